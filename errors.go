@@ -1,0 +1,78 @@
+package memberlist
+
+import "errors"
+
+// The conditions that a caller may want to tell apart. Errors that this package returns wrap them where they apply: use
+// errors.Is, and never compare texts.
+var (
+	// ErrShutdown is returned by every method that needs a running member after Shutdown was called.
+	ErrShutdown = errors.New("member has been shut down")
+
+	// ErrInvalidConfig is what all violations found by Config.Validate wrap.
+	ErrInvalidConfig = errors.New("invalid configuration")
+
+	// ErrInvalidAddress is an address that cannot be read: not an IP address where one is needed, no port, no host.
+	ErrInvalidAddress = errors.New("invalid address")
+
+	// ErrNoAdvertiseAddress is returned when no interface has an address that other members could use, and none was given.
+	ErrNoAdvertiseAddress = errors.New("no address to advertise found, and none given")
+
+	// ErrAddressNotAllowed is an address outside Config.CIDRsAllowed.
+	ErrAddressNotAllowed = errors.New("address not allowed")
+
+	// ErrNodeNameRequired is returned when Config.RequireNodeNames is set and an address comes without a name.
+	ErrNodeNameRequired = errors.New("node name required by configuration but not given")
+
+	// ErrMetaTooLarge is metadata from Delegate.NodeMeta that is longer than MetaMaxSize bytes.
+	ErrMetaTooLarge = errors.New("node metadata too large")
+
+	// ErrMessageTooLarge is a message that does not fit the packet or stream it should travel in.
+	ErrMessageTooLarge = errors.New("message too large")
+
+	// ErrLabelTooLong is a label of more than LabelMaxSize bytes.
+	ErrLabelTooLong = errors.New("label too long")
+
+	// ErrLabelMalformed is a label header that is cut off, or that holds an empty label.
+	ErrLabelMalformed = errors.New("malformed label header")
+
+	// ErrLabelMismatch is a packet or stream whose label is not Config.Label.
+	ErrLabelMismatch = errors.New("label mismatch")
+
+	// ErrInvalidKey is an encryption key that is not 16, 24 or 32 bytes long.
+	ErrInvalidKey = errors.New("key size must be 16, 24 or 32 bytes")
+
+	// ErrKeyNotFound is returned by Keyring.UseKey for a key that is not on the ring.
+	ErrKeyNotFound = errors.New("requested key is not in the keyring")
+
+	// ErrPrimaryKey is returned when the primary key is missing where one is needed, or should be removed.
+	ErrPrimaryKey = errors.New("primary key required")
+
+	// ErrDecrypt is a message that none of the installed keys opens.
+	ErrDecrypt = errors.New("no installed key could decrypt the message")
+
+	// ErrNotEncrypted is a message in plain text where Config.GossipVerifyIncoming asks for an encrypted one.
+	ErrNotEncrypted = errors.New("encryption is configured but the message is not encrypted")
+
+	// ErrEncrypted is an encrypted message received by a member that has no keys.
+	ErrEncrypted = errors.New("message is encrypted and encryption is not configured")
+
+	// ErrIncompatibleVersion is a cluster whose members speak protocol versions that not all of them understand.
+	ErrIncompatibleVersion = errors.New("incompatible protocol version")
+
+	// ErrLeaveTimeout is returned by Leave when the others could not be told in time. The member has left all the same.
+	ErrLeaveTimeout = errors.New("timeout waiting for leave broadcast")
+
+	// ErrUpdateTimeout is returned by UpdateNode when the others could not be told in time. They will be, later.
+	ErrUpdateTimeout = errors.New("timeout waiting for update broadcast")
+)
+
+// NoPingResponseError is returned by Memberlist.Ping when the ping was sent and no answer came within
+// Config.ProbeTimeout.
+type NoPingResponseError struct {
+	node string
+}
+
+// Error names the member that did not answer.
+func (e NoPingResponseError) Error() string {
+	return "No response from node " + e.node
+}

@@ -1,0 +1,11 @@
+package memberlist
+
+import (
+	"net"
+	"strconv"
+)
+
+// joinHostPort gives "host:port", with brackets around an IPv6 host.
+func joinHostPort(host string, port uint16) string {
+	return net.JoinHostPort(host, strconv.FormatUint(uint64(port), 10))
+}
