@@ -20,7 +20,7 @@ import (
 
 const (
 	// degree of the btree: a node holds up to 2*degree-1 slots of 24 bytes.
-	degree = 32
+	degree = 64
 
 	// maxFree is how many dropped entries are kept for reuse.
 	maxFree = 1024
@@ -102,7 +102,29 @@ func (q *Queue[V]) Bytes() int {
 // Push queues a message that has not been transmitted yet. If kind is Named, a queued message of that name is dropped
 // and finished with.
 func (q *Queue[V]) Push(name string, kind Kind, message []byte, value V, finished func(V)) {
-	q.push(name, kind, message, value, 0, finished)
+	if q.tree == nil {
+		q.tree = btree.NewG(degree, less[V])
+	}
+	if kind == Named {
+		if old := q.named[name]; old != nil {
+			q.replace(old, message, value, finished)
+			return
+		}
+	}
+	e := q.allocate()
+	q.fill(e, message, value)
+	e.kind = kind
+	switch kind {
+	case Named:
+		if q.named == nil {
+			q.named = make(map[string]*entry[V])
+		}
+		e.name = name
+		q.named[name] = e
+	case Plain:
+		q.linkPlain(e)
+	}
+	q.tree.ReplaceOrInsert(e.slot())
 }
 
 // RemoveNamed drops the message of that name and reports whether there was one.
@@ -144,11 +166,8 @@ func (q *Queue[V]) RemovePlain(invalid func(uint64, V) bool, finished func(V)) {
 // Prune drops messages from the far end, those transmitted most and of them the smallest and oldest first, until at most
 // maxLen are left. A negative maxLen counts as 0.
 func (q *Queue[V]) Prune(maxLen int, finished func(V)) {
-	for excess := q.Len() - max(maxLen, 0); excess > 0; excess-- {
-		last, ok := q.tree.Max()
-		if !ok {
-			return // finished has emptied the queue
-		}
+	for excess := q.Len() - max(maxLen, 0); excess > 0 && q.Len() > 0; excess-- {
+		last, _ := q.tree.Max()
 		q.drop(last.entry, finished)
 	}
 }
@@ -166,38 +185,12 @@ func (q *Queue[V]) Reset(finished func(V)) {
 	})
 }
 
-func (q *Queue[V]) push(name string, kind Kind, message []byte, value V, transmits uint32, finished func(V)) {
-	if q.tree == nil {
-		q.tree = btree.NewG(degree, less[V])
-	}
-	if kind == Named {
-		if old := q.named[name]; old != nil {
-			q.replace(old, message, value, transmits, finished)
-			return
-		}
-	}
-	e := q.allocate()
-	q.fill(e, message, value, transmits)
-	e.kind = kind
-	switch kind {
-	case Named:
-		if q.named == nil {
-			q.named = make(map[string]*entry[V])
-		}
-		e.name = name
-		q.named[name] = e
-	case Plain:
-		q.linkPlain(e)
-	}
-	q.tree.ReplaceOrInsert(e.slot())
-}
-
 // replace gives old's entry to the message that takes its place.
-func (q *Queue[V]) replace(old *entry[V], message []byte, value V, transmits uint32, finished func(V)) {
+func (q *Queue[V]) replace(old *entry[V], message []byte, value V, finished func(V)) {
 	replaced := old.value
 	q.tree.Delete(old.slot())
 	q.bytes -= len(old.message)
-	q.fill(old, message, value, transmits)
+	q.fill(old, message, value)
 	q.tree.ReplaceOrInsert(old.slot())
 	if finished != nil {
 		finished(replaced)
@@ -205,10 +198,10 @@ func (q *Queue[V]) replace(old *entry[V], message []byte, value V, transmits uin
 }
 
 // fill writes what a push gives into an entry and counts it.
-func (q *Queue[V]) fill(e *entry[V], message []byte, value V, transmits uint32) {
+func (q *Queue[V]) fill(e *entry[V], message []byte, value V) {
 	q.id++
 	q.bytes += len(message)
-	e.rank = rank(transmits, len(message))
+	e.rank = rank(0, len(message))
 	e.age = ^q.id
 	e.message = message
 	e.value = value
