@@ -1,0 +1,552 @@
+package memberlist
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The protocol versions of this package. A member says which range it understands and which it speaks; Config has the
+// latter. All versions up to ProtocolVersionMax are understood whatever is spoken.
+//
+//	1  compression
+//	2  encryption without padding
+//	3  pings over a stream
+//	4  nacks to indirect pings
+//	5  checksums of packets
+const (
+	ProtocolVersionMin uint8 = 1
+
+	// ProtocolVersion2Compatible is what the default configurations speak. Such a member still uses all of versions 3 to
+	// 5 with each member that understands them.
+	ProtocolVersion2Compatible = 2
+
+	ProtocolVersionMax = 5
+)
+
+// MetaMaxSize is the most bytes of metadata that a member may have: see Delegate.NodeMeta.
+const MetaMaxSize = 512
+
+const (
+	// maxNameLength bounds Config.Name, in bytes. A name travels twice in most messages, and those must fit in packets.
+	maxNameLength = 512
+
+	// maxDatagram is the most bytes that a UDP packet over IPv4 carries: 65535 less 20 of IP and 8 of UDP.
+	maxDatagram = 65507
+)
+
+// Config says how a member is to behave. Start from DefaultLANConfig, DefaultWANConfig or DefaultLocalConfig, or write a
+// literal with a Name. Create works on a copy, made when it is called: changing a Config afterwards has no effect. What
+// Create itself writes back are BindPort and AdvertisePort, if it had to choose a port, and Keyring.
+//
+// Zero means the value of DefaultLANConfig for every interval, size and count, unless the field says what else it means.
+// Fields whose zero means "off" (ProbeInterval, PushPullInterval, GossipInterval, GossipNodes, IndirectChecks) do so if
+// any interval, size or count of the Config is set, as it always is in one that came from a Default function. If all of
+// them are zero, as in Config{Name: "a", BindAddr: "10.0.0.1"}, those five have their defaults as well, and
+// GossipVerifyIncoming and GossipVerifyOutgoing are on. DeadNodeReclaimTime and the ports do not count here.
+// Negative values are refused: see Validate.
+//
+// Compat: in the reference zero is taken as it is, which refuses to start (ProtocolVersion), burns a CPU
+// (QueueCheckInterval) or sends no gossip (UDPBufferSize).
+type Config struct {
+	// Name is the name of this member, unique in the cluster: 1 to 512 bytes. Required.
+	Name string
+
+	// Transport carries the packets and streams. Nil: a NetTransport on BindAddr and BindPort. The member owns it and
+	// shuts it down, also if Create fails.
+	Transport Transport
+
+	// Label names the cluster: every packet and stream carries it in plain text, and what carries another, or none, is
+	// dropped. At most LabelMaxSize bytes; empty: none. With encryption it is authenticated too, as additional data.
+	Label string
+
+	// SkipInboundLabelCheck says that the Transport removes the label header from what arrives and has checked it. A header
+	// that is still there is then an error.
+	SkipInboundLabelCheck bool
+
+	// BindAddr is the address to listen on, for packets and streams: an IP address, or a host name that is resolved to
+	// one. Empty, "0.0.0.0" and "::" mean all interfaces. Unused with a Transport.
+	//
+	// Compat: the reference listens on all interfaces if given a host name.
+	BindAddr string
+
+	// BindPort is the port to listen on, for packets and streams. Zero: any that is free; Create writes back which. It is
+	// also the port of members and join addresses that come without one.
+	BindPort int
+
+	// AdvertiseAddr is the address under which the others reach this member, if it is not the one listened on, as behind a
+	// NAT: an IP address, or a host name that is resolved to one. Empty: the address listened on or, if that is all
+	// interfaces, a private IPv4 address of this machine, else a global one, else an IPv6 one.
+	AdvertiseAddr string
+
+	// AdvertisePort is the port that goes with AdvertiseAddr, and is ignored without one. Zero: the port listened on.
+	AdvertisePort int
+
+	// ProtocolVersion is the version to speak, between ProtocolVersionMin and ProtocolVersionMax.
+	// Zero: ProtocolVersion2Compatible.
+	ProtocolVersion uint8
+
+	// TCPTimeout bounds the dial of a stream, and every read and write on one.
+	TCPTimeout time.Duration
+
+	// IndirectChecks is how many members are asked to ping another one that did not answer us (k in SWIM section 3.1).
+	// Zero: none, only a ping over a stream is tried.
+	IndirectChecks int
+
+	// RetransmitMult scales how many times each broadcast is sent: RetransmitMult * ceil(log10(n+1)) times with n members
+	// (lambda log n in SWIM section 4.1).
+	RetransmitMult int
+
+	// SuspicionMult scales how long a suspected member has for a refutation before it is dead: at least
+	// SuspicionMult * max(1, log10(n)) * ProbeInterval with n members (SWIM section 4.2, alpha of Lifeguard section IV-B).
+	SuspicionMult int
+
+	// SuspicionMaxTimeoutMult times that is what it has while nobody else confirms the suspicion; each confirmation brings
+	// it closer to the least (beta of Lifeguard section IV-B). 1: always the least.
+	SuspicionMaxTimeoutMult int
+
+	// PushPullInterval is the time between exchanges of the whole state with a random member over a stream. It grows with
+	// the logarithm of the number of members above 32. Zero: no such exchanges but those of Join.
+	PushPullInterval time.Duration
+
+	// ProbeInterval is the time between probes of one member after the other (T' in SWIM section 4.3). Zero: no probes,
+	// this member detects no failures.
+	ProbeInterval time.Duration
+
+	// ProbeTimeout is how long a ping may take before others are asked: some high percentile of the network's round trip
+	// time. It should be well below ProbeInterval, so that the indirect pings have time.
+	ProbeTimeout time.Duration
+
+	// DisableTcpPings turns off the ping over a stream to a member that did not answer a packet.
+	DisableTcpPings bool
+
+	// DisableTcpPingsForNode does so for the members for which it returns true. Nil: for none. It is called by the goroutine
+	// that probes, with no lock held.
+	DisableTcpPingsForNode func(nodeName string) bool
+
+	// AwarenessMaxMultiplier bounds by how much ProbeInterval is stretched when this member notices that it is itself slow
+	// (S in Lifeguard section IV-A). 1: never.
+	AwarenessMaxMultiplier int
+
+	// GossipInterval is the time between gossip packets of broadcasts for which the probes had no room. Zero: none.
+	GossipInterval time.Duration
+
+	// GossipNodes is how many random members get one each time. Zero: none.
+	GossipNodes int
+
+	// GossipToTheDeadTime is how long a dead member is still gossiped to, so that it can refute, and how long dead and left
+	// ones are remembered.
+	GossipToTheDeadTime time.Duration
+
+	// GossipVerifyIncoming refuses plain text once there are keys. Off, together with GossipVerifyOutgoing, is for moving a
+	// running cluster to encryption: first give every member the keys with both off, then turn on outgoing, then incoming.
+	GossipVerifyIncoming bool
+
+	// GossipVerifyOutgoing encrypts what is sent once there are keys.
+	GossipVerifyOutgoing bool
+
+	// EnableCompression compresses (LZW) what gets shorter by it. What arrives compressed is understood in any case.
+	EnableCompression bool
+
+	// SecretKey, if not empty, is put on the Keyring as its primary key, which turns encryption on: 16, 24 or 32 bytes for
+	// AES-128, AES-192 or AES-256.
+	SecretKey []byte
+
+	// Keyring has the keys for encryption, and may be changed while the member runs. Nil: one that holds SecretKey, if
+	// there is one.
+	Keyring *Keyring
+
+	// Delegate and the others are the program's part: see each interface. Nil: none.
+	//
+	// The delegate protocol versions are the program's own, announced with the member like ProtocolVersion: members whose
+	// DelegateProtocolVersion is outside the range of any other do not join. All zero: not used.
+	Delegate                Delegate
+	DelegateProtocolVersion uint8
+	DelegateProtocolMin     uint8
+	DelegateProtocolMax     uint8
+	Events                  EventDelegate
+	Conflict                ConflictDelegate
+	Merge                   MergeDelegate
+	Ping                    PingDelegate
+	Alive                   AliveDelegate
+
+	// DNSConfigPath is the file that names the DNS server which Join asks over TCP, before the system's resolver: its first
+	// "nameserver". Empty: only the system's resolver is asked.
+	DNSConfigPath string
+
+	// LogOutput is where log lines are written to. Nil: standard error.
+	LogOutput io.Writer
+
+	// Logger is used for log lines instead of one made for LogOutput. Setting both is refused.
+	Logger *log.Logger
+
+	// HandoffQueueDepth is how many messages of packets may wait to be handled. What comes then is dropped and counted.
+	HandoffQueueDepth int
+
+	// UDPBufferSize is the most bytes put in one packet, of whatever Transport. Above 1400 packets may be fragmented or
+	// dropped on the way; above 65507 they cannot be UDP packets, and a NetTransport refuses it.
+	UDPBufferSize int
+
+	// DeadNodeReclaimTime is how long a member must have been dead before another address may take its name. Zero: a dead
+	// member's name is never taken over, only that of one that left.
+	DeadNodeReclaimTime time.Duration
+
+	// RequireNodeNames refuses to send to an address without a name.
+	RequireNodeNames bool
+
+	// CIDRsAllowed lists the networks that members may be in; packets and streams from elsewhere are dropped, and members
+	// elsewhere ignored. IPv4 and IPv6 are listed separately. Empty: everything is allowed.
+	CIDRsAllowed []net.IPNet
+
+	// MetricLabels are put on every metric.
+	MetricLabels []metricLabel
+
+	// QueueCheckInterval is the time between looks at the length of the broadcast queue, for its metric and for a warning
+	// when it grows long.
+	QueueCheckInterval time.Duration
+
+	// MsgpackUseNewTimeFormat has no effect: no message of the protocol has a time in it.
+	MsgpackUseNewTimeFormat bool
+}
+
+// DefaultLANConfig gives the configuration for a local network: this machine's host name, all interfaces, port 7946,
+// and intervals that detect a failure within seconds. Each value is the reference's.
+func DefaultLANConfig() *Config {
+	hostname, _ := os.Hostname()
+	return &Config{
+		Name:                    hostname,
+		BindAddr:                "0.0.0.0",
+		BindPort:                7946,
+		AdvertisePort:           7946,
+		ProtocolVersion:         ProtocolVersion2Compatible,
+		TCPTimeout:              10 * time.Second,
+		IndirectChecks:          3,
+		RetransmitMult:          4,
+		SuspicionMult:           4,
+		SuspicionMaxTimeoutMult: 6,
+		PushPullInterval:        30 * time.Second,
+		ProbeInterval:           time.Second,
+		ProbeTimeout:            500 * time.Millisecond,
+		AwarenessMaxMultiplier:  8,
+		GossipInterval:          200 * time.Millisecond,
+		GossipNodes:             3,
+		GossipToTheDeadTime:     30 * time.Second,
+		GossipVerifyIncoming:    true,
+		GossipVerifyOutgoing:    true,
+		EnableCompression:       true,
+		DNSConfigPath:           "/etc/resolv.conf",
+		HandoffQueueDepth:       1024,
+		UDPBufferSize:           1400,
+		QueueCheckInterval:      30 * time.Second,
+	}
+}
+
+// DefaultWANConfig gives DefaultLANConfig with more patience, for members far from each other: longer timeouts and
+// intervals, and one more member in each round of gossip.
+func DefaultWANConfig() *Config {
+	c := DefaultLANConfig()
+	c.TCPTimeout = 30 * time.Second
+	c.SuspicionMult = 6
+	c.PushPullInterval = 60 * time.Second
+	c.ProbeInterval = 5 * time.Second
+	c.ProbeTimeout = 3 * time.Second
+	c.GossipInterval = 500 * time.Millisecond
+	c.GossipNodes = 4
+	c.GossipToTheDeadTime = 60 * time.Second
+	return c
+}
+
+// DefaultLocalConfig gives DefaultLANConfig with less patience, for members that all run on one machine.
+func DefaultLocalConfig() *Config {
+	c := DefaultLANConfig()
+	c.TCPTimeout = time.Second
+	c.IndirectChecks = 1
+	c.RetransmitMult = 2
+	c.SuspicionMult = 3
+	c.PushPullInterval = 15 * time.Second
+	c.ProbeInterval = time.Second
+	c.ProbeTimeout = 200 * time.Millisecond
+	c.GossipInterval = 100 * time.Millisecond
+	c.GossipToTheDeadTime = 15 * time.Second
+	return c
+}
+
+// BuildVsnArray gives the six versions that a member announces: of the protocol the lowest and the highest understood
+// and the one spoken, and the same of the delegate's.
+func (c *Config) BuildVsnArray() []uint8 {
+	return []uint8{
+		ProtocolVersionMin, ProtocolVersionMax, c.ProtocolVersion,
+		c.DelegateProtocolMin, c.DelegateProtocolMax, c.DelegateProtocolVersion,
+	}
+}
+
+// EncryptionEnabled says whether there is a Keyring with a key on it.
+func (c *Config) EncryptionEnabled() bool {
+	return len(c.Keyring.ciphers()) > 0
+}
+
+// IPMustBeChecked says whether IPAllowed may refuse an address, which it does only with CIDRsAllowed.
+func (c *Config) IPMustBeChecked() bool {
+	return len(c.CIDRsAllowed) > 0
+}
+
+// IPAllowed gives an error that wraps ErrAddressNotAllowed if ip is in none of the networks of CIDRsAllowed.
+func (c *Config) IPAllowed(ip net.IP) error {
+	if !c.IPMustBeChecked() {
+		return nil
+	}
+	for i := range c.CIDRsAllowed {
+		if c.CIDRsAllowed[i].Contains(ip) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %s", ErrAddressNotAllowed, ip)
+}
+
+// ParseCIDRs reads networks as in "10.0.0.0/8", spaces around them ignored, for Config.CIDRsAllowed. It gives those that
+// it can read, never nil, and an error that names each of the others.
+func ParseCIDRs(v []string) ([]net.IPNet, error) {
+	nets := make([]net.IPNet, 0, len(v))
+	var errs []error
+	for _, s := range v {
+		_, network, err := net.ParseCIDR(strings.TrimSpace(s))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("invalid cidr: %q", s))
+			continue
+		}
+		nets = append(nets, *network)
+	}
+	return nets, errors.Join(errs...)
+}
+
+// Validate names all that is wrong with the configuration, in one error that wraps ErrInvalidConfig and has a line for
+// each violation. Zero values are judged as what they mean. It changes nothing; Create calls it.
+func (c *Config) Validate() error {
+	d := c.withDefaults()
+	var errs []error
+	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	if d.Name == "" {
+		refuse("Name: must not be empty")
+	}
+	if len(d.Name) > maxNameLength {
+		refuse("Name: %d bytes, more than %d", len(d.Name), maxNameLength)
+	}
+	if len(d.Label) > LabelMaxSize {
+		refuse("Label: %w: %d bytes, more than %d", ErrLabelTooLong, len(d.Label), LabelMaxSize)
+	}
+	if len(d.SecretKey) > 0 {
+		if err := ValidateKey(d.SecretKey); err != nil {
+			refuse("SecretKey: %w", err)
+		}
+	}
+	if d.LogOutput != nil && d.Logger != nil {
+		refuse("LogOutput and Logger: only one of them may be set")
+	}
+	errs = append(errs, d.versionViolations()...)
+	errs = append(errs, d.addressViolations()...)
+	errs = append(errs, d.numberViolations()...)
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w:\n%w", ErrInvalidConfig, errors.Join(errs...))
+}
+
+func (c *Config) versionViolations() (errs []error) {
+	if c.ProtocolVersion < ProtocolVersionMin || c.ProtocolVersion > ProtocolVersionMax {
+		errs = append(errs, fmt.Errorf("ProtocolVersion: %d is not between %d and %d",
+			c.ProtocolVersion, ProtocolVersionMin, ProtocolVersionMax))
+	}
+	if c.DelegateProtocolMin > c.DelegateProtocolMax {
+		errs = append(errs, fmt.Errorf("DelegateProtocolMin: %d is above DelegateProtocolMax %d",
+			c.DelegateProtocolMin, c.DelegateProtocolMax))
+	} else if v := c.DelegateProtocolVersion; v < c.DelegateProtocolMin || v > c.DelegateProtocolMax {
+		errs = append(errs, fmt.Errorf("DelegateProtocolVersion: %d is not between %d and %d",
+			v, c.DelegateProtocolMin, c.DelegateProtocolMax))
+	}
+	return errs
+}
+
+// addressViolations leaves the addresses for a Transport of the user's own to that: it may read them in another way.
+func (c *Config) addressViolations() (errs []error) {
+	if c.Transport == nil {
+		if !isHost(c.BindAddr) {
+			errs = append(errs, fmt.Errorf("BindAddr: %w: %q is neither an IP address nor a host name",
+				ErrInvalidAddress, c.BindAddr))
+		}
+		if c.AdvertiseAddr != "" && !isHost(c.AdvertiseAddr) {
+			errs = append(errs, fmt.Errorf("AdvertiseAddr: %w: %q is neither an IP address nor a host name",
+				ErrInvalidAddress, c.AdvertiseAddr))
+		}
+	}
+	for _, port := range []struct {
+		name  string
+		value int
+	}{{"BindPort", c.BindPort}, {"AdvertisePort", c.AdvertisePort}} {
+		if port.value < 0 || port.value > 65535 {
+			errs = append(errs, fmt.Errorf("%s: %d is not between 0 and 65535", port.name, port.value))
+		}
+	}
+	for i, network := range c.CIDRsAllowed {
+		_, bits := network.Mask.Size()
+		if bits == 0 || (bits != 8*len(network.IP) && bits != 8*len(network.IP.To4())) {
+			errs = append(errs, fmt.Errorf("CIDRsAllowed: network %d (%s) has no address and mask that go together",
+				i, network.String()))
+		}
+	}
+	return errs
+}
+
+func (c *Config) numberViolations() (errs []error) {
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"TCPTimeout", c.TCPTimeout},
+		{"PushPullInterval", c.PushPullInterval},
+		{"ProbeInterval", c.ProbeInterval},
+		{"ProbeTimeout", c.ProbeTimeout},
+		{"GossipInterval", c.GossipInterval},
+		{"GossipToTheDeadTime", c.GossipToTheDeadTime},
+		{"DeadNodeReclaimTime", c.DeadNodeReclaimTime},
+		{"QueueCheckInterval", c.QueueCheckInterval},
+	} {
+		if d.value < 0 {
+			errs = append(errs, fmt.Errorf("%s: %s is negative", d.name, d.value))
+		}
+	}
+	for _, n := range []struct {
+		name  string
+		value int
+	}{
+		{"IndirectChecks", c.IndirectChecks},
+		{"RetransmitMult", c.RetransmitMult},
+		{"SuspicionMult", c.SuspicionMult},
+		{"SuspicionMaxTimeoutMult", c.SuspicionMaxTimeoutMult},
+		{"AwarenessMaxMultiplier", c.AwarenessMaxMultiplier},
+		{"GossipNodes", c.GossipNodes},
+		{"HandoffQueueDepth", c.HandoffQueueDepth},
+	} {
+		if n.value < 0 {
+			errs = append(errs, fmt.Errorf("%s: %d is negative", n.name, n.value))
+		}
+	}
+	if least := c.leastPacket(); c.UDPBufferSize < least {
+		errs = append(errs, fmt.Errorf("UDPBufferSize: %d leaves no room for one message, which takes %d",
+			c.UDPBufferSize, least))
+	}
+	if c.Transport == nil && c.UDPBufferSize > maxDatagram {
+		errs = append(errs, fmt.Errorf("UDPBufferSize: %d is more than a UDP packet carries, %d",
+			c.UDPBufferSize, maxDatagram))
+	}
+	return errs
+}
+
+// leastPacket is how many bytes a packet needs that carries this member's announcement, without metadata, as gossip.
+func (c *Config) leastPacket() int {
+	const (
+		compound   = 2 + 2   // its header, and the length of one part
+		alive      = 76      // an alive message with an IPv6 address, without the bytes of the name
+		sealed     = 29      // version, nonce and tag
+		sealedPads = 29 + 16 // and padding, in the format of protocol version 1
+	)
+	n := compound + alive + len(c.Name)
+	if c.Label != "" {
+		n += 2 + len(c.Label)
+	}
+	switch {
+	case len(c.SecretKey) == 0 && !c.EncryptionEnabled():
+	case c.ProtocolVersion == 1:
+		n += sealedPads
+	default:
+		n += sealed
+	}
+	return n
+}
+
+// withDefaults gives a copy in which every zero that stands for a default has been replaced, and which shares no slice
+// with c that c's owner might write to.
+func (c *Config) withDefaults() *Config {
+	lan := DefaultLANConfig()
+	d := *c
+	if c.isBare() {
+		d.IndirectChecks = lan.IndirectChecks
+		d.PushPullInterval = lan.PushPullInterval
+		d.ProbeInterval = lan.ProbeInterval
+		d.GossipInterval = lan.GossipInterval
+		d.GossipNodes = lan.GossipNodes
+		d.GossipVerifyIncoming = true
+		d.GossipVerifyOutgoing = true
+	}
+	d.BindAddr = cmp.Or(d.BindAddr, lan.BindAddr)
+	d.ProtocolVersion = cmp.Or(d.ProtocolVersion, lan.ProtocolVersion)
+	d.TCPTimeout = cmp.Or(d.TCPTimeout, lan.TCPTimeout)
+	d.RetransmitMult = cmp.Or(d.RetransmitMult, lan.RetransmitMult)
+	d.SuspicionMult = cmp.Or(d.SuspicionMult, lan.SuspicionMult)
+	d.SuspicionMaxTimeoutMult = cmp.Or(d.SuspicionMaxTimeoutMult, lan.SuspicionMaxTimeoutMult)
+	d.ProbeTimeout = cmp.Or(d.ProbeTimeout, lan.ProbeTimeout)
+	d.AwarenessMaxMultiplier = cmp.Or(d.AwarenessMaxMultiplier, lan.AwarenessMaxMultiplier)
+	d.GossipToTheDeadTime = cmp.Or(d.GossipToTheDeadTime, lan.GossipToTheDeadTime)
+	d.HandoffQueueDepth = cmp.Or(d.HandoffQueueDepth, lan.HandoffQueueDepth)
+	d.UDPBufferSize = cmp.Or(d.UDPBufferSize, lan.UDPBufferSize)
+	d.QueueCheckInterval = cmp.Or(d.QueueCheckInterval, lan.QueueCheckInterval)
+
+	d.SecretKey = slices.Clone(c.SecretKey)
+	d.CIDRsAllowed = slices.Clone(c.CIDRsAllowed)
+	d.MetricLabels = slices.Clip(slices.Clone(c.MetricLabels))
+	return &d
+}
+
+// isBare says whether every interval, size and count is zero: then zero cannot mean "off" anywhere.
+func (c *Config) isBare() bool {
+	return c.TCPTimeout == 0 && c.PushPullInterval == 0 && c.ProbeInterval == 0 && c.ProbeTimeout == 0 &&
+		c.GossipInterval == 0 && c.GossipToTheDeadTime == 0 && c.QueueCheckInterval == 0 &&
+		c.IndirectChecks == 0 && c.RetransmitMult == 0 && c.SuspicionMult == 0 && c.SuspicionMaxTimeoutMult == 0 &&
+		c.AwarenessMaxMultiplier == 0 && c.GossipNodes == 0 && c.HandoffQueueDepth == 0 && c.UDPBufferSize == 0
+}
+
+// installSecretKey makes SecretKey, if there is one, the primary key of Keyring, which it creates if it is nil.
+func (c *Config) installSecretKey() error {
+	if len(c.SecretKey) == 0 {
+		return nil
+	}
+	if c.Keyring == nil {
+		c.Keyring = &Keyring{}
+	}
+	if err := c.Keyring.AddKey(c.SecretKey); err != nil {
+		return err
+	}
+	return c.Keyring.UseKey(c.SecretKey)
+}
+
+// isHost says whether s can be the host part of an address: an IP address, an IPv6 one without brackets, or a host name.
+// A name of digits and dots alone is a misspelt IP address.
+func isHost(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	s = strings.TrimSuffix(s, ".")
+	if s == "" || len(s) > 253 || strings.Trim(s, "0123456789.") == "" {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 {
+			return false
+		}
+		for _, r := range []byte(label) {
+			letter := r|0x20 >= 'a' && r|0x20 <= 'z'
+			if !letter && (r < '0' || r > '9') && r != '-' && r != '_' {
+				return false
+			}
+		}
+	}
+	return true
+}
