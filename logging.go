@@ -1,0 +1,228 @@
+package memberlist
+
+import (
+	"context"
+	"log"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// LogAddress gives "from=" and the address, for the end of a log line. The address may be nil.
+func LogAddress(addr net.Addr) string {
+	if addr == nil {
+		return LogStringAddress("")
+	}
+	return LogStringAddress(addr.String())
+}
+
+// LogStringAddress gives "from=" and the address, for the end of a log line. The address may be empty.
+func LogStringAddress(addr string) string {
+	if addr == "" {
+		addr = "<unknown address>"
+	}
+	return "from=" + addr
+}
+
+// LogConn gives "from=" and the address of the connection's other side, for the end of a log line. The connection may be
+// nil.
+func LogConn(conn net.Conn) string {
+	if conn == nil {
+		return LogStringAddress("")
+	}
+	return LogAddress(conn.RemoteAddr())
+}
+
+// logger writes the lines of a member: structured inside (log/slog), in the reference's line format outside. It must not
+// be used with a lock held: a *log.Logger may block.
+type logger struct {
+	slog  *slog.Logger
+	limit lineLimiter
+}
+
+// newLogger gives a logger that writes to out, or to standard error if out is nil.
+func newLogger(out *log.Logger) *logger {
+	if out == nil {
+		out = log.New(os.Stderr, "", log.LstdFlags)
+	}
+	return &logger{slog: slog.New(lineHandler{out: out})}
+}
+
+// newConfigLogger gives the logger that a configuration asks for.
+func newConfigLogger(c *Config) *logger {
+	if c.Logger == nil && c.LogOutput != nil {
+		return newLogger(log.New(c.LogOutput, "", log.LstdFlags))
+	}
+	return newLogger(c.Logger)
+}
+
+func (l *logger) debug(msg string, attrs ...slog.Attr) { l.write(slog.LevelDebug, msg, attrs) }
+func (l *logger) info(msg string, attrs ...slog.Attr)  { l.write(slog.LevelInfo, msg, attrs) }
+func (l *logger) warn(msg string, attrs ...slog.Attr)  { l.write(slog.LevelWarn, msg, attrs) }
+func (l *logger) error(msg string, attrs ...slog.Attr) { l.write(slog.LevelError, msg, attrs) }
+
+// limited writes a line that a peer can cause at will: at most one every ten seconds for each id, the next one saying how
+// many were left out in between. The id is a constant of the calling code.
+func (l *logger) limited(id string, level slog.Level, msg string, attrs ...slog.Attr) {
+	suppressed, ok := l.limit.allow(id, time.Now())
+	if !ok {
+		return
+	}
+	if suppressed > 0 {
+		attrs = append(attrs[:len(attrs):len(attrs)], slog.Uint64("suppressed", suppressed))
+	}
+	l.write(level, msg, attrs)
+}
+
+func (l *logger) write(level slog.Level, msg string, attrs []slog.Attr) {
+	l.slog.LogAttrs(context.Background(), level, msg, attrs...)
+}
+
+// errAttr is the attribute of an error.
+func errAttr(err error) slog.Attr { return slog.Any("error", err) }
+
+// lineDepth is how many calls lie between the line's caller and the *log.Logger, for its flags Lshortfile and Llongfile.
+const lineDepth = 6
+
+// lineHandler writes records as "[WARN] memberlist: text: key=value key=value" to a *log.Logger. Values with spaces,
+// quotes or unprintable characters are quoted, so that a peer cannot forge a line.
+type lineHandler struct {
+	out    *log.Logger
+	prefix string // of attribute names: the open groups, each with a dot
+	attrs  string // those of With, as they go on the line
+}
+
+func (h lineHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h lineHandler) Handle(_ context.Context, r slog.Record) error {
+	var line strings.Builder
+	line.WriteString(levelName(r.Level))
+	line.WriteString(" memberlist: ")
+	line.WriteString(r.Message)
+	attrs := []byte(h.attrs)
+	r.Attrs(func(a slog.Attr) bool {
+		attrs = appendAttr(attrs, h.prefix, a)
+		return true
+	})
+	if len(attrs) > 0 {
+		line.WriteByte(':')
+		line.Write(attrs)
+	}
+	return h.out.Output(lineDepth, line.String())
+}
+
+func (h lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	text := []byte(h.attrs)
+	for _, a := range attrs {
+		text = appendAttr(text, h.prefix, a)
+	}
+	h.attrs = string(text)
+	return h
+}
+
+func (h lineHandler) WithGroup(name string) slog.Handler {
+	if name != "" {
+		h.prefix += name + "."
+	}
+	return h
+}
+
+// levelName gives the tag that tools look for at the start of a line.
+func levelName(level slog.Level) string {
+	switch {
+	case level < slog.LevelInfo:
+		return "[DEBUG]"
+	case level < slog.LevelWarn:
+		return "[INFO]"
+	case level < slog.LevelError:
+		return "[WARN]"
+	default:
+		return "[ERR]"
+	}
+}
+
+// appendAttr appends " key=value", for a group one for each of its attributes.
+func appendAttr(dst []byte, prefix string, a slog.Attr) []byte {
+	value := a.Value.Resolve()
+	if value.Kind() == slog.KindGroup {
+		if a.Key != "" {
+			prefix += a.Key + "."
+		}
+		for _, inner := range value.Group() {
+			dst = appendAttr(dst, prefix, inner)
+		}
+		return dst
+	}
+	if a.Equal(slog.Attr{}) {
+		return dst
+	}
+	dst = append(dst, ' ')
+	dst = append(dst, prefix...)
+	dst = append(dst, a.Key...)
+	dst = append(dst, '=')
+	if text := value.String(); needsQuotes(text) {
+		return strconv.AppendQuote(dst, text)
+	} else {
+		return append(dst, text...)
+	}
+}
+
+func needsQuotes(s string) bool {
+	return s == "" || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool {
+		return r == '"' || unicode.IsSpace(r) || !unicode.IsPrint(r)
+	})
+}
+
+const (
+	// limitInterval is how long a limited line keeps others of its id from being written.
+	limitInterval = 10 * time.Second
+
+	// limitIDs bounds how many ids are told apart; ids are constants, so this many are a mistake in the code. All beyond
+	// share one.
+	limitIDs = 64
+)
+
+// lineLimiter remembers when each limited line was last written. Its zero value is ready for use.
+type lineLimiter struct {
+	mu struct {
+		sync.Mutex
+		lines map[string]*limitedLine
+	}
+}
+
+type limitedLine struct {
+	last       time.Time
+	suppressed uint64
+}
+
+// allow says whether the line may be written now, and how many were not since it last was.
+func (l *lineLimiter) allow(id string, now time.Time) (suppressed uint64, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mu.lines == nil {
+		l.mu.lines = make(map[string]*limitedLine)
+	}
+	line := l.mu.lines[id]
+	if line == nil {
+		if len(l.mu.lines) >= limitIDs {
+			id = ""
+			line = l.mu.lines[id]
+		}
+		if line == nil {
+			l.mu.lines[id] = &limitedLine{last: now}
+			return 0, true
+		}
+	}
+	if now.Sub(line.last) < limitInterval {
+		line.suppressed++
+		return 0, false
+	}
+	suppressed, line.suppressed, line.last = line.suppressed, 0, now
+	return suppressed, true
+}
