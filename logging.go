@@ -42,6 +42,7 @@ func LogConn(conn net.Conn) string {
 // logger writes the lines of a member: structured inside (log/slog), in the reference's line format outside. It must not
 // be used with a lock held: a *log.Logger may block.
 type logger struct {
+	out   *log.Logger // where lines go, for what takes a *log.Logger itself
 	slog  *slog.Logger
 	limit lineLimiter
 }
@@ -51,7 +52,7 @@ func newLogger(out *log.Logger) *logger {
 	if out == nil {
 		out = log.New(os.Stderr, "", log.LstdFlags)
 	}
-	return &logger{slog: slog.New(lineHandler{out: out})}
+	return &logger{out: out, slog: slog.New(lineHandler{out: out})}
 }
 
 // newConfigLogger gives the logger that a configuration asks for.
