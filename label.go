@@ -61,7 +61,7 @@ func RemoveLabelHeaderFromStream(conn net.Conn) (net.Conn, string, error) {
 	if err == io.EOF {
 		return conn, "", nil // closed before it said anything: whoever reads next finds out
 	}
-	if err == nil && wire.Type(buf[0]) == wire.TypeHasLabel {
+	if err == nil && wire.Type(buf[0]) == wire.TypeLabel {
 		if n, err = readUpTo(conn, buf, n, labelHeaderSize); err == nil {
 			n, err = readUpTo(conn, buf, n, labelHeaderSize+int(buf[1]))
 		}
