@@ -20,11 +20,11 @@ func AddLabelHeaderToPacket(buf []byte, label string) ([]byte, error) {
 	if label == "" {
 		return buf, nil
 	}
-	if err := checkLabel(label); err != nil {
+	labelled, err := appendLabel(make([]byte, 0, labelHeaderSize+len(label)+len(buf)), label)
+	if err != nil {
 		return nil, err
 	}
-	labelled := make([]byte, 0, labelHeaderSize+len(label)+len(buf))
-	return append(wire.AppendLabel(labelled, label), buf...), nil
+	return append(labelled, buf...), nil
 }
 
 // RemoveLabelHeaderFromPacket gives what follows the label header, and the label; a packet without a header is given as
@@ -43,10 +43,11 @@ func AddLabelHeaderToStream(conn net.Conn, label string) error {
 	if label == "" {
 		return nil
 	}
-	if err := checkLabel(label); err != nil {
+	header, err := appendLabel(nil, label)
+	if err != nil {
 		return err
 	}
-	_, err := conn.Write(wire.AppendLabel(nil, label))
+	_, err = conn.Write(header)
 	return err
 }
 
@@ -88,12 +89,12 @@ func readUpTo(conn net.Conn, buf []byte, n, want int) (int, error) {
 	return n + more, err
 }
 
-// checkLabel gives ErrLabelTooLong for a label that no header can hold.
-func checkLabel(label string) error {
+// appendLabel appends the header, or gives ErrLabelTooLong for a label that no header can hold.
+func appendLabel(dst []byte, label string) ([]byte, error) {
 	if len(label) > LabelMaxSize {
-		return fmt.Errorf("%w: %d bytes, more than %d", ErrLabelTooLong, len(label), LabelMaxSize)
+		return nil, fmt.Errorf("%w: %d bytes, more than %d", ErrLabelTooLong, len(label), LabelMaxSize)
 	}
-	return nil
+	return wire.AppendLabel(dst, label)
 }
 
 // replayConn is a connection of which some bytes have been read already: Read gives those first.

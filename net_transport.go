@@ -411,7 +411,6 @@ func (t *NetTransport) readLoop(socket interface {
 			t.log.limited("empty packet", slog.LevelError, "UDP packet is empty", slog.String("from", from.String()))
 			continue
 		}
-		incrCounter(keyUDPReceived, float32(n), t.labels)
 		if !t.deliver(t.pool.get(buf[:n], from, now)) {
 			return
 		}

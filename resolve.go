@@ -74,12 +74,6 @@ func parseJoinAddress(s string, defaultPort int) (joinAddress, error) {
 	return a, nil
 }
 
-// joinTarget is one place where a join address may lead.
-type joinTarget struct {
-	name string // of the member, may be empty
-	addr netip.AddrPort
-}
-
 // resolver finds the IP addresses that a join address stands for. Any goroutine may use it.
 type resolver struct {
 	dnsConfigPath string // empty: no question over TCP
@@ -97,7 +91,7 @@ func lookupSystem(ctx context.Context, host string) ([]netip.Addr, error) {
 
 // resolve gives all places where the join address s may lead: at least one, at most maxResolved, none twice. The error
 // wraps ErrInvalidAddress if s can't be read.
-func (r *resolver) resolve(ctx context.Context, s string, defaultPort int) ([]joinTarget, error) {
+func (r *resolver) resolve(ctx context.Context, s string, defaultPort int) ([]Address, error) {
 	a, err := parseJoinAddress(s, defaultPort)
 	if err != nil {
 		return nil, err
@@ -107,7 +101,7 @@ func (r *resolver) resolve(ctx context.Context, s string, defaultPort int) ([]jo
 		return nil, err
 	}
 	seen := make(map[netip.Addr]bool, len(ips))
-	var targets []joinTarget
+	var targets []Address
 	for _, ip := range ips {
 		ip = ip.Unmap()
 		if seen[ip] {
@@ -117,7 +111,7 @@ func (r *resolver) resolve(ctx context.Context, s string, defaultPort int) ([]jo
 			break
 		}
 		seen[ip] = true
-		targets = append(targets, joinTarget{name: a.name, addr: netip.AddrPortFrom(ip, a.port)})
+		targets = append(targets, Address{Addr: joinHostPort(ip.String(), a.port), Name: a.name})
 	}
 	if len(targets) == 0 {
 		return nil, fmt.Errorf("no address found for host %q", a.host)
