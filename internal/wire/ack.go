@@ -1,0 +1,81 @@
+package wire
+
+// Ack answers a Ping, or an IndirectPing whose target has answered.
+type Ack struct {
+	// SeqNo is that of the ping.
+	SeqNo uint32
+	// Payload is what the program above wants to tell the one who pinged. Nil and empty differ on the wire.
+	Payload []byte
+}
+
+// Type returns TypeAck.
+func (m *Ack) Type() Type { return TypeAck }
+
+// Append appends the message, type byte and body, to dst.
+func (m *Ack) Append(dst []byte) []byte {
+	dst = append(dst, byte(TypeAck), mpFixMap|2)
+	dst = appendBytes(append(dst, "\xa7Payload"...), m.Payload)
+	return appendUint(append(dst, "\xa5SeqNo"...), uint64(m.SeqNo))
+}
+
+// Parse sets every field from body; see Ping.Parse. Payload is a view into body.
+func (m *Ack) Parse(body []byte, names *Names) error {
+	if !m.parse(body) {
+		return fallback("ack", body, m)
+	}
+	return nil
+}
+
+func (m *Ack) parse(body []byte) bool {
+	*m = Ack{}
+	f := parseFields(body)
+	for f.next() {
+		switch string(f.key()) {
+		case "Payload":
+			m.Payload = f.bytes()
+		case "SeqNo":
+			m.SeqNo = f.uint32()
+		default:
+			f.skip()
+		}
+	}
+	return f.ok
+}
+
+// Nack answers an IndirectPing whose target has not answered in time: the one who was asked is well, so the asker's
+// own network is not to blame (Lifeguard section IV-A).
+type Nack struct {
+	// SeqNo is that of the indirect ping.
+	SeqNo uint32
+}
+
+// Type returns TypeNack.
+func (m *Nack) Type() Type { return TypeNack }
+
+// Append appends the message, type byte and body, to dst.
+func (m *Nack) Append(dst []byte) []byte {
+	dst = append(dst, byte(TypeNack), mpFixMap|1)
+	return appendUint(append(dst, "\xa5SeqNo"...), uint64(m.SeqNo))
+}
+
+// Parse sets every field from body; see Ping.Parse.
+func (m *Nack) Parse(body []byte, names *Names) error {
+	if !m.parse(body) {
+		return fallback("nack", body, m)
+	}
+	return nil
+}
+
+func (m *Nack) parse(body []byte) bool {
+	*m = Nack{}
+	f := parseFields(body)
+	for f.next() {
+		switch string(f.key()) {
+		case "SeqNo":
+			m.SeqNo = f.uint32()
+		default:
+			f.skip()
+		}
+	}
+	return f.ok
+}

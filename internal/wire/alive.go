@@ -1,0 +1,61 @@
+package wire
+
+// Alive says that a member is alive, and gives its facts.
+type Alive struct {
+	Incarnation uint32
+	Node        string
+	// Addr is 4 or 16 bytes if the peer is sound; any number may arrive, none included.
+	Addr []byte
+	Port uint16
+	// Meta is what the program above tells about the member. Nil and empty differ on the wire.
+	Meta []byte
+	// Vsn is the lowest, highest and current version of the protocol, then of the delegate, that the member speaks.
+	// Any number of bytes may arrive.
+	Vsn []byte
+}
+
+// Type returns TypeAlive.
+func (m *Alive) Type() Type { return TypeAlive }
+
+// Append appends the message, type byte and body, to dst.
+func (m *Alive) Append(dst []byte) []byte {
+	dst = append(dst, byte(TypeAlive), mpFixMap|6)
+	dst = appendBytes(append(dst, "\xa4Addr"...), m.Addr)
+	dst = appendUint(append(dst, "\xabIncarnation"...), uint64(m.Incarnation))
+	dst = appendBytes(append(dst, "\xa4Meta"...), m.Meta)
+	dst = appendString(append(dst, "\xa4Node"...), m.Node)
+	dst = appendUint(append(dst, "\xa4Port"...), uint64(m.Port))
+	return appendBytes(append(dst, "\xa3Vsn"...), m.Vsn)
+}
+
+// Parse sets every field from body; see Ping.Parse. Addr, Meta and Vsn are views into body.
+func (m *Alive) Parse(body []byte, names *Names) error {
+	if !m.parse(body, names) {
+		return fallback("alive", body, m)
+	}
+	return nil
+}
+
+func (m *Alive) parse(body []byte, names *Names) bool {
+	*m = Alive{}
+	f := parseFields(body)
+	for f.next() {
+		switch string(f.key()) {
+		case "Addr":
+			m.Addr = f.bytes()
+		case "Incarnation":
+			m.Incarnation = f.uint32()
+		case "Meta":
+			m.Meta = f.bytes()
+		case "Node":
+			m.Node = f.string(names)
+		case "Port":
+			m.Port = f.uint16()
+		case "Vsn":
+			m.Vsn = f.bytes()
+		default:
+			f.skip()
+		}
+	}
+	return f.ok
+}

@@ -1,0 +1,91 @@
+package wire
+
+// Limits of packets.
+const (
+	// MaxPacket bounds, in bytes, a packet, the sum of all that is decompressed from one, and the sum of all message
+	// bodies that one yields. UDP carries no more; a peer that needs more uses a stream.
+	MaxPacket = 64 << 10
+
+	// MaxPacketDepth bounds how many compound and compress layers may be nested in one packet. Peers send two.
+	MaxPacketDepth = 4
+
+	// MaxPacketMessages bounds how many messages, compounds and compressed ones included, one packet may hold: some
+	// four full compounds.
+	MaxPacketMessages = 1024
+
+	// MaxCompoundParts is how many messages fit in one compound: its count is one byte.
+	MaxCompoundParts = 255
+
+	// MaxCompoundPart is the size in bytes of the largest message that fits in a compound: its length is a uint16.
+	MaxCompoundPart = 65535
+
+	// CompoundHeaderSize is what a compound costs in bytes: its type and its count.
+	CompoundHeaderSize = 2
+
+	// CompoundPartOverhead is what each message in a compound costs in bytes, besides its own: its length.
+	CompoundPartOverhead = 2
+
+	// ChecksumSize is what a checksum costs in bytes: its type and the CRC-32.
+	ChecksumSize = 5
+
+	// MaxLabel is the longest label, in bytes: its length is one byte.
+	MaxLabel = 255
+
+	// labelHeaderSize is the type and the length in front of a label.
+	labelHeaderSize = 2
+)
+
+// Limits of streams.
+const (
+	// MaxSealedFrame is the largest sealed frame, in bytes after its header, that is read.
+	MaxSealedFrame = 20 << 20
+
+	// SealedFrameHeader is what goes before a sealed frame, in bytes: its type and its length.
+	SealedFrameHeader = 5
+
+	// MaxStreamPlain bounds, in bytes, a compressed stream message, both as it arrives and decompressed.
+	MaxStreamPlain = 40 << 20
+
+	// MaxStreamValue bounds, in bytes, each single msgpack value read from a stream: a header, one member's state,
+	// an error's text.
+	MaxStreamValue = 64 << 10
+
+	// MaxPushPullNodes is how many members' states one push/pull may carry.
+	MaxPushPullNodes = 1 << 20
+
+	// MaxUserState is the largest user state of a push/pull, in bytes.
+	MaxUserState = 20 << 20
+
+	// MaxUserMessage is the largest user message on a stream, in bytes.
+	MaxUserMessage = 20 << 20
+
+	// streamBuffer is what a stream reader starts with, in bytes; it doubles as bytes arrive.
+	streamBuffer = 4 << 10
+
+	// maxEmptyReads is how often a reader may return nothing, and no error, before it counts as broken.
+	maxEmptyReads = 100
+
+	// stateCost is charged, in bytes, for each state read besides the bytes it holds: what keeping it costs.
+	stateCost = 160
+)
+
+// Limits of msgpack values, on packets and streams.
+const (
+	// maxValueDepth bounds how deep msgpack containers may be nested: this many are refused. Known messages have one.
+	maxValueDepth = 32
+
+	// maxFallback bounds, in bytes, what is handed to the general decoder.
+	maxFallback = MaxPacket
+)
+
+// Limits of what is kept between calls.
+const (
+	// nameSlots is how many strings a Names remembers. A power of two.
+	nameSlots = 1024
+
+	// maxName is the longest string, in bytes, that a Names remembers; so it never holds more than 256 KiB.
+	maxName = 256
+
+	// maxScratch is the largest scratch buffer, in bytes, that a Compressor keeps for the next call.
+	maxScratch = 1 << 20
+)

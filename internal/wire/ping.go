@@ -1,0 +1,151 @@
+package wire
+
+// Ping asks a member whether it is there (SWIM section 3.1). It is answered with an Ack of the same SeqNo.
+type Ping struct {
+	SeqNo uint32
+	// Node is the name of the member that is asked. Another that has its address now must not answer. Empty: anyone.
+	Node string
+	// SourceAddr (4 or 16 bytes), SourcePort and SourceNode say where and who the sender is. All may be absent.
+	SourceAddr []byte
+	SourcePort uint16
+	SourceNode string
+}
+
+// Type returns TypePing.
+func (m *Ping) Type() Type { return TypePing }
+
+// Append appends the message, type byte and body, to dst.
+func (m *Ping) Append(dst []byte) []byte {
+	dst = append(dst, byte(TypePing), mpFixMap|byte(2+sourceFields(m.SourceAddr, m.SourceNode, m.SourcePort)))
+	dst = appendString(append(dst, "\xa4Node"...), m.Node)
+	dst = appendUint(append(dst, "\xa5SeqNo"...), uint64(m.SeqNo))
+	return appendSource(dst, m.SourceAddr, m.SourceNode, m.SourcePort)
+}
+
+// Parse sets every field from body, which is what follows the type byte; what comes after the message in it is
+// ignored. SourceAddr is a view into body. The error is ErrTruncated, ErrMalformed, ErrTooDeep or ErrTooLarge; the
+// fields are zero then.
+func (m *Ping) Parse(body []byte, names *Names) error {
+	if !m.parse(body, names) {
+		return fallback("ping", body, m)
+	}
+	return nil
+}
+
+func (m *Ping) parse(body []byte, names *Names) bool {
+	*m = Ping{}
+	f := parseFields(body)
+	for f.next() {
+		switch string(f.key()) {
+		case "Node":
+			m.Node = f.string(names)
+		case "SeqNo":
+			m.SeqNo = f.uint32()
+		case "SourceAddr":
+			m.SourceAddr = f.bytes()
+		case "SourceNode":
+			m.SourceNode = f.string(names)
+		case "SourcePort":
+			m.SourcePort = f.uint16()
+		default:
+			f.skip()
+		}
+	}
+	return f.ok
+}
+
+// IndirectPing asks a member to ping another one for the sender (SWIM section 3.1): with a SeqNo of its own, whose Ack
+// it passes on as an Ack of this SeqNo.
+type IndirectPing struct {
+	SeqNo uint32
+	// Target (4 or 16 bytes), Port and Node are the member to ping.
+	Target []byte
+	Port   uint16
+	Node   string
+	// Nack asks for a Nack if no answer comes in time (Lifeguard section IV-A).
+	Nack bool
+	// SourceAddr (4 or 16 bytes), SourcePort and SourceNode say where and who the sender is. All may be absent.
+	SourceAddr []byte
+	SourcePort uint16
+	SourceNode string
+}
+
+// Type returns TypeIndirectPing.
+func (m *IndirectPing) Type() Type { return TypeIndirectPing }
+
+// Append appends the message, type byte and body, to dst.
+func (m *IndirectPing) Append(dst []byte) []byte {
+	dst = append(dst, byte(TypeIndirectPing),
+		mpFixMap|byte(5+sourceFields(m.SourceAddr, m.SourceNode, m.SourcePort)))
+	dst = appendBool(append(dst, "\xa4Nack"...), m.Nack)
+	dst = appendString(append(dst, "\xa4Node"...), m.Node)
+	dst = appendUint(append(dst, "\xa4Port"...), uint64(m.Port))
+	dst = appendUint(append(dst, "\xa5SeqNo"...), uint64(m.SeqNo))
+	dst = appendSource(dst, m.SourceAddr, m.SourceNode, m.SourcePort)
+	return appendBytes(append(dst, "\xa6Target"...), m.Target)
+}
+
+// Parse sets every field from body; see Ping.Parse. Target and SourceAddr are views into body.
+func (m *IndirectPing) Parse(body []byte, names *Names) error {
+	if !m.parse(body, names) {
+		return fallback("indirect ping", body, m)
+	}
+	return nil
+}
+
+func (m *IndirectPing) parse(body []byte, names *Names) bool {
+	*m = IndirectPing{}
+	f := parseFields(body)
+	for f.next() {
+		switch string(f.key()) {
+		case "Nack":
+			m.Nack = f.bool()
+		case "Node":
+			m.Node = f.string(names)
+		case "Port":
+			m.Port = f.uint16()
+		case "SeqNo":
+			m.SeqNo = f.uint32()
+		case "SourceAddr":
+			m.SourceAddr = f.bytes()
+		case "SourceNode":
+			m.SourceNode = f.string(names)
+		case "SourcePort":
+			m.SourcePort = f.uint16()
+		case "Target":
+			m.Target = f.bytes()
+		default:
+			f.skip()
+		}
+	}
+	return f.ok
+}
+
+// sourceFields counts the source fields that are not left out.
+func sourceFields(addr []byte, node string, port uint16) int {
+	n := 0
+	if len(addr) > 0 {
+		n++
+	}
+	if node != "" {
+		n++
+	}
+	if port != 0 {
+		n++
+	}
+	return n
+}
+
+// appendSource appends the source fields; those that are zero are left out, as old peers do not know them.
+func appendSource(dst, addr []byte, node string, port uint16) []byte {
+	if len(addr) > 0 {
+		dst = appendBytes(append(dst, "\xaaSourceAddr"...), addr)
+	}
+	if node != "" {
+		dst = appendString(append(dst, "\xaaSourceNode"...), node)
+	}
+	if port != 0 {
+		dst = appendUint(append(dst, "\xaaSourcePort"...), uint64(port))
+	}
+	return dst
+}

@@ -1,0 +1,141 @@
+package wire
+
+import "fmt"
+
+// PushPullHeader begins a push/pull: that many PushNodeStates follow, then that many bytes of user state.
+type PushPullHeader struct {
+	Nodes        int
+	UserStateLen int // bytes
+	// Join tells a program's first exchange with a cluster from a periodic one.
+	Join bool
+}
+
+// Type returns TypePushPull.
+func (m *PushPullHeader) Type() Type { return TypePushPull }
+
+// Append appends the header, type byte and body, to dst.
+func (m *PushPullHeader) Append(dst []byte) []byte {
+	dst = append(dst, byte(TypePushPull), mpFixMap|3)
+	dst = appendBool(append(dst, "\xa4Join"...), m.Join)
+	dst = appendInt(append(dst, "\xa5Nodes"...), int64(m.Nodes))
+	return appendInt(append(dst, "\xacUserStateLen"...), int64(m.UserStateLen))
+}
+
+// Parse sets every field from body; see Ping.Parse. Any numbers may arrive: see Validate.
+func (m *PushPullHeader) Parse(body []byte, names *Names) error {
+	if !m.parse(body) {
+		return fallback("push/pull header", body, m)
+	}
+	return nil
+}
+
+func (m *PushPullHeader) parse(body []byte) bool {
+	*m = PushPullHeader{}
+	f := parseFields(body)
+	for f.next() {
+		switch string(f.key()) {
+		case "Join":
+			m.Join = f.bool()
+		case "Nodes":
+			m.Nodes = f.int()
+		case "UserStateLen":
+			m.UserStateLen = f.int()
+		default:
+			f.skip()
+		}
+	}
+	return f.ok
+}
+
+// Validate returns ErrMalformed if a count is negative, and ErrTooLarge if one is above MaxPushPullNodes or
+// MaxUserState.
+func (m *PushPullHeader) Validate() error {
+	if err := validateCount("push/pull nodes", m.Nodes, MaxPushPullNodes); err != nil {
+		return err
+	}
+	return validateCount("push/pull user state", m.UserStateLen, MaxUserState)
+}
+
+func validateCount(what string, n, limit int) error {
+	if n < 0 {
+		return fmt.Errorf("%s: %d: %w", what, n, ErrMalformed)
+	}
+	if n > limit {
+		return fmt.Errorf("%s: %d, the limit is %d: %w", what, n, limit, ErrTooLarge)
+	}
+	return nil
+}
+
+// PushNodeState is what the sender of a push/pull knows of one member. It is an element of a stream, so it has no type
+// byte.
+type PushNodeState struct {
+	Name string
+	// Addr is 4 or 16 bytes if the peer is sound; any number may arrive, none included.
+	Addr        []byte
+	Port        uint16
+	Meta        []byte
+	Incarnation uint32
+	// State is 0 alive, 1 suspect, 2 dead, 3 left. Any number may arrive.
+	State int
+	// Vsn is as in Alive.
+	Vsn []byte
+}
+
+// Append appends the state to dst.
+func (m *PushNodeState) Append(dst []byte) []byte {
+	dst = append(dst, mpFixMap|7)
+	dst = appendBytes(append(dst, "\xa4Addr"...), m.Addr)
+	dst = appendUint(append(dst, "\xabIncarnation"...), uint64(m.Incarnation))
+	dst = appendBytes(append(dst, "\xa4Meta"...), m.Meta)
+	dst = appendString(append(dst, "\xa4Name"...), m.Name)
+	dst = appendUint(append(dst, "\xa4Port"...), uint64(m.Port))
+	dst = appendInt(append(dst, "\xa5State"...), int64(m.State))
+	return appendBytes(append(dst, "\xa3Vsn"...), m.Vsn)
+}
+
+// Parse sets every field from body, which begins with the state; see Ping.Parse. Addr, Meta and Vsn are views into body.
+func (m *PushNodeState) Parse(body []byte, names *Names) error {
+	if !m.parse(body, names) {
+		return fallback("push/pull state", body, m)
+	}
+	return nil
+}
+
+func (m *PushNodeState) parse(body []byte, names *Names) bool {
+	*m = PushNodeState{}
+	f := parseFields(body)
+	for f.next() {
+		switch string(f.key()) {
+		case "Addr":
+			m.Addr = f.bytes()
+		case "Incarnation":
+			m.Incarnation = f.uint32()
+		case "Meta":
+			m.Meta = f.bytes()
+		case "Name":
+			m.Name = f.string(names)
+		case "Port":
+			m.Port = f.uint16()
+		case "State":
+			m.State = f.int()
+		case "Vsn":
+			m.Vsn = f.bytes()
+		default:
+			f.skip()
+		}
+	}
+	return f.ok
+}
+
+// detach gives the state bytes of its own, in one allocation of their size.
+func (m *PushNodeState) detach() {
+	own := make([]byte, 0, len(m.Addr)+len(m.Meta)+len(m.Vsn))
+	for _, field := range [...]*[]byte{&m.Addr, &m.Meta, &m.Vsn} {
+		if *field == nil {
+			continue
+		}
+		from := len(own)
+		own = append(own, *field...)
+		*field = own[from:len(own):len(own)]
+	}
+}

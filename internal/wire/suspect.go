@@ -1,0 +1,81 @@
+package wire
+
+// Suspect says that a member may be dead (SWIM section 4.2).
+type Suspect struct {
+	Incarnation uint32
+	// Node is the suspected member's name, From that of the one who suspects it.
+	Node string
+	From string
+}
+
+// Type returns TypeSuspect.
+func (m *Suspect) Type() Type { return TypeSuspect }
+
+// Append appends the message, type byte and body, to dst.
+func (m *Suspect) Append(dst []byte) []byte {
+	return appendAccusation(append(dst, byte(TypeSuspect)), accusation(*m))
+}
+
+// Parse sets every field from body; see Ping.Parse.
+func (m *Suspect) Parse(body []byte, names *Names) error {
+	if !(*accusation)(m).parse(body, names) {
+		return fallback("suspect", body, m)
+	}
+	return nil
+}
+
+// Dead says that a member is dead, or, if Node and From are the same, that it has left.
+type Dead struct {
+	Incarnation uint32
+	// Node is the dead member's name, From that of the one who declares it so.
+	Node string
+	From string
+}
+
+// Type returns TypeDead.
+func (m *Dead) Type() Type { return TypeDead }
+
+// Append appends the message, type byte and body, to dst.
+func (m *Dead) Append(dst []byte) []byte {
+	return appendAccusation(append(dst, byte(TypeDead)), accusation(*m))
+}
+
+// Parse sets every field from body; see Ping.Parse.
+func (m *Dead) Parse(body []byte, names *Names) error {
+	if !(*accusation)(m).parse(body, names) {
+		return fallback("dead", body, m)
+	}
+	return nil
+}
+
+// accusation is the one shape of Suspect and Dead.
+type accusation struct {
+	Incarnation uint32
+	Node        string
+	From        string
+}
+
+func appendAccusation(dst []byte, m accusation) []byte {
+	dst = append(dst, mpFixMap|3)
+	dst = appendString(append(dst, "\xa4From"...), m.From)
+	dst = appendUint(append(dst, "\xabIncarnation"...), uint64(m.Incarnation))
+	return appendString(append(dst, "\xa4Node"...), m.Node)
+}
+
+func (m *accusation) parse(body []byte, names *Names) bool {
+	*m = accusation{}
+	f := parseFields(body)
+	for f.next() {
+		switch string(f.key()) {
+		case "From":
+			m.From = f.string(names)
+		case "Incarnation":
+			m.Incarnation = f.uint32()
+		case "Node":
+			m.Node = f.string(names)
+		default:
+			f.skip()
+		}
+	}
+	return f.ok
+}
