@@ -66,7 +66,7 @@ func NewCipher(key []byte) (*Cipher, error) {
 // AppendSealed appends plaintext, sealed, to dst; what it appends is SealedSize bytes long. The nonce must be fresh, from
 // a cryptographic source. The additional data is authenticated, not sent. Neither plaintext nor aad may overlap the
 // room behind dst. Any version but 0 is sealed as 1.
-func (c *Cipher) AppendSealed(dst []byte, version uint8, nonce [NonceSize]byte, plaintext, aad []byte) []byte {
+func (c *Cipher) AppendSealed(dst []byte, version uint8, nonce *[NonceSize]byte, plaintext, aad []byte) []byte {
 	at := len(dst)
 	dst = slices.Grow(dst, SealedSize(version, len(plaintext)))
 	dst = append(dst[:at+SealHeaderSize], plaintext...)
@@ -81,7 +81,7 @@ func (c *Cipher) AppendSealed(dst []byte, version uint8, nonce [NonceSize]byte, 
 // The result shares buf's array if that has capacity for SealedSize bytes from at on. The additional data may lie in
 // buf[:at], as a label does. It returns nil if at is negative or buf has no room for the header. The rest is as in
 // AppendSealed.
-func (c *Cipher) SealInPlace(buf []byte, at int, version uint8, nonce [NonceSize]byte, aad []byte) []byte {
+func (c *Cipher) SealInPlace(buf []byte, at int, version uint8, nonce *[NonceSize]byte, aad []byte) []byte {
 	if at < 0 || at > len(buf)-SealHeaderSize {
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 // AppendSealedFrame appends to dst a frame of a stream: its header, then plaintext sealed. The label, though it was sent
 // before, is authenticated with it. Peers refuse more than MaxSealedFrame bytes after the header: check SealedSize
 // first. The rest is as in Cipher.AppendSealed.
-func AppendSealedFrame(dst []byte, c *Cipher, version uint8, nonce [NonceSize]byte, label string, plaintext []byte) []byte {
+func AppendSealedFrame(dst []byte, c *Cipher, version uint8, nonce *[NonceSize]byte, label string, plaintext []byte) []byte {
 	header := len(dst)
 	dst = append(dst, byte(TypeEncrypt))
 	dst = binary.BigEndian.AppendUint32(dst, uint32(SealedSize(version, len(plaintext))))
