@@ -1,0 +1,302 @@
+package swim
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/queue"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// Core is one node's membership protocol. See the package's comment.
+type Core struct {
+	cfg       Config
+	self      *member
+	table     table
+	deadlines deadlines
+	queue     queue.Queue[uint64] // broadcasts, under their member's name; the value is a notice, 0: none
+	room      int                 // bytes that one packet may carry, SetRoom
+	chosen    []*member           // scratch of choose
+	leaving   bool
+	seq       uint32 // of the last ping
+	awareness awareness
+
+	probe    probe
+	relays   map[uint32]*relay // by the sequence number of our ping
+	pings    map[uint32]*ping
+	gossip   *deadline
+	pushPull *deadline
+
+	out        Output
+	onFinished func(uint64) // made once, for the queue
+}
+
+// New returns a Core that knows nobody, not even itself, until Announce. Its
+// loops begin with Start.
+func New(cfg Config) *Core {
+	c := &Core{
+		cfg:       cfg,
+		table:     newTable(),
+		seq:       cfg.Rand.Uint32(),
+		awareness: awareness{max: cfg.AwarenessMaxMultiplier},
+		relays:    make(map[uint32]*relay),
+		pings:     make(map[uint32]*ping),
+		gossip:    newDeadline(dueGossip),
+		pushPull:  newDeadline(duePushPull),
+	}
+	c.probe.init()
+	c.onFinished = func(notice uint64) {
+		if notice != 0 {
+			c.out.Finished = append(c.out.Finished, notice)
+		}
+	}
+	return c
+}
+
+// Start sets the loops going: each begins at a random phase of its interval.
+func (c *Core) Start(now time.Time) {
+	c.begin(now, c.probe.tick, c.cfg.ProbeInterval)
+	c.begin(now, c.gossip, c.gossipInterval())
+	c.begin(now, c.pushPull, c.cfg.PushPullInterval)
+}
+
+func (c *Core) begin(now time.Time, d *deadline, interval time.Duration) {
+	if interval > 0 {
+		phase := time.Duration(c.cfg.Rand.Int64N(int64(interval)))
+		c.deadlines.set(d, now.Add(interval+phase))
+	}
+}
+
+// gossipInterval is 0 when there is no gossip.
+func (c *Core) gossipInterval() time.Duration {
+	if c.cfg.GossipNodes <= 0 {
+		return 0
+	}
+	return c.cfg.GossipInterval
+}
+
+// SetRoom tells how many bytes the messages of one packet may have in all,
+// with 2 bytes of overhead for each but the first.
+func (c *Core) SetRoom(bytes int) { c.room = bytes }
+
+// Announce makes known what we are, at a new incarnation: at the start, and
+// after each change of our address, metadata or versions. The notice, unless
+// 0, is in Output.Finished when that has been sent or was replaced. While
+// leaving, nothing is announced and the notice is finished at once.
+func (c *Core) Announce(now time.Time, addr netip.AddrPort, meta []byte, versions Versions, notice uint64) {
+	if c.leaving {
+		c.onFinished(notice)
+		return
+	}
+	if c.self == nil {
+		c.self = &member{Member: Member{Name: c.cfg.Name, Addr: addr, State: StateDead}}
+		c.table.add(c.self, c.cfg.Rand.IntN)
+	}
+	c.becomeAlive(now, c.self, claim{
+		addr: addr, meta: meta, versions: versions, hasVersions: true,
+		incarnation: nextIncarnation(c.self.Incarnation),
+	}, notice)
+}
+
+// Leave declares that we leave, and reports whether anyone is there to hear
+// it. The notice is in Output.Finished when it has been sent. The Core goes on
+// answering. A second Leave does nothing but finish its notice.
+func (c *Core) Leave(now time.Time, notice uint64) (heard bool) {
+	if c.leaving {
+		c.onFinished(notice)
+		return false
+	}
+	c.leaving = true
+	c.becomeGone(now, c.self, c.self.Incarnation, c.cfg.Name, notice)
+	return c.AnyAlive()
+}
+
+// Step handles a message of a packet from a sender. The message and what it
+// refers to stay the caller's. Pings come through AnswerPing, user messages
+// not at all.
+func (c *Core) Step(now time.Time, from Endpoint, message wire.Message) {
+	switch m := message.(type) {
+	case *wire.IndirectPing:
+		c.relayPing(now, from, m)
+	case *wire.Ack:
+		c.acked(now, m)
+	case *wire.Nack:
+		c.nacked(m)
+	case *wire.Alive:
+		c.stepAlive(now, from, m)
+	case *wire.Suspect:
+		c.stepSuspect(now, m)
+	case *wire.Dead:
+		c.stepDead(now, m)
+	}
+}
+
+// Tick does all that is due at now.
+func (c *Core) Tick(now time.Time) {
+	for d := c.deadlines.pop(now); d != nil; d = c.deadlines.pop(now) {
+		switch d.kind {
+		case dueProbe:
+			c.again(now, d, c.cfg.ProbeInterval)
+			c.probeTick(now)
+		case dueGossip:
+			c.again(now, d, c.cfg.GossipInterval)
+			c.gossipTick(now)
+		case duePushPull:
+			c.again(now, d, pushPullInterval(c.cfg.PushPullInterval, len(c.table.order)))
+			c.pushPullTick()
+		case dueProbeTimeout:
+			c.probeIndirectly()
+		case dueProbeEnd:
+			c.probeEnded(now)
+		case dueSuspicion:
+			c.suspicionEnded(now, d.member)
+		case dueRelay:
+			c.relayEnded(d.seq)
+		case duePing:
+			c.pingEnded(d.seq)
+		}
+	}
+}
+
+// again sets a loop's deadline anew. Rounds that were missed collapse into
+// one.
+func (c *Core) again(now time.Time, d *deadline, interval time.Duration) {
+	next := d.at.Add(interval)
+	if !next.After(now) {
+		next = now.Add(interval)
+	}
+	c.deadlines.set(d, next)
+}
+
+// NextDeadline returns when Tick has something to do, if ever.
+func (c *Core) NextDeadline() (time.Time, bool) { return c.deadlines.next() }
+
+// Take moves what there is to do now into out, and takes out's memory in
+// exchange: what an earlier Take left there is no longer valid.
+func (c *Core) Take(out *Output) {
+	c.out.Health = c.awareness.score
+	*out, c.out = c.out, *out
+	c.out.reset()
+}
+
+// Member returns what is known of the member of a name.
+func (c *Core) Member(name string) (Member, bool) {
+	m := c.table.byName[name]
+	if m == nil {
+		return Member{}, false
+	}
+	return m.Member, true
+}
+
+// Self returns what the Core is known as. It is valid after Announce.
+func (c *Core) Self() Member { return c.self.Member }
+
+// Members appends all known members to dst, the dead and left included, in no
+// order.
+func (c *Core) Members(dst []Member) []Member {
+	for _, m := range c.table.order {
+		dst = append(dst, m.Member)
+	}
+	return dst
+}
+
+// NumKnown is how many members are known, the dead and left included.
+func (c *Core) NumKnown() int { return len(c.table.order) }
+
+// NumQueued is how many broadcasts wait to be sent.
+func (c *Core) NumQueued() int { return c.queue.Len() }
+
+// Leaving reports whether Leave was called.
+func (c *Core) Leaving() bool { return c.leaving }
+
+// AnyAlive reports whether anyone but us is alive or suspect.
+func (c *Core) AnyAlive() bool {
+	for _, m := range c.table.order {
+		if m != c.self && !m.State.Gone() {
+			return true
+		}
+	}
+	return false
+}
+
+// ReadsChecksums reports whether an endpoint is a known member, by its name or
+// else its address, that understands checksums.
+func (c *Core) ReadsChecksums(to Endpoint) bool {
+	m := c.table.byName[to.Name]
+	if m == nil || to.Name == "" {
+		m = c.table.byAddr[canonical(to.AddrPort)]
+	}
+	return m != nil && m.Versions.PMax() >= protocolChecksum
+}
+
+// Protocol versions from which on a member understands a thing.
+const (
+	protocolStreamPing = 3
+	protocolNack       = 4
+	protocolChecksum   = 5
+)
+
+func (c *Core) event(e Event) { c.out.Events = append(c.out.Events, e) }
+
+func (c *Core) drop(why Drop) { c.out.Counts.Drops[why]++ }
+
+// changed publishes m as it now is.
+func (c *Core) changed(m *member) { c.out.Changed = append(c.out.Changed, m.Member) }
+
+// broadcast queues a message about the member of a name, in place of what was
+// queued about it.
+func (c *Core) broadcast(name string, message []byte, notice uint64) {
+	c.queue.Push(name, queue.Named, message, notice, c.onFinished)
+}
+
+// allowed reports whether an address may be a member's, or be sent to on a
+// peer's word.
+func (c *Core) allowed(addr netip.Addr) bool {
+	return c.cfg.Allowed == nil || c.cfg.Allowed(addr.Unmap())
+}
+
+// send puts a packet with one message, and whatever broadcasts fit beside it,
+// into the output.
+func (c *Core) send(to Endpoint, message wire.Message) *Packet {
+	p := c.sendAlone(to, message)
+	c.fill(p)
+	return p
+}
+
+// sendAlone puts a packet with the given messages and nothing else into the
+// output.
+func (c *Core) sendAlone(to Endpoint, messages ...wire.Message) *Packet {
+	first := len(c.out.pieces)
+	for _, m := range messages {
+		start := len(c.out.bytes)
+		c.out.bytes = m.Append(c.out.bytes)
+		c.out.pieces = append(c.out.pieces, c.out.bytes[start:len(c.out.bytes):len(c.out.bytes)])
+	}
+	c.out.Packets = append(c.out.Packets, Packet{
+		To:       to,
+		Messages: c.out.pieces[first:len(c.out.pieces):len(c.out.pieces)],
+		Checksum: c.ReadsChecksums(to),
+	})
+	return &c.out.Packets[len(c.out.Packets)-1]
+}
+
+// fill adds queued broadcasts to the last packet of the output and returns how
+// many bytes are left.
+func (c *Core) fill(p *Packet) (left int) {
+	room := c.room
+	for _, m := range p.Messages {
+		room -= len(m)
+	}
+	first := len(c.out.pieces) - len(p.Messages)
+	limit := queue.TransmitLimit(c.cfg.RetransmitMult, len(c.table.order))
+	taken := len(c.out.pieces)
+	c.out.pieces = c.queue.Take(c.out.pieces, wire.CompoundPartOverhead, room, limit, c.onFinished)
+	for _, m := range c.out.pieces[taken:] {
+		room -= len(m) + wire.CompoundPartOverhead
+	}
+	p.Messages = c.out.pieces[first:len(c.out.pieces):len(c.out.pieces)]
+	return max(room, 0)
+}
+
+// endpoint is where m is reached.
+func (m *member) endpoint() Endpoint { return Endpoint{Name: m.Name, AddrPort: m.Addr} }

@@ -1,0 +1,204 @@
+package swim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// node is a Core under test with a clock and everything it put out.
+type node struct {
+	*Core
+	t   *testing.T
+	now time.Time
+	out Output
+}
+
+var (
+	testStart    = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	testVersions = Versions{1, 5, 2, 0, 0, 0}
+)
+
+func testConfig() Config {
+	return Config{
+		Name:                    "self",
+		DefaultPort:             7946,
+		ProbeInterval:           time.Second,
+		ProbeTimeout:            500 * time.Millisecond,
+		IndirectChecks:          3,
+		SuspicionMult:           4,
+		SuspicionMaxTimeoutMult: 6,
+		AwarenessMaxMultiplier:  8,
+		GossipInterval:          200 * time.Millisecond,
+		GossipNodes:             3,
+		GossipToTheDeadTime:     30 * time.Second,
+		RetransmitMult:          4,
+		PushPullInterval:        30 * time.Second,
+		Rand:                    rand.New(rand.NewPCG(1, 2)),
+	}
+}
+
+// newNode returns an announced node whose loops have not been started, with
+// what the announcement put out already taken.
+func newNode(t *testing.T, change func(*Config)) *node {
+	t.Helper()
+	cfg := testConfig()
+	if change != nil {
+		change(&cfg)
+	}
+	n := &node{Core: New(cfg), t: t, now: testStart}
+	n.SetRoom(1398)
+	n.Announce(n.now, memberAddr(0), nil, testVersions, 0)
+	n.take()
+	return n
+}
+
+func memberAddr(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 7946)
+}
+
+func memberName(i int) string { return fmt.Sprintf("m%d", i) }
+
+// take returns what was put out since the last take.
+func (n *node) take() *Output {
+	n.Core.Take(&n.out)
+	return &n.out
+}
+
+func (n *node) after(d time.Duration) *node {
+	n.now = n.now.Add(d)
+	return n
+}
+
+// run ticks at every deadline for a time.
+func (n *node) run(d time.Duration, each func(*Output)) {
+	end := n.now.Add(d)
+	for {
+		at, ok := n.NextDeadline()
+		if !ok || at.After(end) {
+			n.now = end
+			return
+		}
+		n.now = at
+		n.Tick(at)
+		each(n.take())
+	}
+}
+
+func aliveOf(i int, incarnation uint32) *wire.Alive {
+	return &wire.Alive{Incarnation: incarnation, Node: memberName(i), Addr: memberAddr(i).Addr().AsSlice(), Port: 7946,
+		Vsn: testVersions[:]}
+}
+
+// meet makes members 1 to k known as alive at incarnation 1.
+func (n *node) meet(k int) *node {
+	n.t.Helper()
+	for i := 1; i <= k; i++ {
+		n.Step(n.now, Endpoint{AddrPort: memberAddr(i)}, aliveOf(i, 1))
+	}
+	n.take()
+	return n
+}
+
+func (n *node) alive(a *wire.Alive) *Output {
+	n.Step(n.now, Endpoint{AddrPort: memberAddr(1)}, a)
+	return n.take()
+}
+
+func (n *node) suspect(i int, incarnation uint32, from string) *Output {
+	n.Step(n.now, Endpoint{}, &wire.Suspect{Incarnation: incarnation, Node: memberName(i), From: from})
+	return n.take()
+}
+
+func (n *node) dead(i int, incarnation uint32, from string) *Output {
+	n.Step(n.now, Endpoint{}, &wire.Dead{Incarnation: incarnation, Node: memberName(i), From: from})
+	return n.take()
+}
+
+// want checks what is known of member i.
+func (n *node) want(i int, state State, incarnation uint32) {
+	n.t.Helper()
+	m, ok := n.Member(memberName(i))
+	if !ok {
+		n.t.Fatalf("member %d is not known", i)
+	}
+	if m.State != state || m.Incarnation != incarnation {
+		n.t.Errorf("member %d is %v at %d, want %v at %d", i, m.State, m.Incarnation, state, incarnation)
+	}
+}
+
+// kinds lists the kinds of events.
+func kinds(events []Event) []EventKind {
+	var k []EventKind
+	for _, e := range events {
+		k = append(k, e.Kind)
+	}
+	return k
+}
+
+// queued takes everything out of the broadcast queue, as sent to one target.
+func (n *node) queued() []wire.Message {
+	n.t.Helper()
+	var messages []wire.Message
+	for _, b := range n.queue.Take(nil, 2, 1<<20, 1, func(uint64) {}) {
+		messages = append(messages, parse(n.t, b))
+	}
+	return messages
+}
+
+// parse decodes a message with its type.
+func parse(t *testing.T, b []byte) wire.Message {
+	t.Helper()
+	var m interface {
+		wire.Message
+		Parse([]byte, *wire.Names) error
+	}
+	switch wire.Type(b[0]) {
+	case wire.TypePing:
+		m = &wire.Ping{}
+	case wire.TypeIndirectPing:
+		m = &wire.IndirectPing{}
+	case wire.TypeAck:
+		m = &wire.Ack{}
+	case wire.TypeNack:
+		m = &wire.Nack{}
+	case wire.TypeAlive:
+		m = &wire.Alive{}
+	case wire.TypeSuspect:
+		m = &wire.Suspect{}
+	case wire.TypeDead:
+		m = &wire.Dead{}
+	default:
+		t.Fatalf("unexpected message type %d", b[0])
+	}
+	if err := m.Parse(b[1:], nil); err != nil {
+		t.Fatalf("parse %x: %v", b, err)
+	}
+	return m
+}
+
+// describe writes a message in one line.
+func describe(m wire.Message) string {
+	switch m := m.(type) {
+	case *wire.Alive:
+		return fmt.Sprintf("alive %s@%d %s", m.Node, m.Incarnation, m.Meta)
+	case *wire.Suspect:
+		return fmt.Sprintf("suspect %s@%d by %s", m.Node, m.Incarnation, m.From)
+	case *wire.Dead:
+		return fmt.Sprintf("dead %s@%d by %s", m.Node, m.Incarnation, m.From)
+	case *wire.Ping:
+		return fmt.Sprintf("ping %s", m.Node)
+	case *wire.IndirectPing:
+		return fmt.Sprintf("ping %s indirectly, nack %v", m.Node, m.Nack)
+	case *wire.Ack:
+		return fmt.Sprintf("ack %d", m.SeqNo)
+	case *wire.Nack:
+		return fmt.Sprintf("nack %d", m.SeqNo)
+	default:
+		return fmt.Sprint(m)
+	}
+}

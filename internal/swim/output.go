@@ -1,0 +1,157 @@
+package swim
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Endpoint is where a packet goes to or came from. Of a member, or of an
+// address a peer gave, AddrPort is valid. Of a packet's sender on a transport
+// without IP addresses, only Text is: the Core hands it back as it came.
+type Endpoint struct {
+	Name     string // the member's name, if known
+	AddrPort netip.AddrPort
+	Text     string
+}
+
+// Packet is a packet to send.
+type Packet struct {
+	To Endpoint
+
+	// Messages are what it carries, each with its type byte, the one it is
+	// sent for first. They are valid until the Output is given to Take again,
+	// and must not be changed. More than one go out as a compound.
+	Messages [][]byte
+
+	// Room is how many bytes of user broadcasts may be added, their overhead
+	// in the compound (2 bytes each) included; 0: none. Only packets of gossip
+	// have room: pings and acks do not wait for user code. A packet with
+	// neither messages nor user broadcasts is not sent.
+	Room int
+
+	// Checksum says that the receiver is known to understand checksums.
+	Checksum bool
+
+	// Ping is the sequence number of our own ping in it, if any: when sending
+	// fails, the driver reports that with SendFailed or SendBroken. 0: none.
+	Ping uint32
+}
+
+// StreamKind says what a stream is for.
+type StreamKind uint8
+
+// The streams a Core asks for.
+const (
+	StreamPing     StreamKind = iota // ping Seq, and report StreamPingDone
+	StreamPushPull                   // exchange states
+)
+
+// Stream is an exchange over a stream to begin.
+type Stream struct {
+	Kind     StreamKind
+	To       Member
+	Seq      uint32    // of the probe (StreamPing)
+	Deadline time.Time // when it is of no use any more (StreamPing)
+}
+
+// EventKind says what an Event tells.
+type EventKind uint8
+
+// The events of a Core. The first five have a delegate; the others are for
+// logs, and tell why.
+const (
+	EventJoin         EventKind = iota // Member is alive, and was not known to be
+	EventLeave                         // Member is dead or has left
+	EventUpdate                        // Member's metadata changed
+	EventConflict                      // Other claims Member's name at another address
+	EventPingComplete                  // Member answered our probe after RTT, with Payload
+	EventProbeFailed                   // Member did not answer a probe; we suspect it
+	EventSuspect                       // Member is suspected, accused by From
+	EventTimeout                       // Member's suspicion ended after Count confirmations; we declare it dead
+	EventRefute                        // From said of us that we are suspect, dead or other than we are
+	EventStreamOnly                    // Member answers pings on streams but not in packets
+	EventMoved                         // Member, gone before, took the place of Other, at another address
+)
+
+// Event is one thing that happened, in order.
+type Event struct {
+	Kind    EventKind
+	Member  Member
+	Other   Member
+	From    string
+	RTT     time.Duration
+	Payload []byte // a copy of its own
+	Count   int
+}
+
+// Drop says why something that arrived was ignored.
+type Drop uint8
+
+// The reasons for which a Core drops messages.
+const (
+	DropMalformed   Drop = iota // no name, a bad address, metadata or name over the limit
+	DropVersions                // version bytes that cannot be
+	DropNotAllowed              // an address outside of Config.Allowed
+	DropMaximum                 // an accusation at MaxIncarnation
+	DropBusy                    // MaxRelays indirect pings are under way
+	DropMisdirected             // a ping for another name
+	numDrops
+)
+
+// Counts are how often things happened since the last Take.
+type Counts struct {
+	Alive, Suspect, Dead int // transitions made (metrics msg.alive, msg.suspect, msg.dead)
+	DegradedProbes       int // probes begun with a stretched interval
+	DegradedTimeouts     int // suspicions that ended with fewer confirmations than wanted
+	GossipRounds         int // rounds of gossip begun
+	StaleAlives          int // alives answered with what we know better
+	Drops                [numDrops]int
+}
+
+// PingResult ends a ping that was begun with Core.Ping.
+type PingResult struct {
+	Seq uint32
+	RTT time.Duration
+	OK  bool  // false: no ack in time, unless
+	Err error // it could not be sent
+}
+
+// Output is what a driver does after calls to a Core, in any order but for
+// Events. It owns its slices; Core.Take empties and refills it, so that a
+// driver can use one again.
+type Output struct {
+	Packets   []Packet
+	Streams   []Stream
+	Events    []Event
+	Changed   []Member // members as they now are, for each visible change
+	Forgotten []ID     // members no longer known; their IDs may be used again
+	Finished  []uint64 // notices of broadcasts that have been sent, or replaced
+	Pings     []PingResult
+	Probes    []time.Duration // how long each finished probe took
+	Counts    Counts
+	Health    int // the local health score (0: healthy)
+
+	bytes  []byte   // backs messages made for one packet
+	pieces [][]byte // backs Packet.Messages
+}
+
+// reset empties o, keeping its memory but no reference in the part in use.
+func (o *Output) reset() {
+	clear(o.Packets)
+	clear(o.Streams)
+	clear(o.Events)
+	clear(o.Changed)
+	clear(o.pieces)
+	*o = Output{
+		Packets:   o.Packets[:0],
+		Streams:   o.Streams[:0],
+		Events:    o.Events[:0],
+		Changed:   o.Changed[:0],
+		Forgotten: o.Forgotten[:0],
+		Finished:  o.Finished[:0],
+		Pings:     o.Pings[:0],
+		Probes:    o.Probes[:0],
+		bytes:     o.bytes[:0],
+		pieces:    o.pieces[:0],
+	}
+}

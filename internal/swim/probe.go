@@ -1,0 +1,239 @@
+package swim
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// probe is our own failure detection of one member at a time (SWIM section
+// 3.1, with Lifeguard's nacks and stretched interval):
+//
+//	idle --tick--> direct --ProbeTimeout or send failed--> indirect --interval ends--> idle
+//	                  |                                        |
+//	                  +---ack: success, a round-trip time      +---ack: success
+//
+// A tick while a probe is under way is made up for when that ends, once.
+type probe struct {
+	tick    *deadline // the next probe is due
+	timeout *deadline // the direct ping's time is up
+	end     *deadline // the probe's time is up
+
+	target        *member // nil: idle
+	incarnation   uint32  // of the target at the start
+	seq           uint32
+	began         time.Time
+	ends          time.Time
+	indirect      bool // the direct ping's time was up
+	wantedNacks   int
+	nacks         int
+	streamAnswers bool // the target answered a ping on a stream
+	missedTick    bool
+}
+
+func (p *probe) init() {
+	p.tick, p.timeout, p.end = newDeadline(dueProbe), newDeadline(dueProbeTimeout), newDeadline(dueProbeEnd)
+}
+
+// probeTick begins a probe, unless one is under way.
+func (c *Core) probeTick(now time.Time) {
+	if c.probe.target != nil {
+		c.probe.missedTick = true
+		return
+	}
+	if m := c.nextToProbe(now); m != nil {
+		c.beginProbe(now, m)
+	}
+}
+
+// nextToProbe goes on in the probe order to a member that may be probed, for
+// at most one round.
+func (c *Core) nextToProbe(now time.Time) *member {
+	for range len(c.table.order) + 1 {
+		if c.table.next >= len(c.table.order) {
+			c.forgetGone(now)
+			if len(c.table.order) == 0 {
+				return nil
+			}
+		}
+		m := c.table.order[c.table.next]
+		c.table.next++
+		if m != c.self && !m.State.Gone() {
+			return m
+		}
+	}
+	return nil
+}
+
+// beginProbe pings m. A suspect is told by the same packet that it is one, so
+// that it can refute (Lifeguard section IV-C, Buddy System).
+func (c *Core) beginProbe(now time.Time, m *member) {
+	interval := c.awareness.stretch(c.cfg.ProbeInterval)
+	if interval > c.cfg.ProbeInterval {
+		c.out.Counts.DegradedProbes++
+	}
+	p := &c.probe
+	p.target, p.incarnation = m, m.Incarnation
+	p.seq = c.nextSeq()
+	p.began, p.ends = now, now.Add(interval)
+	p.indirect, p.streamAnswers = false, false
+	p.wantedNacks, p.nacks = 0, 0
+	c.deadlines.set(p.timeout, now.Add(min(c.cfg.ProbeTimeout, interval)))
+	c.deadlines.set(p.end, p.ends)
+
+	var packet *Packet
+	if m.State == StateAlive {
+		packet = c.send(m.endpoint(), c.pingOf(p.seq, m.Name))
+	} else {
+		packet = c.sendAlone(m.endpoint(), c.pingOf(p.seq, m.Name),
+			&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name})
+	}
+	packet.Ping = p.seq
+}
+
+// pingOf makes a ping for a member of a name.
+func (c *Core) pingOf(seq uint32, name string) *wire.Ping {
+	return &wire.Ping{
+		SeqNo:      seq,
+		Node:       name,
+		SourceAddr: c.self.Addr.Addr().AsSlice(),
+		SourcePort: c.self.Addr.Port(),
+		SourceNode: c.cfg.Name,
+	}
+}
+
+// nextSeq returns a sequence number for a ping; never 0.
+func (c *Core) nextSeq() uint32 {
+	c.seq++
+	if c.seq == 0 {
+		c.seq = 1
+	}
+	return c.seq
+}
+
+// SendFailed tells that our ping of a sequence number could not be sent because
+// of the other side. A probe goes on with its indirect part at once; a user's
+// ping ends with the error.
+func (c *Core) SendFailed(seq uint32, err error) {
+	if c.probesDirectly(seq) {
+		c.probeIndirectly()
+		return
+	}
+	c.pingFailed(seq, err)
+}
+
+// SendBroken tells that our ping of a sequence number could not be sent because
+// of ourselves. That says nothing of a probe's target: the probe ends.
+func (c *Core) SendBroken(now time.Time, seq uint32, err error) {
+	if c.probesDirectly(seq) {
+		c.endProbe(now, 0)
+		return
+	}
+	c.pingFailed(seq, err)
+}
+
+// probesDirectly reports whether a probe waits for the ack of this ping.
+func (c *Core) probesDirectly(seq uint32) bool {
+	return c.probe.target != nil && c.probe.seq == seq && !c.probe.indirect
+}
+
+// StreamPingDone tells that the target of a probe answered a ping on a stream.
+func (c *Core) StreamPingDone(seq uint32) {
+	if c.probe.target != nil && c.probe.seq == seq {
+		c.probe.streamAnswers = true
+	}
+}
+
+// probeIndirectly asks others to ping the target, and tries a stream.
+func (c *Core) probeIndirectly() {
+	p := &c.probe
+	c.deadlines.stop(p.timeout)
+	p.indirect = true
+	m := p.target
+	helpers := c.choose(c.cfg.IndirectChecks, func(h *member) bool {
+		return h != c.self && h != m && h.State == StateAlive
+	})
+	for _, h := range helpers {
+		nack := h.Versions.PMax() >= protocolNack
+		if nack {
+			p.wantedNacks++
+		}
+		c.send(h.endpoint(), &wire.IndirectPing{
+			SeqNo:      p.seq,
+			Target:     m.Addr.Addr().AsSlice(),
+			Port:       m.Addr.Port(),
+			Node:       m.Name,
+			Nack:       nack,
+			SourceAddr: c.self.Addr.Addr().AsSlice(),
+			SourcePort: c.self.Addr.Port(),
+			SourceNode: c.cfg.Name,
+		})
+	}
+	if m.Versions.PMax() >= protocolStreamPing {
+		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamPing, To: m.Member, Seq: p.seq, Deadline: p.ends})
+	}
+}
+
+// probeEnded judges a probe that nobody acked.
+func (c *Core) probeEnded(now time.Time) {
+	p := &c.probe
+	m := p.target
+	if p.streamAnswers {
+		c.event(Event{Kind: EventStreamOnly, Member: m.Member})
+		c.endProbe(now, -1)
+		return
+	}
+	// Nacks tell the target's failure from our own: helpers that nack are
+	// alive and reach us.
+	delta := 1
+	if p.wantedNacks > 0 {
+		delta = max(p.wantedNacks-p.nacks, 0)
+	}
+	c.event(Event{Kind: EventProbeFailed, Member: m.Member})
+	if p.incarnation >= m.Incarnation {
+		c.applySuspect(now, m.Incarnation, m, c.cfg.Name)
+	}
+	c.endProbe(now, delta)
+}
+
+// endProbe makes the probe idle, or begins the one that is overdue.
+func (c *Core) endProbe(now time.Time, delta int) {
+	p := &c.probe
+	c.awareness.apply(delta)
+	c.out.Probes = append(c.out.Probes, now.Sub(p.began))
+	c.deadlines.stop(p.timeout)
+	c.deadlines.stop(p.end)
+	p.target = nil
+	if p.missedTick {
+		p.missedTick = false
+		c.probeTick(now)
+	}
+}
+
+// acked handles an ack: of our probe, of a ping we made for another, or of a
+// user's ping.
+func (c *Core) acked(now time.Time, a *wire.Ack) {
+	if p := &c.probe; p.target != nil && p.seq == a.SeqNo {
+		if !p.indirect {
+			c.event(Event{Kind: EventPingComplete, Member: p.target.Member, RTT: now.Sub(p.began),
+				Payload: bytes.Clone(a.Payload)})
+		}
+		c.endProbe(now, -1)
+		return
+	}
+	if r := c.relays[a.SeqNo]; r != nil {
+		c.relayAcked(r)
+		return
+	}
+	if p := c.pings[a.SeqNo]; p != nil {
+		c.pingAcked(now, p)
+	}
+}
+
+// nacked counts a helper's word that it reached us but not the target.
+func (c *Core) nacked(n *wire.Nack) {
+	if p := &c.probe; p.target != nil && p.seq == n.SeqNo && p.nacks < p.wantedNacks {
+		p.nacks++
+	}
+}

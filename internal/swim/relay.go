@@ -1,0 +1,142 @@
+package swim
+
+import (
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// relay is a ping that we make because another asked for it.
+type relay struct {
+	seq     uint32 // of our ping
+	asked   uint32 // the asker's sequence number
+	asker   Endpoint
+	nack    bool // the asker wants to hear of failure
+	expires *deadline
+}
+
+// ping is a ping that the user asked for.
+type ping struct {
+	seq     uint32
+	began   time.Time
+	expires *deadline
+}
+
+// AnswerPing acks a ping with the user's payload. A ping for another name is
+// not answered.
+func (c *Core) AnswerPing(from Endpoint, p *wire.Ping, payload []byte) {
+	if p.Node != "" && p.Node != c.cfg.Name {
+		c.drop(DropMisdirected)
+		return
+	}
+	to, ok := c.replyTo(from, p.SourceAddr, p.SourcePort, p.SourceNode)
+	if !ok {
+		return
+	}
+	c.send(to, &wire.Ack{SeqNo: p.SeqNo, Payload: payload})
+}
+
+// replyTo is where the answer to a ping goes: to the source that it names,
+// else to the packet's sender. It reports false for an address that we may not
+// send to.
+func (c *Core) replyTo(from Endpoint, ip []byte, port uint16, name string) (Endpoint, bool) {
+	if len(ip) == 0 || port == 0 {
+		from.Name = name
+		return from, true
+	}
+	addr, ok := addrPort(ip, port, 0)
+	if !ok || len(name) > MaxName {
+		c.drop(DropMalformed)
+		return Endpoint{}, false
+	}
+	if !c.allowed(addr.Addr()) {
+		c.drop(DropNotAllowed)
+		return Endpoint{}, false
+	}
+	return Endpoint{Name: name, AddrPort: addr}, true
+}
+
+// relayPing pings the target of an indirect ping on the asker's behalf (SWIM
+// section 3.1: ping-req).
+func (c *Core) relayPing(now time.Time, from Endpoint, i *wire.IndirectPing) {
+	target, ok := addrPort(i.Target, i.Port, c.cfg.DefaultPort)
+	if !ok || len(i.Node) > MaxName {
+		c.drop(DropMalformed)
+		return
+	}
+	if !c.allowed(target.Addr()) {
+		c.drop(DropNotAllowed)
+		return
+	}
+	asker, ok := c.replyTo(from, i.SourceAddr, i.SourcePort, i.SourceNode)
+	if !ok {
+		return
+	}
+	if len(c.relays) >= MaxRelays {
+		c.drop(DropBusy)
+		return
+	}
+	r := &relay{seq: c.nextSeq(), asked: i.SeqNo, asker: asker, nack: i.Nack, expires: newDeadline(dueRelay)}
+	r.expires.seq = r.seq
+	c.relays[r.seq] = r
+	c.deadlines.set(r.expires, now.Add(c.cfg.ProbeTimeout))
+	c.send(Endpoint{Name: i.Node, AddrPort: target}, c.pingOf(r.seq, i.Node))
+}
+
+// relayAcked hands the target's ack on to the asker.
+func (c *Core) relayAcked(r *relay) {
+	c.forgetRelay(r)
+	c.send(r.asker, &wire.Ack{SeqNo: r.asked})
+}
+
+// relayEnded tells the asker that the target did not answer, if it wants to
+// know (Lifeguard section IV-A: nack).
+func (c *Core) relayEnded(seq uint32) {
+	r := c.relays[seq]
+	c.forgetRelay(r)
+	if r.nack {
+		c.send(r.asker, &wire.Nack{SeqNo: r.asked})
+	}
+}
+
+func (c *Core) forgetRelay(r *relay) {
+	c.deadlines.stop(r.expires)
+	delete(c.relays, r.seq)
+}
+
+// Ping pings an endpoint for the user. Its result, under the sequence number
+// returned, is in a later Output.Pings: within ProbeTimeout.
+func (c *Core) Ping(now time.Time, to Endpoint) uint32 {
+	p := &ping{seq: c.nextSeq(), began: now, expires: newDeadline(duePing)}
+	p.expires.seq = p.seq
+	c.pings[p.seq] = p
+	c.deadlines.set(p.expires, now.Add(c.cfg.ProbeTimeout))
+	c.send(to, c.pingOf(p.seq, to.Name)).Ping = p.seq
+	return p.seq
+}
+
+// cancelPing forgets a ping.
+func (c *Core) cancelPing(seq uint32) {
+	if p := c.pings[seq]; p != nil {
+		c.deadlines.stop(p.expires)
+		delete(c.pings, seq)
+	}
+}
+
+// pingFailed ends a user's ping that could not be sent.
+func (c *Core) pingFailed(seq uint32, err error) {
+	if c.pings[seq] != nil {
+		c.cancelPing(seq)
+		c.out.Pings = append(c.out.Pings, PingResult{Seq: seq, Err: err})
+	}
+}
+
+func (c *Core) pingAcked(now time.Time, p *ping) {
+	c.cancelPing(p.seq)
+	c.out.Pings = append(c.out.Pings, PingResult{Seq: p.seq, RTT: now.Sub(p.began), OK: true})
+}
+
+func (c *Core) pingEnded(seq uint32) {
+	delete(c.pings, seq)
+	c.out.Pings = append(c.out.Pings, PingResult{Seq: seq})
+}

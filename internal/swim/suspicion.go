@@ -1,0 +1,70 @@
+package swim
+
+import (
+	"slices"
+	"time"
+)
+
+// suspicion is the time a suspect member has left to refute. Every independent
+// confirmation shortens it (Lifeguard section IV-B, LHA-Suspicion).
+type suspicion struct {
+	due            *deadline
+	began          time.Time
+	least, longest time.Duration
+	wanted         int      // confirmations that bring it down to least
+	accusers       []string // the first accuser, then those who confirmed
+}
+
+// confirmations is how many members other than the first accuser accused too.
+func (s *suspicion) confirmations() int { return len(s.accusers) - 1 }
+
+// end is when the suspicion ends, as confirmed so far.
+func (s *suspicion) end() time.Time {
+	return s.began.Add(confirmedTimeout(s.confirmations(), s.wanted, s.least, s.longest))
+}
+
+// confirm notes an accusation by from and reports whether it is news: neither
+// repeated nor more than is wanted.
+func (s *suspicion) confirm(from string) bool {
+	if s.confirmations() >= s.wanted || slices.Contains(s.accusers, from) {
+		return false
+	}
+	s.accusers = append(s.accusers, from)
+	return true
+}
+
+// suspect begins a suspicion of m.
+func (c *Core) beginSuspicion(now time.Time, m *member, from string) {
+	n := len(c.table.order)
+	least := suspicionTimeout(c.cfg.SuspicionMult, n, c.cfg.ProbeInterval)
+	s := &suspicion{
+		due:      newDeadline(dueSuspicion),
+		began:    now,
+		least:    least,
+		longest:  time.Duration(c.cfg.SuspicionMaxTimeoutMult) * least,
+		wanted:   suspicionConfirmations(c.cfg.SuspicionMult, n),
+		accusers: []string{from},
+	}
+	s.due.member = m
+	m.suspicion = s
+	c.deadlines.set(s.due, s.end())
+}
+
+// dropSuspicion ends m's suspicion, if any, without a verdict.
+func (c *Core) dropSuspicion(m *member) {
+	if m.suspicion == nil {
+		return
+	}
+	c.deadlines.stop(m.suspicion.due)
+	m.suspicion = nil
+}
+
+// suspicionEnded declares m dead: it did not refute in time.
+func (c *Core) suspicionEnded(now time.Time, m *member) {
+	s := m.suspicion
+	if s.confirmations() < s.wanted {
+		c.out.Counts.DegradedTimeouts++
+	}
+	c.event(Event{Kind: EventTimeout, Member: m.Member, Count: s.confirmations()})
+	c.applyDead(now, m.Incarnation, m, c.cfg.Name)
+}

@@ -1,0 +1,300 @@
+package swim
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// claim is what an alive message or a state says of a member.
+type claim struct {
+	addr        netip.AddrPort
+	meta        []byte
+	versions    Versions
+	hasVersions bool
+	incarnation uint32
+}
+
+// stepAlive handles an alive message that came in a packet. Whoever sends one
+// that is older than a failure we know of is told of the failure, so that the
+// member can refute it.
+func (c *Core) stepAlive(now time.Time, from Endpoint, a *wire.Alive) {
+	if !c.applyAlive(now, a) {
+		c.answerStale(from, a)
+	}
+}
+
+// answerStale tells the sender of an alive message that nobody took what we
+// know against the member.
+func (c *Core) answerStale(from Endpoint, a *wire.Alive) {
+	m := c.table.byName[a.Node]
+	if m == nil || m == c.self || m.Incarnation == 0 || a.Incarnation > m.Incarnation {
+		return
+	}
+	switch m.State {
+	case StateDead:
+		c.sendAlone(from, &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name})
+	case StateLeft:
+		c.sendAlone(from, &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
+	case StateSuspect:
+		if canonical(from.AddrPort) != canonical(m.Addr) {
+			return // gossip of before; only the member itself needs to know
+		}
+		c.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: m.suspicion.accusers[0]})
+	default:
+		return
+	}
+	c.out.Counts.StaleAlives++
+}
+
+// applyAlive takes what an alive message or a state says, and reports whether
+// it was news or else right to ignore; false is an alive that came too late.
+func (c *Core) applyAlive(now time.Time, a *wire.Alive) bool {
+	addr, ok := addrPort(a.Addr, a.Port, c.cfg.DefaultPort)
+	if !ok || a.Node == "" || len(a.Node) > MaxName || len(a.Meta) > MaxMeta {
+		c.drop(DropMalformed)
+		return true
+	}
+	if len(a.Vsn) >= 3 && (a.Vsn[0] == 0 || a.Vsn[1] == 0 || a.Vsn[0] > a.Vsn[1]) {
+		c.drop(DropVersions)
+		return true
+	}
+	isSelf := a.Node == c.cfg.Name
+	if isSelf && c.leaving {
+		return true
+	}
+	says := claim{addr: addr, meta: a.Meta, incarnation: a.Incarnation}
+	says.versions, says.hasVersions = versionsOf(a.Vsn)
+
+	m := c.table.byName[a.Node]
+	takeover := false
+	switch {
+	case m == nil:
+		if !c.allowed(addr.Addr()) {
+			c.drop(DropNotAllowed)
+			return true
+		}
+		m = &member{Member: Member{Name: strings.Clone(a.Node), Addr: addr, State: StateDead}}
+		c.table.add(m, c.cfg.Rand.IntN)
+	case canonical(m.Addr) != canonical(addr):
+		if !c.allowed(addr.Addr()) {
+			c.drop(DropNotAllowed)
+			return true
+		}
+		if !c.mayMove(now, m) {
+			other := Member{Name: m.Name, Addr: addr, Meta: bytes.Clone(a.Meta), Versions: says.versions,
+				Incarnation: a.Incarnation}
+			c.event(Event{Kind: EventConflict, Member: m.Member, Other: other})
+			return true
+		}
+		takeover = true
+	}
+
+	if isSelf {
+		c.hearOfSelf(m, a)
+		return true
+	}
+	if a.Incarnation <= m.Incarnation && !takeover {
+		return false
+	}
+	says.meta = bytes.Clone(a.Meta)
+	if takeover {
+		before := m.Member
+		defer func() { c.event(Event{Kind: EventMoved, Member: m.Member, Other: before}) }()
+	}
+	c.becomeAlive(now, m, says, 0)
+	return true
+}
+
+// mayMove reports whether a member's name may come back at another address.
+func (c *Core) mayMove(now time.Time, m *member) bool {
+	if m.State == StateLeft {
+		return true
+	}
+	return m.State == StateDead && c.cfg.DeadNodeReclaimTime > 0 && now.Sub(m.Since) > c.cfg.DeadNodeReclaimTime
+}
+
+// hearOfSelf compares what another says of us with what we are.
+func (c *Core) hearOfSelf(m *member, a *wire.Alive) {
+	if a.Incarnation < m.Incarnation {
+		return
+	}
+	if a.Incarnation == m.Incarnation && bytes.Equal(a.Meta, m.Meta) && bytes.Equal(a.Vsn, m.Versions[:]) {
+		return // an echo
+	}
+	c.refute(a.Incarnation, a.Node)
+}
+
+// becomeAlive makes m what says says it is, and gossips that.
+func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) {
+	c.dropSuspicion(m)
+	before, oldMeta := m.State, m.Meta
+	if canonical(m.Addr) != canonical(says.addr) {
+		c.table.move(m, says.addr)
+	}
+	if says.hasVersions {
+		m.Versions = says.versions
+	}
+	m.Addr, m.Meta, m.Incarnation = says.addr, says.meta, says.incarnation
+	if m.State != StateAlive {
+		m.State, m.Since = StateAlive, now
+	}
+	c.broadcast(m.Name, appendAlive(nil, m), notice)
+	c.out.Counts.Alive++
+	c.changed(m)
+	if before.Gone() {
+		c.event(Event{Kind: EventJoin, Member: m.Member})
+	} else if !bytes.Equal(oldMeta, m.Meta) {
+		c.event(Event{Kind: EventUpdate, Member: m.Member})
+	}
+}
+
+// refute answers what from says of us with an alive at an incarnation above
+// (SWIM section 4.2), and takes it as a sign of our own ill health.
+func (c *Core) refute(incarnation uint32, from string) {
+	c.self.Incarnation = nextIncarnation(max(incarnation, c.self.Incarnation))
+	c.awareness.apply(1)
+	c.broadcast(c.self.Name, appendAlive(nil, c.self), 0)
+	c.event(Event{Kind: EventRefute, Member: c.self.Member, From: strings.Clone(from)})
+}
+
+// stepSuspect handles a suspect message.
+func (c *Core) stepSuspect(now time.Time, s *wire.Suspect) {
+	if m := c.accused(s.Node, s.From, s.Incarnation); m != nil {
+		c.applySuspect(now, s.Incarnation, m, s.From)
+	}
+}
+
+// stepDead handles a dead message.
+func (c *Core) stepDead(now time.Time, d *wire.Dead) {
+	if m := c.accused(d.Node, d.From, d.Incarnation); m != nil {
+		c.applyDead(now, d.Incarnation, m, d.From)
+	}
+}
+
+// accused returns the member that an accusation is about, or nil if it is not
+// to be heard: nobody we know, too old, or one that could not be refuted.
+func (c *Core) accused(name, from string, incarnation uint32) *member {
+	if len(from) > MaxName {
+		c.drop(DropMalformed)
+		return nil
+	}
+	m := c.table.byName[name]
+	if m == nil || incarnation < m.Incarnation {
+		return nil
+	}
+	if incarnation == MaxIncarnation {
+		c.drop(DropMaximum)
+		return nil
+	}
+	return m
+}
+
+// applySuspect takes an accusation of m by from (SWIM section 4.2).
+func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from string) {
+	if m == c.self {
+		if m.State == StateAlive {
+			c.refute(incarnation, from)
+		}
+		return
+	}
+	// The highest evidence is kept even if nothing else changes: what is older
+	// than it must not bring the member back.
+	m.Incarnation = incarnation
+	if m.suspicion != nil {
+		if m.suspicion.confirm(from) {
+			m.suspicion.accusers[len(m.suspicion.accusers)-1] = strings.Clone(from)
+			c.deadlines.set(m.suspicion.due, m.suspicion.end())
+			c.broadcastSuspect(m, from)
+		}
+		return
+	}
+	if m.State != StateAlive {
+		return
+	}
+	from = strings.Clone(from)
+	m.State, m.Since = StateSuspect, now
+	c.beginSuspicion(now, m, from)
+	c.broadcastSuspect(m, from)
+	c.out.Counts.Suspect++
+	c.changed(m)
+	c.event(Event{Kind: EventSuspect, Member: m.Member, From: from})
+}
+
+func (c *Core) broadcastSuspect(m *member, from string) {
+	c.broadcast(m.Name, (&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: from}).Append(nil), 0)
+}
+
+// applyDead takes a declaration by from that m is dead, or by m itself that it
+// leaves.
+func (c *Core) applyDead(now time.Time, incarnation uint32, m *member, from string) {
+	if m == c.self {
+		if !c.leaving {
+			c.refute(incarnation, from)
+		}
+		return
+	}
+	c.dropSuspicion(m)
+	m.Incarnation = incarnation
+	if m.State.Gone() {
+		return
+	}
+	c.becomeGone(now, m, incarnation, from, 0)
+}
+
+// becomeGone makes m dead, or left on its own word, and gossips that.
+func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from string, notice uint64) {
+	c.dropSuspicion(m)
+	m.Incarnation, m.Since = incarnation, now
+	m.State = StateDead
+	if from == m.Name {
+		m.State = StateLeft
+	}
+	c.broadcast(m.Name, (&wire.Dead{Incarnation: incarnation, Node: m.Name, From: from}).Append(nil), notice)
+	c.out.Counts.Dead++
+	c.changed(m)
+	c.event(Event{Kind: EventLeave, Member: m.Member, From: strings.Clone(from)})
+}
+
+// Merge takes the states of a push/pull. A member that another calls dead is
+// only suspected, so that it can refute.
+func (c *Core) Merge(now time.Time, states []wire.PushNodeState) {
+	for i := range states {
+		s := &states[i]
+		switch State(s.State) {
+		case StateAlive:
+			c.applyAlive(now, &wire.Alive{Incarnation: s.Incarnation, Node: s.Name, Addr: s.Addr, Port: s.Port,
+				Meta: s.Meta, Vsn: s.Vsn})
+		case StateLeft:
+			if m := c.accused(s.Name, s.Name, s.Incarnation); m != nil {
+				c.applyDead(now, s.Incarnation, m, s.Name)
+			}
+		case StateSuspect, StateDead:
+			if m := c.accused(s.Name, c.cfg.Name, s.Incarnation); m != nil {
+				c.applySuspect(now, s.Incarnation, m, c.cfg.Name)
+			}
+		default:
+			c.drop(DropMalformed)
+		}
+	}
+}
+
+// forgetGone forgets the members that have been dead or left for long enough,
+// and shuffles the others: the probe order begins anew (SWIM section 4.3).
+func (c *Core) forgetGone(now time.Time) {
+	t := &c.table
+	t.order = slices.DeleteFunc(t.order, func(m *member) bool {
+		if m == c.self || !m.State.Gone() || now.Sub(m.Since) <= c.cfg.GossipToTheDeadTime {
+			return false
+		}
+		t.remove(m)
+		c.out.Forgotten = append(c.out.Forgotten, m.ID)
+		return true
+	})
+	c.cfg.Rand.Shuffle(len(t.order), func(i, j int) { t.order[i], t.order[j] = t.order[j], t.order[i] })
+	t.next = 0
+}
