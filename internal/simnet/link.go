@@ -1,0 +1,225 @@
+package simnet
+
+import (
+	"maps"
+	"net/netip"
+	"time"
+)
+
+// Link is how one side reaches the other; the way back is a link of its own. The zero value is a perfect one.
+type Link struct {
+	// Latency is how long everything takes to arrive.
+	Latency time.Duration
+
+	// Jitter is added to Latency: a random part of it, evenly distributed, anew for each packet or write. It reorders
+	// packets, but not the bytes of a stream.
+	Jitter time.Duration
+
+	// Loss is the share of packets that get lost, from 0 to 1. Streams, like TCP, lose nothing.
+	Loss float64
+
+	// Duplicate is the share of packets that arrive twice, from 0 to 1.
+	Duplicate float64
+
+	// PacketsDown loses every packet.
+	PacketsDown bool
+
+	// StreamsDown lets no bytes through: what was written arrives once the link is up again, and a dial waits for that.
+	StreamsDown bool
+}
+
+// pair is a link's two ends.
+type pair struct{ from, to netip.AddrPort }
+
+// faults are all that decides how one endpoint reaches another.
+type faults struct {
+	normal Link
+	links  map[pair]Link
+	choose func(from, to netip.AddrPort) (Link, bool)
+	group  map[netip.AddrPort]int // of a partition; nil if there is none
+	down   map[netip.AddrPort]bool
+	paused map[netip.AddrPort]bool
+}
+
+func newFaults() faults {
+	return faults{
+		links:  make(map[pair]Link),
+		down:   make(map[netip.AddrPort]bool),
+		paused: make(map[netip.AddrPort]bool),
+	}
+}
+
+// SetDefault sets the link between all that have no other.
+func (n *Network) SetDefault(link Link) {
+	n.change(func(f *faults) { f.normal = link })
+}
+
+// SetLink sets the link one way.
+func (n *Network) SetLink(from, to netip.AddrPort, link Link) {
+	n.change(func(f *faults) { f.links[pair{unmapped(from), unmapped(to)}] = link })
+}
+
+// ClearLinks forgets what SetLink and SetLinkFunc have set.
+func (n *Network) ClearLinks() {
+	n.change(func(f *faults) {
+		clear(f.links)
+		f.choose = nil
+	})
+}
+
+// SetLinkFunc sets a function that is asked first; it returns false for links that it leaves to SetLink and SetDefault.
+// It must be safe for concurrent use. It is asked for every packet and write, but what waits for a link to come up asks it
+// again only after a call of one of the network's methods that change links: call SetLinkFunc again when the function's
+// mind has changed.
+func (n *Network) SetLinkFunc(choose func(from, to netip.AddrPort) (Link, bool)) {
+	n.change(func(f *faults) { f.choose = choose })
+}
+
+// Partition cuts every link between members of different groups, in the place of an earlier partition. Those that are in
+// no group are one group together. What is on its way already still arrives, but for the bytes of streams.
+func (n *Network) Partition(groups ...[]netip.AddrPort) {
+	group := make(map[netip.AddrPort]int)
+	for i, members := range groups {
+		for _, a := range members {
+			group[unmapped(a)] = i + 1
+		}
+	}
+	n.change(func(f *faults) { f.group = group })
+}
+
+// Heal ends the partition.
+func (n *Network) Heal() {
+	n.change(func(f *faults) { f.group = nil })
+}
+
+// Down cuts every link from and to a host, as if its cable were pulled.
+func (n *Network) Down(addr netip.AddrPort) {
+	n.change(func(f *faults) { f.down[unmapped(addr)] = true })
+}
+
+// Up ends Down.
+func (n *Network) Up(addr netip.AddrPort) {
+	n.change(func(f *faults) { delete(f.down, unmapped(addr)) })
+}
+
+// Pause holds all that a host sends and receives until Resume, as if its process were stopped: nothing is lost but the
+// packets that exceed the room for them, which is 1024.
+func (n *Network) Pause(addr netip.AddrPort) {
+	n.change(func(f *faults) { f.paused[unmapped(addr)] = true })
+}
+
+// Resume ends Pause. What was held is sent or delivered before it returns, latency aside.
+func (n *Network) Resume(addr netip.AddrPort) {
+	addr = unmapped(addr)
+	n.change(func(f *faults) { delete(f.paused, addr) })
+	n.mu.Lock()
+	held := n.mu.held[addr]
+	delete(n.mu.held, addr)
+	n.mu.Unlock()
+	for _, again := range held {
+		again()
+	}
+}
+
+// change applies a change of the faults and gives all that waits for one another try.
+func (n *Network) change(apply func(*faults)) {
+	n.mu.Lock()
+	apply(&n.mu.faults)
+	n.mu.version++
+	if n.mu.changed != nil {
+		close(n.mu.changed)
+		n.mu.changed = nil
+	}
+	stalled := n.mu.stalled
+	n.mu.stalled = nil
+	for _, p := range stalled {
+		p.stalled = false
+	}
+	n.mu.Unlock()
+	for _, p := range stalled {
+		p.deliver()
+	}
+}
+
+// link returns the link from one address to the other, and the version of the faults that this is an answer for.
+func (n *Network) link(from, to netip.AddrPort) (Link, uint64) {
+	n.mu.Lock()
+	f := &n.mu.faults
+	link, ok := f.links[pair{from, to}]
+	if !ok {
+		link = f.normal
+	}
+	cut := f.down[from] || f.down[to] || f.group[from] != f.group[to]
+	paused := f.paused[from] || f.paused[to]
+	choose, version := f.choose, n.mu.version
+	n.mu.Unlock()
+
+	if choose != nil {
+		if chosen, ok := choose(from, to); ok {
+			link = chosen
+		}
+	}
+	link.PacketsDown = link.PacketsDown || cut
+	link.StreamsDown = link.StreamsDown || cut || paused
+	return link, version
+}
+
+// delay returns how long one thing takes on a link.
+func (n *Network) delay(link Link) time.Duration {
+	if link.Jitter <= 0 {
+		return link.Latency
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return link.Latency + time.Duration(n.mu.random.Int64N(int64(link.Jitter)+1))
+}
+
+// happens draws with the given probability.
+func (n *Network) happens(probability float64) bool {
+	if probability <= 0 {
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.random.Float64() < probability
+}
+
+// stall puts a pipe among those that get another try when the faults change, unless they have since that version.
+func (n *Network) stall(p *pipe, version uint64) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mu.version != version {
+		return false
+	}
+	if !p.stalled {
+		p.stalled = true
+		n.mu.stalled = append(n.mu.stalled, p)
+	}
+	return true
+}
+
+// changedSince returns a channel that is closed when the faults change after that version, or have already.
+func (n *Network) changedSince(version uint64) <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mu.version != version {
+		done := make(chan struct{})
+		close(done)
+		return done
+	}
+	if n.mu.changed == nil {
+		n.mu.changed = make(chan struct{})
+	}
+	return n.mu.changed
+}
+
+// Addrs returns the addresses that somebody listens on, in no order.
+func (n *Network) Addrs() []netip.AddrPort {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	addrs := make([]netip.AddrPort, 0, len(n.mu.endpoints))
+	for a := range maps.Keys(n.mu.endpoints) {
+		addrs = append(addrs, a)
+	}
+	return addrs
+}
