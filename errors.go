@@ -29,6 +29,9 @@ var (
 	// ErrMessageTooLarge is a message that does not fit the packet or stream it should travel in.
 	ErrMessageTooLarge = errors.New("message too large")
 
+	// ErrBusy is a request refused because too many are being served.
+	ErrBusy = errors.New("too many requests at once")
+
 	// ErrLabelTooLong is a label of more than LabelMaxSize bytes.
 	ErrLabelTooLong = errors.New("label too long")
 
@@ -76,3 +79,12 @@ type NoPingResponseError struct {
 func (e NoPingResponseError) Error() string {
 	return "No response from node " + e.node
 }
+
+// RemoteError is what a peer answered to a request on a stream instead of a
+// reply: why it refuses.
+type RemoteError struct {
+	Text string // as the peer wrote it
+}
+
+// Error says that the text is the peer's.
+func (e *RemoteError) Error() string { return "remote error: " + e.Text }

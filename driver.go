@@ -1,0 +1,320 @@
+package memberlist
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// turn is one stay in the core and what is to be done after it. Every access
+// to the core that may change it is a turn:
+//
+//	t := m.beginTurn()
+//	t.core.Tick(t.now)
+//	m.endTurn(t)            or m.endTurnAndDeliver(t)
+//
+// Between the two the core is locked: memory work only. Ending a turn makes
+// visible what changed, unlocks, then sends and starts what the core asked for.
+type turn struct {
+	core *swim.Core
+	now  time.Time
+	out  swim.Output
+	pack packer
+
+	// roomy says that out has packets with room for user broadcasts, which are
+	// still to be sent.
+	roomy bool
+}
+
+func (m *Memberlist) beginTurn() *turn {
+	t := m.turns.Get().(*turn)
+	t.now = time.Now()
+	m.mu.Lock()
+	t.core = m.mu.core
+	t.core.SetRoom(m.packetRoom())
+	return t
+}
+
+// endTurn ends a turn of the protocol's own goroutines: delegates hear of it
+// from the event loop.
+func (m *Memberlist) endTurn(t *turn) {
+	if m.finishTurn(t) {
+		select {
+		case m.eventsReady <- struct{}{}:
+		default:
+		}
+	}
+	if t.roomy {
+		select {
+		case m.gossipTurns <- t:
+			return
+		default: // the delegate is slow: gossip goes without it
+			m.sendRoomy(t, (*Memberlist).withoutUserBroadcasts)
+		}
+	}
+	m.turns.Put(t)
+}
+
+// endTurnAndDeliver ends a turn that a caller of ours caused: delegates have
+// heard of it when it returns, unless a delivery is in progress already.
+func (m *Memberlist) endTurnAndDeliver(t *turn) {
+	events := m.finishTurn(t)
+	m.turns.Put(t)
+	if events {
+		m.deliverEvents()
+	}
+}
+
+// finishTurn publishes, unlocks and acts. It reports whether there is anything
+// to tell the delegates.
+func (m *Memberlist) finishTurn(t *turn) (events bool) {
+	t.core.Take(&t.out)
+	t.core = nil
+	out := &t.out
+	for i := range out.Changed {
+		c := &out.Changed[i]
+		m.directory.publish(c, c.Name == m.config.Name)
+	}
+	for _, id := range out.Forgotten {
+		m.directory.forget(id)
+	}
+	events = m.queueEventsLocked(out.Events)
+	for _, notice := range out.Finished {
+		if done := m.mu.notices[notice]; done != nil {
+			delete(m.mu.notices, notice)
+			close(done)
+		}
+	}
+	for _, p := range out.Pings {
+		if result := m.mu.pings[p.Seq]; result != nil {
+			delete(m.mu.pings, p.Seq)
+			result <- p // has room for it
+		}
+	}
+	wake := false
+	if next, ok := m.mu.core.NextDeadline(); ok && (m.mu.armed.IsZero() || next.Before(m.mu.armed)) {
+		m.mu.armed = next
+		wake = true
+	}
+	m.mu.Unlock()
+
+	if wake {
+		select {
+		case m.wake <- struct{}{}:
+		default:
+		}
+	}
+	m.health.Store(int64(out.Health))
+	m.act(t)
+	return events
+}
+
+// act does what the core asked for, save for packets with room for user
+// broadcasts. The core is not locked.
+func (m *Memberlist) act(t *turn) {
+	t.roomy = false
+	for i := range t.out.Packets {
+		p := &t.out.Packets[i]
+		if p.Room > 0 {
+			t.roomy = true
+			continue
+		}
+		m.sendPacket(t, p, p.Messages)
+	}
+	for i := range t.out.Streams {
+		m.startStream(t.out.Streams[i])
+	}
+	if t.out.Counts.GossipRounds > 0 {
+		measureSince(keyGossip, t.now, m.config.MetricLabels)
+	}
+	m.logEvents(t.out.Events)
+	m.count(&t.out)
+}
+
+// gossipLoop sends the packets that user broadcasts are added to, so that
+// probes do not wait for the delegate. It ends with the Memberlist.
+func (m *Memberlist) gossipLoop() {
+	for {
+		select {
+		case t := <-m.gossipTurns:
+			m.sendRoomy(t, (*Memberlist).withUserBroadcasts)
+			m.turns.Put(t)
+		case <-m.tasks.stopping:
+			return
+		}
+	}
+}
+
+// sendRoomy sends a turn's packets with room for user broadcasts.
+func (m *Memberlist) sendRoomy(t *turn, messages func(*Memberlist, *turn, *swim.Packet) [][]byte) {
+	for i := range t.out.Packets {
+		if p := &t.out.Packets[i]; p.Room > 0 {
+			m.sendPacket(t, p, messages(m, t, p))
+		}
+	}
+}
+
+// sendPacket sends what the core composed, and tells it if a ping could not be
+// sent.
+func (m *Memberlist) sendPacket(t *turn, p *swim.Packet, messages [][]byte) {
+	err := m.writeMessages(&t.pack, p.To, messages, p.Checksum)
+	if err == nil {
+		return
+	}
+	m.log.limited("send packet", slog.LevelError, "failed to send packet",
+		slog.String("node", p.To.Name), slog.String("addr", addressText(p.To)), errAttr(err))
+	if p.Ping == 0 {
+		return
+	}
+	fail := m.beginTurn()
+	if failedRemote(err) {
+		fail.core.SendFailed(p.Ping, err)
+	} else {
+		fail.core.SendBroken(fail.now, p.Ping, err)
+	}
+	m.endTurn(fail)
+}
+
+func (m *Memberlist) withoutUserBroadcasts(_ *turn, p *swim.Packet) [][]byte { return p.Messages }
+
+// withUserBroadcasts asks the delegate for messages that fit beside a packet's
+// own, and adds them, each framed as a user message.
+func (m *Memberlist) withUserBroadcasts(t *turn, p *swim.Packet) [][]byte {
+	messages, room := p.Messages, p.Room
+	if m.config.Delegate == nil || !m.tasks.goAway() {
+		return messages
+	}
+	broadcasts := m.config.Delegate.GetBroadcasts(wire.CompoundPartOverhead+userMessageOverhead, room)
+	m.tasks.comeBack()
+	if len(broadcasts) == 0 {
+		return messages
+	}
+	t.pack.parts = append(t.pack.parts[:0], messages...)
+	for _, b := range broadcasts {
+		cost := wire.CompoundPartOverhead + userMessageOverhead + len(b)
+		if cost > room {
+			incrCounter(keyDroppedOversize, 1, m.config.MetricLabels)
+			m.log.limited("oversize broadcast", slog.LevelWarn, "delegate gave broadcasts that do not fit the packet; dropped",
+				slog.Int("bytes", len(b)), slog.Int("room", room))
+			continue
+		}
+		room -= cost
+		framed := make([]byte, 0, userMessageOverhead+len(b))
+		framed = append(framed, byte(wire.TypeUser))
+		t.pack.parts = append(t.pack.parts, append(framed, b...))
+	}
+	return t.pack.parts
+}
+
+// userMessageOverhead is the type byte before a user message in a packet.
+const userMessageOverhead = 1
+
+// timerLoop does what is due when it is due. It ends with the Memberlist.
+func (m *Memberlist) timerLoop() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			t := m.beginTurn()
+			m.mu.armed = time.Time{}
+			t.core.Tick(t.now)
+			m.endTurn(t)
+		case <-m.wake:
+		case <-m.tasks.stopping:
+			return
+		}
+		if at := m.armed(); !at.IsZero() {
+			timer.Reset(time.Until(at))
+		}
+	}
+}
+
+// armed is when the timer is to fire next.
+func (m *Memberlist) armed() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mu.armed
+}
+
+// queueDepthLoop samples how many broadcasts wait, every QueueCheckInterval. It
+// ends with the Memberlist.
+func (m *Memberlist) queueDepthLoop() {
+	ticker := time.NewTicker(m.config.QueueCheckInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			m.mu.Lock()
+			queued := m.mu.core.NumQueued()
+			m.mu.Unlock()
+			addSample(keyQueueBroadcasts, float32(queued), m.config.MetricLabels)
+		case <-m.tasks.stopping:
+			return
+		}
+	}
+}
+
+// logEvents writes the lines that tell an operator why members come and go.
+func (m *Memberlist) logEvents(events []swim.Event) {
+	for i := range events {
+		e := &events[i]
+		name := slog.String("node", e.Member.Name)
+		switch e.Kind {
+		case swim.EventProbeFailed:
+			m.log.info("suspecting member, no acks received", name)
+		case swim.EventTimeout:
+			m.log.info("marking member as failed, suspicion timeout reached", name, slog.Int("confirmations", e.Count))
+		case swim.EventRefute:
+			m.log.limited("refute", slog.LevelWarn, "refuting what is said of this member", slog.String("by", e.From))
+		case swim.EventStreamOnly:
+			m.log.limited("stream only", slog.LevelWarn,
+				"member answers on streams but not in packets, network may be misconfigured", name)
+		case swim.EventConflict:
+			m.log.limited("conflict", slog.LevelError, "two members claim one name", name,
+				slog.String("addr", e.Member.Addr.String()), slog.String("other", e.Other.Addr.String()))
+		case swim.EventMoved:
+			m.log.info("member that was gone is back at another address", name,
+				slog.String("addr", e.Member.Addr.String()), slog.String("before", e.Other.Addr.String()))
+		}
+	}
+}
+
+// count feeds the metrics.
+func (m *Memberlist) count(out *swim.Output) {
+	labels := m.config.MetricLabels
+	c := &out.Counts
+	for _, n := range []struct {
+		key []string
+		n   int
+	}{
+		{keyMsgAlive, c.Alive},
+		{keyMsgSuspect, c.Suspect},
+		{keyMsgDead, c.Dead},
+		{keyDegradedProbe, c.DegradedProbes},
+		{keyDegradedTimeout, c.DegradedTimeouts},
+		{keyDroppedDecode, c.Drops[swim.DropMalformed] + c.Drops[swim.DropVersions] + c.Drops[swim.DropMaximum]},
+		{keyDroppedCIDR, c.Drops[swim.DropNotAllowed]},
+		{keyDroppedRate, c.Drops[swim.DropBusy]},
+	} {
+		if n.n > 0 {
+			incrCounter(n.key, float32(n.n), labels)
+		}
+	}
+	if c.Drops[swim.DropVersions] > 0 {
+		m.log.limited("versions", slog.LevelWarn, "ignoring alive message with impossible protocol versions")
+	}
+	if c.Drops[swim.DropNotAllowed] > 0 {
+		m.log.limited("not allowed", slog.LevelWarn, "ignoring message about an address outside of the allowed networks")
+	}
+	for _, took := range out.Probes {
+		addSample(keyProbeNode, milliseconds(took), labels)
+	}
+	if health := int64(out.Health); m.reportedHealth.Swap(health) != health {
+		setGauge(keyHealthScore, float32(health), labels)
+	}
+}
+
+func milliseconds(d time.Duration) float32 { return float32(d) / float32(time.Millisecond) }

@@ -1,0 +1,142 @@
+package memberlist
+
+import "github.com/e3431adc/memberlist/internal/swim"
+
+// delivery is an event on its way to a delegate, with the Nodes as they were
+// when it happened.
+type delivery struct {
+	event swim.Event
+	node  *Node
+	other *Node
+}
+
+// maxPendingPings is how many results of pings wait for a slow delegate. Later
+// ones are dropped: they tell nothing that the next one does not.
+const maxPendingPings = 128
+
+// queueEventsLocked queues those of the core's events that somebody wants to
+// hear of, and reports whether there are any.
+func (m *Memberlist) queueEventsLocked(events []swim.Event) bool {
+	queued := false
+	for i := range events {
+		e := &events[i]
+		if !m.wanted(e.Kind) {
+			continue
+		}
+		if e.Kind == swim.EventPingComplete || e.Kind == swim.EventConflict {
+			if m.mu.pendingPings >= maxPendingPings {
+				continue
+			}
+			m.mu.pendingPings++
+		}
+		d := delivery{event: *e, node: m.directory.node(&e.Member)}
+		if e.Kind == swim.EventConflict {
+			d.other = newNode(&e.Other)
+		}
+		m.mu.deliveries = append(m.mu.deliveries, d)
+		queued = true
+	}
+	return queued
+}
+
+// wanted reports whether there is a delegate for a kind of event.
+func (m *Memberlist) wanted(kind swim.EventKind) bool {
+	switch kind {
+	case swim.EventJoin, swim.EventLeave, swim.EventUpdate:
+		return m.config.Events != nil
+	case swim.EventConflict:
+		return m.config.Conflict != nil
+	case swim.EventPingComplete:
+		return m.config.Ping != nil
+	default:
+		return false
+	}
+}
+
+// deliverEvents calls the delegates for all that is queued, in order, unless
+// another goroutine is about that: then that one does it.
+func (m *Memberlist) deliverEvents() {
+	for {
+		select {
+		case m.eventToken <- struct{}{}:
+		default:
+			return
+		}
+		more := true
+		for more {
+			more = m.deliverNext()
+		}
+		<-m.eventToken
+		// What was queued after the last look and before the token was free
+		// again found it taken.
+		if !m.eventsPending() {
+			return
+		}
+	}
+}
+
+// eventsPending reports whether there is an event that may be delivered.
+func (m *Memberlist) eventsPending() bool {
+	select {
+	case <-m.tasks.stopping:
+		return false
+	default:
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.mu.deliveries) > 0
+}
+
+// deliverNext delivers the oldest event, and reports false if there is none or
+// none may be delivered any more. The caller holds the event token.
+func (m *Memberlist) deliverNext() bool {
+	d, ok := m.popDelivery()
+	if !ok || !m.tasks.goAway() {
+		return false
+	}
+	defer m.tasks.comeBack()
+	switch d.event.Kind {
+	case swim.EventJoin:
+		m.config.Events.NotifyJoin(d.node)
+	case swim.EventLeave:
+		m.config.Events.NotifyLeave(d.node)
+	case swim.EventUpdate:
+		m.config.Events.NotifyUpdate(d.node)
+	case swim.EventConflict:
+		m.config.Conflict.NotifyConflict(d.node, d.other)
+	case swim.EventPingComplete:
+		m.config.Ping.NotifyPingComplete(d.node, d.event.RTT, d.event.Payload)
+	}
+	return true
+}
+
+func (m *Memberlist) popDelivery() (delivery, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.mu.deliveries) == 0 {
+		return delivery{}, false
+	}
+	d := m.mu.deliveries[0]
+	m.mu.deliveries[0] = delivery{}
+	m.mu.deliveries = m.mu.deliveries[1:]
+	if len(m.mu.deliveries) == 0 {
+		m.mu.deliveries = nil
+	}
+	if d.event.Kind == swim.EventPingComplete || d.event.Kind == swim.EventConflict {
+		m.mu.pendingPings--
+	}
+	return d, true
+}
+
+// eventLoop delivers what the protocol's own goroutines cause, which must not
+// wait for delegates. It ends with the Memberlist.
+func (m *Memberlist) eventLoop() {
+	for {
+		select {
+		case <-m.eventsReady:
+			m.deliverEvents()
+		case <-m.tasks.stopping:
+			return
+		}
+	}
+}

@@ -1,0 +1,418 @@
+package memberlist
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	crand "crypto/rand"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// Memberlist is one member of a cluster: it keeps a view of all members, and
+// makes itself known to them. Create makes one, Join brings it into a cluster,
+// Leave and Shutdown end it. All methods may be called from any goroutine, and
+// from within delegates.
+type Memberlist struct {
+	// Set by Create.
+	config      *Config // with defaults; its own copy
+	transport   NodeAwareTransport
+	udp         *NetTransport // transport, if it is ours: then send buffers are used again
+	keyring     *Keyring      // nil: no encryption
+	labelHeader []byte        // before every packet and dialled stream; empty without a label
+	labelBytes  []byte        // the label, as authenticated data
+	resolver    *resolver
+	log         *logger
+	tasks       *tasks
+
+	// Atomics and channels, and what has a lock of its own.
+	directory      directory
+	health         atomic.Int64
+	reportedHealth atomic.Int64
+	wake           chan struct{} // one slot: the timer is to be set anew
+	eventsReady    chan struct{} // one slot: there are events to deliver
+	gossipTurns    chan *turn    // one slot: packets that the delegate may add to
+	eventToken     chan struct{} // one slot: held while delegates hear of events
+	pushPullToken  chan struct{} // one slot: held during a push/pull that we begin, but for joins
+	membership     *handoff      // alive, suspect and dead messages
+	userMessages   *handoff
+	streams        *streamSet
+	turns          sync.Pool // of *turn
+	packers        sync.Pool // of *packer
+
+	// Guarded by the one mutex, which is held for memory work only.
+	mu struct {
+		sync.Mutex
+		core         *swim.Core
+		armed        time.Time  // when the timer fires; zero: never
+		deliveries   []delivery // events that delegates have not heard of yet
+		pendingPings int        // those of them that may be dropped
+		lastNotice   uint64
+		notices      map[uint64]chan struct{}        // closed when a broadcast has been sent
+		pings        map[uint32]chan swim.PingResult // with room for the one result
+	}
+}
+
+// Create starts a member with the given configuration. It is alone until it
+// joins others or others join it. Delegates have heard of the member itself
+// when Create returns; no message from the network is handled before.
+//
+// The configuration is copied. If conf.Transport is nil and conf.BindPort is 0,
+// the port that was chosen is written to conf.BindPort and conf.AdvertisePort;
+// and a ring made of conf.SecretKey to conf.Keyring. The errors are those of
+// Config.Validate, of the transport, and of delegates that refuse the member
+// itself. After an error nothing is left behind: no goroutine, no socket.
+func Create(conf *Config) (*Memberlist, error) {
+	m, err := newMemberlist(conf)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.begin(); err != nil {
+		m.stop()
+		return nil, err
+	}
+	if conf.Transport == nil && conf.BindPort == 0 {
+		conf.BindPort, conf.AdvertisePort = m.config.BindPort, m.config.AdvertisePort
+	}
+	conf.Keyring = m.config.Keyring
+	return m, nil
+}
+
+// newMemberlist makes a Memberlist with a transport that listens, and without
+// goroutines of its own.
+func newMemberlist(conf *Config) (*Memberlist, error) {
+	if err := conf.Validate(); err != nil {
+		return nil, err
+	}
+	config := conf.withDefaults()
+	if err := config.installSecretKey(); err != nil {
+		return nil, err
+	}
+	m := &Memberlist{
+		config:        config,
+		keyring:       config.Keyring,
+		log:           newConfigLogger(config),
+		tasks:         newTasks(),
+		resolver:      newResolver(config.DNSConfigPath),
+		wake:          make(chan struct{}, 1),
+		eventsReady:   make(chan struct{}, 1),
+		gossipTurns:   make(chan *turn, 1),
+		eventToken:    make(chan struct{}, 1),
+		pushPullToken: make(chan struct{}, 1),
+		membership:    newHandoff(config.HandoffQueueDepth),
+		userMessages:  newHandoff(config.HandoffQueueDepth),
+		streams:       newStreamSet(),
+	}
+	header, err := wire.AppendLabel(nil, config.Label)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrLabelTooLong, err)
+	}
+	m.labelHeader, m.labelBytes = header, []byte(config.Label)
+	m.turns.New = func() any { return new(turn) }
+	m.packers.New = func() any { return new(packer) }
+	m.mu.notices = make(map[uint64]chan struct{})
+	m.mu.pings = make(map[uint32]chan swim.PingResult)
+	m.mu.core = swim.New(m.coreConfig())
+	if err := m.openTransport(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// openTransport takes the configured transport, or listens on the network.
+func (m *Memberlist) openTransport() error {
+	if m.config.Transport != nil {
+		m.transport = asNodeAware(m.config.Transport)
+		m.udp, _ = m.config.Transport.(*NetTransport)
+		return nil
+	}
+	t, err := NewNetTransport(&NetTransportConfig{
+		BindAddrs:    []string{m.config.BindAddr},
+		BindPort:     m.config.BindPort,
+		Logger:       m.config.Logger,
+		MetricLabels: m.config.MetricLabels,
+	})
+	if err != nil {
+		return fmt.Errorf("set up network transport: %w", err)
+	}
+	if m.config.BindPort == 0 {
+		m.config.BindPort = t.GetAutoBindPort()
+		m.config.AdvertisePort = m.config.BindPort
+		m.log.debug("using dynamic bind port", slog.Int("port", m.config.BindPort))
+	}
+	m.transport, m.udp = t, t
+	return nil
+}
+
+// coreConfig is what the core has to know of the configuration.
+func (m *Memberlist) coreConfig() swim.Config {
+	c := m.config
+	var seed [32]byte
+	crand.Read(seed[:]) // never fails
+	core := swim.Config{
+		Name:                    c.Name,
+		DefaultPort:             uint16(c.BindPort),
+		ProbeInterval:           c.ProbeInterval,
+		ProbeTimeout:            c.ProbeTimeout,
+		IndirectChecks:          c.IndirectChecks,
+		SuspicionMult:           c.SuspicionMult,
+		SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult,
+		AwarenessMaxMultiplier:  c.AwarenessMaxMultiplier,
+		GossipInterval:          c.GossipInterval,
+		GossipNodes:             c.GossipNodes,
+		GossipToTheDeadTime:     c.GossipToTheDeadTime,
+		RetransmitMult:          c.RetransmitMult,
+		PushPullInterval:        c.PushPullInterval,
+		DeadNodeReclaimTime:     c.DeadNodeReclaimTime,
+		HasUserBroadcasts:       c.Delegate != nil,
+		Rand:                    rand.New(rand.NewChaCha8(seed)),
+	}
+	if c.IPMustBeChecked() {
+		core.Allowed = func(a netip.Addr) bool { return c.IPAllowed(net.IP(a.AsSlice())) == nil }
+	}
+	return core
+}
+
+// begin announces the member to itself and starts the goroutines.
+func (m *Memberlist) begin() error {
+	if !m.tasks.enter() {
+		return ErrShutdown
+	}
+	defer m.tasks.leave()
+	self, err := m.describeSelf()
+	if err != nil {
+		return err
+	}
+	m.warnIfExposed(self.addr.Addr())
+	t := m.beginTurn()
+	t.core.Announce(t.now, self.addr, self.meta, self.versions, 0)
+	t.core.Start(t.now)
+	m.endTurnAndDeliver(t)
+
+	for _, loop := range []func(){
+		m.timerLoop, m.gossipLoop, m.eventLoop, m.queueDepthLoop, m.membershipLoop, m.userMessageLoop, m.packetLoop, m.streamLoop,
+	} {
+		m.tasks.start(loop)
+	}
+	return nil
+}
+
+// selfDescription is what a member announces of itself.
+type selfDescription struct {
+	addr     netip.AddrPort
+	meta     []byte
+	versions swim.Versions
+}
+
+// describeSelf asks the transport and the delegates what we are, and whether we
+// may be that.
+func (m *Memberlist) describeSelf() (selfDescription, error) {
+	ip, port, err := m.transport.FinalAdvertiseAddr(m.config.AdvertiseAddr, m.config.AdvertisePort)
+	if err != nil {
+		return selfDescription{}, fmt.Errorf("find the address to advertise: %w", err)
+	}
+	addr, ok := netip.AddrFromSlice(ip)
+	if !ok || port < 0 || port > 65535 {
+		return selfDescription{}, fmt.Errorf("%w: transport advertises %v:%d", ErrInvalidAddress, ip, port)
+	}
+	if err := m.config.IPAllowed(ip); err != nil {
+		return selfDescription{}, fmt.Errorf("advertise %v: %w", ip, err)
+	}
+	meta, err := m.localMeta()
+	if err != nil {
+		return selfDescription{}, err
+	}
+	self := selfDescription{
+		addr:     netip.AddrPortFrom(addr.Unmap(), uint16(port)),
+		meta:     meta,
+		versions: swim.Versions(m.config.BuildVsnArray()),
+	}
+	node := newNode(&swim.Member{Name: m.config.Name, Addr: self.addr, Meta: meta, Versions: self.versions})
+	if err := m.askAlive(node); err != nil {
+		return selfDescription{}, fmt.Errorf("alive delegate refuses this member itself: %w", err)
+	}
+	return self, nil
+}
+
+// localMeta asks the delegate for our metadata.
+func (m *Memberlist) localMeta() ([]byte, error) {
+	if m.config.Delegate == nil {
+		return nil, nil
+	}
+	if !m.tasks.goAway() {
+		return nil, ErrShutdown
+	}
+	meta := m.config.Delegate.NodeMeta(MetaMaxSize)
+	m.tasks.comeBack()
+	if len(meta) > MetaMaxSize {
+		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", ErrMetaTooLarge, len(meta), MetaMaxSize)
+	}
+	return append([]byte(nil), meta...), nil
+}
+
+// askAlive asks the alive delegate whether a member may be.
+func (m *Memberlist) askAlive(node *Node) error {
+	if m.config.Alive == nil {
+		return nil
+	}
+	if !m.tasks.goAway() {
+		return ErrShutdown
+	}
+	defer m.tasks.comeBack()
+	return m.config.Alive.NotifyAlive(node)
+}
+
+// warnIfExposed warns of a public address without encryption.
+func (m *Memberlist) warnIfExposed(addr netip.Addr) {
+	if !m.config.EncryptionEnabled() && addr.IsGlobalUnicast() && !addr.IsPrivate() {
+		m.log.warn("binding to a public address without encryption", slog.String("addr", addr.String()))
+	}
+}
+
+// Join makes contact with existing members: it exchanges states with each
+// address that the strings resolve to, and returns with how many that worked.
+// The error is nil if it worked with any, else it joins what went wrong with
+// each (errors.Is finds ErrShutdown and the causes). Each takes at most
+// Config.TCPTimeout.
+//
+// A string is "[name/]host[:port]"; the port is Config.BindPort by default, and
+// an IPv6 host with a port is in brackets.
+func (m *Memberlist) Join(existing []string) (int, error) {
+	if !m.tasks.enter() {
+		return 0, ErrShutdown
+	}
+	defer m.tasks.leave()
+	return m.join(existing)
+}
+
+// Members returns the members that are alive or suspect, itself included. The
+// slice is the caller's. It takes no lock.
+func (m *Memberlist) Members() []*Node { return m.directory.members() }
+
+// NumMembers returns how many members are alive or suspect, itself included.
+func (m *Memberlist) NumMembers() int { return int(m.directory.count.Load()) }
+
+// LocalNode returns what this member is known as.
+func (m *Memberlist) LocalNode() *Node { return m.directory.self.Load() }
+
+// GetHealthScore returns how well this member gets on, from 0 (healthy) up to
+// below Config.AwarenessMaxMultiplier (Lifeguard section IV-A).
+func (m *Memberlist) GetHealthScore() int { return int(m.health.Load()) }
+
+// ProtocolVersion returns the version of the protocol that this member speaks.
+func (m *Memberlist) ProtocolVersion() uint8 { return m.config.ProtocolVersion }
+
+// UpdateNode asks the delegate for new metadata and announces it. If anyone
+// else is alive it waits until the announcement has been sent, or for the
+// timeout (0: for ever): then ErrUpdateTimeout. Other errors are
+// ErrMetaTooLarge and ErrShutdown.
+func (m *Memberlist) UpdateNode(timeout time.Duration) error {
+	if !m.tasks.enter() {
+		return ErrShutdown
+	}
+	defer m.tasks.leave()
+	self, err := m.describeSelf()
+	if err != nil {
+		return err
+	}
+	t := m.beginTurn()
+	notice, sent := m.newNoticeLocked()
+	t.core.Announce(t.now, self.addr, self.meta, self.versions, notice)
+	anyAlive := t.core.AnyAlive()
+	m.endTurnAndDeliver(t)
+	if !anyAlive {
+		m.dropNotice(notice)
+		return nil
+	}
+	return m.await(notice, sent, timeout, ErrUpdateTimeout)
+}
+
+// Leave tells the others that this member leaves, so that they do not take it
+// for failed. If anyone else is alive it waits until that has been sent, or for
+// the timeout (0: for ever): then ErrLeaveTimeout. The member goes on answering
+// others until Shutdown. Leaving again does nothing; after Shutdown the error
+// is ErrShutdown.
+func (m *Memberlist) Leave(timeout time.Duration) error {
+	if !m.tasks.enter() {
+		return ErrShutdown
+	}
+	defer m.tasks.leave()
+	t := m.beginTurn()
+	notice, sent := m.newNoticeLocked()
+	heard := t.core.Leave(t.now, notice)
+	m.endTurnAndDeliver(t)
+	if !heard {
+		m.dropNotice(notice)
+		return nil
+	}
+	return m.await(notice, sent, timeout, ErrLeaveTimeout)
+}
+
+// Shutdown stops this member without telling the others, who will find it
+// failed unless it left before. When it returns, all goroutines have ended, all
+// sockets and streams are closed, and no delegate will be called. A delegate
+// that is being called at that moment is not waited for, so Shutdown may be
+// called from one. It may be called more than once.
+func (m *Memberlist) Shutdown() error {
+	m.stop()
+	return nil
+}
+
+func (m *Memberlist) stop() {
+	if m.tasks.close() {
+		if err := m.transport.Shutdown(); err != nil {
+			m.log.error("failed to shut down the transport", errAttr(err))
+		}
+		m.streams.closeAll()
+	}
+	m.tasks.wait()
+}
+
+// newNoticeLocked makes a channel that is closed when a broadcast is finished.
+func (m *Memberlist) newNoticeLocked() (uint64, <-chan struct{}) {
+	m.mu.lastNotice++
+	done := make(chan struct{})
+	m.mu.notices[m.mu.lastNotice] = done
+	return m.mu.lastNotice, done
+}
+
+func (m *Memberlist) dropNotice(notice uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.mu.notices, notice)
+}
+
+// await waits for a notice, for the timeout (0: for ever) or for Shutdown.
+func (m *Memberlist) await(notice uint64, sent <-chan struct{}, timeout time.Duration, late error) error {
+	defer m.dropNotice(notice)
+	var expired <-chan time.Time
+	if timeout > 0 {
+		timer := time.NewTimer(timeout)
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case <-sent:
+		return nil
+	case <-expired:
+		return late
+	case <-m.tasks.stopping:
+		return ErrShutdown
+	}
+}
+
+// checkName refuses an address without a name where names are required.
+func (m *Memberlist) checkName(a Address) error {
+	if m.config.RequireNodeNames && strings.TrimSpace(a.Name) == "" {
+		return ErrNodeNameRequired
+	}
+	return nil
+}

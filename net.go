@@ -1,0 +1,524 @@
+package memberlist
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	crand "crypto/rand"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// receiver takes packets apart. It belongs to the goroutine of packetLoop; the
+// messages it decodes into are used again for each packet.
+type receiver struct {
+	m        *Memberlist
+	unpacker wire.Unpacker
+	names    *wire.Names
+	plain    []byte // a decrypted packet
+	visit    func(wire.Type, []byte)
+
+	from swim.Endpoint // of the packet at hand
+	at   time.Time     // when it arrived
+
+	ping         wire.Ping
+	indirectPing wire.IndirectPing
+	ack          wire.Ack
+	nack         wire.Nack
+}
+
+func newReceiver(m *Memberlist) *receiver {
+	r := &receiver{m: m, names: wire.NewNames()}
+	r.visit = r.handle
+	return r
+}
+
+// packetLoop handles packets as they arrive. It ends with the Memberlist, or
+// when the transport closes its channel.
+func (m *Memberlist) packetLoop() {
+	r := newReceiver(m)
+	for {
+		select {
+		case p, ok := <-m.transport.PacketCh():
+			if !ok {
+				return
+			}
+			r.receive(p)
+			if m.udp != nil {
+				m.udp.releasePacket(p)
+			}
+		case <-m.tasks.stopping:
+			return
+		}
+	}
+}
+
+// receive cuts the label, decrypts, and handles every message of a packet. What
+// it cannot accept it drops, counts, and now and then logs.
+func (r *receiver) receive(p *Packet) {
+	m := r.m
+	incrCounter(keyUDPReceived, float32(len(p.Buf)), m.config.MetricLabels)
+	r.from, r.at = senderOf(p.From), p.Timestamp
+	if !m.senderAllowed(r.from.AddrPort.Addr()) {
+		m.drop(keyDroppedCIDR, "packet cidr", "dropping packet from outside of the allowed networks", p.From, nil)
+		return
+	}
+	buf, err := m.cutLabel(p.Buf)
+	if err != nil {
+		m.drop(keyDroppedLabel, "packet label", "dropping packet with unacceptable label", p.From, err)
+		return
+	}
+	if buf, err = r.open(buf); err != nil {
+		m.drop(keyDroppedDecrypt, "packet decrypt", "dropping packet that cannot be decrypted", p.From, err)
+		return
+	}
+	if len(buf) == 0 {
+		m.drop(keyDroppedDecode, "packet empty", "dropping empty packet", p.From, nil)
+		return
+	}
+	dropped, err := r.unpacker.Unpack(buf, r.visit)
+	if err != nil || dropped > 0 {
+		m.drop(keyOfUnpackError(err), "packet decode", "dropping what cannot be read of a packet", p.From, err)
+	}
+}
+
+// cutLabel removes the label header of a packet, which must hold our label.
+func (m *Memberlist) cutLabel(packet []byte) ([]byte, error) {
+	label, rest, err := wire.CutLabel(packet)
+	if err != nil {
+		return nil, err
+	}
+	return rest, m.checkLabel(string(label))
+}
+
+// checkLabel judges the label that came with a packet or stream, "" for none.
+func (m *Memberlist) checkLabel(label string) error {
+	want := m.config.Label
+	if m.config.SkipInboundLabelCheck {
+		want = "" // the transport below has taken it off
+	}
+	if label != want {
+		return fmt.Errorf("%w: %q", ErrLabelMismatch, label)
+	}
+	return nil
+}
+
+// open decrypts a packet, if there are keys. Without GossipVerifyIncoming what
+// no key opens is taken for plain text.
+func (r *receiver) open(packet []byte) ([]byte, error) {
+	ciphers := r.m.ciphers()
+	if len(ciphers) == 0 {
+		return packet, nil
+	}
+	plain, _, err := wire.Open(r.plain[:0], ciphers, packet, r.m.labelBytes)
+	if err != nil {
+		if !r.m.config.GossipVerifyIncoming {
+			return packet, nil
+		}
+		return nil, err
+	}
+	r.plain = plain
+	return plain, nil
+}
+
+// handle handles one message of the packet at hand: what others wait for at
+// once, what changes the state or is the user's on other goroutines.
+func (r *receiver) handle(kind wire.Type, body []byte) {
+	switch kind {
+	case wire.TypePing:
+		r.handlePing(body)
+	case wire.TypeIndirectPing:
+		r.step(&r.indirectPing, r.indirectPing.Parse(body, r.names))
+	case wire.TypeAck:
+		r.step(&r.ack, r.ack.Parse(body, r.names))
+	case wire.TypeNack:
+		r.step(&r.nack, r.nack.Parse(body, r.names))
+	case wire.TypeAlive, wire.TypeSuspect, wire.TypeDead:
+		r.handOff(r.m.membership, kind, body)
+	case wire.TypeUser:
+		if r.m.config.Delegate != nil {
+			r.handOff(r.m.userMessages, kind, body)
+		}
+	default:
+		r.m.dropFrom(keyDroppedDecode, "packet type", "dropping message that has no place in a packet", r.from,
+			fmt.Errorf("%w: %v", wire.ErrUnknownType, kind))
+	}
+}
+
+func (r *receiver) handOff(to *handoff, kind wire.Type, body []byte) {
+	if !to.put(kind, r.from, body) {
+		r.m.dropFrom(keyDroppedQueueFull, "queue full", "handler queue full, dropping message", r.from, nil)
+	}
+}
+
+// handlePing acks a ping on the spot.
+func (r *receiver) handlePing(body []byte) {
+	m := r.m
+	if err := r.ping.Parse(body, r.names); err != nil {
+		r.m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be read", r.from, err)
+		return
+	}
+	if r.ping.Node != "" && r.ping.Node != m.config.Name {
+		m.log.limited("misdirected ping", slog.LevelWarn, "got ping for another member", slog.String("node", r.ping.Node))
+		return
+	}
+	var payload []byte
+	if m.config.Ping != nil {
+		if !m.tasks.goAway() {
+			return
+		}
+		payload = m.config.Ping.AckPayload()
+		m.tasks.comeBack()
+	}
+	t := m.beginTurn()
+	t.core.AnswerPing(r.from, &r.ping, payload)
+	m.endTurn(t)
+}
+
+// step gives the core a message that was parsed with err.
+func (r *receiver) step(message wire.Message, err error) {
+	if err != nil {
+		r.m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be read", r.from, err)
+		return
+	}
+	t := r.m.beginTurn()
+	at := t.now
+	if !r.at.IsZero() && r.at.Before(at) {
+		at = r.at // round trips do not include our own delays
+	}
+	t.core.Step(at, r.from, message)
+	r.m.endTurn(t)
+}
+
+// membershipLoop handles alive, suspect and dead messages. It ends with the
+// Memberlist.
+func (m *Memberlist) membershipLoop() {
+	names := wire.NewNames()
+	m.drainLoop(m.membership, func(h *handedOff) { m.handleMembership(h, names) })
+}
+
+// userMessageLoop hands user messages to the delegate. It ends with the
+// Memberlist.
+func (m *Memberlist) userMessageLoop() {
+	m.drainLoop(m.userMessages, func(h *handedOff) { m.notifyMessage(h.body) })
+}
+
+// drainLoop handles what is put into a handoff until the Memberlist ends.
+func (m *Memberlist) drainLoop(h *handoff, handle func(*handedOff)) {
+	var message handedOff
+	for {
+		select {
+		case <-h.ready:
+		case <-m.tasks.stopping:
+			return
+		}
+		for h.take(&message) {
+			handle(&message)
+			select {
+			case <-m.tasks.stopping:
+				return
+			default:
+			}
+		}
+	}
+}
+
+// handleMembership asks whoever may refuse and then gives the core a message.
+func (m *Memberlist) handleMembership(h *handedOff, names *wire.Names) {
+	var message interface {
+		wire.Message
+		Parse([]byte, *wire.Names) error
+	}
+	switch h.kind {
+	case wire.TypeAlive:
+		message = &wire.Alive{}
+	case wire.TypeSuspect:
+		message = &wire.Suspect{}
+	default:
+		message = &wire.Dead{}
+	}
+	if err := message.Parse(h.body, names); err != nil {
+		m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be read", h.from, err)
+		return
+	}
+	if alive, ok := message.(*wire.Alive); ok && !m.aliveAllowed(alive) {
+		return
+	}
+	t := m.beginTurn()
+	t.core.Step(t.now, h.from, message)
+	m.endTurn(t)
+}
+
+// aliveAllowed asks the alive delegate about an alive message.
+func (m *Memberlist) aliveAllowed(a *wire.Alive) bool {
+	if m.config.Alive == nil {
+		return true
+	}
+	if len(a.Vsn) < len(swim.Versions{}) {
+		m.log.limited("alive versions", slog.LevelWarn, "ignoring alive message without versions", slog.String("node", a.Node))
+		return false
+	}
+	node := nodeOfAlive(a)
+	if err := m.askAlive(node); err != nil {
+		m.log.limited("alive delegate", slog.LevelWarn, "alive delegate refuses member", slog.String("node", a.Node), errAttr(err))
+		return false
+	}
+	return true
+}
+
+// nodeOfAlive makes a Node that says what an alive message says, with memory of
+// its own.
+func nodeOfAlive(a *wire.Alive) *Node {
+	n := &Node{
+		Name: strings.Clone(a.Node),
+		Addr: net.IP(bytes.Clone(a.Addr)),
+		Port: a.Port,
+		Meta: bytes.Clone(a.Meta),
+	}
+	if len(a.Vsn) >= len(swim.Versions{}) {
+		n.PMin, n.PMax, n.PCur = a.Vsn[0], a.Vsn[1], a.Vsn[2]
+		n.DMin, n.DMax, n.DCur = a.Vsn[3], a.Vsn[4], a.Vsn[5]
+	}
+	return n
+}
+
+// notifyMessage hands a user message to the delegate.
+func (m *Memberlist) notifyMessage(message []byte) {
+	if m.config.Delegate == nil || !m.tasks.goAway() {
+		return
+	}
+	defer m.tasks.comeBack()
+	m.config.Delegate.NotifyMsg(message)
+}
+
+// drop counts what was dropped, and now and then logs why.
+func (m *Memberlist) drop(key []string, id, message string, from net.Addr, err error) {
+	incrCounter(key, 1, m.config.MetricLabels)
+	addr := "<unknown address>"
+	if from != nil {
+		addr = from.String()
+	}
+	attrs := []slog.Attr{slog.String("from", addr)}
+	if err != nil {
+		attrs = append(attrs, errAttr(err))
+	}
+	m.log.limited(id, slog.LevelWarn, message, attrs...)
+}
+
+func (m *Memberlist) dropFrom(key []string, id, message string, from swim.Endpoint, err error) {
+	m.drop(key, id, message, textAddr(addressText(from)), err)
+}
+
+// textAddr is a net.Addr of which only the text is known.
+type textAddr string
+
+func (a textAddr) Network() string { return "" }
+func (a textAddr) String() string  { return string(a) }
+
+// keyOfUnpackError is the metric for what could not be unpacked.
+func keyOfUnpackError(err error) []string {
+	switch {
+	case errors.Is(err, wire.ErrChecksum):
+		return keyDroppedChecksum
+	case errors.Is(err, wire.ErrTooLarge), errors.Is(err, wire.ErrTooDeep):
+		return keyDroppedOversize
+	default:
+		return keyDroppedDecode
+	}
+}
+
+// senderAllowed reports whether packets and streams from an address are heard.
+// An address that is not an IP address cannot be judged, and is not.
+func (m *Memberlist) senderAllowed(addr netip.Addr) bool {
+	if !m.config.IPMustBeChecked() {
+		return true
+	}
+	return addr.IsValid() && m.config.IPAllowed(net.IP(addr.Unmap().AsSlice())) == nil
+}
+
+// senderOf turns an address of the transport into the core's terms.
+func senderOf(addr net.Addr) swim.Endpoint {
+	switch a := addr.(type) {
+	case nil:
+		return swim.Endpoint{}
+	case *net.UDPAddr:
+		return swim.Endpoint{AddrPort: unmapped(a.AddrPort())}
+	case *net.TCPAddr:
+		return swim.Endpoint{AddrPort: unmapped(a.AddrPort())}
+	default:
+		return endpointOf(addr.String())
+	}
+}
+
+// endpointOf turns an address in text into the core's terms.
+func endpointOf(addr string) swim.Endpoint {
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return swim.Endpoint{Text: addr}
+	}
+	return swim.Endpoint{AddrPort: unmapped(ap)}
+}
+
+func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+
+// addressText is "host:port" of an endpoint.
+func addressText(e swim.Endpoint) string {
+	if e.AddrPort.IsValid() {
+		return e.AddrPort.String()
+	}
+	return e.Text
+}
+
+// addressOf turns an endpoint into the transport's terms.
+func addressOf(e swim.Endpoint) Address { return Address{Addr: addressText(e), Name: e.Name} }
+
+// failedRemote reports whether an error of sending or dialling says that the
+// other side failed, rather than this one.
+func failedRemote(err error) bool {
+	var op *net.OpError
+	if !errors.As(err, &op) {
+		return false
+	}
+	switch {
+	case strings.HasPrefix(op.Net, "tcp"):
+		return op.Op == "dial" || op.Op == "read" || op.Op == "write"
+	case strings.HasPrefix(op.Net, "udp"):
+		return op.Op == "write"
+	default:
+		return false
+	}
+}
+
+// packer puts packets together. Its memory is used again for each.
+type packer struct {
+	parts      [][]byte
+	user       []byte // a user message with its type
+	compound   []byte
+	compressed []byte
+	packet     []byte
+	compressor wire.Compressor
+}
+
+// ciphers returns the keys, the primary first, or none.
+func (m *Memberlist) ciphers() []*wire.Cipher {
+	if m.keyring == nil {
+		return nil
+	}
+	return m.keyring.ciphers()
+}
+
+// sealer returns the key that what we send is sealed with, or nil.
+func (m *Memberlist) sealer() *wire.Cipher {
+	if !m.config.GossipVerifyOutgoing {
+		return nil
+	}
+	if ciphers := m.ciphers(); len(ciphers) > 0 {
+		return ciphers[0]
+	}
+	return nil
+}
+
+// sealVersion is the version of encryption that we send.
+func (m *Memberlist) sealVersion() uint8 {
+	if m.config.ProtocolVersion == 1 {
+		return wire.SealVersion0
+	}
+	return wire.SealVersion1
+}
+
+// packetRoom is how many bytes the messages of a packet may have.
+func (m *Memberlist) packetRoom() int {
+	room := m.config.UDPBufferSize - wire.CompoundHeaderSize - wire.LabelOverhead(m.config.Label)
+	if len(m.ciphers()) > 0 {
+		room -= wire.SealOverhead(m.sealVersion())
+	}
+	return room
+}
+
+// writeMessages sends messages in one packet, or in several if one compound
+// cannot hold them.
+func (m *Memberlist) writeMessages(p *packer, to swim.Endpoint, messages [][]byte, checksum bool) error {
+	var errs error
+	for len(messages) > 1 {
+		compound, rest := wire.AppendCompound(p.compound[:0], messages)
+		if len(rest) == len(messages) { // too large to be a part
+			errs = errors.Join(errs, m.writePayload(p, to, messages[0], checksum))
+			messages = messages[1:]
+			continue
+		}
+		p.compound, messages = compound, rest
+		errs = errors.Join(errs, m.writePayload(p, to, compound, checksum))
+	}
+	if len(messages) == 1 {
+		errs = errors.Join(errs, m.writePayload(p, to, messages[0], checksum))
+	}
+	return errs
+}
+
+// writePayload sends one message: compressed if that is shorter, with a
+// checksum if the receiver understands it, sealed if there are keys, labelled.
+func (m *Memberlist) writePayload(p *packer, to swim.Endpoint, payload []byte, checksum bool) error {
+	if m.config.EnableCompression {
+		compressed, err := p.compressor.Append(p.compressed[:0], payload)
+		if err != nil {
+			return err
+		}
+		p.compressed = compressed
+		if len(compressed) < len(payload) {
+			payload = compressed
+		}
+	}
+	sealer := m.sealer()
+	packet := append(p.packet[:0], m.labelHeader...)
+	if sealer != nil {
+		packet = append(packet, sealRoom[:]...)
+	}
+	if checksum {
+		start := len(packet)
+		packet = append(append(packet, checksumRoom[:]...), payload...)
+		wire.PutChecksum(packet[start:])
+	} else {
+		packet = append(packet, payload...)
+	}
+	if sealer != nil {
+		packet = sealer.SealInPlace(packet, len(m.labelHeader), m.sealVersion(), newNonce(), m.labelBytes)
+	}
+	p.packet = packet
+	return m.write(to, p.packet)
+}
+
+// Room that is left in a packet for what is filled in when it is whole.
+var (
+	sealRoom     [wire.SealHeaderSize]byte
+	checksumRoom [wire.ChecksumSize]byte
+)
+
+// newNonce draws a nonce.
+func newNonce() *[wire.NonceSize]byte {
+	nonce := new([wire.NonceSize]byte)
+	crand.Read(nonce[:]) // never fails
+	return nonce
+}
+
+// write hands a packet to the transport. Only a transport of ours is known not
+// to keep it; others get a copy.
+func (m *Memberlist) write(to swim.Endpoint, packet []byte) error {
+	incrCounter(keyUDPSent, float32(len(packet)), m.config.MetricLabels)
+	if m.udp != nil && to.AddrPort.IsValid() {
+		_, err := m.udp.writeToAddrPort(packet, to.AddrPort)
+		return err
+	}
+	a := addressOf(to)
+	if err := m.checkName(a); err != nil {
+		return err
+	}
+	_, err := m.transport.WriteToAddress(bytes.Clone(packet), a)
+	return err
+}

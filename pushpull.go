@@ -1,0 +1,300 @@
+package memberlist
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// remoteState is what the other side of a push/pull says.
+type remoteState struct {
+	join   bool
+	states []wire.PushNodeState
+	user   []byte
+}
+
+// servePushPull answers a push/pull: it reads all that the peer says, refuses
+// it with an error or replies with our own state, then merges.
+func (m *Memberlist) servePushPull(in *input, r *wire.StreamReader) error {
+	defer m.streams.pushPulls.Add(-1)
+	if m.streams.pushPulls.Add(1) > maxPushPulls {
+		return fmt.Errorf("%w: %d push/pulls are being served", ErrBusy, maxPushPulls)
+	}
+	remote, err := m.readState(in, r)
+	if err != nil {
+		m.answerError(in.conn, err)
+		return err
+	}
+	if err := m.judge(&remote); err != nil {
+		m.answerError(in.conn, err)
+		return err
+	}
+	state, err := m.localState(remote.join)
+	if err != nil {
+		return err
+	}
+	if err := m.writeStream(in.conn, nil, state); err != nil {
+		return err
+	}
+	m.merge(&remote)
+	return nil
+}
+
+// pushPullWith exchanges states with a member, as the core asked.
+func (m *Memberlist) pushPullWith(member swim.Member) {
+	select {
+	case m.pushPullToken <- struct{}{}:
+		defer func() { <-m.pushPullToken }()
+	default:
+		return // the last one is still under way
+	}
+	if err := m.pushPull(addressOfMember(&member), exchangePeriodic); err != nil {
+		m.log.limited("push/pull", slog.LevelError, "push/pull failed", slog.String("node", member.Name), errAttr(err))
+	}
+}
+
+// exchangeKind says what a push/pull is part of.
+type exchangeKind bool
+
+const (
+	exchangePeriodic exchangeKind = false
+	exchangeJoin     exchangeKind = true
+)
+
+// pushPull exchanges states with the member at an address and merges what it
+// says.
+func (m *Memberlist) pushPull(to Address, kind exchangeKind) error {
+	start := time.Now()
+	defer measureSince(keyPushPullNode, start, m.config.MetricLabels)
+	state, err := m.localState(bool(kind))
+	if err != nil {
+		return err
+	}
+	var remote remoteState
+	err = m.exchange(to, start.Add(m.config.TCPTimeout), state, func(in *input, r *wire.StreamReader) error {
+		reply, r, err := m.readReply(r)
+		if err != nil {
+			return err
+		}
+		if reply != wire.TypePushPull {
+			return fmt.Errorf("%w: %v in reply to a push/pull", wire.ErrUnknownType, reply)
+		}
+		remote, err = m.readState(in, r)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	remote.join = bool(kind)
+	if err := m.judge(&remote); err != nil {
+		return err
+	}
+	m.merge(&remote)
+	return nil
+}
+
+// localState asks the delegate for its state and encodes all that we know.
+func (m *Memberlist) localState(join bool) ([]byte, error) {
+	var user []byte
+	if m.config.Delegate != nil {
+		if !m.tasks.goAway() {
+			return nil, ErrShutdown
+		}
+		user = m.config.Delegate.LocalState(join)
+		m.tasks.comeBack()
+	}
+	if len(user) > wire.MaxUserState {
+		return nil, fmt.Errorf("%w: local state of the delegate has %d bytes, the limit is %d",
+			ErrMessageTooLarge, len(user), wire.MaxUserState)
+	}
+	m.mu.Lock()
+	members := m.mu.core.Members(make([]swim.Member, 0, m.mu.core.NumKnown()))
+	m.mu.Unlock()
+
+	header := wire.PushPullHeader{Nodes: len(members), UserStateLen: len(user), Join: join}
+	buf := header.Append(make([]byte, 0, 64+128*len(members)+len(user)))
+	var counts [4]int
+	for i := range members {
+		member := &members[i]
+		counts[member.State]++
+		buf = (&wire.PushNodeState{
+			Name:        member.Name,
+			Addr:        member.Addr.Addr().AsSlice(),
+			Port:        member.Addr.Port(),
+			Meta:        member.Meta,
+			Incarnation: member.Incarnation,
+			State:       int(member.State),
+			Vsn:         member.Versions[:],
+		}).Append(buf)
+	}
+	for state, n := range counts {
+		setGauge(keyNodeInstances, float32(n),
+			withLabel(m.config.MetricLabels, "node_state", NodeStateType(state).metricName()))
+	}
+	buf = append(buf, user...)
+	setGauge(keySizeLocal, float32(len(buf)), m.config.MetricLabels)
+	return buf, nil
+}
+
+// readState reads the states and the user state of a push/pull.
+func (m *Memberlist) readState(in *input, r *wire.StreamReader) (remoteState, error) {
+	var header wire.PushPullHeader
+	if err := r.ReadMessage(&header); err != nil {
+		return remoteState{}, err
+	}
+	if err := header.Validate(); err != nil {
+		return remoteState{}, err
+	}
+	remote := remoteState{join: header.Join}
+	for i := range header.Nodes {
+		var s wire.PushNodeState
+		if err := r.ReadState(&s); err != nil {
+			return remoteState{}, fmt.Errorf("read state %d of %d: %w", i+1, header.Nodes, err)
+		}
+		remote.states = append(remote.states, s)
+	}
+	if header.UserStateLen > 0 {
+		user, err := r.ReadN(header.UserStateLen, wire.MaxUserState)
+		if err != nil {
+			return remoteState{}, fmt.Errorf("read user state of %d bytes: %w", header.UserStateLen, err)
+		}
+		remote.user = bytes.Clone(user)
+	}
+	addSample(keySizeRemote, float32(in.size), m.config.MetricLabels)
+	return remote, nil
+}
+
+// judge decides whether states may be merged: their versions must go with ours,
+// and on a join the merge delegate must agree. States that the alive delegate
+// refuses, or without versions that can be, are taken out.
+func (m *Memberlist) judge(remote *remoteState) error {
+	if err := m.checkVersions(remote.states); err != nil {
+		return err
+	}
+	if remote.join && m.config.Merge != nil {
+		nodes := make([]*Node, 0, len(remote.states))
+		for i := range remote.states {
+			nodes = append(nodes, nodeOfState(&remote.states[i]))
+		}
+		if !m.tasks.goAway() {
+			return ErrShutdown
+		}
+		err := m.config.Merge.NotifyMerge(nodes)
+		m.tasks.comeBack()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// merge gives the core the states that nobody refuses, and the delegate its
+// part.
+func (m *Memberlist) merge(remote *remoteState) {
+	states := m.allowedStates(remote.states)
+	t := m.beginTurn()
+	t.core.Merge(t.now, states)
+	m.endTurnAndDeliver(t)
+	if remote.user == nil || m.config.Delegate == nil || !m.tasks.goAway() {
+		return
+	}
+	defer m.tasks.comeBack()
+	m.config.Delegate.MergeRemoteState(remote.user, remote.join)
+}
+
+// allowedStates takes out the alive states that the alive delegate refuses.
+func (m *Memberlist) allowedStates(states []wire.PushNodeState) []wire.PushNodeState {
+	if m.config.Alive == nil {
+		return states
+	}
+	allowed := states[:0:0]
+	for i := range states {
+		s := &states[i]
+		a := wire.Alive{Incarnation: s.Incarnation, Node: s.Name, Addr: s.Addr, Port: s.Port, Meta: s.Meta, Vsn: s.Vsn}
+		if swim.State(s.State) != swim.StateAlive || m.aliveAllowed(&a) {
+			allowed = append(allowed, *s)
+		}
+	}
+	return allowed
+}
+
+// nodeOfState makes a Node that says what a state says.
+func nodeOfState(s *wire.PushNodeState) *Node {
+	n := nodeOfAlive(&wire.Alive{Node: s.Name, Addr: s.Addr, Port: s.Port, Meta: s.Meta, Vsn: s.Vsn})
+	n.State = NodeStateType(s.State)
+	return n
+}
+
+// versionRange bounds the versions that all members of a cluster understand.
+type versionRange struct{ low, high [2]uint8 } // of the protocol, of the delegate
+
+// include narrows the range by what one member understands.
+func (r *versionRange) include(v swim.Versions) {
+	for i := range r.low {
+		r.low[i] = max(r.low[i], v[3*i])
+		r.high[i] = min(r.high[i], v[3*i+1])
+	}
+}
+
+// check refuses a member that speaks a version which not all understand.
+func (r *versionRange) check(name string, v swim.Versions) error {
+	for i, what := range []string{"protocol", "delegate protocol"} {
+		if speaks := v[3*i+2]; speaks < r.low[i] || speaks > r.high[i] {
+			return fmt.Errorf("%w: %s version %d of member %q, the cluster understands [%d, %d]",
+				ErrIncompatibleVersion, what, speaks, name, r.low[i], r.high[i])
+		}
+	}
+	return nil
+}
+
+// possible reports whether versions say anything: a member that never told
+// them, or told nonsense, is not judged by them.
+func possible(v swim.Versions) bool { return v[0] > 0 && v[0] <= v[1] && v[3] <= v[4] }
+
+// checkVersions refuses states if not all alive members, ours and theirs,
+// understand what each of them speaks. Members without versions are left out of
+// that: one such must not keep the others from joining.
+func (m *Memberlist) checkVersions(remote []wire.PushNodeState) error {
+	r := versionRange{high: [2]uint8{255, 255}}
+	m.mu.Lock()
+	local := m.mu.core.Members(nil)
+	m.mu.Unlock()
+	for i := range local {
+		if local[i].State == swim.StateAlive && possible(local[i].Versions) {
+			r.include(local[i].Versions)
+		}
+	}
+	for i := range remote {
+		if v, ok := judgedVersions(&remote[i]); ok {
+			r.include(v)
+		}
+	}
+	for i := range local {
+		if possible(local[i].Versions) && local[i].State == swim.StateAlive {
+			if err := r.check(local[i].Name, local[i].Versions); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range remote {
+		if v, ok := judgedVersions(&remote[i]); ok {
+			if err := r.check(remote[i].Name, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// judgedVersions are the versions of a state that takes part in the check.
+func judgedVersions(s *wire.PushNodeState) (swim.Versions, bool) {
+	if swim.State(s.State) != swim.StateAlive || len(s.Vsn) < len(swim.Versions{}) {
+		return swim.Versions{}, false
+	}
+	v := swim.Versions(s.Vsn[:len(swim.Versions{})])
+	return v, possible(v)
+}

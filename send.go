@@ -1,0 +1,109 @@
+package memberlist
+
+import (
+	"net"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// SendBestEffort sends a user message to a member in one packet: it may be
+// lost, doubled or overtaken. The message should fit into Config.UDPBufferSize
+// together with the overhead of a packet; the network may not carry more. The
+// receiver's Delegate.NotifyMsg gets it. The error is the transport's, or
+// ErrShutdown, or ErrNodeNameRequired.
+func (m *Memberlist) SendBestEffort(to *Node, msg []byte) error {
+	return m.sendUserPacket(endpointOfNode(to), msg)
+}
+
+// SendToUDP is SendBestEffort.
+//
+// Deprecated: call SendBestEffort.
+func (m *Memberlist) SendToUDP(to *Node, msg []byte) error { return m.SendBestEffort(to, msg) }
+
+// SendTo is SendToAddress with an address without a name.
+//
+// Deprecated: call SendToAddress.
+func (m *Memberlist) SendTo(to net.Addr, msg []byte) error {
+	return m.sendUserPacket(senderOf(to), msg)
+}
+
+// SendToAddress sends a user message to an address as SendBestEffort does to a
+// member.
+func (m *Memberlist) SendToAddress(a Address, msg []byte) error {
+	to := endpointOf(a.Addr)
+	to.Name = a.Name
+	return m.sendUserPacket(to, msg)
+}
+
+// SendReliable sends a user message to a member on a stream of its own. When
+// it returns nil the message has been handed to the network, in order and
+// whole; the receiver's Delegate.NotifyMsg gets it. It takes at most
+// Config.TCPTimeout. A message has at most 20 MiB: else ErrMessageTooLarge.
+func (m *Memberlist) SendReliable(to *Node, msg []byte) error {
+	if !m.tasks.enter() {
+		return ErrShutdown
+	}
+	defer m.tasks.leave()
+	return m.sendUserMessage(to.FullAddress(), msg)
+}
+
+// SendToTCP is SendReliable.
+//
+// Deprecated: call SendReliable.
+func (m *Memberlist) SendToTCP(to *Node, msg []byte) error { return m.SendReliable(to, msg) }
+
+// sendUserPacket sends a user message in one packet.
+func (m *Memberlist) sendUserPacket(to swim.Endpoint, msg []byte) error {
+	if !m.tasks.enter() {
+		return ErrShutdown
+	}
+	defer m.tasks.leave()
+	m.mu.Lock()
+	checksum := m.mu.core.ReadsChecksums(to)
+	m.mu.Unlock()
+	p := m.packers.Get().(*packer)
+	defer m.packers.Put(p)
+	p.user = append(append(p.user[:0], byte(wire.TypeUser)), msg...)
+	return m.writePayload(p, to, p.user, checksum)
+}
+
+// Ping pings the member of a name at an address in a packet and returns the
+// round-trip time. No answer within Config.ProbeTimeout is a
+// NoPingResponseError; other errors are the transport's and ErrShutdown.
+func (m *Memberlist) Ping(node string, addr net.Addr) (time.Duration, error) {
+	if !m.tasks.enter() {
+		return 0, ErrShutdown
+	}
+	defer m.tasks.leave()
+	to := senderOf(addr)
+	to.Name = node
+	if err := m.checkName(addressOf(to)); err != nil {
+		return 0, err
+	}
+	result := make(chan swim.PingResult, 1)
+	t := m.beginTurn()
+	seq := t.core.Ping(t.now, to)
+	m.mu.pings[seq] = result
+	m.endTurn(t)
+	select {
+	case r := <-result:
+		switch {
+		case r.Err != nil:
+			return 0, r.Err
+		case !r.OK:
+			return 0, NoPingResponseError{node: node}
+		}
+		return r.RTT, nil
+	case <-m.tasks.stopping:
+		return 0, ErrShutdown
+	}
+}
+
+// endpointOfNode is where a member is reached.
+func endpointOfNode(n *Node) swim.Endpoint {
+	e := endpointOf(n.Address())
+	e.Name = n.Name
+	return e
+}

@@ -1,0 +1,449 @@
+package memberlist
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// Limits of inbound streams, all together.
+const (
+	// maxInboundStreams is how many streams that peers opened are served at
+	// once. One more is closed unread.
+	maxInboundStreams = 512
+
+	// maxPushPulls is how many push/pull exchanges that peers began are served
+	// at once.
+	maxPushPulls = 128
+
+	// maxInboundBytes is how much memory all streams that are being read may
+	// take. It is a few times what the largest legal exchange takes.
+	maxInboundBytes = 256 << 20
+)
+
+// streamSet knows the open streams, so that Shutdown can close them, and what
+// the inbound ones take.
+type streamSet struct {
+	inbound   atomic.Int64 // streams being served
+	pushPulls atomic.Int64 // push/pulls being served
+	bytes     atomic.Int64 // memory of streams being read
+
+	mu struct {
+		sync.Mutex
+		closed bool
+		open   map[net.Conn]struct{}
+	}
+}
+
+func newStreamSet() *streamSet {
+	s := new(streamSet)
+	s.mu.open = make(map[net.Conn]struct{})
+	return s
+}
+
+// add reports false if all streams are to be closed; then conn is.
+func (s *streamSet) add(conn net.Conn) bool {
+	s.mu.Lock()
+	closed := s.mu.closed
+	if !closed {
+		s.mu.open[conn] = struct{}{}
+	}
+	s.mu.Unlock()
+	if closed {
+		conn.Close()
+	}
+	return !closed
+}
+
+// remove closes a stream.
+func (s *streamSet) remove(conn net.Conn) {
+	s.mu.Lock()
+	delete(s.mu.open, conn)
+	s.mu.Unlock()
+	conn.Close()
+}
+
+// closeAll closes all streams, and those yet to come.
+func (s *streamSet) closeAll() {
+	s.mu.Lock()
+	open := s.mu.open
+	s.mu.open, s.mu.closed = make(map[net.Conn]struct{}), true
+	s.mu.Unlock()
+	for conn := range open {
+		conn.Close()
+	}
+}
+
+// input is the reading side of one stream, with what reading it takes of the
+// memory for all.
+type input struct {
+	conn  net.Conn
+	set   *streamSet
+	size  int   // bytes read
+	taken int64 // memory
+}
+
+func (in *input) Read(b []byte) (int, error) {
+	n, err := in.conn.Read(b)
+	in.size += n
+	return n, err
+}
+
+func (in *input) reserve(n int) error {
+	if in.set.bytes.Add(int64(n)) > maxInboundBytes {
+		in.set.bytes.Add(int64(-n))
+		return fmt.Errorf("%w: all streams together exceed %d bytes", ErrMessageTooLarge, maxInboundBytes)
+	}
+	in.taken += int64(n)
+	return nil
+}
+
+func (in *input) release() { in.set.bytes.Add(-in.taken) }
+
+// streamLoop serves streams that peers open. It ends with the Memberlist, or
+// when the transport closes its channel.
+func (m *Memberlist) streamLoop() {
+	for {
+		select {
+		case conn, ok := <-m.transport.StreamCh():
+			if !ok {
+				return
+			}
+			m.acceptStream(conn)
+		case <-m.tasks.stopping:
+			return
+		}
+	}
+}
+
+// acceptStream serves a stream on a goroutine of its own, which ends by
+// Config.TCPTimeout unless a delegate takes longer.
+func (m *Memberlist) acceptStream(conn net.Conn) {
+	incrCounter(keyTCPAccept, 1, m.config.MetricLabels)
+	if !m.senderAllowed(senderOf(conn.RemoteAddr()).AddrPort.Addr()) {
+		m.drop(keyDroppedCIDR, "stream cidr", "closing stream from outside of the allowed networks", conn.RemoteAddr(), nil)
+		conn.Close()
+		return
+	}
+	if m.streams.inbound.Add(1) > maxInboundStreams {
+		m.streams.inbound.Add(-1)
+		m.drop(keyDroppedRate, "stream count", "closing stream, too many are open", conn.RemoteAddr(), nil)
+		conn.Close()
+		return
+	}
+	if !m.streams.add(conn) || !m.tasks.start(func() {
+		defer m.streams.inbound.Add(-1)
+		defer m.streams.remove(conn)
+		if err := m.serveStream(conn); err != nil && !errors.Is(err, io.EOF) {
+			m.drop(keyOfStreamError(err), "stream", "stream failed", conn.RemoteAddr(), err)
+		}
+	}) {
+		m.streams.inbound.Add(-1)
+		m.streams.remove(conn)
+	}
+}
+
+// keyOfStreamError is the metric for a stream that could not be served.
+func keyOfStreamError(err error) []string {
+	switch {
+	case errors.Is(err, ErrLabelMismatch), errors.Is(err, wire.ErrLabel):
+		return keyDroppedLabel
+	case errors.Is(err, wire.ErrDecrypt), errors.Is(err, ErrNotEncrypted), errors.Is(err, ErrEncrypted):
+		return keyDroppedDecrypt
+	case errors.Is(err, wire.ErrTooLarge), errors.Is(err, ErrMessageTooLarge):
+		return keyDroppedOversize
+	default:
+		return keyDroppedDecode
+	}
+}
+
+// serveStream reads one request and answers it.
+func (m *Memberlist) serveStream(conn net.Conn) error {
+	if err := conn.SetDeadline(time.Now().Add(m.config.TCPTimeout)); err != nil {
+		return err
+	}
+	in := &input{conn: conn, set: m.streams}
+	defer in.release()
+	kind, r, err := m.readRequest(wire.NewStreamReader(in, in.reserve))
+	if err != nil {
+		if !errors.Is(err, io.EOF) && !errors.Is(err, ErrLabelMismatch) {
+			m.answerError(conn, err)
+		}
+		return err
+	}
+	switch kind {
+	case wire.TypeUser:
+		return m.serveUserMessage(r)
+	case wire.TypePushPull:
+		return m.servePushPull(in, r)
+	case wire.TypePing:
+		return m.serveStreamPing(conn, r)
+	default:
+		return fmt.Errorf("%w: %v on a stream", wire.ErrUnknownType, kind)
+	}
+}
+
+// answerError tells the peer what is wrong; it may not be there to hear it.
+func (m *Memberlist) answerError(conn net.Conn, err error) {
+	_ = m.writeStream(conn, nil, (&wire.Err{Error: err.Error()}).Append(nil))
+}
+
+// readRequest reads the label header of a stream that a peer opened, and up to
+// the type of the message in it.
+func (m *Memberlist) readRequest(r *wire.StreamReader) (wire.Type, *wire.StreamReader, error) {
+	kind, err := r.ReadType()
+	if err != nil {
+		return 0, nil, err
+	}
+	label := ""
+	if kind == wire.TypeLabel {
+		size, err := r.ReadN(1, 1)
+		if err != nil {
+			return 0, nil, err
+		}
+		if size[0] == 0 {
+			return 0, nil, fmt.Errorf("%w: empty", wire.ErrLabel)
+		}
+		text, err := r.ReadN(int(size[0]), wire.MaxLabel)
+		if err != nil {
+			return 0, nil, err
+		}
+		label = string(text)
+		if kind, err = r.ReadType(); err != nil {
+			return 0, nil, err
+		}
+	}
+	if err := m.checkLabel(label); err != nil {
+		return 0, nil, err
+	}
+	return m.readLayers(kind, r)
+}
+
+// readReply reads up to the type of the message that a peer answers with.
+func (m *Memberlist) readReply(r *wire.StreamReader) (wire.Type, *wire.StreamReader, error) {
+	kind, err := r.ReadType()
+	if err != nil {
+		return 0, nil, err
+	}
+	kind, r, err = m.readLayers(kind, r)
+	if err != nil || kind != wire.TypeErr {
+		return kind, r, err
+	}
+	var remote wire.Err
+	if err := r.ReadMessage(&remote); err != nil {
+		return 0, nil, err
+	}
+	return 0, nil, &RemoteError{Text: remote.Error}
+}
+
+// readLayers decrypts and decompresses what a stream begins with, if it is
+// that, and gives the type of the message inside.
+func (m *Memberlist) readLayers(kind wire.Type, r *wire.StreamReader) (wire.Type, *wire.StreamReader, error) {
+	ciphers := m.ciphers()
+	var err error
+	switch {
+	case kind == wire.TypeEncrypt && len(ciphers) == 0:
+		return 0, nil, ErrEncrypted
+	case kind == wire.TypeEncrypt:
+		if r, _, err = r.OpenFrame(ciphers, m.config.Label); err != nil {
+			return 0, nil, err
+		}
+		if kind, err = r.ReadType(); err != nil {
+			return 0, nil, err
+		}
+	case len(ciphers) > 0 && m.config.GossipVerifyIncoming:
+		return 0, nil, ErrNotEncrypted
+	}
+	if kind == wire.TypeCompress {
+		if r, err = r.Decompress(); err != nil {
+			return 0, nil, err
+		}
+		if kind, err = r.ReadType(); err != nil {
+			return 0, nil, err
+		}
+	}
+	return kind, r, nil
+}
+
+// writeStream writes a message to a stream: compressed if that is shorter,
+// sealed if there are keys. The header is what comes before all else.
+func (m *Memberlist) writeStream(conn net.Conn, header, message []byte) error {
+	if m.config.EnableCompression {
+		var c wire.Compressor
+		compressed, err := c.Append(nil, message)
+		if err != nil {
+			return err
+		}
+		if len(compressed) < len(message) {
+			message = compressed
+		}
+	}
+	out := append([]byte(nil), header...)
+	if c := m.sealer(); c != nil {
+		if sealed := wire.SealedSize(m.sealVersion(), len(message)); sealed > wire.MaxSealedFrame {
+			return fmt.Errorf("%w: %d bytes, the limit of a stream is %d", ErrMessageTooLarge, sealed, wire.MaxSealedFrame)
+		}
+		out = wire.AppendSealedFrame(out, c, m.sealVersion(), newNonce(), m.config.Label, message)
+	} else {
+		out = append(out, message...)
+	}
+	incrCounter(keyTCPSent, float32(len(out)), m.config.MetricLabels)
+	_, err := conn.Write(out)
+	return err
+}
+
+// exchange opens a stream, sends a message and has read take the reply, all by
+// the deadline. A nil read means that there is none.
+func (m *Memberlist) exchange(to Address, deadline time.Time, message []byte, read func(*input, *wire.StreamReader) error) error {
+	if err := m.checkName(to); err != nil {
+		return err
+	}
+	conn, err := m.transport.DialAddressTimeout(to, time.Until(deadline))
+	if err != nil {
+		return m.stoppedOr(err)
+	}
+	if !m.streams.add(conn) {
+		return ErrShutdown
+	}
+	defer m.streams.remove(conn)
+	incrCounter(keyTCPConnect, 1, m.config.MetricLabels)
+	if err := conn.SetDeadline(deadline); err != nil {
+		return m.stoppedOr(err)
+	}
+	if err := m.writeStream(conn, m.labelHeader, message); err != nil {
+		return m.stoppedOr(err)
+	}
+	if read == nil {
+		return nil
+	}
+	in := &input{conn: conn, set: m.streams}
+	defer in.release()
+	return m.stoppedOr(read(in, wire.NewStreamReader(in, in.reserve)))
+}
+
+// stoppedOr gives ErrShutdown for an error that comes from being stopped.
+func (m *Memberlist) stoppedOr(err error) error {
+	if err == nil {
+		return nil
+	}
+	select {
+	case <-m.tasks.stopping:
+		return ErrShutdown
+	default:
+		return err
+	}
+}
+
+// serveUserMessage reads a user message and hands it to the delegate.
+func (m *Memberlist) serveUserMessage(r *wire.StreamReader) error {
+	var header wire.UserHeader
+	if err := r.ReadMessage(&header); err != nil {
+		return err
+	}
+	if err := header.Validate(); err != nil {
+		return err
+	}
+	message, err := r.ReadN(header.UserMsgLen, wire.MaxUserMessage)
+	if err != nil {
+		return fmt.Errorf("read user message of %d bytes: %w", header.UserMsgLen, err)
+	}
+	m.notifyMessage(message)
+	return nil
+}
+
+// sendUserMessage sends a user message on a stream of its own.
+func (m *Memberlist) sendUserMessage(to Address, message []byte) error {
+	if len(message) > wire.MaxUserMessage {
+		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrMessageTooLarge, len(message), wire.MaxUserMessage)
+	}
+	buf := (&wire.UserHeader{UserMsgLen: len(message)}).Append(nil)
+	return m.exchange(to, time.Now().Add(m.config.TCPTimeout), append(buf, message...), nil)
+}
+
+// serveStreamPing acks a ping for us.
+func (m *Memberlist) serveStreamPing(conn net.Conn, r *wire.StreamReader) error {
+	var ping wire.Ping
+	if err := r.ReadMessage(&ping); err != nil {
+		return err
+	}
+	if ping.Node != "" && ping.Node != m.config.Name {
+		return fmt.Errorf("ping for another member %q", ping.Node)
+	}
+	return m.writeStream(conn, nil, (&wire.Ack{SeqNo: ping.SeqNo}).Append(nil))
+}
+
+// streamPing pings a member on a stream.
+func (m *Memberlist) streamPing(to swim.Member, seq uint32, deadline time.Time) error {
+	self := m.LocalNode()
+	ping := wire.Ping{SeqNo: seq, Node: to.Name, SourceAddr: self.Addr, SourcePort: self.Port, SourceNode: self.Name}
+	return m.exchange(addressOfMember(&to), deadline, ping.Append(nil), func(_ *input, r *wire.StreamReader) error {
+		kind, r, err := m.readReply(r)
+		if err != nil {
+			return err
+		}
+		if kind != wire.TypeAck {
+			return fmt.Errorf("%w: %v in reply to a ping", wire.ErrUnknownType, kind)
+		}
+		var ack wire.Ack
+		if err := r.ReadMessage(&ack); err != nil {
+			return err
+		}
+		if ack.SeqNo != seq {
+			return fmt.Errorf("%w: ack %d for ping %d", wire.ErrMalformed, ack.SeqNo, seq)
+		}
+		return nil
+	})
+}
+
+func addressOfMember(member *swim.Member) Address {
+	return Address{Addr: member.Addr.String(), Name: member.Name}
+}
+
+// startStream begins what the core asks for, on a goroutine that ends by the
+// stream's deadline.
+func (m *Memberlist) startStream(s swim.Stream) {
+	m.tasks.start(func() {
+		switch s.Kind {
+		case swim.StreamPing:
+			m.probeOnStream(s)
+		case swim.StreamPushPull:
+			m.pushPullWith(s.To)
+		}
+	})
+}
+
+// probeOnStream pings a member that did not answer in packets.
+func (m *Memberlist) probeOnStream(s swim.Stream) {
+	if m.streamPingDisabled(s.To.Name) {
+		return
+	}
+	if err := m.streamPing(s.To, s.Seq, s.Deadline); err != nil {
+		m.log.limited("stream ping", slog.LevelDebug, "ping on a stream failed", slog.String("node", s.To.Name), errAttr(err))
+		return
+	}
+	t := m.beginTurn()
+	t.core.StreamPingDone(s.Seq)
+	m.endTurn(t)
+}
+
+func (m *Memberlist) streamPingDisabled(name string) bool {
+	if m.config.DisableTcpPings {
+		return true
+	}
+	if m.config.DisableTcpPingsForNode == nil {
+		return false
+	}
+	if !m.tasks.goAway() {
+		return true
+	}
+	defer m.tasks.comeBack()
+	return m.config.DisableTcpPingsForNode(name)
+}
