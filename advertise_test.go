@@ -1,0 +1,68 @@
+package memberlist
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"testing"
+)
+
+// fakeInterfaces are those of a machine with these addresses.
+func fakeInterfaces(t *testing.T, private string, prefixes ...string) interfaces {
+	t.Helper()
+	var all []net.Addr
+	for _, prefix := range prefixes {
+		ip, network, err := net.ParseCIDR(prefix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, &net.IPNet{IP: ip, Mask: network.Mask})
+	}
+	return interfaces{
+		private: func() (string, error) { return private, nil },
+		all:     func() ([]net.Addr, error) { return all, nil },
+	}
+}
+
+func TestFindAdvertiseAddr(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		private  string
+		prefixes []string
+		want     string // empty: none
+		reason   string
+	}{
+		{"private", "10.0.0.1", []string{"8.8.8.8/24", "10.0.0.1/8"}, "10.0.0.1", "private"},
+		{"public IPv4", "", []string{"127.0.0.1/8", "2001:db8::1/64", "8.8.8.8/24", "9.9.9.9/24"}, "8.8.8.8", "IPv4"},
+		{"IPv6 alone", "", []string{"::1/128", "fe80::1/64", "2001:db8::1/64"}, "2001:db8::1", "IPv6"},
+		{"private that is no address", "x", []string{"8.8.8.8/24"}, "8.8.8.8", "IPv4"},
+		{"loopback and link-local", "", []string{"127.0.0.1/8", "::1/128", "fe80::1/64", "169.254.0.1/16"}, "", ""},
+		{"none", "", nil, "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			addr, reason, err := findAdvertiseAddr(fakeInterfaces(t, tt.private, tt.prefixes...))
+			if tt.want == "" {
+				if !errors.Is(err, ErrNoAdvertiseAddress) {
+					t.Errorf("got %v, %v, want %v", addr, err, ErrNoAdvertiseAddress)
+				}
+				return
+			}
+			if err != nil || addr.String() != tt.want || !strings.Contains(reason, tt.reason) {
+				t.Errorf("got %v because %q, %v, want %s because %q", addr, reason, err, tt.want, tt.reason)
+			}
+		})
+	}
+}
+
+func TestFindAdvertiseAddrGoesOnAfterAnError(t *testing.T) {
+	from := fakeInterfaces(t, "", "8.8.8.8/24")
+	from.private = func() (string, error) { return "", errors.New("no routing table") }
+	if addr, _, err := findAdvertiseAddr(from); err != nil || addr.String() != "8.8.8.8" {
+		t.Errorf("got %v, %v", addr, err)
+	}
+	broken := errors.New("broken")
+	from.all = func() ([]net.Addr, error) { return nil, broken }
+	if _, _, err := findAdvertiseAddr(from); !errors.Is(err, broken) {
+		t.Errorf("got error %v, want %v", err, broken)
+	}
+}

@@ -1,0 +1,642 @@
+package memberlist
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/netip"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// newLoopbackTransport gives a transport at these addresses and a port of the kernel's choice. It ends with the test.
+func newLoopbackTransport(t *testing.T, addrs ...string) *NetTransport {
+	t.Helper()
+	tr, err := NewNetTransport(&NetTransportConfig{BindAddrs: addrs, Logger: log.New(io.Discard, "", 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tr.Shutdown() })
+	return tr
+}
+
+// loopbacks are the loopback addresses of this machine.
+func loopbacks(t *testing.T) []string {
+	t.Helper()
+	addrs := []string{"127.0.0.1"}
+	if socket, err := net.ListenPacket("udp", "[::1]:0"); err == nil {
+		socket.Close()
+		addrs = append(addrs, "::1")
+	}
+	return addrs
+}
+
+func receivePacket(t *testing.T, tr Transport) *Packet {
+	t.Helper()
+	select {
+	case p := <-tr.PacketCh():
+		return p
+	case <-t.Context().Done():
+		return nil
+	case <-time.After(10 * time.Second):
+		t.Fatal("no packet")
+		return nil
+	}
+}
+
+func receiveStream(t *testing.T, tr Transport) net.Conn {
+	t.Helper()
+	select {
+	case conn := <-tr.StreamCh():
+		return conn
+	case <-time.After(10 * time.Second):
+		t.Fatal("no stream")
+		return nil
+	}
+}
+
+func TestNetTransportCarriesPackets(t *testing.T) {
+	for _, ip := range loopbacks(t) {
+		t.Run(ip, func(t *testing.T) {
+			a, b := newLoopbackTransport(t, ip), newLoopbackTransport(t, ip)
+			to := joinHostPort(ip, uint16(b.GetAutoBindPort()))
+			for name, send := range map[string]func([]byte) (time.Time, error){
+				"WriteTo":         func(p []byte) (time.Time, error) { return a.WriteTo(p, to) },
+				"WriteToAddress":  func(p []byte) (time.Time, error) { return a.WriteToAddress(p, Address{Addr: to, Name: "b"}) },
+				"writeToAddrPort": func(p []byte) (time.Time, error) { return a.writeToAddrPort(p, netip.MustParseAddrPort(to)) },
+			} {
+				t.Run(name, func(t *testing.T) {
+					for _, size := range []int{1, 1400, 20000} {
+						body := bytes.Repeat([]byte{byte(size)}, size)
+						before := time.Now()
+						sent, err := send(body)
+						if err != nil {
+							t.Fatal(err)
+						}
+						p := receivePacket(t, b)
+						if !bytes.Equal(p.Buf, body) {
+							t.Errorf("got %d bytes, want %d", len(p.Buf), size)
+						}
+						if sent.Before(before) || p.Timestamp.Before(before) || p.Timestamp.After(time.Now()) {
+							t.Errorf("sent at %v, received at %v, but began at %v", sent, p.Timestamp, before)
+						}
+						if got, want := p.From.String(), joinHostPort(ip, uint16(a.GetAutoBindPort())); got != want {
+							t.Errorf("from %s, want %s", got, want)
+						}
+						b.releasePacket(p)
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestNetTransportCarriesStreams(t *testing.T) {
+	for _, ip := range loopbacks(t) {
+		t.Run(ip, func(t *testing.T) {
+			a, b := newLoopbackTransport(t, ip), newLoopbackTransport(t, ip)
+			to := Address{Addr: joinHostPort(ip, uint16(b.GetAutoBindPort())), Name: "b"}
+			dialled, err := a.DialAddressTimeout(to, 10*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer dialled.Close()
+			accepted := receiveStream(t, b)
+			defer accepted.Close()
+			for _, way := range [][2]net.Conn{{dialled, accepted}, {accepted, dialled}} {
+				if _, err := way[0].Write([]byte("hello")); err != nil {
+					t.Fatal(err)
+				}
+				got := make([]byte, 5)
+				if _, err := io.ReadFull(way[1], got); err != nil || string(got) != "hello" {
+					t.Errorf("got %q, %v", got, err)
+				}
+			}
+		})
+	}
+}
+
+func TestNetTransportOnSeveralAddresses(t *testing.T) {
+	ips := loopbacks(t)
+	if len(ips) < 2 {
+		t.Skip("no IPv6 loopback")
+	}
+	a, b := newLoopbackTransport(t, ips...), newLoopbackTransport(t, ips...)
+	for _, ip := range ips {
+		to := joinHostPort(ip, uint16(b.GetAutoBindPort()))
+		if _, err := a.WriteTo([]byte("hello"), to); err != nil {
+			t.Fatal(err)
+		}
+		p := receivePacket(t, b)
+		if got, want := p.From.String(), joinHostPort(ip, uint16(a.GetAutoBindPort())); got != want {
+			t.Errorf("a packet to %s came from %s, want from %s", to, got, want)
+		}
+		conn, err := a.DialTimeout(to, 10*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		receiveStream(t, b).Close()
+	}
+}
+
+func TestNetTransportOnAllInterfaces(t *testing.T) {
+	for _, bind := range []string{"", "0.0.0.0", "::"} {
+		t.Run(bind, func(t *testing.T) {
+			tr := newLoopbackTransport(t, bind)
+			for _, ip := range loopbacks(t) {
+				to := joinHostPort(ip, uint16(tr.GetAutoBindPort()))
+				if _, err := tr.WriteTo([]byte("hello"), to); err != nil {
+					t.Errorf("%s: %v", ip, err)
+					continue
+				}
+				from := receivePacket(t, tr).From.(*net.UDPAddr)
+				if got := from.String(); got != to {
+					t.Errorf("got a packet from %s, want %s", got, to)
+				}
+				if from.IP.To4() != nil && len(from.IP) != net.IPv4len {
+					t.Errorf("IPv4 address in %d bytes", len(from.IP))
+				}
+			}
+		})
+	}
+}
+
+func TestNetTransportSendsToMappedAddresses(t *testing.T) {
+	a, b := newLoopbackTransport(t, "127.0.0.1"), newLoopbackTransport(t, "127.0.0.1")
+	mapped := netip.AddrFrom16(netip.MustParseAddr("127.0.0.1").As16())
+	if _, err := a.writeToAddrPort([]byte("x"), netip.AddrPortFrom(mapped, uint16(b.GetAutoBindPort()))); err != nil {
+		t.Fatal(err)
+	}
+	receivePacket(t, b)
+}
+
+func TestNetTransportSendsToHostNames(t *testing.T) {
+	a, b := newLoopbackTransport(t, "127.0.0.1"), newLoopbackTransport(t, "127.0.0.1")
+	if _, err := a.WriteTo([]byte("x"), joinHostPort("localhost", uint16(b.GetAutoBindPort()))); err != nil {
+		t.Fatal(err)
+	}
+	receivePacket(t, b)
+	if _, err := a.WriteTo([]byte("x"), "no port"); !errors.Is(err, ErrInvalidAddress) {
+		t.Errorf("got error %v, want %v", err, ErrInvalidAddress)
+	}
+}
+
+func TestNetTransportBindsHostNames(t *testing.T) {
+	tr := newLoopbackTransport(t, "localhost")
+	ip, port, err := tr.FinalAdvertiseAddr("", 0)
+	if err != nil || !ip.IsLoopback() || port != tr.GetAutoBindPort() {
+		t.Errorf("advertises %v:%d, %v, want the loopback address", ip, port, err)
+	}
+	for _, addr := range tr.listeners {
+		if !addr.Addr().(*net.TCPAddr).IP.IsLoopback() {
+			t.Errorf("listens on %v", addr.Addr())
+		}
+	}
+}
+
+func TestNewNetTransportFails(t *testing.T) {
+	before := runtime.NumGoroutine()
+	// A port that is free for TCP, but not for UDP.
+	taken, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := taken.LocalAddr().(*net.UDPAddr).Port
+
+	for _, tt := range []struct {
+		name  string
+		addrs []string
+		port  int
+	}{
+		{"no address", nil, 0},
+		{"port taken", []string{"127.0.0.1"}, port},
+		{"misspelt", []string{"127.0.0.256"}, 0},
+		{"with port", []string{"127.0.0.1:0"}, 0},
+		{"second misspelt", []string{"127.0.0.1", "[::1]"}, 0},
+		{"twice the same", []string{"127.0.0.1", "127.0.0.1"}, 0},
+		{"negative port", []string{"127.0.0.1"}, -1},
+		{"port above all", []string{"127.0.0.1"}, 1 << 16},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tr, err := NewNetTransport(&NetTransportConfig{
+				BindAddrs: tt.addrs, BindPort: tt.port, Logger: log.New(io.Discard, "", 0),
+			})
+			if err == nil {
+				tr.Shutdown()
+				t.Fatal("no error")
+			}
+			if tt.port == port {
+				free, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+				if err != nil {
+					t.Fatalf("the TCP port was not left free: %v", err)
+				}
+				free.Close()
+			}
+		})
+	}
+	wantGoroutines(t, before)
+}
+
+// wantGoroutines waits for goroutines that have done their work to be gone too.
+func wantGoroutines(t *testing.T, want int) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for runtime.NumGoroutine() > want {
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<16)
+			t.Fatalf("%d goroutines, want %d:\n%s", runtime.NumGoroutine(), want, stacks[:runtime.Stack(stacks, true)])
+		}
+		runtime.Gosched()
+	}
+}
+
+func TestNetTransportShutdown(t *testing.T) {
+	before := runtime.NumGoroutine()
+	tr := newLoopbackTransport(t, loopbacks(t)...)
+	to := joinHostPort("127.0.0.1", uint16(tr.GetAutoBindPort()))
+
+	// A connection and packets that nobody receives.
+	conn, err := net.Dial("tcp", to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for range 2 * packetBacklog {
+		if _, err := tr.WriteTo([]byte("x"), to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var shutdowns sync.WaitGroup
+	for range 4 {
+		shutdowns.Go(func() {
+			if err := tr.Shutdown(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	shutdowns.Wait()
+	wantGoroutines(t, before)
+
+	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	var timeout net.Error
+	if _, err := conn.Read(make([]byte, 1)); err == nil || (errors.As(err, &timeout) && timeout.Timeout()) {
+		t.Errorf("the unclaimed connection is still open: %v", err)
+	}
+	if len(tr.PacketCh()) > 0 {
+		t.Error("packets are left")
+	}
+	if _, err := tr.WriteTo([]byte("x"), to); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("WriteTo: got error %v, want %v", err, net.ErrClosed)
+	}
+	if _, err := tr.DialTimeout(to, time.Second); !errors.Is(err, ErrShutdown) {
+		t.Errorf("DialTimeout: got error %v, want %v", err, ErrShutdown)
+	}
+	mine, theirs := net.Pipe()
+	defer mine.Close()
+	defer theirs.Close()
+	if err := tr.IngestStream(mine); !errors.Is(err, ErrShutdown) {
+		t.Errorf("IngestStream: got error %v, want %v", err, ErrShutdown)
+	}
+	if err := tr.IngestPacket(inPieces([]byte("x"), 1), nil, time.Now(), false); !errors.Is(err, ErrShutdown) {
+		t.Errorf("IngestPacket: got error %v, want %v", err, ErrShutdown)
+	}
+	if again, err := NewNetTransport(&NetTransportConfig{
+		BindAddrs: []string{"127.0.0.1"}, BindPort: tr.GetAutoBindPort(), Logger: log.New(io.Discard, "", 0),
+	}); err != nil {
+		t.Errorf("the port is still taken: %v", err)
+	} else {
+		again.Shutdown()
+	}
+}
+
+func TestNetTransportShutdownEndsIngestion(t *testing.T) {
+	tr := newLoopbackTransport(t, "127.0.0.1")
+	mine, theirs := net.Pipe()
+	defer mine.Close()
+	defer theirs.Close()
+	errs := make(chan error)
+	go func() { errs <- tr.IngestStream(mine) }()
+	for range packetBacklog {
+		if err := tr.IngestPacket(inPieces([]byte("x"), 1), nil, time.Now(), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	go func() { errs <- tr.IngestPacket(inPieces([]byte("x"), 1), nil, time.Now(), false) }()
+	tr.Shutdown()
+	first, second := <-errs, <-errs
+	// The last packet may have found room when Shutdown emptied the channel.
+	if !errors.Is(first, ErrShutdown) && !errors.Is(second, ErrShutdown) {
+		t.Errorf("got errors %v and %v", first, second)
+	}
+}
+
+func TestNetTransportDropsEmptyPackets(t *testing.T) {
+	a, b := newLoopbackTransport(t, "127.0.0.1"), newLoopbackTransport(t, "127.0.0.1")
+	to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(b.GetAutoBindPort()))
+	for _, body := range []string{"", "x"} {
+		if _, err := a.writeToAddrPort([]byte(body), to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p := receivePacket(t, b); string(p.Buf) != "x" {
+		t.Errorf("got packet %q", p.Buf)
+	}
+}
+
+func TestNetTransportFinalAdvertiseAddr(t *testing.T) {
+	tr := newLoopbackTransport(t, "127.0.0.1")
+	bound := tr.GetAutoBindPort()
+	for _, tt := range []struct {
+		name     string
+		ip       string
+		port     int
+		want     net.IP // nil: refused
+		wantPort int
+	}{
+		{"bound", "", 0, net.IP{127, 0, 0, 1}, bound},
+		{"bound, whatever the port", "", 80, net.IP{127, 0, 0, 1}, bound},
+		{"IPv4", "10.0.0.1", 80, net.IP{10, 0, 0, 1}, 80},
+		{"IPv4 without port", "10.0.0.1", 0, net.IP{10, 0, 0, 1}, bound},
+		{"IPv4 in IPv6", "::ffff:10.0.0.1", 80, net.IP{10, 0, 0, 1}, 80},
+		{"IPv6", "fd00::1", 80, net.ParseIP("fd00::1"), 80},
+		{"host name", "localhost", 80, net.IP{127, 0, 0, 1}, 80},
+		{"misspelt", "10.0.0.256", 80, nil, 0},
+		{"with port", "10.0.0.1:80", 80, nil, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ip, port, err := tr.FinalAdvertiseAddr(tt.ip, tt.port)
+			if !bytes.Equal(ip, tt.want) || port != tt.wantPort {
+				t.Errorf("got %v:%d, want %v:%d", ip, port, tt.want, tt.wantPort)
+			}
+			if refused := tt.want == nil; refused != errors.Is(err, ErrInvalidAddress) || refused != (err != nil) {
+				t.Errorf("got error %v", err)
+			}
+		})
+	}
+}
+
+func TestNetTransportNeverAdvertisesAllInterfaces(t *testing.T) {
+	for _, bind := range []string{"0.0.0.0", "::"} {
+		ip, _, err := newLoopbackTransport(t, bind).FinalAdvertiseAddr("", 0)
+		if errors.Is(err, ErrNoAdvertiseAddress) {
+			t.Skip("this machine has no address to advertise")
+		}
+		if err != nil || ip.IsUnspecified() {
+			t.Errorf("bound to %s: advertises %v, %v", bind, ip, err)
+		}
+	}
+}
+
+func TestNetTransportLogsAChoiceOnce(t *testing.T) {
+	l, out := bufferLogger(0)
+	tr := &NetTransport{log: l}
+	for range 2 {
+		if _, err := tr.chooseAdvertiseAddr(fakeInterfaces(t, "10.0.0.1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := tr.chooseAdvertiseAddr(fakeInterfaces(t, "", "8.8.8.8/24")); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 2 || !strings.Contains(lines[0], "addr=10.0.0.1 reason=\"private") ||
+		!strings.Contains(lines[1], "addr=8.8.8.8 reason=\"no private") {
+		t.Errorf("got lines %q", lines)
+	}
+}
+
+// closeCounter is a connection that counts how many times it is closed.
+type closeCounter struct {
+	*scriptConn
+	closed int
+}
+
+func (c *closeCounter) Close() error {
+	c.closed++
+	return nil
+}
+
+func TestNetTransportIngestsPackets(t *testing.T) {
+	tr := newLoopbackTransport(t, "127.0.0.1")
+	from := &net.UDPAddr{IP: net.IP{10, 0, 0, 1}, Port: 80}
+	at := time.Unix(100, 0)
+	broken := errors.New("broken")
+	for _, tt := range []struct {
+		name string
+		size int
+		err  error // of the connection
+		ok   bool
+		is   error
+	}{
+		{"one byte", 1, io.EOF, true, nil},
+		{"packet", 1400, io.EOF, true, nil},
+		{"largest", maxIngest, io.EOF, true, nil},
+		{"larger", maxIngest + 1, io.EOF, false, ErrMessageTooLarge},
+		{"empty", 0, io.EOF, false, nil},
+		{"broken", 10, broken, false, broken},
+	} {
+		for _, shouldClose := range []bool{false, true} {
+			t.Run(tt.name, func(t *testing.T) {
+				body := bytes.Repeat([]byte{7}, tt.size)
+				conn := &closeCounter{scriptConn: inPieces(body, 1000)}
+				conn.err = tt.err
+				err := tr.IngestPacket(conn, from, at, shouldClose)
+				if want := map[bool]int{true: 1}[shouldClose]; conn.closed != want {
+					t.Errorf("closed %d times, want %d", conn.closed, want)
+				}
+				if tt.ok != (err == nil) || (tt.is != nil && !errors.Is(err, tt.is)) {
+					t.Fatalf("got error %v", err)
+				}
+				if !tt.ok {
+					return
+				}
+				p := receivePacket(t, tr)
+				if !bytes.Equal(p.Buf, body) || p.From.String() != from.String() || !p.Timestamp.Equal(at) {
+					t.Errorf("got %d bytes from %v at %v", len(p.Buf), p.From, p.Timestamp)
+				}
+				if p.From == net.Addr(from) {
+					t.Error("the packet shares its address, which is used again with it")
+				}
+				tr.releasePacket(p)
+			})
+		}
+	}
+}
+
+func TestNetTransportIngestsStreams(t *testing.T) {
+	tr := newLoopbackTransport(t, "127.0.0.1")
+	mine, theirs := net.Pipe()
+	defer mine.Close()
+	defer theirs.Close()
+	done := make(chan error)
+	go func() { done <- tr.IngestStream(mine) }()
+	if got := receiveStream(t, tr); got != mine {
+		t.Errorf("got another connection")
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// failing stands in for a listener and a socket: each call takes the next of its results and notes the time.
+type failing struct {
+	results []error // nil: success
+	after   error   // what comes after them
+	calls   []time.Time
+}
+
+func (f *failing) next() error {
+	f.calls = append(f.calls, time.Now())
+	if len(f.results) == 0 {
+		return f.after
+	}
+	err := f.results[0]
+	f.results = f.results[1:]
+	return err
+}
+
+func (f *failing) Accept() (net.Conn, error) {
+	if err := f.next(); err != nil {
+		return nil, err
+	}
+	return &closeCounter{}, nil
+}
+
+func (f *failing) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	if err := f.next(); err != nil {
+		return 0, netip.AddrPort{}, err
+	}
+	return copy(b, "x"), netip.MustParseAddrPort("10.0.0.1:80"), nil
+}
+
+// pauses are the times between the calls.
+func (f *failing) pauses() (pauses []time.Duration) {
+	for i := 1; i < len(f.calls); i++ {
+		pauses = append(pauses, f.calls[i].Sub(f.calls[i-1]))
+	}
+	return pauses
+}
+
+// newBareTransport gives a transport without sockets, for its loops.
+func newBareTransport() (*NetTransport, *bytes.Buffer) {
+	l, out := bufferLogger(0)
+	t := &NetTransport{log: l, packets: make(chan *Packet, 16), streams: make(chan net.Conn, 16)}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	return t, out
+}
+
+var loops = map[string]func(*NetTransport, *failing){
+	"accept": func(t *NetTransport, f *failing) { t.acceptLoop(f) },
+	"read":   func(t *NetTransport, f *failing) { t.readLoop(f) },
+}
+
+func TestNetTransportBacksOff(t *testing.T) {
+	for name, loop := range loops {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				broken := errors.New("too many open files")
+				f := &failing{after: net.ErrClosed}
+				f.results = append(slices.Repeat([]error{broken}, 10), nil, broken, broken)
+				tr, out := newBareTransport()
+				loop(tr, f) // ends with net.ErrClosed
+				ms := time.Millisecond
+				want := []time.Duration{
+					5 * ms, 10 * ms, 20 * ms, 40 * ms, 80 * ms, 160 * ms, 320 * ms, 640 * ms, 1000 * ms, 1000 * ms,
+					0, 5 * ms, 10 * ms,
+				}
+				if got := f.pauses(); !slices.Equal(got, want) {
+					t.Errorf("got pauses %v\nwant %v", got, want)
+				}
+				if n := strings.Count(out.String(), "\n"); n != 1 {
+					t.Errorf("%d lines within ten seconds, want one:\n%s", n, out)
+				}
+				if len(tr.packets)+len(tr.streams) != 1 {
+					t.Error("what succeeded in between was not handed on")
+				}
+			})
+		})
+	}
+}
+
+func TestNetTransportShutdownEndsBackOff(t *testing.T) {
+	for name, loop := range loops {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tr, _ := newBareTransport()
+				f := &failing{after: errors.New("broken")}
+				start := time.Now()
+				tr.readers.Go(func() { loop(tr, f) })
+				time.Sleep(10*time.Second + time.Millisecond) // in the middle of a pause
+				tr.Shutdown()
+				if got, want := time.Since(start), 10*time.Second+time.Millisecond; got != want {
+					t.Errorf("ended after %v, want %v", got, want)
+				}
+			})
+		})
+	}
+}
+
+func TestNetTransportGrowsReceiveBuffer(t *testing.T) {
+	for _, limit := range []int{4 << 20, 1 << 20, 1000, 1, 0} {
+		kernel := &limitedKernel{limit: limit}
+		err := growReceiveBuffer(kernel)
+		if (limit == 0) != (err != nil) {
+			t.Errorf("limit %d: got error %v", limit, err)
+		}
+		if want := min(limit, receiveBuffer); kernel.granted > want || 2*kernel.granted < want {
+			t.Errorf("limit %d: got %d bytes", limit, kernel.granted)
+		}
+	}
+}
+
+// limitedKernel grants buffers up to a limit.
+type limitedKernel struct{ limit, granted int }
+
+func (k *limitedKernel) SetReadBuffer(n int) error {
+	if n > k.limit {
+		return errors.New("too large")
+	}
+	k.granted = n
+	return nil
+}
+
+func TestNetTransportSendsWithoutAllocating(t *testing.T) {
+	tr := newLoopbackTransport(t, "127.0.0.1")
+	sink, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sink.Close()
+	to := sink.LocalAddr().String()
+	b := make([]byte, 100)
+	if n := testing.AllocsPerRun(100, func() { tr.WriteTo(b, to) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkNetTransportPacket(b *testing.B) {
+	tr, err := NewNetTransport(&NetTransportConfig{BindAddrs: []string{"127.0.0.1"}, Logger: log.New(io.Discard, "", 0)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer tr.Shutdown()
+	to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(tr.GetAutoBindPort()))
+	body := make([]byte, 1400)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := tr.writeToAddrPort(body, to); err != nil {
+			b.Fatal(err)
+		}
+		tr.releasePacket(<-tr.PacketCh())
+	}
+}
