@@ -130,12 +130,11 @@ func (e *Endpoint) Close() error {
 	return nil
 }
 
-// Offer puts a connection that was not dialled here among the streams. It waits for room, and fails with net.ErrClosed
-// once the endpoint is closed, with the connection closed as well.
+// Offer puts a connection that was not dialled here among the streams. It waits for room. Once the endpoint is closed it
+// fails with net.ErrClosed, and the connection is still the caller's.
 func (e *Endpoint) Offer(conn net.Conn) error {
 	if err := e.enqueue(context.Background(), nil, conn); err != nil {
-		conn.Close()
-		return listenError(e.addr, net.ErrClosed)
+		return opError("accept", "tcp", e.addr, e.addr, net.ErrClosed)
 	}
 	return nil
 }
