@@ -1,0 +1,201 @@
+package memberlist
+
+import (
+	"sync"
+
+	"github.com/e3431adc/memberlist/internal/queue"
+)
+
+// Broadcast is a message that is to reach every member by gossip. A TransmitLimitedQueue calls its methods on whichever
+// goroutine calls the queue, and with no lock held.
+type Broadcast interface {
+	// Invalidates reports whether this broadcast, which is being queued, makes an older one pointless. It is asked only
+	// when neither of the two is a NamedBroadcast with a name or a UniqueBroadcast.
+	Invalidates(b Broadcast) bool
+
+	// Message gives the bytes to send. Nobody may change them afterwards. It is called once, by QueueBroadcast.
+	//
+	// Compat: the reference calls it again whenever it fills a packet.
+	Message() []byte
+
+	// Finished says that the message will not be sent any more, because it has been sent often enough, was replaced, or
+	// was dropped by Prune or Reset. It may call the queue. It is called once for each time that the broadcast is queued.
+	Finished()
+}
+
+// NamedBroadcast is a Broadcast that replaces the queued one of the same name. It is found by its name, so that the queue
+// need not ask Invalidates, which should give the same answer:
+//
+//	func (b *update) Invalidates(other memberlist.Broadcast) bool {
+//		named, ok := other.(memberlist.NamedBroadcast)
+//		return ok && named.Name() == b.Name()
+//	}
+type NamedBroadcast interface {
+	Broadcast
+
+	// Name tells broadcasts apart. It is called once, by QueueBroadcast. One without a name is compared with those that
+	// are neither named nor unique, by Invalidates.
+	Name() string
+}
+
+// UniqueBroadcast is a Broadcast that replaces none and is replaced by none: the queue does not ask Invalidates, which
+// should always report false.
+type UniqueBroadcast interface {
+	Broadcast
+
+	// UniqueBroadcast is never called.
+	UniqueBroadcast()
+}
+
+// TransmitLimitedQueue holds broadcasts until each has been sent often enough for it to have reached every member with
+// high probability (SWIM section 4.1). What has been sent least goes first, so that news travels before what most have
+// heard; among those the largest that fits goes first, among equals the newest.
+//
+// A Delegate that has messages of its own to gossip keeps a queue and lets GetBroadcasts ask it. A queue grows without
+// bound while nobody is there to gossip to: call Prune now and then, say whenever NumQueued is above what should ever be
+// outstanding.
+//
+// The zero value is an empty queue that sends each broadcast once. All methods are safe for concurrent use. A queue must
+// not be copied once used.
+type TransmitLimitedQueue struct {
+	// NumNodes gives the number of members, on which it depends how often a broadcast is sent. It is called with no lock
+	// held, on the goroutine that calls GetBroadcasts, if anything is queued. Nil counts as no members. It must not be
+	// set while the queue is in use.
+	NumNodes func() int
+
+	// RetransmitMult scales how often a broadcast is sent: RetransmitMult * ceil(log10(n+1)) times with n members, and
+	// once in any case. It must not be set while the queue is in use.
+	RetransmitMult int
+
+	mu struct {
+		sync.Mutex
+		queue queue.Queue[Broadcast]
+	}
+}
+
+// QueueBroadcast queues a broadcast. If it is a NamedBroadcast it replaces the one of the same name; if it is a
+// UniqueBroadcast it replaces none; else it replaces those it invalidates, of the ones that are neither. What is replaced
+// is finished with before QueueBroadcast returns.
+func (q *TransmitLimitedQueue) QueueBroadcast(b Broadcast) {
+	switch b := b.(type) {
+	case NamedBroadcast:
+		if name := b.Name(); name != "" {
+			q.push(name, queue.Named, b)
+			return
+		}
+		q.invalidateAndPush(queue.Unique, b) // no other invalidates it: it is not plain
+	case UniqueBroadcast:
+		q.push("", queue.Unique, b)
+	default:
+		q.invalidateAndPush(queue.Plain, b)
+	}
+}
+
+func (q *TransmitLimitedQueue) push(name string, kind queue.Kind, b Broadcast) {
+	message := b.Message()
+	var replaced Broadcast
+	q.mu.Lock()
+	q.mu.queue.Push(name, kind, message, b, func(old Broadcast) { replaced = old })
+	q.mu.Unlock()
+	if replaced != nil {
+		replaced.Finished()
+	}
+}
+
+// invalidateAndPush removes the plain broadcasts that b invalidates and queues b. Since b is asked with no lock held it is
+// asked again about those that others queue meanwhile, so that it has been asked about all that it finds.
+func (q *TransmitLimitedQueue) invalidateAndPush(kind queue.Kind, b Broadcast) {
+	message := b.Message()
+	invalid := make(map[uint64]bool)
+	var finished []Broadcast
+
+	q.mu.Lock()
+	for asked := uint64(0); ; {
+		newest, fresh := q.plainLocked(asked)
+		if len(fresh) == 0 {
+			break
+		}
+		q.mu.Unlock()
+		for id, other := range fresh {
+			if b.Invalidates(other) {
+				invalid[id] = true
+			}
+		}
+		asked = newest
+		q.mu.Lock()
+	}
+	if len(invalid) > 0 {
+		q.mu.queue.RemovePlain(
+			func(id uint64, _ Broadcast) bool { return invalid[id] },
+			func(old Broadcast) { finished = append(finished, old) },
+		)
+	}
+	q.mu.queue.Push("", kind, message, b, nil)
+	q.mu.Unlock()
+
+	finishAll(finished)
+}
+
+// plainLocked gives the plain broadcasts with an id above the given one, and the highest id among them.
+func (q *TransmitLimitedQueue) plainLocked(after uint64) (newest uint64, fresh map[uint64]Broadcast) {
+	for id, b := range q.mu.queue.Plain(after) {
+		if fresh == nil {
+			newest, fresh = id, make(map[uint64]Broadcast)
+		}
+		fresh[id] = b
+	}
+	return newest, fresh
+}
+
+// GetBroadcasts gives the messages for one packet, each counted as its length and overhead, both in bytes, and at most
+// limit bytes together; nil if there are none. Each counts as sent: what has now been sent often enough is finished with,
+// before GetBroadcasts returns. The messages are those of the broadcasts, not copies.
+func (q *TransmitLimitedQueue) GetBroadcasts(overhead, limit int) [][]byte {
+	if q.NumQueued() == 0 {
+		return nil
+	}
+	members := 0
+	if q.NumNodes != nil {
+		members = q.NumNodes()
+	}
+	transmitLimit := queue.TransmitLimit(q.RetransmitMult, members)
+
+	var finished []Broadcast
+	q.mu.Lock()
+	messages := q.mu.queue.Take(nil, overhead, limit, transmitLimit, func(b Broadcast) { finished = append(finished, b) })
+	q.mu.Unlock()
+	finishAll(finished)
+	return messages
+}
+
+// NumQueued gives the number of queued broadcasts.
+func (q *TransmitLimitedQueue) NumQueued() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.queue.Len()
+}
+
+// Prune drops broadcasts until at most maxRetain are left: those first that have been sent most, among them the smallest,
+// among equals the oldest. What is dropped is finished with before Prune returns.
+func (q *TransmitLimitedQueue) Prune(maxRetain int) {
+	var finished []Broadcast
+	q.mu.Lock()
+	q.mu.queue.Prune(maxRetain, func(b Broadcast) { finished = append(finished, b) })
+	q.mu.Unlock()
+	finishAll(finished)
+}
+
+// Reset drops all broadcasts, and finishes with them before it returns.
+func (q *TransmitLimitedQueue) Reset() {
+	var finished []Broadcast
+	q.mu.Lock()
+	q.mu.queue.Reset(func(b Broadcast) { finished = append(finished, b) })
+	q.mu.Unlock()
+	finishAll(finished)
+}
+
+func finishAll(broadcasts []Broadcast) {
+	for _, b := range broadcasts {
+		b.Finished()
+	}
+}
