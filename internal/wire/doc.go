@@ -32,7 +32,8 @@
 //	+------------------------------------------------------+
 //
 // Integers outside msgpack are big-endian. Bodies are byte for byte what github.com/hashicorp/go-msgpack/v2 makes of a
-// struct: one map, keys in byte order, strings and byte slices as the old raw type, integers in their shortest form.
+// struct: one map, keys in byte order, strings and byte slices as the old raw type, integers in the shortest form of
+// their Go type, signed or unsigned.
 // Decoders are as tolerant as that library: what the decoder written by hand does not recognise is handed to it.
 //
 // # Bounds

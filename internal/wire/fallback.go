@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"math"
 
 	"github.com/hashicorp/go-msgpack/v2/codec"
 )
@@ -47,10 +48,14 @@ func decodeGeneral(body []byte, m any) (err error) {
 	return nil
 }
 
-// cutValue returns the msgpack value that b starts with.
+// cutValue returns the msgpack value that b starts with. It may be maxFallback bytes.
 func cutValue(b []byte) ([]byte, error) {
+	limit := math.MaxInt // what b does not hold is cut off rather than too large
+	if len(b) > maxFallback {
+		limit = maxFallback
+	}
 	var s scanner
-	done, err := s.scan(b, maxFallback)
+	done, err := s.scan(b, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -60,18 +60,17 @@ func appendUint(dst []byte, v uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, mpUint64), v)
 }
 
-// appendInt appends v: unsigned if it can be, else in the shortest signed form.
+// appendInt appends v in the shortest signed form. A positive v could be shorter as an unsigned one, but go-msgpack
+// does not do that for Go's signed types.
 func appendInt(dst []byte, v int64) []byte {
 	switch {
-	case v >= 0:
-		return appendUint(dst, uint64(v))
-	case v >= -32:
+	case v >= -32 && v <= math.MaxInt8:
 		return append(dst, byte(v))
-	case v >= math.MinInt8:
+	case v >= math.MinInt8 && v < 0:
 		return append(dst, mpInt8, byte(v))
-	case v >= math.MinInt16:
+	case v >= math.MinInt16 && v <= math.MaxInt16:
 		return binary.BigEndian.AppendUint16(append(dst, mpInt16), uint16(v))
-	case v >= math.MinInt32:
+	case v >= math.MinInt32 && v <= math.MaxInt32:
 		return binary.BigEndian.AppendUint32(append(dst, mpInt32), uint32(v))
 	}
 	return binary.BigEndian.AppendUint64(append(dst, mpInt64), uint64(v))
@@ -190,9 +189,13 @@ func (f *fields) raw(c byte) []byte {
 	return nil
 }
 
-// key reads the key of the current pair.
+// key reads the key of the current pair. An empty one makes go-msgpack fail.
 func (f *fields) key() []byte {
-	return f.raw(f.byte())
+	key := f.raw(f.byte())
+	if len(key) == 0 {
+		f.giveUp()
+	}
+	return key
 }
 
 // bytes reads a value of raw bytes: a view, nil for nil.

@@ -1,0 +1,32 @@
+package wire
+
+import "testing"
+
+var ackTests = []messageTest{
+	{name: "no payload", m: &Ack{SeqNo: 300}, hex: "02 82 a75061796c6f6164 c0 a55365714e6f cd012c"},
+	{name: "empty payload", m: &Ack{Payload: []byte{}}, hex: "02 82 a75061796c6f6164 a0 a55365714e6f 00"},
+	{name: "payload", m: &Ack{SeqNo: 65536, Payload: []byte{0xc1, 0}}, hex: "02 82 a75061796c6f6164 a2c100 a55365714e6f ce00010000"},
+}
+
+var nackTests = []messageTest{
+	{name: "zero", m: &Nack{}, hex: "0b 81 a55365714e6f 00"},
+	{name: "one byte", m: &Nack{SeqNo: 128}, hex: "0b 81 a55365714e6f cc80"},
+}
+
+func TestAck(t *testing.T)       { testMessages(t, ackTests) }
+func TestNack(t *testing.T)      { testMessages(t, nackTests) }
+func TestAckQuick(t *testing.T)  { testQuick[Ack](t, nil) }
+func TestNackQuick(t *testing.T) { testQuick[Nack](t, nil) }
+func FuzzAck(f *testing.F)       { fuzzMessage[Ack, refAck](f, ackTests[0].m, ackTests[2].m) }
+func FuzzNack(f *testing.F)      { fuzzMessage[Nack, refNack](f, nackTests[1].m) }
+
+func BenchmarkAckParse(b *testing.B) {
+	body := ackTests[2].m.Append(nil)[1:]
+	b.ReportAllocs()
+	for b.Loop() {
+		var m Ack
+		if err := m.Parse(body, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
