@@ -21,6 +21,14 @@ type compressed struct {
 	Buf  []byte // a whole message, type byte and body
 }
 
+// Parse sets every field from body; see Ping.Parse. Buf is a view into body.
+func (m *compressed) Parse(body []byte, names *Names) error {
+	if !m.parse(body) {
+		return fallback("compress", body, m)
+	}
+	return nil
+}
+
 func (m *compressed) parse(body []byte) bool {
 	*m = compressed{}
 	f := parseFields(body)
@@ -87,20 +95,11 @@ type Decompressor struct {
 // ErrCompression and those of Ping.Parse. On an error dst is returned as it was.
 func (d *Decompressor) Append(dst, body []byte, limit int) ([]byte, error) {
 	d.produced = 0
-	m, err := parseCompressed(body)
-	if err != nil {
+	var m compressed
+	if err := m.Parse(body, nil); err != nil {
 		return dst, err
 	}
 	return d.inflate(dst, m, limit, nil)
-}
-
-func parseCompressed(body []byte) (compressed, error) {
-	var m compressed
-	if !m.parse(body) {
-		err := fallback("compress", body, &m)
-		return m, err
-	}
-	return m, nil
 }
 
 // inflate appends what m holds to dst. If reserve is not nil it is asked before dst grows, for that many bytes.

@@ -149,8 +149,8 @@ func (s *StreamReader) Decompress() (inside *StreamReader, err error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := parseCompressed(value)
-	if err != nil {
+	var m compressed
+	if err := m.Parse(value, nil); err != nil {
 		return nil, err
 	}
 	var d Decompressor
