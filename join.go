@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 )
 
 // joinsAtOnce is how many addresses one Join contacts at the same time.
@@ -23,33 +22,70 @@ func (m *Memberlist) join(existing []string) (int, error) {
 		}
 	})
 
-	var results joinResults
-	slots := make(chan struct{}, joinsAtOnce)
-	var contacts sync.WaitGroup
+	j := joining{m: m, results: make(chan error)}
 	for _, seed := range existing {
-		addrs, err := m.resolveSeed(ctx, seed)
+		addrs, err := m.resolver.resolve(ctx, seed, m.config.BindPort)
 		if err != nil {
-			results.add(fmt.Errorf("resolve %q: %w", seed, m.stoppedOr(err)))
+			j.errs = append(j.errs, fmt.Errorf("resolve %q: %w", seed, m.stoppedOr(err)))
 			m.log.warn("failed to resolve", slog.String("seed", seed), errAttr(err))
 			continue
 		}
 		for _, addr := range addrs {
-			slots <- struct{}{} // each contact ends by its timeout, or by Shutdown
-			contacts.Add(1)
-			started := m.tasks.start(func() {
-				defer contacts.Done()
-				defer func() { <-slots }()
-				results.add(m.contact(addr))
-			})
-			if !started {
-				contacts.Done()
-				results.add(ErrShutdown)
-				<-slots
-			}
+			j.collect(joinsAtOnce - 1)
+			j.begin(addr)
 		}
 	}
-	contacts.Wait()
-	return results.sum()
+	j.collect(0)
+	if j.succeeded > 0 {
+		return j.succeeded, nil
+	}
+	return 0, errors.Join(j.errs...)
+}
+
+// joining is one join under way.
+type joining struct {
+	m         *Memberlist
+	results   chan error
+	pending   int // contacts that have no result yet
+	succeeded int
+	errs      []error
+}
+
+// begin contacts an address on a goroutine that ends by the contact's timeout,
+// or by Shutdown.
+func (j *joining) begin(addr Address) {
+	m := j.m
+	started := m.tasks.start(func() {
+		err := m.contact(addr)
+		select {
+		case j.results <- err:
+		case <-m.tasks.stopping:
+		}
+	})
+	if !started {
+		j.errs = append(j.errs, ErrShutdown)
+		return
+	}
+	j.pending++
+}
+
+// collect takes results until no more than so many are pending, or the
+// Memberlist stops: who has not ended then may be held up in a delegate.
+func (j *joining) collect(pending int) {
+	for j.pending > pending {
+		select {
+		case err := <-j.results:
+			j.pending--
+			if err != nil {
+				j.errs = append(j.errs, err)
+				continue
+			}
+			j.succeeded++
+		case <-j.m.tasks.stopping:
+			j.errs = append(j.errs, ErrShutdown)
+			j.pending = 0
+		}
+	}
 }
 
 // contact exchanges states with one address.
@@ -60,38 +96,4 @@ func (m *Memberlist) contact(addr Address) error {
 		return fmt.Errorf("join %s: %w", addr.Addr, err)
 	}
 	return nil
-}
-
-// resolveSeed finds the addresses that a seed stands for.
-func (m *Memberlist) resolveSeed(ctx context.Context, seed string) ([]Address, error) {
-	return m.resolver.resolve(ctx, seed, m.config.BindPort)
-}
-
-// joinResults collects how the contacts of one join went.
-type joinResults struct {
-	mu struct {
-		sync.Mutex
-		succeeded int
-		errs      []error
-	}
-}
-
-func (r *joinResults) add(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err == nil {
-		r.mu.succeeded++
-		return
-	}
-	r.mu.errs = append(r.mu.errs, err)
-}
-
-// sum is how many succeeded, and why none did.
-func (r *joinResults) sum() (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.mu.succeeded > 0 {
-		return r.mu.succeeded, nil
-	}
-	return 0, errors.Join(r.mu.errs...)
 }

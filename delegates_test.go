@@ -1,0 +1,504 @@
+package memberlist
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func is(err, target error) bool { return errors.Is(err, target) }
+
+// testDelegate is a Delegate that notes what it gets.
+type testDelegate struct {
+	mu         sync.Mutex
+	meta       []byte
+	broadcasts [][]byte
+	state      []byte
+	messages   []string
+	remote     []string
+}
+
+func (d *testDelegate) set(meta []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.meta = meta
+}
+
+func (d *testDelegate) NodeMeta(int) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.meta
+}
+
+func (d *testDelegate) NotifyMsg(b []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.messages = append(d.messages, string(b))
+}
+
+func (d *testDelegate) GetBroadcasts(overhead, limit int) [][]byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b := d.broadcasts
+	d.broadcasts = nil
+	return b
+}
+
+func (d *testDelegate) LocalState(join bool) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.state
+}
+
+func (d *testDelegate) MergeRemoteState(b []byte, join bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.remote = append(d.remote, fmt.Sprint(string(b), " ", join))
+}
+
+func (d *testDelegate) received() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.messages)
+}
+
+// callback is every delegate in one; each calls f with its name.
+type callback struct{ f func(name string) }
+
+func (c callback) NodeMeta(int) []byte                             { c.f("NodeMeta"); return nil }
+func (c callback) NotifyMsg([]byte)                                { c.f("NotifyMsg") }
+func (c callback) GetBroadcasts(int, int) [][]byte                 { c.f("GetBroadcasts"); return nil }
+func (c callback) LocalState(bool) []byte                          { c.f("LocalState"); return []byte("s") }
+func (c callback) MergeRemoteState([]byte, bool)                   { c.f("MergeRemoteState") }
+func (c callback) NotifyJoin(*Node)                                { c.f("NotifyJoin") }
+func (c callback) NotifyLeave(*Node)                               { c.f("NotifyLeave") }
+func (c callback) NotifyUpdate(*Node)                              { c.f("NotifyUpdate") }
+func (c callback) NotifyAlive(*Node) error                         { c.f("NotifyAlive"); return nil }
+func (c callback) NotifyConflict(*Node, *Node)                     { c.f("NotifyConflict") }
+func (c callback) NotifyMerge([]*Node) error                       { c.f("NotifyMerge"); return nil }
+func (c callback) AckPayload() []byte                              { c.f("AckPayload"); return nil }
+func (c callback) NotifyPingComplete(*Node, time.Duration, []byte) { c.f("NotifyPingComplete") }
+func (c callback) install(config *Config) {
+	config.Delegate, config.Events, config.Alive, config.Conflict = c, c, c, c
+	config.Merge, config.Ping = c, c
+}
+
+var callbackNames = []string{"NodeMeta", "NotifyMsg", "GetBroadcasts", "LocalState", "MergeRemoteState", "NotifyJoin",
+	"NotifyLeave", "NotifyUpdate", "NotifyAlive", "NotifyConflict", "NotifyMerge", "AckPayload", "NotifyPingComplete"}
+
+// TestCallbacksMayCallAnything: from within each delegate each method returns.
+func TestCallbacksMayCallAnything(t *testing.T) {
+	calls := map[string]func(*Memberlist){
+		"reads": func(m *Memberlist) {
+			m.Members()
+			m.NumMembers()
+			m.LocalNode()
+			m.GetHealthScore()
+			m.ProtocolVersion()
+		},
+		"UpdateNode":     func(m *Memberlist) { m.UpdateNode(0) },
+		"Join":           func(m *Memberlist) { m.Join([]string{simAddr(0).String()}) },
+		"Leave":          func(m *Memberlist) { m.Leave(0) },
+		"Shutdown":       func(m *Memberlist) { m.Shutdown() },
+		"SendReliable":   func(m *Memberlist) { m.SendReliable(m.LocalNode(), []byte("x")) },
+		"SendBestEffort": func(m *Memberlist) { m.SendBestEffort(m.LocalNode(), []byte("x")) },
+		"Ping":           func(m *Memberlist) { m.Ping("m0", net.UDPAddrFromAddrPort(simAddr(0))) },
+	}
+	for _, from := range callbackNames {
+		for call, f := range calls {
+			t.Run(from+"/"+call, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { testCallback(t, from, f) })
+			})
+		}
+	}
+}
+
+func testCallback(t *testing.T, from string, call func(*Memberlist)) {
+	c := newSimCluster(t).grow(2, func(config *Config) { config.Delegate = &testDelegate{state: []byte("s")} })
+	defer c.stop()
+	var (
+		m        *Memberlist
+		ready    = make(chan struct{})
+		entered  atomic.Bool
+		returned = make(chan struct{})
+	)
+	m = c.add(func(config *Config) {
+		config.GossipInterval = 50 * time.Millisecond
+		callback{func(name string) {
+			select {
+			case <-ready: // Create has returned m
+			default:
+				return
+			}
+			if name == from && entered.CompareAndSwap(false, true) {
+				call(m)
+				close(returned)
+			}
+		}}.install(config)
+	})
+	close(ready)
+
+	// Have every delegate called.
+	other := c.members[1]
+	go m.Join([]string{simAddr(0).String()})
+	time.Sleep(time.Second)
+	go m.UpdateNode(time.Second)
+	go other.SendReliable(m.LocalNode(), []byte("x"))
+	go other.SendBestEffort(m.LocalNode(), []byte("x"))
+	impostor, err := Create(func() *Config {
+		config := c.simConfig(9)
+		config.Name = "m1"
+		return config
+	}())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer impostor.Shutdown()
+	go impostor.Join([]string{m.LocalNode().Address()})
+	go other.UpdateNode(time.Second)
+	time.Sleep(3 * time.Second)
+	if from == "NotifyUpdate" {
+		d := &testDelegate{meta: []byte("new")}
+		updating := c.add(func(config *Config) { config.Delegate = d })
+		updating.Join([]string{simAddr(0).String()})
+		time.Sleep(time.Second)
+		d.set([]byte("newer"))
+		go updating.UpdateNode(time.Second)
+	}
+	go other.Leave(time.Second)
+	select {
+	case <-returned:
+	case <-time.After(time.Minute):
+		t.Errorf("%s was not called, or what it called did not return", from)
+	}
+}
+
+// TestSlowEventsCostNoAck: a delegate that takes 10 s for an event delays
+// neither acks nor refutations.
+func TestSlowEventsCostNoAck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(4, nil)
+		defer time.Sleep(time.Minute) // Shutdown does not wait for the delegate; the bubble must
+		defer c.stop()
+		slow := c.add(func(config *Config) {
+			config.Events = slowEvents{10 * time.Second}
+		})
+		go slow.Join([]string{simAddr(0).String()})
+		time.Sleep(2 * time.Minute)
+		for i := range 4 {
+			for _, e := range c.events[i].list() {
+				if e[:4] != "join" {
+					t.Errorf("member %d heard %q", i, e)
+				}
+			}
+			if got := c.members[i].GetHealthScore(); got != 0 {
+				t.Errorf("member %d: health score %d, want 0: an ack was missed", i, got)
+			}
+		}
+		if got := slow.NumMembers(); got != 5 {
+			t.Errorf("the slow member counts %d members", got)
+		}
+	})
+}
+
+type slowEvents struct{ takes time.Duration }
+
+func (s slowEvents) NotifyJoin(*Node)   { time.Sleep(s.takes) }
+func (s slowEvents) NotifyLeave(*Node)  { time.Sleep(s.takes) }
+func (s slowEvents) NotifyUpdate(*Node) { time.Sleep(s.takes) }
+
+// TestSlowDelegateCostsNoAck: neither do the others.
+func TestSlowDelegateCostsNoAck(t *testing.T) {
+	for _, name := range []string{"NotifyMsg", "GetBroadcasts", "LocalState", "MergeRemoteState", "NotifyMerge",
+		"NotifyConflict", "NotifyPingComplete"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newSimCluster(t).grow(3, nil)
+				defer time.Sleep(time.Minute)
+				defer c.stop()
+				slow := c.add(func(config *Config) {
+					callback{func(n string) {
+						if n == name {
+							time.Sleep(10 * time.Second)
+						}
+					}}.install(config)
+				})
+				go slow.Join([]string{simAddr(0).String()})
+				for range 30 {
+					time.Sleep(time.Second)
+					c.members[0].SendBestEffort(slow.LocalNode(), []byte("x"))
+				}
+				for i := range 3 {
+					if got := c.members[i].GetHealthScore(); got != 0 {
+						t.Errorf("member %d: health score %d, want 0: an ack was missed", i, got)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestEventsAreNeverConcurrent, and come in order.
+func TestEventsAreNeverConcurrent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var (
+			mu    sync.Mutex
+			calls int
+			seen  []string
+		)
+		c := newSimCluster(t)
+		defer c.stop()
+		c.add(func(config *Config) {
+			config.Events = nodeFunc(func(kind string, n *Node) {
+				mu.Lock()
+				if calls++; calls > 1 {
+					t.Error("two events at once")
+				}
+				mu.Unlock()
+				time.Sleep(time.Millisecond)
+				mu.Lock()
+				calls--
+				seen = append(seen, kind+" "+n.Name)
+				mu.Unlock()
+			})
+		})
+		for range 8 {
+			m := c.add(nil)
+			go m.Join([]string{simAddr(0).String()})
+		}
+		time.Sleep(5 * time.Second)
+		for _, m := range c.members[1:] {
+			go m.Leave(time.Second)
+		}
+		time.Sleep(5 * time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		if len(seen) != 1+8+8 {
+			t.Fatalf("%d events: %v", len(seen), seen)
+		}
+		for i := 1; i <= 8; i++ {
+			join := slices.Index(seen, fmt.Sprintf("join m%d", i))
+			leave := slices.Index(seen, fmt.Sprintf("leave m%d", i))
+			if join < 0 || leave < join {
+				t.Errorf("m%d: join is event %d, leave %d", i, join, leave)
+			}
+		}
+	})
+}
+
+type nodeFunc func(kind string, n *Node)
+
+func (f nodeFunc) NotifyJoin(n *Node)   { f("join", n) }
+func (f nodeFunc) NotifyLeave(n *Node)  { f("leave", n) }
+func (f nodeFunc) NotifyUpdate(n *Node) { f("update", n) }
+
+// TestEventsAreDeliveredOnReturn: what a Create, Join or UpdateNode caused has
+// been told when it returns.
+func TestEventsAreDeliveredOnReturn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		d := &testDelegate{meta: []byte("one")}
+		c.add(nil)
+		m := c.add(func(config *Config) { config.Delegate = d })
+		if got := c.events[1].list(); !slices.Equal(got, []string{"join m1"}) {
+			t.Errorf("after Create: %v", got)
+		}
+		if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.events[1].list(); !slices.Equal(got, []string{"join m1", "join m0"}) {
+			t.Errorf("after Join: %v", got)
+		}
+		d.set([]byte("two"))
+		if err := m.UpdateNode(time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.events[1].list(); !slices.Equal(got, []string{"join m1", "join m0", "update m1"}) {
+			t.Errorf("after UpdateNode: %v", got)
+		}
+	})
+}
+
+// TestUserMessages: packets, streams, broadcasts and state reach the delegate.
+func TestUserMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		a, b := &testDelegate{state: []byte("A")}, &testDelegate{state: []byte("B")}
+		c.add(func(config *Config) { config.Delegate = a })
+		m := c.add(func(config *Config) { config.Delegate = b })
+		if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if !slices.Equal(a.remote, []string{"B true"}) || !slices.Equal(b.remote, []string{"A true"}) {
+			t.Errorf("states merged: %q and %q", a.remote, b.remote)
+		}
+		to := c.members[0].LocalNode()
+		large := string(bytes.Repeat([]byte("large"), 100_000))
+		for _, err := range []error{
+			m.SendBestEffort(to, []byte("1")),
+			m.SendToUDP(to, []byte("2")),
+			m.SendTo(net.UDPAddrFromAddrPort(simAddr(0)), []byte("3")),
+			m.SendToAddress(to.FullAddress(), []byte("4")),
+			m.SendReliable(to, []byte(large)),
+			m.SendToTCP(to, nil),
+		} {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		b.mu.Lock()
+		b.broadcasts = [][]byte{[]byte("b1"), []byte("b2"), make([]byte, 1400)} // the last does not fit
+		b.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		got := a.received()
+		slices.Sort(got)
+		want := []string{"", "1", "2", "3", "4", "b1", "b2", large}
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("received %d messages %.100q, want %d", len(got), got, len(want))
+		}
+		if err := m.SendReliable(to, make([]byte, 20<<20+1)); !is(err, ErrMessageTooLarge) {
+			t.Errorf("error %v for a message over 20 MiB, want ErrMessageTooLarge", err)
+		}
+	})
+}
+
+// refuser refuses members.
+type refuser struct{ err error }
+
+func (r refuser) NotifyAlive(n *Node) error {
+	if n.Name == "m1" {
+		return r.err
+	}
+	return nil
+}
+func (r refuser) NotifyMerge(nodes []*Node) error { return r.err }
+
+func TestVetoes(t *testing.T) {
+	refused := errors.New("not today")
+	t.Run("alive", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := newSimCluster(t)
+			defer c.stop()
+			c.add(func(config *Config) { config.Alive = refuser{refused} })
+			c.add(nil)
+			c.add(nil)
+			for _, m := range c.members[1:] {
+				if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
+					t.Error(err)
+				}
+			}
+			time.Sleep(5 * time.Second)
+			if got := c.members[0].NumMembers(); got != 2 {
+				t.Errorf("%d members, want 2: itself and the one it likes", got)
+			}
+		})
+	})
+	t.Run("merge", func(t *testing.T) {
+		for _, refuses := range []int{0, 1} { // the one who is joined, the one who joins
+			synctest.Test(t, func(t *testing.T) {
+				c := newSimCluster(t)
+				defer c.stop()
+				for i := range 2 {
+					c.add(func(config *Config) {
+						if i == refuses {
+							config.Merge = refuser{refused}
+						}
+					})
+				}
+				n, err := c.members[1].Join([]string{simAddr(0).String()})
+				if n != 0 || err == nil {
+					t.Errorf("member %d refuses, and the join says %d, %v", refuses, n, err)
+				}
+				var remote *RemoteError
+				if refuses == 0 && (!errors.As(err, &remote) || remote.Text != refused.Error()) {
+					t.Errorf("error %v, want the other's refusal", err)
+				}
+				if refuses == 1 && !is(err, refused) {
+					t.Errorf("error %v, want our own refusal", err)
+				}
+				if got := c.members[refuses].NumMembers(); got != 1 {
+					t.Errorf("the one who refuses has %d members", got)
+				}
+			})
+		}
+	})
+	t.Run("itself", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := newSimCluster(t)
+			config := c.simConfig(1)
+			config.Alive = refuser{refused}
+			if m, err := Create(config); !is(err, refused) || m != nil {
+				t.Errorf("Create gives %v, %v; want the refusal", m, err)
+			}
+		})
+	})
+}
+
+// conflictLog notes conflicts.
+type conflictLog struct{ conflicts chan [2]*Node }
+
+func (l conflictLog) NotifyConflict(existing, other *Node) { l.conflicts <- [2]*Node{existing, other} }
+
+func TestConflict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := conflictLog{make(chan [2]*Node, 100)}
+		c := newSimCluster(t)
+		defer c.stop()
+		c.add(func(config *Config) { config.Conflict = log })
+		m := c.add(nil)
+		if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
+			t.Fatal(err)
+		}
+		c.add(func(config *Config) { config.Name = "m1" })
+		c.members[2].Join([]string{simAddr(0).String()})
+		conflict := <-log.conflicts
+		if conflict[0].Address() != simAddr(1).String() || conflict[1].Address() != simAddr(2).String() {
+			t.Errorf("conflict between %v and %v", conflict[0].Address(), conflict[1].Address())
+		}
+	})
+}
+
+// pingLog is a PingDelegate.
+type pingLog struct {
+	payload   string
+	completed chan string
+}
+
+func (l pingLog) AckPayload() []byte { return []byte(l.payload) }
+func (l pingLog) NotifyPingComplete(n *Node, rtt time.Duration, payload []byte) {
+	select {
+	case l.completed <- fmt.Sprint(n.Name, " ", rtt, " ", string(payload)):
+	default:
+	}
+}
+
+func TestPingDelegate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := pingLog{"from m0", make(chan string, 1)}
+		other := pingLog{"from m1", make(chan string, 1)}
+		c := newSimCluster(t)
+		defer c.stop()
+		c.add(func(config *Config) { config.Ping = log })
+		m := c.add(func(config *Config) { config.Ping = other })
+		if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := <-log.completed, "m1 2ms from m1"; got != want {
+			t.Errorf("completed %q, want %q", got, want)
+		}
+		if got, want := <-other.completed, "m0 2ms from m0"; got != want {
+			t.Errorf("completed %q, want %q", got, want)
+		}
+	})
+}
