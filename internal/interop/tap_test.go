@@ -1,0 +1,349 @@
+package interop
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// tap notes what peers send, and compares every message with what both libraries make of its content.
+type tap struct {
+	label   string
+	ciphers []*wire.Cipher
+	changed func()
+
+	mu       sync.Mutex
+	t        *testing.T // nil: closed
+	unpacker wire.Unpacker
+	names    map[netip.AddrPort]string
+	sights   []sight
+	dials    map[route]int
+}
+
+// sight is a message in a packet.
+type sight struct {
+	from, to string
+	at       time.Time
+	key      int // which of the tap's keys opened it, -1 for none
+	kind     wire.Type
+	message  wire.Message // nil for a user message
+	user     string
+	crc      bool // it came with a checksum
+}
+
+func newTap(t *testing.T, s setting, changed func()) *tap {
+	w := &tap{t: t, label: s.label, changed: changed, names: make(map[netip.AddrPort]string), dials: make(map[route]int)}
+	if s.key != nil {
+		w.addKey(s.key)
+	}
+	return w
+}
+
+// addKey has the tap read what is sealed with a key.
+func (w *tap) addKey(key []byte) {
+	c, err := wire.NewCipher(key)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.ciphers = append(w.ciphers, c)
+}
+
+func (w *tap) name(addr netip.AddrPort, name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.names[addr] = name
+}
+
+// close ends the checks: who sends afterwards does so unobserved.
+func (w *tap) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.t = nil
+}
+
+// packet notes a packet.
+func (w *tap) packet(from, to netip.AddrPort, packet []byte) {
+	w.mu.Lock()
+	if w.t != nil {
+		if err := w.packetLocked(from, to, packet); err != nil {
+			w.t.Errorf("packet from %s to %s: %v\n%x", w.names[from], w.names[to], err, packet)
+		}
+	}
+	w.mu.Unlock()
+	w.changed()
+}
+
+func (w *tap) packetLocked(from, to netip.AddrPort, packet []byte) error {
+	s := sight{from: w.names[from], to: w.names[to], at: time.Now(), key: -1}
+	label, packet, err := wire.CutLabel(packet)
+	if err != nil {
+		return err
+	}
+	if string(label) != w.label {
+		return fmt.Errorf("label %q, want %q", label, w.label)
+	}
+	if len(w.ciphers) > 0 {
+		plain, used, err := wire.Open(nil, w.ciphers, packet, label)
+		if err != nil {
+			return err
+		}
+		packet, s.key = plain, used
+	}
+	s.crc = len(packet) > 0 && packet[0] == byte(wire.TypeChecksum)
+	var errs error
+	dropped, err := w.unpacker.Unpack(packet, func(t wire.Type, body []byte) {
+		s.kind = t
+		body = bytes.Clone(body)
+		if s.user = ""; t == wire.TypeUser {
+			s.user = string(body)
+		}
+		m, err := sameBytes(t, body)
+		s.message = m
+		errs = errors.Join(errs, err)
+		w.sights = append(w.sights, s)
+	})
+	if dropped > 0 {
+		errs = errors.Join(errs, fmt.Errorf("%d messages unreadable", dropped))
+	}
+	return errors.Join(errs, err)
+}
+
+// all gives the messages that meet a condition.
+func (w *tap) all(want func(s sight) bool) []sight {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var found []sight
+	for _, s := range w.sights {
+		if want(s) {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// mark is the place in the traffic that all and since count from.
+func (w *tap) mark() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.sights)
+}
+
+// since gives the messages after a mark that meet a condition.
+func (w *tap) since(mark int, want func(s sight) bool) []sight {
+	n := 0
+	return w.all(func(s sight) bool {
+		n++
+		return n > mark && want(s)
+	})
+}
+
+// streams says how many streams one peer has opened to another.
+func (w *tap) streams(from, to peer) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.dials[route{from.addr(), to.addr()}]
+}
+
+// transcript gives the last messages in words.
+func (w *tap) transcript(last int) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var b strings.Builder
+	for _, s := range w.sights[max(0, len(w.sights)-last):] {
+		fmt.Fprintf(&b, "    %s %s -> %s %v", s.at.Format("05.000"), s.from, s.to, s.kind)
+		if s.message != nil {
+			fmt.Fprintf(&b, " %+v", s.message)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// stream notes that a stream was opened, and checks what both sides say on it once the dialler closes it.
+func (w *tap) stream(from, to netip.AddrPort, conn net.Conn) net.Conn {
+	w.mu.Lock()
+	w.dials[route{from, to}]++
+	w.mu.Unlock()
+	w.changed()
+	return &tappedConn{Conn: conn, tap: w}
+}
+
+// tappedConn keeps what passes.
+type tappedConn struct {
+	net.Conn
+	tap *tap
+
+	mu           sync.Mutex
+	said, heard  bytes.Buffer
+	unsuccessful bool // a write failed, so that what was said is not whole
+	closed       bool
+}
+
+func (c *tappedConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.said.Write(b[:n])
+	c.unsuccessful = c.unsuccessful || err != nil
+	return n, err
+}
+
+func (c *tappedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heard.Write(b[:n])
+	return n, err
+}
+
+func (c *tappedConn) Close() error {
+	c.mu.Lock()
+	if !c.closed && !c.unsuccessful {
+		c.closed = true
+		c.tap.conversation(c.said.Bytes(), c.heard.Bytes())
+	}
+	c.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// conversation checks both halves of a stream. What was heard may be cut off: the acceptor went away, or the dialler did
+// not read to the end.
+func (w *tap) conversation(said, heard []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.t == nil {
+		return
+	}
+	label, said, err := wire.CutLabel(said)
+	if err != nil || string(label) != w.label {
+		w.t.Errorf("stream with label %q, %v, want %q", label, err, w.label)
+		return
+	}
+	if err := w.checkStream(said); err != nil {
+		w.t.Errorf("stream: said: %v\n%x", err, said)
+	}
+	if err := w.checkStream(heard); err != nil && !errors.Is(err, wire.ErrTruncated) {
+		w.t.Errorf("stream: heard: %v\n%x", err, heard)
+	}
+}
+
+// checkStream takes one half of a stream apart and compares each message in it.
+func (w *tap) checkStream(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	r := wire.NewStreamReader(bytes.NewReader(b), nil)
+	t, err := r.ReadType()
+	if err != nil {
+		return err
+	}
+	if len(w.ciphers) > 0 && t != wire.TypeEncrypt {
+		return fmt.Errorf("%v is not sealed", t)
+	}
+	if t == wire.TypeEncrypt {
+		if r, _, err = r.OpenFrame(w.ciphers, w.label); err != nil {
+			return err
+		}
+		if t, err = r.ReadType(); err != nil {
+			return err
+		}
+	}
+	if t == wire.TypeCompress {
+		if r, err = r.Decompress(); err != nil {
+			return err
+		}
+		if t, err = r.ReadType(); err != nil {
+			return err
+		}
+	}
+	return checkPlainStream(t, r)
+}
+
+// checkPlainStream reads what a stream carries, puts it together again with both encoders, and compares.
+func checkPlainStream(t wire.Type, r *wire.StreamReader) error {
+	raw := []byte{byte(t)}
+	for {
+		b, err := r.ReadN(1, 1)
+		if err != nil {
+			break
+		}
+		raw = append(raw, b...)
+	}
+	r = wire.NewStreamReader(bytes.NewReader(raw), nil)
+	r.ReadType()
+	ours := []byte{}
+	theirs := []byte{byte(t)}
+	add := func(m interface{ Append([]byte) []byte }, shape any) error {
+		b, err := encodeShape(shape)
+		ours, theirs = m.Append(ours), append(theirs, b...)
+		return err
+	}
+	addRaw := func(n, limit int) error {
+		b, err := r.ReadN(n, limit)
+		ours, theirs = append(ours, b...), append(theirs, b...)
+		return err
+	}
+	var errs error
+	switch t {
+	case wire.TypePushPull:
+		var h wire.PushPullHeader
+		if err := r.ReadMessage(&h); err != nil {
+			return err
+		}
+		errs = errors.Join(errs, add(&h, &pushPullShape{h.Nodes, h.UserStateLen, h.Join}))
+		for range h.Nodes {
+			var s wire.PushNodeState
+			if err := r.ReadState(&s); err != nil {
+				return err
+			}
+			errs = errors.Join(errs, add(&s, &stateShape{s.Name, s.Addr, s.Port, s.Meta, s.Incarnation, s.State, s.Vsn}))
+		}
+		errs = errors.Join(errs, addRaw(h.UserStateLen, wire.MaxUserState))
+	case wire.TypeUser:
+		var h wire.UserHeader
+		if err := r.ReadMessage(&h); err != nil {
+			return err
+		}
+		errs = errors.Join(add(&h, &userShape{h.UserMsgLen}), addRaw(h.UserMsgLen, wire.MaxUserMessage))
+	case wire.TypePing:
+		var p wire.Ping
+		if err := r.ReadMessage(&p); err != nil {
+			return err
+		}
+		errs = add(&p, &pingShape{p.SeqNo, p.Node, p.SourceAddr, p.SourcePort, p.SourceNode})
+	case wire.TypeAck:
+		var a wire.Ack
+		if err := r.ReadMessage(&a); err != nil {
+			return err
+		}
+		errs = add(&a, &ackShape{a.SeqNo, a.Payload})
+	case wire.TypeErr:
+		var e wire.Err
+		if err := r.ReadMessage(&e); err != nil {
+			return err
+		}
+		errs = add(&e, &errShape{e.Error})
+	default:
+		return fmt.Errorf("%v on a stream", t)
+	}
+	if errs != nil {
+		return errs
+	}
+	if !bytes.Equal(ours, raw) {
+		return fmt.Errorf("%v: wire makes\n%x of\n%x", t, ours, raw)
+	}
+	if !bytes.Equal(theirs, raw) {
+		return fmt.Errorf("%v: go-msgpack makes\n%x of\n%x", t, theirs, raw)
+	}
+	return nil
+}
