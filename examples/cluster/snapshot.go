@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/e3431adc/memberlist"
+)
+
+// cell is what one member, the observer, believes of another.
+type cell uint8
+
+const (
+	cellUnknown cell = iota
+	cellAlive
+	cellSuspect
+	cellDead
+	cellLeft
+	cellDown // the observer itself does not run
+)
+
+var cellWords = [...]string{
+	cellUnknown: "-",
+	cellAlive:   "alive",
+	cellSuspect: "suspect",
+	cellDead:    "dead",
+	cellLeft:    "left",
+	cellDown:    "down",
+}
+
+func (c cell) String() string { return cellWords[c] }
+
+func cellOf(state memberlist.NodeStateType) cell {
+	switch state {
+	case memberlist.StateAlive:
+		return cellAlive
+	case memberlist.StateSuspect:
+		return cellSuspect
+	case memberlist.StateDead:
+		return cellDead
+	case memberlist.StateLeft:
+		return cellLeft
+	default:
+		return cellUnknown
+	}
+}
+
+// snapshot is what all members see at one moment.
+type snapshot struct {
+	at    time.Duration // since the start
+	title string
+	rows  []row // one for each member that was ever started, in the order of the cells
+}
+
+// row is what one observer sees, and what it did so far.
+type row struct {
+	name           string
+	down           bool
+	cells          []cell   // one for each member
+	metas          []string // of those that are alive or suspect
+	probes         int64    // that were answered
+	rtt            time.Duration
+	sent, received flow
+}
+
+// flow is how much went one way.
+type flow struct {
+	packets, bytes int64
+}
+
+// notEverywhere lists where a running member sees any other state than the given one.
+func (s *snapshot) notEverywhere(want cell) []string {
+	var missing []string
+	for i := range s.rows {
+		missing = append(missing, s.notAbout(i, want)...)
+	}
+	return missing
+}
+
+// notAbout lists who does not see a member in the given state. Members that do not run see nothing.
+func (s *snapshot) notAbout(subject int, want cell) []string {
+	var missing []string
+	for _, r := range s.rows {
+		switch got := r.cells[subject]; {
+		case r.down || got == want:
+		case got == cellUnknown:
+			missing = append(missing, fmt.Sprintf("%s does not know %s", r.name, s.rows[subject].name))
+		default:
+			missing = append(missing, fmt.Sprintf("%s sees %s %v", r.name, s.rows[subject].name, got))
+		}
+	}
+	return missing
+}
+
+// notMeta lists who does not see a member with the given metadata.
+func (s *snapshot) notMeta(subject int, want string) []string {
+	var missing []string
+	for _, r := range s.rows {
+		if !r.down && r.metas[subject] != want {
+			missing = append(missing, fmt.Sprintf("%s sees %s with %q", r.name, s.rows[subject].name, r.metas[subject]))
+		}
+	}
+	return missing
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+// view shows the story. One goroutine uses it.
+type view interface {
+	// say tells a step of the story.
+	say(at time.Duration, line string)
+
+	// show is told what the members see now: often, many times a second.
+	show(s snapshot)
+
+	// checkpoint is called at the end of each step.
+	checkpoint(s snapshot)
+
+	// close shows what has not been shown yet.
+	close()
+}
+
+// newView shows the cluster in place on a terminal, and prints lines to anything else.
+func newView(f *os.File) view {
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 || os.Getenv("TERM") == "dumb" {
+		return &plainView{out: f}
+	}
+	return &terminalView{out: f, color: os.Getenv("NO_COLOR") == ""}
+}
+
+// showInterval is the time between two redraws, and between the lines that gather what changed.
+const showInterval = 100 * time.Millisecond
+
+func storyLine(at time.Duration, line string) string {
+	return fmt.Sprintf("%6.2fs  %s\n", at.Seconds(), line)
+}
+
+// plainView prints each change as a line, and the table at the end of each step.
+type plainView struct {
+	out     io.Writer
+	printed snapshot // all of its changes have been printed
+	latest  snapshot
+}
+
+func (v *plainView) say(at time.Duration, line string) {
+	v.flush() // what happened before
+	io.WriteString(v.out, storyLine(at, line))
+}
+
+func (v *plainView) show(s snapshot) {
+	v.latest = s
+	if s.at-v.printed.at >= showInterval {
+		v.flush()
+	}
+}
+
+func (v *plainView) checkpoint(s snapshot) {
+	v.latest = s
+	v.flush()
+	fmt.Fprintf(v.out, "\n%s\n", strings.Join(table(s, false), "\n")+"\n")
+}
+
+func (v *plainView) close() { v.flush() }
+
+func (v *plainView) flush() {
+	for _, line := range changes(v.printed, v.latest) {
+		io.WriteString(v.out, storyLine(v.latest.at, "  "+line))
+	}
+	v.printed = v.latest
+}
+
+// terminalView prints the steps like any program, so that they can be scrolled back to, and keeps the table below them.
+type terminalView struct {
+	out    io.Writer
+	color  bool
+	latest snapshot
+	drawn  time.Duration // when latest was drawn
+	lines  int           // of the table that is on the screen
+}
+
+func (v *terminalView) say(at time.Duration, line string) { v.draw(storyLine(at, line)) }
+
+func (v *terminalView) show(s snapshot) {
+	v.latest = s
+	if v.lines == 0 || s.at-v.drawn >= showInterval {
+		v.draw("")
+	}
+}
+
+func (v *terminalView) checkpoint(s snapshot) {
+	v.latest = s
+	v.draw("")
+}
+
+func (v *terminalView) close() { v.draw("") }
+
+// draw writes text where the table begins, and the table after it, in one write: nothing flickers. Each line clears the
+// rest of the one it overwrites. Lines are not wrapped meanwhile, since one that takes two would be counted as one.
+func (v *terminalView) draw(text string) {
+	var b strings.Builder
+	b.WriteString("\x1b[?7l")
+	if v.lines > 0 {
+		fmt.Fprintf(&b, "\r\x1b[%dA", v.lines)
+	}
+	b.WriteString(strings.ReplaceAll(text, "\n", "\x1b[K\n"))
+	v.lines = 0
+	if len(v.latest.rows) > 0 {
+		lines := append([]string{"", fmt.Sprintf("%s, %.1fs", v.latest.title, v.latest.at.Seconds())}, table(v.latest, v.color)...)
+		for _, line := range lines {
+			b.WriteString(line + "\x1b[K\n")
+		}
+		v.lines = len(lines)
+	}
+	b.WriteString("\x1b[J\x1b[?7h")
+	io.WriteString(v.out, b.String())
+	v.drawn = v.latest.at
+}
