@@ -1,0 +1,295 @@
+package memberlist
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// goroutines checks at the end of a test that no more goroutines are left than
+// there are now, and says which.
+func goroutines(t *testing.T) {
+	t.Helper()
+	before := runtime.NumGoroutine()
+	t.Cleanup(func() {
+		for range 1000 { // the last ones are past their last instruction
+			if runtime.NumGoroutine() <= before {
+				return
+			}
+			runtime.Gosched()
+		}
+		var stacks bytes.Buffer
+		pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+		t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, &stacks)
+	})
+}
+
+// TestNothingIsLeft: after Create and Shutdown of 100 members on real sockets,
+// joined or not, no goroutine and no port in use is left.
+func TestNothingIsLeft(t *testing.T) {
+	goroutines(t)
+	var members []*Memberlist
+	for i := range 100 {
+		config := loopbackConfig("m" + string(rune('0'+i/10)) + string(rune('0'+i%10)))
+		m, err := Create(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i > 0 && i%10 == 0 {
+			if _, err := m.Join([]string{members[0].LocalNode().Address()}); err != nil {
+				t.Error(err)
+			}
+		}
+		members = append(members, m)
+	}
+	var stopped sync.WaitGroup
+	for _, m := range members {
+		stopped.Go(func() {
+			if err := m.Shutdown(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	stopped.Wait()
+	for _, m := range members {
+		portIsFree(t, int(m.LocalNode().Port))
+	}
+}
+
+// portIsFree checks that a loopback port can be listened on for both UDP and
+// TCP.
+func portIsFree(t *testing.T, port int) {
+	t.Helper()
+	loopback := net.IPv4(127, 0, 0, 1)
+	tcp, err := net.ListenTCP("tcp", &net.TCPAddr{IP: loopback, Port: port})
+	if err != nil {
+		t.Errorf("port is in use: %v", err)
+		return
+	}
+	tcp.Close()
+	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: loopback, Port: port})
+	if err != nil {
+		t.Errorf("port is in use: %v", err)
+		return
+	}
+	udp.Close()
+}
+
+// TestFailedCreateLeavesNothing, whichever step fails.
+func TestFailedCreateLeavesNothing(t *testing.T) {
+	refused := errors.New("refused")
+	for _, tt := range []struct {
+		name   string
+		change func(*Config)
+		want   error
+	}{
+		{"configuration", func(c *Config) { c.ProtocolVersion = 99 }, ErrInvalidConfig},
+		{"key", func(c *Config) { c.SecretKey = []byte("short") }, ErrInvalidConfig},
+		{"label", func(c *Config) { c.Label = strings.Repeat("x", LabelMaxSize+1) }, ErrInvalidConfig},
+		{"bind address", func(c *Config) { c.BindAddr = "192.0.2.1" }, os.ErrInvalid},
+		{"advertised address", func(c *Config) { c.AdvertiseAddr = "not an address"; c.AdvertisePort = 1 }, ErrInvalidConfig},
+		{"not allowed", func(c *Config) { c.CIDRsAllowed, _ = ParseCIDRs([]string{"10.0.0.0/8"}) }, ErrAddressNotAllowed},
+		{"metadata", func(c *Config) { c.Delegate = &testDelegate{meta: make([]byte, 513)} }, ErrMetaTooLarge},
+		{"alive delegate", func(c *Config) { c.Name = "m1"; c.Alive = refuser{refused} }, refused},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			goroutines(t)
+			// A port that is free now, so that we can see whether it is after.
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			port := l.Addr().(*net.TCPAddr).Port
+			l.Close()
+			config := loopbackConfig("m0")
+			config.BindPort = port
+			tt.change(config)
+			m, err := Create(config)
+			if m != nil || err == nil {
+				t.Fatalf("Create gives %v, %v", m, err)
+			}
+			if tt.want != os.ErrInvalid && !errors.Is(err, tt.want) {
+				t.Errorf("error %v, want %v", err, tt.want)
+			}
+			portIsFree(t, port)
+		})
+	}
+	t.Run("port in use", func(t *testing.T) {
+		goroutines(t)
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		config := loopbackConfig("m0")
+		config.BindPort = l.Addr().(*net.TCPAddr).Port
+		if _, err := Create(config); err == nil {
+			t.Error("created on a port in use")
+		}
+	})
+}
+
+func TestAfterShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(2, nil)
+		m := c.members[1]
+		node := m.LocalNode()
+		c.stop()
+		_, joinErr := m.Join([]string{simAddr(0).String()})
+		_, pingErr := m.Ping("m0", net.UDPAddrFromAddrPort(simAddr(0)))
+		for name, err := range map[string]error{
+			"Join": joinErr, "Ping": pingErr,
+			"Leave": m.Leave(time.Second), "UpdateNode": m.UpdateNode(time.Second),
+			"SendReliable": m.SendReliable(node, nil), "SendBestEffort": m.SendBestEffort(node, nil),
+		} {
+			if !errors.Is(err, ErrShutdown) {
+				t.Errorf("%s: error %v, want ErrShutdown", name, err)
+			}
+		}
+		if err := m.Shutdown(); err != nil {
+			t.Errorf("second Shutdown: %v", err)
+		}
+		if len(m.Members()) != 2 || m.LocalNode() == nil {
+			t.Error("what was known cannot be read any more")
+		}
+	})
+}
+
+// TestShutdownAborts: whatever waits, for a dial, a reply, an ack or a
+// broadcast, ends with Shutdown.
+func TestShutdownAborts(t *testing.T) {
+	for name, call := range map[string]func(*Memberlist) error{
+		"Join": func(m *Memberlist) error {
+			_, err := m.Join([]string{simAddr(0).String(), simAddr(0).String()})
+			return err
+		},
+		"SendReliable": func(m *Memberlist) error {
+			return m.SendReliable(&Node{Name: "m0", Addr: simAddr(0).Addr().AsSlice(), Port: 7946}, []byte("x"))
+		},
+		"Ping": func(m *Memberlist) error {
+			_, err := m.Ping("m0", net.UDPAddrFromAddrPort(simAddr(0)))
+			return err
+		},
+		"Leave":      func(m *Memberlist) error { return m.Leave(0) },
+		"UpdateNode": func(m *Memberlist) error { return m.UpdateNode(0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newSimCluster(t).grow(1, nil)
+				defer c.stop()
+				m := c.add(func(config *Config) { config.GossipInterval, config.ProbeInterval = 0, 0 })
+				if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
+					t.Fatal(err)
+				}
+				c.network.Down(simAddr(0))
+				start := time.Now()
+				done := make(chan error)
+				go func() { done <- call(m) }()
+				time.Sleep(100 * time.Millisecond)
+				go m.Shutdown()
+				if err := <-done; !errors.Is(err, ErrShutdown) {
+					t.Errorf("error %v, want ErrShutdown", err)
+				}
+				if took := time.Since(start); took != 100*time.Millisecond {
+					t.Errorf("took %v, want it to end with Shutdown", took)
+				}
+			})
+		})
+	}
+}
+
+func TestTimeouts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(1, nil)
+		defer c.stop()
+		m := c.add(func(config *Config) { config.GossipInterval, config.ProbeInterval = 0, 0 })
+		if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.UpdateNode(time.Second); !errors.Is(err, ErrUpdateTimeout) {
+			t.Errorf("UpdateNode: %v, want ErrUpdateTimeout", err)
+		}
+		c.network.Down(simAddr(0))
+		start := time.Now()
+		_, err := m.Ping("m0", net.UDPAddrFromAddrPort(simAddr(0)))
+		var none NoPingResponseError
+		if !errors.As(err, &none) || time.Since(start) != 500*time.Millisecond {
+			t.Errorf("Ping: %v after %v, want no response after 500 ms", err, time.Since(start))
+		}
+		start = time.Now()
+		if _, err := m.Join([]string{simAddr(0).String()}); err == nil || time.Since(start) != 10*time.Second {
+			t.Errorf("Join: %v after %v, want a failure after 10 s", err, time.Since(start))
+		}
+		if err := m.Leave(time.Second); !errors.Is(err, ErrLeaveTimeout) {
+			t.Errorf("Leave: %v, want ErrLeaveTimeout", err)
+		}
+	})
+}
+
+func TestPing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(2, nil)
+		defer c.stop()
+		rtt, err := c.members[0].Ping("m1", net.UDPAddrFromAddrPort(simAddr(1)))
+		if err != nil || rtt != 2*time.Millisecond {
+			t.Errorf("ping took %v, %v; want 2 ms", rtt, err)
+		}
+		if _, err := c.members[0].Ping("another", net.UDPAddrFromAddrPort(simAddr(1))); err == nil {
+			t.Error("a member answers for another name")
+		}
+	})
+}
+
+// TestJoinManySeeds: seeds are contacted at the same time, and how many
+// answered is told.
+func TestJoinManySeeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(3, nil)
+		defer c.stop()
+		m := c.add(nil)
+		c.network.Down(simAddr(50)) // silent
+		seeds := []string{simAddr(0).String(), simAddr(1).String(), simAddr(2).String()}
+		for range 7 {
+			seeds = append(seeds, simAddr(50).String())
+		}
+		start := time.Now()
+		n, err := m.Join(append(seeds, "no port at all:x"))
+		if n != 3 || err != nil {
+			t.Errorf("joined %d, %v; want 3", n, err)
+		}
+		if took := time.Since(start); took > 11*time.Second {
+			t.Errorf("took %v; silent seeds are waited for one after the other", took)
+		}
+		if _, err := m.Join([]string{"", "x:y:z"}); err == nil {
+			t.Error("no error for seeds that are no addresses")
+		}
+		if n, err := m.Join(nil); n != 0 || err != nil {
+			t.Errorf("joining nobody: %d, %v", n, err)
+		}
+	})
+}
+
+func TestRequireNodeNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(1, nil)
+		defer c.stop()
+		m := c.add(func(config *Config) { config.RequireNodeNames = true })
+		if _, err := m.Join([]string{simAddr(0).String()}); !errors.Is(err, ErrNodeNameRequired) {
+			t.Errorf("Join without a name: %v", err)
+		}
+		if _, err := m.Join([]string{"m0/" + simAddr(0).String()}); err != nil {
+			t.Errorf("Join with a name: %v", err)
+		}
+		if err := m.SendTo(net.UDPAddrFromAddrPort(simAddr(0)), nil); !errors.Is(err, ErrNodeNameRequired) {
+			t.Errorf("SendTo: %v", err)
+		}
+	})
+}
