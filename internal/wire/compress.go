@@ -155,10 +155,13 @@ func (d *Decompressor) expectEnd(limit int) error {
 	return nil
 }
 
-// grow returns b with at least twice its capacity, or with a capacity of limit, which must be above its length. If
-// reserve is not nil it is asked first.
+// grow returns b with about twice its capacity, or with a capacity of limit, which must be above its length. If reserve
+// is not nil it is asked first.
 func grow(b []byte, limit int, reserve func(n int) error) ([]byte, error) {
-	size := min(max(2*cap(b), streamBuffer), limit)
+	size := max(2*cap(b), streamBuffer)
+	if size+size/8 > limit {
+		size = limit // now, rather than soon once more for little
+	}
 	if reserve != nil {
 		if err := reserve(size - cap(b)); err != nil {
 			return b, err

@@ -1,0 +1,210 @@
+package wire
+
+import (
+	"bytes"
+	"compress/lzw"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+// deflate is LZW as peers do it.
+func deflate(t testing.TB, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := lzw.NewWriter(&out, lzw.LSB, 8)
+	if _, err := w.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// compressMessage is a compress message as peers make it.
+func compressMessage(t testing.TB, b []byte) []byte {
+	t.Helper()
+	return append([]byte{byte(TypeCompress)}, refEncode(t, refCompressed{Buf: deflate(t, b)})...)
+}
+
+func noise(n int) []byte {
+	r := rand.New(rand.NewPCG(1, 2))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
+}
+
+func TestCompress(t *testing.T) {
+	tests := []struct {
+		name string
+		src  []byte
+	}{
+		{"nothing", []byte{}},
+		{"one byte", []byte{1}},
+		{"zeros", make([]byte, 100000)},
+		{"text", []byte(strings.Repeat("memberlist ", 500))},
+		{"noise", noise(5000)},
+	}
+	var c Compressor // one for all: nothing of a message is left for the next
+	var d Decompressor
+	for range 2 {
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				got, err := c.Append([]byte("before"), tt.src)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := compressMessage(t, tt.src)
+				if !bytes.Equal(got, append([]byte("before"), want...)) {
+					t.Fatalf("differs from what peers make of it: got %.60x, want %.60x", got[6:], want)
+				}
+				back, err := d.Append([]byte("before"), want[1:], len(tt.src))
+				if err != nil || string(back) != "before"+string(tt.src) {
+					t.Errorf("%d bytes, %v", len(back), err)
+				}
+			})
+		}
+	}
+}
+
+// A small message may say a lot (hashicorp/memberlist#363).
+func TestDecompressLimit(t *testing.T) {
+	bomb := compressMessage(t, make([]byte, 1<<20))
+	var d Decompressor
+	for _, limit := range []int{-1, 0, 1, 100, 4096, 4097, 1<<20 - 1} {
+		got, err := d.Append([]byte("before"), bomb[1:], limit)
+		if !errors.Is(err, ErrTooLarge) || string(got) != "before" {
+			t.Errorf("limit %d: %d bytes, %v", limit, len(got), err)
+		}
+		if d.produced > max(limit, 0) {
+			t.Errorf("limit %d: %d bytes came out", limit, d.produced)
+		}
+	}
+	if got, err := d.Append(nil, bomb[1:], 1<<20); len(got) != 1<<20 || err != nil {
+		t.Errorf("at the limit: %d bytes, %v", len(got), err)
+	}
+}
+
+func TestDecompressRefuses(t *testing.T) {
+	whole := deflate(t, []byte("some message of some length"))
+	tests := []struct {
+		name string
+		body []byte
+		want error
+	}{
+		{"nothing", nil, ErrTruncated},
+		{"no map", []byte{1}, ErrMalformed},
+		{"no buffer", refEncode(t, refCompressed{}), ErrCompression},
+		{"empty map", []byte{0x80}, ErrCompression},
+		{"other algorithm", refEncode(t, refCompressed{Algo: 1, Buf: whole}), ErrCompression},
+		{"algorithm beyond a byte", unhex(t, "81 a4416c676f cd0100"), ErrMalformed},
+		{"bad code", refEncode(t, refCompressed{Buf: bytes.Repeat([]byte{0xff}, 20)}), ErrCompression},
+	}
+	for n := range whole {
+		tests = append(tests, struct {
+			name string
+			body []byte
+			want error
+		}{"cut off", refEncode(t, refCompressed{Buf: whole[:n]}), ErrCompression})
+	}
+	var d Decompressor
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got, err := d.Append(nil, tt.body, 1000); !errors.Is(err, tt.want) || got != nil {
+				t.Errorf("%q, %v, want %v", got, err, tt.want)
+			}
+		})
+	}
+}
+
+// The one shape that is written, and a shape that only go-msgpack reads.
+func TestDecompressShapes(t *testing.T) {
+	lzw := deflate(t, []byte("message"))
+	bodies := map[string][]byte{
+		"canonical": refEncode(t, refCompressed{Buf: lzw}),
+		"array":     append([]byte{0x92, 0}, appendBytes(nil, lzw)...),
+		"followed":  append(refEncode(t, refCompressed{Buf: lzw}), 1, 2, 3),
+	}
+	var d Decompressor
+	for name, body := range bodies {
+		if got, err := d.Append(nil, body, 7); string(got) != "message" || err != nil {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+func TestCompressorLetsGo(t *testing.T) {
+	var c Compressor
+	if _, err := c.Append(nil, noise(2*maxScratch)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Append(nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if cap(c.out.b) > maxScratch {
+		t.Errorf("keeps %d bytes", cap(c.out.b))
+	}
+}
+
+func FuzzCompressed(f *testing.F) {
+	for _, s := range oddBodies(f) {
+		f.Add(s)
+	}
+	f.Add(refEncode(f, refCompressed{Buf: deflate(f, []byte("message"))}))
+	f.Fuzz(func(t *testing.T, body []byte) { agree[compressed, refCompressed](t, body, nil) })
+}
+
+func FuzzDecompress(f *testing.F) {
+	f.Add(deflate(f, []byte("message")), 100)
+	f.Add(deflate(f, make([]byte, 10000)), 100)
+	f.Add([]byte{}, 0)
+	var c Compressor
+	var d Decompressor
+	f.Fuzz(func(t *testing.T, b []byte, limit int) {
+		limit %= 1 << 16
+		out, err := d.Append(nil, refEncode(t, refCompressed{Buf: b}), limit)
+		if err != nil && !isOurs(err) {
+			t.Fatal(err)
+		}
+		if len(out) > max(limit, 0) {
+			t.Fatalf("%d bytes, the limit is %d", len(out), limit)
+		}
+		packed, err := c.Append(nil, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := d.Append(nil, packed[1:], len(b)); err != nil || !bytes.Equal(got, b) {
+			t.Fatalf("got %x, want %x, %v", got, b, err)
+		}
+	})
+}
+
+func BenchmarkCompress(b *testing.B) {
+	src := []byte(strings.Repeat("memberlist ", 120))
+	var c Compressor
+	var buf []byte
+	b.SetBytes(int64(len(src)))
+	b.ReportAllocs()
+	for b.Loop() {
+		buf, _ = c.Append(buf[:0], src)
+	}
+}
+
+func BenchmarkDecompress(b *testing.B) {
+	src := []byte(strings.Repeat("memberlist ", 120))
+	body := compressMessage(b, src)[1:]
+	var d Decompressor
+	var buf []byte
+	b.SetBytes(int64(len(src)))
+	b.ReportAllocs()
+	for b.Loop() {
+		var err error
+		if buf, err = d.Append(buf[:0], body, MaxPacket); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

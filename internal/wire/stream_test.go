@@ -1,0 +1,564 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// readers are the ways in which a stream may arrive.
+var readers = map[string]func(io.Reader) io.Reader{
+	"at once":      func(r io.Reader) io.Reader { return r },
+	"byte by byte": iotest.OneByteReader,
+	"in halves":    iotest.HalfReader,
+	"data and EOF": iotest.DataErrReader,
+}
+
+func testState(i int) *PushNodeState {
+	return &PushNodeState{
+		Name: fmt.Sprint("node-", i), Addr: []byte{10, 0, byte(i >> 8), byte(i)}, Port: 7946, Meta: []byte(fmt.Sprint("meta-", i)),
+		Incarnation: uint32(i), State: i % 4, Vsn: []byte{1, 5, 2, 0, 0, 0},
+	}
+}
+
+// pushPull is a whole push/pull message.
+func pushPull(nodes int, userState string) []byte {
+	header := &PushPullHeader{Nodes: nodes, UserStateLen: len(userState), Join: true}
+	b := header.Append(nil)
+	for i := range nodes {
+		b = testState(i).Append(b)
+	}
+	return append(b, userState...)
+}
+
+// readPushPull reads what pushPull made.
+func readPushPull(s *StreamReader) (states []PushNodeState, userState []byte, err error) {
+	t, err := s.ReadType()
+	if err != nil {
+		return nil, nil, err
+	}
+	if t != TypePushPull {
+		return nil, nil, fmt.Errorf("type %v: %w", t, ErrUnknownType)
+	}
+	var header PushPullHeader
+	if err := s.ReadMessage(&header); err != nil {
+		return nil, nil, err
+	}
+	if err := header.Validate(); err != nil {
+		return nil, nil, err
+	}
+	for range header.Nodes {
+		var state PushNodeState
+		if err := s.ReadState(&state); err != nil {
+			return states, nil, err
+		}
+		states = append(states, state)
+	}
+	userState, err = s.ReadN(header.UserStateLen, MaxUserState)
+	return states, userState, err
+}
+
+func checkPushPull(t *testing.T, s *StreamReader, nodes int, userState string) {
+	t.Helper()
+	states, user, err := readPushPull(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(states) != nodes || string(user) != userState {
+		t.Fatalf("%d states, %d bytes of user state", len(states), len(user))
+	}
+	for i := range states {
+		if want := testState(i); !reflect.DeepEqual(&states[i], want) {
+			t.Errorf("state %d: %+v, want %+v", i, states[i], want)
+		}
+	}
+	if _, err := s.ReadType(); err != io.EOF { //nolint:errorlint // unwrapped, as documented
+		t.Errorf("at the end: %v", err)
+	}
+}
+
+func TestStreamPushPull(t *testing.T) {
+	c := testCipher(t, 16, 1)
+	user := strings.Repeat("user state ", 1000)
+	plain := pushPull(300, user)
+	var comp Compressor
+	compressed, err := comp.Append(nil, plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, wrap := range readers {
+		t.Run(name, func(t *testing.T) {
+			t.Run("plain", func(t *testing.T) {
+				checkPushPull(t, NewStreamReader(wrap(bytes.NewReader(plain)), nil), 300, user)
+			})
+			t.Run("compressed", func(t *testing.T) {
+				checkPushPull(t, decompress(t, NewStreamReader(wrap(bytes.NewReader(compressed)), nil)), 300, user)
+			})
+			for _, version := range []uint8{SealVersion0, SealVersion1} {
+				for layer, message := range map[string][]byte{"sealed": plain, "sealed, compressed": compressed} {
+					t.Run(fmt.Sprintf("%s, version %d", layer, version), func(t *testing.T) {
+						frame := AppendSealedFrame(nil, c, version, &testNonce, "label", message)
+						s := openFrame(t, NewStreamReader(wrap(bytes.NewReader(frame)), nil), c, "label")
+						if message[0] == byte(TypeCompress) {
+							s = decompress(t, s)
+						}
+						checkPushPull(t, s, 300, user)
+					})
+				}
+			}
+		})
+	}
+}
+
+func openFrame(t *testing.T, s *StreamReader, c *Cipher, label string) *StreamReader {
+	t.Helper()
+	if kind, err := s.ReadType(); kind != TypeEncrypt || err != nil {
+		t.Fatal(kind, err)
+	}
+	inside, used, err := s.OpenFrame([]*Cipher{testCipher(t, 32, 9), c}, label)
+	if err != nil || used != 1 {
+		t.Fatal(used, err)
+	}
+	return inside
+}
+
+func decompress(t *testing.T, s *StreamReader) *StreamReader {
+	t.Helper()
+	if kind, err := s.ReadType(); kind != TypeCompress || err != nil {
+		t.Fatal(kind, err)
+	}
+	inside, err := s.Decompress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return inside
+}
+
+func TestSealedFrameBytes(t *testing.T) {
+	c := testCipher(t, 16, 1)
+	got := AppendSealedFrame([]byte("before"), c, SealVersion1, &testNonce, "label", []byte("plain"))
+	header := []byte{10, 0, 0, 0, 34}
+	want := append([]byte("before"), header...)
+	want = c.AppendSealed(want, SealVersion1, &testNonce, []byte("plain"), append(header, "label"...))
+	if !bytes.Equal(got, want) {
+		t.Errorf("got %x, want %x", got, want)
+	}
+}
+
+// Every prefix of a stream is an error that says it was cut off; none is taken for the whole.
+func TestStreamCutOff(t *testing.T) {
+	plain := pushPull(3, "user")
+	for n := range plain {
+		_, _, err := readPushPull(NewStreamReader(bytes.NewReader(plain[:n]), nil))
+		if n == 0 {
+			if err != io.EOF { //nolint:errorlint // unwrapped, as documented
+				t.Errorf("nothing: %v", err)
+			}
+			continue
+		}
+		if !errors.Is(err, ErrTruncated) || !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("the first %d bytes: %v", n, err)
+		}
+	}
+	c := testCipher(t, 16, 1)
+	frame := AppendSealedFrame(nil, c, SealVersion0, &testNonce, "", []byte("plain"))
+	for n := 1; n < len(frame); n++ {
+		s := NewStreamReader(bytes.NewReader(frame[1:n]), nil)
+		if _, _, err := s.OpenFrame([]*Cipher{c}, ""); !errors.Is(err, ErrTruncated) {
+			t.Errorf("frame, the first %d bytes: %v", n, err)
+		}
+	}
+	packed := compressMessage(t, plain)
+	for n := 1; n < len(packed); n++ {
+		s := NewStreamReader(bytes.NewReader(packed[1:n]), nil)
+		if _, err := s.Decompress(); !errors.Is(err, ErrTruncated) {
+			t.Errorf("compress, the first %d bytes: %v", n, err)
+		}
+	}
+}
+
+func TestStreamRefuses(t *testing.T) {
+	c := testCipher(t, 16, 1)
+	frame := func(plain []byte) []byte { return AppendSealedFrame(nil, c, SealVersion1, &testNonce, "", plain)[1:] }
+	open := func(s *StreamReader) error { _, _, err := s.OpenFrame([]*Cipher{c}, ""); return err }
+	inflate := func(s *StreamReader) error { _, err := s.Decompress(); return err }
+	header := func(s *StreamReader) error { return s.ReadMessage(new(PushPullHeader)) }
+	openTwice := func(s *StreamReader) error {
+		inside, _, err := s.OpenFrame([]*Cipher{c}, "")
+		if err != nil {
+			return fmt.Errorf("the outer one: %v", err)
+		}
+		if _, err := inside.ReadType(); err != nil {
+			return fmt.Errorf("the type: %v", err)
+		}
+		return open(inside)
+	}
+	inflateThen := func(then func(*StreamReader) error) func(*StreamReader) error {
+		return func(s *StreamReader) error {
+			inside, err := s.Decompress()
+			if err != nil {
+				return fmt.Errorf("the outer one: %v", err)
+			}
+			if _, err := inside.ReadType(); err != nil {
+				return fmt.Errorf("the type: %v", err)
+			}
+			return then(inside)
+		}
+	}
+	tests := []struct {
+		name string
+		in   []byte // after the type byte
+		read func(*StreamReader) error
+		want error
+	}{
+		// An encrypted stream with empty plaintext, and a compressed one, made a peer's node panic
+		// (hashicorp/memberlist#369).
+		{"empty frame", frame(nil), open, ErrTruncated},
+		{"empty compress", compressMessage(t, nil)[1:], inflate, ErrTruncated},
+		{"frame of nothing", []byte{0, 0, 0, 0}, open, ErrDecrypt},
+		{"large frame", []byte{1, 0x40, 0, 1}, open, ErrTooLarge},
+		{"largest frame", []byte{255, 255, 255, 255}, open, ErrTooLarge},
+		{"frame in a frame", frame(append([]byte{10}, frame([]byte{1})...)), openTwice, ErrTooDeep},
+		{"compress in compress", compressMessage(t, compressMessage(t, []byte{1}))[1:], inflateThen(inflate), ErrTooDeep},
+		{"frame in compress", compressMessage(t, append([]byte{10}, frame([]byte{1})...))[1:], inflateThen(open), ErrTooDeep},
+		{"unknown algorithm", refEncode(t, refCompressed{Algo: 1, Buf: deflate(t, []byte{1})}), inflate, ErrCompression},
+		{"no map", []byte{0x01}, inflate, ErrMalformed},
+		{"bad code", refEncode(t, refCompressed{Buf: bytes.Repeat([]byte{255}, 9)}), inflate, ErrCompression},
+		{"large compress", []byte{0x81, 0xa3, 'B', 'u', 'f', 0xdb, 3, 0, 0, 0}, inflate, ErrTooLarge},
+		{"bomb", compressMessage(t, make([]byte, MaxStreamPlain+1))[1:], inflate, ErrTooLarge},
+		{"header is no map", []byte{0x01}, header, ErrMalformed},
+		{"header without end", bytes.Repeat([]byte{0xdf, 0, 1, 0, 0}, 2), header, ErrTruncated},
+		{"large header", []byte{0x81, 0xdb, 0, 1, 0, 0}, header, ErrTooLarge},
+		{"deep header", bytes.Repeat([]byte{0x91}, 100), header, ErrTooDeep},
+		{"deep, 24 MB of it", bytes.Repeat([]byte{0x91}, 24<<20), header, ErrTooDeep},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := tt.read(NewStreamReader(bytes.NewReader(tt.in), nil)); !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestReadN(t *testing.T) {
+	s := NewStreamReader(strings.NewReader("abcdef"), nil)
+	for _, tt := range []struct {
+		n, limit int
+		want     string
+		err      error
+	}{
+		{0, 0, "", nil}, {-1, 10, "", ErrMalformed}, {3, 2, "", ErrTooLarge}, {2, 2, "ab", nil}, {3, 9, "cde", nil}, {0, 1, "", nil},
+		{2, 9, "", ErrTruncated},
+	} {
+		got, err := s.ReadN(tt.n, tt.limit)
+		if string(got) != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("ReadN(%d, %d) = %q, %v, want %q, %v", tt.n, tt.limit, got, err, tt.want, tt.err)
+		}
+	}
+}
+
+// A stream's own error comes through; one that came with the last bytes does not hide them.
+func TestStreamError(t *testing.T) {
+	broken := errors.New("broken")
+	s := NewStreamReader(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)), nil)
+	if b, err := s.ReadN(3, 3); string(b) != "abc" || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+	if _, err := s.ReadType(); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	if _, err := s.ReadN(1, 1); !errors.Is(err, broken) || errors.Is(err, ErrTruncated) {
+		t.Error(err)
+	}
+	s = NewStreamReader(idle{}, nil)
+	if _, err := s.ReadType(); !errors.Is(err, io.ErrNoProgress) {
+		t.Error(err)
+	}
+}
+
+type idle struct{}
+
+func (idle) Read([]byte) (int, error) { return 0, nil }
+
+// endless sends one byte value for ever.
+type endless byte
+
+func (e endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(e)
+	}
+	return len(p), nil
+}
+
+func TestStreamEndless(t *testing.T) {
+	for i := range 256 {
+		var m Err
+		err := NewStreamReader(endless(i), nil).ReadMessage(&m)
+		if err != nil && !isOurs(err) {
+			t.Errorf("%#x: %v", i, err)
+		}
+	}
+}
+
+// Memory is asked for before it is taken, as bytes arrive: what a length says does not count.
+func TestStreamReserve(t *testing.T) {
+	announce := []byte{0x81, 0xa5, 'E', 'r', 'r', 'o', 'r', 0xda, 0xff, 0x00} // 65280 bytes follow, it says
+	var asked int
+	reserve := func(n int) error {
+		if n <= 0 {
+			t.Errorf("asked for %d", n)
+		}
+		asked += n
+		return nil
+	}
+	if err := NewStreamReader(bytes.NewReader(announce), reserve).ReadMessage(new(Err)); !errors.Is(err, ErrTruncated) {
+		t.Error(err)
+	}
+	if asked > streamBuffer {
+		t.Errorf("asked for %d bytes though %d arrived", asked, len(announce))
+	}
+	frame := binary.BigEndian.AppendUint32(nil, MaxSealedFrame)
+	asked = 0
+	if _, _, err := NewStreamReader(bytes.NewReader(frame), reserve).OpenFrame(nil, ""); !errors.Is(err, ErrTruncated) {
+		t.Error(err)
+	}
+	if asked > streamBuffer {
+		t.Errorf("asked for %d bytes though %d arrived", asked, len(frame))
+	}
+}
+
+// Wherever the budget ends, the read ends with its error.
+func TestStreamBudget(t *testing.T) {
+	full := errors.New("no more memory")
+	c := testCipher(t, 16, 1)
+	inner := compressMessage(t, pushPull(100, strings.Repeat("u", 30000)))
+	frame := AppendSealedFrame(nil, c, SealVersion1, &testNonce, "", inner)
+	read := func(budget int) (int, error) {
+		left := budget
+		s := NewStreamReader(bytes.NewReader(frame[1:]), func(n int) error {
+			if n > left {
+				return full
+			}
+			left -= n
+			return nil
+		})
+		s, _, err := s.OpenFrame([]*Cipher{c}, "")
+		if err != nil {
+			return 0, err
+		}
+		if _, err := s.ReadType(); err != nil {
+			return 0, err
+		}
+		if s, err = s.Decompress(); err != nil {
+			return 0, err
+		}
+		_, _, err = readPushPull(s)
+		return budget - left, err
+	}
+	needed, err := read(1 << 30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for budget := 0; budget < needed; budget += 997 {
+		if _, err := read(budget); !errors.Is(err, full) {
+			t.Fatalf("with %d of %d bytes: %v", budget, needed, err)
+		}
+	}
+	if _, err := read(needed); err != nil {
+		t.Error(err)
+	}
+}
+
+// A state that is kept keeps its own bytes, not the stream's.
+func TestReadStateKeepsLittle(t *testing.T) {
+	const nodes = 1000
+	in := pushPull(nodes, "")
+	s := NewStreamReader(bytes.NewReader(in), nil)
+	states, _, err := readPushPull(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range s.buf[:cap(s.buf)] {
+		s.buf[:cap(s.buf)][i] = 0xee
+	}
+	for i := range states {
+		if want := testState(i); !reflect.DeepEqual(&states[i], want) {
+			t.Fatalf("state %d: %+v, want %+v", i, states[i], want)
+		}
+		if n := cap(states[i].Addr) + cap(states[i].Meta) + cap(states[i].Vsn); n > 64 {
+			t.Fatalf("state %d holds %d bytes", i, n)
+		}
+	}
+}
+
+func TestReadStateNilAndEmpty(t *testing.T) {
+	want := []PushNodeState{{}, {Addr: []byte{}, Meta: []byte{}, Vsn: []byte{}}}
+	var in []byte
+	for i := range want {
+		in = want[i].Append(in)
+	}
+	s := NewStreamReader(bytes.NewReader(in), nil)
+	for i := range want {
+		var got PushNodeState
+		if err := s.ReadState(&got); err != nil || !reflect.DeepEqual(got, want[i]) {
+			t.Errorf("%#v, %v, want %#v", got, err, want[i])
+		}
+	}
+}
+
+// A value of many small parts that trickles in costs no more work than one that comes at once: this takes minutes if
+// each byte starts it anew.
+func TestStreamTrickle(t *testing.T) {
+	in := []byte{0x82, 0xa1, 'x', mpArray16, 0xf0, 0x00}
+	in = append(in, bytes.Repeat([]byte{0x01}, 0xf000)...)
+	in = append(in, 0xa5, 'E', 'r', 'r', 'o', 'r', 0xa2, 'n', 'o')
+	var m Err
+	if err := NewStreamReader(iotest.OneByteReader(bytes.NewReader(in)), nil).ReadMessage(&m); err != nil || m.Error != "no" {
+		t.Error(m, err)
+	}
+}
+
+// The buffer of a reader of small messages stays small, however long the stream.
+func TestStreamBufferStaysSmall(t *testing.T) {
+	state := testState(1).Append(nil)
+	s := NewStreamReader(bytes.NewReader(slices.Repeat(state, 20000)), nil)
+	for range 20000 {
+		var m PushNodeState
+		if err := s.ReadMessage(&m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if cap(s.buf) > 2*streamBuffer {
+		t.Errorf("the buffer is %d bytes", cap(s.buf))
+	}
+}
+
+// Opening a large frame takes its size twice, sealed and opened, and what doubling costs.
+func TestOpenFrameMemory(t *testing.T) {
+	c := testCipher(t, 16, 1)
+	const size = 4 << 20
+	frame := AppendSealedFrame(nil, c, SealVersion1, &testNonce, "", make([]byte, size))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	s, _, err := NewStreamReader(bytes.NewReader(frame[1:]), nil).OpenFrame([]*Cipher{c}, "")
+	runtime.ReadMemStats(&after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := after.TotalAlloc - before.TotalAlloc; got > 4*size {
+		t.Errorf("allocated %d bytes for a frame of %d", got, size)
+	}
+	if b, err := s.ReadN(size, size); len(b) != size || err != nil {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}
+
+func FuzzStream(f *testing.F) {
+	c := testCipher(f, 16, 1)
+	f.Add(pushPull(2, "user"), false)
+	f.Add(compressMessage(f, pushPull(2, "user")), true)
+	f.Add(AppendSealedFrame(nil, c, 1, &testNonce, "label", pushPull(2, "user")), false)
+	f.Add(AppendSealedFrame(nil, c, 0, &testNonce, "label", nil), true)
+	f.Add([]byte{10, 0, 0, 0, 0}, false)
+	f.Add(append([]byte{8}, 0x81, 0xaa), false)
+	for _, m := range []message{errTests[0].m, pingTests[0].m, ackTests[0].m, userHeaderTests[2].m, pushPullHeaderTests[2].m} {
+		f.Add(m.Append(nil), true)
+	}
+	f.Fuzz(func(t *testing.T, in []byte, seal bool) {
+		if seal {
+			in = AppendSealedFrame(nil, c, 1, &testNonce, "label", in)
+		}
+		whole, asked := readStream(bytes.NewReader(in), c)
+		trickled, _ := readStream(iotest.OneByteReader(bytes.NewReader(in)), c)
+		if whole != trickled {
+			t.Fatalf("%x\n      at once %s\nbyte by byte %s", in, whole, trickled)
+		}
+		// Decompression multiplies at most by what LZW can; the rest follows from what arrived.
+		if limit := 1 << 26; asked > limit {
+			t.Fatalf("asked for %d bytes for %d", asked, len(in))
+		}
+	})
+}
+
+// readStream reads whatever the stream holds and says what it was.
+func readStream(r io.Reader, c *Cipher) (out string, asked int) {
+	s := NewStreamReader(r, func(n int) error { asked += n; return nil })
+	for {
+		kind, err := s.ReadType()
+		if err != nil {
+			return fmt.Sprint(out, " ", err), asked
+		}
+		out += fmt.Sprint(" ", kind)
+		switch kind {
+		case TypeEncrypt:
+			s2, _, err2 := s.OpenFrame([]*Cipher{c}, "label")
+			if err = err2; err == nil {
+				s = s2
+			}
+		case TypeCompress:
+			s2, err2 := s.Decompress()
+			if err = err2; err == nil {
+				s = s2
+			}
+		case TypePushPull:
+			var header PushPullHeader
+			if err = s.ReadMessage(&header); err == nil {
+				err = header.Validate()
+			}
+			for i := 0; err == nil && i < header.Nodes; i++ {
+				var state PushNodeState
+				err = s.ReadState(&state)
+				out += fmt.Sprint(" ", state)
+			}
+			if err == nil {
+				var user []byte
+				user, err = s.ReadN(header.UserStateLen, MaxUserState)
+				out += fmt.Sprintf(" %x", user)
+			}
+		case TypeUser:
+			var header UserHeader
+			var user []byte
+			if err = s.ReadMessage(&header); err == nil {
+				user, err = s.ReadN(header.UserMsgLen, MaxUserMessage)
+			}
+			out += fmt.Sprintf(" %x", user)
+		case TypePing:
+			var m Ping
+			err = s.ReadMessage(&m)
+			out += fmt.Sprint(" ", m)
+		case TypeAck:
+			var m Ack
+			err = s.ReadMessage(&m)
+			out += fmt.Sprint(" ", m)
+		case TypeErr:
+			var m Err
+			err = s.ReadMessage(&m)
+			out += fmt.Sprint(" ", m)
+		default:
+			return out, asked
+		}
+		if err != nil {
+			return fmt.Sprint(out, " ", err), asked
+		}
+	}
+}
+
+func BenchmarkReadPushPull(b *testing.B) {
+	in := pushPull(1000, "")
+	b.SetBytes(int64(len(in)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := readPushPull(NewStreamReader(bytes.NewReader(in), nil)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
