@@ -1,0 +1,173 @@
+package memberlist
+
+import (
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write testdata/api.txt and other goldens anew")
+
+// TestExportedAPI compares the exported API with two recorded lists: that of
+// the reference, v0.7.0, all of which we have, and our own, so that no change
+// goes unnoticed.
+func TestExportedAPI(t *testing.T) {
+	got := exportedAPI(t)
+	ours := filepath.Join("testdata", "api.txt")
+	if *update {
+		if err := os.WriteFile(ours, []byte(strings.Join(got, "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, line := range readLines(t, filepath.Join("testdata", "reference-api.txt")) {
+		if !slices.Contains(got, line) {
+			t.Errorf("the reference has, and we have not: %s", line)
+		}
+	}
+	recorded := readLines(t, ours)
+	for _, line := range recorded {
+		if !slices.Contains(got, line) {
+			t.Errorf("no longer exported: %s", line)
+		}
+	}
+	for _, line := range got {
+		if !slices.Contains(recorded, line) {
+			t.Errorf("exported and not recorded (run with -update): %s", line)
+		}
+	}
+}
+
+func readLines(t *testing.T, name string) []string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSpace(string(b)), "\n")
+}
+
+// exportedAPI lists the exported API, one declaration a line, sorted, with
+// package paths cut off.
+func exportedAPI(t *testing.T) []string {
+	t.Helper()
+	fset := token.NewFileSet()
+	parsed, err := parser.ParseDir(fset, ".", func(f os.FileInfo) bool {
+		return !strings.HasSuffix(f.Name(), "_test.go") && f.Name() != "metrics_hashicorp.go"
+	}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := types.Config{Importer: importer.ForCompiler(fset, "source", nil)}
+	files := parsed["memberlist"].Files
+	names := slices.Sorted(func(yield func(string) bool) {
+		for name := range files {
+			if !yield(name) {
+				return
+			}
+		}
+	})
+	list := api{}
+	asts := make([]*ast.File, 0, len(names))
+	for _, name := range names {
+		asts = append(asts, files[name])
+	}
+	pkg, err := config.Check("memberlist", fset, asts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list.pkg = pkg
+	for _, name := range pkg.Scope().Names() {
+		if o := pkg.Scope().Lookup(name); o.Exported() {
+			list.object(o)
+		}
+	}
+	slices.Sort(list.lines)
+	return list.lines
+}
+
+// api collects the lines of a package.
+type api struct {
+	pkg   *types.Package
+	lines []string
+}
+
+func (a *api) add(format string, args ...any) {
+	a.lines = append(a.lines, fmt.Sprintf(format, args...))
+}
+
+func (a *api) object(o types.Object) {
+	switch o := o.(type) {
+	case *types.Const:
+		a.add("const %s: %s = %s", o.Name(), a.typeName(o.Type()), o.Val())
+	case *types.Var:
+		a.add("var %s: %s", o.Name(), a.typeName(o.Type()))
+	case *types.Func:
+		a.add("func %s: %s", o.Name(), a.signature(o.Type().(*types.Signature)))
+	case *types.TypeName:
+		a.typeDecl(o)
+	}
+}
+
+func (a *api) typeDecl(o *types.TypeName) {
+	switch u := o.Type().Underlying().(type) {
+	case *types.Struct:
+		a.add("type %s: struct", o.Name())
+		for f := range u.Fields() {
+			if f.Exported() {
+				a.add("field %s.%s: %s", o.Name(), f.Name(), a.typeName(f.Type()))
+			}
+		}
+	case *types.Interface:
+		a.add("type %s: interface", o.Name())
+		for m := range u.Methods() {
+			a.add("imethod %s.%s: %s", o.Name(), m.Name(), a.signature(m.Type().(*types.Signature)))
+		}
+		return
+	default:
+		a.add("type %s: %s", o.Name(), a.typeName(u))
+	}
+	methods := types.NewMethodSet(types.NewPointer(o.Type()))
+	for m := range methods.Methods() {
+		if m.Obj().Exported() {
+			a.add("method %s.%s: %s", o.Name(), m.Obj().Name(), a.signature(m.Type().(*types.Signature)))
+		}
+	}
+}
+
+// typeName writes a type as it is known outside: not under the name of an
+// alias of ours that is not exported.
+func (a *api) typeName(t types.Type) string {
+	if s, ok := t.(*types.Slice); ok {
+		return "[]" + a.typeName(s.Elem())
+	}
+	if alias, ok := t.(*types.Alias); ok && !alias.Obj().Exported() {
+		t = types.Unalias(t)
+	}
+	return types.TypeString(t, func(p *types.Package) string {
+		if p == a.pkg {
+			return ""
+		}
+		return p.Name()
+	})
+}
+
+func (a *api) signature(s *types.Signature) string {
+	return a.tuple(s.Params()) + " " + a.tuple(s.Results())
+}
+
+func (a *api) tuple(t *types.Tuple) string {
+	var parts []string
+	for v := range t.Variables() {
+		parts = append(parts, a.typeName(v.Type()))
+	}
+	return "(" + strings.Join(parts, ", ") + ")"
+}
