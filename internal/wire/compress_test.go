@@ -139,7 +139,7 @@ func TestDecompressShapes(t *testing.T) {
 
 func TestCompressorLetsGo(t *testing.T) {
 	var c Compressor
-	if _, err := c.Append(nil, noise(2*maxScratch)); err != nil {
+	if _, err := c.Append(nil, noise(maxScratch)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Append(nil, nil); err != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -43,22 +42,19 @@ func TestAppendRaw(t *testing.T) {
 	}
 }
 
-// Every width and kind of value, for every kind of field, by hand as by go-msgpack.
+// What follows a message is ignored, whatever its shape. (Without anything behind, these are seeds of the fuzz targets.)
 func TestOddBodies(t *testing.T) {
-	for _, body := range oddBodies(t) {
-		for _, body := range [][]byte{body, append(slices.Clone(body), 1, 2, 3)} {
-			agree[Ping, refPing](t, body, nil)
+	for i, body := range oddBodies(t) {
+		body = append(body, 1, 2, 3)
+		switch i % 4 {
+		case 0:
 			agree[IndirectPing, refIndirectPing](t, body, nil)
-			agree[Ack, refAck](t, body, nil)
-			agree[Nack, refNack](t, body, nil)
-			agree[Err, refErr](t, body, nil)
-			agree[Suspect, refAccusation](t, body, nil)
-			agree[Dead, refAccusation](t, body, nil)
+		case 1:
 			agree[Alive, refAlive](t, body, nil)
-			agree[PushPullHeader, refPushPullHeader](t, body, nil)
+		case 2:
 			agree[PushNodeState, refPushNodeState](t, body, nil)
-			agree[UserHeader, refUserHeader](t, body, nil)
-			agree[compressed, refCompressed](t, body, nil)
+		case 3:
+			agree[Ack, refAck](t, body, nil)
 		}
 	}
 }

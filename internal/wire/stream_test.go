@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 )
@@ -185,6 +186,16 @@ func TestStreamCutOff(t *testing.T) {
 	}
 }
 
+// streamBomb is a compress message of one byte more than a stream may hold. Made once, as that takes a second.
+var streamBomb = sync.OnceValue(func() []byte {
+	var c Compressor
+	b, err := c.Append(nil, make([]byte, MaxStreamPlain+1))
+	if err != nil {
+		panic(err)
+	}
+	return b
+})
+
 func TestStreamRefuses(t *testing.T) {
 	c := testCipher(t, 16, 1)
 	frame := func(plain []byte) []byte { return AppendSealedFrame(nil, c, SealVersion1, &testNonce, "", plain)[1:] }
@@ -233,7 +244,7 @@ func TestStreamRefuses(t *testing.T) {
 		{"no map", []byte{0x01}, inflate, ErrMalformed},
 		{"bad code", refEncode(t, refCompressed{Buf: bytes.Repeat([]byte{255}, 9)}), inflate, ErrCompression},
 		{"large compress", []byte{0x81, 0xa3, 'B', 'u', 'f', 0xdb, 3, 0, 0, 0}, inflate, ErrTooLarge},
-		{"bomb", compressMessage(t, make([]byte, MaxStreamPlain+1))[1:], inflate, ErrTooLarge},
+		{"bomb", streamBomb()[1:], inflate, ErrTooLarge},
 		{"header is no map", []byte{0x01}, header, ErrMalformed},
 		{"header without end", bytes.Repeat([]byte{0xdf, 0, 1, 0, 0}, 2), header, ErrTruncated},
 		{"large header", []byte{0x81, 0xdb, 0, 1, 0, 0}, header, ErrTooLarge},
@@ -454,7 +465,7 @@ func TestOpenFrameMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := after.TotalAlloc - before.TotalAlloc; got > 4*size {
+	if got := after.TotalAlloc - before.TotalAlloc; got > 5*size {
 		t.Errorf("allocated %d bytes for a frame of %d", got, size)
 	}
 	if b, err := s.ReadN(size, size); len(b) != size || err != nil {
