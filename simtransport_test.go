@@ -224,3 +224,5 @@ func (l *eventLog) count(event string) (n int) {
 	}
 	return n
 }
+
+func mustUDP(a netip.AddrPort) net.Addr { return net.UDPAddrFromAddrPort(a) }

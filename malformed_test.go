@@ -1,0 +1,418 @@
+package memberlist
+
+import (
+	"bytes"
+	"compress/lzw"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/simnet"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// attacker sends whatever it likes to the first member of a cluster of two.
+type attacker struct {
+	t   *testing.T
+	c   *simCluster
+	end *simnet.Endpoint
+	key []byte
+}
+
+var attackKey = bytes.Repeat([]byte{7}, 32)
+
+// attack lets f loose on a member and checks that it goes on as if nothing had
+// been: nobody came, went or changed, it answers pings, others can join.
+func attack(t *testing.T, change func(*Config), f func(*attacker)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		t.Helper()
+		c := newSimCluster(t).grow(2, change)
+		defer c.stop()
+		c.await(5*time.Second, func() bool { return c.agree(2) })
+		end, err := c.network.Listen(simAddr(66))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := &attacker{t: t, c: c, end: end, key: attackKey}
+		before := c.events[0].list()
+		f(a)
+		time.Sleep(20 * time.Second)
+		victim := c.members[0]
+		if got := c.events[0].list(); !slices.Equal(got, before) {
+			t.Errorf("events %v after %v", got, before)
+		}
+		if victim.NumMembers() != 2 || victim.LocalNode().State != StateAlive {
+			t.Errorf("members %v", victim.Members())
+		}
+		if _, err := c.members[1].Ping("m0", mustUDP(simAddr(0))); err != nil {
+			t.Errorf("no answer to a ping: %v", err)
+		}
+		m := c.add(change)
+		if n, err := m.Join([]string{simAddr(0).String()}); n != 1 || err != nil {
+			t.Errorf("nobody can join any more: %v", err)
+		}
+	})
+}
+
+// packet sends one packet.
+func (a *attacker) packet(b []byte) {
+	a.t.Helper()
+	if err := a.end.Send(b, simAddr(0)); err != nil {
+		a.t.Error(err)
+	}
+}
+
+// stream opens a stream, writes, and waits for the other side to end it.
+func (a *attacker) stream(b []byte) []byte {
+	a.t.Helper()
+	conn, err := a.end.Dial(context.Background(), simAddr(0))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	if _, err := conn.Write(b); err != nil {
+		return nil
+	}
+	var reply bytes.Buffer
+	reply.ReadFrom(conn)
+	return reply.Bytes()
+}
+
+func (a *attacker) sealed(version uint8, plain, aad []byte) []byte {
+	a.t.Helper()
+	c, err := wire.NewCipher(a.key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return c.AppendSealed(nil, version, newNonce(), plain, aad)
+}
+
+func lzwOf(t *testing.T, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := lzw.NewWriter(&out, lzw.LSB, 8)
+	w.Write(b)
+	w.Close()
+	return out.Bytes()
+}
+
+// compressed is a compress message around what is given.
+func compressed(t *testing.T, b []byte) []byte {
+	t.Helper()
+	packed := lzwOf(t, b)
+	message := []byte{byte(wire.TypeCompress), 0x82, 0xa4, 'A', 'l', 'g', 'o', 0, 0xa3, 'B', 'u', 'f', 0xdb}
+	message = binary.BigEndian.AppendUint32(message, uint32(len(packed)))
+	return append(message, packed...)
+}
+
+func encrypted(c *Config) { c.SecretKey = attackKey }
+
+func TestMalformedCompound(t *testing.T) {
+	attack(t, nil, func(a *attacker) {
+		for count := range 256 {
+			a.packet([]byte{byte(wire.TypeCompound), byte(count)})
+			a.packet([]byte{byte(wire.TypeCompound), byte(count), 0})
+			a.packet(append([]byte{byte(wire.TypeCompound), byte(count)}, make([]byte, count)...))
+			a.packet(append([]byte{byte(wire.TypeCompound), byte(count)}, bytes.Repeat([]byte{0xff}, 2*count)...))
+		}
+	})
+}
+
+func TestMalformedEmptyCommand(t *testing.T) {
+	attack(t, nil, func(a *attacker) {
+		a.packet(nil)
+		a.packet(compressed(t, nil))
+		a.packet([]byte{byte(wire.TypeCompound), 3, 0, 0, 0, 0, 0, 0})
+		a.packet([]byte{byte(wire.TypeChecksum), 0, 0, 0, 0})
+		a.packet([]byte{byte(wire.TypeChecksum)})
+		for kind := range 256 {
+			a.packet([]byte{byte(kind)})
+		}
+	})
+	attack(t, encrypted, func(a *attacker) {
+		a.packet(a.sealed(wire.SealVersion0, nil, nil))
+		a.packet(a.sealed(wire.SealVersion1, nil, nil))
+		a.packet(a.sealed(wire.SealVersion1, compressed(t, nil), nil))
+	})
+}
+
+func TestMalformedEmptyStream(t *testing.T) {
+	attack(t, nil, func(a *attacker) {
+		a.stream(compressed(t, nil))
+		for kind := range 256 {
+			if kind != int(wire.TypeLabel) {
+				a.stream([]byte{byte(kind), 0xc1})
+			}
+		}
+	})
+	attack(t, encrypted, func(a *attacker) {
+		for version := range uint8(2) {
+			header := []byte{byte(wire.TypeEncrypt), 0, 0, 0, byte(wire.SealedSize(version, 0))}
+			a.stream(append(header, a.sealed(version, nil, header)...))
+		}
+	})
+}
+
+func TestMalformedVersions(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*Config)
+	}{
+		{"plain", nil},
+		{"alive delegate", func(c *Config) { c.Alive = refuser{} }},
+		{"merge delegate", func(c *Config) { c.Merge = refuser{} }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			attack(t, tt.change, func(a *attacker) {
+				var states []byte
+				n := 0
+				for size := range 6 {
+					vsn := []byte{0, 0, 0, 0, 0}[:size]
+					if size < 3 && tt.name != "alive delegate" {
+						continue // these are members of an older kind: see TestNoVersionsPoisonNoJoin
+					}
+					name := fmt.Sprintf("v%d", size)
+					a.packet((&wire.Alive{Incarnation: 1, Node: name, Addr: []byte{10, 0, 0, 9}, Port: 1, Vsn: vsn}).Append(nil))
+					states = (&wire.PushNodeState{Name: name, Addr: []byte{10, 0, 0, 9}, Port: 1, Incarnation: 1, Vsn: vsn}).Append(states)
+					n++
+				}
+				header := wire.PushPullHeader{Nodes: n, Join: true}
+				a.stream(append(header.Append(nil), states...))
+			})
+		})
+	}
+}
+
+// TestNoVersionsPoisonNoJoin: a member that told no versions, or impossible
+// ones, keeps nobody from joining.
+func TestNoVersionsPoisonNoJoin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(2, nil)
+		defer c.stop()
+		end, err := c.network.Listen(simAddr(66))
+		if err != nil {
+			t.Fatal(err)
+		}
+		end.Send((&wire.Alive{Incarnation: 1, Node: "ghost", Addr: []byte{10, 0, 0, 66}, Port: 7946}).Append(nil), simAddr(0))
+		end.Send((&wire.Alive{Incarnation: 1, Node: "odd", Addr: []byte{10, 0, 0, 66}, Port: 7946,
+			Vsn: []byte{1, 5, 2, 9, 0, 0}}).Append(nil), simAddr(0))
+		time.Sleep(100 * time.Millisecond)
+		if got := c.members[0].NumMembers(); got != 4 {
+			t.Errorf("%d members, want 4", got)
+		}
+		m := c.add(nil)
+		if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
+			t.Errorf("join: %v", err)
+		}
+	})
+}
+
+func TestIncompatibleVersionsAreNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(1, nil)
+		defer c.stop()
+		m := c.add(func(c *Config) { c.DelegateProtocolMin, c.DelegateProtocolMax, c.DelegateProtocolVersion = 3, 4, 4 })
+		_, err := m.Join([]string{simAddr(0).String()})
+		if err == nil || !strings.Contains(err.Error(), "m0") && !strings.Contains(err.Error(), "m1") {
+			t.Errorf("error %v, want one that names the member", err)
+		}
+		if c.members[0].NumMembers() != 1 || m.NumMembers() != 1 {
+			t.Error("incompatible members joined")
+		}
+	})
+}
+
+func TestMalformedLabel(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*Config)
+	}{
+		{"labelled", func(c *Config) { c.Label = "blue" }},
+		{"unlabelled", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			attack(t, tt.change, func(a *attacker) {
+				suspect := (&wire.Suspect{Incarnation: 9, Node: "m1", From: "x"}).Append(nil)
+				header, _ := wire.AppendLabel(nil, "green")
+				double, _ := wire.AppendLabel(bytes.Clone(header), "blue")
+				blue, _ := wire.AppendLabel(nil, "blue")
+				long, _ := wire.AppendLabel(nil, strings.Repeat("x", 255))
+				for _, h := range [][]byte{header, double, long, {244, 0}, {244}, {244, 9, 'x'}, slices.Concat(blue, blue)} {
+					for cut := range len(h) + 1 {
+						if cut == 0 && tt.change == nil {
+							continue // no header at all is right there
+						}
+						b := append(bytes.Clone(h[:cut]), suspect...)
+						if cut == len(blue) && bytes.Equal(h[:cut], blue) && tt.change != nil {
+							continue // that is the right one
+						}
+						a.packet(b)
+						a.packet(h[:cut])
+					}
+					go a.stream(h)
+					go a.stream(append(bytes.Clone(h), (&wire.PushPullHeader{Nodes: 1}).Append(nil)...))
+				}
+			})
+		})
+	}
+	t.Run("taken off below", func(t *testing.T) {
+		attack(t, func(c *Config) { c.Label, c.SkipInboundLabelCheck = "", true }, func(a *attacker) {
+			header, _ := wire.AppendLabel(nil, "blue")
+			a.packet(append(header, (&wire.Suspect{Incarnation: 9, Node: "m1", From: "x"}).Append(nil)...))
+			a.stream(header)
+		})
+	})
+}
+
+func TestMalformedPadding(t *testing.T) {
+	attack(t, encrypted, func(a *attacker) {
+		for pad := range 256 {
+			for _, size := range []int{0, 16, 32} {
+				plain := bytes.Repeat([]byte{byte(pad)}, size)
+				sealed := a.sealed(wire.SealVersion1, plain, nil)
+				sealed[0] = wire.SealVersion0 // the version is not authenticated
+				a.packet(sealed)
+			}
+		}
+		a.packet([]byte{2})
+		for size := range 40 {
+			a.packet(make([]byte, size))
+		}
+	})
+}
+
+func TestMalformedStreamHeaders(t *testing.T) {
+	attack(t, nil, func(a *attacker) {
+		for _, n := range []int{-1, math.MinInt32, 1<<20 + 1, 1 << 20, math.MaxInt32, math.MaxInt64, math.MinInt64} {
+			go a.stream((&wire.PushPullHeader{Nodes: n}).Append(nil))
+			go a.stream((&wire.PushPullHeader{UserStateLen: n}).Append(nil))
+			go a.stream((&wire.UserHeader{UserMsgLen: n}).Append(nil))
+		}
+		a.stream([]byte{byte(wire.TypeEncrypt), 0xff, 0xff, 0xff, 0xff})
+	})
+	attack(t, encrypted, func(a *attacker) {
+		a.stream([]byte{byte(wire.TypeEncrypt), 0xff, 0xff, 0xff, 0xff})
+		go a.stream([]byte{byte(wire.TypeEncrypt), 0x01, 0x00, 0x00, 0x00, 1, 2, 3})
+		a.stream((&wire.PushPullHeader{Nodes: 0}).Append(nil)) // in plain text
+	})
+}
+
+func TestMalformedBombs(t *testing.T) {
+	attack(t, nil, func(a *attacker) {
+		bomb := compressed(t, bytes.Repeat([]byte{byte(wire.TypeCompound)}, 40<<20))
+		if len(bomb) > simnet.MaxPacket {
+			t.Fatalf("bomb has %d bytes", len(bomb))
+		}
+		for range 5 {
+			a.packet(bomb)
+		}
+		nested := (&wire.Suspect{Incarnation: 9, Node: "m1", From: "x"}).Append(nil)
+		for range 10 {
+			nested = compressed(t, nested)
+		}
+		a.packet(nested)
+		a.stream(compressed(t, compressed(t, (&wire.UserHeader{UserMsgLen: 1}).Append(nil))))
+		a.stream(compressed(t, bytes.Repeat([]byte{0}, 41<<20)))
+		deep := []byte{byte(wire.TypeUser)}
+		for range 20 {
+			deep, _ = wire.AppendCompound(nil, [][]byte{deep, deep})
+			a.packet(deep)
+		}
+	})
+}
+
+func TestMalformedNesting(t *testing.T) {
+	attack(t, nil, func(a *attacker) {
+		nested := append([]byte{byte(wire.TypeSuspect), 0x81, 0xa1, 'x'}, bytes.Repeat([]byte{0x91}, 60_000)...)
+		a.packet(nested)
+		nested[0] = byte(wire.TypePing)
+		a.packet(nested)
+		a.stream(append([]byte{byte(wire.TypePushPull), 0x81, 0xa1, 'x'}, bytes.Repeat([]byte{0x91}, 1<<20)...))
+	})
+}
+
+func TestMalformedIncarnations(t *testing.T) {
+	attack(t, nil, func(a *attacker) {
+		for _, name := range []string{"m0", "m1"} {
+			a.packet((&wire.Suspect{Incarnation: math.MaxUint32, Node: name, From: "x"}).Append(nil))
+			a.packet((&wire.Dead{Incarnation: math.MaxUint32, Node: name, From: "x"}).Append(nil))
+			a.packet((&wire.Dead{Incarnation: math.MaxUint32, Node: name, From: name}).Append(nil))
+			for _, state := range []NodeStateType{StateSuspect, StateDead, StateLeft} {
+				buf := (&wire.PushPullHeader{Nodes: 1}).Append(nil)
+				a.stream((&wire.PushNodeState{Name: name, Addr: []byte{10, 0, 0, 0}, Port: 7946, State: int(state),
+					Incarnation: math.MaxUint32}).Append(buf))
+			}
+		}
+	})
+}
+
+func TestMalformedAcks(t *testing.T) {
+	attack(t, nil, func(a *attacker) {
+		for seq := range uint32(2000) {
+			a.packet((&wire.Ack{SeqNo: seq * 2_147_483}).Append(nil))
+			a.packet((&wire.Nack{SeqNo: seq * 2_147_483}).Append(nil))
+		}
+	})
+}
+
+func TestMalformedMembers(t *testing.T) {
+	attack(t, nil, func(a *attacker) {
+		for _, size := range []int{0, 1, 3, 5, 15, 17, 255} {
+			a.packet((&wire.Alive{Incarnation: 1, Node: "odd", Addr: make([]byte, size), Port: 1, Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil))
+			buf := (&wire.PushPullHeader{Nodes: 1}).Append(nil)
+			a.stream((&wire.PushNodeState{Name: "odd", Addr: make([]byte, size), Port: 1, Incarnation: 1}).Append(buf))
+			a.packet((&wire.IndirectPing{SeqNo: 1, Target: make([]byte, size), Node: "odd"}).Append(nil))
+			a.packet((&wire.Ping{SeqNo: 1, SourceAddr: make([]byte, size), SourcePort: 1}).Append(nil))
+		}
+		a.packet((&wire.Alive{Incarnation: 1, Addr: []byte{10, 0, 0, 9}, Port: 1}).Append(nil))
+		a.packet((&wire.Alive{Incarnation: 1, Node: "big", Addr: []byte{10, 0, 0, 9}, Port: 1, Meta: make([]byte, 513)}).Append(nil))
+	})
+}
+
+// TestOddButLegalMembers: a port of 0 means the default port, and a name may
+// hold a slash.
+func TestOddButLegalMembers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(1, nil)
+		defer c.stop()
+		end, err := c.network.Listen(simAddr(66))
+		if err != nil {
+			t.Fatal(err)
+		}
+		end.Send((&wire.Alive{Incarnation: 1, Node: "dc1/rack2", Addr: []byte{10, 0, 0, 66},
+			Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil), simAddr(0))
+		time.Sleep(100 * time.Millisecond)
+		n := c.events[0].last()
+		if n.Name != "dc1/rack2" || n.Port != 7946 {
+			t.Errorf("member %q at port %d", n.Name, n.Port)
+		}
+	})
+}
+
+// TestDisallowedSenders: what comes from outside of the allowed networks is
+// not even decoded, and nothing is sent there on a peer's word.
+func TestDisallowedSenders(t *testing.T) {
+	allow := func(c *Config) { c.CIDRsAllowed, _ = ParseCIDRs([]string{"10.0.0.0/27"}) } // up to 10.0.0.31
+	attack(t, allow, func(a *attacker) {
+		a.packet((&wire.Suspect{Incarnation: 9, Node: "m1", From: "x"}).Append(nil))
+		a.packet((&wire.Dead{Incarnation: 9, Node: "m1", From: "m1"}).Append(nil))
+		a.packet((&wire.Ping{SeqNo: 1}).Append(nil))
+		if reply := a.stream((&wire.PushPullHeader{}).Append(nil)); len(reply) != 0 {
+			t.Errorf("a stream was answered: %x", reply)
+		}
+		time.Sleep(time.Second)
+		select {
+		case p := <-a.end.Packets():
+			t.Errorf("a packet was answered: %x", p.Data)
+		default:
+		}
+	})
+}
