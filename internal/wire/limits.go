@@ -4,9 +4,15 @@ package wire
 const (
 	// MaxPacket bounds, in bytes, a packet, the sum of all that is decompressed from one, and the sum of all message
 	// bodies that one yields. UDP carries no more; a peer that needs more uses a stream.
+	//
+	// Compat: the reference lets each compressed message of a packet grow to 40 MiB, so that a forged packet of 64 KiB
+	// costs a node gigabytes. Of what it sends itself, only a user message of more than 64 KiB that shrinks below that
+	// is lost.
 	MaxPacket = 64 << 10
 
 	// MaxPacketDepth bounds how many compound and compress layers may be nested in one packet. Peers send two.
+	//
+	// Compat: the reference has no bound.
 	MaxPacketDepth = 4
 
 	// MaxPacketMessages bounds how many messages, compounds and compressed ones included, one packet may hold: some
@@ -48,6 +54,8 @@ const (
 
 	// MaxStreamValue bounds, in bytes, each single msgpack value read from a stream: a header, one member's state,
 	// an error's text.
+	//
+	// Compat: the reference has no bound. What it sends is far below, as it allows 512 bytes of meta.
 	MaxStreamValue = 64 << 10
 
 	// MaxPushPullNodes is how many members' states one push/pull may carry.
@@ -72,6 +80,8 @@ const (
 // Limits of msgpack values, on packets and streams.
 const (
 	// maxValueDepth bounds how deep msgpack containers may be nested: this many are refused. Known messages have one.
+	//
+	// Compat: the reference takes up to 1023, in values of keys that it does not know.
 	maxValueDepth = 32
 
 	// maxFallback bounds, in bytes, what is handed to the general decoder.

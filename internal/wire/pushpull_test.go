@@ -13,8 +13,8 @@ var pushPullHeaderTests = []messageTest{
 	},
 	{name: "zero", m: &PushPullHeader{}, hex: "06 83 a44a6f696e c2 a54e6f646573 00 ac5573657253746174654c656e 00"},
 	{
-		name: "negative", m: &PushPullHeader{Nodes: -1, UserStateLen: math.MinInt64},
-		hex: "06 83 a44a6f696e c2 a54e6f646573 ff ac5573657253746174654c656e d38000000000000000",
+		name: "negative", m: &PushPullHeader{Nodes: -1, UserStateLen: math.MinInt32},
+		hex: "06 83 a44a6f696e c2 a54e6f646573 ff ac5573657253746174654c656e d280000000",
 	},
 }
 

@@ -69,8 +69,8 @@ func (s *StreamReader) ReadMessage(m Body) error {
 	return m.Parse(value, nil)
 }
 
-// ReadState reads one member's state of a push/pull into m; as ReadMessage, but m is a copy that may be kept, and reserve
-// is asked for what it holds.
+// ReadState reads one member's state of a push/pull into m; as ReadMessage, but m holds bytes of its own, in one allocation
+// of their size, and may be kept. Reserve is asked for that, and for m itself.
 func (s *StreamReader) ReadState(m *PushNodeState) error {
 	value, err := s.value(MaxStreamValue)
 	if err != nil {
@@ -142,10 +142,14 @@ func (s *StreamReader) OpenFrame(ciphers []*Cipher, label string) (inside *Strea
 // holds, which is not empty. s is not to be used any more. More than MaxStreamPlain bytes, before or after, are refused
 // with ErrTooLarge, a compress message within another with ErrTooDeep; ErrCompression is as in Decompressor.Append.
 func (s *StreamReader) Decompress() (inside *StreamReader, err error) {
+	return s.decompress(MaxStreamPlain)
+}
+
+func (s *StreamReader) decompress(limit int) (*StreamReader, error) {
 	if s.decompressed {
 		return nil, fmt.Errorf("compress: %w", ErrTooDeep)
 	}
-	value, err := s.value(MaxStreamPlain)
+	value, err := s.value(limit)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +158,7 @@ func (s *StreamReader) Decompress() (inside *StreamReader, err error) {
 		return nil, err
 	}
 	var d Decompressor
-	plain, err := d.inflate(nil, m, MaxStreamPlain, s.reserve)
+	plain, err := d.inflate(nil, m, limit, s.reserve)
 	if err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
 	}
@@ -194,7 +198,7 @@ func (s *StreamReader) ask(n int) error {
 // fillWithin is fill within a value, where the stream must not end.
 func (s *StreamReader) fillWithin(want int) error {
 	err := s.fill(want)
-	if err == io.EOF { //nolint:errorlint // fill returns it bare
+	if err == io.EOF { // as fill returns it
 		return fmt.Errorf("stream: %w: %w", ErrTruncated, io.ErrUnexpectedEOF)
 	}
 	return err
@@ -233,7 +237,7 @@ func (s *StreamReader) makeRoom(want int) error {
 		s.buf, s.pos = s.buf[:n], 0
 		return nil
 	}
-	// What was read already goes along. All of it is less than half.
+	// What was read already is less than half, and goes along.
 	buf, err := grow(s.buf, max(s.pos+want, streamBuffer), s.reserve)
 	if err != nil {
 		return err
