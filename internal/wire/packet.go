@@ -105,6 +105,10 @@ func (u *Unpacker) unpackCompressed(body []byte, depth int, visit func(t Type, b
 		u.drop(1, "compress", ErrTooDeep)
 		return
 	}
+	if u.expanded >= MaxPacket {
+		u.drop(1, "compress", ErrTooLarge)
+		return
+	}
 	from := len(u.inflated)
 	inflated, err := u.inflater.Append(u.inflated, body, MaxPacket-u.expanded)
 	u.expanded += u.inflater.produced // even if in vain, or a packet full of broken ones would cost a lot
