@@ -39,10 +39,14 @@ func failover(t *testing.T) {
 		}
 	}
 
+	for members[0].NumMembers() < 5 {
+		time.Sleep(100 * time.Millisecond) // virtual
+	}
+
 	members[4].Shutdown() // a crash: nobody is told
 	start := time.Now()
 	for members[0].NumMembers() == 5 {
-		time.Sleep(100 * time.Millisecond) // virtual
+		time.Sleep(100 * time.Millisecond)
 	}
 	t.Log("noticed after", time.Since(start))
 }
