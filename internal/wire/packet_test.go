@@ -165,6 +165,7 @@ func TestUnpackBombs(t *testing.T) {
 		{"two halves", compoundOf(half, half), 2, nil},
 		{"three halves", compoundOf(half, half, half), 2, ErrTooLarge},
 		{"half, then a small one", compoundOf(half, half, half, user("a")), 3, ErrTooLarge},
+		{"as they are, then decompressed", compoundOf(user(strings.Repeat("a", 40000)), half), 1, ErrTooLarge},
 		{"many bombs", compoundOf(slices.Repeat([][]byte{bomb}, 200)...), 0, ErrTooLarge},
 		{"compress of compounds of compress", compressMessage(t, compoundOf(half, half, half)), 1, ErrTooLarge},
 	}
