@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // The protocol versions of this package. A member says which range it understands and which it speaks; Config has the
@@ -452,24 +455,26 @@ func (c *Config) numberViolations() (errs []error) {
 
 // leastPacket is how many bytes a packet needs that carries this member's announcement, without metadata, as gossip.
 func (c *Config) leastPacket() int {
-	const (
-		compound   = 2 + 2   // its header, and the length of one part
-		alive      = 76      // an alive message with an IPv6 address, without the bytes of the name
-		sealed     = 29      // version, nonce and tag
-		sealedPads = 29 + 16 // and padding, in the format of protocol version 1
-	)
-	n := compound + alive + len(c.Name)
-	if c.Label != "" {
-		n += 2 + len(c.Label)
+	announcement := wire.Alive{
+		Incarnation: math.MaxUint32,
+		Node:        c.Name,
+		Addr:        make([]byte, net.IPv6len),
+		Port:        math.MaxUint16,
+		Vsn:         c.BuildVsnArray(),
 	}
-	switch {
-	case len(c.SecretKey) == 0 && !c.EncryptionEnabled():
-	case c.ProtocolVersion == 1:
-		n += sealedPads
-	default:
-		n += sealed
+	n := wire.LabelOverhead(c.Label) + wire.CompoundHeaderSize + wire.CompoundPartOverhead + len(announcement.Append(nil))
+	if len(c.SecretKey) > 0 || c.EncryptionEnabled() {
+		n += wire.SealOverhead(c.sealVersion())
 	}
 	return n
+}
+
+// sealVersion is the format of encryption that members of our protocol version send.
+func (c *Config) sealVersion() uint8 {
+	if c.ProtocolVersion == 1 {
+		return wire.SealVersion0
+	}
+	return wire.SealVersion1
 }
 
 // withDefaults gives a copy in which every zero that stands for a default has been replaced, and which shares no slice
