@@ -135,6 +135,8 @@ func (m *Memberlist) act(t *turn) {
 
 // gossipLoop sends the packets that user broadcasts are added to, so that
 // probes do not wait for the delegate. It ends with the Memberlist.
+//
+// Compat: the reference asks the delegate for pings and acks too.
 func (m *Memberlist) gossipLoop() {
 	for {
 		select {

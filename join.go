@@ -11,6 +11,8 @@ import (
 const joinsAtOnce = 8
 
 // join resolves addresses and exchanges states with all of them.
+//
+// Compat: the reference contacts them one after the other, whatever each takes.
 func (m *Memberlist) join(existing []string) (int, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -70,6 +70,10 @@ type Memberlist struct {
 // and a ring made of conf.SecretKey to conf.Keyring. The errors are those of
 // Config.Validate, of the transport, and of delegates that refuse the member
 // itself. After an error nothing is left behind: no goroutine, no socket.
+//
+// Compat: the reference writes defaults of its own into conf, panics on
+// metadata that is too large, and creates a member that its own delegate or
+// CIDRsAllowed refuses.
 func Create(conf *Config) (*Memberlist, error) {
 	m, err := newMemberlist(conf)
 	if err != nil {
@@ -340,6 +344,8 @@ func (m *Memberlist) UpdateNode(timeout time.Duration) error {
 // the timeout (0: for ever): then ErrLeaveTimeout. The member goes on answering
 // others until Shutdown. Leaving again does nothing; after Shutdown the error
 // is ErrShutdown.
+//
+// Compat: the reference panics after Shutdown.
 func (m *Memberlist) Leave(timeout time.Duration) error {
 	if !m.tasks.enter() {
 		return ErrShutdown
@@ -361,6 +367,8 @@ func (m *Memberlist) Leave(timeout time.Duration) error {
 // sockets and streams are closed, and no delegate will be called. A delegate
 // that is being called at that moment is not waited for, so Shutdown may be
 // called from one. It may be called more than once.
+//
+// Compat: the reference does not wait for its goroutines, nor close streams.
 func (m *Memberlist) Shutdown() error {
 	m.stop()
 	return nil

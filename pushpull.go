@@ -19,6 +19,9 @@ type remoteState struct {
 
 // servePushPull answers a push/pull: it reads all that the peer says, refuses
 // it with an error or replies with our own state, then merges.
+//
+// Compat: the reference replies first and judges then, so that who joins takes
+// a refusal for success.
 func (m *Memberlist) servePushPull(in *input, r *wire.StreamReader) error {
 	defer m.streams.pushPulls.Add(-1)
 	if m.streams.pushPulls.Add(1) > maxPushPulls {
@@ -258,6 +261,8 @@ func possible(v swim.Versions) bool { return v[0] > 0 && v[0] <= v[1] && v[3] <=
 // checkVersions refuses states if not all alive members, ours and theirs,
 // understand what each of them speaks. Members without versions are left out of
 // that: one such must not keep the others from joining.
+//
+// Compat: in the reference one such makes every join fail.
 func (m *Memberlist) checkVersions(remote []wire.PushNodeState) error {
 	r := versionRange{high: [2]uint8{255, 255}}
 	m.mu.Lock()

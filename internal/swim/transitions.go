@@ -22,6 +22,9 @@ type claim struct {
 // stepAlive handles an alive message that came in a packet. Whoever sends one
 // that is older than a failure we know of is told of the failure, so that the
 // member can refute it.
+//
+// Compat: the reference drops it silently, and the member stays dead to us until
+// it hears of that from somebody else.
 func (c *Core) stepAlive(now time.Time, from Endpoint, a *wire.Alive) {
 	if !c.applyAlive(now, a) {
 		c.answerStale(from, a)
@@ -178,6 +181,9 @@ func (c *Core) stepDead(now time.Time, d *wire.Dead) {
 
 // accused returns the member that an accusation is about, or nil if it is not
 // to be heard: nobody we know, too old, or one that could not be refuted.
+//
+// Compat: the reference believes an accusation at MaxIncarnation, and the
+// refutation wraps around to 0, which nobody heeds.
 func (c *Core) accused(name, from string, incarnation uint32) *member {
 	if len(from) > MaxName {
 		c.drop(DropMalformed)
@@ -204,6 +210,7 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 	}
 	// The highest evidence is kept even if nothing else changes: what is older
 	// than it must not bring the member back.
+	// Compat: the reference forgets it.
 	m.Incarnation = incarnation
 	if m.suspicion != nil {
 		if m.suspicion.confirm(from) {

@@ -1,0 +1,138 @@
+package memberlist
+
+import (
+	"bytes"
+	"errors"
+
+	crand "crypto/rand"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// packer puts packets together. Its memory is used again for each.
+type packer struct {
+	parts      [][]byte
+	user       []byte // a user message with its type
+	compound   []byte
+	compressed []byte
+	packet     []byte
+	compressor wire.Compressor
+}
+
+// ciphers returns the keys, the primary first, or none.
+func (m *Memberlist) ciphers() []*wire.Cipher {
+	if m.keyring == nil {
+		return nil
+	}
+	return m.keyring.ciphers()
+}
+
+// sealer returns the key that what we send is sealed with, or nil.
+func (m *Memberlist) sealer() *wire.Cipher {
+	if !m.config.GossipVerifyOutgoing {
+		return nil
+	}
+	if ciphers := m.ciphers(); len(ciphers) > 0 {
+		return ciphers[0]
+	}
+	return nil
+}
+
+// sealVersion is the version of encryption that we send.
+func (m *Memberlist) sealVersion() uint8 {
+	if m.config.ProtocolVersion == 1 {
+		return wire.SealVersion0
+	}
+	return wire.SealVersion1
+}
+
+// packetRoom is how many bytes the messages of a packet may have.
+func (m *Memberlist) packetRoom() int {
+	room := m.config.UDPBufferSize - wire.CompoundHeaderSize - wire.LabelOverhead(m.config.Label)
+	if len(m.ciphers()) > 0 {
+		room -= wire.SealOverhead(m.sealVersion())
+	}
+	return room
+}
+
+// writeMessages sends messages in one packet, or in several if one compound
+// cannot hold them.
+func (m *Memberlist) writeMessages(p *packer, to swim.Endpoint, messages [][]byte, checksum bool) error {
+	var errs error
+	for len(messages) > 1 {
+		compound, rest := wire.AppendCompound(p.compound[:0], messages)
+		if len(rest) == len(messages) { // too large to be a part
+			errs = errors.Join(errs, m.writePayload(p, to, messages[0], checksum))
+			messages = messages[1:]
+			continue
+		}
+		p.compound, messages = compound, rest
+		errs = errors.Join(errs, m.writePayload(p, to, compound, checksum))
+	}
+	if len(messages) == 1 {
+		errs = errors.Join(errs, m.writePayload(p, to, messages[0], checksum))
+	}
+	return errs
+}
+
+// writePayload sends one message: compressed if that is shorter, with a
+// checksum if the receiver understands it, sealed if there are keys, labelled.
+func (m *Memberlist) writePayload(p *packer, to swim.Endpoint, payload []byte, checksum bool) error {
+	if m.config.EnableCompression {
+		compressed, err := p.compressor.Append(p.compressed[:0], payload)
+		if err != nil {
+			return err
+		}
+		p.compressed = compressed
+		if len(compressed) < len(payload) {
+			payload = compressed
+		}
+	}
+	sealer := m.sealer()
+	packet := append(p.packet[:0], m.labelHeader...)
+	if sealer != nil {
+		packet = append(packet, sealRoom[:]...)
+	}
+	if checksum {
+		start := len(packet)
+		packet = append(append(packet, checksumRoom[:]...), payload...)
+		wire.PutChecksum(packet[start:])
+	} else {
+		packet = append(packet, payload...)
+	}
+	if sealer != nil {
+		packet = sealer.SealInPlace(packet, len(m.labelHeader), m.sealVersion(), newNonce(), m.labelBytes)
+	}
+	p.packet = packet
+	return m.write(to, p.packet)
+}
+
+// Room that is left in a packet for what is filled in when it is whole.
+var (
+	sealRoom     [wire.SealHeaderSize]byte
+	checksumRoom [wire.ChecksumSize]byte
+)
+
+// newNonce draws a nonce.
+func newNonce() *[wire.NonceSize]byte {
+	nonce := new([wire.NonceSize]byte)
+	crand.Read(nonce[:]) // never fails
+	return nonce
+}
+
+// write hands a packet to the transport. Only a transport of ours is known not
+// to keep it; others get a copy.
+func (m *Memberlist) write(to swim.Endpoint, packet []byte) error {
+	incrCounter(keyUDPSent, float32(len(packet)), m.config.MetricLabels)
+	if m.udp != nil && to.AddrPort.IsValid() {
+		_, err := m.udp.writeToAddrPort(packet, to.AddrPort)
+		return err
+	}
+	a := addressOf(to)
+	if err := m.checkName(a); err != nil {
+		return err
+	}
+	_, err := m.transport.WriteToAddress(bytes.Clone(packet), a)
+	return err
+}
