@@ -35,7 +35,6 @@ var (
 	keyDroppedQueueFull = []string{"memberlist", "dropped", "queue_full"} // Config.HandoffQueueDepth messages waited
 	keyDroppedOversize  = []string{"memberlist", "dropped", "oversize"}   // above a limit of size, nesting or count
 	keyDroppedRate      = []string{"memberlist", "dropped", "rate"}       // too many at once, as of streams
-	keyDroppedSend      = []string{"memberlist", "dropped", "send"}       // the transport could not send it
 )
 
 // withLabel gives labels and one more, in a slice of its own.

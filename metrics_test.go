@@ -14,7 +14,6 @@ func TestMetricKeysHaveNoSpareRoom(t *testing.T) {
 		keyDegradedProbe, keyDegradedTimeout, keyHealthScore, keyNodeInstances, keySizeLocal, keySizeRemote,
 		keyQueueBroadcasts, keyProbeNode, keyGossip, keyPushPullNode, keyDroppedLabel, keyDroppedDecrypt,
 		keyDroppedChecksum, keyDroppedDecode, keyDroppedCIDR, keyDroppedQueueFull, keyDroppedOversize, keyDroppedRate,
-		keyDroppedSend,
 	} {
 		name := strings.Join(key, ".")
 		if cap(key) != len(key) {
