@@ -28,6 +28,7 @@ func TestLabel(t *testing.T) {
 				t.Errorf("LabelOverhead = %d, want %d", got, len(header))
 			}
 			label, rest, err := CutLabel(append(bytes.Clone(header), 0, 1))
+			_ = append(label, "overwritten"...)
 			if err != nil || string(label) != tt.label || !bytes.Equal(rest, []byte{0, 1}) {
 				t.Errorf("CutLabel: %q, %x, %v", label, rest, err)
 			}

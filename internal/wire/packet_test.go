@@ -124,17 +124,21 @@ func TestUnpackWrappersOfNothing(t *testing.T) {
 	}
 }
 
-// Bodies stay what they are until the next packet, though more is decompressed after them.
+// Bodies stay what they are until the next packet, though more is decompressed after them, and whoever gets one appends
+// to it.
 func TestUnpackKeepsBodies(t *testing.T) {
 	var parts [][]byte
 	var want []string
 	for i := range 40 {
 		s := strings.Repeat(string(rune('a'+i%26)), 500+10*i)
-		parts, want = append(parts, compressMessage(t, user(s))), append(want, s)
+		parts, want = append(parts, compressMessage(t, user(s)), user(s)), append(want, s, s)
 	}
 	var u Unpacker
 	var got [][]byte
-	if dropped, err := u.Unpack(compoundOf(parts...), func(_ Type, body []byte) { got = append(got, body) }); dropped != 0 || err != nil {
+	if dropped, err := u.Unpack(compoundOf(parts...), func(_ Type, body []byte) {
+		_ = append(body, "overwritten"...)
+		got = append(got, body)
+	}); dropped != 0 || err != nil {
 		t.Fatal(dropped, err)
 	}
 	if len(got) != len(want) {
@@ -184,6 +188,18 @@ func TestUnpackBombs(t *testing.T) {
 				t.Errorf("%d bytes yielded, %d decompressed, %d kept", total, u.expanded, cap(u.inflated))
 			}
 		})
+	}
+}
+
+// An Unpacker keeps what one packet needs, however many it takes.
+func TestUnpackerStaysSmall(t *testing.T) {
+	packet := compressMessage(t, user(strings.Repeat("z", 3000)))
+	var u Unpacker
+	for range 100 {
+		unpacked(&u, packet)
+	}
+	if n := cap(u.inflated); n > 2*streamBuffer {
+		t.Errorf("keeps %d bytes", n)
 	}
 }
 

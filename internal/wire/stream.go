@@ -166,7 +166,7 @@ func (s *StreamReader) decompress(limit int) (*StreamReader, error) {
 		return nil, fmt.Errorf("empty compress: %w", ErrTruncated)
 	}
 	s.buf, s.pos = nil, 0
-	return &StreamReader{buf: plain, reserve: s.reserve, opened: s.opened, decompressed: true}, nil
+	return &StreamReader{buf: plain, reserve: s.reserve, decompressed: true}, nil
 }
 
 // value reads one msgpack value of at most limit bytes. It is valid until the next read.

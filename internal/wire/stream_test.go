@@ -394,6 +394,7 @@ func TestReadStateKeepsLittle(t *testing.T) {
 		s.buf[:cap(s.buf)][i] = 0xee
 	}
 	for i := range states {
+		_ = append(states[i].Addr, "overwritten"...)
 		if want := testState(i); !reflect.DeepEqual(&states[i], want) {
 			t.Fatalf("state %d: %+v, want %+v", i, states[i], want)
 		}
