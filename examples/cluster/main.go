@@ -79,7 +79,8 @@ func tell(ctx context.Context, s settings, v view, out io.Writer) int {
 	if err == nil && s.keep > 0 {
 		err = c.keepRunning(ctx)
 	}
-	if ctx.Err() != nil {
+	interrupted := err != nil && ctx.Err() != nil
+	if interrupted {
 		c.say("interrupted: all members leave")
 	}
 	v.close()
@@ -89,7 +90,7 @@ func tell(ctx context.Context, s settings, v view, out io.Writer) int {
 	case err == nil:
 		fmt.Fprintln(out, took.summary(s.members))
 		return exitOK
-	case ctx.Err() != nil:
+	case interrupted:
 		fmt.Fprintln(out, "interrupted")
 		return exitInterrupted
 	default:

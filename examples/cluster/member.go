@@ -11,8 +11,8 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// leaveTimeout is how long a member that leaves waits until the others have been told.
-const leaveTimeout = time.Second
+// announceTimeout is how long a member that leaves, or has new metadata, waits until that has been sent.
+const announceTimeout = time.Second
 
 // options are what all members of the cluster have in common.
 type options struct {
@@ -109,7 +109,7 @@ func (m *member) kill() { m.list.Shutdown() }
 
 // leave ends the member as a program should. That the others could not be told in time is no reason to stay.
 func (m *member) leave() error {
-	err := m.list.Leave(leaveTimeout)
+	err := m.list.Leave(announceTimeout)
 	m.list.Shutdown()
 	return err
 }

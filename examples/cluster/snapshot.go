@@ -52,6 +52,14 @@ type snapshot struct {
 	rows  []row // one for each member that was ever started, in the order of the cells
 }
 
+// members is how many there are to be in all, started or not.
+func (s *snapshot) members() int {
+	if len(s.rows) == 0 {
+		return 0
+	}
+	return len(s.rows[0].cells)
+}
+
 // row is what one observer sees, and what it did so far.
 type row struct {
 	name           string

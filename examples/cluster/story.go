@@ -117,6 +117,12 @@ func (c *cluster) converge(ctx context.Context) (time.Duration, error) {
 	deadline := start.Add(c.settings.limits.converge)
 	c.say("%s", c.title())
 	for i := range c.settings.members {
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		if time.Now().After(deadline) {
+			return 0, fmt.Errorf("only %d members started in time", i)
+		}
 		m, err := startMember(&c.opts, memberName(i), 0)
 		if err != nil {
 			return 0, err
@@ -131,9 +137,6 @@ func (c *cluster) converge(ctx context.Context) (time.Duration, error) {
 		}
 		if err := c.join(m); err != nil {
 			return 0, err
-		}
-		if ctx.Err() != nil {
-			return 0, ctx.Err()
 		}
 	}
 	err := c.await(ctx, deadline, "all members see each other alive", func(s snapshot) []string {
@@ -160,8 +163,8 @@ func (c *cluster) detect(ctx context.Context, victim int) (time.Duration, error)
 		what string
 		say  string
 	}{
-		{cellSuspect, "some member suspects " + m.name, "%s did not get an answer and suspects %s, after %v"},
-		{cellDead, "some member holds " + m.name + " for dead", "%s waited for a refutation; it holds %s for dead, after %v"},
+		{cellSuspect, "some member suspects " + m.name, "%s suspects %s, after %v"},
+		{cellDead, "some member declares " + m.name + " dead", "%s heard no refutation and declares %s dead, after %v"},
 	} {
 		var first string
 		err := c.await(ctx, deadline, sign.what, func(s snapshot) []string {
@@ -178,7 +181,7 @@ func (c *cluster) detect(ctx context.Context, victim int) (time.Duration, error)
 		}
 		c.say(sign.say, first, m.name, round(time.Since(start)))
 	}
-	err := c.await(ctx, deadline, "all others hold "+m.name+" for dead", func(s snapshot) []string {
+	err := c.await(ctx, deadline, "all others hold "+m.name+" dead", func(s snapshot) []string {
 		return s.notAbout(victim, cellDead)
 	})
 	took := time.Since(start)
@@ -234,7 +237,7 @@ func (c *cluster) update(ctx context.Context, updater int) (time.Duration, error
 	start := time.Now()
 	deadline := start.Add(c.settings.limits.metadata)
 	m.setMeta(meta)
-	err := c.during(func() error { return m.list.UpdateNode(c.settings.limits.metadata) })
+	err := c.during(func() error { return m.list.UpdateNode(announceTimeout) })
 	if err != nil && !errors.Is(err, memberlist.ErrUpdateTimeout) { // those who have it by then decide
 		return 0, fmt.Errorf("update %s: %w", m.name, err)
 	}
@@ -324,19 +327,15 @@ func (c *cluster) await(ctx context.Context, deadline time.Time, what string, mi
 // during watches while f, which may block, runs.
 func (c *cluster) during(f func() error) error {
 	result := make(chan error, 1)
-	go func() { // ends with f, which is waited for
-		result <- f()
-		select {
-		case c.opts.changed <- struct{}{}:
-		default:
-		}
-	}()
+	go func() { result <- f() }() // ends with f, which is waited for
+	ticker := time.NewTicker(lookInterval)
+	defer ticker.Stop()
 	for {
 		select {
 		case err := <-result:
 			return err
 		case <-c.opts.changed:
-		case <-time.After(lookInterval):
+		case <-ticker.C:
 		}
 		c.view.show(c.look())
 	}
@@ -350,11 +349,14 @@ func (c *cluster) rest(ctx context.Context, d time.Duration) error {
 
 // watch shows what the members see until done says so, or until the deadline has passed. The error is that of ctx.
 func (c *cluster) watch(ctx context.Context, deadline time.Time, done func(snapshot) bool) (bool, error) {
-	timer := time.NewTicker(lookInterval)
-	defer timer.Stop()
+	ticker := time.NewTicker(lookInterval)
+	defer ticker.Stop()
 	for {
 		s := c.look()
 		c.view.show(s)
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
 		if done(s) {
 			return true, nil
 		}
@@ -363,9 +365,8 @@ func (c *cluster) watch(ctx context.Context, deadline time.Time, done func(snaps
 		}
 		select {
 		case <-c.opts.changed:
-		case <-timer.C:
+		case <-ticker.C:
 		case <-ctx.Done():
-			return false, ctx.Err()
 		}
 	}
 }
@@ -398,7 +399,7 @@ func (c *cluster) say(format string, args ...any) {
 func (c *cluster) printLogs(out io.Writer) {
 	for _, m := range c.members {
 		for _, line := range m.log.all() {
-			fmt.Fprintln(out, line)
+			fmt.Fprintln(out, "  "+line)
 		}
 	}
 }

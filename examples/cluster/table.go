@@ -33,7 +33,7 @@ func table(s snapshot, color bool) []string {
 	if len(s.rows) == 0 {
 		return nil
 	}
-	members := len(s.rows[0].cells)
+	members := s.members()
 	nameWidth := len(memberName(members - 1))
 	paint := func(c cell, text string) string {
 		if !color {
@@ -55,13 +55,18 @@ func table(s snapshot, color bool) []string {
 			break
 		}
 		lines = append(lines, fmt.Sprintf("%-*s%s %6s %6s %10s %10s", nameWidth, r.name, body(r, paint),
-			short(r.probes), milliseconds(r.rtt), r.sent, r.received))
+			whole(r.probes), milliseconds(r.rtt), r.sent, r.received))
 	}
-	legend := "each line: what that member sees; sent and received in packets/bytes"
-	if members > maxWords && members <= maxLetters {
-		legend = "A alive, S suspect, D dead, L left, x down; sent and received in packets/bytes"
+	return lines
+}
+
+// legend explains the table.
+func legend(s snapshot) string {
+	const counters = "sent and received in packets/bytes"
+	if members := s.members(); members > maxWords && members <= maxLetters {
+		return "A alive, S suspect, D dead, L left, x down; " + counters
 	}
-	return append(lines, paint(cellUnknown, legend))
+	return "each line is what that member sees; " + counters
 }
 
 func wordsHead(members int) string {
@@ -124,7 +129,19 @@ func numbersBody(r row, paint func(cell, string) string) string {
 	return b.String()
 }
 
-func (f flow) String() string { return short(f.packets) + "/" + short(f.bytes) }
+func (f flow) String() string { return whole(f.packets) + "/" + short(f.bytes) }
+
+// whole gives a number in at most four characters.
+func whole(n int64) string {
+	switch {
+	case n < 10_000:
+		return fmt.Sprint(n)
+	case n < 999_500:
+		return fmt.Sprintf("%.0fk", float64(n)/1e3)
+	default:
+		return fmt.Sprintf("%.0fM", float64(n)/1e6)
+	}
+}
 
 // short gives a number in at most five characters.
 func short(n int64) string {
@@ -151,83 +168,4 @@ func milliseconds(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%.0fms", ms)
 	}
-}
-
-// maxObservers is how many observers of one change a line names.
-const maxObservers = 6
-
-// changes says what is different in the later of two snapshots, a line for all observers who see the same. What members
-// see of themselves is no news.
-func changes(before, after snapshot) []string {
-	var lines []string
-	for subject := range after.rows {
-		for state := cellAlive; state <= cellLeft; state++ {
-			lines = appendChange(lines, after, subject, state.String(), func(i int) bool {
-				return after.rows[i].cells[subject] == state && before.cell(i, subject) != state
-			})
-		}
-		for _, meta := range newMetas(before, after, subject) {
-			lines = appendChange(lines, after, subject, fmt.Sprintf("with metadata %q", meta), func(i int) bool {
-				old := before.meta(i, subject)
-				return after.rows[i].metas[subject] == meta && old != meta && old != ""
-			})
-		}
-	}
-	return lines
-}
-
-func (s *snapshot) cell(observer, subject int) cell {
-	if observer >= len(s.rows) {
-		return cellUnknown
-	}
-	return s.rows[observer].cells[subject]
-}
-
-func (s *snapshot) meta(observer, subject int) string {
-	if observer >= len(s.rows) {
-		return ""
-	}
-	return s.rows[observer].metas[subject]
-}
-
-// newMetas gives the different metadata of a member that somebody sees who saw other metadata before. Seeing any for the
-// first time is part of seeing the member.
-func newMetas(before, after snapshot, subject int) []string {
-	var metas []string
-	seen := make(map[string]bool)
-	for i, r := range after.rows {
-		meta, old := r.metas[subject], before.meta(i, subject)
-		if meta != "" && old != "" && meta != old && !seen[meta] {
-			seen[meta] = true
-			metas = append(metas, meta)
-		}
-	}
-	return metas
-}
-
-// appendChange adds a line with all observers to whom a change applies, if there are any.
-func appendChange(lines []string, s snapshot, subject int, what string, applies func(observer int) bool) []string {
-	var observers []string
-	others := 0
-	for i, r := range s.rows {
-		if i == subject || r.down {
-			continue
-		}
-		others++
-		if applies(i) {
-			observers = append(observers, r.name)
-		}
-	}
-	verb := "see"
-	switch n := len(observers); {
-	case n == 0:
-		return lines
-	case n == 1:
-		verb = "sees"
-	case n == others:
-		observers = []string{"all others"}
-	case n > maxObservers:
-		observers = append(observers[:maxObservers], fmt.Sprintf("and %d more", n-maxObservers))
-	}
-	return append(lines, fmt.Sprintf("%s %s %s %s", strings.Join(observers, " "), verb, s.rows[subject].name, what))
 }

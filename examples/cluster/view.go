@@ -44,11 +44,15 @@ type plainView struct {
 	out     io.Writer
 	printed snapshot // all of its changes have been printed
 	latest  snapshot
+
+	explained bool // the legend has been printed
+	apart     bool // the last line is empty
 }
 
 func (v *plainView) say(at time.Duration, line string) {
 	v.flush() // what happened before
 	io.WriteString(v.out, storyLine(at, line))
+	v.apart = false
 }
 
 func (v *plainView) show(s snapshot) {
@@ -61,13 +65,23 @@ func (v *plainView) show(s snapshot) {
 func (v *plainView) checkpoint(s snapshot) {
 	v.latest = s
 	v.flush()
-	fmt.Fprintf(v.out, "\n%s\n", strings.Join(table(s, false), "\n")+"\n")
+	lines := table(s, false)
+	if !v.explained {
+		v.explained = true
+		lines = append(lines, "("+legend(s)+")")
+	}
+	if !v.apart {
+		v.apart = true
+		lines[0] = "\n" + lines[0]
+	}
+	fmt.Fprintf(v.out, "%s\n\n", strings.Join(lines, "\n"))
 }
 
 func (v *plainView) close() { v.flush() }
 
 func (v *plainView) flush() {
 	for _, line := range changes(v.printed, v.latest) {
+		v.apart = false
 		io.WriteString(v.out, storyLine(v.latest.at, "  "+line))
 	}
 	v.printed = v.latest
@@ -109,7 +123,8 @@ func (v *terminalView) draw(text string) {
 	b.WriteString(strings.ReplaceAll(text, "\n", "\x1b[K\n"))
 	v.lines = 0
 	if len(v.latest.rows) > 0 {
-		lines := append([]string{"", fmt.Sprintf("%s, %.1fs", v.latest.title, v.latest.at.Seconds())}, table(v.latest, v.color)...)
+		lines := append([]string{""}, table(v.latest, v.color)...)
+		lines = append(lines, legend(v.latest), fmt.Sprintf("%s, %.1fs", v.latest.title, v.latest.at.Seconds()))
 		for _, line := range lines {
 			b.WriteString(line + "\x1b[K\n")
 		}
