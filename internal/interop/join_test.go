@@ -1,6 +1,10 @@
 package interop
 
-import "testing"
+import (
+	"slices"
+	"testing"
+	"time"
+)
 
 func TestJoin(t *testing.T) {
 	everywhere(t, scenario{verb: "joins", roles: 2, play: func(c *cluster) {
@@ -15,4 +19,110 @@ func TestJoin(t *testing.T) {
 			c.awaitState(p, "b", stateAlive, 1)
 		}
 	}})
+}
+
+// Who joins learns of all members, and all learn of it, through whoever it asked.
+func TestJoinOfCluster(t *testing.T) {
+	everywhere(t, scenario{verb: "joins", roles: 3, play: func(c *cluster) {
+		a, b, third := c.start(c.cast[0], "a"), c.start(c.cast[1], "b"), c.start(c.cast[2], "c")
+		c.assemble(b, third)
+		c.join(a, b)
+		for _, p := range []peer{a, b, third} {
+			c.awaitMembers(p, "a", "b", "c")
+		}
+		c.awaitEntry(a, sawJoin, "c", "meta of c")
+		c.awaitEntry(third, sawJoin, "a", "meta of a")
+	}})
+}
+
+// Without gossip and probes, what has changed travels by the periodic exchange alone.
+func TestPushPull(t *testing.T) {
+	everywhere(t, scenario{verb: "syncs-with", roles: 2, play: func(c *cluster) {
+		pushPullAlone := func(o *options) { o.gossipInterval, o.probeInterval = off, off }
+		a := c.start(c.cast[0], "a", pushPullAlone, func(o *options) { o.pushPullInterval = o.probeTimeout })
+		b := c.start(c.cast[1], "b", pushPullAlone)
+		c.join(a, b)
+		a.setMeta("new meta of a", time.Millisecond) // an error: nobody can be told at once
+		b.setMeta("new meta of b", time.Millisecond)
+		c.awaitEntry(b, sawUpdate, "a", "new meta of a")
+		c.awaitEntry(a, sawUpdate, "b", "new meta of b")
+		c.awaitEntry(a, sawSyncState, "", "state of b")
+		c.awaitEntry(b, sawSyncState, "", "state of a")
+	}})
+}
+
+// A member that has left may come back under its name at another address.
+func TestRejoin(t *testing.T) {
+	everywhere(t, scenario{verb: "rejoins", roles: 2, play: func(c *cluster) {
+		a, b := c.start(c.cast[0], "a"), c.start(c.cast[1], "b")
+		c.assemble(b, a)
+		if err := a.leave(10 * time.Second); err != nil {
+			c.Error(err)
+		}
+		c.awaitEntry(b, sawLeave, "a", "")
+		a.shutdown()
+		again := c.start(c.cast[0], "a", func(o *options) { o.meta = "back" })
+		c.join(again, b)
+		c.awaitEntry(b, sawJoin, "a", "back")
+		c.awaitMembers(b, "a", "b")
+		c.await("the new address", func() bool { return int(c.states(b)["a"].Port) == int(again.addr().Port()) })
+		c.awaitMembers(again, "a", "b")
+	}})
+}
+
+// Who has died may do so too, after the time to reclaim a name.
+func TestReclaim(t *testing.T) {
+	everywhere(t, scenario{verb: "reclaims-from", roles: 2, play: func(c *cluster) {
+		reclaim := func(o *options) { o.reclaimTime = o.gossipInterval }
+		a, b := c.start(c.cast[0], "a", reclaim), c.start(c.cast[1], "b", reclaim)
+		c.assemble(b, a)
+		a.shutdown()
+		c.awaitEntry(b, sawLeave, "a", "")
+		again := c.start(c.cast[0], "a", reclaim, func(o *options) { o.meta = "back" })
+		c.retry("a takes its name back", func() { c.join(again, b) }, func() bool { return b.journal().saw(sawJoin, "a", "back") })
+		c.awaitMembers(b, "a", "b")
+		c.awaitMembers(again, "a", "b")
+	}})
+}
+
+// Whoever has another label, no key or another one is no member of the cluster.
+func TestStrangersAreRefused(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		a, b setting
+	}{
+		{"other-label", setting{label: "blue"}, setting{label: "red"}},
+		{"label-and-none", setting{label: "blue"}, setting{}},
+		{"none-and-label", setting{}, setting{label: "blue"}},
+		{"other-key", setting{key: key16}, setting{key: key32}},
+		{"key-and-none", setting{key: key16}, setting{}},
+		{"none-and-key", setting{}, setting{key: key16}},
+		{"other-label-same-key", setting{key: key16, label: "blue"}, setting{key: key16, label: "red"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			onSockets(t, scenario{verb: "is-refused-by", roles: 2, play: func(c *cluster) {
+				with := func(s setting) func(*options) {
+					s.protocol = 2
+					return func(o *options) { o.setting = s }
+				}
+				a, b := c.start(c.cast[0], "a", with(tt.a)), c.start(c.cast[1], "b", with(tt.b))
+				if n, err := a.join(b.addr()); n != 0 || err == nil {
+					c.Errorf("join: got %d, %v", n, err)
+				}
+				if _, err := a.ping("b", b.addr()); err == nil {
+					c.Error("ping was answered")
+				}
+				if err := a.sendBestEffort(b, "hello"); err != nil {
+					c.Error(err)
+				}
+				a.sendReliable(b, "hello")
+				for _, p := range []peer{a, b} {
+					if got := p.members(); !slices.Equal(got, []string{p.name()}) {
+						c.Errorf("%s has members %v", p.name(), got)
+					}
+					c.never(p, sawMessage, "")
+				}
+			}}, []setting{{name: "plain"}})
+		})
+	}
 }

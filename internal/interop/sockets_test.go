@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	our "github.com/e3431adc/memberlist"
@@ -50,11 +51,14 @@ func (s *sockets) dial(to netip.AddrPort) (net.Conn, error) {
 }
 
 func (s *sockets) start(c *cluster, o options, k kind, j *journal, tapped bool) (peer, error) {
-	host := "127.0.0.1"
-	if o.ipv6 {
-		host = "::1"
+	at := netip.MustParseAddrPort("127.0.0.1:0")
+	switch {
+	case o.ipv6:
+		at = netip.MustParseAddrPort("[::1]:0")
+	case o.protocol == 1:
+		at = s.samePort(c)
 	}
-	at := netip.AddrPortFrom(netip.MustParseAddr(host), 0)
+	host, port := at.Addr().String(), int(at.Port())
 	quiet := log.New(io.Discard, "", 0)
 	switch {
 	case !tapped && k == ours:
@@ -62,14 +66,14 @@ func (s *sockets) start(c *cluster, o options, k kind, j *journal, tapped bool) 
 	case !tapped:
 		return startTheirs(o, j, nil, at)
 	case k == ours:
-		t, err := our.NewNetTransport(&our.NetTransportConfig{BindAddrs: []string{host}, Logger: quiet})
+		t, err := our.NewNetTransport(&our.NetTransportConfig{BindAddrs: []string{host}, BindPort: port, Logger: quiet})
 		if err != nil {
 			return nil, err
 		}
 		at = netip.AddrPortFrom(at.Addr(), uint16(t.GetAutoBindPort()))
 		return startOurs(o, j, &tappedTransport[our.Packet]{t, s, c.tap, at}, at)
 	default:
-		t, err := their.NewNetTransport(&their.NetTransportConfig{BindAddrs: []string{host}, Logger: quiet})
+		t, err := their.NewNetTransport(&their.NetTransportConfig{BindAddrs: []string{host}, BindPort: port, Logger: quiet})
 		if err != nil {
 			return nil, err
 		}
@@ -77,6 +81,20 @@ func (s *sockets) start(c *cluster, o options, k kind, j *journal, tapped bool) 
 		return startTheirs(o, j, &tappedTransport[their.Packet]{t, s, c.tap, at}, at)
 	}
 }
+
+// samePort gives an address of its own to each peer of a cluster, and the same port to all: the reference takes all members
+// for having its own port if it speaks version 1 of the protocol.
+func (s *sockets) samePort(c *cluster) netip.AddrPort {
+	n := loopbacks.Add(1)
+	host := netip.AddrFrom4([4]byte{127, byte(1 + n>>16), byte(n >> 8), byte(n)})
+	if len(c.peers) == 0 {
+		return netip.AddrPortFrom(host, 0)
+	}
+	return netip.AddrPortFrom(host, c.peers[0].addr().Port())
+}
+
+// loopbacks counts the addresses that samePort has given out.
+var loopbacks atomic.Uint32
 
 // transport is what both libraries call a Transport; P is the one's Packet.
 type transport[P any] interface {

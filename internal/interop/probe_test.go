@@ -1,0 +1,137 @@
+package interop
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// between is the condition that a message of a type goes from one to another.
+func between(t wire.Type, from, to string) func(sight) bool {
+	return func(s sight) bool { return s.kind == t && s.from == from && s.to == to }
+}
+
+func TestPing(t *testing.T) {
+	everywhere(t, scenario{verb: "pings", roles: 2, play: func(c *cluster) {
+		a, b := c.start(c.cast[0], "a"), c.start(c.cast[1], "b")
+		c.assemble(a, b)
+		rtt, err := a.ping("b", b.addr())
+		if err != nil || rtt <= 0 {
+			c.Errorf("ping: got %v, %v", rtt, err)
+		}
+		if c.world.virtual() && rtt != 2*latency {
+			c.Errorf("round trip: got %v, want %v", rtt, 2*latency)
+		}
+		if _, err := a.ping("somebody else", b.addr()); err == nil {
+			c.Error("b answers for somebody else")
+		}
+		c.awaitEntry(a, sawPing, "b", "ack of b") // probes
+		c.awaitEntry(b, sawPing, "a", "ack of a")
+	}})
+}
+
+// A probe whose packets do not get through is made by way of a third member.
+func TestIndirectPing(t *testing.T) {
+	everywhere(t, scenario{verb: "probes-indirectly", roles: 3, tapped: true, play: func(c *cluster) {
+		noStreams := func(o *options) { o.noStreamPings = true }
+		a, b, relay := c.start(c.cast[0], "a", noStreams), c.start(c.cast[1], "b", noStreams), c.start(c.cast[2], "relay", noStreams)
+		c.assemble(a, b, relay)
+		c.cut(a, b, false, false)
+		start := c.tap.mark()
+		c.await("three relayed acks", func() bool { return c.relayedAcks(start) >= 3 })
+		if c.world.virtual() {
+			time.Sleep(20 * time.Second)
+			for _, p := range []peer{a, b, relay} {
+				if h := p.health(); h != 0 {
+					c.Errorf("%s has health score %d", p.name(), h)
+				}
+			}
+			suspects := c.tap.since(start, func(s sight) bool { return s.kind == wire.TypeSuspect })
+			if len(suspects) > 0 {
+				c.Errorf("%d messages of suspicion", len(suspects))
+			}
+		}
+		c.awaitMembers(a, "a", "b", "relay")
+		c.never(a, sawLeave, "b")
+	}})
+}
+
+// relayedAcks counts the complete ways of an indirect ping: a asks the relay, which asks b, which answers, which the relay
+// passes on under the number that a gave.
+func (c *cluster) relayedAcks(start int) int {
+	complete := 0
+	for _, ask := range c.tap.since(start, between(wire.TypeIndirectPing, "a", "relay")) {
+		asked := ask.message.(*wire.IndirectPing)
+		if asked.Node != "b" || !asked.Nack || asked.SourceNode != "a" || asked.SourcePort == 0 || len(asked.SourceAddr) == 0 {
+			c.Errorf("indirect ping: got %+v", asked)
+		}
+		pings := c.tap.since(start, func(s sight) bool {
+			return between(wire.TypePing, "relay", "b")(s) && !s.at.Before(ask.at) && s.message.(*wire.Ping).Node == "b"
+		})
+		acks := c.tap.since(start, func(s sight) bool {
+			return between(wire.TypeAck, "relay", "a")(s) && s.message.(*wire.Ack).SeqNo == asked.SeqNo
+		})
+		if len(pings) == 0 || len(acks) == 0 {
+			continue
+		}
+		for _, ping := range pings {
+			answered := c.tap.since(start, func(s sight) bool {
+				return between(wire.TypeAck, "b", "relay")(s) && s.message.(*wire.Ack).SeqNo == ping.message.(*wire.Ping).SeqNo &&
+					bytes.Equal(s.message.(*wire.Ack).Payload, []byte("ack of b"))
+			})
+			if len(answered) > 0 {
+				complete++
+				break
+			}
+		}
+	}
+	return complete
+}
+
+// A relay that gets no answer says so, and then the prober does not blame itself.
+func TestNack(t *testing.T) {
+	everywhere(t, scenario{verb: "gets-nack-from", roles: 2, tapped: true, play: func(c *cluster) {
+		a, relay := c.start(c.cast[0], "a"), c.start(c.cast[1], "relay", func(o *options) { o.probeInterval = off })
+		b := c.start(c.cast[0].other(), "b")
+		c.assemble(a, b, relay)
+		b.shutdown()
+		start := c.tap.mark()
+		c.await("a nack", func() bool {
+			for _, ask := range c.tap.since(start, between(wire.TypeIndirectPing, "a", "relay")) {
+				seq := ask.message.(*wire.IndirectPing).SeqNo
+				if n := c.tap.since(start, func(s sight) bool {
+					return between(wire.TypeNack, "relay", "a")(s) && s.message.(*wire.Nack).SeqNo == seq
+				}); len(n) > 0 {
+					return true
+				}
+			}
+			return false
+		})
+		c.awaitEntry(a, sawLeave, "b", "")
+		if h := a.health(); c.world.virtual() && h != 0 {
+			c.Errorf("health score: got %d, want 0", h)
+		}
+	}})
+}
+
+// A member that answers on streams alone is none to suspect.
+func TestStreamPing(t *testing.T) {
+	everywhere(t, scenario{verb: "pings-on-stream", roles: 2, tapped: true, play: func(c *cluster) {
+		a, b := c.start(c.cast[0], "a"), c.start(c.cast[1], "b")
+		c.assemble(a, b)
+		c.cut(a, b, false, true)
+		before := c.tap.streams(a, b)
+		c.await("three streams from a to b", func() bool { return c.tap.streams(a, b) >= before+3 })
+		if c.world.virtual() {
+			time.Sleep(20 * time.Second)
+			if n := c.tap.all(func(s sight) bool { return s.kind == wire.TypeSuspect }); len(n) > 0 {
+				c.Errorf("%d messages of suspicion", len(n))
+			}
+			c.awaitState(a, "b", stateAlive, 1)
+		}
+		c.awaitMembers(a, "a", "b")
+		c.never(a, sawLeave, "b")
+	}})
+}
