@@ -52,10 +52,9 @@ const (
 //
 // Zero means the value of DefaultLANConfig for every interval, size and count, unless the field says what else it means.
 // Fields whose zero means "off" (ProbeInterval, PushPullInterval, GossipInterval, GossipNodes, IndirectChecks) do so if
-// any interval, size or count of the Config is set, as it always is in one that came from a Default function. If all of
-// them are zero, as in Config{Name: "a", BindAddr: "10.0.0.1"}, those five have their defaults as well, and
-// GossipVerifyIncoming and GossipVerifyOutgoing are on. DeadNodeReclaimTime and the ports do not count here.
-// Negative values are refused: see Validate.
+// ProtocolVersion is set, as it always is in a Config that came from a Default function. If it is zero, as in
+// Config{Name: "a", BindAddr: "10.0.0.1"}, those five have their defaults as well, and GossipVerifyIncoming and
+// GossipVerifyOutgoing are on. Negative values are refused: see Validate.
 //
 // Compat: in the reference zero is taken as it is, which refuses to start (ProtocolVersion), burns a CPU
 // (QueueCheckInterval) or sends no gossip (UDPBufferSize).
@@ -510,13 +509,9 @@ func (c *Config) withDefaults() *Config {
 	return &d
 }
 
-// isBare says whether every interval, size and count is zero: then zero cannot mean "off" anywhere.
-func (c *Config) isBare() bool {
-	return c.TCPTimeout == 0 && c.PushPullInterval == 0 && c.ProbeInterval == 0 && c.ProbeTimeout == 0 &&
-		c.GossipInterval == 0 && c.GossipToTheDeadTime == 0 && c.QueueCheckInterval == 0 &&
-		c.IndirectChecks == 0 && c.RetransmitMult == 0 && c.SuspicionMult == 0 && c.SuspicionMaxTimeoutMult == 0 &&
-		c.AwarenessMaxMultiplier == 0 && c.GossipNodes == 0 && c.HandoffQueueDepth == 0 && c.UDPBufferSize == 0
-}
+// isBare says whether this is a literal rather than what came from a Default function, which sets ProtocolVersion: then
+// zero cannot mean "off" anywhere.
+func (c *Config) isBare() bool { return c.ProtocolVersion == 0 }
 
 // installSecretKey makes SecretKey, if there is one, the primary key of Keyring, which it creates if it is nil.
 func (c *Config) installSecretKey() error {

@@ -51,7 +51,7 @@ func TestLiteralGetsLANDefaults(t *testing.T) {
 	}
 }
 
-func TestZeroMeansOffWhereSomethingElseIsSet(t *testing.T) {
+func TestZeroMeansOffWhereProtocolVersionIsSet(t *testing.T) {
 	off := DefaultLANConfig()
 	off.PushPullInterval, off.ProbeInterval, off.GossipInterval = 0, 0, 0
 	off.GossipNodes, off.IndirectChecks = 0, 0
@@ -61,8 +61,7 @@ func TestZeroMeansOffWhereSomethingElseIsSet(t *testing.T) {
 		in   *Config
 	}{
 		{"from a default configuration", off},
-		{"literal with one duration", &Config{Name: "a", TCPTimeout: time.Second}},
-		{"literal with one size", &Config{Name: "a", UDPBufferSize: 1000}},
+		{"literal", &Config{Name: "a", ProtocolVersion: 2}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := tt.in.withDefaults()
@@ -75,6 +74,17 @@ func TestZeroMeansOffWhereSomethingElseIsSet(t *testing.T) {
 				t.Errorf("something that cannot be off is zero: %+v", d)
 			}
 		})
+	}
+}
+
+func TestLiteralIsOn(t *testing.T) {
+	d := (&Config{Name: "a", TCPTimeout: time.Second, UDPBufferSize: 1000, PushPullInterval: time.Minute}).withDefaults()
+	if d.ProbeInterval == 0 || d.GossipInterval == 0 || d.GossipNodes == 0 || d.IndirectChecks == 0 ||
+		!d.GossipVerifyIncoming || !d.GossipVerifyOutgoing {
+		t.Errorf("something is off: %+v", d)
+	}
+	if d.TCPTimeout != time.Second || d.UDPBufferSize != 1000 || d.PushPullInterval != time.Minute {
+		t.Errorf("what was set is lost: %+v", d)
 	}
 }
 

@@ -141,7 +141,7 @@ func (m *Memberlist) openTransport() error {
 	t, err := NewNetTransport(&NetTransportConfig{
 		BindAddrs:    []string{m.config.BindAddr},
 		BindPort:     m.config.BindPort,
-		Logger:       m.config.Logger,
+		Logger:       m.log.out,
 		MetricLabels: m.config.MetricLabels,
 	})
 	if err != nil {

@@ -34,6 +34,7 @@ type receiver struct {
 
 func newReceiver(m *Memberlist) *receiver {
 	r := &receiver{m: m, names: wire.NewNames()}
+	r.unpacker.Limit = m.config.UDPBufferSize
 	r.visit = r.handle
 	return r
 }

@@ -39,19 +39,11 @@ func (m *Memberlist) sealer() *wire.Cipher {
 	return nil
 }
 
-// sealVersion is the version of encryption that we send.
-func (m *Memberlist) sealVersion() uint8 {
-	if m.config.ProtocolVersion == 1 {
-		return wire.SealVersion0
-	}
-	return wire.SealVersion1
-}
-
 // packetRoom is how many bytes the messages of a packet may have.
 func (m *Memberlist) packetRoom() int {
 	room := m.config.UDPBufferSize - wire.CompoundHeaderSize - wire.LabelOverhead(m.config.Label)
 	if len(m.ciphers()) > 0 {
-		room -= wire.SealOverhead(m.sealVersion())
+		room -= wire.SealOverhead(m.config.sealVersion())
 	}
 	return room
 }
@@ -102,7 +94,7 @@ func (m *Memberlist) writePayload(p *packer, to swim.Endpoint, payload []byte, c
 		packet = append(packet, payload...)
 	}
 	if sealer != nil {
-		packet = sealer.SealInPlace(packet, len(m.labelHeader), m.sealVersion(), newNonce(), m.labelBytes)
+		packet = sealer.SealInPlace(packet, len(m.labelHeader), m.config.sealVersion(), newNonce(), m.labelBytes)
 	}
 	p.packet = packet
 	return m.write(to, p.packet)

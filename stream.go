@@ -288,10 +288,10 @@ func (m *Memberlist) writeStream(conn net.Conn, header, message []byte) error {
 	}
 	out := append([]byte(nil), header...)
 	if c := m.sealer(); c != nil {
-		if sealed := wire.SealedSize(m.sealVersion(), len(message)); sealed > wire.MaxSealedFrame {
+		if sealed := wire.SealedSize(m.config.sealVersion(), len(message)); sealed > wire.MaxSealedFrame {
 			return fmt.Errorf("%w: %d bytes, the limit of a stream is %d", ErrMessageTooLarge, sealed, wire.MaxSealedFrame)
 		}
-		out = wire.AppendSealedFrame(out, c, m.sealVersion(), newNonce(), m.config.Label, message)
+		out = wire.AppendSealedFrame(out, c, m.config.sealVersion(), newNonce(), m.config.Label, message)
 	} else {
 		out = append(out, message...)
 	}

@@ -5,10 +5,15 @@ import "fmt"
 // Unpacker takes packets apart into messages. The zero value is ready; it reuses its buffers, so keep one for each
 // goroutine that reads packets. Owned by one goroutine, and not to be copied.
 type Unpacker struct {
+	// Limit is the most bytes that one packet may have and expand to; MaxPacket if it is less than that. Only a transport
+	// that carries larger packets than UDP needs more.
+	Limit int
+
 	inflater Decompressor
 	inflated []byte // what compress messages of this packet hold, one after the other
 
 	// Of the packet at hand.
+	limit    int
 	expanded int // bytes decompressed, those of no use included
 	yielded  int // bytes of bodies
 	messages int // wrappers included
@@ -22,13 +27,14 @@ type Unpacker struct {
 //
 // A message that cannot be read, or may not travel in a packet, is dropped; the others are still visited. dropped says
 // how many, as far as the counts in the packet tell, and err is the first reason: ErrTruncated, ErrMalformed,
-// ErrChecksum, ErrTooLarge (MaxPacket, MaxPacketMessages), ErrTooDeep (MaxPacketDepth), ErrUnknownType or
+// ErrChecksum, ErrTooLarge (Limit, MaxPacketMessages), ErrTooDeep (MaxPacketDepth), ErrUnknownType or
 // ErrCompression. A checksum is looked for in front of everything else only, as peers do; within, it is an unknown type.
 func (u *Unpacker) Unpack(packet []byte, visit func(t Type, body []byte)) (dropped int, err error) {
 	u.inflated = u.inflated[:0]
 	u.expanded, u.yielded, u.messages, u.dropped, u.err = 0, 0, 0, 0, nil
-	if len(packet) > MaxPacket {
-		return 1, fmt.Errorf("packet of %d bytes, the limit is %d: %w", len(packet), MaxPacket, ErrTooLarge)
+	u.limit = max(u.Limit, MaxPacket)
+	if len(packet) > u.limit {
+		return 1, fmt.Errorf("packet of %d bytes, the limit is %d: %w", len(packet), u.limit, ErrTooLarge)
 	}
 	if len(packet) > 0 && Type(packet[0]) == TypeChecksum {
 		packet, err = CheckChecksum(packet[1:])
@@ -72,7 +78,7 @@ func (u *Unpacker) unpack(message []byte, depth int, visit func(t Type, body []b
 }
 
 func (u *Unpacker) yield(t Type, body []byte, visit func(t Type, body []byte)) {
-	if len(body) > MaxPacket-u.yielded {
+	if len(body) > u.limit-u.yielded {
 		u.drop(1, "messages of one packet", ErrTooLarge)
 		return
 	}
@@ -105,12 +111,12 @@ func (u *Unpacker) unpackCompressed(body []byte, depth int, visit func(t Type, b
 		u.drop(1, "compress", ErrTooDeep)
 		return
 	}
-	if u.expanded >= MaxPacket {
+	if u.expanded >= u.limit {
 		u.drop(1, "compress", ErrTooLarge)
 		return
 	}
 	from := len(u.inflated)
-	inflated, err := u.inflater.Append(u.inflated, body, MaxPacket-u.expanded)
+	inflated, err := u.inflater.Append(u.inflated, body, u.limit-u.expanded)
 	u.expanded += u.inflater.produced // even if in vain, or a packet full of broken ones would cost a lot
 	if err != nil {
 		u.drop(1, "compress", err)

@@ -350,3 +350,13 @@ func BenchmarkUnpack(b *testing.B) {
 		})
 	}
 }
+
+func TestUnpackLimit(t *testing.T) {
+	large := append([]byte{byte(TypeUser)}, make([]byte, 2*MaxPacket)...)
+	for limit, want := range map[int]int{0: 0, 1400: 0, len(large): 1} {
+		u, visited := Unpacker{Limit: limit}, 0
+		if u.Unpack(large, func(Type, []byte) { visited++ }); visited != want {
+			t.Errorf("limit %d: %d messages of %d bytes, want %d", limit, visited, len(large), want)
+		}
+	}
+}
