@@ -482,11 +482,11 @@ func (c *Config) withDefaults() *Config {
 	lan := DefaultLANConfig()
 	d := *c
 	if c.isBare() {
-		d.IndirectChecks = lan.IndirectChecks
-		d.PushPullInterval = lan.PushPullInterval
-		d.ProbeInterval = lan.ProbeInterval
-		d.GossipInterval = lan.GossipInterval
-		d.GossipNodes = lan.GossipNodes
+		d.IndirectChecks = cmp.Or(d.IndirectChecks, lan.IndirectChecks)
+		d.PushPullInterval = cmp.Or(d.PushPullInterval, lan.PushPullInterval)
+		d.ProbeInterval = cmp.Or(d.ProbeInterval, lan.ProbeInterval)
+		d.GossipInterval = cmp.Or(d.GossipInterval, lan.GossipInterval)
+		d.GossipNodes = cmp.Or(d.GossipNodes, lan.GossipNodes)
 		d.GossipVerifyIncoming = true
 		d.GossipVerifyOutgoing = true
 	}
