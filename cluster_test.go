@@ -215,7 +215,8 @@ func TestLossyNetwork(t *testing.T) {
 			Duplicate: 0.05})
 		c.grow(20, nil)
 		defer c.stop()
-		c.await(30*time.Second, func() bool { return c.agree(20) })
+		// What gossip lost, a later push/pull brings: one in 30 s for each member.
+		c.await(5*time.Minute, func() bool { return c.agree(20) })
 		time.Sleep(5 * time.Minute)
 		for i, log := range c.events {
 			for _, e := range log.list() {
