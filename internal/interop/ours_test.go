@@ -35,6 +35,7 @@ func startOurs(o options, j *journal, transport memberlist.Transport, at netip.A
 	c.GossipInterval = o.gossipInterval
 	c.PushPullInterval = o.pushPullInterval
 	c.SuspicionMult = o.suspicionMult
+	c.IndirectChecks = 3
 	c.DeadNodeReclaimTime = o.reclaimTime
 	c.DisableTcpPings = o.noStreamPings
 	c.GossipVerifyIncoming = !o.noVerifyIncoming

@@ -221,7 +221,7 @@ func (c *tappedConn) Close() error {
 func (w *tap) conversation(said, heard []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.t == nil {
+	if w.t == nil || len(said) == 0 { // given up before anything was said
 		return
 	}
 	label, said, err := wire.CutLabel(said)

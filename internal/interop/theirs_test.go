@@ -35,6 +35,7 @@ func startTheirs(o options, j *journal, transport memberlist.Transport, at netip
 	c.GossipInterval = o.gossipInterval
 	c.PushPullInterval = o.pushPullInterval
 	c.SuspicionMult = o.suspicionMult
+	c.IndirectChecks = 3
 	c.DeadNodeReclaimTime = o.reclaimTime
 	c.DisableTcpPings = o.noStreamPings
 	c.GossipVerifyIncoming = !o.noVerifyIncoming
