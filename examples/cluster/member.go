@@ -90,7 +90,8 @@ func (m *member) config(logger *log.Logger) *memberlist.Config {
 	c.ProbeInterval = faster(c.ProbeInterval)
 	c.ProbeTimeout = faster(c.ProbeTimeout)
 	c.GossipInterval = faster(c.GossipInterval)
-	c.PushPullInterval = faster(c.PushPullInterval)
+	// What gossip missed, each step's limit has to have room for.
+	c.PushPullInterval = 10 * m.opts.probeInterval
 	c.TCPTimeout = 2 * time.Second
 
 	c.Name = m.name
