@@ -1,6 +1,10 @@
 package memberlist
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
 
 // The conditions that a caller may want to tell apart. Errors that this package returns wrap them where they apply: use
 // errors.Is, and never compare texts.
@@ -27,7 +31,10 @@ var (
 	ErrMetaTooLarge = errors.New("node metadata too large")
 
 	// ErrMessageTooLarge is a message that does not fit the packet or stream it should travel in.
-	ErrMessageTooLarge = errors.New("message too large")
+	ErrMessageTooLarge = wire.ErrTooLarge
+
+	// ErrMalformed is what a peer sent and cannot be read.
+	ErrMalformed = wire.ErrMalformed
 
 	// ErrBusy is a request refused because too many are being served.
 	ErrBusy = errors.New("too many requests at once")
@@ -51,7 +58,7 @@ var (
 	ErrPrimaryKey = errors.New("primary key required")
 
 	// ErrDecrypt is a message that none of the installed keys opens.
-	ErrDecrypt = errors.New("no installed key could decrypt the message")
+	ErrDecrypt = wire.ErrDecrypt
 
 	// ErrNotEncrypted is a message in plain text where Config.GossipVerifyIncoming asks for an encrypted one.
 	ErrNotEncrypted = errors.New("encryption is configured but the message is not encrypted")

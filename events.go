@@ -36,7 +36,69 @@ func (m *Memberlist) queueEventsLocked(events []swim.Event) bool {
 		m.mu.deliveries = append(m.mu.deliveries, d)
 		queued = true
 	}
+	if len(m.mu.deliveries) > m.mu.compactAt {
+		m.mu.deliveries = compacted(m.mu.deliveries)
+		m.mu.compactAt = max(minCompactEvents, 2*len(m.mu.deliveries))
+	}
 	return queued
+}
+
+// minCompactEvents is how many events may wait for a slow delegate before those
+// that cancel each other out are left out.
+const minCompactEvents = 4096
+
+// compacted leaves out of events that wait for a slow delegate what it need not
+// hear: of each member at most the first and the last remain, and nothing of
+// one that came and went, so that there are never more than two for each member
+// that is known to us or to the delegate.
+func compacted(deliveries []delivery) []delivery {
+	first := make(map[string]int)
+	last := make(map[string]int)
+	for i := range deliveries {
+		d := &deliveries[i]
+		if !d.aboutPresence() {
+			continue
+		}
+		if _, ok := first[d.node.Name]; !ok {
+			first[d.node.Name] = i
+		}
+		last[d.node.Name] = i
+	}
+	var kept []delivery
+	for i, d := range deliveries {
+		if !d.aboutPresence() {
+			kept = append(kept, d)
+			continue
+		}
+		from, to := first[d.node.Name], last[d.node.Name]
+		began, ends := deliveries[from].event.Kind, deliveries[to].event.Kind
+		switch {
+		case began == swim.EventJoin && ends == swim.EventLeave:
+			// It never was there for the delegate.
+		case i == to && began == swim.EventJoin:
+			d.event.Kind = swim.EventJoin // as it is by now
+			kept = append(kept, d)
+		case i == to && began == swim.EventUpdate && ends == swim.EventJoin:
+			d.event.Kind = swim.EventUpdate // that it was gone meanwhile is left out
+			kept = append(kept, d)
+		case i == to && ends == swim.EventUpdate && began == swim.EventLeave:
+			d.event.Kind = swim.EventJoin
+			kept = append(kept, d)
+		case i == to, i == from && began == swim.EventLeave && ends != swim.EventLeave:
+			kept = append(kept, d)
+		}
+	}
+	return kept
+}
+
+// aboutPresence reports whether it is the EventDelegate that hears of this.
+func (d *delivery) aboutPresence() bool {
+	switch d.event.Kind {
+	case swim.EventJoin, swim.EventLeave, swim.EventUpdate:
+		return true
+	default:
+		return false
+	}
 }
 
 // wanted reports whether there is a delegate for a kind of event.

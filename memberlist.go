@@ -1,6 +1,7 @@
 package memberlist
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -54,6 +55,7 @@ type Memberlist struct {
 		core         *swim.Core
 		armed        time.Time  // when the timer fires; zero: never
 		deliveries   []delivery // events that delegates have not heard of yet
+		compactAt    int        // how many of them are too many
 		pendingPings int        // those of them that may be dropped
 		lastNotice   uint64
 		notices      map[uint64]chan struct{}        // closed when a broadcast has been sent
@@ -77,6 +79,9 @@ type Memberlist struct {
 func Create(conf *Config) (*Memberlist, error) {
 	m, err := newMemberlist(conf)
 	if err != nil {
+		if conf.Transport != nil {
+			err = errors.Join(err, conf.Transport.Shutdown())
+		}
 		return nil, err
 	}
 	if err := m.begin(); err != nil {
@@ -122,6 +127,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.labelHeader, m.labelBytes = header, []byte(config.Label)
 	m.turns.New = func() any { return new(turn) }
 	m.packers.New = func() any { return new(packer) }
+	m.mu.compactAt = minCompactEvents
 	m.mu.notices = make(map[uint64]chan struct{})
 	m.mu.pings = make(map[uint32]chan swim.PingResult)
 	m.mu.core = swim.New(m.coreConfig())
@@ -191,7 +197,11 @@ func (m *Memberlist) begin() error {
 		return ErrShutdown
 	}
 	defer m.tasks.leave()
-	self, err := m.describeSelf()
+	addr, err := m.findAddress()
+	if err != nil {
+		return err
+	}
+	self, err := m.describeSelf(addr)
 	if err != nil {
 		return err
 	}
@@ -216,30 +226,31 @@ type selfDescription struct {
 	versions swim.Versions
 }
 
-// describeSelf asks the transport and the delegates what we are, and whether we
-// may be that.
-func (m *Memberlist) describeSelf() (selfDescription, error) {
+// findAddress asks the transport where the others reach us.
+func (m *Memberlist) findAddress() (netip.AddrPort, error) {
 	ip, port, err := m.transport.FinalAdvertiseAddr(m.config.AdvertiseAddr, m.config.AdvertisePort)
 	if err != nil {
-		return selfDescription{}, fmt.Errorf("find the address to advertise: %w", err)
+		return netip.AddrPort{}, fmt.Errorf("find the address to advertise: %w", err)
 	}
 	addr, ok := netip.AddrFromSlice(ip)
 	if !ok || port < 0 || port > 65535 {
-		return selfDescription{}, fmt.Errorf("%w: transport advertises %v:%d", ErrInvalidAddress, ip, port)
+		return netip.AddrPort{}, fmt.Errorf("%w: transport advertises %v:%d", ErrInvalidAddress, ip, port)
 	}
 	if err := m.config.IPAllowed(ip); err != nil {
-		return selfDescription{}, fmt.Errorf("advertise %v: %w", ip, err)
+		return netip.AddrPort{}, fmt.Errorf("advertise %v: %w", ip, err)
 	}
+	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), nil
+}
+
+// describeSelf asks the delegates what we are at an address, and whether we may
+// be that.
+func (m *Memberlist) describeSelf(addr netip.AddrPort) (selfDescription, error) {
 	meta, err := m.localMeta()
 	if err != nil {
 		return selfDescription{}, err
 	}
-	self := selfDescription{
-		addr:     netip.AddrPortFrom(addr.Unmap(), uint16(port)),
-		meta:     meta,
-		versions: swim.Versions(m.config.BuildVsnArray()),
-	}
-	node := newNode(&swim.Member{Name: m.config.Name, Addr: self.addr, Meta: meta, Versions: self.versions})
+	self := selfDescription{addr: addr, meta: meta, versions: swim.Versions(m.config.BuildVsnArray())}
+	node := newNode(&swim.Member{Name: m.config.Name, Addr: addr, Meta: meta, Versions: self.versions})
 	if err := m.askAlive(node); err != nil {
 		return selfDescription{}, fmt.Errorf("alive delegate refuses this member itself: %w", err)
 	}
@@ -323,7 +334,7 @@ func (m *Memberlist) UpdateNode(timeout time.Duration) error {
 		return ErrShutdown
 	}
 	defer m.tasks.leave()
-	self, err := m.describeSelf()
+	self, err := m.describeSelf(m.selfAddr())
 	if err != nil {
 		return err
 	}
@@ -337,6 +348,13 @@ func (m *Memberlist) UpdateNode(timeout time.Duration) error {
 		return nil
 	}
 	return m.await(notice, sent, timeout, ErrUpdateTimeout)
+}
+
+// selfAddr is the address that we are known at.
+func (m *Memberlist) selfAddr() netip.AddrPort {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mu.core.Self().Addr
 }
 
 // Leave tells the others that this member leaves, so that they do not take it

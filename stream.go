@@ -156,9 +156,9 @@ func keyOfStreamError(err error) []string {
 	switch {
 	case errors.Is(err, ErrLabelMismatch), errors.Is(err, wire.ErrLabel):
 		return keyDroppedLabel
-	case errors.Is(err, wire.ErrDecrypt), errors.Is(err, ErrNotEncrypted), errors.Is(err, ErrEncrypted):
+	case errors.Is(err, ErrDecrypt), errors.Is(err, ErrNotEncrypted), errors.Is(err, ErrEncrypted):
 		return keyDroppedDecrypt
-	case errors.Is(err, wire.ErrTooLarge), errors.Is(err, ErrMessageTooLarge):
+	case errors.Is(err, ErrMessageTooLarge):
 		return keyDroppedOversize
 	default:
 		return keyDroppedDecode

@@ -24,8 +24,7 @@ type Packet struct {
 // by IP address implements NodeAwareTransport too.
 type Transport interface {
 	// FinalAdvertiseAddr says under which IP address and port the other members reach this one. It is given
-	// Config.AdvertiseAddr and Config.AdvertisePort, either of which may be zero, and is called once by Create and again
-	// each time the member announces itself.
+	// Config.AdvertiseAddr and Config.AdvertisePort, either of which may be zero, and is called once, by Create.
 	FinalAdvertiseAddr(ip string, port int) (net.IP, int, error)
 
 	// WriteTo sends one packet to an address of the form "host:port" and says when it left, as precisely as it can:

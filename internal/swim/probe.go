@@ -216,7 +216,7 @@ func (c *Core) endProbe(now time.Time, delta int) {
 func (c *Core) acked(now time.Time, a *wire.Ack) {
 	if p := &c.probe; p.target != nil && p.seq == a.SeqNo {
 		if !p.indirect {
-			c.event(Event{Kind: EventPingComplete, Member: p.target.Member, RTT: now.Sub(p.began),
+			c.event(Event{Kind: EventPingComplete, Member: p.target.Member, RTT: max(now.Sub(p.began), 0),
 				Payload: bytes.Clone(a.Payload)})
 		}
 		c.endProbe(now, -1)

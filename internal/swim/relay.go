@@ -133,7 +133,7 @@ func (c *Core) pingFailed(seq uint32, err error) {
 
 func (c *Core) pingAcked(now time.Time, p *ping) {
 	c.cancelPing(p.seq)
-	c.out.Pings = append(c.out.Pings, PingResult{Seq: p.seq, RTT: now.Sub(p.began), OK: true})
+	c.out.Pings = append(c.out.Pings, PingResult{Seq: p.seq, RTT: max(now.Sub(p.began), 0), OK: true})
 }
 
 func (c *Core) pingEnded(seq uint32) {
