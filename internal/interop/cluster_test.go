@@ -10,7 +10,7 @@ import (
 )
 
 // A dozen members of both libraries, on a network that loses packets, agree on who is there: after the joins, after one
-// has died, after one has left.
+// has died, after one has left. Nobody believes anybody dead who is not.
 func TestMixedCluster(t *testing.T) {
 	some := slices.DeleteFunc(slices.Clone(settings), func(s setting) bool { return s.key == nil && s.name != "plain" })
 	inBubbles(t, scenario{verb: "lives-with", roles: 2, play: func(c *cluster) {

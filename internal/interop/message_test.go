@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 func TestMetaUpdate(t *testing.T) {
@@ -45,6 +47,14 @@ func TestSendBestEffort(t *testing.T) {
 		c.assemble(a, b)
 		for _, msg := range []string{"", "hello", noise(1000), strings.Repeat("again ", 1000)} {
 			c.sendBestEffort(a, b, msg)
+			if c.tap == nil {
+				continue
+			}
+			for _, s := range c.tap.all(func(s sight) bool { return s.kind == wire.TypeUser && s.user == msg }) {
+				if !s.crc {
+					c.Errorf("no checksum before the message of %d bytes", len(msg))
+				}
+			}
 		}
 	}})
 }
