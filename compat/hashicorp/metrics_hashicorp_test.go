@@ -1,0 +1,5 @@
+//go:build hashicorpmetrics
+
+package memberlist
+
+const metricsLibrary = "github.com/hashicorp/go-metrics"
