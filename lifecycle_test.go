@@ -20,11 +20,11 @@ func goroutines(t *testing.T) {
 	t.Helper()
 	before := runtime.NumGoroutine()
 	t.Cleanup(func() {
-		for range 1000 { // the last ones are past their last instruction
+		// The last ones may be about to return.
+		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); runtime.Gosched() {
 			if runtime.NumGoroutine() <= before {
 				return
 			}
-			runtime.Gosched()
 		}
 		var stacks bytes.Buffer
 		pprof.Lookup("goroutine").WriteTo(&stacks, 1)

@@ -18,7 +18,8 @@ type remoteState struct {
 }
 
 // servePushPull answers a push/pull: it reads all that the peer says, refuses
-// it with an error or replies with our own state, then merges.
+// it with an error, or merges and replies with the state that we had before.
+// When the peer has the reply, we know the peer.
 //
 // Compat: the reference replies first and judges then, so that who joins takes
 // a refusal for success.
@@ -40,10 +41,11 @@ func (m *Memberlist) servePushPull(in *input, r *wire.StreamReader) error {
 	if err != nil {
 		return err
 	}
+	m.mergeMembers(&remote, m.endTurn)
 	if err := m.writeStream(in.conn, nil, state); err != nil {
 		return err
 	}
-	m.merge(&remote)
+	m.mergeUserState(&remote)
 	return nil
 }
 
@@ -96,7 +98,8 @@ func (m *Memberlist) pushPull(to Address, kind exchangeKind) error {
 	if err := m.judge(&remote); err != nil {
 		return err
 	}
-	m.merge(&remote)
+	m.mergeMembers(&remote, m.endTurnAndDeliver)
+	m.mergeUserState(&remote)
 	return nil
 }
 
@@ -195,13 +198,16 @@ func (m *Memberlist) judge(remote *remoteState) error {
 	return nil
 }
 
-// merge gives the core the states that nobody refuses, and the delegate its
-// part.
-func (m *Memberlist) merge(remote *remoteState) {
+// mergeMembers gives the core the states that nobody refuses.
+func (m *Memberlist) mergeMembers(remote *remoteState, end func(*turn)) {
 	states := m.allowedStates(remote.states)
 	t := m.beginTurn()
 	t.core.Merge(t.now, states)
-	m.endTurnAndDeliver(t)
+	end(t)
+}
+
+// mergeUserState gives the delegate its part of a peer's state.
+func (m *Memberlist) mergeUserState(remote *remoteState) {
 	if remote.user == nil || m.config.Delegate == nil || !m.tasks.goAway() {
 		return
 	}

@@ -17,6 +17,7 @@ type Core struct {
 	queue     queue.Queue[uint64] // broadcasts, under their member's name; the value is a notice, 0: none
 	room      int                 // bytes that one packet may carry, SetRoom
 	chosen    []*member           // scratch of choose
+	present   int                 // others that are alive or suspect
 	leaving   bool
 	seq       uint32 // of the last ping
 	awareness awareness
@@ -210,14 +211,7 @@ func (c *Core) NumQueued() int { return c.queue.Len() }
 func (c *Core) Leaving() bool { return c.leaving }
 
 // AnyAlive reports whether anyone but us is alive or suspect.
-func (c *Core) AnyAlive() bool {
-	for _, m := range c.table.order {
-		if m != c.self && !m.State.Gone() {
-			return true
-		}
-	}
-	return false
-}
+func (c *Core) AnyAlive() bool { return c.present > 0 }
 
 // ReadsChecksums reports whether an endpoint is a known member, by its name or
 // else its address, that understands checksums.

@@ -146,6 +146,9 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 	if m.State != StateAlive {
 		m.State, m.Since = StateAlive, now
 	}
+	if before.Gone() && m != c.self {
+		c.present++
+	}
 	c.broadcast(m.Name, appendAlive(nil, m), notice)
 	c.out.Counts.Alive++
 	c.changed(m)
@@ -265,6 +268,15 @@ func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from str
 	c.out.Counts.Dead++
 	c.changed(m)
 	c.event(Event{Kind: EventLeave, Member: m.Member, From: strings.Clone(from)})
+	if m == c.self {
+		return
+	}
+	c.present--
+	if c.present == 0 {
+		// Nobody is left to hear what we say of ourselves: who waits for that
+		// need not.
+		c.queue.RemoveNamed(c.cfg.Name, c.onFinished)
+	}
 }
 
 // Merge takes the states of a push/pull. A member that another calls dead is

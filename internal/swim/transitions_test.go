@@ -407,6 +407,29 @@ func TestLeave(t *testing.T) {
 	}
 }
 
+// TestNobodyLeftToHear: who waits for an announcement or a leave to be sent does
+// not, once all others have gone.
+func TestNobodyLeftToHear(t *testing.T) {
+	n := newNode(t, nil).meet(2)
+	n.Announce(n.now, memberAddr(0), []byte("x"), testVersions, 5)
+	n.dead(1, 1, "m1")
+	if !n.AnyAlive() {
+		t.Error("m2 is not counted")
+	}
+	out := n.dead(2, 1, "m2")
+	if n.AnyAlive() || !slices.Equal(out.Finished, []uint64{5}) {
+		t.Errorf("finished %v, want the announcement's notice", out.Finished)
+	}
+	n.meet(0).alive(aliveOf(1, 2))
+	if !n.AnyAlive() {
+		t.Error("m1 is back and not counted")
+	}
+	n.Leave(n.now, 6)
+	if out := n.dead(1, 2, "m1"); !slices.Equal(out.Finished, []uint64{6}) {
+		t.Errorf("finished %v, want the leave's notice", out.Finished)
+	}
+}
+
 func TestAnnounceReplacesWhatWasQueued(t *testing.T) {
 	n := newNode(t, nil).meet(1)
 	n.Announce(n.now, memberAddr(0), []byte("a"), testVersions, 1)
