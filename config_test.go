@@ -13,6 +13,68 @@ import (
 	"time"
 )
 
+// TestDefaults pins every field of the default configurations.
+func TestDefaults(t *testing.T) {
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lan := Config{
+		Name:                    host,
+		BindAddr:                "0.0.0.0",
+		BindPort:                7946,
+		AdvertisePort:           7946,
+		ProtocolVersion:         2,
+		TCPTimeout:              10 * time.Second,
+		IndirectChecks:          3,
+		RetransmitMult:          4,
+		SuspicionMult:           4,
+		SuspicionMaxTimeoutMult: 6,
+		PushPullInterval:        30 * time.Second,
+		ProbeInterval:           time.Second,
+		ProbeTimeout:            500 * time.Millisecond,
+		AwarenessMaxMultiplier:  8,
+		GossipInterval:          200 * time.Millisecond,
+		GossipNodes:             3,
+		GossipToTheDeadTime:     30 * time.Second,
+		GossipVerifyIncoming:    true,
+		GossipVerifyOutgoing:    true,
+		EnableCompression:       true,
+		DNSConfigPath:           "/etc/resolv.conf",
+		HandoffQueueDepth:       1024,
+		UDPBufferSize:           1400,
+		QueueCheckInterval:      30 * time.Second,
+	}
+	wan := lan
+	wan.TCPTimeout = 30 * time.Second
+	wan.SuspicionMult = 6
+	wan.PushPullInterval = 60 * time.Second
+	wan.ProbeTimeout = 3 * time.Second
+	wan.ProbeInterval = 5 * time.Second
+	wan.GossipNodes = 4
+	wan.GossipInterval = 500 * time.Millisecond
+	wan.GossipToTheDeadTime = 60 * time.Second
+	local := lan
+	local.TCPTimeout = time.Second
+	local.IndirectChecks = 1
+	local.RetransmitMult = 2
+	local.SuspicionMult = 3
+	local.PushPullInterval = 15 * time.Second
+	local.ProbeTimeout = 200 * time.Millisecond
+	local.ProbeInterval = time.Second
+	local.GossipInterval = 100 * time.Millisecond
+	local.GossipToTheDeadTime = 15 * time.Second
+	for name, tt := range map[string]struct{ got, want *Config }{
+		"LAN":   {DefaultLANConfig(), &lan},
+		"WAN":   {DefaultWANConfig(), &wan},
+		"local": {DefaultLocalConfig(), &local},
+	} {
+		if !reflect.DeepEqual(tt.got, tt.want) {
+			t.Errorf("%s: got %+v\nwant %+v", name, tt.got, tt.want)
+		}
+	}
+}
+
 func TestDefaultConfigsAreValid(t *testing.T) {
 	for _, tt := range []struct {
 		name string
