@@ -36,6 +36,7 @@ func startOurs(o options, j *journal, transport memberlist.Transport, at netip.A
 	c.PushPullInterval = o.pushPullInterval
 	c.SuspicionMult = o.suspicionMult
 	c.IndirectChecks = 3
+	c.RetransmitMult = 6 // enough that nobody is missed by chance in a small cluster
 	c.DeadNodeReclaimTime = o.reclaimTime
 	c.DisableTcpPings = o.noStreamPings
 	c.GossipVerifyIncoming = !o.noVerifyIncoming
