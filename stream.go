@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,10 @@ const (
 	// once. One more is closed unread.
 	maxInboundStreams = 512
 
+	// maxSourceStreams is how many of them may come from one IP address, so that
+	// nobody alone can keep the others out. Members behind one address share it.
+	maxSourceStreams = 128
+
 	// maxPushPulls is how many push/pull exchanges that peers began are served
 	// at once.
 	maxPushPulls = 128
@@ -32,21 +37,46 @@ const (
 // streamSet knows the open streams, so that Shutdown can close them, and what
 // the inbound ones take.
 type streamSet struct {
-	inbound   atomic.Int64 // streams being served
 	pushPulls atomic.Int64 // push/pulls being served
 	bytes     atomic.Int64 // memory of streams being read
 
 	mu struct {
 		sync.Mutex
-		closed bool
-		open   map[net.Conn]struct{}
+		closed   bool
+		open     map[net.Conn]struct{}
+		inbound  int                // streams being served
+		bySource map[netip.Addr]int // those of them from one address
 	}
 }
 
 func newStreamSet() *streamSet {
 	s := new(streamSet)
 	s.mu.open = make(map[net.Conn]struct{})
+	s.mu.bySource = make(map[netip.Addr]int)
 	return s
+}
+
+// admit reports whether one more stream from a source may be served; then it
+// must be released.
+func (s *streamSet) admit(source netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.inbound >= maxInboundStreams || s.mu.bySource[source] >= maxSourceStreams {
+		return false
+	}
+	s.mu.inbound++
+	s.mu.bySource[source]++
+	return true
+}
+
+func (s *streamSet) release(source netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.inbound--
+	s.mu.bySource[source]--
+	if s.mu.bySource[source] == 0 {
+		delete(s.mu.bySource, source)
+	}
 }
 
 // add reports false if all streams are to be closed; then conn is.
@@ -128,25 +158,26 @@ func (m *Memberlist) streamLoop() {
 // Config.TCPTimeout unless a delegate takes longer.
 func (m *Memberlist) acceptStream(conn net.Conn) {
 	incrCounter(keyTCPAccept, 1, m.config.MetricLabels)
-	if !m.senderAllowed(senderOf(conn.RemoteAddr()).AddrPort.Addr()) {
+	source := senderOf(conn.RemoteAddr()).AddrPort.Addr()
+	if !m.senderAllowed(source) {
 		m.drop(keyDroppedCIDR, "stream cidr", "closing stream from outside of the allowed networks", conn.RemoteAddr(), nil)
 		conn.Close()
 		return
 	}
-	if m.streams.inbound.Add(1) > maxInboundStreams {
-		m.streams.inbound.Add(-1)
+	if !m.streams.admit(source) {
 		m.drop(keyDroppedRate, "stream count", "closing stream, too many are open", conn.RemoteAddr(), nil)
 		conn.Close()
 		return
 	}
-	if !m.streams.add(conn) || !m.tasks.start(func() {
-		defer m.streams.inbound.Add(-1)
+	serve := func() {
+		defer m.streams.release(source)
 		defer m.streams.remove(conn)
 		if err := m.serveStream(conn); err != nil && !errors.Is(err, io.EOF) {
 			m.drop(keyOfStreamError(err), "stream", "stream failed", conn.RemoteAddr(), err)
 		}
-	}) {
-		m.streams.inbound.Add(-1)
+	}
+	if !m.streams.add(conn) || !m.tasks.start(serve) {
+		m.streams.release(source)
 		m.streams.remove(conn)
 	}
 }

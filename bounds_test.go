@@ -1,0 +1,263 @@
+package memberlist
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"net"
+	"runtime"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/simnet"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// heap is how many bytes are in use after a collection.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// TestHeadersClaimNothing: streams that declare large contents and send none
+// take no memory for them. In the reference 20 of the first kind took 2,240 MB,
+// 40 of the second 800 MB.
+func TestHeadersClaimNothing(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		count  int
+		opener []byte
+	}{
+		{"a million states", 20, (&wire.PushPullHeader{Nodes: 1 << 20, UserStateLen: 20 << 20}).Append(nil)},
+		{"a user message of 20 MiB", 40, (&wire.UserHeader{UserMsgLen: 20 << 20}).Append(nil)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newSimCluster(t).grow(1, nil)
+				defer c.stop()
+				end, err := c.network.Listen(simAddr(66))
+				if err != nil {
+					t.Fatal(err)
+				}
+				before := heap()
+				var conns []net.Conn
+				for range tt.count {
+					conn, err := end.Dial(context.Background(), simAddr(0))
+					if err != nil {
+						t.Fatal(err)
+					}
+					conn.Write(tt.opener)
+					conns = append(conns, conn)
+				}
+				time.Sleep(time.Second)
+				took := heap() - before
+				if took > 10<<20 {
+					t.Errorf("%d streams took %d bytes, want less than 10 MB", tt.count, took)
+				}
+				t.Logf("%d streams of %d bytes took %d kB", tt.count, len(tt.opener), took/1000)
+				time.Sleep(10 * time.Second) // TCPTimeout
+				for _, conn := range conns {
+					conn.SetReadDeadline(time.Now().Add(time.Millisecond))
+					if _, err := conn.Read(make([]byte, 1000)); err != nil && isTimeout(err) {
+						t.Fatal("a stream is open after TCPTimeout")
+					}
+				}
+				if n := c.members[0].streams.bytes.Load(); n != 0 {
+					t.Errorf("%d bytes still reserved", n)
+				}
+			})
+		})
+	}
+}
+
+func isTimeout(err error) bool {
+	ne, ok := err.(net.Error)
+	return ok && ne.Timeout()
+}
+
+// TestBombsDelayNoAck: packets that inflate to 40 MiB are cut off at 64 KiB, and
+// a ping among them is answered. In the reference 20 of them allocated 1.9 GB
+// and the ping was lost.
+func TestBombsDelayNoAck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(2, nil)
+		defer c.stop()
+		end, err := c.network.Listen(simAddr(66))
+		if err != nil {
+			t.Fatal(err)
+		}
+		bomb := compressed(t, bytes.Repeat([]byte{byte(wire.TypeUser)}, 40<<20))
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		before := stats.TotalAlloc
+		for range 20 {
+			end.Send(bomb, simAddr(0))
+		}
+		rtt, err := c.members[1].Ping("m0", mustUDP(simAddr(0)))
+		if err != nil {
+			t.Errorf("ping: %v", err)
+		}
+		time.Sleep(time.Second)
+		runtime.ReadMemStats(&stats)
+		if took := stats.TotalAlloc - before; took > 10<<20 {
+			t.Errorf("20 bombs of %d bytes allocated %d bytes", len(bomb), took)
+		}
+		t.Logf("ping answered in %v, %d kB allocated", rtt, (stats.TotalAlloc-before)/1000)
+	})
+}
+
+// TestPacketStorm: random and mutated packets by the hundred thousand change
+// nothing and leave no memory behind.
+func TestPacketStorm(t *testing.T) {
+	storm := 1_000_000
+	if raceDetector || testing.Short() {
+		storm = 50_000
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(2, nil)
+		defer c.stop()
+		victim := c.members[0]
+		rng := rand.New(rand.NewPCG(1, 2))
+		seeds := recordedPackets()
+		r := newReceiver(victim)
+		from := mustUDP(simAddr(66))
+		names := func() (names []string) {
+			for _, n := range victim.Members() {
+				names = append(names, n.Name)
+			}
+			slices.Sort(names)
+			return names
+		}
+		before, heapBefore := names(), heap()
+		for i := range storm {
+			r.receive(&Packet{Buf: mutated(rng, seeds), From: from})
+			if i%1000 == 0 {
+				synctest.Wait() // let the hand-off drain
+			}
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if got := names(); !slices.Equal(got, before) {
+			t.Errorf("members %v, before %v", got, before)
+		}
+		if took := heap() - heapBefore; took > 5<<20 {
+			t.Errorf("%d bytes are left behind", took)
+		}
+		if _, err := c.members[1].Ping("m0", mustUDP(simAddr(0))); err != nil {
+			t.Errorf("ping: %v", err)
+		}
+	})
+}
+
+// recordedPackets are packets as members send them, about members of a cluster
+// that the receiver knows nothing of, so that no mutation of them is news.
+func recordedPackets() [][]byte {
+	suspect := (&wire.Suspect{Incarnation: 1, Node: "nobody", From: "someone"}).Append(nil)
+	dead := (&wire.Dead{Incarnation: 1, Node: "nobody", From: "someone"}).Append(nil)
+	ping := (&wire.Ping{SeqNo: 7, Node: "another", SourceAddr: []byte{10, 0, 0, 66}, SourcePort: 7946}).Append(nil)
+	ack := (&wire.Ack{SeqNo: 7, Payload: []byte("payload")}).Append(nil)
+	nack := (&wire.Nack{SeqNo: 7}).Append(nil)
+	compound, _ := wire.AppendCompound(nil, [][]byte{suspect, dead, ping, ack, nack})
+	var c wire.Compressor
+	packed, _ := c.Append(nil, compound)
+	sum := append(make([]byte, wire.ChecksumSize), packed...)
+	wire.PutChecksum(sum)
+	return [][]byte{suspect, dead, ping, ack, nack, compound, packed, sum}
+}
+
+// mutated is one of the seeds with a few bytes changed, or noise.
+func mutated(rng *rand.Rand, seeds [][]byte) []byte {
+	if rng.IntN(4) == 0 {
+		b := make([]byte, rng.IntN(200))
+		for i := range b {
+			b[i] = byte(rng.Uint32())
+		}
+		if len(b) > 0 && wire.Type(b[0]) == wire.TypeAlive {
+			b[0] = byte(wire.TypeUser)
+		}
+		return b
+	}
+	b := slices.Clone(seeds[rng.IntN(len(seeds))])
+	for range 1 + rng.IntN(4) {
+		b[rng.IntN(len(b))] = byte(rng.Uint32())
+	}
+	return b[:1+rng.IntN(len(b))]
+}
+
+// TestSlowStreamsStarveNobody: one source that opens streams and says nothing
+// keeps no other from exchanging states, and its streams end by TCPTimeout.
+func TestSlowStreamsStarveNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(1, nil)
+		defer c.stop()
+		end, err := c.network.Listen(simAddr(66))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 * maxSourceStreams {
+			if _, err := end.Dial(context.Background(), simAddr(0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
+		m := c.add(nil)
+		if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
+			t.Errorf("join among slow streams: %v", err)
+		}
+		time.Sleep(10 * time.Second)
+		s := c.members[0].streams
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.mu.inbound != 0 || len(s.mu.bySource) != 0 {
+			t.Errorf("%d streams are served after TCPTimeout", s.mu.inbound)
+		}
+	})
+}
+
+// TestInboundMemoryIsBounded: many streams that do send what they declare share
+// one budget.
+func TestInboundMemoryIsBounded(t *testing.T) {
+	if raceDetector || testing.Short() {
+		t.Skip("copies hundreds of megabytes")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		c.network.SetDefault(simnet.Link{})
+		c.grow(1, nil)
+		defer c.stop()
+		victim := c.members[0]
+		opener := (&wire.UserHeader{UserMsgLen: 20 << 20}).Append(nil)
+		most := int64(0)
+		for source := range 3 {
+			end, err := c.network.Listen(simAddr(60 + source))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 10 {
+				go func() {
+					conn, err := end.Dial(context.Background(), simAddr(0))
+					if err != nil {
+						return
+					}
+					conn.Write(opener)
+					conn.Write(make([]byte, 20<<20-1)) // all but the last byte
+				}()
+			}
+		}
+		for range 100 {
+			synctest.Wait()
+			most = max(most, victim.streams.bytes.Load())
+			time.Sleep(200 * time.Millisecond)
+		}
+		if most > maxInboundBytes || most < maxInboundBytes/2 {
+			t.Errorf("streams took up to %d bytes, the budget is %d", most, maxInboundBytes)
+		}
+		if n := victim.streams.bytes.Load(); n != 0 {
+			t.Errorf("%d bytes still reserved", n)
+		}
+	})
+}
