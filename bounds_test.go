@@ -39,10 +39,7 @@ func TestHeadersClaimNothing(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newSimCluster(t).grow(1, nil)
 				defer c.stop()
-				end, err := c.network.Listen(simAddr(66))
-				if err != nil {
-					t.Fatal(err)
-				}
+				end := c.outsider(66)
 				before := heap()
 				var conns []net.Conn
 				for range tt.count {
@@ -86,10 +83,7 @@ func TestBombsDelayNoAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(2, nil)
 		defer c.stop()
-		end, err := c.network.Listen(simAddr(66))
-		if err != nil {
-			t.Fatal(err)
-		}
+		end := c.outsider(66)
 		bomb := compressed(t, bytes.Repeat([]byte{byte(wire.TypeUser)}, 40<<20))
 		var stats runtime.MemStats
 		runtime.ReadMemStats(&stats)
@@ -194,10 +188,7 @@ func TestSlowStreamsStarveNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(1, nil)
 		defer c.stop()
-		end, err := c.network.Listen(simAddr(66))
-		if err != nil {
-			t.Fatal(err)
-		}
+		end := c.outsider(66)
 		for range 3 * maxSourceStreams {
 			if _, err := end.Dial(context.Background(), simAddr(0)); err != nil {
 				t.Fatal(err)
@@ -233,10 +224,7 @@ func TestInboundMemoryIsBounded(t *testing.T) {
 		opener := (&wire.UserHeader{UserMsgLen: 20 << 20}).Append(nil)
 		most := int64(0)
 		for source := range 3 {
-			end, err := c.network.Listen(simAddr(60 + source))
-			if err != nil {
-				t.Fatal(err)
-			}
+			end := c.outsider(60 + source)
 			for range 10 {
 				go func() {
 					conn, err := end.Dial(context.Background(), simAddr(0))

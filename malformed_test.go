@@ -36,10 +36,7 @@ func attack(t *testing.T, change func(*Config), f func(*attacker)) {
 		c := newSimCluster(t).grow(2, change)
 		defer c.stop()
 		c.await(5*time.Second, func() bool { return c.agree(2) })
-		end, err := c.network.Listen(simAddr(66))
-		if err != nil {
-			t.Fatal(err)
-		}
+		end := c.outsider(66)
 		a := &attacker{t: t, c: c, end: end, key: attackKey}
 		before := c.events[0].list()
 		f(a)
@@ -197,10 +194,7 @@ func TestNoVersionsPoisonNoJoin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(2, nil)
 		defer c.stop()
-		end, err := c.network.Listen(simAddr(66))
-		if err != nil {
-			t.Fatal(err)
-		}
+		end := c.outsider(66)
 		end.Send((&wire.Alive{Incarnation: 1, Node: "ghost", Addr: []byte{10, 0, 0, 66}, Port: 7946}).Append(nil), simAddr(0))
 		end.Send((&wire.Alive{Incarnation: 1, Node: "odd", Addr: []byte{10, 0, 0, 66}, Port: 7946,
 			Vsn: []byte{1, 5, 2, 9, 0, 0}}).Append(nil), simAddr(0))
@@ -383,10 +377,7 @@ func TestOddButLegalMembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(1, nil)
 		defer c.stop()
-		end, err := c.network.Listen(simAddr(66))
-		if err != nil {
-			t.Fatal(err)
-		}
+		end := c.outsider(66)
 		end.Send((&wire.Alive{Incarnation: 1, Node: "dc1/rack2", Addr: []byte{10, 0, 0, 66},
 			Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil), simAddr(0))
 		time.Sleep(100 * time.Millisecond)

@@ -129,6 +129,16 @@ func (c *simCluster) add(change func(*Config)) *Memberlist {
 	return m
 }
 
+// outsider opens an address for one that is no member and sends what it likes.
+func (c *simCluster) outsider(i int) *simnet.Endpoint {
+	c.t.Helper()
+	end, err := c.network.Listen(simAddr(i))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return end
+}
+
 // grow makes a cluster of n joined members.
 func (c *simCluster) grow(n int, change func(*Config)) *simCluster {
 	c.t.Helper()
