@@ -207,6 +207,13 @@ func (c *Core) NumKnown() int { return len(c.table.order) }
 // NumQueued is how many broadcasts wait to be sent.
 func (c *Core) NumQueued() int { return c.queue.Len() }
 
+// NumTimers is how many deadlines are set.
+func (c *Core) NumTimers() int { return len(c.deadlines.heap) }
+
+// DropQueued drops all broadcasts, finishing their notices: nobody needs to be
+// told. It is for simulations that begin with a cluster that has settled.
+func (c *Core) DropQueued() { c.queue.Reset(c.onFinished) }
+
 // Leaving reports whether Leave was called.
 func (c *Core) Leaving() bool { return c.leaving }
 

@@ -1,0 +1,34 @@
+package swim
+
+import "testing"
+
+// TestDropQueued: nothing is left to tell, and who waits for that to be told does not wait on.
+func TestDropQueued(t *testing.T) {
+	n := newNode(t, nil).meet(3)
+	n.Announce(n.now, memberAddr(0), []byte("new"), testVersions, 9)
+	n.take()
+	if n.NumQueued() != 4 {
+		t.Errorf("%d broadcasts are queued, want 4", n.NumQueued())
+	}
+	n.DropQueued()
+	if out := n.take(); n.NumQueued() != 0 || len(out.Finished) != 1 || out.Finished[0] != 9 {
+		t.Errorf("%d broadcasts are queued, notices %v are finished; want none, [9]", n.NumQueued(), out.Finished)
+	}
+}
+
+// TestNumTimers: the loops have a timer each, and so has a suspicion for as long as it lasts.
+func TestNumTimers(t *testing.T) {
+	n := newNode(t, nil).meet(3)
+	if n.NumTimers() != 0 {
+		t.Errorf("%d timers before Start", n.NumTimers())
+	}
+	n.Start(n.now)
+	n.suspect(1, 1, "m2")
+	if n.NumTimers() != 4 {
+		t.Errorf("%d timers with one suspect, want 4", n.NumTimers())
+	}
+	n.alive(aliveOf(1, 2))
+	if n.NumTimers() != 3 {
+		t.Errorf("%d timers without a suspect, want 3", n.NumTimers())
+	}
+}
