@@ -1,0 +1,264 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+)
+
+// boot notes a new life.
+func (c *checker) boot(n *node) {
+	if c != nil {
+		c.views[n.id].self, c.views[n.id].known = 0, 0
+	}
+}
+
+// joined notes that a node is a member from now on.
+func (c *checker) joined(n *node) { c.become(n, true) }
+
+// leaving notes that a node is about to leave.
+func (c *checker) leaving(n *node) {
+	if c == nil {
+		return
+	}
+	note(&c.truths[n.id].farewells, c.truths[n.id].incarnation)
+	c.become(n, false)
+}
+
+// crashed notes a crash, to measure when it is found.
+func (c *checker) crashed(n *node) {
+	if c == nil || n.leaving {
+		return
+	}
+	d := Detection{Node: int(n.id), At: time.Duration(c.s.now)}
+	for i := range c.views {
+		if int32(i) != n.id && c.views[i].counts && !c.views[i].entries[n.id].state.gone() {
+			d.missing++
+		}
+	}
+	c.s.result.Detections = append(c.s.result.Detections, d)
+	if d.missing > 0 {
+		c.open = append(c.open, len(c.s.result.Detections)-1)
+	}
+}
+
+// detected notes that a node found out that another is gone.
+func (c *checker) detected(n *node, x int32) {
+	if !c.views[n.id].counts {
+		return
+	}
+	for i := 0; i < len(c.open); i++ {
+		d := &c.s.result.Detections[c.open[i]]
+		if d.Node != int(x) {
+			continue
+		}
+		took := time.Duration(c.s.now) - d.At
+		if d.First == 0 {
+			d.First = took
+		}
+		c.missed(i, took)
+		return
+	}
+}
+
+// missed counts that one member less is to detect what is open at index i.
+func (c *checker) missed(i int, took time.Duration) {
+	d := &c.s.result.Detections[c.open[i]]
+	if d.missing--; d.missing == 0 {
+		d.All = took
+		c.open = append(c.open[:i], c.open[i+1:]...)
+	}
+}
+
+// stopped notes that a node's view is gone with it.
+func (c *checker) stopped(n *node) {
+	if c == nil {
+		return
+	}
+	v := &c.views[n.id]
+	for i := len(c.open) - 1; i >= 0; i-- {
+		d := &c.s.result.Detections[c.open[i]]
+		if d.Node != int(n.id) && v.counts && !v.entries[d.Node].state.gone() {
+			c.missed(i, time.Duration(c.s.now)-d.At)
+		}
+	}
+	c.become(n, false)
+	clear(v.entries)
+	v.ids = v.ids[:0]
+	v.self, v.known = 0, 0
+	v.wrong = 0
+	for x := range v.entries {
+		c.judge(n.id, int32(x))
+	}
+}
+
+// become makes a node a member, or no longer one.
+func (c *checker) become(n *node, member bool) {
+	if c == nil {
+		return
+	}
+	c.news = c.s.now
+	v := &c.views[n.id]
+	if v.counts != member {
+		v.counts = member
+		if member {
+			c.wrong += v.wrong
+			c.abandon(n.id)
+		} else {
+			c.wrong -= v.wrong
+		}
+	}
+	c.truths[n.id].member = member
+	c.reconsider(n.id)
+}
+
+// abandon gives up measuring the detection of who is back.
+func (c *checker) abandon(x int32) {
+	for i := len(c.open) - 1; i >= 0; i-- {
+		if c.s.result.Detections[c.open[i]].Node == int(x) {
+			c.open = append(c.open[:i], c.open[i+1:]...)
+		}
+	}
+}
+
+// set replaces an entry and keeps count of agreement.
+func (c *checker) set(viewer, x int32, e entry) {
+	old := &c.views[viewer].entries[x]
+	e.agrees = old.agrees
+	*old = e
+	c.judgeAgain(viewer, x)
+}
+
+// reconsider compares all views with a truth that changed.
+func (c *checker) reconsider(x int32) {
+	for i := range c.views {
+		c.judgeAgain(int32(i), x)
+	}
+}
+
+// judge counts an entry whose agreement has not been counted.
+func (c *checker) judge(viewer, x int32) {
+	v := &c.views[viewer]
+	e := &v.entries[x]
+	e.agrees = c.agree(viewer, x)
+	if !e.agrees {
+		v.wrong++
+	}
+}
+
+// judgeAgain counts an entry whose agreement may have changed.
+func (c *checker) judgeAgain(viewer, x int32) {
+	v := &c.views[viewer]
+	e := &v.entries[x]
+	is := c.agree(viewer, x)
+	if is == e.agrees {
+		return
+	}
+	delta := 1
+	if is {
+		delta = -1
+	}
+	e.agrees = is
+	v.wrong += delta
+	if v.counts {
+		c.wrong += delta
+		c.agreed = c.s.now
+	}
+}
+
+// agree reports whether a node believes what is so of another.
+func (c *checker) agree(viewer, x int32) bool {
+	if viewer == x {
+		return true // see self
+	}
+	e, t := &c.views[viewer].entries[x], &c.truths[x]
+	if e.state == alive {
+		return t.member && e.incarnation == t.incarnation && e.meta == t.meta && e.moves == c.s.nodes[x].moves
+	}
+	return e.state.gone() && !t.member
+}
+
+// restTime is for how long a cluster that agrees must have nothing to tell until it is at rest.
+func (s *Sim) restTime() time.Duration { return 2*s.cfg.Core.ProbeInterval + s.cfg.Core.GossipInterval }
+
+// Settle runs until all faults have ended, then until all members agree and are at rest. Members that do not agree after
+// Bound violate a rule.
+func (s *Sim) Settle() error {
+	end := lastEnd(s.cfg.Faults)
+	if err := s.RunUntil(max(end, time.Duration(s.now))); err != nil {
+		return err
+	}
+	return s.Await(Bound(s.cfg.Core, s.cfg.N))
+}
+
+// Await runs until all members agree and are at rest, for at most a time. If they do not agree by then it is a violation.
+func (s *Sim) Await(atMost time.Duration) error {
+	c := s.check
+	deadline := s.Now() + atMost
+	if c == nil {
+		return s.RunUntil(deadline)
+	}
+	for s.Now() < deadline {
+		if err := s.RunUntil(min(s.Now()+s.cfg.Core.GossipInterval, deadline)); err != nil {
+			return err
+		}
+		if c.wrong == 0 && s.now-c.news > int64(s.restTime()) && s.allIn() {
+			s.result.Agreed, s.result.AgreedAt = true, time.Duration(c.agreed)
+			return s.atRest()
+		}
+	}
+	for i := range c.views {
+		for x := range c.views[i].entries {
+			if e := &c.views[i].entries[x]; c.views[i].counts && !e.agrees {
+				t := &c.truths[x]
+				s.fail(&s.nodes[i], ruleSettle, int32(x), fmt.Sprintf(
+					"after %v: state %d at %d, metadata %d; it is a member: %v, at %d, metadata %d; %d entries are wrong",
+					atMost, e.state, e.incarnation, e.meta, t.member, t.incarnation, t.meta, c.wrong))
+				return s.result.Violation
+			}
+		}
+	}
+	if !s.allIn() {
+		s.fail(&s.nodes[0], ruleSettle, -1, fmt.Sprintf("after %v a node has not joined", atMost))
+		return s.result.Violation
+	}
+	s.result.Agreed, s.result.AgreedAt = true, time.Duration(c.agreed)
+	return nil
+}
+
+// allIn reports whether all nodes that are up are members.
+func (s *Sim) allIn() bool {
+	for i := range s.nodes {
+		if n := &s.nodes[i]; n.up && !n.joined {
+			return false
+		}
+	}
+	return true
+}
+
+// atRest runs on until all news has been told, and checks that nothing is left over then.
+func (s *Sim) atRest() error {
+	rest := gossipTime(s.cfg.Core, s.cfg.N)*2 + s.restTime()
+	if err := s.RunUntil(s.Now() + rest); err != nil {
+		return err
+	}
+	c := s.check
+	if c.wrong > 0 || s.now-c.news < int64(rest) {
+		return nil // old news came up once more
+	}
+	for i := range s.nodes {
+		n := &s.nodes[i]
+		if !n.up || n.leaving {
+			continue
+		}
+		if queued := n.core.NumQueued(); queued > 0 {
+			s.fail(n, ruleLeak, -1, fmt.Sprintf("%d messages are queued", queued))
+		}
+		if timers := n.core.NumTimers(); timers > 5 {
+			s.fail(n, ruleLeak, -1, fmt.Sprintf("%d timers are set", timers))
+		}
+	}
+	if s.result.Violation != nil {
+		return s.result.Violation
+	}
+	return nil
+}

@@ -1,0 +1,410 @@
+package sim
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+)
+
+// The rules. Each is checked after every event, for what the event changed.
+const (
+	ruleIncarnation = "an incarnation never goes down in one view"
+	ruleSelf        = "nobody takes itself for other than alive unless it leaves"
+	ruleReturn      = "who is gone returns by a newer incarnation or by a takeover only"
+	ruleTakeover    = "a name is taken over only if it left, or has been dead for long enough"
+	ruleTransition  = "states change along the arrows"
+	ruleOrder       = "events of one member are in order"
+	ruleEvents      = "events tell what the table holds"
+	ruleSilent      = "no state changes in silence"
+	ruleInvented    = "nobody knows a newer incarnation than its member had"
+	ruleAccusation  = "a suspicion is due to a probe that failed"
+	ruleVerdict     = "a death is due to a suspicion that ended"
+	ruleFarewell    = "who left has said so"
+	rulePatience    = "a suspicion lasts for its least time"
+	ruleForget      = "only who has been gone for long enough is forgotten"
+	ruleTable       = "a table holds no more members than there are"
+	ruleQueue       = "a queue holds one message a member at most"
+	ruleTimers      = "timers stay within their bound, and none is left overdue"
+	ruleHealth      = "the health score stays within its bounds"
+	rulePacket      = "a packet has room for what it carries"
+	ruleQuiet       = "nobody is suspected while nothing is wrong"
+	ruleSettle      = "once faults have ended all views agree in time"
+	ruleLeak        = "a cluster at rest has nothing left queued, remembered or running"
+)
+
+// state is what a view holds of a member.
+type state uint8
+
+const (
+	unknown state = iota
+	alive
+	suspect
+	dead
+	left
+)
+
+func (s state) gone() bool { return s == unknown || s >= dead }
+
+func stateOf(s swim.State) state { return state(s) + 1 }
+
+// entry is what one node is known to believe of another.
+type entry struct {
+	since       int64 // when the state changed, by the believer's clock
+	incarnation uint32
+	meta        uint32
+	moves       uint16
+	state       state
+	present     bool // by the events: joined, and did not leave
+	accused     bool // by the events: suspect
+	agrees      bool // with the truth
+}
+
+// view is what one node is known to believe.
+type view struct {
+	entries []entry
+	ids     []int32 // who has an ID in the core
+	self    uint32  // own incarnation
+	known   int     // members known before the turn
+	wrong   int     // entries that do not agree with the truth
+	counts  bool    // the node is a member: its view is to agree
+}
+
+// truth is what is so of a node.
+type truth struct {
+	member      bool // it is up, let in and not leaving
+	incarnation uint32
+	highest     uint32 // incarnation it ever had
+	meta        uint32
+	accused     []uint32 // incarnations at which a probe of it failed
+	condemned   []uint32 // incarnations at which a suspicion of it ended
+	farewells   []uint32 // incarnations at which it left
+}
+
+// checker holds the cluster against the rules, and measures.
+type checker struct {
+	s       *Sim
+	views   []view
+	truths  []truth
+	touched []int32 // subjects of the messages of a turn
+	open    []int   // detections that are not complete
+	wrong   int     // entries of members' views that do not agree
+	agreed  int64   // since when none is
+	news    int64   // when something last changed
+}
+
+// newChecker returns a checker, or nil, which checks nothing.
+func newChecker(s *Sim) *checker {
+	if s.cfg.Unchecked {
+		return nil
+	}
+	c := &checker{s: s, views: make([]view, s.cfg.N), truths: make([]truth, s.cfg.N)}
+	for i := range c.views {
+		c.views[i].entries = make([]entry, s.cfg.N)
+		for x := range c.views[i].entries {
+			c.judge(int32(i), int32(x))
+		}
+	}
+	return c
+}
+
+// turn checks what a node put out.
+func (c *checker) turn(n *node, out *swim.Output) {
+	if c == nil {
+		return
+	}
+	v := &c.views[n.id]
+	for _, id := range out.Forgotten {
+		c.forgotten(n, v, id)
+	}
+	for i := range out.Events { // what changed may be due to them
+		ev := &out.Events[i]
+		switch ev.Kind {
+		case swim.EventProbeFailed:
+			note(&c.truths[nodeNumber(ev.Member.Name)].accused, ev.Member.Incarnation)
+		case swim.EventTimeout:
+			note(&c.truths[nodeNumber(ev.Member.Name)].condemned, ev.Member.Incarnation)
+		}
+	}
+	for i := range out.Changed {
+		c.changed(n, v, &out.Changed[i], out.Events)
+	}
+	for i := range out.Events {
+		c.event(n, v, &out.Events[i])
+	}
+	for i := range out.Changed {
+		x := nodeNumber(out.Changed[i].Name)
+		if e := &v.entries[x]; e.present == e.state.gone() && x != n.id {
+			c.s.fail(n, ruleEvents, x, fmt.Sprintf("by its events present is %v, its state is %d", e.present, e.state))
+		}
+	}
+	for i := range out.Packets {
+		c.packet(n, &out.Packets[i])
+	}
+	c.self(n, v)
+	c.bounds(n, v, out)
+}
+
+// forgotten checks that a member may be forgotten, and forgets it too.
+func (c *checker) forgotten(n *node, v *view, id swim.ID) {
+	if int(id) >= len(v.ids) || v.ids[id] < 0 {
+		c.s.fail(n, ruleForget, -1, fmt.Sprintf("ID %d is nobody's", id))
+		return
+	}
+	x := v.ids[id]
+	v.ids[id] = -1
+	e := &v.entries[x]
+	if age := c.clock(n) - e.since; !e.state.gone() || age <= int64(c.s.cfg.Core.GossipToTheDeadTime) {
+		c.s.fail(n, ruleForget, x, fmt.Sprintf("state %d for %v", e.state, time.Duration(age)))
+	}
+	c.set(n.id, x, entry{})
+}
+
+// changed checks a visible change of a member.
+func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event) {
+	x := nodeNumber(m.Name)
+	for int(m.ID) >= len(v.ids) {
+		v.ids = append(v.ids, -1)
+	}
+	v.ids[m.ID] = x
+	old := v.entries[x]
+	now := old
+	now.state, now.incarnation, now.since = stateOf(m.State), m.Incarnation, int64(m.Since.Sub(start))
+	now.meta = binary.BigEndian.Uint32(m.Meta)
+	_, now.moves = nodeAt(m.Addr)
+	c.s.mix(uint64(n.id)<<32|uint64(x), uint64(m.Incarnation)<<8|uint64(now.state))
+	if c.s.cfg.Trace != nil {
+		c.s.tracef("%s believes %s is %v at %d", n.name, m.Name, m.State, m.Incarnation)
+	}
+	c.news = c.s.now
+	c.set(n.id, x, now)
+	if x == n.id {
+		return // see self
+	}
+	t := &c.truths[x]
+	moved := now.moves != old.moves && old.state != unknown
+	if moved {
+		c.takeover(n, x, old, events)
+	} else if old.state != unknown && m.Incarnation < old.incarnation {
+		c.s.fail(n, ruleIncarnation, x, fmt.Sprintf("%d after %d", m.Incarnation, old.incarnation))
+	}
+	if m.Incarnation > t.highest {
+		c.s.fail(n, ruleInvented, x, fmt.Sprintf("%d, but it had at most %d", m.Incarnation, t.highest))
+	}
+	switch now.state {
+	case alive:
+		if old.state != unknown && m.Incarnation <= old.incarnation && !moved {
+			c.s.fail(n, ruleReturn, x, fmt.Sprintf("alive at %d after state %d at %d", m.Incarnation, old.state, old.incarnation))
+		}
+	case suspect:
+		if old.state != alive {
+			c.s.fail(n, ruleTransition, x, fmt.Sprintf("suspect after state %d", old.state))
+		}
+		if !slices.Contains(t.accused, m.Incarnation) && !slices.Contains(t.condemned, m.Incarnation) {
+			c.s.fail(n, ruleAccusation, x, fmt.Sprintf("suspect at %d, where no probe failed", m.Incarnation))
+		}
+	case dead, left:
+		if old.state != alive && old.state != suspect {
+			c.s.fail(n, ruleTransition, x, fmt.Sprintf("state %d after state %d", now.state, old.state))
+		}
+		c.gone(n, x, now)
+	}
+}
+
+// takeover checks that a member may be at another address.
+func (c *checker) takeover(n *node, x int32, old entry, events []swim.Event) {
+	reclaim := c.s.cfg.Core.DeadNodeReclaimTime
+	long := reclaim > 0 && c.clock(n)-old.since > int64(reclaim)
+	if old.state != left && !(old.state == dead && long) {
+		c.s.fail(n, ruleTakeover, x, fmt.Sprintf("it was in state %d", old.state))
+	}
+	for i := range events {
+		if events[i].Kind == swim.EventMoved && nodeNumber(events[i].Member.Name) == x {
+			c.s.result.Takeovers++
+			return
+		}
+	}
+	c.s.fail(n, ruleEvents, x, "it moved without an event")
+}
+
+// gone checks why a member is taken for dead or left, and measures.
+func (c *checker) gone(n *node, x int32, now entry) {
+	t := &c.truths[x]
+	if now.state == left {
+		if !slices.Contains(t.farewells, now.incarnation) {
+			c.s.fail(n, ruleFarewell, x, fmt.Sprintf("left at %d, where it never did", now.incarnation))
+		}
+	} else {
+		if !slices.Contains(t.condemned, now.incarnation) {
+			c.s.fail(n, ruleVerdict, x, fmt.Sprintf("dead at %d, where no suspicion ended", now.incarnation))
+		}
+		subject := &c.s.nodes[x]
+		if subject.up && !subject.leaving && c.s.healthy(subject) {
+			c.s.result.FalsePositives++
+			if c.s.healthy(n) {
+				c.s.result.FalsePositivesHealthy++
+			}
+		}
+	}
+	c.detected(n, x)
+}
+
+// event checks an event against those before it.
+func (c *checker) event(n *node, v *view, ev *swim.Event) {
+	x := nodeNumber(ev.Member.Name)
+	e := &v.entries[x]
+	bad := ""
+	switch ev.Kind {
+	case swim.EventJoin:
+		if e.present {
+			bad = "join of a member that is there"
+		}
+		e.present, e.accused = true, false
+	case swim.EventLeave:
+		if !e.present {
+			bad = "leave of a member that is not there"
+		}
+		e.present, e.accused = false, false
+	case swim.EventUpdate:
+		if !e.present {
+			bad = "update of a member that is not there"
+		}
+	case swim.EventSuspect:
+		c.s.result.Suspicions++
+		if !e.present || ev.Member.State != swim.StateSuspect {
+			bad = "suspicion of a member that is not there"
+		}
+		if c.s.cfg.Quiet {
+			c.s.fail(n, ruleQuiet, x, "suspected")
+		}
+		e.accused = true
+	case swim.EventTimeout:
+		if !e.accused {
+			bad = "end of a suspicion that did not begin"
+		}
+		c.timeout(n, v, ev, x)
+	case swim.EventRefute:
+		c.s.result.Refutations++
+	case swim.EventConflict:
+		c.s.result.Conflicts++
+	case swim.EventStreamOnly:
+		c.s.result.StreamOnly++
+	case swim.EventMoved:
+		if !e.present {
+			bad = "move of a member that is not there"
+		}
+	}
+	if bad != "" {
+		c.s.fail(n, ruleOrder, x, bad)
+	}
+	c.s.mix(uint64(ev.Kind)<<32|uint64(n.id), uint64(x))
+}
+
+// timeout checks that a suspicion did not end too early.
+func (c *checker) timeout(n *node, v *view, ev *swim.Event, x int32) {
+	lasted := time.Duration(c.clock(n)) - ev.Member.Since.Sub(start)
+	if least := shortestSuspicion(c.s.cfg.Core, min(v.known, n.core.NumKnown())); lasted < least {
+		c.s.fail(n, rulePatience, x, fmt.Sprintf("%v, the least is %v", lasted, least))
+	}
+}
+
+// packet checks what a packet carries.
+func (c *checker) packet(n *node, p *swim.Packet) {
+	size := -2
+	for _, m := range p.Messages {
+		size += len(m) + 2
+	}
+	if size > c.s.cfg.Room {
+		c.s.fail(n, rulePacket, -1, fmt.Sprintf("%d bytes, there is room for %d", size, c.s.cfg.Room))
+	}
+}
+
+// self checks what a node thinks of itself, and notes it as the truth.
+func (c *checker) self(n *node, v *view) {
+	self := n.core.Self()
+	if !n.leaving && self.State != swim.StateAlive || n.leaving && self.State != swim.StateLeft {
+		c.s.fail(n, ruleSelf, n.id, fmt.Sprintf("%v, leaving is %v", self.State, n.leaving))
+	}
+	if self.Incarnation < v.self {
+		c.s.fail(n, ruleIncarnation, n.id, fmt.Sprintf("own: %d after %d", self.Incarnation, v.self))
+	}
+	v.self = self.Incarnation
+	t := &c.truths[n.id]
+	t.highest = max(t.highest, self.Incarnation)
+	if meta := binary.BigEndian.Uint32(self.Meta); t.incarnation != self.Incarnation || t.meta != meta {
+		t.incarnation, t.meta = self.Incarnation, meta
+		c.news = c.s.now
+		c.reconsider(n.id)
+	}
+}
+
+// bounds checks what a node keeps.
+func (c *checker) bounds(n *node, v *view, out *swim.Output) {
+	r := &c.s.result
+	known, queued, timers := n.core.NumKnown(), n.core.NumQueued(), n.core.NumTimers()
+	v.known = known
+	r.MaxKnown, r.MaxQueued, r.MaxTimers = max(r.MaxKnown, known), max(r.MaxQueued, queued), max(r.MaxTimers, timers)
+	if known > c.s.cfg.N {
+		c.s.fail(n, ruleTable, -1, fmt.Sprintf("%d members known of %d", known, c.s.cfg.N))
+	}
+	if queued > known {
+		c.s.fail(n, ruleQueue, -1, fmt.Sprintf("%d messages queued about %d members", queued, known))
+	}
+	if timers > maxTimers(known) {
+		c.s.fail(n, ruleTimers, -1, fmt.Sprintf("%d timers, the bound is %d", timers, maxTimers(known)))
+	}
+	if out.Health < 0 || out.Health >= max(1, c.s.cfg.Core.AwarenessMaxMultiplier) {
+		c.s.fail(n, ruleHealth, -1, fmt.Sprintf("%d", out.Health))
+	}
+}
+
+// heard notes that a node heard of a member.
+func (c *checker) heard(n *node, subject string) {
+	if c != nil {
+		c.touched = append(c.touched, nodeNumber(subject))
+	}
+}
+
+// settleHeard checks that hearing of members changed nothing that was not told.
+func (c *checker) settleHeard(n *node) {
+	if c == nil {
+		return
+	}
+	v := &c.views[n.id]
+	for _, x := range c.touched {
+		if x == n.id || !n.up {
+			continue
+		}
+		m, ok := n.core.Member(c.s.nodes[x].name)
+		e := &v.entries[x]
+		if !ok {
+			if e.state != unknown {
+				c.s.fail(n, ruleSilent, x, "it is forgotten")
+			}
+			continue
+		}
+		if stateOf(m.State) != e.state {
+			c.s.fail(n, ruleSilent, x, fmt.Sprintf("state %d, told was %d", stateOf(m.State), e.state))
+		}
+		if m.Incarnation < e.incarnation {
+			c.s.fail(n, ruleIncarnation, x, fmt.Sprintf("%d after %d", m.Incarnation, e.incarnation))
+		}
+		if m.Incarnation > c.truths[x].highest {
+			c.s.fail(n, ruleInvented, x, fmt.Sprintf("%d, but it had at most %d", m.Incarnation, c.truths[x].highest))
+		}
+		e.incarnation = m.Incarnation
+	}
+	c.touched = c.touched[:0]
+}
+
+// clock is what a node's clock says, in nanoseconds since the start.
+func (c *checker) clock(n *node) int64 { return c.s.now + int64(n.clock) }
+
+// note adds an incarnation to a set.
+func note(set *[]uint32, incarnation uint32) {
+	if !slices.Contains(*set, incarnation) {
+		*set = append(*set, incarnation)
+	}
+}

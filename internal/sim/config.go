@@ -1,0 +1,136 @@
+package sim
+
+import (
+	"io"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// MaxNodes is how many nodes a simulation can have.
+const MaxNodes = 1 << 16
+
+// Config says what is simulated. The zero value of every field but N has a meaning.
+type Config struct {
+	Seed uint64 // of everything that is random
+	N    int    // nodes, 1 to MaxNodes
+
+	// Core is what every node is made from; Name and Rand are set for each. Without a ProbeInterval and a GossipInterval
+	// it is LAN().
+	Core swim.Config
+
+	// Link is how packets and streams fare between any two nodes when no fault says otherwise. Without a latency it is
+	// 1 ms to 2 ms.
+	Link Link
+
+	Room          int           // bytes of messages in a packet; 0: 1398, as with the defaults of a Memberlist
+	StreamTimeout time.Duration // after which an exchange over a stream is given up; 0: 10 s
+
+	// Start says how the cluster comes about: it is settled at the start, or the nodes join one after the other.
+	Start Start
+	// JoinEvery is the time between two joins, of Joining.
+	JoinEvery time.Duration
+	// JoinRetry is when a join that failed is tried again; 0: 1 s.
+	JoinRetry time.Duration
+	// View is how many others each node knows at the start, of Settled; 0: all. It is for clusters whose tables would not
+	// fit into memory: a table entry takes some 300 bytes, and there are N * N.
+	View int
+
+	Faults []Fault
+
+	// Unchecked leaves out the checker, and what is measured by it: detections, false positives and agreement.
+	Unchecked bool
+
+	// Quiet says that nothing is wrong that could get anybody suspected: it is a violation if somebody is.
+	Quiet bool
+
+	// Trace, if any, gets a line for each thing that happens.
+	Trace io.Writer
+
+	// Tamper breaks nodes on purpose, to test the checker.
+	Tamper Tamper
+}
+
+// Start says how a cluster comes about.
+type Start uint8
+
+// How a cluster comes about.
+const (
+	Settled Start = iota // every node knows every other from the start, and no news is on its way
+	Joining              // node 0 is alone, the others join through it
+)
+
+// Tamper is a set of hooks, each of which may be nil, between a node and the world.
+type Tamper struct {
+	Config func(node int, cfg *swim.Config)                                    // a core is about to be made
+	In     func(node int, core *swim.Core, m wire.Message) (keep bool)         // a message is about to be handled
+	Out    func(node int, core *swim.Core, now time.Time, output *swim.Output) // a turn has ended
+}
+
+// LAN is the core of a Memberlist with DefaultLANConfig.
+func LAN() swim.Config {
+	return swim.Config{
+		DefaultPort:             port,
+		ProbeInterval:           time.Second,
+		ProbeTimeout:            500 * time.Millisecond,
+		IndirectChecks:          3,
+		SuspicionMult:           4,
+		SuspicionMaxTimeoutMult: 6,
+		AwarenessMaxMultiplier:  8,
+		GossipInterval:          200 * time.Millisecond,
+		GossipNodes:             3,
+		GossipToTheDeadTime:     30 * time.Second,
+		RetransmitMult:          4,
+		PushPullInterval:        30 * time.Second,
+	}
+}
+
+// WAN is the core of a Memberlist with DefaultWANConfig.
+func WAN() swim.Config {
+	c := LAN()
+	c.SuspicionMult = 6
+	c.PushPullInterval = 60 * time.Second
+	c.ProbeInterval = 5 * time.Second
+	c.ProbeTimeout = 3 * time.Second
+	c.GossipInterval = 500 * time.Millisecond
+	c.GossipNodes = 4
+	c.GossipToTheDeadTime = 60 * time.Second
+	return c
+}
+
+// Local is the core of a Memberlist with DefaultLocalConfig.
+func Local() swim.Config {
+	c := LAN()
+	c.IndirectChecks = 1
+	c.RetransmitMult = 2
+	c.SuspicionMult = 3
+	c.PushPullInterval = 15 * time.Second
+	c.ProbeTimeout = 200 * time.Millisecond
+	c.GossipInterval = 100 * time.Millisecond
+	c.GossipToTheDeadTime = 15 * time.Second
+	return c
+}
+
+// withDefaults fills in what the zero values mean.
+func (c Config) withDefaults() Config {
+	if c.Core.ProbeInterval == 0 && c.Core.GossipInterval == 0 {
+		c.Core = LAN()
+	}
+	if c.Link.Latency == (Latency{}) {
+		c.Link.Latency = Latency{Kind: Uniform, Min: time.Millisecond, Spread: time.Millisecond}
+	}
+	if c.Room == 0 {
+		c.Room = 1400 - wire.CompoundHeaderSize
+	}
+	if c.StreamTimeout == 0 {
+		c.StreamTimeout = 10 * time.Second
+	}
+	if c.JoinRetry == 0 {
+		c.JoinRetry = time.Second
+	}
+	if c.View == 0 || c.View > c.N-1 {
+		c.View = c.N - 1
+	}
+	return c
+}

@@ -1,0 +1,243 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Kind says what a fault does.
+type Kind uint8
+
+// The faults. Of links, Nodes are the senders and To the receivers, nil being all (of Partition and Bandwidth: see there).
+const (
+	Loss      Kind = iota // packets are lost with probability Rate
+	Duplicate             // packets arrive twice with probability Rate
+	Reorder               // packets come later by Delay with probability Rate
+	Delay                 // packets and streams take longer by Delay
+	Cut                   // nothing gets through, in this direction
+	Partition             // nothing gets through between Nodes and To (nil: all others), in both directions
+	NoPackets             // packets are lost, in both directions; streams work
+	NoStreams             // exchanges over streams fail with probability Rate, in both directions
+	Bandwidth             // Nodes can send but Bytes per second
+	Refuse                // sending a packet fails with an error that blames the receiver
+
+	Slow    // Nodes take Delay to handle each packet, one after the other
+	Pause   // Nodes stand still: timers and packets are late by up to For
+	Jump    // the clocks of Nodes jump by Delay, which may be negative
+	Crash   // Nodes stop at once; after For, unless 0, they start anew
+	Amnesia // as Crash, and they know nobody but the seeds and announce other metadata after it
+	Move    // as Crash, and they are at another address after it
+	Leave   // Nodes leave, and stop when that is told; after For, unless 0, they start anew
+	Meta    // Nodes announce new metadata, and again every Delay (unless 0) during For
+	Join    // Nodes join To (nil: the seeds), as an operator may have them do
+
+	numKinds
+)
+
+var kindNames = [numKinds]string{"loss", "duplicate", "reorder", "delay", "cut", "partition", "no packets", "no streams",
+	"bandwidth", "refuse", "slow", "pause", "jump", "crash", "amnesia", "move", "leave", "meta", "join"}
+
+// String returns the kind's name in lower case.
+func (k Kind) String() string {
+	if k < numKinds {
+		return kindNames[k]
+	}
+	return "unknown"
+}
+
+// Kinds returns all kinds of faults.
+func Kinds() []Kind {
+	kinds := make([]Kind, numKinds)
+	for i := range kinds {
+		kinds[i] = Kind(i)
+	}
+	return kinds
+}
+
+// ofLinks reports whether the kind is a rule of the network while it is active.
+func (k Kind) ofLinks() bool { return k <= Refuse }
+
+// Fault is one thing that goes wrong, at a time and for a time.
+type Fault struct {
+	Kind  Kind
+	At    time.Duration // since the start
+	For   time.Duration // 0: it strikes once, or does not end
+	Nodes []int         // nil: all
+	To    []int
+	Rate  float64
+	Delay time.Duration
+	Bytes int
+}
+
+// String describes the fault in one line.
+func (f Fault) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v at %v", f.Kind, f.At)
+	if f.For > 0 {
+		fmt.Fprintf(&b, " for %v", f.For)
+	}
+	if f.Nodes != nil {
+		fmt.Fprintf(&b, ", nodes %v", f.Nodes)
+	}
+	if f.To != nil {
+		fmt.Fprintf(&b, ", to %v", f.To)
+	}
+	if f.Rate != 0 {
+		fmt.Fprintf(&b, ", rate %.2f", f.Rate)
+	}
+	if f.Delay != 0 {
+		fmt.Fprintf(&b, ", delay %v", f.Delay)
+	}
+	if f.Bytes != 0 {
+		fmt.Fprintf(&b, ", %d bytes/s", f.Bytes)
+	}
+	return b.String()
+}
+
+// lastEnd returns when the last of the faults has ended.
+func lastEnd(faults []Fault) time.Duration {
+	var end time.Duration
+	for i := range faults {
+		end = max(end, faults[i].At+faults[i].For)
+	}
+	return end
+}
+
+// begin makes fault i happen.
+func (s *Sim) begin(i int) {
+	f := &s.cfg.Faults[i]
+	s.tracef("begin %v", f)
+	if f.Kind.ofLinks() {
+		s.rules = append(s.rules, s.compile(i))
+	}
+	s.strike(i)
+	s.impair(f, 1)
+	switch {
+	case f.For > 0:
+		s.schedule(f.For, event{kind: eventEnd, arg: uint32(i)})
+	case f.Kind == Jump:
+		s.impair(f, -1)
+	}
+	if f.Kind == Meta && f.Delay > 0 && f.For > f.Delay {
+		s.schedule(f.Delay, event{kind: eventAgain, arg: uint32(i)})
+	}
+}
+
+// strike is the part of a fault's beginning that befalls nodes.
+func (s *Sim) strike(i int) {
+	f := &s.cfg.Faults[i]
+	for _, n := range s.those(f.Nodes) {
+		if !n.up && f.Kind != Slow && f.Kind != Pause {
+			continue
+		}
+		switch f.Kind {
+		case Slow:
+			n.slow = f.Delay
+		case Pause:
+			n.paused++
+		case Jump:
+			s.jump(n, f.Delay)
+		case Crash, Amnesia, Move:
+			s.crash(n)
+		case Leave:
+			s.leave(n)
+		case Meta:
+			s.announce(n, n.meta+1)
+		case Join:
+			s.rejoin(n, f.To)
+		case Bandwidth:
+			n.bandwidth = f.Bytes
+			continue // it has an effect when something waits
+		default:
+			continue
+		}
+		if f.Kind != Slow {
+			s.result.Fired[f.Kind]++
+		}
+	}
+}
+
+// again makes a fault that goes on strike once more.
+func (s *Sim) again(i int) {
+	f := &s.cfg.Faults[i]
+	s.strike(i)
+	if time.Duration(s.now)+f.Delay < f.At+f.For {
+		s.schedule(f.Delay, event{kind: eventAgain, arg: uint32(i)})
+	}
+}
+
+// end undoes what fault i did while it was active.
+func (s *Sim) end(i int) {
+	f := &s.cfg.Faults[i]
+	s.tracef("end %v", f)
+	if f.Kind.ofLinks() {
+		s.rules = slices.DeleteFunc(s.rules, func(r rule) bool { return r.fault == i })
+	}
+	s.impair(f, -1)
+	for _, n := range s.those(f.Nodes) {
+		switch f.Kind {
+		case Slow:
+			n.slow = 0
+		case Pause:
+			if n.paused--; n.paused == 0 {
+				s.resume(n)
+			}
+		case Bandwidth:
+			n.bandwidth = s.cfg.Link.Bandwidth
+		case Crash, Amnesia, Move, Leave:
+			s.restart(n, f.Kind)
+		}
+	}
+}
+
+// compile makes the rule of a fault of links.
+func (s *Sim) compile(i int) rule {
+	f := &s.cfg.Faults[i]
+	r := rule{fault: i, kind: f.Kind, from: newSet(f.Nodes, s.cfg.N), to: newSet(f.To, s.cfg.N)}
+	r.both = f.Kind == Partition || f.Kind == NoPackets || f.Kind == NoStreams
+	if f.Kind == Partition && f.To == nil {
+		r.to = make(set, len(r.from))
+		for j := range r.from {
+			r.to[j] = ^r.from[j]
+		}
+	}
+	return r
+}
+
+// those returns the nodes of the given numbers, or all.
+func (s *Sim) those(nodes []int) []*node {
+	var all []*node
+	if nodes == nil {
+		for i := range s.nodes {
+			all = append(all, &s.nodes[i])
+		}
+		return all
+	}
+	for _, i := range nodes {
+		all = append(all, &s.nodes[i])
+	}
+	return all
+}
+
+// impair counts the faults that nodes are under.
+func (s *Sim) impair(f *Fault, delta int) {
+	if f.Kind == Meta || f.Kind == Join {
+		return
+	}
+	nodes := s.those(f.Nodes)
+	if f.Kind.ofLinks() && f.To != nil {
+		nodes = append(nodes, s.those(f.To)...)
+	}
+	for _, n := range nodes {
+		n.faults += delta
+		n.impaired = s.now
+	}
+}
+
+// healthy reports whether a node is under no fault, and was under none for so long that nobody can suspect it still for
+// that.
+func (s *Sim) healthy(n *node) bool {
+	return n.faults == 0 && (n.impaired < 0 || s.now-n.impaired > int64(s.patience))
+}

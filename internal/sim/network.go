@@ -1,0 +1,248 @@
+package sim
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"net/netip"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// port is every node's.
+const port = 7946
+
+// packet is a packet on its way. Its messages are all in buf, each ending where ends says.
+type packet struct {
+	buf    []byte
+	ends   []int32
+	from   netip.AddrPort
+	moves  uint16 // of the receiver's address
+	copies int8   // on the way
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+var errRefused = errors.New("refused by the simulated network")
+
+// address is where a node is that moved so often: 10.moves.hi.lo.
+func address(node int32, moves uint16) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(moves), byte(node >> 8), byte(node)}), port)
+}
+
+// nodeAt reads an address; the node may be elsewhere by now, or not exist.
+func nodeAt(a netip.AddrPort) (node int32, moves uint16) {
+	ip := a.Addr().As4()
+	return int32(binary.BigEndian.Uint16(ip[2:])), uint16(ip[1])
+}
+
+// wireSize is how many bytes a packet's messages take in a datagram, compound and checksum included.
+func wireSize(p *swim.Packet) int {
+	size := 0
+	for _, m := range p.Messages {
+		size += len(m)
+	}
+	if k := len(p.Messages); k > 1 {
+		size += wire.CompoundHeaderSize + k*wire.CompoundPartOverhead
+	}
+	if p.Checksum {
+		size += wire.ChecksumSize
+	}
+	return size
+}
+
+// send puts a packet on its way. It returns an error if the network refuses it.
+func (s *Sim) send(n *node, p *swim.Packet) error {
+	if len(p.Messages) == 0 {
+		return nil
+	}
+	size := wireSize(p)
+	n.counts.PacketsOut++
+	n.counts.BytesOut += uint64(size)
+	for _, m := range p.Messages {
+		s.result.Sent[m[0]&15]++
+	}
+	i := s.newPacket()
+	pk := &s.packets[i]
+	for _, m := range p.Messages {
+		pk.buf = append(pk.buf, m...)
+		pk.ends = append(pk.ends, int32(len(pk.buf)))
+	}
+	pk.from = address(n.id, n.moves)
+	to, moves := nodeAt(p.To.AddrPort)
+	pk.moves = moves
+	s.mix(uint64(n.id)<<32|uint64(to), uint64(crc32.Update(0, castagnoli, pk.buf)))
+	if s.cfg.Trace != nil {
+		s.traceSend(n, to, pk, size)
+	}
+	err := s.route(n, to, i, size)
+	if s.packets[i].copies == 0 {
+		s.result.Lost++
+		s.freePacket(i)
+	}
+	return err
+}
+
+// route decides when a packet arrives: never, once or twice.
+func (s *Sim) route(n *node, to int32, i uint32, size int) error {
+	if int(to) >= len(s.nodes) {
+		return nil
+	}
+	wait, ok := s.queueUp(n, size)
+	if !ok {
+		return nil
+	}
+	link := &s.cfg.Link
+	copies := 1
+	if link.Loss > 0 && s.rand.Float64() < link.Loss {
+		return nil
+	}
+	if link.Duplicate > 0 && s.rand.Float64() < link.Duplicate {
+		copies++
+	}
+	if link.Reorder > 0 && s.rand.Float64() < link.Reorder {
+		wait += link.ReorderBy
+	}
+	for j := range s.rules {
+		r := &s.rules[j]
+		if !r.applies(n.id, to) {
+			continue
+		}
+		f := &s.cfg.Faults[r.fault]
+		switch r.kind {
+		case Cut, Partition, NoPackets:
+			s.result.Fired[r.kind]++
+			return nil
+		case Refuse:
+			s.result.Fired[r.kind]++
+			return errRefused
+		case Loss:
+			if s.rand.Float64() < f.Rate {
+				s.result.Fired[r.kind]++
+				return nil
+			}
+		case Duplicate:
+			if s.rand.Float64() < f.Rate {
+				s.result.Fired[r.kind]++
+				copies++
+			}
+		case Reorder:
+			if s.rand.Float64() < f.Rate {
+				s.result.Fired[r.kind]++
+				wait += f.Delay
+			}
+		case Delay:
+			s.result.Fired[r.kind]++
+			wait += f.Delay
+		}
+	}
+	for range copies {
+		s.packets[i].copies++
+		s.schedule(wait+link.Latency.draw(s.rand), event{kind: eventPacket, node: to, arg: i})
+	}
+	return nil
+}
+
+// queueUp is how long a packet waits for its sender's bandwidth, if it does not wait for too long.
+func (s *Sim) queueUp(n *node, size int) (wait time.Duration, ok bool) {
+	if n.bandwidth == 0 {
+		return 0, true
+	}
+	n.lineFree = max(n.lineFree, s.now)
+	wait = time.Duration(n.lineFree - s.now)
+	if wait > 0 {
+		s.result.Fired[Bandwidth]++
+	}
+	if wait > MaxBacklog {
+		return 0, false
+	}
+	n.lineFree += int64(size) * int64(time.Second) / int64(n.bandwidth)
+	return wait, true
+}
+
+func (s *Sim) newPacket() uint32 {
+	if k := len(s.sparePackets); k > 0 {
+		i := s.sparePackets[k-1]
+		s.sparePackets = s.sparePackets[:k-1]
+		return i
+	}
+	s.packets = append(s.packets, packet{})
+	return uint32(len(s.packets) - 1)
+}
+
+func (s *Sim) freePacket(i uint32) {
+	p := &s.packets[i]
+	p.buf, p.ends = p.buf[:0], p.ends[:0]
+	s.sparePackets = append(s.sparePackets, i)
+}
+
+// maxInbox is how many packets wait at a node that is slow or stands still, as in a socket's buffer.
+const maxInbox = 1024
+
+// arrive hands a packet to the node at its address, which handles it now or later.
+func (s *Sim) arrive(n *node, i uint32) {
+	p := &s.packets[i]
+	if !n.up || p.moves != n.moves {
+		s.result.Lost++
+		s.release(i)
+		return
+	}
+	if n.paused == 0 && n.slow == 0 && n.inbox.len() == 0 {
+		s.handle(n, i)
+		return
+	}
+	if n.inbox.len() >= maxInbox {
+		s.result.Lost++
+		s.release(i)
+		return
+	}
+	if n.slow > 0 {
+		s.result.Fired[Slow]++
+	}
+	n.inbox.push(i)
+	if n.paused == 0 && !n.handling {
+		n.handling = true
+		s.schedule(n.slow, event{kind: eventHandle, node: n.id, life: n.life})
+	}
+}
+
+// handleNext handles the first packet that waits.
+func (s *Sim) handleNext(n *node) {
+	n.handling = false
+	if n.paused > 0 || n.inbox.len() == 0 {
+		return
+	}
+	s.handle(n, n.inbox.pop())
+	if n.up && n.inbox.len() > 0 {
+		n.handling = true
+		s.schedule(n.slow, event{kind: eventHandle, node: n.id, life: n.life})
+	}
+}
+
+// release takes one copy of a packet off the way.
+func (s *Sim) release(i uint32) {
+	p := &s.packets[i]
+	if p.copies--; p.copies == 0 {
+		s.freePacket(i)
+	}
+}
+
+// inbox is a queue of packets.
+type inbox struct {
+	packets []uint32
+	head    int
+}
+
+func (q *inbox) len() int { return len(q.packets) - q.head }
+
+func (q *inbox) push(i uint32) { q.packets = append(q.packets, i) }
+
+func (q *inbox) pop() uint32 {
+	i := q.packets[q.head]
+	if q.head++; q.head == len(q.packets) {
+		q.packets, q.head = q.packets[:0], 0
+	}
+	return i
+}

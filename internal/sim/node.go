@@ -1,0 +1,303 @@
+package sim
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// never is the time of what does not happen.
+const never = math.MaxInt64
+
+// node is one member of the cluster: a core, and what its driver keeps.
+type node struct {
+	id       int32
+	life     uint32 // counts starts
+	name     string
+	core     *swim.Core
+	up       bool
+	joined   bool // it has been let in by a member that is in
+	leaving  bool
+	handling bool // an eventHandle is scheduled
+	syncing  bool // a push/pull of its own is under way
+	moves    uint16
+	paused   int // faults that make it stand still
+	faults   int // faults that it is under
+	impaired int64
+	meta     uint32        // version of the metadata announced
+	clock    time.Duration // how far its clock is ahead
+	slow     time.Duration
+	armed    int64 // when its timer event is scheduled
+	inbox    inbox
+
+	bandwidth int   // bytes per second; 0: any
+	lineFree  int64 // when what it sent has left
+
+	peers  []int32 // whom to join; kept over a crash
+	counts NodeCounts
+}
+
+// versions are what every node announces.
+var versions = swim.Versions{1, 5, 2, 0, 0, 0}
+
+// noticeLeave is the notice of a Leave.
+const noticeLeave = 1
+
+// time is what the node's clock says.
+func (s *Sim) time(n *node) time.Time { return start.Add(time.Duration(s.now) + n.clock) }
+
+// boot makes a node's core, which knows only itself, and starts its loops.
+func (s *Sim) boot(n *node) {
+	n.life++
+	cfg := s.cfg.Core
+	cfg.Name = n.name
+	cfg.Rand = rand.New(rand.NewPCG(s.cfg.Seed, uint64(n.life)<<32|uint64(n.id+1)))
+	if s.cfg.Tamper.Config != nil {
+		s.cfg.Tamper.Config(int(n.id), &cfg)
+	}
+	n.core = swim.New(cfg)
+	n.core.SetRoom(s.cfg.Room)
+	n.up, n.joined, n.leaving, n.handling, n.syncing = true, false, false, false, false
+	n.armed, n.lineFree = never, 0
+	s.check.boot(n)
+	s.announce(n, n.meta)
+	n.core.Start(s.time(n))
+	s.arm(n)
+}
+
+// announce makes a version of the metadata known.
+func (s *Sim) announce(n *node, meta uint32) {
+	n.meta = meta
+	n.core.Announce(s.time(n), address(n.id, n.moves), binary.BigEndian.AppendUint32(nil, meta), versions, 0)
+	s.turn(n)
+}
+
+// crash stops a node at once.
+func (s *Sim) crash(n *node) {
+	if !n.up {
+		return
+	}
+	s.remember(n)
+	s.check.crashed(n)
+	s.stop(n)
+}
+
+// stop ends a life.
+func (s *Sim) stop(n *node) {
+	n.up, n.joined, n.core = false, false, nil
+	for n.inbox.len() > 0 {
+		s.release(n.inbox.pop())
+	}
+	s.check.stopped(n)
+	s.tracef("%s is down", n.name)
+}
+
+// remember keeps a few of the members that a node believes in, to join them after a restart.
+func (s *Sim) remember(n *node) {
+	n.peers = n.peers[:0]
+	s.members = n.core.Members(s.members[:0])
+	for i := range s.members {
+		if m := &s.members[i]; m.State == swim.StateAlive && len(n.peers) < 5 {
+			if id, _ := nodeAt(m.Addr); id != n.id {
+				n.peers = append(n.peers, id)
+			}
+		}
+	}
+}
+
+// restart begins a new life after a fault.
+func (s *Sim) restart(n *node, why Kind) {
+	if n.up {
+		if !n.leaving {
+			return
+		}
+		s.stop(n)
+	}
+	switch why {
+	case Amnesia:
+		n.peers = n.peers[:0]
+		n.meta++
+	case Move:
+		n.moves = (n.moves + 1) % 256
+	}
+	s.tracef("%s starts anew", n.name)
+	s.boot(n)
+	s.tryJoin(n)
+}
+
+// leave makes a node leave; it stops when that was told, or after a while.
+func (s *Sim) leave(n *node) {
+	if n.leaving {
+		return
+	}
+	n.leaving = true
+	s.remember(n)
+	s.check.leaving(n)
+	heard := n.core.Leave(s.time(n), noticeLeave)
+	s.turn(n)
+	switch {
+	case !n.up:
+	case !heard:
+		s.stop(n)
+	default:
+		s.schedule(leaveTimeout, event{kind: eventShutdown, node: n.id, life: n.life})
+	}
+}
+
+// leaveTimeout is how long a node that leaves waits for its word to be sent.
+const leaveTimeout = 5 * time.Second
+
+// jump sets a node's clock.
+func (s *Sim) jump(n *node, by time.Duration) {
+	n.clock += by
+	n.armed = never
+	s.arm(n)
+}
+
+// resume lets a node go on that stood still.
+func (s *Sim) resume(n *node) {
+	if !n.up {
+		return
+	}
+	n.armed = never
+	s.arm(n)
+	if n.inbox.len() > 0 && !n.handling {
+		n.handling = true
+		s.schedule(0, event{kind: eventHandle, node: n.id, life: n.life})
+	}
+}
+
+// arm schedules a node's next deadline, if it is before the one scheduled.
+func (s *Sim) arm(n *node) {
+	next, ok := n.core.NextDeadline()
+	if !ok {
+		return
+	}
+	at := max(int64(next.Sub(start)-n.clock), s.now)
+	if at < n.armed {
+		n.armed = at
+		s.heap.push(event{at: at, kind: eventTimer, node: n.id, life: n.life})
+	}
+}
+
+// tick does what is due at a node.
+func (s *Sim) tick(n *node, at int64) {
+	if at != n.armed {
+		return // armed for an earlier time since, or for none
+	}
+	n.armed = never
+	if n.paused > 0 {
+		return
+	}
+	now := s.time(n)
+	if next, ok := n.core.NextDeadline(); ok && next.After(now) {
+		s.arm(n)
+		return
+	}
+	n.core.Tick(now)
+	s.turn(n)
+}
+
+// handle gives the messages of a packet to a node.
+func (s *Sim) handle(n *node, i uint32) {
+	p := &s.packets[i]
+	n.counts.PacketsIn++
+	n.counts.BytesIn += uint64(len(p.buf))
+	now, from := s.time(n), swim.Endpoint{AddrPort: p.from}
+	begin := int32(0)
+	for _, end := range p.ends {
+		s.step(n, now, from, p.buf[begin:end])
+		begin = end
+	}
+	s.release(i)
+	s.turn(n)
+	s.check.settleHeard(n)
+}
+
+// step gives one message to a node.
+func (s *Sim) step(n *node, now time.Time, from swim.Endpoint, b []byte) {
+	var err error
+	var m wire.Message
+	body, subject := b[1:], ""
+	x := &s.scratch
+	switch wire.Type(b[0]) {
+	case wire.TypePing:
+		err, m = x.ping.Parse(body, x.names), &x.ping
+	case wire.TypeIndirectPing:
+		err, m = x.indirect.Parse(body, x.names), &x.indirect
+	case wire.TypeAck:
+		err, m = x.ack.Parse(body, x.names), &x.ack
+	case wire.TypeNack:
+		err, m = x.nack.Parse(body, x.names), &x.nack
+	case wire.TypeAlive:
+		err, m = x.alive.Parse(body, x.names), &x.alive
+		subject = x.alive.Node
+	case wire.TypeSuspect:
+		err, m = x.suspect.Parse(body, x.names), &x.suspect
+		subject = x.suspect.Node
+	case wire.TypeDead:
+		err, m = x.dead.Parse(body, x.names), &x.dead
+		subject = x.dead.Node
+	default:
+		err = wire.ErrUnknownType
+	}
+	if err != nil {
+		s.fail(n, "messages can be read", -1, fmt.Sprintf("%x: %v", b, err))
+		return
+	}
+	s.result.Received[b[0]&15]++
+	if s.cfg.Tamper.In != nil && !s.cfg.Tamper.In(int(n.id), n.core, m) {
+		return
+	}
+	if ping, ok := m.(*wire.Ping); ok {
+		n.core.AnswerPing(from, ping, nil)
+		return
+	}
+	n.core.Step(now, from, m)
+	if subject != "" {
+		s.check.heard(n, subject)
+	}
+}
+
+// turn does what a node's core puts out.
+func (s *Sim) turn(n *node) {
+	out := &s.out
+	n.core.Take(out)
+	if s.cfg.Tamper.Out != nil {
+		s.cfg.Tamper.Out(int(n.id), n.core, s.time(n), out)
+	}
+	s.check.turn(n, out)
+	refused := s.refused[:0]
+	for i := range out.Packets {
+		p := &out.Packets[i]
+		if err := s.send(n, p); err != nil && p.Ping != 0 {
+			refused = append(refused, p.Ping)
+		}
+	}
+	for i := range out.Streams {
+		s.open(n, &out.Streams[i])
+	}
+	left := false
+	for _, notice := range out.Finished {
+		left = left || notice == noticeLeave
+	}
+	if left {
+		s.stop(n)
+		return
+	}
+	for _, seq := range refused {
+		n.core.SendFailed(seq, errRefused)
+	}
+	if len(refused) > 0 {
+		s.refused = nil // in use until the inner turns are done
+		s.turn(n)
+		s.refused = refused
+		return
+	}
+	s.arm(n)
+}

@@ -1,0 +1,273 @@
+package sim
+
+import (
+	"fmt"
+	"math/bits"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// start is when every simulation starts.
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Sim is one simulation. It is not safe for concurrent use; several may run at once.
+type Sim struct {
+	cfg      Config
+	now      int64 // virtual time since start, in nanoseconds
+	heap     eventHeap
+	rand     *rand.Rand // the network's
+	nodes    []node
+	rules    []rule // of the active faults
+	check    *checker
+	patience time.Duration // for how long a fault may have consequences for who was under it
+	hash     uint64
+	result   Result
+
+	packets        []packet
+	sparePackets   []uint32
+	exchanges      []exchange
+	spareExchanges []uint32
+
+	// Scratch.
+	out     swim.Output
+	refused []uint32
+	members []swim.Member
+	states  []wire.PushNodeState
+	addrs   [][4]byte
+	scratch struct {
+		names    *wire.Names
+		ping     wire.Ping
+		indirect wire.IndirectPing
+		ack      wire.Ack
+		nack     wire.Nack
+		alive    wire.Alive
+		suspect  wire.Suspect
+		dead     wire.Dead
+	}
+}
+
+// New returns a simulation at time 0, with its faults scheduled. It panics if the Config makes no sense.
+func New(cfg Config) *Sim {
+	if cfg.N < 1 || cfg.N > MaxNodes {
+		panic(fmt.Sprintf("sim: %d nodes", cfg.N))
+	}
+	cfg = cfg.withDefaults()
+	s := &Sim{cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 0)), nodes: make([]node, cfg.N)}
+	s.scratch.names = wire.NewNames()
+	s.patience = longestSuspicion(cfg.Core, cfg.N) + 2*probeTime(cfg.Core)
+	s.result.Nodes = make([]NodeCounts, cfg.N)
+	for i := range s.nodes {
+		s.nodes[i] = node{id: int32(i), name: nodeName(i), armed: never, impaired: -1, bandwidth: cfg.Link.Bandwidth}
+	}
+	s.check = newChecker(s)
+	s.populate()
+	for i := range cfg.Faults {
+		s.heap.push(event{at: int64(cfg.Faults[i].At), kind: eventBegin, arg: uint32(i)})
+	}
+	return s
+}
+
+// populate starts the nodes.
+func (s *Sim) populate() {
+	if s.cfg.Start == Joining {
+		for i := range s.nodes {
+			s.heap.push(event{at: int64(i) * int64(s.cfg.JoinEvery), kind: eventJoin, node: int32(i)})
+		}
+		return
+	}
+	n, k := len(s.nodes), s.cfg.View
+	states := make([]wire.PushNodeState, n)
+	for i := range states {
+		addr := address(int32(i), 0)
+		states[i] = wire.PushNodeState{Name: nodeName(i), Addr: addr.Addr().AsSlice(), Port: port,
+			Meta: make([]byte, 4), Incarnation: 1, Vsn: versions[:]}
+	}
+	for i := range s.nodes {
+		s.boot(&s.nodes[i])
+		s.letIn(&s.nodes[i])
+	}
+	chunk := make([]wire.PushNodeState, 0, k)
+	for i := range s.nodes {
+		chunk = chunk[:0]
+		if k == n-1 {
+			chunk = append(chunk, states...)
+		}
+		for len(chunk) < k {
+			chunk = append(chunk, states[s.rand.IntN(n)])
+		}
+		s.settle(&s.nodes[i], chunk)
+	}
+}
+
+// settle makes states known to a node as if it had known them for long.
+func (s *Sim) settle(n *node, states []wire.PushNodeState) {
+	const atOnce = 256 // of which the news is thrown away together
+	for len(states) > 0 {
+		k := min(atOnce, len(states))
+		n.core.Merge(s.time(n), states[:k])
+		n.core.DropQueued()
+		s.turn(n)
+		states = states[k:]
+	}
+	n.core.DropQueued()
+}
+
+// nodeName is the name of node i.
+func nodeName(i int) string { return "n" + strconv.Itoa(i) }
+
+// nodeNumber reads a node's name; -1 if it is none.
+func nodeNumber(name string) int32 {
+	if len(name) < 2 || name[0] != 'n' {
+		return -1
+	}
+	var i int32
+	for _, c := range []byte(name[1:]) {
+		i = 10*i + int32(c-'0')
+	}
+	return i
+}
+
+// schedule makes an event happen after a time.
+func (s *Sim) schedule(after time.Duration, e event) {
+	e.at = s.now + int64(after)
+	s.heap.push(e)
+}
+
+// Now is the virtual time since the start.
+func (s *Sim) Now() time.Duration { return time.Duration(s.now) }
+
+// RunUntil goes on until a virtual time since the start. It returns the first violation of a rule, at which it stops.
+func (s *Sim) RunUntil(t time.Duration) error {
+	for len(s.heap.events) > 0 && s.heap.events[0].at <= int64(t) {
+		s.do(s.heap.pop())
+		if s.result.Violation != nil {
+			return s.result.Violation
+		}
+	}
+	s.now = max(s.now, int64(t))
+	return nil
+}
+
+// do makes one event happen.
+func (s *Sim) do(e event) {
+	s.now = e.at
+	s.result.Events++
+	s.mix(uint64(e.at), uint64(e.kind)<<56^uint64(e.node)<<32^uint64(e.arg))
+	n := &s.nodes[e.node]
+	if e.life != 0 && (e.life != n.life || !n.up) {
+		return
+	}
+	switch e.kind {
+	case eventTimer:
+		s.tick(n, e.at)
+	case eventPacket:
+		s.arrive(n, e.arg)
+	case eventHandle:
+		s.handleNext(n)
+	case eventServe:
+		s.serve(n, e.arg)
+	case eventReply:
+		s.reply(n, e.arg)
+	case eventStreamPing:
+		n.core.StreamPingDone(e.arg)
+		s.turn(n)
+	case eventJoin:
+		s.tryJoin(n)
+	case eventBegin:
+		s.begin(int(e.arg))
+	case eventEnd:
+		s.end(int(e.arg))
+	case eventAgain:
+		s.again(int(e.arg))
+	case eventShutdown:
+		s.stop(n)
+	}
+}
+
+// tryJoin starts a node if need be, and lets it join one of its peers or a seed: the first three nodes. The first node of
+// all is let in by nobody.
+func (s *Sim) tryJoin(n *node) {
+	if !n.up {
+		s.boot(n)
+	}
+	if n.id == 0 && n.life == 1 {
+		s.letIn(n)
+		return
+	}
+	to := int32(s.rand.IntN(min(3, len(s.nodes))))
+	if n.life == 1 {
+		to = 0
+	}
+	if len(n.peers) > 0 && s.rand.IntN(2) == 0 {
+		to = n.peers[s.rand.IntN(len(n.peers))]
+	}
+	if to == n.id {
+		to = (to + 1) % int32(min(3, len(s.nodes)))
+	}
+	if to == n.id { // it is the only one
+		s.letIn(n)
+		return
+	}
+	s.join(n, to)
+}
+
+// rejoin makes a node join others, or the seeds.
+func (s *Sim) rejoin(n *node, to []int) {
+	if to == nil {
+		to = []int{0, 1, 2}
+	}
+	for _, i := range to {
+		if i < len(s.nodes) && int32(i) != n.id {
+			s.join(n, int32(i))
+		}
+	}
+}
+
+func (s *Sim) join(n *node, to int32) {
+	s.exchange(n, to, s.nodes[to].moves, true)
+}
+
+// letIn makes a node a member for good.
+func (s *Sim) letIn(n *node) {
+	if !n.joined {
+		n.joined = true
+		s.check.joined(n)
+	}
+}
+
+// mix adds to the hash of the history.
+func (s *Sim) mix(a, b uint64) {
+	hi, lo := bits.Mul64(s.hash^a^0x9e3779b97f4a7c15, b^0xd6e8feb86659fd93)
+	s.hash = bits.RotateLeft64(s.hash, 29) ^ hi ^ lo
+}
+
+// fail records the first violation.
+func (s *Sim) fail(n *node, rule string, subject int32, detail string) {
+	if s.result.Violation == nil {
+		s.result.Violation = &Violation{Rule: rule, At: time.Duration(s.now), Node: int(n.id), Subject: int(subject),
+			Detail: detail}
+		s.tracef("violation: %v", s.result.Violation)
+	}
+}
+
+// tracef writes a line of the trace.
+func (s *Sim) tracef(format string, args ...any) {
+	if s.cfg.Trace != nil {
+		fmt.Fprintf(s.cfg.Trace, "%12v "+format+"\n", append([]any{time.Duration(s.now)}, args...)...)
+	}
+}
+
+// traceSend writes a line for a packet.
+func (s *Sim) traceSend(n *node, to int32, p *packet, size int) {
+	types := make([]wire.Type, 0, len(p.ends))
+	begin := int32(0)
+	for _, end := range p.ends {
+		types = append(types, wire.Type(p.buf[begin]))
+		begin = end
+	}
+	s.tracef("%s -> n%d %d bytes %v", n.name, to, size, types)
+}

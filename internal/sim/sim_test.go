@@ -1,0 +1,47 @@
+package sim
+
+import (
+	"testing"
+	"time"
+)
+
+// run simulates until all is settled.
+func run(t *testing.T, cfg Config) *Result {
+	t.Helper()
+	s := New(cfg)
+	if err := s.Settle(); err != nil {
+		t.Fatal(err)
+	}
+	return s.Result()
+}
+
+// TestSameSeed: one seed gives one history, whatever ran before; another seed another.
+func TestSameSeed(t *testing.T) {
+	cfg := Config{N: 20, Seed: 7, Start: Joining, JoinEvery: 10 * time.Millisecond, Faults: []Fault{
+		{Kind: Loss, At: 5 * time.Second, For: 30 * time.Second, Rate: 0.3},
+		{Kind: Crash, At: 10 * time.Second, For: 20 * time.Second, Nodes: []int{3, 4}},
+	}}
+	first := run(t, cfg)
+	for range 3 {
+		if again := run(t, cfg); again.Hash != first.Hash || again.Events != first.Events {
+			t.Errorf("hash %x of %d events, want %x of %d", again.Hash, again.Events, first.Hash, first.Events)
+		}
+	}
+	cfg.Seed++
+	if other := run(t, cfg); other.Hash == first.Hash {
+		t.Error("another seed gives the same history")
+	}
+	t.Logf("%+v", first.Total())
+}
+
+func BenchmarkThousand(b *testing.B) {
+	for b.Loop() {
+		s := New(Config{N: 1000, Seed: 1})
+		b.Logf("built")
+		if err := s.RunUntil(10 * time.Minute); err != nil {
+			b.Fatal(err)
+		}
+		r := s.Result()
+		b.Logf("%d events %+v susp %d", r.Events, r.Total(), r.Suspicions)
+	}
+}

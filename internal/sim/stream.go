@@ -1,0 +1,225 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// exchange is a push/pull under way: a snapshot of the table goes each way, taken when each side sends.
+type exchange struct {
+	from, to         int32
+	fromLife, toLife uint32
+	join             bool
+	failed           bool
+	began            int64
+	asked, answered  []swim.Member
+}
+
+// pausedPoll is how often an exchange looks whether a node that stands still goes on.
+const pausedPoll = 50 * time.Millisecond
+
+// open begins what a core wants of a stream.
+func (s *Sim) open(n *node, st *swim.Stream) {
+	to, moves := nodeAt(st.To.Addr)
+	if st.Kind == swim.StreamPing {
+		s.streamPing(n, to, moves, st)
+		return
+	}
+	if n.syncing {
+		return
+	}
+	n.syncing = true
+	s.exchange(n, to, moves, false)
+}
+
+// reaches reports whether a stream between two nodes can work now, in both directions.
+func (s *Sim) reaches(n *node, to int32, moves uint16) bool {
+	if int(to) >= len(s.nodes) || !s.nodes[to].up || s.nodes[to].moves != moves {
+		return false
+	}
+	if s.cfg.Link.Fail > 0 && s.rand.Float64() < s.cfg.Link.Fail {
+		return false
+	}
+	for i := range s.rules {
+		r := &s.rules[i]
+		if !r.applies(n.id, to) && !r.applies(to, n.id) {
+			continue
+		}
+		switch r.kind {
+		case Cut, Partition:
+			s.result.Fired[r.kind]++
+			return false
+		case NoStreams:
+			if s.rand.Float64() < s.cfg.Faults[r.fault].Rate {
+				s.result.Fired[r.kind]++
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// segment is how long a segment of a stream takes to arrive, retransmissions included.
+func (s *Sim) segment(from, to int32) time.Duration {
+	d := s.cfg.Link.Latency.draw(s.rand)
+	loss := s.cfg.Link.Loss
+	for i := range s.rules {
+		if r := &s.rules[i]; r.applies(from, to) {
+			switch r.kind {
+			case Delay:
+				d += s.cfg.Faults[r.fault].Delay
+			case Loss:
+				loss = max(loss, s.cfg.Faults[r.fault].Rate)
+			}
+		}
+	}
+	for again := 200 * time.Millisecond; loss > 0 && again < maxLatency && s.rand.Float64() < loss; again *= 2 {
+		d += again
+	}
+	return d
+}
+
+// streamPing pings a node on a stream: a handshake and a round trip.
+func (s *Sim) streamPing(n *node, to int32, moves uint16, st *swim.Stream) {
+	s.result.StreamPings++
+	if !s.reaches(n, to, moves) || s.nodes[to].paused > 0 {
+		return
+	}
+	took := s.segment(n.id, to) + s.segment(to, n.id) + s.segment(n.id, to) + s.segment(to, n.id)
+	if s.time(n).Add(took).After(st.Deadline) {
+		return
+	}
+	s.schedule(took, event{kind: eventStreamPing, node: n.id, life: n.life, arg: st.Seq})
+}
+
+// exchange begins a push/pull.
+func (s *Sim) exchange(n *node, to int32, moves uint16, join bool) {
+	i := s.newExchange()
+	x := &s.exchanges[i]
+	x.from, x.to, x.fromLife, x.join, x.began = n.id, to, n.life, join, s.now
+	if !s.reaches(n, to, moves) {
+		x.failed = true
+		s.schedule(s.cfg.JoinRetry, event{kind: eventReply, node: n.id, arg: i})
+		return
+	}
+	x.toLife = s.nodes[to].life
+	x.asked = n.core.Members(x.asked[:0])
+	s.countStream(n, x.asked)
+	took := s.segment(n.id, to) + s.segment(to, n.id) + s.segment(n.id, to)
+	s.schedule(took, event{kind: eventServe, node: to, arg: i})
+}
+
+// serve answers a push/pull, then merges it.
+func (s *Sim) serve(n *node, i uint32) {
+	x := &s.exchanges[i]
+	from := &s.nodes[x.from]
+	gone := !n.up || n.life != x.toLife || from.life != x.fromLife || x.join && !n.joined
+	late := s.now-x.began > int64(s.cfg.StreamTimeout)
+	switch {
+	case gone, late, !s.reaches(from, n.id, n.moves):
+		x.failed = true
+		s.schedule(s.segment(n.id, x.from), event{kind: eventReply, node: x.from, arg: i})
+	case n.paused > 0:
+		s.schedule(pausedPoll, event{kind: eventServe, node: n.id, arg: i})
+	default:
+		x.answered = n.core.Members(x.answered[:0])
+		s.countStream(n, x.answered)
+		s.schedule(s.segment(n.id, x.from), event{kind: eventReply, node: x.from, arg: i})
+		s.merge(n, x.asked)
+	}
+}
+
+// reply ends a push/pull at who began it.
+func (s *Sim) reply(n *node, i uint32) {
+	x := &s.exchanges[i]
+	if n.up && n.life == x.fromLife {
+		late := s.now-x.began > int64(s.cfg.StreamTimeout)
+		if n.paused > 0 && !late {
+			s.schedule(pausedPoll, event{kind: eventReply, node: n.id, arg: i})
+			return
+		}
+		if !x.join {
+			n.syncing = false
+		}
+		if !x.failed && !late {
+			s.result.PushPulls++
+			s.merge(n, x.answered)
+			if x.join && n.up {
+				s.letIn(n)
+			}
+		} else {
+			s.result.PushPullsFailed++
+			if x.join && !n.joined {
+				s.schedule(s.cfg.JoinRetry, event{kind: eventJoin, node: n.id, life: n.life})
+			}
+		}
+	}
+	s.spareExchanges = append(s.spareExchanges, i)
+}
+
+// merge gives the states of a push/pull to a node.
+func (s *Sim) merge(n *node, members []swim.Member) {
+	states, addrs := s.states[:0], s.addrs[:0]
+	for i := range members {
+		addrs = append(addrs, members[i].Addr.Addr().As4())
+	}
+	for i := range members {
+		m := &members[i]
+		states = append(states, wire.PushNodeState{Name: m.Name, Addr: addrs[i][:], Port: m.Addr.Port(), Meta: m.Meta,
+			Incarnation: m.Incarnation, State: int(m.State), Vsn: m.Versions[:]})
+	}
+	s.states, s.addrs = states, addrs
+	n.core.Merge(s.time(n), states)
+	for i := range members {
+		s.check.heard(n, members[i].Name)
+	}
+	s.turn(n)
+	s.check.settleHeard(n)
+}
+
+// countStream counts the bytes of a state as it is encoded.
+func (s *Sim) countStream(n *node, members []swim.Member) {
+	for i := range members {
+		n.counts.StreamBytesOut += uint64(stateSize(&members[i]))
+	}
+}
+
+// stateSize is how many bytes the state of a member takes in a push/pull: keys and the map's header, and the values.
+func stateSize(m *swim.Member) int {
+	const fixed = 1 + 5 + 12 + 5 + 5 + 5 + 6 + 4
+	return fixed + rawSize(m.Addr.Addr().BitLen()/8) + uintSize(uint64(m.Incarnation)) + rawSize(len(m.Meta)) +
+		rawSize(len(m.Name)) + uintSize(uint64(m.Addr.Port())) + 1 + rawSize(len(m.Versions))
+}
+
+func rawSize(n int) int {
+	if n < 32 {
+		return 1 + n
+	}
+	return 3 + n
+}
+
+func uintSize(v uint64) int {
+	switch {
+	case v < 1<<7:
+		return 1
+	case v < 1<<8:
+		return 2
+	case v < 1<<16:
+		return 3
+	default:
+		return 5
+	}
+}
+
+func (s *Sim) newExchange() uint32 {
+	if k := len(s.spareExchanges); k > 0 {
+		i := s.spareExchanges[k-1]
+		s.spareExchanges = s.spareExchanges[:k-1]
+		s.exchanges[i] = exchange{asked: s.exchanges[i].asked[:0], answered: s.exchanges[i].answered[:0]}
+		return i
+	}
+	s.exchanges = append(s.exchanges, exchange{})
+	return uint32(len(s.exchanges) - 1)
+}
