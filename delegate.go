@@ -21,7 +21,9 @@ type Delegate interface {
 
 	// NotifyMsg is called with each user message that arrives, in a packet or on a stream. Packets' messages come one
 	// after the other from the goroutine that handles them: while it is blocked here, later messages queue up to
-	// Config.HandoffQueueDepth and are then dropped and counted. The bytes are valid until it returns: copy what is kept.
+	// Config.HandoffQueueDepth and are then dropped and counted. What had arrived about members before a packet's message
+	// has been told to the EventDelegate by then, and broadcasts of one size from one packet come in the order in which
+	// they were queued. The bytes are valid until it returns: copy what is kept.
 	NotifyMsg(msg []byte)
 
 	// GetBroadcasts gives messages to send to other members along with the protocol's own, in whatever packet has room

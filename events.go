@@ -137,6 +137,21 @@ func (m *Memberlist) deliverEvents() {
 	}
 }
 
+// awaitEvents returns when the delegates have been called for all that was
+// queued before, or with false when the Memberlist stops.
+func (m *Memberlist) awaitEvents() bool {
+	select {
+	case m.eventToken <- struct{}{}:
+	case <-m.tasks.stopping:
+		return false
+	}
+	for m.deliverNext() {
+	}
+	<-m.eventToken
+	m.deliverEvents() // what found the token taken
+	return true
+}
+
 // eventsPending reports whether there is an event that may be delivered.
 func (m *Memberlist) eventsPending() bool {
 	select {

@@ -13,12 +13,16 @@ import (
 type handoff struct {
 	depth int
 	ready chan struct{} // one slot: there may be something to take
+	moved chan struct{} // one slot: something was handled
 
 	mu struct {
 		sync.Mutex
 		ring []handedOff // grows to depth; its entries' bytes are used again
 		head int         // index of the oldest
 		len  int
+
+		put     uint64 // how many have ever been put
+		handled uint64 // and how many of them are done with
 	}
 }
 
@@ -27,18 +31,20 @@ type handedOff struct {
 	kind wire.Type
 	from swim.Endpoint
 	body []byte
+
+	after uint64 // of a user message: what was put about members before it
 }
 
 // handoffKeepBytes is the largest body whose memory an idle queue entry keeps.
 const handoffKeepBytes = 4096
 
 func newHandoff(depth int) *handoff {
-	return &handoff{depth: depth, ready: make(chan struct{}, 1)}
+	return &handoff{depth: depth, ready: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
 }
 
 // put queues a copy of a message, and reports false if the queue is full.
-func (h *handoff) put(kind wire.Type, from swim.Endpoint, body []byte) bool {
-	if !h.copyIn(kind, from, body) {
+func (h *handoff) put(message *handedOff) bool {
+	if !h.copyIn(message) {
 		return false
 	}
 	select {
@@ -48,7 +54,7 @@ func (h *handoff) put(kind wire.Type, from swim.Endpoint, body []byte) bool {
 	return true
 }
 
-func (h *handoff) copyIn(kind wire.Type, from swim.Endpoint, body []byte) bool {
+func (h *handoff) copyIn(message *handedOff) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.mu.len >= h.depth {
@@ -59,8 +65,9 @@ func (h *handoff) copyIn(kind wire.Type, from swim.Endpoint, body []byte) bool {
 	}
 	e := &h.mu.ring[(h.mu.head+h.mu.len)%len(h.mu.ring)]
 	h.mu.len++
-	e.kind, e.from = kind, from
-	e.body = append(e.body[:0], body...)
+	h.mu.put++
+	e.kind, e.from, e.after = message.kind, message.from, message.after
+	e.body = append(e.body[:0], message.body...)
 	return true
 }
 
@@ -88,4 +95,41 @@ func (h *handoff) take(m *handedOff) bool {
 		e.body = nil
 	}
 	return true
+}
+
+// accepted is how many messages have ever been put, for await.
+func (h *handoff) accepted() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.mu.put
+}
+
+// done tells that the message taken last has been handled.
+func (h *handoff) done() {
+	h.mu.Lock()
+	h.mu.handled++
+	h.mu.Unlock()
+	select {
+	case h.moved <- struct{}{}:
+	default:
+	}
+}
+
+// await returns when the first n messages have been handled, or with false
+// when stopping is closed. One goroutine at a time may wait.
+func (h *handoff) await(n uint64, stopping <-chan struct{}) bool {
+	for !h.hasHandled(n) {
+		select {
+		case <-h.moved:
+		case <-stopping:
+			return false
+		}
+	}
+	return true
+}
+
+func (h *handoff) hasHandled(n uint64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.mu.handled >= n
 }

@@ -23,8 +23,12 @@ type receiver struct {
 	plain    []byte // a decrypted packet
 	visit    func(wire.Type, []byte)
 
+	membership   *handoff
+	userMessages *handoff
+
 	from swim.Endpoint // of the packet at hand
 	at   time.Time     // when it arrived
+	user userPart      // of it
 
 	ping         wire.Ping
 	indirectPing wire.IndirectPing
@@ -33,7 +37,7 @@ type receiver struct {
 }
 
 func newReceiver(m *Memberlist) *receiver {
-	r := &receiver{m: m, names: wire.NewNames()}
+	r := &receiver{m: m, names: wire.NewNames(), membership: m.membership, userMessages: m.userMessages}
 	r.unpacker.Limit = m.config.UDPBufferSize
 	r.visit = r.handle
 	return r
@@ -83,6 +87,7 @@ func (r *receiver) receive(p *Packet) {
 		return
 	}
 	dropped, err := r.unpacker.Unpack(buf, r.visit)
+	r.handOffUserMessages()
 	if err != nil || dropped > 0 {
 		m.drop(keyOfUnpackError(err), "packet decode", "dropping what cannot be read of a packet", p.From, err)
 	}
@@ -140,10 +145,10 @@ func (r *receiver) handle(kind wire.Type, body []byte) {
 	case wire.TypeNack:
 		r.step(&r.nack, r.nack.Parse(body, r.names))
 	case wire.TypeAlive, wire.TypeSuspect, wire.TypeDead:
-		r.handOff(r.m.membership, kind, body)
+		r.handOff(r.membership, &handedOff{kind: kind, from: r.from, body: body})
 	case wire.TypeUser:
 		if r.m.config.Delegate != nil {
-			r.handOff(r.m.userMessages, kind, body)
+			r.user.add(body)
 		}
 	default:
 		r.m.dropFrom(keyDroppedDecode, "packet type", "dropping message that has no place in a packet", r.from,
@@ -151,8 +156,37 @@ func (r *receiver) handle(kind wire.Type, body []byte) {
 	}
 }
 
-func (r *receiver) handOff(to *handoff, kind wire.Type, body []byte) {
-	if !to.put(kind, r.from, body) {
+// userPart is the user messages of a packet, copied one after the other.
+type userPart struct {
+	bytes []byte
+	ends  []int
+}
+
+func (u *userPart) add(body []byte) {
+	u.bytes = append(u.bytes, body...)
+	u.ends = append(u.ends, len(u.bytes))
+}
+
+// handOffUserMessages hands on the user messages of a packet, the last one first: a broadcast queue puts the newest first
+// of those with the same size, and this gives them their order back. What the packet says of members goes before them.
+func (r *receiver) handOffUserMessages() {
+	u := &r.user
+	if len(u.ends) == 0 {
+		return
+	}
+	after := r.membership.accepted()
+	for i := len(u.ends) - 1; i >= 0; i-- {
+		start := 0
+		if i > 0 {
+			start = u.ends[i-1]
+		}
+		r.handOff(r.userMessages, &handedOff{kind: wire.TypeUser, from: r.from, body: u.bytes[start:u.ends[i]], after: after})
+	}
+	u.bytes, u.ends = u.bytes[:0], u.ends[:0]
+}
+
+func (r *receiver) handOff(to *handoff, message *handedOff) {
+	if !to.put(message) {
 		r.m.dropFrom(keyDroppedQueueFull, "queue full", "handler queue full, dropping message", r.from, nil)
 	}
 }
@@ -203,10 +237,14 @@ func (m *Memberlist) membershipLoop() {
 	m.drainLoop(m.membership, func(h *handedOff) { m.handleMembership(h, names) })
 }
 
-// userMessageLoop hands user messages to the delegate. It ends with the
-// Memberlist.
+// userMessageLoop hands user messages to the delegate, each after what had arrived about members before it was told to the
+// event delegate. It ends with the Memberlist.
 func (m *Memberlist) userMessageLoop() {
-	m.drainLoop(m.userMessages, func(h *handedOff) { m.notifyMessage(h.body) })
+	m.drainLoop(m.userMessages, func(h *handedOff) {
+		if m.membership.await(h.after, m.tasks.stopping) && m.awaitEvents() {
+			m.notifyMessage(h.body)
+		}
+	})
 }
 
 // drainLoop handles what is put into a handoff until the Memberlist ends.
@@ -220,6 +258,7 @@ func (m *Memberlist) drainLoop(h *handoff, handle func(*handedOff)) {
 		}
 		for h.take(&message) {
 			handle(&message)
+			h.done()
 			select {
 			case <-m.tasks.stopping:
 				return
