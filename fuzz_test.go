@@ -1,0 +1,148 @@
+package memberlist
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// voidTransport sends nothing anywhere and receives nothing.
+type voidTransport struct {
+	packets chan *Packet
+	streams chan net.Conn
+}
+
+func newVoidTransport() *voidTransport {
+	return &voidTransport{make(chan *Packet), make(chan net.Conn)}
+}
+
+func (*voidTransport) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
+	return net.IPv4(10, 0, 0, 0).To4(), 7946, nil
+}
+func (*voidTransport) WriteTo([]byte, string) (time.Time, error) { return time.Now(), nil }
+func (v *voidTransport) PacketCh() <-chan *Packet                { return v.packets }
+func (*voidTransport) DialTimeout(string, time.Duration) (net.Conn, error) {
+	return nil, errors.New("nobody is there")
+}
+func (v *voidTransport) StreamCh() <-chan net.Conn { return v.streams }
+func (*voidTransport) Shutdown() error             { return nil }
+
+// fuzzMember is a member with everything switched on that looks at input, and
+// all loops off.
+func fuzzMember(f *testing.F, change func(*Config)) *Memberlist {
+	f.Helper()
+	config := DefaultLANConfig()
+	config.Name = "self"
+	config.LogOutput = io.Discard
+	config.Transport = newVoidTransport()
+	config.ProbeInterval, config.GossipInterval, config.PushPullInterval = 0, 0, 0
+	callback{func(string) {}}.install(config)
+	change(config)
+	m, err := Create(config)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { m.Shutdown() })
+	return m
+}
+
+// checkSelf checks what no input may change.
+func checkSelf(t *testing.T, m *Memberlist) {
+	t.Helper()
+	self := m.LocalNode()
+	if self.Name != "self" || self.State != StateAlive || self.Port != 7946 {
+		t.Fatalf("we are %+v", self)
+	}
+	if n := m.streams.bytes.Load(); n != 0 {
+		t.Fatalf("%d bytes still reserved", n)
+	}
+}
+
+// FuzzPacket sends whole packets through a live member: in plain text, with a
+// label, and sealed with a key that the attacker holds.
+func FuzzPacket(f *testing.F) {
+	plain := fuzzMember(f, func(*Config) {})
+	labelled := fuzzMember(f, func(c *Config) { c.Label = "blue" })
+	sealed := fuzzMember(f, encrypted)
+	cipher, err := wire.NewCipher(attackKey)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, p := range recordedPackets() {
+		f.Add(p)
+	}
+	alive := (&wire.Alive{Incarnation: 3, Node: "m1", Addr: []byte{10, 0, 0, 1}, Port: 7946, Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil)
+	f.Add(alive)
+	f.Add((&wire.Dead{Incarnation: 3, Node: "self", From: "self"}).Append(nil))
+	f.Add((&wire.IndirectPing{SeqNo: 1, Target: []byte{10, 0, 0, 1}, Port: 7946, Node: "m1", Nack: true}).Append(nil))
+	from := mustUDP(simAddr(66))
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		handlePacket(plain, packet, from)
+		label, _ := wire.AppendLabel(nil, "blue")
+		handlePacket(labelled, append(label, packet...), from)
+		handlePacket(sealed, packet, from)
+		handlePacket(sealed, cipher.AppendSealed(nil, wire.SealVersion1, newNonce(), packet, nil), from)
+		for _, m := range []*Memberlist{plain, labelled, sealed} {
+			checkSelf(t, m)
+		}
+	})
+}
+
+// handlePacket has a member handle a packet to its end, hand-off included.
+func handlePacket(m *Memberlist, packet []byte, from net.Addr) {
+	r := newReceiver(m)
+	membership := newHandoff(1024)
+	r.membership = membership
+	r.receive(&Packet{Buf: slices.Clone(packet), From: from})
+	var h handedOff
+	for membership.take(&h) {
+		m.handleMembership(&h, nil)
+	}
+}
+
+// bufferConn is a stream that was received whole.
+type bufferConn struct {
+	io.Reader
+	net.Conn
+}
+
+func (c bufferConn) Read(b []byte) (int, error) { return c.Reader.Read(b) }
+func (bufferConn) Write(b []byte) (int, error)  { return len(b), nil }
+func (bufferConn) Close() error                 { return nil }
+func (bufferConn) SetDeadline(time.Time) error  { return nil }
+func (bufferConn) RemoteAddr() net.Addr         { return mustUDP(simAddr(66)) }
+
+// FuzzStream sends whole streams to a live member, as FuzzPacket does packets.
+func FuzzStream(f *testing.F) {
+	plain := fuzzMember(f, func(*Config) {})
+	sealed := fuzzMember(f, encrypted)
+	cipher, err := wire.NewCipher(attackKey)
+	if err != nil {
+		f.Fatal(err)
+	}
+	state, err := plain.localState(true)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(state)
+	f.Add((&wire.Ping{SeqNo: 1, Node: "self"}).Append(nil))
+	f.Add(append((&wire.UserHeader{UserMsgLen: 5}).Append(nil), "hello"...))
+	var c wire.Compressor
+	packed, _ := c.Append(nil, state)
+	f.Add(packed)
+	f.Add([]byte{byte(wire.TypeLabel), 4, 'b', 'l', 'u', 'e', 0})
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		_ = plain.serveStream(bufferConn{Reader: bytes.NewReader(stream)})
+		_ = sealed.serveStream(bufferConn{Reader: bytes.NewReader(stream)})
+		frame := wire.AppendSealedFrame(nil, cipher, wire.SealVersion1, newNonce(), "", stream)
+		_ = sealed.serveStream(bufferConn{Reader: bytes.NewReader(frame)})
+		checkSelf(t, plain)
+		checkSelf(t, sealed)
+	})
+}
