@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -434,16 +435,66 @@ func TestVetoes(t *testing.T) {
 		}
 	})
 	t.Run("itself", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			c := newSimCluster(t)
-			config := c.simConfig(1)
-			config.Alive = refuser{refused}
-			if m, err := Create(config); !is(err, refused) || m != nil {
-				t.Errorf("Create gives %v, %v; want the refusal", m, err)
-			}
-		})
+		synctest.Test(t, testRefusesItself)
 	})
 }
+
+// testRefusesItself: a member that its own delegate refuses can be created, and
+// join, but is not announced to anybody until the delegate has changed its mind.
+// Serf's users have such delegates.
+func testRefusesItself(t *testing.T) {
+	c := newSimCluster(t).grow(2, nil)
+	defer c.stop()
+	var allowed atomic.Bool
+	m := c.add(func(config *Config) {
+		config.Alive = aliveFunc(func(n *Node) error {
+			if n.Name == "m2" && !allowed.Load() {
+				return errors.New("not me")
+			}
+			return nil
+		})
+	})
+	if got := c.events[2].list(); len(got) > 0 || m.NumMembers() != 0 || len(m.Members()) != 0 {
+		t.Errorf("once created: events %v, %d members", got, m.NumMembers())
+	}
+	if n := m.LocalNode(); n.Name != "m2" || n.Port != 7946 || n.State != StateLeft {
+		t.Errorf("local node %+v", n)
+	}
+	if n, err := m.Join([]string{simAddr(0).String()}); n != 1 || err != nil {
+		t.Errorf("join gives %d, %v", n, err)
+	}
+	if err := m.UpdateNode(time.Second); err == nil || !strings.Contains(err.Error(), "not me") {
+		t.Errorf("update gives %v", err)
+	}
+	time.Sleep(time.Minute)
+	if !c.agree(2) || c.events[0].count("join m2") != 0 {
+		t.Errorf("members %d, %d and %d, want the two that are allowed; the first heard %v", c.members[0].NumMembers(),
+			c.members[1].NumMembers(), m.NumMembers(), c.events[0].list())
+	}
+	allowed.Store(true)
+	if err := m.UpdateNode(10 * time.Second); err != nil {
+		t.Errorf("update: %v", err)
+	}
+	c.await(10*time.Second, func() bool { return c.agree(3) })
+	if got := c.events[2].count("join m2"); got != 1 {
+		t.Errorf("joined itself %d times", got)
+	}
+
+	unannounced := c.add(func(config *Config) {
+		config.Alive = aliveFunc(func(n *Node) error { return errors.New("nobody") })
+	})
+	if err := unannounced.Leave(time.Second); err != nil {
+		t.Error(err)
+	}
+	if got := c.events[3].list(); len(got) > 0 {
+		t.Errorf("events of one that leaves and never was announced: %v", got)
+	}
+}
+
+// aliveFunc is an AliveDelegate.
+type aliveFunc func(*Node) error
+
+func (f aliveFunc) NotifyAlive(n *Node) error { return f(n) }
 
 // conflictLog notes conflicts.
 type conflictLog struct{ conflicts chan [2]*Node }

@@ -85,7 +85,6 @@ func portIsFree(t *testing.T, port int) {
 
 // TestFailedCreateLeavesNothing, whichever step fails.
 func TestFailedCreateLeavesNothing(t *testing.T) {
-	refused := errors.New("refused")
 	for _, tt := range []struct {
 		name   string
 		change func(*Config)
@@ -98,7 +97,6 @@ func TestFailedCreateLeavesNothing(t *testing.T) {
 		{"advertised address", func(c *Config) { c.AdvertiseAddr = "not an address"; c.AdvertisePort = 1 }, ErrInvalidConfig},
 		{"not allowed", func(c *Config) { c.CIDRsAllowed, _ = ParseCIDRs([]string{"10.0.0.0/8"}) }, ErrAddressNotAllowed},
 		{"metadata", func(c *Config) { c.Delegate = &testDelegate{meta: make([]byte, 513)} }, ErrMetaTooLarge},
-		{"alive delegate", func(c *Config) { c.Name = "m1"; c.Alive = refuser{refused} }, refused},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			goroutines(t)

@@ -70,12 +70,16 @@ type Memberlist struct {
 // The configuration is copied. If conf.Transport is nil and conf.BindPort is 0,
 // the port that was chosen is written to conf.BindPort and conf.AdvertisePort;
 // and a ring made of conf.SecretKey to conf.Keyring. The errors are those of
-// Config.Validate, of the transport, and of delegates that refuse the member
-// itself. After an error nothing is left behind: no goroutine, no socket.
+// Config.Validate and of the transport, ErrMetaTooLarge and, if CIDRsAllowed
+// has not the member itself, ErrAddressNotAllowed. After an error nothing is
+// left behind: no goroutine, no socket.
+//
+// A member that conf.Alive itself refuses is not announced: it is no member to
+// itself or to others, though it can join, until UpdateNode finds it allowed.
 //
 // Compat: the reference writes defaults of its own into conf, panics on
-// metadata that is too large, and creates a member that its own delegate or
-// CIDRsAllowed refuses.
+// metadata that is too large, creates a member that CIDRsAllowed refuses, and
+// panics in many methods of one that was refused.
 func Create(conf *Config) (*Memberlist, error) {
 	m, err := newMemberlist(conf)
 	if err != nil {
@@ -206,10 +210,18 @@ func (m *Memberlist) begin() error {
 		return err
 	}
 	m.warnIfExposed(self.addr.Addr())
+	refused := m.askAliveOfSelf(&self)
 	t := m.beginTurn()
-	t.core.Announce(t.now, self.addr, self.meta, self.versions, 0)
+	if refused == nil {
+		t.core.Announce(t.now, self.addr, self.meta, self.versions, 0)
+	} else {
+		t.core.Introduce(self.addr, self.meta, self.versions)
+	}
 	t.core.Start(t.now)
 	m.endTurnAndDeliver(t)
+	if refused != nil {
+		m.log.warn("not announcing this member", errAttr(refused))
+	}
 
 	for _, loop := range []func(){
 		m.timerLoop, m.gossipLoop, m.eventLoop, m.queueDepthLoop, m.membershipLoop, m.userMessageLoop, m.packetLoop, m.streamLoop,
@@ -242,19 +254,23 @@ func (m *Memberlist) findAddress() (netip.AddrPort, error) {
 	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), nil
 }
 
-// describeSelf asks the delegates what we are at an address, and whether we may
-// be that.
+// describeSelf asks the delegate what we are at an address.
 func (m *Memberlist) describeSelf(addr netip.AddrPort) (selfDescription, error) {
 	meta, err := m.localMeta()
 	if err != nil {
 		return selfDescription{}, err
 	}
 	self := selfDescription{addr: addr, meta: meta, versions: swim.Versions(m.config.BuildVsnArray())}
-	node := newNode(&swim.Member{Name: m.config.Name, Addr: addr, Meta: meta, Versions: self.versions})
-	if err := m.askAlive(node); err != nil {
-		return selfDescription{}, fmt.Errorf("alive delegate refuses this member itself: %w", err)
-	}
 	return self, nil
+}
+
+// askAliveOfSelf asks the alive delegate whether we may be what we are.
+func (m *Memberlist) askAliveOfSelf(self *selfDescription) error {
+	node := newNode(&swim.Member{Name: m.config.Name, Addr: self.addr, Meta: self.meta, Versions: self.versions})
+	if err := m.askAlive(node); err != nil {
+		return fmt.Errorf("alive delegate refuses this member itself: %w", err)
+	}
+	return nil
 }
 
 // localMeta asks the delegate for our metadata.
@@ -328,7 +344,7 @@ func (m *Memberlist) ProtocolVersion() uint8 { return m.config.ProtocolVersion }
 // UpdateNode asks the delegate for new metadata and announces it. If anyone
 // else is alive it waits until the announcement has been sent, or for the
 // timeout (0: for ever): then ErrUpdateTimeout. Other errors are
-// ErrMetaTooLarge and ErrShutdown.
+// ErrMetaTooLarge, ErrShutdown and what Config.Alive has against it.
 func (m *Memberlist) UpdateNode(timeout time.Duration) error {
 	if !m.tasks.enter() {
 		return ErrShutdown
@@ -336,6 +352,9 @@ func (m *Memberlist) UpdateNode(timeout time.Duration) error {
 	defer m.tasks.leave()
 	self, err := m.describeSelf(m.selfAddr())
 	if err != nil {
+		return err
+	}
+	if err := m.askAliveOfSelf(&self); err != nil {
 		return err
 	}
 	t := m.beginTurn()

@@ -32,8 +32,8 @@ type Core struct {
 	onFinished func(uint64) // made once, for the queue
 }
 
-// New returns a Core that knows nobody, not even itself, until Announce. Its
-// loops begin with Start.
+// New returns a Core that knows nobody, not even itself, until Announce or
+// Introduce. Its loops begin with Start.
 func New(cfg Config) *Core {
 	c := &Core{
 		cfg:       cfg,
@@ -80,6 +80,14 @@ func (c *Core) gossipInterval() time.Duration {
 // with 2 bytes of overhead for each but the first.
 func (c *Core) SetRoom(bytes int) { c.room = bytes }
 
+// Introduce tells the Core what we are, and nobody else: until Announce we
+// count as a member that has left.
+func (c *Core) Introduce(addr netip.AddrPort, meta []byte, versions Versions) {
+	c.self = &member{Member: Member{Name: c.cfg.Name, Addr: addr, Meta: meta, Versions: versions, State: StateLeft}}
+	c.table.add(c.self, c.cfg.Rand.IntN)
+	c.changed(c.self)
+}
+
 // Announce makes known what we are, at a new incarnation: at the start, and
 // after each change of our address, metadata or versions. The notice, unless
 // 0, is in Output.Finished when that has been sent or was replaced. While
@@ -90,8 +98,7 @@ func (c *Core) Announce(now time.Time, addr netip.AddrPort, meta []byte, version
 		return
 	}
 	if c.self == nil {
-		c.self = &member{Member: Member{Name: c.cfg.Name, Addr: addr, State: StateDead}}
-		c.table.add(c.self, c.cfg.Rand.IntN)
+		c.Introduce(addr, meta, versions)
 	}
 	c.becomeAlive(now, c.self, claim{
 		addr: addr, meta: meta, versions: versions, hasVersions: true,
@@ -101,13 +108,18 @@ func (c *Core) Announce(now time.Time, addr netip.AddrPort, meta []byte, version
 
 // Leave declares that we leave, and reports whether anyone is there to hear
 // it. The notice is in Output.Finished when it has been sent. The Core goes on
-// answering. A second Leave does nothing but finish its notice.
+// answering. A second Leave does nothing but finish its notice, as does one of
+// whom nobody knows.
 func (c *Core) Leave(now time.Time, notice uint64) (heard bool) {
 	if c.leaving {
 		c.onFinished(notice)
 		return false
 	}
 	c.leaving = true
+	if c.self.State.Gone() {
+		c.onFinished(notice)
+		return false
+	}
 	c.becomeGone(now, c.self, c.self.Incarnation, c.cfg.Name, notice)
 	return c.AnyAlive()
 }
@@ -189,13 +201,16 @@ func (c *Core) Member(name string) (Member, bool) {
 	return m.Member, true
 }
 
-// Self returns what the Core is known as. It is valid after Announce.
+// Self returns what the Core is known as. It is valid after Announce or Introduce.
 func (c *Core) Self() Member { return c.self.Member }
 
 // Members appends all known members to dst, the dead and left included, in no
-// order.
+// order. We are among them since Announce.
 func (c *Core) Members(dst []Member) []Member {
 	for _, m := range c.table.order {
+		if m == c.self && m.Incarnation == 0 {
+			continue
+		}
 		dst = append(dst, m.Member)
 	}
 	return dst

@@ -67,7 +67,7 @@ func (c *Core) applyAlive(now time.Time, a *wire.Alive) bool {
 		return true
 	}
 	isSelf := a.Node == c.cfg.Name
-	if isSelf && c.leaving {
+	if isSelf && c.self.State.Gone() {
 		return true
 	}
 	says := claim{addr: addr, meta: a.Meta, incarnation: a.Incarnation}
@@ -243,7 +243,7 @@ func (c *Core) broadcastSuspect(m *member, from string) {
 // leaves.
 func (c *Core) applyDead(now time.Time, incarnation uint32, m *member, from string) {
 	if m == c.self {
-		if !c.leaving {
+		if m.State == StateAlive {
 			c.refute(incarnation, from)
 		}
 		return
