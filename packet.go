@@ -18,6 +18,13 @@ type packer struct {
 	compressed []byte
 	packet     []byte
 	compressor wire.Compressor
+	nonce      [wire.NonceSize]byte
+}
+
+// newNonce draws the nonce of one packet.
+func (p *packer) newNonce() *[wire.NonceSize]byte {
+	crand.Read(p.nonce[:]) // never fails
+	return &p.nonce
 }
 
 // ciphers returns the keys, the primary first, or none.
@@ -94,7 +101,7 @@ func (m *Memberlist) writePayload(p *packer, to swim.Endpoint, payload []byte, c
 		packet = append(packet, payload...)
 	}
 	if sealer != nil {
-		packet = sealer.SealInPlace(packet, len(m.labelHeader), m.config.sealVersion(), newNonce(), m.labelBytes)
+		packet = sealer.SealInPlace(packet, len(m.labelHeader), m.config.sealVersion(), p.newNonce(), m.labelBytes)
 	}
 	p.packet = packet
 	return m.write(to, p.packet)
@@ -106,7 +113,7 @@ var (
 	checksumRoom [wire.ChecksumSize]byte
 )
 
-// newNonce draws a nonce.
+// newNonce draws the nonce of a stream's frame.
 func newNonce() *[wire.NonceSize]byte {
 	nonce := new([wire.NonceSize]byte)
 	crand.Read(nonce[:]) // never fails
