@@ -99,16 +99,16 @@ func (m *Memberlist) cutLabel(packet []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rest, m.checkLabel(string(label))
+	return rest, m.checkLabel(label)
 }
 
-// checkLabel judges the label that came with a packet or stream, "" for none.
-func (m *Memberlist) checkLabel(label string) error {
+// checkLabel judges the label that came with a packet or stream, nil for none.
+func (m *Memberlist) checkLabel(label []byte) error {
 	want := m.config.Label
 	if m.config.SkipInboundLabelCheck {
 		want = "" // the transport below has taken it off
 	}
-	if label != want {
+	if string(label) != want {
 		return fmt.Errorf("%w: %q", ErrLabelMismatch, label)
 	}
 	return nil
@@ -203,11 +203,11 @@ func (r *receiver) handlePing(body []byte) {
 		return
 	}
 	var payload []byte
-	if m.config.Ping != nil {
+	if ping := *m.ping.Load(); ping != nil {
 		if !m.tasks.goAway() {
 			return
 		}
-		payload = m.config.Ping.AckPayload()
+		payload = ping.AckPayload()
 		m.tasks.comeBack()
 	}
 	t := m.beginTurn()

@@ -1,6 +1,7 @@
 package memberlist
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -234,7 +235,7 @@ func (m *Memberlist) readRequest(r *wire.StreamReader) (wire.Type, *wire.StreamR
 	if err != nil {
 		return 0, nil, err
 	}
-	label := ""
+	var label []byte
 	if kind == wire.TypeLabel {
 		size, err := r.ReadN(1, 1)
 		if err != nil {
@@ -247,7 +248,7 @@ func (m *Memberlist) readRequest(r *wire.StreamReader) (wire.Type, *wire.StreamR
 		if err != nil {
 			return 0, nil, err
 		}
-		label = string(text)
+		label = bytes.Clone(text)
 		if kind, err = r.ReadType(); err != nil {
 			return 0, nil, err
 		}

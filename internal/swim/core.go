@@ -28,6 +28,7 @@ type Core struct {
 	gossip   *deadline
 	pushPull *deadline
 
+	ack        wire.Ack // scratch of AnswerPing
 	out        Output
 	onFinished func(uint64) // made once, for the queue
 }

@@ -33,7 +33,8 @@ func (c *Core) AnswerPing(from Endpoint, p *wire.Ping, payload []byte) {
 	if !ok {
 		return
 	}
-	c.send(to, &wire.Ack{SeqNo: p.SeqNo, Payload: payload})
+	c.ack = wire.Ack{SeqNo: p.SeqNo, Payload: payload}
+	c.send(to, &c.ack)
 }
 
 // replyTo is where the answer to a ping goes: to the source that it names,
