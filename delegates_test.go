@@ -534,6 +534,26 @@ func (l pingLog) NotifyPingComplete(n *Node, rtt time.Duration, payload []byte) 
 	}
 }
 
+// TestPingDelegateExchanged: what is set in the Config after Create and before
+// Join counts. Serf's tests do that.
+func TestPingDelegateExchanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := pingLog{"", make(chan string, 1)}
+		c := newSimCluster(t)
+		defer c.stop()
+		c.add(func(config *Config) { config.Ping = log })
+		var given *Config
+		m := c.add(func(config *Config) { given = config; config.Ping = pingLog{"first", nil} })
+		given.Ping = pingLog{"second", nil}
+		if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := <-log.completed, "m1 2ms second"; got != want {
+			t.Errorf("completed %q, want %q", got, want)
+		}
+	})
+}
+
 func TestPingDelegate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := pingLog{"from m0", make(chan string, 1)}

@@ -109,7 +109,7 @@ func (m *Memberlist) wanted(kind swim.EventKind) bool {
 	case swim.EventConflict:
 		return m.config.Conflict != nil
 	case swim.EventPingComplete:
-		return m.config.Ping != nil
+		return *m.ping.Load() != nil
 	default:
 		return false
 	}
@@ -182,7 +182,9 @@ func (m *Memberlist) deliverNext() bool {
 	case swim.EventConflict:
 		m.config.Conflict.NotifyConflict(d.node, d.other)
 	case swim.EventPingComplete:
-		m.config.Ping.NotifyPingComplete(d.node, d.event.RTT, d.event.Payload)
+		if ping := *m.ping.Load(); ping != nil {
+			ping.NotifyPingComplete(d.node, d.event.RTT, d.event.Payload)
+		}
 	}
 	return true
 }

@@ -25,6 +25,7 @@ import (
 type Memberlist struct {
 	// Set by Create.
 	config      *Config // with defaults; its own copy
+	given       *Config // the caller's, of which Join reads Ping
 	transport   NodeAwareTransport
 	udp         *NetTransport // transport, if it is ours: then send buffers are used again
 	keyring     *Keyring      // nil: no encryption
@@ -36,6 +37,7 @@ type Memberlist struct {
 
 	// Atomics and channels, and what has a lock of its own.
 	directory      directory
+	ping           atomic.Pointer[PingDelegate] // to nil: none
 	health         atomic.Int64
 	reportedHealth atomic.Int64
 	wake           chan struct{} // one slot: the timer is to be set anew
@@ -67,7 +69,7 @@ type Memberlist struct {
 // joins others or others join it. Delegates have heard of the member itself
 // when Create returns; no message from the network is handled before.
 //
-// The configuration is copied. If conf.Transport is nil and conf.BindPort is 0,
+// The configuration is copied, but see Join. If conf.Transport is nil and conf.BindPort is 0,
 // the port that was chosen is written to conf.BindPort and conf.AdvertisePort;
 // and a ring made of conf.SecretKey to conf.Keyring. The errors are those of
 // Config.Validate and of the transport, ErrMetaTooLarge and, if CIDRsAllowed
@@ -111,6 +113,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	}
 	m := &Memberlist{
 		config:        config,
+		given:         conf,
 		keyring:       config.Keyring,
 		log:           newConfigLogger(config),
 		tasks:         newTasks(),
@@ -129,6 +132,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 		return nil, fmt.Errorf("%w: %w", ErrLabelTooLong, err)
 	}
 	m.labelHeader, m.labelBytes = header, []byte(config.Label)
+	m.takePing()
 	m.turns.New = func() any { return new(turn) }
 	m.packers.New = func() any { return new(packer) }
 	m.mu.compactAt = minCompactEvents
@@ -316,12 +320,23 @@ func (m *Memberlist) warnIfExposed(addr netip.Addr) {
 //
 // A string is "[name/]host[:port]"; the port is Config.BindPort by default, and
 // an IPv6 host with a port is in brackets.
+//
+// Compat: the reference reads all of the Config that Create was given when it
+// needs it. Here Join takes anew what that Config has as Ping: Serf exchanges
+// that delegate before it joins.
 func (m *Memberlist) Join(existing []string) (int, error) {
 	if !m.tasks.enter() {
 		return 0, ErrShutdown
 	}
 	defer m.tasks.leave()
+	m.takePing()
 	return m.join(existing)
+}
+
+// takePing takes the ping delegate from the caller's configuration.
+func (m *Memberlist) takePing() {
+	ping := m.given.Ping
+	m.ping.Store(&ping)
 }
 
 // Members returns the members that are alive or suspect, itself included. The
