@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	libraryModule   = "github.com/e3431adc/memberlist"
+	referenceModule = "github.com/hashicorp/memberlist"
+)
+
+// program is a program whose tests are run.
+type program struct {
+	name     string
+	module   string
+	version  string
+	tags     string // build tags that the library needs with it
+	packages []string
+
+	fast []selection
+}
+
+// selection is tests of some packages: those that match the pattern, or all.
+type selection struct {
+	packages []string
+	run      string
+}
+
+var programs = []program{
+	{
+		name:    "serf",
+		module:  "github.com/hashicorp/serf",
+		version: "v0.11.0",
+		// It sets Config.MetricLabels with the type of hashicorp/go-metrics.
+		tags:     "hashicorpmetrics",
+		packages: []string{"./..."},
+		fast: []selection{
+			{[]string{"./coordinate"}, ""},
+			// All that found a difference once, and a test of each thing that Serf does with members.
+			{[]string{"./serf"}, "^(TestSerf_(events.*|joinLeave|Join_Cancel|PingDelegate.*|update|reconnect|role|" +
+				"RemoveFailedNode|SetTags|LocalMember|Query|NumNodes|Coordinates)|TestMemberlist_KeyManager.*|" +
+				"TestSerf_.*Key.*)$"},
+		},
+	},
+	{
+		name:     "alertmanager",
+		module:   "github.com/prometheus/alertmanager",
+		version:  "v0.34.2",
+		packages: []string{"./cluster/..."},
+		fast:     []selection{{[]string{"./cluster"}, ""}},
+	},
+}
+
+// both is a program's source twice: as it is, and with our library.
+type both struct {
+	program   *program
+	reference string
+	ours      string
+}
+
+// prepare fetches a program and makes the two copies.
+func prepare(ctx context.Context, p *program, dir string) (*both, error) {
+	out, err := goCommand(ctx, ".", "list", "-m", "-f", "{{.Dir}}", libraryModule)
+	if err != nil {
+		return nil, err
+	}
+	library := strings.TrimSpace(string(out))
+
+	out, err = goCommand(ctx, dir, "mod", "download", "-json", p.module+"@"+p.version)
+	if err != nil {
+		return nil, err
+	}
+	var module struct{ Dir string }
+	if err := json.Unmarshal(out, &module); err != nil {
+		return nil, fmt.Errorf("go mod download: %w", err)
+	}
+	b := &both{program: p, reference: filepath.Join(dir, p.name, "reference"), ours: filepath.Join(dir, p.name, "ours")}
+	for _, to := range []string{b.reference, b.ours} {
+		if err := os.CopyFS(to, os.DirFS(module.Dir)); err != nil {
+			return nil, err
+		}
+	}
+	_, err = goCommand(ctx, b.ours, "mod", "edit",
+		"-replace="+referenceModule+"="+filepath.Join(library, "compat", "hashicorp"),
+		"-replace="+libraryModule+"="+library)
+	return b, err
+}
+
+// goCommand runs the go command and returns what it prints.
+func goCommand(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return nil, fmt.Errorf("go %s: %w: %s", strings.Join(args, " "), err, exit.Stderr)
+	}
+	return out, err
+}
+
+// compare runs the tests and runs again those that did not pass with ours, with both libraries, until they do or have had
+// all their runs.
+func (b *both) compare(ctx context.Context, fast bool, runs int) (*comparison, error) {
+	c := &comparison{reference: make(results), ours: make(results)}
+	selections := []selection{{b.program.packages, ""}}
+	if fast {
+		selections = b.program.fast
+	}
+	for _, s := range selections {
+		if err := b.test(ctx, c.ours, b.ours, s); err != nil {
+			return nil, err
+		}
+		if fast {
+			continue
+		}
+		if err := b.test(ctx, c.reference, b.reference, s); err != nil {
+			return nil, err
+		}
+	}
+	for range runs - 1 {
+		for _, s := range c.undecided() {
+			if err := b.test(ctx, c.ours, b.ours, s); err != nil {
+				return nil, err
+			}
+			if err := b.test(ctx, c.reference, b.reference, s); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return c, ctx.Err()
+}
+
+// test runs tests once and adds what came of them.
+func (b *both) test(ctx context.Context, to results, dir string, s selection) error {
+	args := []string{"test", "-json", "-count=1", "-timeout=9m", "-mod=mod"}
+	if dir == b.ours && b.program.tags != "" {
+		args = append(args, "-tags="+b.program.tags)
+	}
+	if s.run != "" {
+		args = append(args, "-run="+s.run)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, s.packages...)...)
+	cmd.Dir = dir
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	readErr := to.read(out)
+	err = cmd.Wait()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 {
+		err = nil // a test failed: that is in the results
+	}
+	return errors.Join(readErr, err)
+}
