@@ -69,6 +69,7 @@ type Member struct {
 type member struct {
 	Member
 	suspicion *suspicion // runs while State is StateSuspect, else nil
+	verdict   uint32     // while State is StateDead: the incarnation that is dead; a higher one may have been suspected
 }
 
 // table holds the known members: by name, by address, and in probe order.

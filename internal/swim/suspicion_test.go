@@ -130,6 +130,32 @@ func TestRefutedSuspicionEndsWithoutVerdict(t *testing.T) {
 	}
 }
 
+// TestNewerSuspicionBeginsAnew: who is suspected at a newer incarnation has
+// refuted the suspicion that runs, and has all the time of another.
+func TestNewerSuspicionBeginsAnew(t *testing.T) {
+	n := newNode(t, nil).meet(9)
+	n.suspect(1, 1, "m2")
+	n.suspect(1, 1, "m3")
+	n.suspect(1, 1, "m4") // as short as it gets
+	least := n.NumTimers()
+	n.after(3 * time.Second)
+	out := n.suspect(1, 2, "m2")
+	gossiped := false
+	for _, m := range n.queued() {
+		gossiped = gossiped || describe(m) == "suspect m1@2 by m2"
+	}
+	if !gossiped || len(out.Changed) != 1 || out.Changed[0].Incarnation != 2 {
+		t.Errorf("gossiped: %v, changed: %v; want the new accusation", gossiped, out.Changed)
+	}
+	n.tickTo(26 * time.Second)
+	n.want(1, StateSuspect, 2)
+	n.tickTo(28 * time.Second)
+	n.want(1, StateDead, 2)
+	if n.NumTimers() != least-1 {
+		t.Errorf("%d timers are left, want %d", n.NumTimers(), least-1)
+	}
+}
+
 // TestVerdictAtTheHighestIncarnation: evidence at a newer incarnation counts
 // for the verdict, so that what is older cannot undo it.
 func TestVerdictAtTheHighestIncarnation(t *testing.T) {

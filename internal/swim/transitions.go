@@ -40,7 +40,11 @@ func (c *Core) answerStale(from Endpoint, a *wire.Alive) {
 	}
 	switch m.State {
 	case StateDead:
-		c.sendAlone(from, &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name})
+		if a.Incarnation > m.verdict { // it was suspected since it came back; nobody found it dead
+			c.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name})
+			break
+		}
+		c.sendAlone(from, &wire.Dead{Incarnation: m.verdict, Node: m.Name, From: c.cfg.Name})
 	case StateLeft:
 		c.sendAlone(from, &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
 	case StateSuspect:
@@ -211,10 +215,23 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 		}
 		return
 	}
+	if m.State == StateLeft {
+		return // to others it left at the incarnation that we know
+	}
 	// The highest evidence is kept even if nothing else changes: what is older
 	// than it must not bring the member back.
 	// Compat: the reference forgets it.
+	newer := incarnation > m.Incarnation
 	m.Incarnation = incarnation
+	if m.suspicion != nil && newer {
+		// It refuted the suspicion that runs, as we did not hear: this is another.
+		// Compat: the reference counts it for the one that runs.
+		c.dropSuspicion(m)
+		c.beginSuspicion(now, m, strings.Clone(from))
+		c.broadcastSuspect(m, from)
+		c.changed(m)
+		return
+	}
 	if m.suspicion != nil {
 		if m.suspicion.confirm(from) {
 			m.suspicion.accusers[len(m.suspicion.accusers)-1] = strings.Clone(from)
@@ -249,9 +266,12 @@ func (c *Core) applyDead(now time.Time, incarnation uint32, m *member, from stri
 		return
 	}
 	c.dropSuspicion(m)
-	m.Incarnation = incarnation
-	if m.State.Gone() {
+	switch m.State {
+	case StateDead:
+		m.Incarnation, m.verdict = incarnation, incarnation
 		return
+	case StateLeft:
+		return // to others it left at the incarnation that we know
 	}
 	c.becomeGone(now, m, incarnation, from, 0)
 }
@@ -259,7 +279,7 @@ func (c *Core) applyDead(now time.Time, incarnation uint32, m *member, from stri
 // becomeGone makes m dead, or left on its own word, and gossips that.
 func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from string, notice uint64) {
 	c.dropSuspicion(m)
-	m.Incarnation, m.Since = incarnation, now
+	m.Incarnation, m.verdict, m.Since = incarnation, incarnation, now
 	m.State = StateDead
 	if from == m.Name {
 		m.State = StateLeft
@@ -311,6 +331,7 @@ func (c *Core) forgetGone(now time.Time) {
 			return false
 		}
 		t.remove(m)
+		c.queue.RemoveNamed(m.Name, c.onFinished) // there was nobody to tell it
 		c.out.Forgotten = append(c.out.Forgotten, m.ID)
 		return true
 	})

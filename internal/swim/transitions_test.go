@@ -58,6 +58,7 @@ func TestTransitions(t *testing.T) {
 		{"suspect of the dead", dead, isSuspect(5, "m2"), dead, 5, "", nil},
 		{"newer suspect of the dead is remembered", dead, isSuspect(8, "m2"), dead, 8, "", nil},
 		{"suspect of who left", left, isSuspect(5, "m2"), left, 5, "", nil},
+		{"newer suspect of who left", left, isSuspect(8, "m2"), left, 5, "", nil},
 
 		{"older dead", alive, isDead(4, "m2"), alive, 5, "", nil},
 		{"dead", alive, isDead(5, "m2"), dead, 5, "dead m1@5 by m2", []EventKind{EventLeave}},
@@ -67,6 +68,7 @@ func TestTransitions(t *testing.T) {
 		{"leave of the dead", dead, isDead(5, "m1"), dead, 5, "", nil},
 		{"dead again", dead, isDead(5, "m3"), dead, 5, "", nil},
 		{"newer dead of the dead is remembered", dead, isDead(8, "m3"), dead, 8, "", nil},
+		{"newer dead of who left", left, isDead(8, "m3"), left, 5, "", nil},
 
 		{"suspect that cannot be refuted", alive, isSuspect(MaxIncarnation, "m2"), alive, 5, "", nil},
 		{"dead that cannot be refuted", alive, isDead(MaxIncarnation, "m2"), alive, 5, "", nil},
@@ -338,6 +340,9 @@ func TestStaleAliveIsAnswered(t *testing.T) {
 	}{
 		{"alive", func(*node) {}, from, 1, ""},
 		{"dead", func(n *node) { n.dead(1, 3, "m2") }, stranger, 3, "dead m1@3 by self"},
+		{"dead, then suspected", func(n *node) { n.dead(1, 3, "m2"); n.suspect(1, 5, "m3") }, stranger, 5, "suspect m1@5 by self"},
+		{"dead, then suspected, older", func(n *node) { n.dead(1, 3, "m2"); n.suspect(1, 5, "m3") }, stranger, 3, "dead m1@3 by self"},
+		{"dead twice", func(n *node) { n.dead(1, 3, "m2"); n.dead(1, 5, "m3") }, stranger, 5, "dead m1@5 by self"},
 		{"left", func(n *node) { n.dead(1, 3, "m1") }, stranger, 2, "dead m1@3 by m1"},
 		{"suspect, from itself", func(n *node) { n.suspect(1, 3, "m2") }, from, 3, "suspect m1@3 by m2"},
 		{"suspect, from another", func(n *node) { n.suspect(1, 3, "m2") }, stranger, 3, ""},
@@ -534,5 +539,21 @@ func TestLongestAccuserName(t *testing.T) {
 	n.want(1, StateAlive, 1)
 	if out.Counts.Drops[DropMalformed] != 1 {
 		t.Error("not counted")
+	}
+}
+
+// TestForgottenIsNotTold: who is alone does not keep news of those it has
+// forgotten.
+func TestForgottenIsNotTold(t *testing.T) {
+	n := newNode(t, nil).meet(1)
+	n.queued()
+	n.dead(1, 1, "m1")
+	n.Start(n.now)
+	if n.NumQueued() != 1 {
+		t.Fatalf("%d broadcasts are queued, want 1", n.NumQueued())
+	}
+	n.run(2*time.Minute, func(*Output) {})
+	if _, known := n.Member("m1"); known || n.NumQueued() != 0 {
+		t.Errorf("known: %v, %d broadcasts are queued", known, n.NumQueued())
 	}
 }
