@@ -3,7 +3,6 @@ package sim
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -55,6 +54,7 @@ type entry struct {
 	since       int64 // when the state changed, by the believer's clock
 	incarnation uint32
 	meta        uint32
+	known       int32 // members known when the suspicion began
 	moves       uint16
 	state       state
 	present     bool // by the events: joined, and did not leave
@@ -78,9 +78,9 @@ type truth struct {
 	incarnation uint32
 	highest     uint32 // incarnation it ever had
 	meta        uint32
-	accused     []uint32 // incarnations at which a probe of it failed
-	condemned   []uint32 // incarnations at which a suspicion of it ended
-	farewells   []uint32 // incarnations at which it left
+	accused     notes // when a probe of it failed
+	condemned   notes // when a suspicion of it ended
+	farewells   notes // when it left
 }
 
 // checker holds the cluster against the rules, and measures.
@@ -123,9 +123,9 @@ func (c *checker) turn(n *node, out *swim.Output) {
 		ev := &out.Events[i]
 		switch ev.Kind {
 		case swim.EventProbeFailed:
-			note(&c.truths[nodeNumber(ev.Member.Name)].accused, ev.Member.Incarnation)
+			c.truths[nodeNumber(ev.Member.Name)].accused.add(ev.Member.Incarnation, c.s.now)
 		case swim.EventTimeout:
-			note(&c.truths[nodeNumber(ev.Member.Name)].condemned, ev.Member.Incarnation)
+			c.truths[nodeNumber(ev.Member.Name)].condemned.add(ev.Member.Incarnation, c.s.now)
 		}
 	}
 	for i := range out.Changed {
@@ -199,10 +199,11 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event)
 			c.s.fail(n, ruleReturn, x, fmt.Sprintf("alive at %d after state %d at %d", m.Incarnation, old.state, old.incarnation))
 		}
 	case suspect:
-		if old.state != alive {
+		v.entries[x].known = int32(min(v.known, n.core.NumKnown()))
+		if old.state != alive && !(old.state == suspect && m.Incarnation > old.incarnation) {
 			c.s.fail(n, ruleTransition, x, fmt.Sprintf("suspect after state %d", old.state))
 		}
-		if !slices.Contains(t.accused, m.Incarnation) && !slices.Contains(t.condemned, m.Incarnation) {
+		if !t.accused.has(m.Incarnation) && !t.condemned.has(m.Incarnation) && !t.farewells.has(m.Incarnation) {
 			c.s.fail(n, ruleAccusation, x, fmt.Sprintf("suspect at %d, where no probe failed", m.Incarnation))
 		}
 	case dead, left:
@@ -233,11 +234,11 @@ func (c *checker) takeover(n *node, x int32, old entry, events []swim.Event) {
 func (c *checker) gone(n *node, x int32, now entry) {
 	t := &c.truths[x]
 	if now.state == left {
-		if !slices.Contains(t.farewells, now.incarnation) {
+		if !t.farewells.has(now.incarnation) {
 			c.s.fail(n, ruleFarewell, x, fmt.Sprintf("left at %d, where it never did", now.incarnation))
 		}
 	} else {
-		if !slices.Contains(t.condemned, now.incarnation) {
+		if !t.condemned.has(now.incarnation) && !t.farewells.has(now.incarnation) {
 			c.s.fail(n, ruleVerdict, x, fmt.Sprintf("dead at %d, where no suspicion ended", now.incarnation))
 		}
 		subject := &c.s.nodes[x]
@@ -305,8 +306,11 @@ func (c *checker) event(n *node, v *view, ev *swim.Event) {
 // timeout checks that a suspicion did not end too early.
 func (c *checker) timeout(n *node, v *view, ev *swim.Event, x int32) {
 	lasted := time.Duration(c.clock(n)) - ev.Member.Since.Sub(start)
-	if least := shortestSuspicion(c.s.cfg.Core, min(v.known, n.core.NumKnown())); lasted < least {
+	if least := shortestSuspicion(c.s.cfg.Core, int(v.entries[x].known)); lasted < least {
 		c.s.fail(n, rulePatience, x, fmt.Sprintf("%v, the least is %v", lasted, least))
+	} else if at, ok := c.truths[x].accused.when(ev.Member.Incarnation); ok && n.clock == 0 && c.s.now-at < int64(least) {
+		c.s.fail(n, rulePatience, x, fmt.Sprintf("%v after it was first suspected at %d, the least is %v",
+			time.Duration(c.s.now-at), ev.Member.Incarnation, least))
 	}
 }
 
@@ -402,9 +406,34 @@ func (c *checker) settleHeard(n *node) {
 // clock is what a node's clock says, in nanoseconds since the start.
 func (c *checker) clock(n *node) int64 { return c.s.now + int64(n.clock) }
 
-// note adds an incarnation to a set.
-func note(set *[]uint32, incarnation uint32) {
-	if !slices.Contains(*set, incarnation) {
-		*set = append(*set, incarnation)
+// notes tell at which incarnations of a member something happened first, and when.
+type notes []struct {
+	incarnation uint32
+	at          int64
+}
+
+// add notes an incarnation, unless it is noted.
+func (n *notes) add(incarnation uint32, at int64) {
+	if _, ok := n.when(incarnation); !ok {
+		*n = append(*n, struct {
+			incarnation uint32
+			at          int64
+		}{incarnation, at})
 	}
+}
+
+// when returns when an incarnation was noted, if it was.
+func (n notes) when(incarnation uint32) (at int64, ok bool) {
+	for i := len(n) - 1; i >= 0; i-- {
+		if n[i].incarnation == incarnation {
+			return n[i].at, true
+		}
+	}
+	return 0, false
+}
+
+// has reports whether an incarnation is noted.
+func (n notes) has(incarnation uint32) bool {
+	_, ok := n.when(incarnation)
+	return ok
 }

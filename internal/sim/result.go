@@ -47,6 +47,8 @@ type Result struct {
 	FalsePositivesHealthy uint64
 	Detections            []Detection
 
+	Splits int // times that the cluster fell apart and had to be joined again
+
 	// Agreed says that when Settle returned all agreed, and had done so since AgreedAt.
 	Agreed   bool
 	AgreedAt time.Duration

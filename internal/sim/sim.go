@@ -188,31 +188,39 @@ func (s *Sim) do(e event) {
 	}
 }
 
-// tryJoin starts a node if need be, and lets it join one of its peers or a seed: the first three nodes. The first node of
-// all is let in by nobody.
+// tryJoin starts a node if need be, and lets it join: node 0 at the start, any node or one of its peers after a restart.
+// If nobody is a member any more, the first node that is up is let in by nobody, as node 0 is at the start.
 func (s *Sim) tryJoin(n *node) {
 	if !n.up {
 		s.boot(n)
 	}
-	if n.id == 0 && n.life == 1 {
+	if s.founder() == n.id {
 		s.letIn(n)
 		return
 	}
-	to := int32(s.rand.IntN(min(3, len(s.nodes))))
-	if n.life == 1 {
-		to = 0
-	}
-	if len(n.peers) > 0 && s.rand.IntN(2) == 0 {
+	to := int32(0)
+	switch {
+	case len(n.peers) > 0 && s.rand.IntN(2) == 0:
 		to = n.peers[s.rand.IntN(len(n.peers))]
-	}
-	if to == n.id {
-		to = (to + 1) % int32(min(3, len(s.nodes)))
-	}
-	if to == n.id { // it is the only one
-		s.letIn(n)
-		return
+	case n.life > 1:
+		to = (n.id + 1 + int32(s.rand.IntN(len(s.nodes)-1))) % int32(len(s.nodes))
 	}
 	s.join(n, to)
+}
+
+// founder is the node that is to be let in by nobody; -1 if there is a member.
+func (s *Sim) founder() int32 {
+	first := int32(-1)
+	for i := range s.nodes {
+		n := &s.nodes[i]
+		if n.joined && !n.leaving {
+			return -1
+		}
+		if n.up && first < 0 {
+			first = n.id
+		}
+	}
+	return first
 }
 
 // rejoin makes a node join others, or the seeds.

@@ -1,0 +1,143 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Failure is a seed of a scenario at which a rule is broken.
+type Failure struct {
+	Scenario  string
+	Seed      uint64
+	Violation *Violation
+	Faults    []Fault // of the scenario
+	Needed    []int   // the faults without which that does not happen
+}
+
+// Error says what happened, which faults it takes, and how to replay it.
+func (f *Failure) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "scenario %q, seed %d: %v\n", f.Scenario, f.Seed, f.Violation)
+	for _, i := range f.Needed {
+		fmt.Fprintf(&b, "\tfault %d: %v\n", i, f.Faults[i])
+	}
+	fmt.Fprintf(&b, "replay: %s", f.Command())
+	return b.String()
+}
+
+// Command returns the command that replays the failure, with a trace.
+func (f *Failure) Command() string {
+	needed := "none"
+	if len(f.Needed) > 0 {
+		needed = strings.Trim(strings.ReplaceAll(fmt.Sprint(f.Needed), " ", ","), "[]")
+	}
+	return fmt.Sprintf("go test ./internal/sim -run '^TestReplay$' -v -args -scenario '%s' -seed %d -faults %s",
+		f.Scenario, f.Seed, needed)
+}
+
+// Sweep is the outcome of many runs.
+type Sweep struct {
+	Runs     int
+	Fired    [numKinds]uint64 // how often each kind of fault had an effect
+	Events   uint64
+	Splits   int
+	Failures []*Failure
+}
+
+// RunSweep runs scenarios with each seed from first on, on some goroutines. change, which may be nil, is applied to each
+// Config. Failures are shrunk, and are in order.
+func RunSweep(scenarios []Scenario, first uint64, seeds, workers int, change func(*Config)) *Sweep {
+	total := &Sweep{}
+	var mu sync.Mutex
+	var done sync.WaitGroup
+	seedsLeft := make(chan uint64)
+	for range workers { // each ends when there are no more seeds
+		done.Go(func() {
+			for seed := range seedsLeft {
+				for _, sc := range scenarios {
+					r, failure := runSeed(sc, seed, change)
+					mu.Lock()
+					total.add(r, failure)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for i := range seeds {
+		seedsLeft <- first + uint64(i)
+	}
+	close(seedsLeft)
+	done.Wait()
+	slices.SortFunc(total.Failures, func(a, b *Failure) int {
+		return strings.Compare(fmt.Sprintf("%s %20d", a.Scenario, a.Seed), fmt.Sprintf("%s %20d", b.Scenario, b.Seed))
+	})
+	return total
+}
+
+func (t *Sweep) add(r *Result, failure *Failure) {
+	t.Runs++
+	t.Events += r.Events
+	t.Splits += r.Splits
+	for k, n := range r.Fired {
+		t.Fired[k] += n
+	}
+	if failure != nil {
+		t.Failures = append(t.Failures, failure)
+	}
+}
+
+// runSeed runs one seed of a scenario.
+func runSeed(sc Scenario, seed uint64, change func(*Config)) (*Result, *Failure) {
+	cfg := sc.Config(seed)
+	if change != nil {
+		change(&cfg)
+	}
+	r := settle(cfg)
+	if r.Violation == nil {
+		return r, nil
+	}
+	f := &Failure{Scenario: sc.Name, Seed: seed, Violation: r.Violation, Faults: cfg.Faults}
+	f.Needed = Shrink(cfg, r.Violation.Rule)
+	return r, f
+}
+
+// settle runs a simulation until it has settled.
+func settle(cfg Config) *Result {
+	s := New(cfg)
+	_ = s.Settle() // it is in the Result
+	return s.Result()
+}
+
+// Shrink returns the numbers of the faults that are needed for a rule to be broken: with any one of them less it is not.
+func Shrink(cfg Config, rule string) []int {
+	needed := make([]int, len(cfg.Faults))
+	for i := range needed {
+		needed[i] = i
+	}
+	fails := func(faults []int) bool {
+		v := settle(cfg.With(faults)).Violation
+		return v != nil && v.Rule == rule
+	}
+	for again := true; again; {
+		again = false
+		for i := len(needed) - 1; i >= 0; i-- {
+			fewer := slices.Delete(slices.Clone(needed), i, i+1)
+			if fails(fewer) {
+				needed, again = fewer, true
+			}
+		}
+	}
+	return needed
+}
+
+// With returns the Config with some of its faults only.
+func (c Config) With(faults []int) Config {
+	all := c.Faults
+	c.Faults = nil
+	for _, i := range faults {
+		c.Faults = append(c.Faults, all[i])
+	}
+	return c
+}
