@@ -1,0 +1,146 @@
+package memberlist
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// What programs rely on that neither Serf nor Alertmanager calls.
+
+func TestProtocolVersionIsTheConfigured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		for want := uint8(ProtocolVersionMin); want <= ProtocolVersionMax; want++ {
+			m := c.add(func(config *Config) { config.ProtocolVersion = want })
+			n := m.LocalNode()
+			if m.ProtocolVersion() != want || n.PCur != want || n.PMin != ProtocolVersionMin || n.PMax != ProtocolVersionMax {
+				t.Errorf("speaks %d, announces %d of %d to %d; want %d of 1 to 5", m.ProtocolVersion(), n.PCur, n.PMin, n.PMax, want)
+			}
+		}
+	})
+}
+
+// TestPingOfNobody: no answer is a NoPingResponseError that names the member,
+// after ProbeTimeout.
+func TestPingOfNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(2, nil)
+		defer c.stop()
+		for _, node := range []string{"another", "m1"} {
+			if node == "m1" {
+				c.network.Down(simAddr(1))
+			}
+			start := time.Now()
+			_, err := c.members[0].Ping(node, net.UDPAddrFromAddrPort(simAddr(1)))
+			var none NoPingResponseError
+			if !errors.As(err, &none) || none.Error() != "No response from node "+node {
+				t.Errorf("ping of %s: %v", node, err)
+			}
+			if got, want := time.Since(start), DefaultLANConfig().ProbeTimeout; got != want {
+				t.Errorf("ping of %s took %v, want %v", node, got, want)
+			}
+		}
+	})
+}
+
+// TestNetTransportGiven: members run on a NetTransport that the program made,
+// and advertise its port.
+func TestNetTransportGiven(t *testing.T) {
+	goroutines(t)
+	received := make(chan string, 4)
+	var members []*Memberlist
+	for i := range 2 {
+		transport, err := NewNetTransport(&NetTransportConfig{BindAddrs: []string{"127.0.0.1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		config := loopbackConfig(fmt.Sprint("m", i))
+		config.Transport = transport
+		config.BindPort = 7946 // of no account, but for joins without a port
+		config.Delegate = messageFunc(func(s string) { received <- s })
+		m, err := Create(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Shutdown()
+		if got, want := int(m.LocalNode().Port), transport.GetAutoBindPort(); got != want {
+			t.Errorf("port %d is advertised, want that of the transport: %d", got, want)
+		}
+		if config.BindPort != 7946 {
+			t.Errorf("BindPort was set to %d", config.BindPort)
+		}
+		members = append(members, m)
+	}
+	if _, err := members[1].Join([]string{members[0].LocalNode().Address()}); err != nil {
+		t.Fatal(err)
+	}
+	to := members[0].LocalNode()
+	for _, send := range []func(*Node, []byte) error{members[1].SendToUDP, members[1].SendToTCP} {
+		if err := send(to, []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-received; got != "hello" {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
+// textAddrOf is an address of a kind that only its text tells of.
+type textAddrOf string
+
+func (textAddrOf) Network() string  { return "mock" }
+func (a textAddrOf) String() string { return string(a) }
+
+// TestMockNetworkCluster: on a MockNetwork members find each other by address,
+// and by name where one is given; SendTo takes any net.Addr for its text.
+func TestMockNetworkCluster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network MockNetwork
+		received := make(chan string, 4)
+		var members []*Memberlist
+		for i := range 3 {
+			config := DefaultLANConfig()
+			config.Name = fmt.Sprint("m", i)
+			config.LogOutput = io.Discard
+			config.Transport = network.NewTransport(config.Name)
+			config.MsgpackUseNewTimeFormat = i == 1 // no message has a time in it
+			config.Delegate = messageFunc(func(s string) { received <- fmt.Sprint(config.Name, " got ", s) })
+			m, err := Create(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Shutdown()
+			members = append(members, m)
+		}
+		for i, seed := range []string{"127.0.0.1:20000", "m0/127.0.0.1:20000"} {
+			if n, err := members[i+1].Join([]string{seed}); n != 1 || err != nil {
+				t.Fatalf("join %s: %d, %v", seed, n, err)
+			}
+		}
+		time.Sleep(5 * time.Second)
+		for _, m := range members {
+			if n := m.NumMembers(); n != 3 {
+				t.Errorf("%s has %d members, want 3", m.LocalNode(), n)
+			}
+		}
+		if err := members[0].SendTo(textAddrOf("127.0.0.1:20001"), []byte("by address")); err != nil {
+			t.Error(err)
+		}
+		if got, want := <-received, "m1 got by address"; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		// The name says who it is for, whatever the address.
+		if err := members[0].SendToAddress(Address{Addr: "127.0.0.1:20001", Name: "m2"}, []byte("by name")); err != nil {
+			t.Error(err)
+		}
+		if got, want := <-received, "m2 got by name"; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
+}
