@@ -475,7 +475,7 @@ func testRefusesItself(t *testing.T) {
 	if err := m.UpdateNode(10 * time.Second); err != nil {
 		t.Errorf("update: %v", err)
 	}
-	c.await(10*time.Second, func() bool { return c.agree(3) })
+	c.await(settles, func() bool { return c.agree(3) })
 	if got := c.events[2].count("join m2"); got != 1 {
 		t.Errorf("joined itself %d times", got)
 	}

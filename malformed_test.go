@@ -35,7 +35,7 @@ func attack(t *testing.T, change func(*Config), f func(*attacker)) {
 		t.Helper()
 		c := newSimCluster(t).grow(2, change)
 		defer c.stop()
-		c.await(5*time.Second, func() bool { return c.agree(2) })
+		c.await(settles, func() bool { return c.agree(2) })
 		end := c.outsider(66)
 		a := &attacker{t: t, c: c, end: end, key: attackKey}
 		before := c.events[0].list()

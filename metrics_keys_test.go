@@ -86,13 +86,13 @@ func TestMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(7, labelled)
 		defer c.stop()
-		c.await(time.Minute, func() bool { return c.agree(7) })
+		c.await(settles, func() bool { return c.agree(7) })
 		if err := c.members[6].Leave(5 * time.Second); err != nil {
 			t.Fatal(err)
 		}
 		c.members[6].Shutdown()
 		c.members[5].Shutdown() // crashes
-		c.await(time.Minute, func() bool { return c.agree(5, 5, 6) })
+		c.await(settles, func() bool { return c.agree(5, 5, 6) })
 		c.network.Pause(simAddr(4)) // is suspected, refutes, and doubts its own health
 		time.Sleep(4 * time.Second)
 		c.network.Resume(simAddr(4))

@@ -27,18 +27,18 @@ func TestMockNetworkAddresses(t *testing.T) {
 	a, b := mockPair(t)
 	for i, tr := range []*MockTransport{a, b} {
 		ip, port, err := tr.FinalAdvertiseAddr("192.0.2.1", 7946)
-		if err != nil || !ip.Equal(net.IPv4(127, 0, 0, 1)) || port != 20000+i {
+		if err != nil || !ip.Equal(net.IPv4(127, 0, 0, 1)) || port != 1+i {
 			t.Errorf("advertised: got %v, %d, %v", ip, port, err)
 		}
 	}
 	if got := b.addr.Network(); got != "mock" {
 		t.Errorf("network: got %q", got)
 	}
-	if got := b.addr.String(); got != "127.0.0.1:20001" {
+	if got := b.addr.String(); got != "127.0.0.1:2" {
 		t.Errorf("address: got %q", got)
 	}
 	last := netip.MustParseAddrPort("127.0.0.1:65535")
-	if got := nextMockAddr(last).String(); got != "127.0.0.2:20000" {
+	if got := nextMockAddr(last).String(); got != "127.0.0.2:1" {
 		t.Errorf("after %v: got %v", last, got)
 	}
 }

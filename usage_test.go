@@ -108,6 +108,7 @@ func TestMockNetworkCluster(t *testing.T) {
 			config := DefaultLANConfig()
 			config.Name = fmt.Sprint("m", i)
 			config.LogOutput = io.Discard
+			config.PushPullInterval = time.Second // whatever gossip misses
 			config.Transport = network.NewTransport(config.Name)
 			config.MsgpackUseNewTimeFormat = i == 1 // no message has a time in it
 			config.Delegate = messageFunc(func(s string) { received <- fmt.Sprint(config.Name, " got ", s) })
@@ -118,7 +119,7 @@ func TestMockNetworkCluster(t *testing.T) {
 			defer m.Shutdown()
 			members = append(members, m)
 		}
-		for i, seed := range []string{"127.0.0.1:20000", "m0/127.0.0.1:20000"} {
+		for i, seed := range []string{"127.0.0.1:1", "m0/127.0.0.1:1"} {
 			if n, err := members[i+1].Join([]string{seed}); n != 1 || err != nil {
 				t.Fatalf("join %s: %d, %v", seed, n, err)
 			}
@@ -129,14 +130,14 @@ func TestMockNetworkCluster(t *testing.T) {
 				t.Errorf("%s has %d members, want 3", m.LocalNode(), n)
 			}
 		}
-		if err := members[0].SendTo(textAddrOf("127.0.0.1:20001"), []byte("by address")); err != nil {
+		if err := members[0].SendTo(textAddrOf("127.0.0.1:2"), []byte("by address")); err != nil {
 			t.Error(err)
 		}
 		if got, want := <-received, "m1 got by address"; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 		// The name says who it is for, whatever the address.
-		if err := members[0].SendToAddress(Address{Addr: "127.0.0.1:20001", Name: "m2"}, []byte("by name")); err != nil {
+		if err := members[0].SendToAddress(Address{Addr: "127.0.0.1:2", Name: "m2"}, []byte("by name")); err != nil {
 			t.Error(err)
 		}
 		if got, want := <-received, "m2 got by name"; got != want {
