@@ -14,7 +14,7 @@ import (
 
 const (
 	// mockFirstPort is the port of the first transport of a MockNetwork.
-	mockFirstPort = 20000
+	mockFirstPort = 1
 
 	// mockPacketQueue is how many packets wait in MockTransport.PacketCh.
 	mockPacketQueue = 1024
@@ -33,7 +33,7 @@ type MockNetwork struct {
 	}
 }
 
-// NewTransport makes a transport with an address of its own, from 127.0.0.1:20000 on. The name is that of the member who
+// NewTransport makes a transport with an address of its own, from 127.0.0.1:1 on. The name is that of the member who
 // will use it; if there is a transport of that name already the new one takes its name, but not its address.
 func (n *MockNetwork) NewTransport(name string) *MockTransport {
 	n.mu.Lock()
