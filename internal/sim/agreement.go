@@ -2,13 +2,14 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
 // boot notes a new life.
 func (c *checker) boot(n *node) {
 	if c != nil {
-		c.views[n.id].self, c.views[n.id].known = 0, 0
+		c.views[n.id].self, c.views[n.id].accused, c.views[n.id].known = 0, 0, 0
 	}
 }
 
@@ -84,7 +85,6 @@ func (c *checker) stopped(n *node) {
 	c.become(n, false)
 	clear(v.entries)
 	v.ids = v.ids[:0]
-	v.self, v.known = 0, 0
 	v.wrong = 0
 	for x := range v.entries {
 		c.judge(n.id, int32(x))
@@ -194,9 +194,10 @@ func (s *Sim) Settle() error {
 	}
 	s.result.Violation = nil
 	s.result.Splits++
+	member := slices.IndexFunc(s.nodes, func(n node) bool { return n.joined && !n.leaving })
 	for i := range s.nodes {
 		if s.nodes[i].up {
-			s.rejoin(&s.nodes[i], nil)
+			s.rejoin(&s.nodes[i], []int{member})
 		}
 	}
 	return s.Await(bound)
@@ -281,20 +282,29 @@ func (s *Sim) allIn() bool {
 	return true
 }
 
-// atRest runs on until all news has been told, and checks that nothing is left over then.
+// atRest runs on until all news has been told and the dead may be forgotten, and checks that nothing is left over then.
 func (s *Sim) atRest() error {
-	rest := gossipTime(s.cfg.Core, s.cfg.N)*2 + s.restTime()
+	c, cfg := s.check, s.cfg.Core
+	rest := gossipTime(cfg, s.cfg.N)*2 + s.restTime()
+	if slices.ContainsFunc(s.nodes, s.remembersGone) {
+		rest = max(rest, cfg.GossipToTheDeadTime+time.Duration(s.cfg.N+2)*cfg.ProbeInterval)
+	}
 	if err := s.RunUntil(s.Now() + rest); err != nil {
 		return err
 	}
-	c := s.check
 	if c.wrong > 0 || s.now-c.news < int64(rest) {
 		return nil // old news came up once more
 	}
 	for i := range s.nodes {
 		n := &s.nodes[i]
-		if !n.up || n.leaving || !n.core.AnyAlive() { // who is alone has nobody to tell
+		if !n.up || n.leaving {
 			continue
+		}
+		if s.remembersGone(*n) {
+			s.fail(n, ruleRemembered, -1, fmt.Sprintf("after %v", rest))
+		}
+		if !n.core.AnyAlive() {
+			continue // it has nobody to tell
 		}
 		if queued := n.core.NumQueued(); queued > 0 {
 			s.fail(n, ruleLeak, -1, fmt.Sprintf("%d messages are queued", queued))
@@ -307,4 +317,11 @@ func (s *Sim) atRest() error {
 		return s.result.Violation
 	}
 	return nil
+}
+
+// remembersGone reports whether a member knows others that are dead or have left.
+func (s *Sim) remembersGone(n node) bool {
+	return n.up && !n.leaving && slices.ContainsFunc(s.check.views[n.id].entries, func(e entry) bool {
+		return e.state == dead || e.state == left
+	})
 }

@@ -29,8 +29,10 @@ const (
 	ruleTimers      = "timers stay within their bound, and none is left overdue"
 	ruleHealth      = "the health score stays within its bounds"
 	rulePacket      = "a packet has room for what it carries"
+	ruleRefute      = "who hears that it is taken for other than alive refutes"
 	ruleQuiet       = "nobody is suspected while nothing is wrong"
 	ruleSettle      = "once faults have ended all views agree in time"
+	ruleRemembered  = "who has been gone for long enough is forgotten"
 	ruleLeak        = "a cluster at rest has nothing left queued, remembered or running"
 )
 
@@ -67,6 +69,7 @@ type view struct {
 	entries []entry
 	ids     []int32 // who has an ID in the core
 	self    uint32  // own incarnation
+	accused uint32  // the highest incarnation at which it heard itself accused
 	known   int     // members known before the turn
 	wrong   int     // entries that do not agree with the truth
 	counts  bool    // the node is a member: its view is to agree
@@ -206,6 +209,7 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event)
 		if !t.accused.has(m.Incarnation) && !t.condemned.has(m.Incarnation) && !t.farewells.has(m.Incarnation) {
 			c.s.fail(n, ruleAccusation, x, fmt.Sprintf("suspect at %d, where no probe failed", m.Incarnation))
 		}
+		t.accused.add(m.Incarnation, c.s.now)
 	case dead, left:
 		if old.state != alive && old.state != suspect {
 			c.s.fail(n, ruleTransition, x, fmt.Sprintf("state %d after state %d", now.state, old.state))
@@ -292,6 +296,9 @@ func (c *checker) event(n *node, v *view, ev *swim.Event) {
 		c.s.result.Conflicts++
 	case swim.EventStreamOnly:
 		c.s.result.StreamOnly++
+		if c.s.cfg.Quiet {
+			c.s.fail(n, ruleQuiet, x, "a probe was not answered but on a stream")
+		}
 	case swim.EventMoved:
 		if !e.present {
 			bad = "move of a member that is not there"
@@ -334,6 +341,9 @@ func (c *checker) self(n *node, v *view) {
 	if self.Incarnation < v.self {
 		c.s.fail(n, ruleIncarnation, n.id, fmt.Sprintf("own: %d after %d", self.Incarnation, v.self))
 	}
+	if !n.leaving && v.accused > 0 && self.Incarnation <= v.accused {
+		c.s.fail(n, ruleRefute, n.id, fmt.Sprintf("accused at %d, it is at %d", v.accused, self.Incarnation))
+	}
 	v.self = self.Incarnation
 	t := &c.truths[n.id]
 	t.highest = max(t.highest, self.Incarnation)
@@ -361,6 +371,14 @@ func (c *checker) bounds(n *node, v *view, out *swim.Output) {
 	}
 	if out.Health < 0 || out.Health >= max(1, c.s.cfg.Core.AwarenessMaxMultiplier) {
 		c.s.fail(n, ruleHealth, -1, fmt.Sprintf("%d", out.Health))
+	}
+}
+
+// accused notes that a node heard an accusation of itself.
+func (c *checker) accused(n *node, subject string, incarnation uint32) {
+	if c != nil && subject == n.name && !n.leaving && incarnation < swim.MaxIncarnation {
+		v := &c.views[n.id]
+		v.accused = max(v.accused, incarnation)
 	}
 }
 

@@ -180,6 +180,9 @@ func (s *Sim) end(i int) {
 		switch f.Kind {
 		case Slow:
 			n.slow = 0
+			if n.up && n.inbox.len() > 0 { // at once, what waits
+				s.schedule(0, event{kind: eventHandle, node: n.id, life: n.life})
+			}
 		case Pause:
 			if n.paused--; n.paused == 0 {
 				s.resume(n)

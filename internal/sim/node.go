@@ -240,9 +240,11 @@ func (s *Sim) step(n *node, now time.Time, from swim.Endpoint, b []byte) {
 	case wire.TypeSuspect:
 		err, m = x.suspect.Parse(body, x.names), &x.suspect
 		subject = x.suspect.Node
+		s.check.accused(n, subject, x.suspect.Incarnation)
 	case wire.TypeDead:
 		err, m = x.dead.Parse(body, x.names), &x.dead
 		subject = x.dead.Node
+		s.check.accused(n, subject, x.dead.Incarnation)
 	default:
 		err = wire.ErrUnknownType
 	}

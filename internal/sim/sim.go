@@ -202,7 +202,7 @@ func (s *Sim) tryJoin(n *node) {
 	switch {
 	case len(n.peers) > 0 && s.rand.IntN(2) == 0:
 		to = n.peers[s.rand.IntN(len(n.peers))]
-	case n.life > 1:
+	case n.life > 1 || !s.nodes[0].joined:
 		to = (n.id + 1 + int32(s.rand.IntN(len(s.nodes)-1))) % int32(len(s.nodes))
 	}
 	s.join(n, to)

@@ -173,7 +173,11 @@ func (s *Sim) merge(n *node, members []swim.Member) {
 	s.states, s.addrs = states, addrs
 	n.core.Merge(s.time(n), states)
 	for i := range members {
-		s.check.heard(n, members[i].Name)
+		m := &members[i]
+		s.check.heard(n, m.Name)
+		if m.State != swim.StateAlive {
+			s.check.accused(n, m.Name, m.Incarnation)
+		}
 	}
 	s.turn(n)
 	s.check.settleHeard(n)
