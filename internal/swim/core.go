@@ -18,6 +18,7 @@ type Core struct {
 	room      int                 // bytes that one packet may carry, SetRoom
 	chosen    []*member           // scratch of choose
 	present   int                 // others that are alive or suspect
+	waiting   uint64              // the notice of what we said last of ourselves, until it is finished
 	leaving   bool
 	seq       uint32 // of the last ping
 	awareness awareness
@@ -48,8 +49,9 @@ func New(cfg Config) *Core {
 	}
 	c.probe.init()
 	c.onFinished = func(notice uint64) {
-		if notice != 0 {
-			c.out.Finished = append(c.out.Finished, notice)
+		if notice == c.waiting { // else nobody waits for it, or not any more
+			c.waiting = 0
+			c.finish(notice)
 		}
 	}
 	return c
@@ -95,7 +97,7 @@ func (c *Core) Introduce(addr netip.AddrPort, meta []byte, versions Versions) {
 // leaving, nothing is announced and the notice is finished at once.
 func (c *Core) Announce(now time.Time, addr netip.AddrPort, meta []byte, versions Versions, notice uint64) {
 	if c.leaving {
-		c.onFinished(notice)
+		c.finish(notice)
 		return
 	}
 	if c.self == nil {
@@ -107,18 +109,25 @@ func (c *Core) Announce(now time.Time, addr netip.AddrPort, meta []byte, version
 	}, notice)
 }
 
+// finish has the driver told that nobody need wait for a notice.
+func (c *Core) finish(notice uint64) {
+	if notice != 0 {
+		c.out.Finished = append(c.out.Finished, notice)
+	}
+}
+
 // Leave declares that we leave, and reports whether anyone is there to hear
 // it. The notice is in Output.Finished when it has been sent. The Core goes on
 // answering. A second Leave does nothing but finish its notice, as does one of
 // whom nobody knows.
 func (c *Core) Leave(now time.Time, notice uint64) (heard bool) {
 	if c.leaving {
-		c.onFinished(notice)
+		c.finish(notice)
 		return false
 	}
 	c.leaving = true
 	if c.self.State.Gone() {
-		c.onFinished(notice)
+		c.finish(notice)
 		return false
 	}
 	c.becomeGone(now, c.self, c.self.Incarnation, c.cfg.Name, notice)

@@ -143,7 +143,7 @@ func versionsOf(vsn []byte) (Versions, bool) {
 }
 
 // appendAlive appends the alive message that says of m what we know of it.
-func appendAlive(dst []byte, m *member) []byte {
+func appendAlive(dst []byte, m *member, vsn []byte) []byte {
 	ip := m.Addr.Addr().As16()
 	addr := ip[:]
 	if m.Addr.Addr().Is4() {
@@ -155,6 +155,6 @@ func appendAlive(dst []byte, m *member) []byte {
 		Addr:        addr,
 		Port:        m.Addr.Port(),
 		Meta:        m.Meta,
-		Vsn:         m.Versions[:],
+		Vsn:         vsn,
 	}).Append(dst)
 }

@@ -16,6 +16,7 @@ type claim struct {
 	meta        []byte
 	versions    Versions
 	hasVersions bool
+	vsn         []byte // the version bytes of a message, if they are not all there
 	incarnation uint32
 }
 
@@ -75,7 +76,9 @@ func (c *Core) applyAlive(now time.Time, a *wire.Alive) bool {
 		return true
 	}
 	says := claim{addr: addr, meta: a.Meta, incarnation: a.Incarnation}
-	says.versions, says.hasVersions = versionsOf(a.Vsn)
+	if says.versions, says.hasVersions = versionsOf(a.Vsn); !says.hasVersions {
+		says.vsn = a.Vsn
+	}
 
 	m := c.table.byName[a.Node]
 	takeover := false
@@ -85,7 +88,8 @@ func (c *Core) applyAlive(now time.Time, a *wire.Alive) bool {
 			c.drop(DropNotAllowed)
 			return true
 		}
-		m = &member{Member: Member{Name: strings.Clone(a.Node), Addr: addr, State: StateDead}}
+		m = &member{Member: Member{Name: strings.Clone(a.Node), Addr: addr, Meta: bytes.Clone(a.Meta),
+			Versions: says.versions, State: StateDead}}
 		c.table.add(m, c.cfg.Rand.IntN)
 	case canonical(m.Addr) != canonical(addr):
 		if !c.allowed(addr.Addr()) {
@@ -153,7 +157,14 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 	if before.Gone() && m != c.self {
 		c.present++
 	}
-	c.broadcast(m.Name, appendAlive(nil, m), notice)
+	vsn := m.Versions[:]
+	if !says.hasVersions {
+		vsn = says.vsn // as it came: zeros in their place would be refused
+	}
+	c.broadcast(m.Name, appendAlive(nil, m, vsn), notice)
+	if m == c.self {
+		c.waiting = notice // what it replaced is finished
+	}
 	c.out.Counts.Alive++
 	c.changed(m)
 	if before.Gone() {
@@ -168,7 +179,7 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 func (c *Core) refute(incarnation uint32, from string) {
 	c.self.Incarnation = nextIncarnation(max(incarnation, c.self.Incarnation))
 	c.awareness.apply(1)
-	c.broadcast(c.self.Name, appendAlive(nil, c.self), 0)
+	c.broadcast(c.self.Name, appendAlive(nil, c.self, c.self.Versions[:]), 0)
 	c.event(Event{Kind: EventRefute, Member: c.self.Member, From: strings.Clone(from)})
 }
 
@@ -289,13 +300,14 @@ func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from str
 	c.changed(m)
 	c.event(Event{Kind: EventLeave, Member: m.Member, From: strings.Clone(from)})
 	if m == c.self {
+		c.waiting = notice
 		return
 	}
 	c.present--
 	if c.present == 0 {
 		// Nobody is left to hear what we say of ourselves: who waits for that
-		// need not.
-		c.queue.RemoveNamed(c.cfg.Name, c.onFinished)
+		// need not. It stays queued for those who come, and for the dead.
+		c.onFinished(c.waiting)
 	}
 }
 

@@ -177,6 +177,24 @@ func TestAliveWithFewVersionsKeepsThoseKnown(t *testing.T) {
 		if m, _ := n.Member("m1"); m.Versions != testVersions {
 			t.Errorf("after %d version bytes: %v, want %v", size, m.Versions, testVersions)
 		}
+		for _, q := range n.queued() {
+			if told := q.(*wire.Alive); told.Node == "m1" && !bytes.Equal(told.Vsn, a.Vsn) {
+				t.Errorf("%d version bytes are told as %v: others would refuse made-up zeros", size, told.Vsn)
+			}
+		}
+	}
+}
+
+// TestNewsAtZero: who is known from an alive at incarnation 0 only is not alive
+// yet, and known as the message said.
+func TestNewsAtZero(t *testing.T) {
+	n := newNode(t, nil)
+	a := aliveOf(1, 0)
+	a.Meta = []byte("x")
+	n.alive(a)
+	n.want(1, StateDead, 0)
+	if m, _ := n.Member("m1"); string(m.Meta) != "x" || m.Versions != testVersions {
+		t.Errorf("known with metadata %q and versions %v", m.Meta, m.Versions)
 	}
 }
 
@@ -424,6 +442,9 @@ func TestNobodyLeftToHear(t *testing.T) {
 	out := n.dead(2, 1, "m2")
 	if n.AnyAlive() || !slices.Equal(out.Finished, []uint64{5}) {
 		t.Errorf("finished %v, want the announcement's notice", out.Finished)
+	}
+	if !slices.ContainsFunc(n.queued(), func(m wire.Message) bool { return m.Type() == wire.TypeAlive }) {
+		t.Error("the announcement is lost to those who come later, and to the dead that are not")
 	}
 	n.meet(0).alive(aliveOf(1, 2))
 	if !n.AnyAlive() {
