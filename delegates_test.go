@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 func is(err, target error) bool { return errors.Is(err, target) }
@@ -570,6 +572,62 @@ func TestPingDelegate(t *testing.T) {
 		}
 		if got, want := <-other.completed, "m0 2ms from m0"; got != want {
 			t.Errorf("completed %q, want %q", got, want)
+		}
+	})
+}
+
+// portsSeen notes the port of each Node that may be refused.
+type portsSeen struct {
+	mu    sync.Mutex
+	ports []uint16
+}
+
+func (p *portsSeen) note(n *Node) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ports = append(p.ports, n.Port)
+}
+
+func (p *portsSeen) NotifyAlive(n *Node) error {
+	p.note(n)
+	return nil
+}
+
+func (p *portsSeen) NotifyMerge(nodes []*Node) error {
+	for _, n := range nodes {
+		p.note(n)
+	}
+	return nil
+}
+
+// TestVetoesSeeTheDefaultPort: a member that tells port 0 has the default one,
+// for the delegates that may refuse it, too.
+func TestVetoesSeeTheDefaultPort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		seen := new(portsSeen)
+		c.add(func(config *Config) { config.Alive, config.Merge = seen, seen })
+		from := c.outsider(66)
+		alive := &wire.Alive{Incarnation: 1, Node: "a", Addr: []byte{10, 0, 0, 66}, Vsn: []byte{1, 5, 2, 0, 0, 0}}
+		if err := from.Send(alive.Append(nil), simAddr(0)); err != nil {
+			t.Fatal(err)
+		}
+		conn, err := from.Dial(t.Context(), simAddr(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		state := wire.PushNodeState{Name: "b", Addr: alive.Addr, Incarnation: 1, Vsn: alive.Vsn}
+		if _, err := conn.Write(state.Append((&wire.PushPullHeader{Nodes: 1, Join: true}).Append(nil))); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		seen.mu.Lock()
+		defer seen.mu.Unlock()
+		want := uint16(c.members[0].config.BindPort)
+		if len(seen.ports) != 4 || slices.ContainsFunc(seen.ports, func(port uint16) bool { return port != want }) {
+			t.Errorf("ports %v, want four times %d: this member, a, and b twice", seen.ports, want)
 		}
 	})
 }

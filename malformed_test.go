@@ -224,6 +224,28 @@ func TestIncompatibleVersionsAreNamed(t *testing.T) {
 	})
 }
 
+// TestVersionsOfTheDeadCount: a member that is dead must speak what all
+// understand as well, as in the reference.
+func TestVersionsOfTheDeadCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(1, nil)
+		defer c.stop()
+		conn, err := c.outsider(66).Dial(t.Context(), simAddr(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		state := wire.PushNodeState{Name: "gone", Addr: []byte{10, 0, 0, 66}, Port: 7946, Incarnation: 1, State: 2,
+			Vsn: []byte{1, 5, 7, 0, 0, 0}}
+		if _, err := conn.Write(state.Append((&wire.PushPullHeader{Nodes: 1}).Append(nil))); err != nil {
+			t.Fatal(err)
+		}
+		if kind, err := wire.NewStreamReader(conn, nil).ReadType(); kind != wire.TypeErr || err != nil {
+			t.Errorf("answered with %v, %v, want a refusal", kind, err)
+		}
+	})
+}
+
 func TestMalformedLabel(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

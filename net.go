@@ -286,8 +286,13 @@ func (m *Memberlist) handleMembership(h *handedOff, names *wire.Names) {
 		m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be read", h.from, err)
 		return
 	}
-	if alive, ok := message.(*wire.Alive); ok && !m.aliveAllowed(alive) {
-		return
+	if alive, ok := message.(*wire.Alive); ok {
+		if alive.Port == 0 {
+			alive.Port = uint16(m.config.BindPort)
+		}
+		if !m.aliveAllowed(alive) {
+			return
+		}
 	}
 	t := m.beginTurn()
 	t.core.Step(t.now, h.from, message)

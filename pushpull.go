@@ -45,6 +45,7 @@ func (m *Memberlist) servePushPull(in *input, r *wire.StreamReader) error {
 	if err := m.writeStream(in.conn, nil, state); err != nil {
 		return err
 	}
+	m.awaitEvents()
 	m.mergeUserState(&remote)
 	return nil
 }
@@ -161,6 +162,9 @@ func (m *Memberlist) readState(in *input, r *wire.StreamReader) (remoteState, er
 		if err := r.ReadState(&s); err != nil {
 			return remoteState{}, fmt.Errorf("read state %d of %d: %w", i+1, header.Nodes, err)
 		}
+		if s.Port == 0 {
+			s.Port = uint16(m.config.BindPort)
+		}
 		remote.states = append(remote.states, s)
 	}
 	if header.UserStateLen > 0 {
@@ -265,8 +269,9 @@ func (r *versionRange) check(name string, v swim.Versions) error {
 func possible(v swim.Versions) bool { return v[0] > 0 && v[0] <= v[1] && v[3] <= v[4] }
 
 // checkVersions refuses states if not all alive members, ours and theirs,
-// understand what each of them speaks. Members without versions are left out of
-// that: one such must not keep the others from joining.
+// understand what each member speaks, be it alive or not. Members without
+// versions are left out of that: one such must not keep the others from
+// joining.
 //
 // Compat: in the reference one such makes every join fail.
 func (m *Memberlist) checkVersions(remote []wire.PushNodeState) error {
@@ -280,12 +285,12 @@ func (m *Memberlist) checkVersions(remote []wire.PushNodeState) error {
 		}
 	}
 	for i := range remote {
-		if v, ok := judgedVersions(&remote[i]); ok {
+		if v, ok := judgedVersions(&remote[i]); ok && swim.State(remote[i].State) == swim.StateAlive {
 			r.include(v)
 		}
 	}
 	for i := range local {
-		if possible(local[i].Versions) && local[i].State == swim.StateAlive {
+		if possible(local[i].Versions) {
 			if err := r.check(local[i].Name, local[i].Versions); err != nil {
 				return err
 			}
@@ -303,7 +308,7 @@ func (m *Memberlist) checkVersions(remote []wire.PushNodeState) error {
 
 // judgedVersions are the versions of a state that takes part in the check.
 func judgedVersions(s *wire.PushNodeState) (swim.Versions, bool) {
-	if swim.State(s.State) != swim.StateAlive || len(s.Vsn) < len(swim.Versions{}) {
+	if len(s.Vsn) < len(swim.Versions{}) {
 		return swim.Versions{}, false
 	}
 	v := swim.Versions(s.Vsn[:len(swim.Versions{})])
