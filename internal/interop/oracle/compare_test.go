@@ -1,0 +1,384 @@
+package oracle
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// differ is a difference that no rule allows.
+func differ(what string, ours, theirs any) error {
+	return fmt.Errorf("%s differs:\n  ours:   %v\n  theirs: %v", what, ours, theirs)
+}
+
+// compare compares what both nodes did at this moment, because of an operation.
+func (r *run) compare(o operation) error {
+	ours, err := r.ours.take()
+	if err != nil {
+		return fmt.Errorf("ours: %w", err)
+	}
+	theirs, err := r.theirs.take()
+	if err != nil {
+		return fmt.Errorf("theirs: %w", err)
+	}
+	if o.foreign {
+		return r.compareForeign(o, ours, theirs)
+	}
+	anew := r.suspectsAnew(o)
+	for name := range anew {
+		r.uneven[name] = true
+	}
+	ours.asks = r.withoutVain(ours.asks, theirs.asks, o)
+	if err := r.compareEffects(ours, theirs); err != nil {
+		return err
+	}
+	if len(theirs.sent) > 0 {
+		return differ("what is sent at once", ours.sent, theirs.sent)
+	}
+	for _, p := range ours.sent {
+		if !r.answersStale(p, o) {
+			return differ("what is sent at once", ours.sent, theirs.sent)
+		}
+		r.allow(ruleStale, "%v to %s", p.messages[0], p.to)
+	}
+	if err := r.observe(o); err != nil {
+		return err
+	}
+	for name, want := range anew {
+		if ours := r.oursTable[name]; ours == want {
+			r.allow(ruleAnew, "%v, theirs %v", ours, r.table[name])
+		} else if ours != r.table[name] {
+			return differ("what is known of "+name, ours, r.table[name])
+		}
+	}
+	return nil
+}
+
+// suspectsAnew gives the members that are suspect, and that an operation accuses at a newer incarnation, as they should be
+// for us then.
+func (r *run) suspectsAnew(o operation) map[string]member {
+	anew := make(map[string]member)
+	for _, c := range o.claims {
+		known := r.table[c.node]
+		if known.state == suspect && o.accuses(c) && c.number(known) > known.incarnation {
+			known.incarnation = c.number(known)
+			anew[c.node] = known
+		}
+	}
+	return anew
+}
+
+// accuses says whether a claim has the node suspect somebody.
+func (o operation) accuses(c claim) bool {
+	return o.kind == opSuspect || (o.kind == opPushPull || o.kind == opJoin) && (c.state == suspect || c.state == dead)
+}
+
+// compareEffects compares what delegates were told and asked, and what was said on streams.
+func (r *run) compareEffects(ours, theirs effects) error {
+	isUneven := func(e event) bool { return r.uneven[e.node] }
+	a, b := slices.DeleteFunc(ours.events, isUneven), slices.DeleteFunc(theirs.events, isUneven)
+	if !slices.Equal(a, b) {
+		return differ("what delegates were told", a, b)
+	}
+	if !slices.Equal(ours.asks, theirs.asks) {
+		return differ("what the alive delegate was asked", ours.asks, theirs.asks)
+	}
+	if !slices.Equal(ours.pushed, theirs.pushed) {
+		return differ("what was said on a stream", ours.pushed, theirs.pushed)
+	}
+	for _, e := range b {
+		r.logf("    %v", e)
+	}
+	return nil
+}
+
+// withoutVain takes out what only our alive delegate was asked, about claims that are then ignored.
+func (r *run) withoutVain(ours, theirs []string, o operation) []string {
+	return slices.DeleteFunc(ours, func(ask string) bool {
+		if o.kind == opUpdate && r.left && len(theirs) == 0 {
+			r.allow(ruleAsked, "%s", ask)
+			return true
+		}
+		for _, c := range o.claims {
+			impossible := c.vsn[0] == 0 || c.vsn[0] > c.vsn[1]
+			ignored := impossible || c.node == self && r.left || r.restricted && c.place == outside
+			if ignored && strings.HasPrefix(ask, c.node+" ") && !slices.Contains(theirs, ask) {
+				r.allow(ruleAsked, "%s", ask)
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// answersStale says whether a packet of ours answers an alive that came too late with what is known against the member.
+func (r *run) answersStale(p packet, o operation) bool {
+	if o.kind != opAlive || len(p.messages) != 1 || p.to != o.source().String() {
+		return false
+	}
+	known, g := r.table[o.claims[0].node], p.messages[0]
+	if g.node != known.name || g.incarnation != known.incarnation || o.claims[0].number(known) > known.incarnation {
+		return false
+	}
+	switch known.state {
+	case dead:
+		return g.kind == wire.TypeDead && g.detail == "from "+self
+	case left:
+		return g.kind == wire.TypeDead && g.detail == "from "+known.name
+	case suspect:
+		return g.kind == wire.TypeSuspect && p.to == known.addr
+	default:
+		return false
+	}
+}
+
+// compareForeign compares what comes of a packet from outside of CIDRsAllowed: nothing, here.
+func (r *run) compareForeign(o operation, ours, theirs effects) error {
+	if len(ours.events)+len(ours.asks)+len(ours.sent) > 0 {
+		return fmt.Errorf("ours heard a packet from outside of CIDRsAllowed: %v", ours)
+	}
+	before := r.table
+	if len(o.claims) > 0 {
+		r.uneven[o.claims[0].node] = true
+		r.probed = r.probed || o.claims[0].node == self // theirs refutes, which costs it health
+	}
+	if err := r.observe(operation{}); err != nil {
+		return err
+	}
+	if !maps.Equal(r.oursTable, before) {
+		return differ("the table after a packet from outside of CIDRsAllowed, and before it", sorted(r.oursTable), sorted(before))
+	}
+	if len(theirs.events) > 0 || !maps.Equal(r.table, before) {
+		r.allow(ruleForeign, "%v", theirs.events)
+		if len(o.claims) == 0 || r.table[o.claims[0].node] != before[o.claims[0].node] {
+			return nil
+		}
+	}
+	// No state changed; an accusation of a suspect member may still have been taken for a confirmation.
+	if len(o.claims) > 0 && before[o.claims[0].node].state != suspect {
+		delete(r.uneven, o.claims[0].node)
+	}
+	return nil
+}
+
+// observe compares what both nodes know and tell of all members, after an operation.
+func (r *run) observe(o operation) error {
+	before := r.table
+	var err error
+	if r.oursTable, err = r.ours.observe(); err != nil {
+		return fmt.Errorf("observe ours: %w", err)
+	}
+	if r.table, err = r.theirs.observe(); err != nil {
+		return fmt.Errorf("observe theirs: %w", err)
+	}
+	if _, ok := r.table[self]; !ok && r.left && r.over && r.oursTable[self].state == left {
+		r.allow(ruleSelf, "after %v", longRest)
+		r.table[self] = r.oursTable[self]
+	}
+	all := maps.Clone(r.table)
+	maps.Copy(all, r.oursTable)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		ours, theirs := r.oursTable[name], r.table[name]
+		switch {
+		case ours == theirs || r.uneven[name]:
+		case o.isEvidence(before[name], ours, theirs):
+			r.allow(ruleEvidence, "%v, theirs %v", ours, theirs)
+			r.uneven[name] = true
+		default:
+			return differ("what is known of "+name, ours, theirs)
+		}
+	}
+	if err := r.compareMembers(); err != nil {
+		return err
+	}
+	if ours, theirs := r.ours.GetHealthScore(), r.theirs.GetHealthScore(); ours != theirs && !r.probed {
+		return differ("health", ours, theirs)
+	}
+	return nil
+}
+
+// isEvidence says whether a difference in what is known of a member that is dead is that ours remembers an accusation's
+// incarnation.
+func (o operation) isEvidence(before, ours, theirs member) bool {
+	if before.state != dead || theirs != before || ours.incarnation <= theirs.incarnation {
+		return false
+	}
+	for _, c := range o.claims {
+		accuses := o.accuses(c) || o.kind == opDead || (o.kind == opPushPull || o.kind == opJoin) && c.state == left
+		if accuses && c.node == ours.name && c.number(before) == ours.incarnation {
+			ours.incarnation = theirs.incarnation
+			return ours == theirs
+		}
+	}
+	return false
+}
+
+// compareMembers compares what the program above sees.
+func (r *run) compareMembers() error {
+	ours, theirs := r.ours.members(), r.theirs.members()
+	isUneven := func(m member) bool { return r.uneven[m.name] }
+	ours, theirs = slices.DeleteFunc(ours, isUneven), slices.DeleteFunc(theirs, isUneven)
+	if len(ours) != len(theirs) {
+		return differ("members", ours, theirs)
+	}
+	for i, m := range ours {
+		if m.state == suspect && theirs[i].state == alive && r.table[m.name].state == suspect {
+			r.fired[ruleState]++
+			m.state = alive
+		}
+		if m != theirs[i] {
+			return differ("members", ours, theirs)
+		}
+		m.incarnation, m.state = r.table[m.name].incarnation, r.table[m.name].state
+		if m != r.table[m.name] || m.state > suspect {
+			return differ("a member, and what a push/pull says of it,", m, r.table[m.name])
+		}
+	}
+	return nil
+}
+
+// compareGossip compares messages about members, in any order.
+func (r *run) compareGossip(ours, theirs []gossip) error {
+	isUneven := func(g gossip) bool { return r.uneven[g.node] }
+	ours, theirs = slices.DeleteFunc(ours, isUneven), slices.DeleteFunc(theirs, isUneven)
+	more := make(map[gossip]int) // how often ours has it more often than theirs
+	for _, g := range ours {
+		more[g]++
+	}
+	for _, g := range theirs {
+		more[g]--
+	}
+	for g, n := range more {
+		switch {
+		case n == 0:
+		case n < 0 && r.wasReplaced(g):
+			r.allow(ruleRefutation, "theirs: %v", g)
+		case n < 0 && r.table[g.node].name == "":
+			r.allow(ruleForgotten, "theirs: %v", g)
+		case n > 0 && r.wasLost(g, theirs):
+			r.allow(ruleLost, "ours: %v", g)
+		default:
+			return differ("gossip", inOrder(ours), inOrder(theirs))
+		}
+	}
+	return nil
+}
+
+// wasReplaced says whether a message is one about the node itself that a later one should have replaced.
+func (r *run) wasReplaced(g gossip) bool {
+	return g.kind == wire.TypeAlive && g.node == self && (g.incarnation < r.table[self].incarnation || r.left)
+}
+
+// wasLost says whether the reference may have lost a message: it has another one like it. Then its queue is in disorder,
+// and both members are mended.
+func (r *run) wasLost(g gossip, theirs []gossip) bool {
+	for _, other := range theirs {
+		if other.size == g.size && other.node != g.node {
+			r.uneven[g.node], r.uneven[other.node] = true, true
+			return true
+		}
+	}
+	return false
+}
+
+func inOrder(messages []gossip) []gossip {
+	slices.SortFunc(messages, func(a, b gossip) int { return cmp.Compare(a.String(), b.String()) })
+	return messages
+}
+
+// finish plays the last operation of a history: one after which the nodes may know different things for good.
+func (r *run) finish(o operation) error {
+	c := o.claims[0]
+	var message wire.Message
+	which := ruleHighest
+	switch o.kind {
+	case opHighest:
+		message = &wire.Suspect{Incarnation: math.MaxUint32, Node: c.node, From: c.from}
+		if c.state == dead {
+			message = &wire.Dead{Incarnation: math.MaxUint32, Node: c.node, From: c.from}
+		}
+	case opMalformed:
+		message, which = malformedAlive(o.text), ruleMalformed
+	case opVersionless:
+		return r.finishVersionless(o)
+	}
+	before := r.table
+	r.feedPacket(message.Append(nil), o.source())
+	return r.compareIgnored(which, before)
+}
+
+// malformedAlive is an alive message that is wrong in one way.
+func malformedAlive(how string) *wire.Alive {
+	a := &wire.Alive{Incarnation: 7, Node: "odd", Addr: []byte{10, 0, 0, 99}, Port: port, Vsn: goodVersions}
+	switch how {
+	case "long metadata":
+		a.Meta = []byte(strings.Repeat("m", 513))
+	case "no name":
+		a.Node = ""
+	case "odd address":
+		a.Addr = append(a.Addr, 5)
+	case "no address":
+		a.Addr = nil
+	}
+	return a
+}
+
+// compareIgnored holds that ours ignored what theirs may have taken.
+func (r *run) compareIgnored(which rule, before map[string]member) error {
+	ours, errOurs := r.ours.take()
+	theirs, errTheirs := r.theirs.take()
+	if err := errors.Join(errOurs, errTheirs); err != nil {
+		return err
+	}
+	if len(ours.events)+len(ours.sent) > 0 {
+		return differ("what follows", ours, theirs)
+	}
+	oursTable, err := r.ours.observe()
+	if err != nil {
+		return err
+	}
+	theirsTable, err := r.theirs.observe()
+	if err != nil {
+		return err
+	}
+	if !maps.Equal(oursTable, before) {
+		return differ("the table, and that of before,", sorted(oursTable), sorted(before))
+	}
+	if len(theirs.events) > 0 || !maps.Equal(theirsTable, before) {
+		r.allow(which, "%v", theirs.events)
+	}
+	return nil
+}
+
+// finishVersionless has a member come without versions, and then a push/pull.
+func (r *run) finishVersionless(o operation) error {
+	who := claim{node: "p6", delta: 1, meta: "first"}
+	if err := r.step(operation{kind: opAlive, claims: []claim{who}, sender: "p6", acks: -1}); err != nil {
+		return err
+	}
+	known := r.table["p6"]
+	news := operation{kind: opPushPull, sender: "p1", claims: []claim{{node: "p5", delta: 1, meta: "news", vsn: goodVersions}}}
+	if known.state != alive || known.versions != [6]byte{} || known.name == "" {
+		return r.step(news)
+	}
+	request := encodePushPull(news.states(r.table), false)
+	if _, _, err := r.theirs.exchange(news.source(), request); err != nil {
+		return err
+	}
+	if theirs, err := r.theirs.observe(); err != nil || !maps.Equal(theirs, r.table) {
+		return differ("theirs, that has a member without versions, after a push/pull and before it", sorted(theirs), sorted(r.table))
+	}
+	_, refusal, err := r.ours.exchange(netip.AddrPortFrom(news.source().Addr(), port), request)
+	if err != nil || refusal != "" {
+		return fmt.Errorf("ours refuses a push/pull: %v %s", err, refusal)
+	}
+	r.allow(ruleVersions, "p6 has none")
+	return nil
+}

@@ -1,0 +1,410 @@
+package oracle
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// What both nodes are configured with. Times only matter in relation to each other: a probe a day, an hour or a second is
+// all the same in virtual time. Probes are always answered.
+const (
+	self                    = "node"
+	port                    = 7946
+	probeInterval           = time.Hour
+	suspicionMult           = 4
+	suspicionMaxTimeoutMult = 3
+	gossipToTheDead         = 40 * time.Hour
+	never                   = 100000 * time.Hour
+
+	// longRest is after when every suspicion has ended and everyone who was dead then is forgotten: some rounds of probes
+	// are needed for that.
+	longRest = gossipToTheDead + suspicionMult*suspicionMaxTimeoutMult*probeInterval + 20*probeInterval
+
+	// restless is for how long there may be no long rest, so that nobody is forgotten in between. When exactly is random.
+	restless = gossipToTheDead - 2*time.Hour
+
+	// tick is how long everything takes, so that no two things happen at the same time.
+	tick = time.Microsecond
+
+	vetoedMeta = "vetoed"
+)
+
+// observer is somebody who is no member.
+var observer = netip.MustParseAddrPort("10.0.9.9:7946")
+
+// names are everyone that messages are about, the node itself first.
+var names = []string{self, "p1", "p2", "p3", "p4", "p5", "p6"}
+
+// homeOf is where a member is at first.
+func homeOf(name string) netip.AddrPort {
+	for i, n := range names {
+		if n == name {
+			return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(10 + i)}), port)
+		}
+	}
+	panic("nobody is called " + name)
+}
+
+// profile is what the nodes of a history have in common.
+type profile struct {
+	protocol    uint8
+	compression bool
+	gossips     bool // on its own; else gossip is drawn out by pings
+	reclaim     time.Duration
+	restricted  bool   // CIDRsAllowed is set
+	askAlive    bool   // an alive delegate refuses vetoedMeta
+	vetoMerge   string // the merge delegate refuses this member
+}
+
+func (p profile) gossipInterval() time.Duration {
+	if p.gossips {
+		return probeInterval / 200
+	}
+	return never
+}
+
+// gossipWindow is after when all that was to be gossiped is.
+func (p profile) gossipWindow() time.Duration { return 15 * p.gossipInterval() }
+
+func (p profile) allowed() []net.IPNet {
+	if !p.restricted {
+		return nil
+	}
+	return []net.IPNet{{IP: net.IPv4(10, 0, 0, 0).To4(), Mask: net.CIDRMask(8, 32)}}
+}
+
+// kind says what an operation does.
+type kind int
+
+const (
+	opAlive       kind = iota // a packet
+	opSuspect                 // a packet
+	opDead                    // a packet; from the member itself: it leaves
+	opUser                    // a packet
+	opPushPull                // somebody exchanges states with the node
+	opJoin                    // the node joins somebody
+	opUpdate                  // the node's metadata change
+	opLeave                   // the node leaves
+	opRest                    // time passes
+	opLongRest                // time passes until all who are dead are forgotten
+	opHighest                 // an accusation that cannot be refuted; the history ends with it
+	opMalformed               // an alive that no member would send; the history ends with it
+	opVersionless             // a member without versions, and then a push/pull; the history ends with it
+)
+
+// place says what address a member is said to have.
+type place int
+
+const (
+	samePlace place = iota // as the node knows it
+	otherIP
+	otherPort
+	noPort  // 0: the default one
+	outside // of what CIDRsAllowed lets in
+)
+
+// claim is what is said of a member. What it means depends on what the nodes know by then: incarnations are relative.
+type claim struct {
+	node  string
+	from  string // of an accusation
+	state int    // of a push/pull
+	delta int    // to the incarnation that is known
+	place place
+	meta  string
+	vsn   []byte
+	least uint32 // incarnation
+}
+
+// operation is one thing that happens.
+type operation struct {
+	kind    kind
+	claims  []claim // one, or those of a push/pull
+	sender  string
+	foreign bool // the sender is outside of what CIDRsAllowed lets in
+	join    bool
+	text    string // of a user message, new metadata
+	rest    time.Duration
+	acks    int // drawn from each node afterwards, -1 for as many as carry gossip
+}
+
+// history is what happens to both nodes.
+type history struct {
+	seed uint64
+	profile
+	operations []operation
+}
+
+// generate makes the history of a seed.
+func generate(seed uint64) history {
+	g := generator{rand.New(rand.NewPCG(seed, 1)), profile{protocol: 2}}
+	if g.oneIn(4) {
+		g.protocol = 5
+	}
+	g.compression = g.oneIn(4)
+	g.gossips = g.oneIn(3)
+	if g.oneIn(2) {
+		g.reclaim = 2 * time.Hour
+	}
+	g.restricted = g.oneIn(4)
+	g.askAlive = g.oneIn(4)
+	if g.oneIn(6) {
+		g.vetoMerge = "p6"
+	}
+	h := history{seed: seed, profile: g.profile}
+	// A few members to begin with, most of the time.
+	if !g.oneIn(8) {
+		o := operation{kind: opPushPull, sender: "p1", join: true, acks: -1}
+		for _, name := range names[1 : 2+g.IntN(4)] {
+			o.claims = append(o.claims, claim{node: name, delta: 1, meta: "first", vsn: goodVersions})
+		}
+		h.operations = append(h.operations, o)
+	}
+	for range 10 + g.IntN(30) {
+		h.operations = append(h.operations, g.operation())
+	}
+	if g.oneIn(4) {
+		h.operations = append(h.operations, operation{kind: opLeave, acks: -1})
+		for range g.IntN(8) {
+			h.operations = append(h.operations, g.operation())
+		}
+	}
+	if g.oneIn(4) {
+		last := operation{kind: opHighest + kind(g.IntN(3)), claims: []claim{g.accusation()}, sender: "p1"}
+		last.claims[0].state = suspect + g.IntN(2)
+		last.text = malformed[g.IntN(len(malformed))]
+		h.operations = append(h.operations, last)
+	}
+	return h
+}
+
+// malformed are the ways in which an alive message can be wrong.
+var malformed = []string{"long metadata", "no name", "odd address", "no address"}
+
+var goodVersions = []byte{1, 5, 2, 0, 0, 0}
+
+// generator makes random operations.
+type generator struct {
+	*rand.Rand
+	profile
+}
+
+func (g *generator) oneIn(n int) bool { return g.IntN(n) == 0 }
+
+// pick draws an index, as often as its weight says.
+func (g *generator) pick(weights ...int) int {
+	sum := 0
+	for _, w := range weights {
+		sum += w
+	}
+	n := g.IntN(sum)
+	for i, w := range weights {
+		if n -= w; n < 0 {
+			return i
+		}
+	}
+	return 0
+}
+
+// anyone is the node itself now and then.
+func (g *generator) anyone() string {
+	if g.oneIn(8) {
+		return self
+	}
+	return names[1+g.IntN(len(names)-1)]
+}
+
+func (g *generator) operation() operation {
+	o := operation{sender: names[1+g.IntN(len(names)-1)], acks: -1}
+	if g.oneIn(3) {
+		o.acks = g.IntN(3)
+	}
+	o.kind = kind(g.pick(26, 20, 14, 2, 12, 4, 4, 0, 15, 1))
+	o.foreign = o.kind <= opUser && g.restricted && g.oneIn(10)
+	switch o.kind {
+	case opAlive:
+		o.claims = []claim{g.alive()}
+		if g.oneIn(3) {
+			o.sender = o.claims[0].node
+		}
+	case opSuspect:
+		o.claims = []claim{g.accusation()}
+	case opDead:
+		c := g.accusation()
+		if g.oneIn(3) {
+			c.from = c.node
+		}
+		o.claims = []claim{c}
+	case opUser:
+		o.text = fmt.Sprint(g.IntN(100))
+	case opPushPull, opJoin:
+		o.join = o.kind == opJoin || g.oneIn(2)
+		for _, i := range g.Perm(len(names))[:g.IntN(len(names))] {
+			c := g.accusation()
+			if c.state = g.pick(6, 2, 2, 2); c.state == alive || g.oneIn(2) {
+				state := c.state
+				c = g.alive()
+				c.state = state
+			}
+			c.node = names[i]
+			c.vsn = goodVersions // TestHistories of those without are at the end
+			if g.oneIn(8) {
+				c.vsn = [][]byte{goodVersions, {1, 5, 6, 0, 0, 0}, {1, 5, 2, 1, 3, 2}, {3, 5, 4, 0, 0, 0}}[g.pick(30, 1, 1, 1)]
+			}
+			o.claims = append(o.claims, c)
+		}
+	case opUpdate:
+		o.text = "own " + fmt.Sprint(g.IntN(5))
+	case opRest:
+		o.rest = time.Duration(g.Int64N(int64(g.restOf())))
+	}
+	return o
+}
+
+// restOf gives an upper limit: sometimes confirmations come late, sometimes early in a suspicion.
+func (g *generator) restOf() time.Duration {
+	return []time.Duration{time.Second, probeInterval, 3 * probeInterval, 14 * probeInterval}[g.pick(2, 3, 4, 2)]
+}
+
+func (g *generator) alive() claim {
+	c := claim{node: g.anyone(), from: g.anyone(), meta: []string{"", "first", "second", vetoedMeta}[g.pick(4, 6, 6, 1)]}
+	c.delta = []int{-2, -1, 0, 1, 2, 5}[g.pick(2, 5, 8, 18, 4, 2)]
+	c.place = place(g.pick(24, 3, 2, 2, 1))
+	c.vsn = [][]byte{goodVersions, {1, 5, 3, 0, 0, 0}, {0, 5, 2, 0, 0, 0}, {3, 2, 2, 0, 0, 0}}[g.pick(40, 6, 1, 1)]
+	if g.gossips {
+		c.least = 1 // at 0, it would be known until the next round of probes begins
+	}
+	return c
+}
+
+func (g *generator) accusation() claim {
+	return claim{node: g.anyone(), from: g.anyone(), delta: []int{-2, -1, 0, 1, 3}[g.pick(2, 4, 24, 6, 2)],
+		meta: "first", vsn: goodVersions}
+}
+
+// address is where a claim puts a member, given what is known of it.
+func (c claim) address(known member) ([]byte, uint16) {
+	at := homeOf(c.node)
+	if known.name != "" {
+		at = netip.MustParseAddrPort(known.addr)
+	}
+	ip := at.Addr().As4()
+	port := at.Port()
+	switch c.place {
+	case otherIP:
+		ip[2] ^= 1
+	case otherPort:
+		port ^= 1
+	case noPort:
+		port = 0
+	case outside:
+		ip[0] = 192
+	}
+	return ip[:], port
+}
+
+// number is the incarnation of a claim, given what is known of a member.
+func (c claim) number(known member) uint32 {
+	return uint32(max(int64(c.least), int64(known.incarnation)+int64(c.delta)))
+}
+
+// message is an operation that is a packet, given what is known.
+func (o operation) message(table map[string]member) wire.Message {
+	if o.kind == opUser {
+		return userMessage(o.text)
+	}
+	c := o.claims[0]
+	known := table[c.node]
+	switch o.kind {
+	case opSuspect:
+		return &wire.Suspect{Incarnation: c.number(known), Node: c.node, From: c.from}
+	case opDead:
+		return &wire.Dead{Incarnation: c.number(known), Node: c.node, From: c.from}
+	default:
+		ip, port := c.address(known)
+		return &wire.Alive{Incarnation: c.number(known), Node: c.node, Addr: ip, Port: port, Meta: []byte(c.meta), Vsn: c.vsn}
+	}
+}
+
+// userMessage is one of the program above.
+type userMessage string
+
+func (userMessage) Type() wire.Type            { return wire.TypeUser }
+func (u userMessage) Append(dst []byte) []byte { return append(append(dst, byte(wire.TypeUser)), u...) }
+
+// states is what an operation that is a push/pull says, given what is known.
+func (o operation) states(table map[string]member) []wire.PushNodeState {
+	var states []wire.PushNodeState
+	for _, c := range o.claims {
+		ip, port := c.address(table[c.node])
+		states = append(states, wire.PushNodeState{Name: c.node, Addr: ip, Port: port, Meta: []byte(c.meta),
+			Incarnation: c.number(table[c.node]), State: c.state, Vsn: c.vsn})
+	}
+	return states
+}
+
+func encodePushPull(states []wire.PushNodeState, join bool) []byte {
+	const user = "what they have"
+	b := (&wire.PushPullHeader{Nodes: len(states), UserStateLen: len(user), Join: join}).Append(nil)
+	for i := range states {
+		b = states[i].Append(b)
+	}
+	return append(b, user...)
+}
+
+// source is where the packet of an operation comes from.
+func (o operation) source() netip.AddrPort {
+	at := homeOf(o.sender)
+	if o.foreign {
+		ip := at.Addr().As4()
+		ip[0] = 192
+		at = netip.AddrPortFrom(netip.AddrFrom4(ip), at.Port())
+	}
+	return at
+}
+
+// describe says what happens in an operation, given what is known.
+func (o operation) describe(table map[string]member) string {
+	switch o.kind {
+	case opAlive, opSuspect, opDead:
+		m := o.message(table)
+		g, err := parseGossip(m.Type(), m.Append(nil)[1:])
+		if err != nil {
+			return err.Error()
+		}
+		return fmt.Sprintf("packet from %v: %v", o.source(), g)
+	case opUser:
+		return fmt.Sprintf("packet from %v: user message %s", o.source(), o.text)
+	case opPushPull, opJoin:
+		var all []string
+		for _, s := range o.states(table) {
+			all = append(all, fmt.Sprintf("%s %s@%d %s %q %v", s.Name, stateName(s.State), s.Incarnation,
+				addrText(s.Addr, s.Port), s.Meta, s.Vsn))
+		}
+		what := "push/pull from"
+		if o.kind == opJoin {
+			what = "the node joins"
+		}
+		return fmt.Sprintf("%s %s, join %v: %s", what, o.sender, o.join, strings.Join(all, ", "))
+	case opUpdate:
+		return fmt.Sprintf("metadata become %q", o.text)
+	case opLeave:
+		return "the node leaves"
+	case opRest:
+		return fmt.Sprintf("rest for %v", o.rest)
+	case opLongRest:
+		return fmt.Sprintf("rest for %v", longRest)
+	case opHighest:
+		return fmt.Sprintf("last: accusation of %s, %s, by %s at the highest incarnation", o.claims[0].node,
+			stateName(o.claims[0].state), o.claims[0].from)
+	case opMalformed:
+		return "last: alive with " + o.text
+	default:
+		return "last: an alive member without versions, and a push/pull"
+	}
+}

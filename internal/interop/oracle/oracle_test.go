@@ -1,0 +1,191 @@
+package oracle
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+)
+
+var (
+	histories = flag.Int("histories", 200, "how many histories to play")
+	oneSeed   = flag.Uint64("seed", 0, "play the history of this seed only (0: many)")
+)
+
+// played is what came of a history.
+type played struct {
+	err   error
+	fired map[rule]int
+	log   []string
+}
+
+// play plays a history in a bubble.
+func play(t *testing.T, h history, tamper func([]byte) []byte) played {
+	r := &run{history: h, tamper: tamper}
+	var err error
+	synctest.Test(t, func(*testing.T) { err = r.play() })
+	return played{err, r.fired, r.log}
+}
+
+// TestHistories plays many histories: the nodes must agree, save for what the rules allow.
+func TestHistories(t *testing.T) {
+	if *oneSeed != 0 {
+		p := play(t, generate(*oneSeed), nil)
+		t.Logf("seed %d, %+v:\n%s", *oneSeed, generate(*oneSeed).profile, strings.Join(p.log, "\n"))
+		if p.err != nil {
+			t.Error(p.err)
+		}
+		return
+	}
+	var mu sync.Mutex
+	fired := make(map[rule]int)
+	t.Run("all", func(t *testing.T) {
+		const shards = 4
+		for shard := range shards {
+			t.Run(fmt.Sprint(shard), func(t *testing.T) {
+				t.Parallel()
+				for seed := shard + 1; seed <= *histories; seed += shards {
+					p := play(t, generate(uint64(seed)), nil)
+					mu.Lock()
+					for which, n := range p.fired {
+						fired[which] += n
+					}
+					mu.Unlock()
+					if p.err != nil {
+						fail(t, generate(uint64(seed)), p)
+					}
+				}
+			})
+		}
+	})
+	for _, which := range slices.Sorted(maps.Keys(rules)) {
+		t.Logf("%6d times: %s", fired[which], which)
+		if fired[which] == 0 && *histories >= 10000 {
+			t.Errorf("no history needed the rule %q", which)
+		}
+	}
+}
+
+// TestRules shows each rule in a history that needs it. A rule that is needed no more has to go.
+func TestRules(t *testing.T) {
+	needs := map[rule]history{
+		ruleEvidence:   {operations: []operation{meet("p1"), accuse(opDead, "p1", "p2", 0), accuse(opSuspect, "p1", "p3", 2)}},
+		ruleAnew:       {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0), accuse(opSuspect, "p1", "p2", 1)}},
+		ruleForgotten:  {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0), {kind: opLongRest}}},
+		ruleStale:      {operations: []operation{meet("p1"), accuse(opDead, "p1", "p2", 0), tell("p1", 0)}},
+		ruleRefutation: {operations: []operation{accuse(opSuspect, self, "p2", 0)}},
+		ruleChecksum:   {operations: []operation{meet("p1")}},
+		ruleState:      {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0)}},
+		ruleRefusal: {operations: []operation{{kind: opPushPull, sender: "p1", acks: -1,
+			claims: []claim{{node: "p1", delta: 1, vsn: []byte{1, 5, 6, 0, 0, 0}}}}}},
+		ruleForeign: {profile: profile{restricted: true}, operations: []operation{meet("p1"),
+			{kind: opSuspect, sender: "p2", foreign: true, acks: -1, claims: []claim{{node: "p1", from: "p2"}}}}},
+		ruleHighest: {operations: []operation{meet("p1"),
+			{kind: opHighest, sender: "p1", claims: []claim{{node: "p1", from: "p2", state: suspect}}}}},
+		ruleMalformed: {operations: []operation{{kind: opMalformed, sender: "p1", claims: []claim{{}}, text: "no name"}}},
+		ruleVersions:  {operations: []operation{meet("p1"), {kind: opVersionless, sender: "p1", claims: []claim{{}}}}},
+		ruleAsked: {profile: profile{askAlive: true}, operations: []operation{
+			{kind: opAlive, sender: "p1", acks: -1, claims: []claim{{node: "p1", delta: 1, vsn: []byte{0, 5, 2, 0, 0, 0}}}}}},
+		ruleLost: {operations: []operation{meet("p1"), silent(accuse(opDead, "p1", "p2", 0)), silent(tell("p1", 1)),
+			meet("p1", "p2")}},
+		ruleSelf:    {operations: []operation{{kind: opLeave, acks: -1}, {kind: opLongRest}}},
+		ruleLeaving: {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, {kind: opUpdate, text: "news", acks: -1}}},
+	}
+	for _, which := range slices.Sorted(maps.Keys(rules)) {
+		t.Run(string(which), func(t *testing.T) {
+			h := needs[which]
+			h.protocol = 2
+			p := play(t, h, nil)
+			if p.err != nil || p.fired[which] == 0 {
+				t.Errorf("got %v, allowed %v, want %q\n%s", p.err, p.fired, which, strings.Join(p.log, "\n"))
+			}
+		})
+	}
+}
+
+// TestDifferencesAreSeen feeds our node something else than the reference's: each time, the comparison must notice.
+func TestDifferencesAreSeen(t *testing.T) {
+	h := history{profile: profile{protocol: 2}, operations: []operation{
+		meet("p1", "p2", "p3"), accuse(opSuspect, "p1", "p2", 0), accuse(opSuspect, "p1", "p3", 0), tell("p1", 1),
+		accuse(opDead, "p2", "p3", 0), accuse(opDead, "p3", "p3", 0), tell("p2", 1), accuse(opSuspect, self, "p1", 1), tell("p4", 1),
+		{kind: opUser, sender: "p1", text: "help", acks: -1},
+	}}
+	renamed := strings.NewReplacer("p", "q", self, "n0de")
+	if p := play(t, h, nil); p.err != nil {
+		t.Fatalf("undisturbed: %v", p.err)
+	}
+	for i := range h.operations {
+		for _, tc := range []struct {
+			name   string
+			change func(b []byte) []byte
+		}{
+			{"lost", func([]byte) []byte { return nil }},
+			{"other", func(b []byte) []byte { return []byte(renamed.Replace(string(b))) }},
+		} {
+			t.Run(fmt.Sprint(i, " ", tc.name), func(t *testing.T) {
+				fed := -1
+				p := play(t, h, func(b []byte) []byte {
+					if fed++; fed == i {
+						return tc.change(b)
+					}
+					return b
+				})
+				if p.err == nil {
+					t.Errorf("nothing was noticed:\n%s", strings.Join(p.log, "\n"))
+				}
+			})
+		}
+	}
+}
+
+// The histories of these tests are made of:
+
+// meet has the node hear of members, in a push/pull.
+func meet(names ...string) operation {
+	o := operation{kind: opPushPull, sender: names[0], acks: -1}
+	for _, name := range names {
+		o.claims = append(o.claims, claim{node: name, delta: 1, vsn: goodVersions})
+	}
+	return o
+}
+
+// tell has the node hear of a member, from p2.
+func tell(name string, delta int) operation {
+	return operation{kind: opAlive, sender: "p2", acks: -1, claims: []claim{{node: name, delta: delta, meta: "told", vsn: goodVersions}}}
+}
+
+// accuse has the node hear an accusation, opSuspect or opDead.
+func accuse(k kind, name, from string, delta int) operation {
+	return operation{kind: k, sender: "p2", acks: -1, claims: []claim{{node: name, from: from, delta: delta}}}
+}
+
+// silent is an operation after which nothing is drawn out of the nodes.
+func silent(o operation) operation {
+	o.acks = 0
+	return o
+}
+
+// fail tells of a difference, and what is left of the history when all is taken out of it that is not needed to show it.
+func fail(t *testing.T, h history, p played) {
+	t.Helper()
+	all := len(h.operations)
+	h, p = shrink(t, h, p)
+	t.Errorf("seed %d, %+v: %v\nwith %d of %d operations:\n%s\nreplay it all: go test -run 'TestHistories$' -v -seed %d .",
+		h.seed, h.profile, p.err, len(h.operations), all, strings.Join(p.log, "\n"), h.seed)
+}
+
+// shrink takes operations out of a history for as long as it still fails.
+func shrink(t *testing.T, h history, p played) (history, played) {
+	for i := len(h.operations) - 1; i >= 0; i-- {
+		fewer := h
+		fewer.operations = slices.Delete(slices.Clone(h.operations), i, i+1)
+		if q := play(t, fewer, nil); q.err != nil {
+			h, p = fewer, q
+		}
+	}
+	return h, p
+}

@@ -1,0 +1,50 @@
+package oracle
+
+// rule is a difference that is meant: ARCHITECTURE.md lists them all, with those that no history shows.
+type rule string
+
+const (
+	ruleEvidence   rule = "higher evidence is remembered"
+	ruleAnew       rule = "a suspicion at a newer incarnation is a new one"
+	ruleStale      rule = "a stale alive is answered"
+	ruleRefutation rule = "a refutation replaces what was queued about ourselves"
+	ruleChecksum   rule = "checksums to every member that understands them"
+	ruleState      rule = "Node.State is true"
+	ruleRefusal    rule = "who is refused is told"
+	ruleForeign    rule = "nothing is heard from outside of CIDRsAllowed"
+	ruleHighest    rule = "what cannot be refuted is not believed"
+	ruleMalformed  rule = "malformed alives are ignored"
+	ruleVersions   rule = "a member without versions keeps nobody from joining"
+	ruleAsked      rule = "the alive delegate is asked first"
+	ruleLost       rule = "no message is lost from the queue"
+	ruleForgotten  rule = "nothing is said of a member that is forgotten"
+	ruleSelf       rule = "who left does not forget itself"
+	ruleLeaving    rule = "who leaves announces nothing, and waits for nothing"
+)
+
+// rules say why the nodes may differ.
+var rules = map[rule]string{
+	ruleEvidence: "an accusation of a member that is dead already changes no state; if its incarnation is higher, we keep that, so " +
+		"that an older alive does not bring the member back",
+	ruleAnew: "who is suspected at a newer incarnation has refuted the suspicion that runs, and gets all the time again; the " +
+		"reference takes it for a confirmation",
+	ruleStale: "the reference drops an alive that is older than what it knows against the member; we tell the sender, so that " +
+		"the member hears of it and refutes",
+	ruleRefutation: "the reference queues its refutation under its IP address, beside what it said before; ours replaces that",
+	ruleChecksum:   "the reference adds one if the caller has the node at hand; we look the receiver up",
+	ruleState:      "Node.State stays alive in the reference when a member is suspect",
+	ruleRefusal:    "the reference answers a push/pull with its state before it refuses it; we answer with the reason",
+	ruleForeign:    "the reference takes accusations from anywhere",
+	ruleHighest:    "an accusation at the highest incarnation leaves no room above: the reference believes it, and refutes at 0",
+	ruleMalformed:  "the reference takes in members without a name or an IP address, or with more metadata than it allows itself",
+	ruleVersions:   "one such member makes the reference refuse every push/pull; we leave it out of the comparison",
+	ruleAsked: "delegates are asked with no lock held, so that ours is also asked about an alive that is then ignored: " +
+		"impossible versions, ourselves after we left, an address outside of CIDRsAllowed",
+	ruleLost: "if a message replaces the only one in the queue, the reference begins to number messages anew, and a later one of " +
+		"the same size and number takes the place of the first",
+	ruleForgotten: "if there was nobody to tell that a member died, the reference still has it in its queue when it has forgotten " +
+		"the member; ours drops it",
+	ruleSelf: "long after it left, a node of the reference that was not shut down forgets itself, and its methods panic; " +
+		"ours remembers",
+	ruleLeaving: "the reference waits for the broadcast of an update that it never queues, and gives a timeout",
+}

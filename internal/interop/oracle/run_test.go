@@ -1,0 +1,454 @@
+package oracle
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"testing/synctest"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// run is one history as it is played.
+type run struct {
+	history
+	ours, theirs *node
+	table        map[string]member // what both know; of those uneven, what theirs knows
+	oursTable    map[string]member
+	fired        map[rule]int
+	log          []string
+	seq          uint32
+	rested       time.Time       // when the last long rest ended
+	uneven       map[string]bool // members that the nodes now know different things of, until they are mended
+	probed       bool            // health may differ: who was probed when is random
+	left         bool
+	over         bool
+
+	// tamper, if set, changes what is fed to our node: a test of the comparison.
+	tamper func(b []byte) []byte
+}
+
+// play plays a history in a bubble, and gives the first difference.
+func (r *run) play() (err error) {
+	r.fired = make(map[rule]int)
+	r.uneven = make(map[string]bool)
+	r.rested = time.Now()
+	if r.ours, err = startOurs(r.profile); err != nil {
+		return err
+	}
+	if r.theirs, err = startTheirs(r.profile); err != nil {
+		return errors.Join(err, r.ours.Shutdown())
+	}
+	defer func() {
+		err = errors.Join(err, r.ours.Shutdown(), r.theirs.Shutdown())
+		time.Sleep(2 * never) // the reference's goroutines wait for their timers
+	}()
+	synctest.Wait()
+	if err := r.compare(operation{}); err != nil {
+		return err
+	}
+	for i, o := range r.operations {
+		if err := r.step(o); err != nil {
+			return fmt.Errorf("operation %d: %w", i, err)
+		}
+		if r.over {
+			break
+		}
+	}
+	return nil
+}
+
+func (r *run) logf(format string, args ...any) {
+	r.log = append(r.log, fmt.Sprintf("%12v  ", time.Since(r.ours.started))+fmt.Sprintf(format, args...))
+}
+
+func (r *run) allow(which rule, format string, args ...any) {
+	r.fired[which]++
+	r.logf("    allowed: %s: %s", which, fmt.Sprintf(format, args...))
+}
+
+// step does one operation and compares.
+func (r *run) step(o operation) error {
+	if o.kind == opRest || o.kind == opLongRest {
+		return r.rest(o)
+	}
+	time.Sleep(tick)
+	r.logf("%s", o.describe(r.table))
+	if o.kind >= opHighest {
+		r.over = true
+		return r.finish(o)
+	}
+	if err := r.feed(o); err != nil {
+		return err
+	}
+	due := o
+	if o.kind == opJoin || o.kind == opUpdate || o.kind == opLeave {
+		due = operation{} // call has compared what it did at once
+	}
+	if err := r.compare(due); err != nil {
+		return err
+	}
+	if err := r.spread(o.acks); err != nil {
+		return err
+	}
+	return r.mend()
+}
+
+// feed has an operation happen to both nodes.
+func (r *run) feed(o operation) error {
+	switch o.kind {
+	case opPushPull:
+		return r.feedExchange(o)
+	case opJoin:
+		answer := encodePushPull(o.states(r.table), true)
+		return r.call(o, func(n *node) (int, error) {
+			n.set(func() { n.answer = answer })
+			return n.Join([]string{homeOf(o.sender).String()})
+		})
+	case opUpdate:
+		return r.call(o, func(n *node) (int, error) {
+			n.set(func() { n.meta = o.text })
+			return 0, n.UpdateNode(r.patience())
+		})
+	case opLeave:
+		r.left = true
+		return r.call(o, func(n *node) (int, error) { return 0, n.Leave(r.patience()) })
+	default:
+		r.feedPacket(o.message(r.table).Append(nil), o.source())
+		return nil
+	}
+}
+
+// feedPacket gives a packet to both nodes.
+func (r *run) feedPacket(b []byte, from netip.AddrPort) {
+	r.theirs.packets(slices.Clone(b), from)
+	if b = r.tampered(b); b != nil {
+		r.ours.packets(b, from)
+	}
+	synctest.Wait()
+}
+
+func (r *run) tampered(b []byte) []byte {
+	if r.tamper == nil {
+		return b
+	}
+	return r.tamper(b)
+}
+
+func (r *run) feedExchange(o operation) error {
+	request := encodePushPull(o.states(r.table), o.join)
+	theirs, refusal, err := r.theirs.exchange(o.source(), request)
+	if err != nil {
+		return fmt.Errorf("push/pull with theirs: %w", err)
+	}
+	if refusal != "" {
+		return fmt.Errorf("theirs refuses a push/pull: %s", refusal)
+	}
+	if request = r.tampered(request); request == nil {
+		return nil
+	}
+	ours, refusal, err := r.ours.exchange(o.source(), request)
+	if err != nil {
+		return fmt.Errorf("push/pull with ours: %w", err)
+	}
+	synctest.Wait()
+	if refusal != "" {
+		r.allow(ruleRefusal, "%s", refusal)
+	} else if !maps.Equal(ours, theirs) {
+		return differ("answer to a push/pull", sorted(ours), sorted(theirs))
+	}
+	return nil
+}
+
+// patience is how long methods wait for their broadcasts.
+func (r *run) patience() time.Duration {
+	if r.gossips {
+		return r.gossipWindow()
+	}
+	return tick
+}
+
+// outcome is what a method returned.
+type outcome struct {
+	n    int
+	err  error
+	done bool
+}
+
+// call calls a method of both nodes, and compares what comes of it at once and later. A method that waits for a broadcast
+// has it in all acks, unless that takes too long.
+func (r *run) call(o operation, method func(*node) (int, error)) error {
+	results := make(map[*node]*outcome)
+	for _, n := range []*node{r.theirs, r.ours} {
+		result := &outcome{}
+		results[n] = result
+		go func() {
+			n, err := method(n)
+			*result = outcome{n, err, true}
+		}()
+	}
+	synctest.Wait()
+	if err := r.compare(o); err != nil {
+		return err
+	}
+	if o.kind != opJoin {
+		if err := r.outwait(); err != nil {
+			return err
+		}
+	}
+	ours, theirs := results[r.ours], results[r.theirs]
+	switch {
+	case !ours.done || !theirs.done:
+		return differ("whether a method returned", ours.done, theirs.done)
+	case r.left && o.kind == opUpdate && ours.err == nil && theirs.err != nil:
+		r.allow(ruleLeaving, "%v", theirs.err)
+	case ours.n != theirs.n || (ours.err == nil) != (theirs.err == nil):
+		return differ("what a method returned", fmt.Sprint(ours.n, ours.err), fmt.Sprint(theirs.n, theirs.err))
+	}
+	return nil
+}
+
+// outwait has all that is queued gossiped, and every method that waits for that return.
+func (r *run) outwait() error {
+	if r.gossips {
+		return r.pass(2 * r.patience())
+	}
+	if err := r.spread(-1); err != nil {
+		return err
+	}
+	time.Sleep(2 * r.patience())
+	synctest.Wait()
+	return nil
+}
+
+// rest lets time pass: suspicions end, and the dead are forgotten.
+func (r *run) rest(o operation) error {
+	d := o.rest
+	if o.kind == opLongRest {
+		d = longRest
+	}
+	if err := r.settle(); err != nil {
+		return err
+	}
+	if !r.gossips {
+		if err := r.spread(-1); err != nil {
+			return err
+		}
+	}
+	return r.pass(d)
+}
+
+// pass lets time pass. If that is too much without a long rest, it becomes one.
+func (r *run) pass(d time.Duration) error {
+	if d != longRest && time.Since(r.rested)+d > restless {
+		d = longRest
+	}
+	if d == longRest {
+		r.over = r.over || r.left // from then on the reference does not know itself
+		defer func() { r.rested = time.Now() }()
+	}
+	r.logf("  rest for %v", d)
+	return r.sleep(d)
+}
+
+// settle brings to life whom the nodes only know from an alive message at 0: when they forget such a one is random.
+func (r *run) settle() error {
+	for _, m := range sorted(r.table) {
+		if m.state != dead || m.incarnation != 0 {
+			continue
+		}
+		c := claim{node: m.name, delta: 1, meta: m.meta, vsn: goodVersions}
+		if err := r.step(operation{kind: opAlive, claims: []claim{c}, sender: m.name, acks: -1}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sleep lets time pass, and compares what happens. If the nodes gossip on their own, it goes on until they have no more to
+// say.
+func (r *run) sleep(d time.Duration) error {
+	before := r.table
+	var ours, theirs effects
+	for {
+		time.Sleep(d)
+		synctest.Wait()
+		if err := errors.Join(ours.more(r.ours), theirs.more(r.theirs)); err != nil {
+			return err
+		}
+		if d = r.gossipWindow(); !r.gossips || !r.ours.busy(ours, d) && !r.theirs.busy(theirs, d) {
+			break
+		}
+	}
+	ours.sort()
+	theirs.sort()
+	if err := r.compareEffects(ours, theirs); err != nil {
+		return err
+	}
+	sent := append(slices.Clone(ours.sent), theirs.sent...)
+	r.probed = r.probed || slices.ContainsFunc(sent, func(p packet) bool { return p.ping != "" })
+	if err := r.observe(operation{}); err != nil {
+		return err
+	}
+	for _, p := range sent {
+		if !mayBeTold(p, before) && !mayBeTold(p, r.table) && !mayBeTold(p, r.oursTable) {
+			return fmt.Errorf("a packet went to %s, who is not to be told: %v", p.to, p.messages)
+		}
+	}
+	toldOurs, toldTheirs := ours.told(), theirs.told()
+	for !r.gossips { // then what happened is in the queues, or was with a probe
+		a, b, err := r.drawOne()
+		if err != nil {
+			return err
+		}
+		if len(a)+len(b) == 0 {
+			break
+		}
+		toldOurs, toldTheirs = append(toldOurs, a...), append(toldTheirs, b...)
+	}
+	return r.compareGossip(distinct(toldOurs), distinct(toldTheirs))
+}
+
+// distinct gives what is in a set.
+func distinct(messages []gossip) []gossip {
+	set := make(map[gossip]bool)
+	for _, g := range messages {
+		set[g] = true
+	}
+	return slices.Collect(maps.Keys(set))
+}
+
+// more adds what a node did since it was last asked.
+func (e *effects) more(n *node) error {
+	more, err := n.take()
+	e.sent = append(e.sent, more.sent...)
+	e.events = append(e.events, more.events...)
+	e.asks = append(e.asks, more.asks...)
+	e.pushed = append(e.pushed, more.pushed...)
+	return err
+}
+
+// busy says whether a node may have gossip of something that happened lately.
+func (n *node) busy(e effects, lately time.Duration) bool {
+	return len(e.events) > 0 && e.events[len(e.events)-1].at > time.Since(n.started)-lately
+}
+
+// sort puts events that happened at the same moment, and have no order, into one.
+func (e *effects) sort() {
+	slices.SortStableFunc(e.events, func(a, b event) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.String(), b.String()))
+	})
+}
+
+// told are the messages in the packets that a node sent on its own. A probe of a suspect member tells it so, which is no
+// gossip.
+func (e *effects) told() []gossip {
+	var told []gossip
+	for _, p := range e.sent {
+		for _, g := range p.messages {
+			if p.ping != g.node || g.kind != wire.TypeSuspect || g.detail != "from "+self {
+				told = append(told, g)
+			}
+		}
+	}
+	return told
+}
+
+// mayBeTold says whether a packet is for somebody who is to be probed or gossiped to.
+func mayBeTold(p packet, table map[string]member) bool {
+	for _, m := range table {
+		if m.addr == p.to && m.name != self && m.state != left {
+			return p.ping == "" || p.ping == m.name && m.state != dead
+		}
+	}
+	return false
+}
+
+// spread has the nodes gossip: each in so many acks, -1 for as many as carry any; or in its own time.
+func (r *run) spread(acks int) error {
+	if r.gossips {
+		return r.pass(r.gossipWindow())
+	}
+	for i := 0; i != acks; i++ {
+		if i == maxAcks {
+			return fmt.Errorf("gossip of the same after %d acks", i)
+		}
+		ours, theirs, err := r.drawOne()
+		if err != nil {
+			return err
+		}
+		if err := r.compareGossip(slices.Clone(ours), slices.Clone(theirs)); err != nil {
+			return fmt.Errorf("ack %d: %w", i, err)
+		}
+		if acks < 0 && len(ours)+len(theirs) == 0 {
+			break
+		}
+	}
+	return nil
+}
+
+// maxAcks is after how many acks nothing should be left to be gossiped.
+const maxAcks = 100
+
+// drawOne pings both nodes, and gives what their acks carry.
+func (r *run) drawOne() (ours, theirs []gossip, err error) {
+	r.seq++
+	from := homeOf("p1")
+	ping := (&wire.Ping{SeqNo: r.seq, Node: self, SourceAddr: from.Addr().AsSlice(), SourcePort: from.Port(),
+		SourceNode: "p1"}).Append(nil)
+	var acks [2]packet
+	for i, n := range []*node{r.ours, r.theirs} {
+		n.packets(ping, from)
+		synctest.Wait()
+		e, err := n.take()
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(e.sent) != 1 || e.sent[0].ack != r.seq || e.sent[0].to != from.String() || len(e.events)+len(e.asks) > 0 {
+			return nil, nil, fmt.Errorf("a ping was answered with %v", e)
+		}
+		acks[i] = e.sent[0]
+	}
+	if acks[0].crc != acks[1].crc {
+		m := r.table["p1"]
+		if acks[1].crc || m.versions[1] < 5 {
+			return nil, nil, differ("checksum of an ack", acks[0].crc, acks[1].crc)
+		}
+		r.fired[ruleChecksum]++
+	}
+	return acks[0].messages, acks[1].messages, nil
+}
+
+// mend has members that the nodes know different things of say that they are alive.
+func (r *run) mend() error {
+	if len(r.uneven) == 0 {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.uneven)) {
+		ours, theirs := r.oursTable[name], r.table[name]
+		if ours.addr != theirs.addr {
+			return differ("what is known of "+name, ours, theirs)
+		}
+		at := netip.MustParseAddrPort(theirs.addr)
+		alive := &wire.Alive{Incarnation: max(ours.incarnation, theirs.incarnation) + 1, Node: name,
+			Addr: at.Addr().AsSlice(), Port: at.Port(), Meta: []byte(theirs.meta), Vsn: theirs.versions[:]}
+		r.logf("    mend: alive %s@%d", name, alive.Incarnation)
+		time.Sleep(tick)
+		for _, n := range []*node{r.ours, r.theirs} {
+			n.packets(alive.Append(nil), at)
+		}
+		synctest.Wait()
+	}
+	if err := r.compare(operation{}); err != nil {
+		return err
+	}
+	if err := r.spread(-1); err != nil {
+		return err
+	}
+	clear(r.uneven)
+	return r.observe(operation{})
+}
