@@ -1,0 +1,20 @@
+//go:build !reference
+
+package main
+
+import "github.com/e3431adc/memberlist"
+
+// library says which one this is.
+const library = "ours"
+
+type (
+	config     = memberlist.Config
+	node       = memberlist.Node
+	members    = memberlist.Memberlist
+	broadcasts = memberlist.TransmitLimitedQueue
+	broadcast  = memberlist.Broadcast
+)
+
+func defaults() *config { return memberlist.DefaultLocalConfig() }
+
+func create(c *config) (*members, error) { return memberlist.Create(c) }

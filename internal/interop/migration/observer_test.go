@@ -1,0 +1,62 @@
+package migration
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// ask asks an agent over a push/pull in what state it has each member, as somebody who is none. No library would tell it all
+// in any other way.
+func ask(addr string, key []byte) (map[string]int, error) {
+	conn, err := net.DialTimeout("tcp", addr, patience)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(patience))
+	cipher, err := wire.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	var nonce [wire.NonceSize]byte
+	rand.Read(nonce[:])
+	request := wire.AppendSealedFrame(nil, cipher, wire.SealVersion1, &nonce, "", (&wire.PushPullHeader{}).Append(nil))
+	if _, err := conn.Write(request); err != nil {
+		return nil, err
+	}
+	r := wire.NewStreamReader(conn, nil)
+	t, err := r.ReadType()
+	if err == nil && t == wire.TypeEncrypt {
+		if r, _, err = r.OpenFrame([]*wire.Cipher{cipher}, ""); err == nil {
+			t, err = r.ReadType()
+		}
+	}
+	if err == nil && t == wire.TypeCompress {
+		if r, err = r.Decompress(); err == nil {
+			t, err = r.ReadType()
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if t != wire.TypePushPull {
+		return nil, fmt.Errorf("answered with %v", t)
+	}
+	var h wire.PushPullHeader
+	if err := r.ReadMessage(&h); err != nil {
+		return nil, err
+	}
+	states := make(map[string]int)
+	for range h.Nodes {
+		var s wire.PushNodeState
+		if err := r.ReadState(&s); err != nil {
+			return nil, err
+		}
+		states[s.Name] = s.State
+	}
+	return states, nil
+}
