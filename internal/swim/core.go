@@ -95,6 +95,8 @@ func (c *Core) Introduce(addr netip.AddrPort, meta []byte, versions Versions) {
 // after each change of our address, metadata or versions. The notice, unless
 // 0, is in Output.Finished when that has been sent or was replaced. While
 // leaving, nothing is announced and the notice is finished at once.
+//
+// Compat: in the reference who then waits for it does so in vain.
 func (c *Core) Announce(now time.Time, addr netip.AddrPort, meta []byte, versions Versions, notice uint64) {
 	if c.leaving {
 		c.finish(notice)

@@ -336,6 +336,9 @@ func (c *Core) Merge(now time.Time, states []wire.PushNodeState) {
 
 // forgetGone forgets the members that have been dead or left for long enough,
 // and shuffles the others: the probe order begins anew (SWIM section 4.3).
+//
+// Compat: the reference forgets itself, too, after it left, and keeps what is
+// queued about those it forgot.
 func (c *Core) forgetGone(now time.Time) {
 	t := &c.table
 	t.order = slices.DeleteFunc(t.order, func(m *member) bool {
