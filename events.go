@@ -172,6 +172,7 @@ func (m *Memberlist) deliverNext() bool {
 		return false
 	}
 	defer m.tasks.comeBack()
+	defer m.told.Add(1)
 	switch d.event.Kind {
 	case swim.EventJoin:
 		m.config.Events.NotifyJoin(d.node)

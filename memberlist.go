@@ -38,6 +38,7 @@ type Memberlist struct {
 	// Atomics and channels, and what has a lock of its own.
 	directory      directory
 	ping           atomic.Pointer[PingDelegate] // to nil: none
+	told           atomic.Uint64                // how many events delegates have been told
 	health         atomic.Int64
 	reportedHealth atomic.Int64
 	wake           chan struct{} // one slot: the timer is to be set anew
@@ -341,10 +342,19 @@ func (m *Memberlist) takePing() {
 
 // Members returns the members that are alive or suspect, itself included. The
 // slice is the caller's. It takes no lock.
-func (m *Memberlist) Members() []*Node { return m.directory.members() }
+//
+// What delegates did in the events that they have been told before is visible
+// to who calls Members or NumMembers.
+func (m *Memberlist) Members() []*Node {
+	m.told.Load() // synchronizes with the events
+	return m.directory.members()
+}
 
 // NumMembers returns how many members are alive or suspect, itself included.
-func (m *Memberlist) NumMembers() int { return int(m.directory.count.Load()) }
+func (m *Memberlist) NumMembers() int {
+	m.told.Load() // synchronizes with the events
+	return int(m.directory.count.Load())
+}
 
 // LocalNode returns what this member is known as.
 func (m *Memberlist) LocalNode() *Node { return m.directory.self.Load() }
