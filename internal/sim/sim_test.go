@@ -33,15 +33,3 @@ func TestSameSeed(t *testing.T) {
 	}
 	t.Logf("%+v", first.Total())
 }
-
-func BenchmarkThousand(b *testing.B) {
-	for b.Loop() {
-		s := New(Config{N: 1000, Seed: 1})
-		b.Logf("built")
-		if err := s.RunUntil(10 * time.Minute); err != nil {
-			b.Fatal(err)
-		}
-		r := s.Result()
-		b.Logf("%d events %+v susp %d", r.Events, r.Total(), r.Suspicions)
-	}
-}
