@@ -31,9 +31,10 @@ func TestRegressions(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for seed := range uint64(5) {
-				tt.cfg.Seed += seed
-				if v := settle(tt.cfg).Violation; v != nil {
-					t.Errorf("seed %d: %v", tt.cfg.Seed, v)
+				cfg := tt.cfg
+				cfg.Seed += seed
+				if v := settle(cfg).Violation; v != nil {
+					t.Errorf("seed %d: %v", cfg.Seed, v)
 				}
 			}
 		})

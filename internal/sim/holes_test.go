@@ -1,0 +1,181 @@
+package sim
+
+import (
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// The known holes of the protocol, each shown by the least history that leads into it, with what the core does there.
+
+// scene is a settled cluster in which a test says who hears what, and when.
+type scene struct {
+	*Sim
+	t *testing.T
+}
+
+func newScene(t *testing.T, n int, faults ...Fault) *scene {
+	t.Helper()
+	return &scene{New(Config{N: n, Unchecked: true, Faults: faults}), t}
+}
+
+// hear gives a node a message.
+func (s *scene) hear(node, from int, m wire.Message) {
+	n := &s.nodes[node]
+	n.core.Step(s.time(n), swim.Endpoint{AddrPort: address(int32(from), 0)}, m)
+	s.turn(n)
+}
+
+// merge gives a node one state of a push/pull.
+func (s *scene) mergeState(node int, m swim.Member) { s.merge(&s.nodes[node], []swim.Member{m}) }
+
+// until goes on to a time.
+func (s *scene) until(t time.Duration) {
+	s.t.Helper()
+	if err := s.RunUntil(t); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// sees returns what a node knows of another.
+func (s *scene) sees(node, other int) swim.Member {
+	m, _ := s.nodes[node].core.Member(nodeName(other))
+	return m
+}
+
+// want checks what a node knows of another.
+func (s *scene) want(node, other int, state swim.State, incarnation uint32) {
+	s.t.Helper()
+	if m := s.sees(node, other); m.State != state || m.Incarnation != incarnation {
+		s.t.Errorf("at %v n%d has n%d for %v at %d, want %v at %d", s.Now(), node, other, m.State, m.Incarnation, state, incarnation)
+	}
+}
+
+// alive is what a node says of itself at an incarnation.
+func (s *scene) alive(node int, incarnation uint32) *wire.Alive {
+	return &wire.Alive{Incarnation: incarnation, Node: nodeName(node), Addr: address(int32(node), 0).Addr().AsSlice(), Port: port,
+		Meta: make([]byte, 4), Vsn: versions[:]}
+}
+
+// TestHoleStaleAlive: one node alone knows a death at an incarnation far above. The member, which has forgotten it, would
+// stay dead there; but who tells of the member is answered, and the member refutes.
+func TestHoleStaleAlive(t *testing.T) {
+	s := newScene(t, 5)
+	s.hear(1, 2, &wire.Dead{Incarnation: 100, Node: "n3", From: "n2"})
+	s.nodes[1].core.DropQueued() // nobody else hears of it
+	s.want(1, 3, swim.StateDead, 100)
+	s.hear(1, 3, s.alive(3, 1))
+	s.until(2 * time.Second)
+	for node := range 5 {
+		s.want(node, 3, swim.StateAlive, 101)
+	}
+}
+
+// TestHoleSuspicionTimer: a member is suspected at a newer incarnation shortly before a suspicion ends that it has refuted
+// meanwhile. It has all the time of the new one.
+func TestHoleSuspicionTimer(t *testing.T) {
+	s := newScene(t, 8, Fault{Kind: Partition, Nodes: []int{1}})
+	for _, from := range []string{"n2", "n4", "n5"} { // enough to have it end after 4 s
+		s.hear(1, 2, &wire.Suspect{Incarnation: 1, Node: "n3", From: from})
+	}
+	s.until(3900 * time.Millisecond)
+	s.hear(1, 4, &wire.Suspect{Incarnation: 2, Node: "n3", From: "n4"})
+	s.until(7800 * time.Millisecond)
+	s.want(1, 3, swim.StateSuspect, 2)
+}
+
+// TestHoleSyncConfirms: a push/pull with others that have a suspect for one counts as a confirmation by the node itself,
+// though it is no witness. However many there are, they count as one.
+func TestHoleSyncConfirms(t *testing.T) {
+	s := newScene(t, 8)
+	s.cfg.Tamper.In = func(node int, _ *swim.Core, m wire.Message) bool { // it acks, and does not hear of the suspicion
+		_, ok := m.(*wire.Suspect)
+		return !ok || node != 3
+	}
+	s.hear(1, 2, &wire.Suspect{Incarnation: 1, Node: "n3", From: "n2"})
+	suspected := s.sees(1, 3)
+	for range 5 {
+		s.mergeState(1, suspected)
+	}
+	s.until(11300 * time.Millisecond) // two confirmations would end it after 4 s
+	s.want(1, 3, swim.StateSuspect, 1)
+	s.until(11400 * time.Millisecond) // none, after 24 s
+	s.want(1, 3, swim.StateDead, 1)
+}
+
+// TestHoleAckedSuspect: a suspect acks every probe, and stays suspect until it hears of the accusation: acks carry no
+// incarnation. The probe tells it, so that it refutes in a round.
+func TestHoleAckedSuspect(t *testing.T) {
+	s := newScene(t, 5)
+	s.hear(1, 2, &wire.Suspect{Incarnation: 7, Node: "n3", From: "n2"})
+	s.nodes[1].core.DropQueued()
+	s.want(1, 3, swim.StateSuspect, 7)
+	s.until(10 * time.Second)
+	s.want(1, 3, swim.StateAlive, 8)
+}
+
+// TestHoleResurrection: a node that heard nothing for long tells in a push/pull of a member that the others have
+// forgotten. They take it for new, and find it dead once more: within a probe round and a suspicion, not for hours.
+func TestHoleResurrection(t *testing.T) {
+	const n = 10
+	s := newScene(t, n, Fault{Kind: Crash, Nodes: []int{3}})
+	stale := s.sees(1, 3)
+	s.until(2 * time.Minute)
+	if s.sees(2, 3).Name != "" {
+		t.Fatal("it is not forgotten")
+	}
+	s.mergeState(2, stale)
+	s.want(2, 3, swim.StateAlive, 1)
+	s.until(2*time.Minute + n*time.Second + longestSuspicion(LAN(), n) + time.Second)
+	for node := range n {
+		if node == 3 {
+			continue // it is down
+		}
+		if m := s.sees(node, 3); m.Name != "" && !m.State.Gone() {
+			t.Errorf("n%d has it for %v", node, m.State)
+		}
+	}
+}
+
+// TestHoleLastIncarnation: an accusation at the last incarnation cannot be refuted, and is not believed.
+func TestHoleLastIncarnation(t *testing.T) {
+	s := newScene(t, 5)
+	s.hear(1, 2, &wire.Suspect{Incarnation: swim.MaxIncarnation, Node: "n3", From: "n2"})
+	s.hear(3, 2, &wire.Dead{Incarnation: swim.MaxIncarnation, Node: "n3", From: "n2"})
+	s.until(30 * time.Second)
+	for node := range 5 {
+		s.want(node, 3, swim.StateAlive, 1)
+	}
+	// The one below can be refuted, once.
+	s.hear(3, 2, &wire.Suspect{Incarnation: swim.MaxIncarnation - 1, Node: "n3", From: "n2"})
+	s.until(32 * time.Second)
+	s.want(1, 3, swim.StateAlive, swim.MaxIncarnation)
+}
+
+// TestHoleLeaveAmongTheLeft: the last of many to leave tells it to who is there, not to those who have left before.
+func TestHoleLeaveAmongTheLeft(t *testing.T) {
+	const n = 30
+	leavers := make([]int, n-2)
+	for i := range leavers {
+		leavers[i] = i + 1
+	}
+	s := newScene(t, n, Fault{Kind: Leave, At: time.Second, Nodes: leavers}, Fault{Kind: Leave, At: 10 * time.Second, Nodes: []int{n - 1}})
+	s.until(20 * time.Second)
+	for i := 1; i < n; i++ {
+		s.want(0, i, swim.StateLeft, 1)
+	}
+}
+
+// TestHoleOnlyHelper: of many helpers all but one have failed, unknown to the node that asks: each probe has a chance of
+// asking it, and a member that only it reaches is not taken for dead as long as some probe does.
+func TestHoleOnlyHelper(t *testing.T) {
+	s := newScene(t, 3, Fault{Kind: NoPackets, Nodes: []int{0}, To: []int{1}}, Fault{Kind: NoStreams, Nodes: []int{0}, To: []int{1}, Rate: 1})
+	s.until(time.Minute) // n2 is the only one who can help, and is always found
+	for node := range 3 {
+		for other := range 3 {
+			s.want(node, other, swim.StateAlive, 1)
+		}
+	}
+}
