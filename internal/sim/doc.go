@@ -30,5 +30,5 @@
 //
 // -seed sets the first seed, -scenario names the only scenario.
 //
-// The rules that are checked, and the bounds, are in check.go and bounds.go.
+// The rules that are checked, and the bounds, are in rules.go and bounds.go.
 package sim

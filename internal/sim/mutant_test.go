@@ -141,6 +141,11 @@ var mutants = []mutant{
 			o.Health += 8
 		}
 	}), []string{ruleHealth}},
+	{"leaves without being told to", out(func(core *swim.Core, now time.Time, o *swim.Output) {
+		if o.Counts.GossipRounds > 0 {
+			core.Leave(now, 0)
+		}
+	}), []string{ruleSelf, ruleFarewell}},
 	{"never detects", func(c *Config) {
 		c.Tamper.Config = func(_ int, cfg *swim.Config) { cfg.ProbeInterval = 0 }
 	}, []string{ruleSettle}},

@@ -201,6 +201,12 @@ func (s *Sim) tick(n *node, at int64) {
 	}
 	n.core.Tick(now)
 	s.turn(n)
+	if !n.up {
+		return
+	}
+	if next, ok := n.core.NextDeadline(); ok && !next.After(now) {
+		s.fail(n, ruleTimers, -1, "a timer is overdue")
+	}
 }
 
 // handle gives the messages of a packet to a node.

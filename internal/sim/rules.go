@@ -1,0 +1,113 @@
+package sim
+
+import "github.com/e3431adc/memberlist/internal/swim"
+
+// The rules. Each is checked after every event, for what the event changed.
+const (
+	ruleIncarnation = "an incarnation never goes down in one view"
+	ruleSelf        = "nobody takes itself for other than alive unless it leaves"
+	ruleReturn      = "who is gone returns by a newer incarnation or by a takeover only"
+	ruleTakeover    = "a name is taken over only if it left, or has been dead for long enough"
+	ruleTransition  = "states change along the arrows"
+	ruleOrder       = "events of one member are in order"
+	ruleEvents      = "events tell what the table holds"
+	ruleSilent      = "no state changes in silence"
+	ruleInvented    = "nobody knows a newer incarnation than its member had"
+	ruleAccusation  = "a suspicion is due to a probe that failed"
+	ruleVerdict     = "a death is due to a suspicion that ended"
+	ruleFarewell    = "who left has said so"
+	rulePatience    = "a suspicion lasts for its least time"
+	ruleForget      = "only who has been gone for long enough is forgotten"
+	ruleTable       = "a table holds no more members than there are"
+	ruleQueue       = "a queue holds one message a member at most"
+	ruleTimers      = "timers stay within their bound, and none is left overdue"
+	ruleHealth      = "the health score stays within its bounds"
+	rulePacket      = "a packet has room for what it carries"
+	ruleRefute      = "who hears that it is taken for other than alive refutes"
+	ruleQuiet       = "nobody is suspected while nothing is wrong"
+	ruleSettle      = "once faults have ended all views agree in time"
+	ruleRemembered  = "who has been gone for long enough is forgotten"
+	ruleLeak        = "a cluster at rest has nothing left queued, remembered or running"
+)
+
+// state is what a view holds of a member.
+type state uint8
+
+const (
+	unknown state = iota
+	alive
+	suspect
+	dead
+	left
+)
+
+func (s state) gone() bool { return s == unknown || s >= dead }
+
+func stateOf(s swim.State) state { return state(s) + 1 }
+
+// entry is what one node is known to believe of another.
+type entry struct {
+	since       int64 // when the state changed, by the believer's clock
+	incarnation uint32
+	meta        uint32
+	known       int32 // members known when the suspicion began
+	moves       uint16
+	state       state
+	present     bool // by the events: joined, and did not leave
+	accused     bool // by the events: suspect
+	agrees      bool // with the truth
+}
+
+// view is what one node is known to believe.
+type view struct {
+	entries []entry
+	ids     []int32 // who has an ID in the core
+	self    uint32  // own incarnation
+	accused uint32  // the highest incarnation at which it heard itself accused
+	known   int     // members known before the turn
+	wrong   int     // entries that do not agree with the truth
+	counts  bool    // the node is a member: its view is to agree
+}
+
+// truth is what is so of a node.
+type truth struct {
+	member      bool // it is up, let in and not leaving
+	incarnation uint32
+	highest     uint32 // incarnation it ever had
+	meta        uint32
+	accused     notes // when a probe of it failed
+	condemned   notes // when a suspicion of it ended
+	farewells   notes // when it left
+}
+
+// notes tell at which incarnations of a member something happened first, and when.
+type notes []struct {
+	incarnation uint32
+	at          int64
+}
+
+// add notes an incarnation, unless it is noted.
+func (n *notes) add(incarnation uint32, at int64) {
+	if _, ok := n.when(incarnation); !ok {
+		*n = append(*n, struct {
+			incarnation uint32
+			at          int64
+		}{incarnation, at})
+	}
+}
+
+// when returns when an incarnation was noted, if it was.
+func (n notes) when(incarnation uint32) (at int64, ok bool) {
+	for i := len(n) - 1; i >= 0; i-- {
+		if n[i].incarnation == incarnation {
+			return n[i].at, true
+		}
+	}
+	return 0, false
+}
+
+// has reports whether an incarnation is noted.
+func (n notes) has(incarnation uint32) bool {
+	_, ok := n.when(incarnation)
+	return ok
+}
