@@ -124,9 +124,7 @@ func (m *Memberlist) deliverEvents() {
 		default:
 			return
 		}
-		more := true
-		for more {
-			more = m.deliverNext()
+		for m.deliverNext() {
 		}
 		<-m.eventToken
 		// What was queued after the last look and before the token was free

@@ -1,12 +1,10 @@
 package memberlist
 
 import (
-	"bytes"
 	"errors"
 	"net"
 	"os"
 	"runtime"
-	"runtime/pprof"
 	"strings"
 	"sync"
 	"testing"
@@ -19,17 +17,7 @@ import (
 func goroutines(t *testing.T) {
 	t.Helper()
 	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		// The last ones may be about to return.
-		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); runtime.Gosched() {
-			if runtime.NumGoroutine() <= before {
-				return
-			}
-		}
-		var stacks bytes.Buffer
-		pprof.Lookup("goroutine").WriteTo(&stacks, 1)
-		t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, &stacks)
-	})
+	t.Cleanup(func() { wantGoroutines(t, before) })
 }
 
 // TestNothingIsLeft: after Create and Shutdown of 100 members on real sockets,

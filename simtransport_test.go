@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -165,7 +166,7 @@ func (c *simCluster) stop() {
 // agree reports whether all members but those excepted count n members.
 func (c *simCluster) agree(n int, except ...int) bool {
 	for i, m := range c.members {
-		if !contains(except, i) && m.NumMembers() != n {
+		if !slices.Contains(except, i) && m.NumMembers() != n {
 			return false
 		}
 	}
@@ -190,15 +191,6 @@ func (c *simCluster) await(limit time.Duration, condition func() bool) time.Dura
 		time.Sleep(time.Millisecond) // in a bubble: virtual
 	}
 	return time.Since(start)
-}
-
-func contains(list []int, i int) bool {
-	for _, e := range list {
-		if e == i {
-			return true
-		}
-	}
-	return false
 }
 
 // eventLog notes events, as "join m1" and so on.
