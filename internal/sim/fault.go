@@ -25,6 +25,7 @@ const (
 
 	Slow    // Nodes take Delay to handle each packet, one after the other
 	Pause   // Nodes stand still: timers and packets are late by up to For
+	Block   // what Nodes send or receive waits until it ends; timers run until a probe waits
 	Jump    // the clocks of Nodes jump by Delay, which may be negative
 	Crash   // Nodes stop at once; after For, unless 0, they start anew
 	Amnesia // as Crash, and they know nobody but the seeds and announce other metadata after it
@@ -37,7 +38,7 @@ const (
 )
 
 var kindNames = [numKinds]string{"loss", "duplicate", "reorder", "delay", "cut", "partition", "no packets", "no streams",
-	"bandwidth", "refuse", "slow", "pause", "jump", "crash", "amnesia", "move", "leave", "meta", "join"}
+	"bandwidth", "refuse", "slow", "pause", "block", "jump", "crash", "amnesia", "move", "leave", "meta", "join"}
 
 // String returns the kind's name in lower case.
 func (k Kind) String() string {
@@ -129,7 +130,7 @@ func (s *Sim) begin(i int) {
 func (s *Sim) strike(i int) {
 	f := &s.cfg.Faults[i]
 	for _, n := range s.those(f.Nodes) {
-		if !n.up && f.Kind != Slow && f.Kind != Pause {
+		if !n.up && f.Kind != Slow && f.Kind != Pause && f.Kind != Block {
 			continue
 		}
 		switch f.Kind {
@@ -137,6 +138,8 @@ func (s *Sim) strike(i int) {
 			n.slow = f.Delay
 		case Pause:
 			n.paused++
+		case Block:
+			n.blocked++
 		case Jump:
 			s.jump(n, f.Delay)
 		case Crash, Amnesia, Move:
@@ -186,6 +189,10 @@ func (s *Sim) end(i int) {
 		case Pause:
 			if n.paused--; n.paused == 0 {
 				s.resume(n)
+			}
+		case Block:
+			if n.blocked--; n.blocked == 0 {
+				s.unblock(n)
 			}
 		case Bandwidth:
 			n.bandwidth = s.cfg.Link.Bandwidth

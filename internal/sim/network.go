@@ -77,6 +77,15 @@ func (s *Sim) send(n *node, p *swim.Packet) error {
 	if s.cfg.Trace != nil {
 		s.traceSend(n, to, pk, size)
 	}
+	if n.blocked > 0 {
+		s.hold(n, p, heldPacket{i, to, size, p.Ping})
+		return nil
+	}
+	return s.dispatch(n, to, i, size)
+}
+
+// dispatch lets a packet go, unless it is lost at once.
+func (s *Sim) dispatch(n *node, to int32, i uint32, size int) error {
 	err := s.route(n, to, i, size)
 	if s.packets[i].copies == 0 {
 		s.result.Lost++
@@ -189,7 +198,7 @@ func (s *Sim) arrive(n *node, i uint32) {
 		s.release(i)
 		return
 	}
-	if n.paused == 0 && n.slow == 0 && n.inbox.len() == 0 {
+	if n.hears() && n.slow == 0 && n.inbox.len() == 0 {
 		s.handle(n, i)
 		return
 	}
@@ -202,7 +211,7 @@ func (s *Sim) arrive(n *node, i uint32) {
 		s.result.Fired[Slow]++
 	}
 	n.inbox.push(i)
-	if n.paused == 0 && !n.handling {
+	if n.hears() && !n.handling {
 		n.handling = true
 		s.schedule(n.slow, event{kind: eventHandle, node: n.id, life: n.life})
 	}
@@ -211,7 +220,7 @@ func (s *Sim) arrive(n *node, i uint32) {
 // handleNext handles the first packet that waits.
 func (s *Sim) handleNext(n *node) {
 	n.handling = false
-	if n.paused > 0 || n.inbox.len() == 0 {
+	if !n.hears() || n.inbox.len() == 0 {
 		return
 	}
 	s.handle(n, n.inbox.pop())

@@ -26,7 +26,10 @@ type node struct {
 	handling bool // an eventHandle is scheduled
 	syncing  bool // a push/pull of its own is under way
 	moves    uint16
-	paused   int // faults that make it stand still
+	paused   int  // faults that make it stand still
+	blocked  int  // faults that make what it sends or receives wait
+	stuck    bool // its probe waits for that
+	held     held
 	faults   int // faults that it is under
 	impaired int64
 	meta     uint32        // version of the metadata announced
@@ -63,7 +66,7 @@ func (s *Sim) boot(n *node) {
 	n.core = swim.New(cfg)
 	n.core.SetRoom(s.cfg.Room)
 	n.up, n.joined, n.leaving, n.handling, n.syncing = true, false, false, false, false
-	n.armed, n.lineFree = never, 0
+	n.armed, n.lineFree, n.stuck = never, 0, false
 	s.check.boot(n)
 	s.announce(n, n.meta)
 	n.core.Start(s.time(n))
@@ -93,6 +96,7 @@ func (s *Sim) stop(n *node) {
 	for n.inbox.len() > 0 {
 		s.release(n.inbox.pop())
 	}
+	s.dropHeld(n)
 	s.check.stopped(n)
 	s.tracef("%s is down", n.name)
 }
@@ -191,7 +195,7 @@ func (s *Sim) tick(n *node, at int64) {
 		return // armed for an earlier time since, or for none
 	}
 	n.armed = never
-	if n.paused > 0 {
+	if n.paused > 0 || n.stuck {
 		return
 	}
 	now := s.time(n)

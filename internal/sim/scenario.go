@@ -37,6 +37,7 @@ func Scenarios() []Scenario {
 		{"asymmetric", asymmetric},
 		{"slow", slow},
 		{"pauses", pauses},
+		{"blocks", blocks},
 		{"bandwidth", bandwidth},
 		{"no streams", noStreams},
 		{"no packets", noPackets},
@@ -192,6 +193,13 @@ func pauses(d draw) Config {
 	cfg := d.cluster()
 	return d.with(cfg, 6, func() Fault {
 		return Fault{Kind: Pause, At: d.seconds(0, 60), For: d.seconds(0.1, 20), Nodes: d.some(cfg.N, 4)}
+	})
+}
+
+func blocks(d draw) Config {
+	cfg := d.cluster()
+	return d.with(cfg, 8, func() Fault {
+		return Fault{Kind: Block, At: d.seconds(0, 60), For: d.seconds(0.1, 20), Nodes: d.some(cfg.N, 4)}
 	})
 }
 

@@ -173,6 +173,10 @@ func (s *Sim) do(e event) {
 	case eventReply:
 		s.reply(n, e.arg)
 	case eventStreamPing:
+		if !n.hears() {
+			s.schedule(pausedPoll, e)
+			break
+		}
 		n.core.StreamPingDone(e.arg)
 		s.turn(n)
 	case eventJoin:

@@ -22,6 +22,10 @@ const pausedPoll = 50 * time.Millisecond
 
 // open begins what a core wants of a stream.
 func (s *Sim) open(n *node, st *swim.Stream) {
+	if n.blocked > 0 {
+		n.held.streams = append(n.held.streams, *st)
+		return
+	}
 	to, moves := nodeAt(st.To.Addr)
 	if st.Kind == swim.StreamPing {
 		s.streamPing(n, to, moves, st)
@@ -84,7 +88,7 @@ func (s *Sim) segment(from, to int32) time.Duration {
 // streamPing pings a node on a stream: a handshake and a round trip.
 func (s *Sim) streamPing(n *node, to int32, moves uint16, st *swim.Stream) {
 	s.result.StreamPings++
-	if !s.reaches(n, to, moves) || s.nodes[to].paused > 0 {
+	if !s.reaches(n, to, moves) || !s.nodes[to].hears() {
 		return
 	}
 	took := s.segment(n.id, to) + s.segment(to, n.id) + s.segment(n.id, to) + s.segment(to, n.id)
@@ -121,7 +125,7 @@ func (s *Sim) serve(n *node, i uint32) {
 	case gone, late, !s.reaches(from, n.id, n.moves):
 		x.failed = true
 		s.schedule(s.segment(n.id, x.from), event{kind: eventReply, node: x.from, arg: i})
-	case n.paused > 0:
+	case !n.hears():
 		s.schedule(pausedPoll, event{kind: eventServe, node: n.id, arg: i})
 	default:
 		x.answered = n.core.Members(x.answered[:0])
@@ -136,7 +140,7 @@ func (s *Sim) reply(n *node, i uint32) {
 	x := &s.exchanges[i]
 	if n.up && n.life == x.fromLife {
 		late := s.now-x.began > int64(s.cfg.StreamTimeout)
-		if n.paused > 0 && !late {
+		if !n.hears() && !late {
 			s.schedule(pausedPoll, event{kind: eventReply, node: n.id, arg: i})
 			return
 		}

@@ -1,0 +1,75 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+)
+
+// TestBlock: a member that is blocked sends nothing until that ends, and then blames another for the one probe whose time
+// ran out meanwhile. One that stands still does not: its next probe begins when it goes on.
+func TestBlock(t *testing.T) {
+	const at, length, node = 10 * time.Second, 5 * time.Second, 3
+	for _, tt := range []struct {
+		kind Kind
+		want []time.Duration // when a probe of the node fails
+	}{
+		{Block, []time.Duration{at + length}},
+		{Pause, nil},
+	} {
+		t.Run(tt.kind.String(), func(t *testing.T) {
+			for seed := range uint64(20) {
+				cfg := Config{N: 10, Seed: seed, Faults: []Fault{{Kind: tt.kind, At: at, For: length, Nodes: []int{node}}}}
+				var failed []time.Duration
+				cfg.Tamper.Out = func(id int, _ *swim.Core, now time.Time, out *swim.Output) {
+					for _, ev := range out.Events {
+						if id == node && ev.Kind == swim.EventProbeFailed {
+							failed = append(failed, now.Sub(start))
+						}
+					}
+				}
+				r := run(t, cfg)
+				if !slices.Equal(failed, tt.want) {
+					t.Errorf("seed %d: probes fail at %v, want %v", seed, failed, tt.want)
+				}
+				if r.Refutations == 0 { // the others suspected it, too
+					t.Errorf("seed %d: nobody was suspected", seed)
+				}
+			}
+		})
+	}
+}
+
+// TestBlockHolds: what a blocked member sends leaves when it is no longer, and what waits at one that crashes is lost.
+func TestBlockHolds(t *testing.T) {
+	for _, crash := range []bool{false, true} {
+		cfg := Config{N: 10, Faults: []Fault{{Kind: Block, At: 10 * time.Second, For: 5 * time.Second, Nodes: []int{3}},
+			{Kind: Meta, At: 11 * time.Second, Nodes: []int{3}}}}
+		if crash {
+			cfg.Faults = append(cfg.Faults, Fault{Kind: Crash, At: 12 * time.Second, Nodes: []int{3}})
+		}
+		var b strings.Builder
+		cfg.Trace = &b
+		s := New(cfg)
+		if err := s.RunUntil(15*time.Second - 1); err != nil {
+			t.Fatal(err)
+		}
+		received := s.nodes[3].counts.PacketsIn
+		const told = "believes n3 is alive at 2"
+		if strings.Count(b.String(), told) != 1 { // by itself
+			t.Error("others know what a blocked member said")
+		}
+		if err := s.Settle(); err != nil {
+			t.Fatal(err)
+		}
+		if known := strings.Count(b.String(), told) > 1; known == crash {
+			t.Errorf("crashed is %v, others know is %v", crash, known)
+		}
+		if !crash && s.nodes[3].counts.PacketsIn < received+5 {
+			t.Error("it did not handle what waited for it")
+		}
+	}
+}
