@@ -157,7 +157,7 @@ func recordedPackets() [][]byte {
 	nack := (&wire.Nack{SeqNo: 7}).Append(nil)
 	compound, _ := wire.AppendCompound(nil, [][]byte{suspect, dead, ping, ack, nack})
 	var c wire.Compressor
-	packed, _ := c.Append(nil, compound)
+	packed := c.Append(nil, compound)
 	sum := append(make([]byte, wire.ChecksumSize), packed...)
 	wire.PutChecksum(sum)
 	return [][]byte{suspect, dead, ping, ack, nack, compound, packed, sum}

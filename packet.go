@@ -79,12 +79,9 @@ func (m *Memberlist) writeMessages(p *packer, to swim.Endpoint, messages [][]byt
 // checksum if the receiver understands it, sealed if there are keys, labelled.
 func (m *Memberlist) writePayload(p *packer, to swim.Endpoint, payload []byte, checksum bool) error {
 	if m.config.EnableCompression {
-		compressed, err := p.compressor.Append(p.compressed[:0], payload)
-		if err != nil {
-			return err
-		}
+		compressed, shorter := p.compressor.AppendShorter(p.compressed[:0], payload)
 		p.compressed = compressed
-		if len(compressed) < len(payload) {
+		if shorter {
 			payload = compressed
 		}
 	}

@@ -310,11 +310,7 @@ func (m *Memberlist) readLayers(kind wire.Type, r *wire.StreamReader) (wire.Type
 func (m *Memberlist) writeStream(conn net.Conn, header, message []byte) error {
 	if m.config.EnableCompression {
 		var c wire.Compressor
-		compressed, err := c.Append(nil, message)
-		if err != nil {
-			return err
-		}
-		if len(compressed) < len(message) {
+		if compressed, shorter := c.AppendShorter(nil, message); shorter {
 			message = compressed
 		}
 	}

@@ -46,7 +46,7 @@ func TestAllocs(t *testing.T) {
 			_, rest, err := CutLabel(labelled)
 			keep(rest, err)
 		}},
-		{"compress", func() { keep(comp.Append(buf[:0], alive)) }},
+		{"compress", func() { comp.Append(buf[:0], alive); comp.AppendShorter(buf[:0], alive) }},
 		{"decompress", func() { keep(d.Append(buf[:0], packet[ChecksumSize+1:], MaxPacket)) }},
 		{"seal, version 0", func() { c.AppendSealed(buf[:0], SealVersion0, &testNonce, alive, aad) }},
 		{"seal, version 1", func() { nonce := testNonce; c.AppendSealed(buf[:0], SealVersion1, &nonce, alive, aad) }},

@@ -1,18 +1,25 @@
 package wire
 
 import (
-	"bytes"
-	"compress/lzw"
 	"errors"
 	"fmt"
 	"io"
+	"math"
+
+	"github.com/e3431adc/memberlist/internal/lzw"
 )
 
-// algoLZW is the one algorithm there is: LZW in LSB order, literals of 8 bits.
+// algoLZW is the one algorithm there is: LZW as internal/lzw does it.
+const algoLZW = 0
+
 const (
-	algoLZW    = 0
-	lzwOrder   = lzw.LSB
-	lzwLiteral = 8
+	// compressOverhead is what a compress message costs in bytes besides what it holds: its type, the map, the keys and the
+	// algorithm, and the shortest header of raw bytes.
+	compressOverhead = 13
+
+	// maxIncompressible is the longest message, in bytes, that no compress message is shorter than, whatever it says: the
+	// codes of k messages stand for at most 1+2+...+k bytes, and have 9 bits each, as have the two around them.
+	maxIncompressible = 24
 )
 
 // compressed is the body of a compress message.
@@ -45,54 +52,58 @@ func (m *compressed) parse(body []byte) bool {
 	return f.ok
 }
 
-// Compressor makes compress messages. The zero value is ready; it reuses its tables, so keep it. Owned by one goroutine.
-type Compressor struct {
-	lzw *lzw.Writer
-	out sink
-}
-
-// sink collects what the LZW writer writes. With these methods the writer needs no buffer of its own.
-type sink struct{ b []byte }
-
-func (s *sink) Write(p []byte) (int, error) { s.b = append(s.b, p...); return len(p), nil }
-func (s *sink) WriteByte(c byte) error      { s.b = append(s.b, c); return nil }
-func (s *sink) Flush() error                { return nil }
+// Compressor makes compress messages. The zero value is ready; it has a table of 32 KiB, so keep it. Owned by one
+// goroutine.
+type Compressor struct{ lzw lzw.Encoder }
 
 // Append appends to dst a compress message, type byte and body, that holds src, itself a message with its type byte.
-// src and dst must not overlap. Whether the result is shorter is for the caller to see. No error is known to happen.
-func (c *Compressor) Append(dst, src []byte) ([]byte, error) {
-	if cap(c.out.b) > maxScratch {
-		c.out.b = nil
-	}
-	c.out.b = c.out.b[:0]
-	if c.lzw == nil {
-		c.lzw = lzw.NewWriter(&c.out, lzwOrder, lzwLiteral).(*lzw.Writer)
-	} else {
-		c.lzw.Reset(&c.out, lzwOrder, lzwLiteral)
-	}
-	if _, err := c.lzw.Write(src); err != nil {
-		return dst, fmt.Errorf("compress: %w", err)
-	}
-	if err := c.lzw.Close(); err != nil {
-		return dst, fmt.Errorf("compress: %w", err)
-	}
-	dst = append(dst, byte(TypeCompress), mpFixMap|2)
-	dst = appendUint(append(dst, "\xa4Algo"...), algoLZW)
-	return appendBytes(append(dst, "\xa3Buf"...), c.out.b), nil
+// src and dst must not overlap.
+func (c *Compressor) Append(dst, src []byte) []byte {
+	out, _ := c.append(dst, src, math.MaxInt)
+	return out
 }
 
-// Decompressor opens compress messages. The zero value is ready; it reuses its tables, so keep it. Owned by one goroutine.
-type Decompressor struct {
-	lzw *lzw.Reader
-	src bytes.Reader
-	one [1]byte
+// AppendShorter is as Append if the result is shorter than src. Otherwise it reports false, and dst is as it was; it does
+// not try to the end.
+func (c *Compressor) AppendShorter(dst, src []byte) (out []byte, ok bool) {
+	if len(src) <= maxIncompressible {
+		return dst, false
+	}
+	return c.append(dst, src, len(src)-1)
+}
 
+// append appends a compress message of at most limit bytes.
+func (c *Compressor) append(dst, src []byte, limit int) (out []byte, ok bool) {
+	var longestHeader [5]byte
+	start := len(dst)
+	out = append(dst, byte(TypeCompress), mpFixMap|2)
+	out = appendUint(append(out, "\xa4Algo"...), algoLZW)
+	out = append(out, "\xa3Buf"...)
+	header := len(out)
+	out = append(out, longestHeader[:]...)
+	from := len(out)
+	out, ok = c.lzw.AppendWithin(out, src, limit-compressOverhead)
+	if !ok {
+		return out[:start], false
+	}
+	packed := out[from:]
+	out = append(appendRawHeader(out[:header], len(packed)), packed...) // to the left, if at all
+	if len(out)-start > limit {                                         // the header was longer than the shortest
+		return out[:start], false
+	}
+	return out, true
+}
+
+// Decompressor opens compress messages. The zero value is ready; it has a table of 32 KiB, so keep it. Owned by one
+// goroutine.
+type Decompressor struct {
+	lzw      lzw.Decoder
 	produced int // bytes that came out in the last call, whether it failed or not
 }
 
 // Append appends to dst the message that is compressed in body, which is what follows the type byte. dst must not
 // overlap body. It grows as bytes come out, and not beyond limit bytes of them, which is ErrTooLarge. Other errors are
-// ErrCompression and those of Ping.Parse. On an error dst is returned as it was.
+// ErrCompression and those of Ping.Parse. On an error dst is returned as it was, but for what is behind its length.
 func (d *Decompressor) Append(dst, body []byte, limit int) ([]byte, error) {
 	d.produced = 0
 	var m compressed
@@ -108,51 +119,26 @@ func (d *Decompressor) inflate(dst []byte, m compressed, limit int, reserve func
 	if m.Algo != algoLZW {
 		return dst, fmt.Errorf("algorithm %d: %w", m.Algo, ErrCompression)
 	}
-	d.src.Reset(m.Buf)
-	defer d.src.Reset(nil) // do not keep the packet
-	if d.lzw == nil {
-		d.lzw = lzw.NewReader(&d.src, lzwOrder, lzwLiteral).(*lzw.Reader)
-	} else {
-		d.lzw.Reset(&d.src, lzwOrder, lzwLiteral)
-	}
+	d.lzw.Reset(m.Buf)
+	defer d.lzw.Reset(nil) // do not keep the packet
+	end := len(dst) + max(limit, 0)
 	out := dst
 	for {
-		room := limit - (len(out) - len(dst))
-		if room <= 0 {
-			if err := d.expectEnd(limit); err != nil {
-				return dst, err
-			}
+		written, err := d.lzw.Append(out[:len(out):min(cap(out), end)])
+		out = out[:len(written)]
+		d.produced = len(out) - len(dst)
+		switch {
+		case errors.Is(err, io.EOF):
 			return out, nil
-		}
-		if len(out) == cap(out) {
-			grown, err := grow(out, limit+len(dst), reserve)
-			if err != nil {
-				return dst, err
-			}
-			out = grown
-		}
-		n, err := d.lzw.Read(out[len(out):min(cap(out), len(out)+room)])
-		out = out[:len(out)+n]
-		d.produced += n
-		if errors.Is(err, io.EOF) {
-			return out, nil
-		}
-		if err != nil {
+		case err != nil:
 			return dst, fmt.Errorf("%w: %v", ErrCompression, err)
+		case len(out) >= end:
+			return dst, fmt.Errorf("decompressed beyond %d bytes: %w", limit, ErrTooLarge)
+		}
+		if out, err = grow(out, end, reserve); err != nil {
+			return dst, err
 		}
 	}
-}
-
-// expectEnd returns nil if nothing more comes out.
-func (d *Decompressor) expectEnd(limit int) error {
-	n, err := d.lzw.Read(d.one[:])
-	if n > 0 {
-		return fmt.Errorf("decompressed beyond %d bytes: %w", limit, ErrTooLarge)
-	}
-	if !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: %v", ErrCompression, err)
-	}
-	return nil
 }
 
 // grow returns b with about twice its capacity, or with a capacity of limit, which must be above its length. If reserve

@@ -54,10 +54,7 @@ func TestCompress(t *testing.T) {
 	for range 2 {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
-				got, err := c.Append([]byte("before"), tt.src)
-				if err != nil {
-					t.Fatal(err)
-				}
+				got := c.Append([]byte("before"), tt.src)
 				want := compressMessage(t, tt.src)
 				if !bytes.Equal(got, append([]byte("before"), want...)) {
 					t.Fatalf("differs from what peers make of it: got %.60x, want %.60x", got[6:], want)
@@ -137,16 +134,36 @@ func TestDecompressShapes(t *testing.T) {
 	}
 }
 
-func TestCompressorLetsGo(t *testing.T) {
+// What is sent is what peers send: the compressed form exactly when that is shorter.
+func assertShorter(t *testing.T, c *Compressor, src []byte) {
+	t.Helper()
+	want := compressMessage(t, src)
+	got, ok := c.AppendShorter([]byte("before"), src)
+	if ok != (len(want) < len(src)) {
+		t.Errorf("%x: %d bytes become %d: %v", src, len(src), len(want), ok)
+	}
+	if !ok {
+		want = nil
+	}
+	if string(got) != "before"+string(want) {
+		t.Errorf("%x: got %x, want %x", src, got, want)
+	}
+}
+
+// Nothing is shorter than bytes that are all the same: so they show where it begins to be worth while to try.
+func TestCompressShorter(t *testing.T) {
 	var c Compressor
-	if _, err := c.Append(nil, noise(maxScratch)); err != nil {
-		t.Fatal(err)
+	for n := range 300 {
+		assertShorter(t, &c, make([]byte, n))
+		assertShorter(t, &c, noise(n))
+		assertShorter(t, &c, []byte(strings.Repeat("memberlist ", 30)[:n]))
 	}
-	if _, err := c.Append(nil, nil); err != nil {
-		t.Fatal(err)
+	assertShorter(t, &c, append(noise(70000), make([]byte, 70000)...)) // a header of five bytes
+	if shortest := len(compressMessage(t, make([]byte, maxIncompressible))); shortest < maxIncompressible {
+		t.Errorf("%d bytes become %d, and are not tried", maxIncompressible, shortest)
 	}
-	if cap(c.out.b) > maxScratch {
-		t.Errorf("keeps %d bytes", cap(c.out.b))
+	if _, ok := c.AppendShorter(nil, make([]byte, maxIncompressible+1)); !ok {
+		t.Errorf("%d bytes do not get shorter", maxIncompressible+1)
 	}
 }
 
@@ -173,10 +190,8 @@ func FuzzDecompress(f *testing.F) {
 		if len(out) > max(limit, 0) {
 			t.Fatalf("%d bytes, the limit is %d", len(out), limit)
 		}
-		packed, err := c.Append(nil, b)
-		if err != nil {
-			t.Fatal(err)
-		}
+		packed := c.Append(nil, b)
+		assertShorter(t, &c, b)
 		if got, err := d.Append(nil, packed[1:], len(b)); err != nil || !bytes.Equal(got, b) {
 			t.Fatalf("got %x, want %x, %v", got, b, err)
 		}
@@ -190,7 +205,7 @@ func BenchmarkCompress(b *testing.B) {
 	b.SetBytes(int64(len(src)))
 	b.ReportAllocs()
 	for b.Loop() {
-		buf, _ = c.Append(buf[:0], src)
+		buf = c.Append(buf[:0], src)
 	}
 }
 

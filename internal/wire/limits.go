@@ -95,7 +95,4 @@ const (
 
 	// maxName is the longest string, in bytes, that a Names remembers; so it never holds more than 256 KiB.
 	maxName = 256
-
-	// maxScratch is the largest scratch buffer, in bytes, that a Compressor keeps for the next call.
-	maxScratch = 1 << 20
 )
