@@ -109,11 +109,17 @@ func refOf(t testing.TB, m any) any {
 	return nil
 }
 
+// The handles of peers. They are shared, as each would learn the types anew.
+var (
+	refEncoding = codec.MsgpackHandle{}
+	refDecoding = codec.MsgpackHandle{BasicHandle: codec.BasicHandle{DecodeOptions: codec.DecodeOptions{MaxDepth: maxValueDepth}}}
+)
+
 // refEncode is how peers encode m, without the type byte.
 func refEncode(t testing.TB, m any) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if err := codec.NewEncoder(&out, &codec.MsgpackHandle{}).Encode(m); err != nil {
+	if err := codec.NewEncoder(&out, &refEncoding).Encode(m); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -121,8 +127,7 @@ func refEncode(t testing.TB, m any) []byte {
 
 // refDecode is how peers decode body, but for the depth.
 func refDecode(body []byte, m any) error {
-	handle := codec.MsgpackHandle{BasicHandle: codec.BasicHandle{DecodeOptions: codec.DecodeOptions{MaxDepth: maxValueDepth}}}
-	return codec.NewDecoder(bytes.NewReader(body), &handle).Decode(m)
+	return codec.NewDecoder(bytes.NewReader(body), &refDecoding).Decode(m)
 }
 
 // typeSize is what goes before the body of m.

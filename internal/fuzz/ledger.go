@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// turn is what a target did in one or more of its turns.
+type turn struct {
+	CPU      time.Duration
+	Execs    int64
+	Corpus   int // inputs that reach something new, the seeds included
+	Findings int
+}
+
+var (
+	progress = regexp.MustCompile(`(?m)^fuzz: elapsed: .*, execs: (\d+) .*\(total: (\d+)\)`)
+	finding  = regexp.MustCompile(`(?m)^\s*Failing input written to `)
+)
+
+// readOutput reads what a test binary printed while it fuzzed.
+func readOutput(output string) (t turn) {
+	if lines := progress.FindAllStringSubmatch(output, -1); len(lines) > 0 {
+		last := lines[len(lines)-1]
+		t.Execs, _ = strconv.ParseInt(last[1], 10, 64)
+		t.Corpus, _ = strconv.Atoi(last[2])
+	}
+	t.Findings = len(finding.FindAllString(output, -1))
+	return t
+}
+
+// ledger is what all targets have spent, in a file.
+type ledger struct {
+	path    string
+	targets map[string]turn
+}
+
+func openLedger(path string) (*ledger, error) {
+	l := &ledger{path, make(map[string]turn)}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &l.targets)
+	}
+	return l, err
+}
+
+// cpu is what a target has spent so far.
+func (l *ledger) cpu(name string) time.Duration { return l.targets[name].CPU }
+
+// add writes down a turn.
+func (l *ledger) add(name string, t turn) error {
+	sum := l.targets[name]
+	sum.CPU += t.CPU
+	sum.Execs += t.Execs
+	sum.Corpus = max(sum.Corpus, t.Corpus)
+	sum.Findings += t.Findings
+	l.targets[name] = sum
+	text, err := json.MarshalIndent(l.targets, "", "\t")
+	if err != nil {
+		return err
+	}
+	next := l.path + ".next"
+	if err := os.WriteFile(next, text, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(next, l.path)
+}
+
+// table prints what the targets have spent, as a table of Markdown.
+func (l *ledger) table(w io.Writer, targets []target) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+	fmt.Fprint(tw, "| target\t| CPU minutes\t| executions\t| corpus\t| findings\t|\n| ---\t| ---\t| ---\t| ---\t| ---\t|\n")
+	for _, t := range targets {
+		sum := l.targets[t.name()]
+		fmt.Fprintf(tw, "| %s\t| %.1f\t| %d\t| %d\t| %d\t|\n", t.name(), sum.CPU.Minutes(), sum.Execs, sum.Corpus, sum.Findings)
+	}
+	return tw.Flush()
+}
+
+// prefixer writes whole lines with a name before each.
+type prefixer struct {
+	w      io.Writer
+	prefix string
+	line   strings.Builder
+}
+
+func newPrefixer(w io.Writer, prefix string) *prefixer { return &prefixer{w: w, prefix: prefix} }
+
+func (p *prefixer) Write(b []byte) (int, error) {
+	for _, c := range b {
+		p.line.WriteByte(c)
+		if c == '\n' {
+			if _, err := fmt.Fprintf(p.w, "%s: %s", p.prefix, p.line.String()); err != nil {
+				return 0, err
+			}
+			p.line.Reset()
+		}
+	}
+	return len(b), nil
+}
