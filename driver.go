@@ -1,6 +1,7 @@
 package memberlist
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -270,7 +271,7 @@ func (m *Memberlist) logEvents(events []swim.Event) {
 		case swim.EventTimeout:
 			m.log.info("marking member as failed, suspicion timeout reached", name, slog.Int("confirmations", e.Count))
 		case swim.EventRefute:
-			m.log.limited("refute", slog.LevelWarn, "refuting what is said of this member", slog.String("by", e.From))
+			m.log.limited("refute", slog.LevelWarn, "refuting what is said of this member", slog.String("by", cmp.Or(e.From, "hearsay")))
 		case swim.EventStreamOnly:
 			m.log.limited("stream only", slog.LevelWarn,
 				"member answers on streams but not in packets, network may be misconfigured", name)

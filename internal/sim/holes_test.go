@@ -86,10 +86,12 @@ func TestHoleSuspicionTimer(t *testing.T) {
 	s.want(1, 3, swim.StateSuspect, 2)
 }
 
-// TestHoleSyncConfirms: a push/pull with others that have a suspect for one counts as a confirmation by the node itself,
-// though it is no witness. However many there are, they count as one.
+// TestHoleSyncConfirms: what others say in a push/pull against a member confirms no suspicion of it, whoever began that,
+// as they are no witnesses; and their hearsay is not gossiped as if it were the word of a witness.
 func TestHoleSyncConfirms(t *testing.T) {
-	s := newScene(t, 8)
+	core := LAN()
+	core.PushPullInterval = 0 // but for those that the test makes
+	s := &scene{New(Config{N: 8, Unchecked: true, Core: core}), t}
 	s.cfg.Tamper.In = func(node int, _ *swim.Core, m wire.Message) bool { // it acks, and does not hear of the suspicion
 		_, ok := m.(*wire.Suspect)
 		return !ok || node != 3
@@ -99,10 +101,47 @@ func TestHoleSyncConfirms(t *testing.T) {
 	for range 5 {
 		s.mergeState(1, suspected)
 	}
-	s.until(11300 * time.Millisecond) // two confirmations would end it after 4 s
+	for node := 4; node < 8; node++ { // these begin a suspicion, and gossip it
+		s.mergeState(node, suspected)
+	}
+	s.until(23900 * time.Millisecond) // one confirmation would end it after 11.4 s, two after 4 s
 	s.want(1, 3, swim.StateSuspect, 1)
-	s.until(11400 * time.Millisecond) // none, after 24 s
+	s.until(24200 * time.Millisecond)
 	s.want(1, 3, swim.StateDead, 1)
+}
+
+// TestHoleSyncStandsInForProbe: a suspicion that a push/pull began is not our own: when our probe of the member fails too,
+// that is the word of a witness, and confirms it. Taken for our own, it would last for 24 s.
+func TestHoleSyncStandsInForProbe(t *testing.T) {
+	s := newScene(t, 8, Fault{Kind: Crash, Nodes: []int{3}})
+	s.cfg.Tamper.In = func(node int, _ *swim.Core, m wire.Message) bool { // n1 is alone with what it finds
+		switch m.(type) {
+		case *wire.Suspect, *wire.Dead:
+			return node != 1
+		}
+		return true
+	}
+	hearsay := s.sees(1, 3)
+	hearsay.State = swim.StateDead
+	s.mergeState(1, hearsay)
+	s.want(1, 3, swim.StateSuspect, 1)
+	s.until(11300 * time.Millisecond)
+	s.want(1, 3, swim.StateSuspect, 1)
+	s.until(12 * time.Second)
+	s.want(1, 3, swim.StateDead, 1)
+}
+
+// TestHoleSyncIsRefuted: who is suspected by hearsay alone hears of it, and refutes.
+func TestHoleSyncIsRefuted(t *testing.T) {
+	s := newScene(t, 8)
+	hearsay := s.sees(1, 3)
+	hearsay.State = swim.StateSuspect
+	s.mergeState(1, hearsay)
+	s.want(1, 3, swim.StateSuspect, 1)
+	s.until(3 * time.Second)
+	for node := range 8 {
+		s.want(node, 3, swim.StateAlive, 2)
+	}
 }
 
 // TestHoleAckedSuspect: a suspect acks every probe, and stays suspect until it hears of the accusation: acks carry no

@@ -78,7 +78,7 @@ type Event struct {
 	Kind    EventKind
 	Member  Member
 	Other   Member
-	From    string
+	From    string // who said it; "": another did, in a push/pull, of whomever
 	RTT     time.Duration
 	Payload []byte // a copy of its own
 	Count   int

@@ -2,6 +2,7 @@ package swim
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -12,7 +13,7 @@ type suspicion struct {
 	began          time.Time
 	least, longest time.Duration
 	wanted         int      // confirmations that bring it down to least
-	accusers       []string // the first accuser, then those who confirmed
+	accusers       []string // the first accuser, or hearsay, then those who confirmed
 }
 
 // confirmations is how many members other than the first accuser accused too.
@@ -24,12 +25,20 @@ func (s *suspicion) end() time.Time {
 }
 
 // confirm notes an accusation by from and reports whether it is news: neither
-// repeated nor more than is wanted.
-func (s *suspicion) confirm(from string) bool {
-	if s.confirmations() >= s.wanted || slices.Contains(s.accusers, from) {
+// hearsay nor repeated nor more than is wanted. If the suspicion began with
+// hearsay, the first accuser may be the very one that it came from, and is not
+// counted twice, unless it is self.
+func (s *suspicion) confirm(from, self string) bool {
+	switch {
+	case from == hearsay || slices.Contains(s.accusers, from):
+		return false
+	case s.accusers[0] == hearsay && from != self:
+		s.accusers[0] = strings.Clone(from)
+		return true
+	case s.confirmations() >= s.wanted:
 		return false
 	}
-	s.accusers = append(s.accusers, from)
+	s.accusers = append(s.accusers, strings.Clone(from))
 	return true
 }
 

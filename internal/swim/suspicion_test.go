@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +88,55 @@ func TestSuspicionEnds(t *testing.T) {
 			if out.Counts.DegradedTimeouts != tt.degraded {
 				t.Errorf("%d degraded timeouts, want %d", out.Counts.DegradedTimeouts, tt.degraded)
 			}
+		})
+	}
+}
+
+// TestHearsay: what a push/pull says confirms nothing, and the first to accuse a member after a push/pull did may be whom
+// that had it from; only our own word surely is another.
+func TestHearsay(t *testing.T) {
+	const unconfirmed, once, twice = 24 * time.Second, 11381 * time.Millisecond, 4 * time.Second
+	for _, tt := range []struct {
+		accusers string // in order; "sync" is a push/pull, "gossip" hearsay of others
+		want     time.Duration
+		gossiped int
+	}{
+		{"sync", unconfirmed, 1},
+		{"gossip", unconfirmed, 1},
+		{"sync sync gossip", unconfirmed, 1},
+		{"m2 sync gossip", unconfirmed, 1},
+		{"m2 sync m3 sync", once, 2},
+		{"sync m2", unconfirmed, 2},
+		{"sync m2 m2", unconfirmed, 2},
+		{"sync self", once, 2},
+		{"sync self m2", once, 3},
+		{"sync m2 self", once, 3},
+		{"sync m2 m3", once, 3},
+		{"sync m2 m3 m4 m5", twice, 4},
+		{"gossip self m2 m3 m4", twice, 4},
+	} {
+		t.Run(tt.accusers, func(t *testing.T) {
+			n := newNode(t, nil).meet(9)
+			n.queued()
+			gossiped := 0
+			for from := range strings.FieldsSeq(tt.accusers) {
+				switch from {
+				case "sync":
+					n.Merge(n.now, []wire.PushNodeState{{Name: memberName(1), State: int(StateDead), Incarnation: 1}})
+				case "gossip":
+					n.suspect(1, 1, hearsay)
+				default:
+					n.suspect(1, 1, from)
+				}
+				gossiped += len(n.queued())
+			}
+			if gossiped != tt.gossiped {
+				t.Errorf("%d accusations were gossiped, want %d", gossiped, tt.gossiped)
+			}
+			n.tickTo(tt.want - 1)
+			n.want(1, StateSuspect, 1)
+			n.tickTo(tt.want)
+			n.want(1, StateDead, 1)
 		})
 	}
 }

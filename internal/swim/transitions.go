@@ -244,8 +244,7 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 		return
 	}
 	if m.suspicion != nil {
-		if m.suspicion.confirm(from) {
-			m.suspicion.accusers[len(m.suspicion.accusers)-1] = strings.Clone(from)
+		if m.suspicion.confirm(from, c.cfg.Name) {
 			c.deadlines.set(m.suspicion.due, m.suspicion.end())
 			c.broadcastSuspect(m, from)
 		}
@@ -311,6 +310,13 @@ func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from str
 	}
 }
 
+// hearsay is whom a suspicion is from that began with what another said in a push/pull: nobody, as whoever said it need not
+// have seen anything of it.
+//
+// Compat: the reference puts its own name there. What many say after one another then confirms what one has seen, and its
+// own probe that fails later confirms nothing.
+const hearsay = ""
+
 // Merge takes the states of a push/pull. A member that another calls dead is
 // only suspected, so that it can refute.
 func (c *Core) Merge(now time.Time, states []wire.PushNodeState) {
@@ -325,8 +331,8 @@ func (c *Core) Merge(now time.Time, states []wire.PushNodeState) {
 				c.applyDead(now, s.Incarnation, m, s.Name)
 			}
 		case StateSuspect, StateDead:
-			if m := c.accused(s.Name, c.cfg.Name, s.Incarnation); m != nil {
-				c.applySuspect(now, s.Incarnation, m, c.cfg.Name)
+			if m := c.accused(s.Name, hearsay, s.Incarnation); m != nil {
+				c.applySuspect(now, s.Incarnation, m, hearsay)
 			}
 		default:
 			c.drop(DropMalformed)

@@ -506,8 +506,8 @@ func TestMerge(t *testing.T) {
 		t.Errorf("our incarnation is %d, want 2: refuted", n.Self().Incarnation)
 	}
 	for _, m := range n.queued() {
-		if s, ok := m.(*wire.Suspect); ok && s.From != "self" {
-			t.Errorf("suspect by %q, want it in our own name", s.From)
+		if s, ok := m.(*wire.Suspect); ok && s.From != hearsay {
+			t.Errorf("suspect by %q, want it to be nobody's word", s.From)
 		}
 	}
 	if out.Counts.Drops[DropMalformed] != 1 {

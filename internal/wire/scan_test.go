@@ -89,7 +89,7 @@ func TestScanRefuses(t *testing.T) {
 
 // Where the value ends is what go-msgpack makes of it when it skips it.
 func FuzzScan(f *testing.F) {
-	for _, s := range oddBodies(f) {
+	for _, s := range oddBodies(f, allFields...) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

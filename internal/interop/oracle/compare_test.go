@@ -31,8 +31,11 @@ func (r *run) compare(o operation) error {
 	if o.foreign {
 		return r.compareForeign(o, ours, theirs)
 	}
-	anew := r.suspectsAnew(o)
+	anew, counted := r.suspectsAnew(o), r.countsHearsay(o)
 	for name := range anew {
+		r.uneven[name] = true
+	}
+	for name := range counted {
 		r.uneven[name] = true
 	}
 	ours.asks = r.withoutVain(ours.asks, theirs.asks, o)
@@ -58,7 +61,44 @@ func (r *run) compare(o operation) error {
 			return differ("what is known of "+name, ours, r.table[name])
 		}
 	}
+	for name, want := range counted {
+		ours := r.oursTable[name]
+		if ours.state == dead && o.kind == opSuspect {
+			want.state = dead // confirmed late, its time is up
+		}
+		if ours != want {
+			return differ("what is known of "+name+", and was before,", ours, want)
+		}
+	}
 	return nil
+}
+
+// countsHearsay gives the members, as they should be for us, that are suspect and that an operation accuses once more, when
+// the nodes count that differently: the reference takes what a push/pull says for its own word.
+func (r *run) countsHearsay(o operation) map[string]member {
+	counted := make(map[string]member)
+	for _, c := range o.claims {
+		known := r.table[c.node]
+		again := known.state == suspect && c.number(known) == known.incarnation
+		if again && o.accuses(c) && r.hearsay[c.node] != (o.kind != opSuspect) {
+			counted[c.node] = known
+		}
+	}
+	return counted
+}
+
+// noteHearsay notes who is suspect because of an operation that is a push/pull, and who is so no more.
+func (r *run) noteHearsay(o operation, before map[string]member) {
+	for _, c := range o.claims {
+		if o.kind != opSuspect && o.accuses(c) && before[c.node].state == alive {
+			r.hearsay[c.node] = true
+		}
+	}
+	for name := range r.hearsay {
+		if r.table[name].state != suspect {
+			delete(r.hearsay, name)
+		}
+	}
 }
 
 // suspectsAnew gives the members that are suspect, and that an operation accuses at a newer incarnation, as they should be
@@ -195,6 +235,7 @@ func (r *run) observe(o operation) error {
 			return differ("what is known of "+name, ours, theirs)
 		}
 	}
+	r.noteHearsay(o, before)
 	if err := r.compareMembers(); err != nil {
 		return err
 	}
@@ -250,6 +291,10 @@ func (r *run) compareGossip(ours, theirs []gossip) error {
 	ours, theirs = slices.DeleteFunc(ours, isUneven), slices.DeleteFunc(theirs, isUneven)
 	more := make(map[gossip]int) // how often ours has it more often than theirs
 	for _, g := range ours {
+		if g.kind == wire.TypeSuspect && g.detail == "from " && r.hearsay[g.node] {
+			r.allow(ruleHearsay, "ours: %v", g)
+			g.detail, g.size = "from "+self, g.size+len(self)
+		}
 		more[g]++
 	}
 	for _, g := range theirs {

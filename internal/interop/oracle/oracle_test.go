@@ -75,6 +75,7 @@ func TestRules(t *testing.T) {
 	needs := map[rule]history{
 		ruleEvidence:   {operations: []operation{meet("p1"), accuse(opDead, "p1", "p2", 0), accuse(opSuspect, "p1", "p3", 2)}},
 		ruleAnew:       {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0), accuse(opSuspect, "p1", "p2", 1)}},
+		ruleHearsay:    {operations: []operation{meet("p1"), hearsay(dead, "p1"), accuse(opSuspect, "p1", "p2", 0)}},
 		ruleForgotten:  {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0), {kind: opLongRest}}},
 		ruleStale:      {operations: []operation{meet("p1"), accuse(opDead, "p1", "p2", 0), tell("p1", 0)}},
 		ruleRefutation: {operations: []operation{accuse(opSuspect, self, "p2", 0)}},
@@ -149,6 +150,15 @@ func meet(names ...string) operation {
 	o := operation{kind: opPushPull, sender: names[0], acks: -1}
 	for _, name := range names {
 		o.claims = append(o.claims, claim{node: name, delta: 1, vsn: goodVersions})
+	}
+	return o
+}
+
+// hearsay has the node hear of members in a state, in a push/pull.
+func hearsay(state int, names ...string) operation {
+	o := meet(names...)
+	for i := range o.claims {
+		o.claims[i].state, o.claims[i].delta = state, 0
 	}
 	return o
 }

@@ -6,6 +6,7 @@ type rule string
 const (
 	ruleEvidence   rule = "higher evidence is remembered"
 	ruleAnew       rule = "a suspicion at a newer incarnation is a new one"
+	ruleHearsay    rule = "what a push/pull says confirms nothing"
 	ruleStale      rule = "a stale alive is answered"
 	ruleRefutation rule = "a refutation replaces what was queued about ourselves"
 	ruleChecksum   rule = "checksums to every member that understands them"
@@ -28,6 +29,8 @@ var rules = map[rule]string{
 		"that an older alive does not bring the member back",
 	ruleAnew: "who is suspected at a newer incarnation has refuted the suspicion that runs, and gets all the time again; the " +
 		"reference takes it for a confirmation",
+	ruleHearsay: "the reference takes an accusation in a push/pull for its own, as if it had seen something: it confirms a suspicion " +
+		"that runs, and one that it begins is confirmed by the first who accuses in a packet, who may be the same witness",
 	ruleStale: "the reference drops an alive that is older than what it knows against the member; we tell the sender, so that " +
 		"the member hears of it and refutes",
 	ruleRefutation: "the reference queues its refutation under its IP address, beside what it said before; ours replaces that",

@@ -24,6 +24,7 @@ type run struct {
 	seq          uint32
 	rested       time.Time       // when the last long rest ended
 	uneven       map[string]bool // members that the nodes now know different things of, until they are mended
+	hearsay      map[string]bool // members that are suspect because a push/pull said so, and for nothing more
 	probed       bool            // health may differ: who was probed when is random
 	left         bool
 	over         bool
@@ -36,6 +37,7 @@ type run struct {
 func (r *run) play() (err error) {
 	r.fired = make(map[rule]int)
 	r.uneven = make(map[string]bool)
+	r.hearsay = make(map[string]bool)
 	r.rested = time.Now()
 	if r.ours, err = startOurs(r.profile); err != nil {
 		return err
