@@ -69,10 +69,16 @@ var (
 	// ErrIncompatibleVersion is a cluster whose members speak protocol versions that not all of them understand.
 	ErrIncompatibleVersion = errors.New("incompatible protocol version")
 
-	// ErrLeaveTimeout is returned by Leave when the others could not be told in time. The member has left all the same.
+	// ErrLeaveTimeout is returned by Leave and LeaveContext when the others could not be told in time. The member has left all the same.
 	ErrLeaveTimeout = errors.New("timeout waiting for leave broadcast")
 
-	// ErrUpdateTimeout is returned by UpdateNode when the others could not be told in time. They will be, later.
+	// ErrOwnAddress is a join address that leads to this member itself, which is left out.
+	ErrOwnAddress = errors.New("address of this member itself")
+
+	// ErrEnoughJoined is a join address that was not needed any more: JoinRequest.Enough others had been joined.
+	ErrEnoughJoined = errors.New("enough others have been joined")
+
+	// ErrUpdateTimeout is returned by UpdateNode and UpdateNodeContext when the others could not be told in time. They will be, later.
 	ErrUpdateTimeout = errors.New("timeout waiting for update broadcast")
 )
 

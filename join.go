@@ -7,95 +7,295 @@ import (
 	"log/slog"
 )
 
-// joinsAtOnce is how many addresses one Join contacts at the same time.
+// joinsAtOnce is how many seeds one join resolves, and how many addresses it
+// contacts, at the same time.
 const joinsAtOnce = 8
 
-// join resolves addresses and exchanges states with all of them.
+// JoinRequest says with whom JoinContext makes contact.
+type JoinRequest struct {
+	// Seeds are addresses as Join takes them. One that cannot be read or
+	// resolved, an empty one included, fails by itself alone.
+	Seeds []string
+
+	// Enough is with how many addresses an exchange is enough: as soon as that
+	// many have succeeded, what is under way with others is given up. Zero: all
+	// are contacted.
+	Enough int
+}
+
+// JoinAttempt is what came of one address that a seed stands for, or of a seed
+// that stands for none.
+type JoinAttempt struct {
+	// Seed is the one of JoinRequest.Seeds.
+	Seed string
+
+	// Address is what it stands for; zero if that was not found out.
+	Address Address
+
+	// Err is nil if states were exchanged with the address. ErrInvalidAddress is
+	// a seed that cannot be read, ErrOwnAddress this member itself,
+	// ErrEnoughJoined one that was not needed any more, ErrShutdown one that
+	// Shutdown put an end to, and the context's error one that the context did;
+	// others say what failed.
+	Err error
+}
+
+// JoinResult is what came of a join.
+type JoinResult struct {
+	// Joined is with how many addresses states were exchanged.
+	Joined int
+
+	// Attempts has an entry for each seed and each address that it stands for,
+	// in the order of the seeds. An address that several seeds stand for is
+	// contacted once, and has the same outcome in the entry of each.
+	Attempts []JoinAttempt
+}
+
+// Join makes contact with existing members: it exchanges states with each
+// address that the strings resolve to, and returns with how many that worked.
+// The error is nil if it worked with any, else it joins what went wrong with
+// each (errors.Is finds ErrShutdown and the causes). Each takes at most
+// Config.TCPTimeout. It is JoinContext without a context, for all addresses,
+// this member's own not left out, and those given twice counted twice.
+//
+// A string is "[name/]host[:port]"; the port is Config.BindPort by default, and
+// an IPv6 host with a port is in brackets.
 //
 // Compat: the reference contacts them one after the other, whatever each takes.
-func (m *Memberlist) join(existing []string) (int, error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	m.tasks.start(func() { // ends with this join, or with the Memberlist
-		select {
-		case <-m.tasks.stopping:
-			cancel()
-		case <-ctx.Done():
-		}
-	})
-
-	j := joining{m: m, results: make(chan error)}
-	for _, seed := range existing {
-		addrs, err := m.resolver.resolve(ctx, seed, m.config.BindPort)
-		if err != nil {
-			j.errs = append(j.errs, fmt.Errorf("resolve %q: %w", seed, m.stoppedOr(err)))
-			m.log.warn("failed to resolve", slog.String("seed", seed), errAttr(err))
-			continue
-		}
-		for _, addr := range addrs {
-			j.collect(joinsAtOnce - 1)
-			j.begin(addr)
+// It reads all of the Config that Create was given when it needs it; here Join
+// takes anew what that Config has as Ping: Serf exchanges that delegate before
+// it joins.
+func (m *Memberlist) Join(existing []string) (int, error) {
+	j := joining{m: m, request: JoinRequest{Seeds: existing}}
+	result, err := j.run(context.Background())
+	succeeded := 0
+	for i := range result.Attempts {
+		if result.Attempts[i].Err == nil {
+			succeeded++
 		}
 	}
-	j.collect(0)
-	if j.succeeded > 0 {
-		return j.succeeded, nil
-	}
-	return 0, errors.Join(j.errs...)
+	return succeeded, err
 }
 
-// joining is one join under way.
+// JoinContext makes contact with existing members: it resolves the seeds,
+// several at a time, and exchanges states with each address that they stand
+// for, several at a time, each for at most Config.TCPTimeout. This member's own
+// address is left out.
+//
+// It returns when all have succeeded or failed, when as many as are enough have
+// succeeded, when the context ends, or on Shutdown: then without waiting for
+// what cannot be aborted, such as a dial of a Transport of the user's own, which
+// comes to nothing. The result says what came of each seed. The error is nil if
+// at least one exchange succeeded; else it joins those of the attempts, so that
+// errors.Is finds ErrShutdown, context.Canceled, context.DeadlineExceeded and
+// the other causes.
+func (m *Memberlist) JoinContext(ctx context.Context, request JoinRequest) (JoinResult, error) {
+	j := joining{m: m, request: request, own: m.LocalNode()}
+	return j.run(ctx)
+}
+
+// joining is one join under way. It belongs to the goroutine that joins; those
+// that resolve and contact tell it in channels with room for all of them, so
+// that they never wait for it.
 type joining struct {
-	m         *Memberlist
-	results   chan error
-	pending   int // contacts that have no result yet
-	succeeded int
-	errs      []error
+	m       *Memberlist
+	request JoinRequest
+	own     *Node // is not contacted; nil: is
+
+	seeds    []seed // as in the request
+	contacts map[Address]*contact
+	waiting  []*contact
+
+	resolved   chan resolved
+	contacted  chan contacted
+	resolving  int
+	contacting int
+	joined     int
 }
 
-// begin contacts an address on a goroutine that ends by the contact's timeout,
-// or by Shutdown.
-func (j *joining) begin(addr Address) {
+// seed is what is known of one of the strings.
+type seed struct {
+	err      error // why there are no contacts
+	contacts []*contact
+}
+
+// contact is one address.
+type contact struct {
+	addr Address
+	err  error
+}
+
+type resolved struct {
+	seed  int
+	addrs []Address
+	err   error
+}
+
+type contacted struct {
+	contact *contact
+	err     error
+}
+
+// errPending is the outcome of what has none yet.
+var errPending = errors.New("pending")
+
+func (j *joining) run(ctx context.Context) (JoinResult, error) {
 	m := j.m
-	started := m.tasks.start(func() {
-		err := m.contact(addr)
-		select {
-		case j.results <- err:
-		case <-m.tasks.stopping:
-		}
-	})
-	if !started {
-		j.errs = append(j.errs, ErrShutdown)
-		return
+	if !m.tasks.enter() {
+		return JoinResult{}, ErrShutdown
 	}
-	j.pending++
+	defer m.tasks.leave()
+	m.takePing()
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends what is under way
+	j.seeds = make([]seed, len(j.request.Seeds))
+	for i := range j.seeds {
+		j.seeds[i].err = errPending
+	}
+	j.contacts = make(map[Address]*contact)
+	j.resolved = make(chan resolved, joinsAtOnce)
+	j.contacted = make(chan contacted, joinsAtOnce)
+	return j.result(j.steps(ctx))
 }
 
-// collect takes results until no more than so many are pending, or the
-// Memberlist stops: who has not ended then may be held up in a delegate.
-func (j *joining) collect(pending int) {
-	for j.pending > pending {
+// steps resolves and contacts until all is done, or returns why the rest is
+// not.
+func (j *joining) steps(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return contextError(ctx)
+	}
+	next := 0
+	for {
+		for ; j.resolving < joinsAtOnce && next < len(j.seeds); next++ {
+			j.resolve(ctx, next)
+		}
+		for j.contacting < joinsAtOnce && len(j.waiting) > 0 {
+			j.contact(ctx, j.waiting[0])
+			j.waiting = j.waiting[1:]
+		}
+		if j.resolving+j.contacting == 0 {
+			return nil
+		}
 		select {
-		case err := <-j.results:
-			j.pending--
-			if err != nil {
-				j.errs = append(j.errs, err)
+		case r := <-j.resolved:
+			j.resolving--
+			j.place(r)
+		case c := <-j.contacted:
+			j.contacting--
+			c.contact.err = c.err
+			if c.err != nil {
 				continue
 			}
-			j.succeeded++
+			j.joined++
+			if j.joined == j.request.Enough {
+				return ErrEnoughJoined
+			}
+		case <-ctx.Done():
+			return contextError(ctx)
 		case <-j.m.tasks.stopping:
-			j.errs = append(j.errs, ErrShutdown)
-			j.pending = 0
+			return ErrShutdown
 		}
 	}
 }
 
-// contact exchanges states with one address.
-func (m *Memberlist) contact(addr Address) error {
-	err := m.pushPull(addr, exchangeJoin)
+// resolve finds out what a seed stands for, on a goroutine that ends with ctx if
+// the network has to be asked.
+func (j *joining) resolve(ctx context.Context, i int) {
+	m, text := j.m, j.request.Seeds[i]
+	a, err := parseJoinAddress(text, m.config.BindPort)
 	if err != nil {
-		m.log.debug("failed to join", slog.String("addr", addr.Addr), errAttr(err))
-		return fmt.Errorf("join %s: %w", addr.Addr, err)
+		j.place(resolved{seed: i, err: err})
+		return
 	}
-	return nil
+	if addr, ok := a.literal(); ok {
+		j.place(resolved{seed: i, addrs: []Address{addr}})
+		return
+	}
+	started := m.tasks.start(func() {
+		addrs, err := m.resolver.resolve(ctx, text, m.config.BindPort)
+		j.resolved <- resolved{seed: i, addrs: addrs, err: err}
+	})
+	if !started {
+		j.place(resolved{seed: i, err: ErrShutdown})
+		return
+	}
+	j.resolving++
+}
+
+// place takes what a seed stands for. What is new waits to be contacted.
+func (j *joining) place(r resolved) {
+	s := &j.seeds[r.seed]
+	if r.err != nil {
+		text := j.request.Seeds[r.seed]
+		s.err = fmt.Errorf("resolve %q: %w", text, r.err)
+		j.m.log.warn("failed to resolve", slog.String("seed", text), errAttr(r.err))
+		return
+	}
+	s.err = nil
+	for _, addr := range r.addrs {
+		c := j.contacts[addr]
+		if c == nil {
+			c = &contact{addr: addr, err: errPending}
+			j.contacts[addr] = c
+			if j.isOwn(addr) {
+				c.err = fmt.Errorf("join %s: %w", addr.Addr, ErrOwnAddress)
+			} else {
+				j.waiting = append(j.waiting, c)
+			}
+		}
+		s.contacts = append(s.contacts, c)
+	}
+}
+
+// isOwn reports whether an address is that of this member, to be left out.
+func (j *joining) isOwn(a Address) bool {
+	return j.own != nil && a.Addr == j.own.Address() && (a.Name == "" || a.Name == j.own.Name)
+}
+
+// contact exchanges states with an address, on a goroutine that ends by the
+// exchange's timeout or with ctx, unless it is in a delegate.
+func (j *joining) contact(ctx context.Context, c *contact) {
+	m := j.m
+	started := m.tasks.start(func() {
+		err := m.pushPull(ctx, c.addr, exchangeJoin)
+		if err != nil {
+			m.log.debug("failed to join", slog.String("addr", c.addr.Addr), errAttr(err))
+			err = fmt.Errorf("join %s: %w", c.addr.Addr, err)
+		}
+		j.contacted <- contacted{contact: c, err: err}
+	})
+	if !started {
+		c.err = ErrShutdown
+		return
+	}
+	j.contacting++
+}
+
+// result sums up. What is pending was put an end to.
+func (j *joining) result(ended error) (JoinResult, error) {
+	result := JoinResult{Joined: j.joined}
+	errs := []error{ended}
+	outcome := func(err error) error {
+		if err == errPending {
+			return ended
+		}
+		errs = append(errs, err)
+		return err
+	}
+	for i := range j.seeds {
+		s, attempt := &j.seeds[i], JoinAttempt{Seed: j.request.Seeds[i]}
+		if s.err != nil {
+			attempt.Err = outcome(s.err)
+			result.Attempts = append(result.Attempts, attempt)
+		}
+		for _, c := range s.contacts {
+			attempt.Address, attempt.Err = c.addr, outcome(c.err)
+			result.Attempts = append(result.Attempts, attempt)
+		}
+	}
+	if j.joined > 0 {
+		return result, nil
+	}
+	return result, errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package memberlist
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -162,6 +163,10 @@ func TestShutdownAborts(t *testing.T) {
 		},
 		"Ping": func(m *Memberlist) error {
 			_, err := m.Ping("m0", net.UDPAddrFromAddrPort(simAddr(0)))
+			return err
+		},
+		"JoinContext": func(m *Memberlist) error {
+			_, err := m.JoinContext(context.Background(), JoinRequest{Seeds: seedsAt(0)})
 			return err
 		},
 		"Leave":      func(m *Memberlist) error { return m.Leave(0) },

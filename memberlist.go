@@ -1,6 +1,7 @@
 package memberlist
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -313,27 +314,6 @@ func (m *Memberlist) warnIfExposed(addr netip.Addr) {
 	}
 }
 
-// Join makes contact with existing members: it exchanges states with each
-// address that the strings resolve to, and returns with how many that worked.
-// The error is nil if it worked with any, else it joins what went wrong with
-// each (errors.Is finds ErrShutdown and the causes). Each takes at most
-// Config.TCPTimeout.
-//
-// A string is "[name/]host[:port]"; the port is Config.BindPort by default, and
-// an IPv6 host with a port is in brackets.
-//
-// Compat: the reference reads all of the Config that Create was given when it
-// needs it. Here Join takes anew what that Config has as Ping: Serf exchanges
-// that delegate before it joins.
-func (m *Memberlist) Join(existing []string) (int, error) {
-	if !m.tasks.enter() {
-		return 0, ErrShutdown
-	}
-	defer m.tasks.leave()
-	m.takePing()
-	return m.join(existing)
-}
-
 // takePing takes the ping delegate from the caller's configuration.
 func (m *Memberlist) takePing() {
 	ping := m.given.Ping
@@ -371,10 +351,26 @@ func (m *Memberlist) ProtocolVersion() uint8 { return m.config.ProtocolVersion }
 // timeout (0: for ever): then ErrUpdateTimeout. Other errors are
 // ErrMetaTooLarge, ErrShutdown and what Config.Alive has against it.
 func (m *Memberlist) UpdateNode(timeout time.Duration) error {
+	ctx, cancel := within(timeout)
+	defer cancel()
+	if err := m.UpdateNodeContext(ctx); !errors.Is(err, ErrUpdateTimeout) {
+		return err
+	}
+	return ErrUpdateTimeout
+}
+
+// UpdateNodeContext is UpdateNode with a context in place of the timeout. If it
+// ends before the announcement has been sent, the error wraps ErrUpdateTimeout
+// and the context's; the announcement stays. If it had ended before, nothing is
+// announced and the error is the context's alone.
+func (m *Memberlist) UpdateNodeContext(ctx context.Context) error {
 	if !m.tasks.enter() {
 		return ErrShutdown
 	}
 	defer m.tasks.leave()
+	if ctx.Err() != nil {
+		return contextError(ctx)
+	}
 	self, err := m.describeSelf(m.selfAddr())
 	if err != nil {
 		return err
@@ -391,7 +387,7 @@ func (m *Memberlist) UpdateNode(timeout time.Duration) error {
 		m.dropNotice(notice)
 		return nil
 	}
-	return m.await(notice, sent, timeout, ErrUpdateTimeout)
+	return m.await(ctx, notice, sent, ErrUpdateTimeout)
 }
 
 // selfAddr is the address that we are known at.
@@ -409,6 +405,19 @@ func (m *Memberlist) selfAddr() netip.AddrPort {
 //
 // Compat: the reference panics after Shutdown.
 func (m *Memberlist) Leave(timeout time.Duration) error {
+	ctx, cancel := within(timeout)
+	defer cancel()
+	if err := m.LeaveContext(ctx); !errors.Is(err, ErrLeaveTimeout) {
+		return err
+	}
+	return ErrLeaveTimeout
+}
+
+// LeaveContext is Leave with a context in place of the timeout. The member
+// leaves in any case; the context says how long to wait until the others have
+// been told. If it ends before, or had ended, the error wraps ErrLeaveTimeout
+// and the context's.
+func (m *Memberlist) LeaveContext(ctx context.Context) error {
 	if !m.tasks.enter() {
 		return ErrShutdown
 	}
@@ -421,7 +430,7 @@ func (m *Memberlist) Leave(timeout time.Duration) error {
 		m.dropNotice(notice)
 		return nil
 	}
-	return m.await(notice, sent, timeout, ErrLeaveTimeout)
+	return m.await(ctx, notice, sent, ErrLeaveTimeout)
 }
 
 // Shutdown stops this member without telling the others, who will find it
@@ -460,23 +469,35 @@ func (m *Memberlist) dropNotice(notice uint64) {
 	delete(m.mu.notices, notice)
 }
 
-// await waits for a notice, for the timeout (0: for ever) or for Shutdown.
-func (m *Memberlist) await(notice uint64, sent <-chan struct{}, timeout time.Duration, late error) error {
+// await waits for a notice, until the context ends, or for Shutdown.
+func (m *Memberlist) await(ctx context.Context, notice uint64, sent <-chan struct{}, late error) error {
 	defer m.dropNotice(notice)
-	var expired <-chan time.Time
-	if timeout > 0 {
-		timer := time.NewTimer(timeout)
-		defer timer.Stop()
-		expired = timer.C
-	}
 	select {
 	case <-sent:
 		return nil
-	case <-expired:
-		return late
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", late, contextError(ctx))
 	case <-m.tasks.stopping:
 		return ErrShutdown
 	}
+}
+
+// within is a context that ends after a timeout (0: never).
+func within(timeout time.Duration) (context.Context, context.CancelFunc) {
+	if timeout <= 0 {
+		return context.WithCancel(context.Background())
+	}
+	return context.WithTimeout(context.Background(), timeout)
+}
+
+// contextError is why a context ended: the error of its kind, and the cause if
+// it was given another.
+func contextError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // checkName refuses an address without a name where names are required.

@@ -276,8 +276,16 @@ func (t *NetTransport) StreamCh() <-chan net.Conn {
 // DialTimeout opens a TCP connection to "host:port". A timeout of 0 means none; Shutdown ends the attempt with an error
 // that wraps ErrShutdown. See Transport.
 func (t *NetTransport) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
+	return t.dial(context.Background(), addr, timeout)
+}
+
+// dial does what DialTimeout does, unless ctx ends before.
+func (t *NetTransport) dial(ctx context.Context, addr string, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(t.ctx, cancel)()
 	dialer := net.Dialer{Timeout: timeout}
-	conn, err := dialer.DialContext(t.ctx, "tcp", addr)
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil && t.ctx.Err() != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, ErrShutdown)
 	}

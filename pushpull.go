@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -58,7 +59,7 @@ func (m *Memberlist) pushPullWith(member swim.Member) {
 	default:
 		return // the last one is still under way
 	}
-	if err := m.pushPull(addressOfMember(&member), exchangePeriodic); err != nil {
+	if err := m.pushPull(context.Background(), addressOfMember(&member), exchangePeriodic); err != nil {
 		m.log.limited("push/pull", slog.LevelError, "push/pull failed", slog.String("node", member.Name), errAttr(err))
 	}
 }
@@ -73,7 +74,7 @@ const (
 
 // pushPull exchanges states with the member at an address and merges what it
 // says.
-func (m *Memberlist) pushPull(to Address, kind exchangeKind) error {
+func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind) error {
 	start := time.Now()
 	defer measureSince(keyPushPullNode, start, m.config.MetricLabels)
 	state, err := m.localState(bool(kind))
@@ -81,7 +82,7 @@ func (m *Memberlist) pushPull(to Address, kind exchangeKind) error {
 		return err
 	}
 	var remote remoteState
-	err = m.exchange(to, start.Add(m.config.TCPTimeout), state, func(in *input, r *wire.StreamReader) error {
+	err = m.exchange(ctx, to, start.Add(m.config.TCPTimeout), state, func(in *input, r *wire.StreamReader) error {
 		reply, r, err := m.readReply(r)
 		if err != nil {
 			return err

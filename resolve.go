@@ -74,6 +74,20 @@ func parseJoinAddress(s string, defaultPort int) (joinAddress, error) {
 	return a, nil
 }
 
+// literal gives the address if the host is an IP address, so that nobody need be asked.
+func (a joinAddress) literal() (Address, bool) {
+	ip, err := netip.ParseAddr(a.host)
+	if err != nil {
+		return Address{}, false
+	}
+	return a.at(ip), true
+}
+
+// at is the address at an IP address of the host.
+func (a joinAddress) at(ip netip.Addr) Address {
+	return Address{Addr: joinHostPort(ip.Unmap().String(), a.port), Name: a.name}
+}
+
 // resolver finds the IP addresses that a join address stands for. Any goroutine may use it.
 type resolver struct {
 	dnsConfigPath string // empty: no question over TCP
@@ -111,7 +125,7 @@ func (r *resolver) resolve(ctx context.Context, s string, defaultPort int) ([]Ad
 			break
 		}
 		seen[ip] = true
-		targets = append(targets, Address{Addr: joinHostPort(ip.String(), a.port), Name: a.name})
+		targets = append(targets, a.at(ip))
 	}
 	if len(targets) == 0 {
 		return nil, fmt.Errorf("no address found for host %q", a.host)

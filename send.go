@@ -1,6 +1,7 @@
 package memberlist
 
 import (
+	"context"
 	"net"
 	"time"
 
@@ -42,11 +43,18 @@ func (m *Memberlist) SendToAddress(a Address, msg []byte) error {
 // whole; the receiver's Delegate.NotifyMsg gets it. It takes at most
 // Config.TCPTimeout. A message has at most 20 MiB: else ErrMessageTooLarge.
 func (m *Memberlist) SendReliable(to *Node, msg []byte) error {
+	return m.SendReliableContext(context.Background(), to, msg)
+}
+
+// SendReliableContext is SendReliable, aborted when the context ends: then the
+// error wraps the context's, and part of the message may have been sent, which
+// the receiver drops.
+func (m *Memberlist) SendReliableContext(ctx context.Context, to *Node, msg []byte) error {
 	if !m.tasks.enter() {
 		return ErrShutdown
 	}
 	defer m.tasks.leave()
-	return m.sendUserMessage(to.FullAddress(), msg)
+	return m.sendUserMessage(ctx, to.FullAddress(), msg)
 }
 
 // SendToTCP is SendReliable.
@@ -73,10 +81,19 @@ func (m *Memberlist) sendUserPacket(to swim.Endpoint, msg []byte) error {
 // round-trip time. No answer within Config.ProbeTimeout is a
 // NoPingResponseError; other errors are the transport's and ErrShutdown.
 func (m *Memberlist) Ping(node string, addr net.Addr) (time.Duration, error) {
+	return m.PingContext(context.Background(), node, addr)
+}
+
+// PingContext is Ping, given up when the context ends: then the error wraps the
+// context's.
+func (m *Memberlist) PingContext(ctx context.Context, node string, addr net.Addr) (time.Duration, error) {
 	if !m.tasks.enter() {
 		return 0, ErrShutdown
 	}
 	defer m.tasks.leave()
+	if ctx.Err() != nil {
+		return 0, contextError(ctx)
+	}
 	to := senderOf(addr)
 	to.Name = node
 	if err := m.checkName(addressOf(to)); err != nil {
@@ -96,9 +113,19 @@ func (m *Memberlist) Ping(node string, addr net.Addr) (time.Duration, error) {
 			return 0, NoPingResponseError{node: node}
 		}
 		return r.RTT, nil
+	case <-ctx.Done():
+		m.dropPing(seq)
+		return 0, contextError(ctx)
 	case <-m.tasks.stopping:
 		return 0, ErrShutdown
 	}
+}
+
+// dropPing forgets who waits for a ping's result.
+func (m *Memberlist) dropPing(seq uint32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.mu.pings, seq)
 }
 
 // endpointOfNode is where a member is reached.

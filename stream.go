@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -329,42 +330,94 @@ func (m *Memberlist) writeStream(conn net.Conn, header, message []byte) error {
 }
 
 // exchange opens a stream, sends a message and has read take the reply, all by
-// the deadline. A nil read means that there is none.
-func (m *Memberlist) exchange(to Address, deadline time.Time, message []byte, read func(*input, *wire.StreamReader) error) error {
+// the deadline and before ctx ends. A nil read means that there is none.
+func (m *Memberlist) exchange(ctx context.Context, to Address, deadline time.Time, message []byte, read func(*input, *wire.StreamReader) error) error {
 	if err := m.checkName(to); err != nil {
 		return err
 	}
-	conn, err := m.transport.DialAddressTimeout(to, time.Until(deadline))
+	if ctx.Err() != nil {
+		return contextError(ctx)
+	}
+	conn, err := m.dial(ctx, to, deadline)
 	if err != nil {
-		return m.stoppedOr(err)
+		return m.endedOr(ctx, err)
 	}
 	if !m.streams.add(conn) {
 		return ErrShutdown
 	}
 	defer m.streams.remove(conn)
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	incrCounter(keyTCPConnect, 1, m.config.MetricLabels)
 	if err := conn.SetDeadline(deadline); err != nil {
-		return m.stoppedOr(err)
+		return m.endedOr(ctx, err)
 	}
 	if err := m.writeStream(conn, m.labelHeader, message); err != nil {
-		return m.stoppedOr(err)
+		return m.endedOr(ctx, err)
 	}
 	if read == nil {
 		return nil
 	}
 	in := &input{conn: conn, set: m.streams}
 	defer in.release()
-	return m.stoppedOr(read(in, wire.NewStreamReader(in, in.reserve)))
+	return m.endedOr(ctx, read(in, wire.NewStreamReader(in, in.reserve)))
 }
 
-// stoppedOr gives ErrShutdown for an error that comes from being stopped.
-func (m *Memberlist) stoppedOr(err error) error {
+// dial opens a stream by the deadline, unless ctx ends before.
+func (m *Memberlist) dial(ctx context.Context, to Address, deadline time.Time) (net.Conn, error) {
+	if m.udp != nil {
+		return m.udp.dial(ctx, to.Addr, time.Until(deadline))
+	}
+	if ctx.Done() == nil {
+		return m.transport.DialAddressTimeout(to, time.Until(deadline))
+	}
+	return m.dialAbandonably(ctx, to, deadline)
+}
+
+// dialAbandonably dials with a transport that cannot be told of a context, on a
+// goroutine that ends by the deadline. When nobody waits any more, a stream that
+// still comes is closed.
+func (m *Memberlist) dialAbandonably(ctx context.Context, to Address, deadline time.Time) (net.Conn, error) {
+	type dialled struct {
+		conn net.Conn
+		err  error
+	}
+	result := make(chan dialled)
+	started := m.tasks.start(func() {
+		conn, err := m.transport.DialAddressTimeout(to, time.Until(deadline))
+		select {
+		case result <- dialled{conn, err}:
+			return
+		case <-ctx.Done():
+		case <-m.tasks.stopping:
+		}
+		if err == nil {
+			conn.Close()
+		}
+	})
+	if !started {
+		return nil, ErrShutdown
+	}
+	select {
+	case d := <-result:
+		return d.conn, d.err
+	case <-ctx.Done():
+		return nil, contextError(ctx)
+	case <-m.tasks.stopping:
+		return nil, ErrShutdown
+	}
+}
+
+// endedOr gives ErrShutdown for an error that comes from being stopped, and the
+// context's for one that comes from its end.
+func (m *Memberlist) endedOr(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
 	select {
 	case <-m.tasks.stopping:
 		return ErrShutdown
+	case <-ctx.Done():
+		return contextError(ctx)
 	default:
 		return err
 	}
@@ -388,12 +441,12 @@ func (m *Memberlist) serveUserMessage(r *wire.StreamReader) error {
 }
 
 // sendUserMessage sends a user message on a stream of its own.
-func (m *Memberlist) sendUserMessage(to Address, message []byte) error {
+func (m *Memberlist) sendUserMessage(ctx context.Context, to Address, message []byte) error {
 	if len(message) > wire.MaxUserMessage {
 		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrMessageTooLarge, len(message), wire.MaxUserMessage)
 	}
 	buf := (&wire.UserHeader{UserMsgLen: len(message)}).Append(nil)
-	return m.exchange(to, time.Now().Add(m.config.TCPTimeout), append(buf, message...), nil)
+	return m.exchange(ctx, to, time.Now().Add(m.config.TCPTimeout), append(buf, message...), nil)
 }
 
 // serveStreamPing acks a ping for us.
@@ -412,7 +465,7 @@ func (m *Memberlist) serveStreamPing(conn net.Conn, r *wire.StreamReader) error 
 func (m *Memberlist) streamPing(to swim.Member, seq uint32, deadline time.Time) error {
 	self := m.LocalNode()
 	ping := wire.Ping{SeqNo: seq, Node: to.Name, SourceAddr: self.Addr, SourcePort: self.Port, SourceNode: self.Name}
-	return m.exchange(addressOfMember(&to), deadline, ping.Append(nil), func(_ *input, r *wire.StreamReader) error {
+	return m.exchange(context.Background(), addressOfMember(&to), deadline, ping.Append(nil), func(_ *input, r *wire.StreamReader) error {
 		kind, r, err := m.readReply(r)
 		if err != nil {
 			return err
