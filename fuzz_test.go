@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/recorded"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -64,6 +65,43 @@ func checkSelf(t *testing.T, m *Memberlist) {
 	}
 }
 
+// recordedPlain returns the packets, or what was said on streams, of real members, without label and seal.
+func recordedPlain(t testing.TB, streams func(recorded.Capture) bool) [][]byte {
+	t.Helper()
+	all, err := recorded.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plain [][]byte
+	for _, c := range all {
+		if !streams(c) {
+			continue
+		}
+		label, b, err := wire.CutLabel(c.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Key != nil {
+			cipher, err := wire.NewCipher(c.Key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data := []byte(c.Label)
+			if c.Stream {
+				data, b = slices.Concat(b[:wire.SealedFrameHeader], data), b[wire.SealedFrameHeader:]
+			}
+			if b, _, err = wire.Open(nil, []*wire.Cipher{cipher}, b, data); err != nil {
+				t.Fatalf("%v, label %q: %v", c, label, err)
+			}
+		}
+		plain = append(plain, b)
+	}
+	return plain
+}
+
+func isStream(c recorded.Capture) bool { return c.Stream }
+func isPacket(c recorded.Capture) bool { return !c.Stream }
+
 // FuzzPacket sends whole packets through a live member: in plain text, with a
 // label, and sealed with a key that the attacker holds.
 func FuzzPacket(f *testing.F) {
@@ -74,7 +112,7 @@ func FuzzPacket(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, p := range recordedPackets() {
+	for _, p := range slices.Concat(recordedPackets(), recordedPlain(f, isPacket)) {
 		f.Add(p)
 	}
 	alive := (&wire.Alive{Incarnation: 3, Node: "m1", Addr: []byte{10, 0, 0, 1}, Port: 7946, Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil)
@@ -87,7 +125,9 @@ func FuzzPacket(f *testing.F) {
 		label, _ := wire.AppendLabel(nil, "blue")
 		handlePacket(labelled, append(label, packet...), from)
 		handlePacket(sealed, packet, from)
-		handlePacket(sealed, cipher.AppendSealed(nil, wire.SealVersion1, newNonce(), packet, nil), from)
+		for _, version := range []uint8{wire.SealVersion0, wire.SealVersion1} {
+			handlePacket(sealed, cipher.AppendSealed(nil, version, newNonce(), packet, nil), from)
+		}
 		for _, m := range []*Memberlist{plain, labelled, sealed} {
 			checkSelf(t, m)
 		}
@@ -106,6 +146,31 @@ func handlePacket(m *Memberlist, packet []byte, from net.Addr) {
 	}
 }
 
+// FuzzJoinAddress: whatever is given as an address to join is refused, or names one place; and the address of that place
+// names it too.
+func FuzzJoinAddress(f *testing.F) {
+	for _, s := range []string{"10.0.0.1", "10.0.0.1:7946", "m1/10.0.0.1:7946", "[fe80::1%eth0]:7946", "::1", "[::1]", "example.com:1",
+		"/x", "a//b", "[", "[]", "[]:1", "a:b:c", "host:70000", "host:-1", "%", "a%b/[::]:0"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		a, err := parseJoinAddress(s, 7946)
+		if err != nil {
+			if !errors.Is(err, ErrInvalidAddress) {
+				t.Fatal(err)
+			}
+			return
+		}
+		again := joinHostPort(a.host, a.port)
+		if a.name != "" {
+			again = a.name + "/" + again
+		}
+		if b, err := parseJoinAddress(again, 1); err != nil || a != b {
+			t.Fatalf("%q is %+v, and %q is %+v, %v", s, a, again, b, err)
+		}
+	})
+}
+
 // bufferConn is a stream that was received whole.
 type bufferConn struct {
 	io.Reader
@@ -121,10 +186,14 @@ func (bufferConn) RemoteAddr() net.Addr         { return mustUDP(simAddr(66)) }
 // FuzzStream sends whole streams to a live member, as FuzzPacket does packets.
 func FuzzStream(f *testing.F) {
 	plain := fuzzMember(f, func(*Config) {})
+	labelled := fuzzMember(f, func(c *Config) { c.Label = "blue" })
 	sealed := fuzzMember(f, encrypted)
 	cipher, err := wire.NewCipher(attackKey)
 	if err != nil {
 		f.Fatal(err)
+	}
+	for _, stream := range recordedPlain(f, isStream) {
+		f.Add(stream)
 	}
 	state, err := plain.localState(true)
 	if err != nil {
@@ -138,10 +207,14 @@ func FuzzStream(f *testing.F) {
 	f.Add([]byte{byte(wire.TypeLabel), 4, 'b', 'l', 'u', 'e', 0})
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		_ = plain.serveStream(bufferConn{Reader: bytes.NewReader(stream)})
+		_ = labelled.serveStream(bufferConn{Reader: bytes.NewReader(stream)})
+		label, _ := wire.AppendLabel(nil, "blue")
+		_ = labelled.serveStream(bufferConn{Reader: bytes.NewReader(append(label, stream...))})
 		_ = sealed.serveStream(bufferConn{Reader: bytes.NewReader(stream)})
 		frame := wire.AppendSealedFrame(nil, cipher, wire.SealVersion1, newNonce(), "", stream)
 		_ = sealed.serveStream(bufferConn{Reader: bytes.NewReader(frame)})
-		checkSelf(t, plain)
-		checkSelf(t, sealed)
+		for _, m := range []*Memberlist{plain, labelled, sealed} {
+			checkSelf(t, m)
+		}
 	})
 }

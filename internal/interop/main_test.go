@@ -2,6 +2,7 @@ package interop
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"testing"
 )
@@ -14,5 +15,10 @@ func TestMain(m *testing.M) {
 	if !chosen {
 		flag.Set("test.parallel", "16")
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := traffic.write(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }

@@ -18,12 +18,14 @@ import (
 type tap struct {
 	label   string
 	ciphers []*wire.Cipher
+	keys    [][]byte // of the ciphers
 	changed func()
 
 	mu       sync.Mutex
 	t        *testing.T // nil: closed
 	unpacker wire.Unpacker
 	names    map[netip.AddrPort]string
+	kinds    map[netip.AddrPort]kind
 	sights   []sight
 	dials    map[route]int
 }
@@ -40,7 +42,8 @@ type sight struct {
 }
 
 func newTap(t *testing.T, s setting, changed func()) *tap {
-	w := &tap{t: t, label: s.label, changed: changed, names: make(map[netip.AddrPort]string), dials: make(map[route]int)}
+	w := &tap{t: t, label: s.label, changed: changed, names: make(map[netip.AddrPort]string),
+		kinds: make(map[netip.AddrPort]kind), dials: make(map[route]int)}
 	if s.key != nil {
 		w.addKey(s.key)
 	}
@@ -55,13 +58,13 @@ func (w *tap) addKey(key []byte) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.ciphers = append(w.ciphers, c)
+	w.ciphers, w.keys = append(w.ciphers, c), append(w.keys, key)
 }
 
-func (w *tap) name(addr netip.AddrPort, name string) {
+func (w *tap) name(p peer) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.names[addr] = name
+	w.names[p.addr()], w.kinds[p.addr()] = p.name(), p.kind()
 }
 
 // close ends the checks: who sends afterwards does so unobserved.
@@ -85,6 +88,7 @@ func (w *tap) packet(from, to netip.AddrPort, packet []byte) {
 
 func (w *tap) packetLocked(from, to netip.AddrPort, packet []byte) error {
 	s := sight{from: w.names[from], to: w.names[to], at: time.Now(), key: -1}
+	whole := packet
 	label, packet, err := wire.CutLabel(packet)
 	if err != nil {
 		return err
@@ -101,8 +105,10 @@ func (w *tap) packetLocked(from, to netip.AddrPort, packet []byte) error {
 	}
 	s.crc = len(packet) > 0 && packet[0] == byte(wire.TypeChecksum)
 	var errs error
+	var types []string
 	dropped, err := w.unpacker.Unpack(packet, func(t wire.Type, body []byte) {
 		s.kind = t
+		types = append(types, typeWord(t))
 		body = bytes.Clone(body)
 		if s.user = ""; t == wire.TypeUser {
 			s.user = string(body)
@@ -115,6 +121,7 @@ func (w *tap) packetLocked(from, to netip.AddrPort, packet []byte) error {
 	if dropped > 0 {
 		errs = errors.Join(errs, fmt.Errorf("%d messages unreadable", dropped))
 	}
+	w.recordPacket(w.kinds[from], whole, packet, s.key, types)
 	return errors.Join(errs, err)
 }
 
@@ -175,13 +182,14 @@ func (w *tap) stream(from, to netip.AddrPort, conn net.Conn) net.Conn {
 	w.dials[route{from, to}]++
 	w.mu.Unlock()
 	w.changed()
-	return &tappedConn{Conn: conn, tap: w}
+	return &tappedConn{Conn: conn, tap: w, from: from, to: to}
 }
 
 // tappedConn keeps what passes.
 type tappedConn struct {
 	net.Conn
-	tap *tap
+	tap      *tap
+	from, to netip.AddrPort
 
 	mu           sync.Mutex
 	said, heard  bytes.Buffer
@@ -210,7 +218,7 @@ func (c *tappedConn) Close() error {
 	c.mu.Lock()
 	if !c.closed && !c.unsuccessful {
 		c.closed = true
-		c.tap.conversation(c.said.Bytes(), c.heard.Bytes())
+		c.tap.conversation(c.from, c.to, c.said.Bytes(), c.heard.Bytes())
 	}
 	c.mu.Unlock()
 	return c.Conn.Close()
@@ -218,27 +226,32 @@ func (c *tappedConn) Close() error {
 
 // conversation checks both halves of a stream. What was heard may be cut off: the acceptor went away, or the dialler did
 // not read to the end.
-func (w *tap) conversation(said, heard []byte) {
+func (w *tap) conversation(from, to netip.AddrPort, said, heard []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.t == nil || len(said) == 0 { // given up before anything was said
 		return
 	}
+	whole := said
 	label, said, err := wire.CutLabel(said)
 	if err != nil || string(label) != w.label {
 		w.t.Errorf("stream with label %q, %v, want %q", label, err, w.label)
 		return
 	}
-	if err := w.checkStream(said); err != nil {
+	var layers []string
+	if w.label != "" {
+		layers = append(layers, "label")
+	}
+	if err := w.checkStream(w.kinds[from], whole, said, layers); err != nil {
 		w.t.Errorf("stream: said: %v\n%x", err, said)
 	}
-	if err := w.checkStream(heard); err != nil && !errors.Is(err, wire.ErrTruncated) {
+	if err := w.checkStream(w.kinds[to], heard, heard, nil); err != nil && !errors.Is(err, wire.ErrTruncated) {
 		w.t.Errorf("stream: heard: %v\n%x", err, heard)
 	}
 }
 
-// checkStream takes one half of a stream apart and compares each message in it.
-func (w *tap) checkStream(b []byte) error {
+// checkStream takes one half of a stream apart and compares each message in it: b is what of the whole is after the layers.
+func (w *tap) checkStream(k kind, whole, b []byte, layers []string) error {
 	if len(b) == 0 {
 		return nil
 	}
@@ -250,8 +263,10 @@ func (w *tap) checkStream(b []byte) error {
 	if len(w.ciphers) > 0 && t != wire.TypeEncrypt {
 		return fmt.Errorf("%v is not sealed", t)
 	}
+	key := -1
 	if t == wire.TypeEncrypt {
-		if r, _, err = r.OpenFrame(w.ciphers, w.label); err != nil {
+		layers = append(layers, fmt.Sprint("seal", b[wire.SealedFrameHeader]))
+		if r, key, err = r.OpenFrame(w.ciphers, w.label); err != nil {
 			return err
 		}
 		if t, err = r.ReadType(); err != nil {
@@ -259,6 +274,7 @@ func (w *tap) checkStream(b []byte) error {
 		}
 	}
 	if t == wire.TypeCompress {
+		layers = append(layers, t.String())
 		if r, err = r.Decompress(); err != nil {
 			return err
 		}
@@ -266,6 +282,7 @@ func (w *tap) checkStream(b []byte) error {
 			return err
 		}
 	}
+	w.recordStream(k, whole, layers, key, t)
 	return checkPlainStream(t, r)
 }
 

@@ -219,7 +219,7 @@ func (c *cluster) start(k kind, name string, tune ...func(*options)) peer {
 	}
 	c.peers = append(c.peers, p)
 	if c.tap != nil {
-		c.tap.name(p.addr(), name)
+		c.tap.name(p)
 	}
 	return p
 }

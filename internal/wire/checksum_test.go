@@ -45,6 +45,11 @@ func TestChecksumOfNothing(t *testing.T) {
 
 func FuzzChecksum(f *testing.F) {
 	f.Add([]byte("123456789"))
+	for _, p := range loadTraffic(f).packets {
+		if Type(p[0]) == TypeChecksum {
+			f.Add(p[1:])
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if _, err := CheckChecksum(b); err != nil && !isOurs(err) {
 			t.Fatal(err)

@@ -124,6 +124,11 @@ func TestCompoundCutOff(t *testing.T) {
 func FuzzCompound(f *testing.F) {
 	f.Add([]byte("\x03\x01\x00\x02abc"), 2)
 	f.Add(bytes.Repeat([]byte{1}, 1000), 3)
+	for _, p := range loadTraffic(f).packets {
+		if rest := withoutChecksum(p); Type(rest[0]) == TypeCompound {
+			f.Add(rest[1:], 20)
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte, size int) {
 		if c, err := parseCompound(b); err == nil {
 			total := 0

@@ -5,6 +5,7 @@ import (
 	"compress/lzw"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -172,13 +173,44 @@ func FuzzCompressed(f *testing.F) {
 		f.Add(s)
 	}
 	f.Add(refEncode(f, refCompressed{Buf: deflate(f, []byte("message"))}))
+	for _, body := range recordedCompressed(f) {
+		f.Add(body)
+	}
 	f.Fuzz(func(t *testing.T, body []byte) { agree[compressed, refCompressed](t, body, nil) })
+}
+
+// recordedCompressed are the bodies of messages that real members compressed.
+func recordedCompressed(t testing.TB) [][]byte {
+	t.Helper()
+	var bodies [][]byte
+	traffic := loadTraffic(t)
+	for _, p := range slices.Concat(traffic.packets, traffic.streams) {
+		if rest := withoutChecksum(p); Type(rest[0]) == TypeCompress {
+			bodies = append(bodies, rest[1:])
+		}
+	}
+	return bodies
+}
+
+// withoutChecksum is what comes after the checksum of a packet, if it has one.
+func withoutChecksum(packet []byte) []byte {
+	if Type(packet[0]) == TypeChecksum {
+		return packet[ChecksumSize:]
+	}
+	return packet
 }
 
 func FuzzDecompress(f *testing.F) {
 	f.Add(deflate(f, []byte("message")), 100)
 	f.Add(deflate(f, make([]byte, 10000)), 100)
 	f.Add([]byte{}, 0)
+	for _, body := range recordedCompressed(f) {
+		var m compressed
+		if err := m.Parse(body, nil); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(m.Buf, 1<<16-1)
+	}
 	var c Compressor
 	var d Decompressor
 	f.Fuzz(func(t *testing.T, b []byte, limit int) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/e3431adc/memberlist/internal/recorded"
 )
 
 func TestLabel(t *testing.T) {
@@ -69,6 +71,15 @@ func FuzzCutLabel(f *testing.F) {
 	f.Add([]byte("\xf4\x02ab\x00"))
 	f.Add([]byte("\xf4\x00"))
 	f.Add([]byte("\xf4"))
+	all, err := recorded.All()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, c := range all {
+		if c.Label != "" {
+			f.Add(c.Bytes)
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		label, rest, err := CutLabel(b)
 		if err != nil {

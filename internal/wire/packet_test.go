@@ -237,6 +237,9 @@ func FuzzUnpack(f *testing.F) {
 	f.Add([]byte{9}, true)
 	f.Add([]byte{12, 0, 0, 0, 0}, false)
 	f.Add(aliveTests[0].m.Append(nil), true)
+	for _, p := range loadTraffic(f).packets {
+		f.Add(p, false)
+	}
 	var u Unpacker
 	f.Fuzz(func(t *testing.T, packet []byte, wrap bool) {
 		if wrap {

@@ -270,6 +270,9 @@ func fuzzMessage[M, R any](f *testing.F, seeds ...message) {
 	for _, m := range seeds {
 		f.Add(m.Append(nil)[typeSize(m):])
 	}
+	for _, s := range loadTraffic(f).seedsOf(any(new(M))) {
+		f.Add(s)
+	}
 	var fields []string
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[M]()) {
 		fields = append(fields, field.Name)

@@ -215,6 +215,10 @@ func FuzzOpen(f *testing.F) {
 	f.Add(c.AppendSealed(nil, 0, &testNonce, []byte("plain"), nil), []byte("plain"), uint8(0))
 	f.Add(c.AppendSealed(nil, 1, &testNonce, []byte("plain"), nil), []byte{}, uint8(1))
 	f.Add([]byte{}, []byte{16}, uint8(0))
+	for i, p := range loadTraffic(f).packets {
+		version := uint8(i % 2)
+		f.Add(c.AppendSealed(nil, version, &testNonce, p, nil), p, version)
+	}
 	f.Fuzz(func(t *testing.T, b, plain []byte, version uint8) {
 		if _, _, err := Open(nil, []*Cipher{c}, b, nil); err != nil && !errors.Is(err, ErrDecrypt) {
 			t.Fatal(err)

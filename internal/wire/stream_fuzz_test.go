@@ -19,6 +19,9 @@ func FuzzStream(f *testing.F) {
 	for _, m := range []message{errTests[0].m, pingTests[0].m, ackTests[0].m, userHeaderTests[2].m, pushPullHeaderTests[2].m} {
 		f.Add(m.Append(nil), true)
 	}
+	for i, stream := range loadTraffic(f).streams {
+		f.Add(stream, i%2 == 0)
+	}
 	f.Fuzz(func(t *testing.T, in []byte, seal bool) {
 		if seal {
 			in = AppendSealedFrame(nil, c, 1, &testNonce, "label", in)

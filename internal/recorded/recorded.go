@@ -1,0 +1,95 @@
+// Package recorded holds packets and streams as real members sent them, for tests and fuzz targets to begin with: of this
+// library and of the reference, under all the settings that change a byte.
+//
+// They are in traffic.txt, one a line, and are recorded anew by
+//
+//	cd internal/interop && go test -run /bubble . -record ../recorded/traffic.txt
+package recorded
+
+import (
+	_ "embed"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Capture is one packet, or what one side said on one stream.
+type Capture struct {
+	Stream   bool
+	Library  string   // who sent it: ours or theirs
+	Layers   []string // around the messages, outermost first: label, seal0, seal1, crc, compress, compound
+	Messages []string // the types in it, as wire names them
+	Label    string   // "": none
+	Key      []byte   // what opens it; nil: it is not sealed
+	Bytes    []byte
+}
+
+//go:embed traffic.txt
+var traffic string
+
+// All returns all that was recorded.
+func All() ([]Capture, error) {
+	var all []Capture
+	for line := range strings.Lines(traffic) {
+		c, err := parse(strings.Fields(line))
+		if err != nil {
+			return nil, fmt.Errorf("traffic.txt: %w: %.60s", err, line)
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+func parse(words []string) (c Capture, err error) {
+	if len(words) != 7 {
+		return c, fmt.Errorf("%d words", len(words))
+	}
+	c.Stream, c.Library = words[0] == "stream", words[1]
+	c.Layers, c.Messages, c.Label = list(words[2]), list(words[3]), strings.Trim(words[4], `"`)
+	if c.Key, err = unhex(words[5]); err != nil {
+		return c, err
+	}
+	c.Bytes, err = unhex(words[6])
+	return c, err
+}
+
+// String is the capture as a line of traffic.txt.
+func (c Capture) String() string {
+	how := "packet"
+	if c.Stream {
+		how = "stream"
+	}
+	return fmt.Sprintf("%s %s %s %s %q %s %s", how, c.Library, join(c.Layers), join(c.Messages), c.Label, enhex(c.Key), enhex(c.Bytes))
+}
+
+// Has reports whether the capture has a layer.
+func (c Capture) Has(layer string) bool { return slices.Contains(c.Layers, layer) }
+
+func list(word string) []string {
+	if word == "-" {
+		return nil
+	}
+	return strings.Split(word, "+")
+}
+
+func join(words []string) string {
+	if len(words) == 0 {
+		return "-"
+	}
+	return strings.Join(words, "+")
+}
+
+func unhex(word string) ([]byte, error) {
+	if word == "-" {
+		return nil, nil
+	}
+	return hex.DecodeString(word)
+}
+
+func enhex(b []byte) string {
+	if len(b) == 0 {
+		return "-"
+	}
+	return hex.EncodeToString(b)
+}
