@@ -2,7 +2,6 @@ package memberlist
 
 import (
 	"bytes"
-	"net"
 	"sync/atomic"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -100,11 +99,24 @@ func present(n *Node) int {
 	return 1
 }
 
+// nodeWithIPv4 is a Node with the bytes of its address: they fit into what the allocator rounds a Node up to.
+type nodeWithIPv4 struct {
+	Node
+	ip [4]byte
+}
+
 // newNode makes the Node of a member.
 func newNode(m *swim.Member) *Node {
-	return &Node{
+	var node *Node
+	if addr := m.Addr.Addr(); addr.Is4() {
+		n := &nodeWithIPv4{ip: addr.As4()}
+		node, n.Addr = &n.Node, n.ip[:]
+	} else {
+		node = &Node{Addr: addr.AsSlice()}
+	}
+	*node = Node{
 		Name:  m.Name,
-		Addr:  net.IP(m.Addr.Addr().AsSlice()),
+		Addr:  node.Addr,
 		Port:  m.Addr.Port(),
 		Meta:  m.Meta,
 		State: NodeStateType(m.State),
@@ -115,4 +127,5 @@ func newNode(m *swim.Member) *Node {
 		DMax:  m.Versions[4],
 		DCur:  m.Versions[5],
 	}
+	return node
 }

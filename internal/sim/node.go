@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -58,7 +59,7 @@ func (s *Sim) time(n *node) time.Time { return start.Add(time.Duration(s.now) + 
 func (s *Sim) boot(n *node) {
 	n.life++
 	cfg := s.cfg.Core
-	cfg.Name = n.name
+	cfg.Name, cfg.Keep = n.name, s.sharedName
 	cfg.Rand = rand.New(rand.NewPCG(s.cfg.Seed, uint64(n.life)<<32|uint64(n.id+1)))
 	if s.cfg.Tamper.Config != nil {
 		s.cfg.Tamper.Config(int(n.id), &cfg)
@@ -71,6 +72,14 @@ func (s *Sim) boot(n *node) {
 	s.announce(n, n.meta)
 	n.core.Start(s.time(n))
 	s.arm(n)
+}
+
+// sharedName is a name in the memory that all nodes share: of n nodes, each knows n names.
+func (s *Sim) sharedName(name string) string {
+	if i := nodeNumber(name); i >= 0 && int(i) < len(s.nodes) && s.nodes[i].name == name {
+		return s.nodes[i].name
+	}
+	return strings.Clone(name)
 }
 
 // announce makes a version of the metadata known.

@@ -56,5 +56,9 @@ type Config struct {
 	// function. Nil allows every address.
 	Allowed func(netip.Addr) bool
 
+	// Keep returns a string of its own for one that came in a message. Nil makes
+	// a copy. Who runs many Cores can let them share their names.
+	Keep func(string) string
+
 	Rand *rand.Rand
 }

@@ -2,6 +2,7 @@ package swim
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/queue"
@@ -23,11 +24,12 @@ type Core struct {
 	seq       uint32 // of the last ping
 	awareness awareness
 
-	probe    probe
-	relays   map[uint32]*relay // by the sequence number of our ping
-	pings    map[uint32]*ping
-	gossip   *deadline
-	pushPull *deadline
+	suspicions map[ID]*suspicion // of those whose State is StateSuspect
+	probe      probe
+	relays     map[uint32]*relay // by the sequence number of our ping
+	pings      map[uint32]*ping
+	gossip     *deadline
+	pushPull   *deadline
 
 	ack        wire.Ack // scratch of AnswerPing
 	out        Output
@@ -38,14 +40,15 @@ type Core struct {
 // Introduce. Its loops begin with Start.
 func New(cfg Config) *Core {
 	c := &Core{
-		cfg:       cfg,
-		table:     newTable(),
-		seq:       cfg.Rand.Uint32(),
-		awareness: awareness{max: cfg.AwarenessMaxMultiplier},
-		relays:    make(map[uint32]*relay),
-		pings:     make(map[uint32]*ping),
-		gossip:    newDeadline(dueGossip),
-		pushPull:  newDeadline(duePushPull),
+		cfg:        cfg,
+		table:      newTable(),
+		seq:        cfg.Rand.Uint32(),
+		awareness:  awareness{max: cfg.AwarenessMaxMultiplier},
+		suspicions: make(map[ID]*suspicion),
+		relays:     make(map[uint32]*relay),
+		pings:      make(map[uint32]*ping),
+		gossip:     newDeadline(dueGossip),
+		pushPull:   newDeadline(duePushPull),
 	}
 	c.probe.init()
 	c.onFinished = func(notice uint64) {
@@ -86,8 +89,8 @@ func (c *Core) SetRoom(bytes int) { c.room = bytes }
 // Introduce tells the Core what we are, and nobody else: until Announce we
 // count as a member that has left.
 func (c *Core) Introduce(addr netip.AddrPort, meta []byte, versions Versions) {
-	c.self = &member{Member: Member{Name: c.cfg.Name, Addr: addr, Meta: meta, Versions: versions, State: StateLeft}}
-	c.table.add(c.self, c.cfg.Rand.IntN)
+	c.self = c.table.add(c.cfg.Name, addressOf(addr), c.cfg.Rand.IntN)
+	c.self.Meta, c.self.Versions, c.self.State = meta, versions, StateLeft
 	c.changed(c.self)
 }
 
@@ -106,7 +109,7 @@ func (c *Core) Announce(now time.Time, addr netip.AddrPort, meta []byte, version
 		c.Introduce(addr, meta, versions)
 	}
 	c.becomeAlive(now, c.self, claim{
-		addr: addr, meta: meta, versions: versions, hasVersions: true,
+		addr: addressOf(addr), meta: meta, versions: versions, hasVersions: true,
 		incarnation: nextIncarnation(c.self.Incarnation),
 	}, notice)
 }
@@ -167,7 +170,7 @@ func (c *Core) Tick(now time.Time) {
 			c.again(now, d, c.cfg.GossipInterval)
 			c.gossipTick(now)
 		case duePushPull:
-			c.again(now, d, pushPullInterval(c.cfg.PushPullInterval, len(c.table.order)))
+			c.again(now, d, pushPullInterval(c.cfg.PushPullInterval, c.table.len()))
 			c.pushPullTick()
 		case dueProbeTimeout:
 			c.probeIndirectly()
@@ -206,30 +209,31 @@ func (c *Core) Take(out *Output) {
 
 // Member returns what is known of the member of a name.
 func (c *Core) Member(name string) (Member, bool) {
-	m := c.table.byName[name]
+	m := c.table.named(name)
 	if m == nil {
 		return Member{}, false
 	}
-	return m.Member, true
+	return c.table.snapshot(m), true
 }
 
 // Self returns what the Core is known as. It is valid after Announce or Introduce.
-func (c *Core) Self() Member { return c.self.Member }
+func (c *Core) Self() Member { return c.table.snapshot(c.self) }
 
 // Members appends all known members to dst, the dead and left included, in no
 // order. We are among them since Announce.
 func (c *Core) Members(dst []Member) []Member {
-	for _, m := range c.table.order {
+	for _, id := range c.table.order {
+		m := c.table.at(id)
 		if m == c.self && m.Incarnation == 0 {
 			continue
 		}
-		dst = append(dst, m.Member)
+		dst = append(dst, c.table.snapshot(m))
 	}
 	return dst
 }
 
 // NumKnown is how many members are known, the dead and left included.
-func (c *Core) NumKnown() int { return len(c.table.order) }
+func (c *Core) NumKnown() int { return c.table.len() }
 
 // NumQueued is how many broadcasts wait to be sent.
 func (c *Core) NumQueued() int { return c.queue.Len() }
@@ -250,9 +254,9 @@ func (c *Core) AnyAlive() bool { return c.present > 0 }
 // ReadsChecksums reports whether an endpoint is a known member, by its name or
 // else its address, that understands checksums.
 func (c *Core) ReadsChecksums(to Endpoint) bool {
-	m := c.table.byName[to.Name]
+	m := c.table.named(to.Name)
 	if m == nil || to.Name == "" {
-		m = c.table.byAddr[canonical(to.AddrPort)]
+		m = c.table.located(addressOf(to.AddrPort))
 	}
 	return m != nil && m.Versions.PMax() >= protocolChecksum
 }
@@ -268,8 +272,16 @@ func (c *Core) event(e Event) { c.out.Events = append(c.out.Events, e) }
 
 func (c *Core) drop(why Drop) { c.out.Counts.Drops[why]++ }
 
+// keep returns a string of its own for one of a message.
+func (c *Core) keep(s string) string {
+	if c.cfg.Keep == nil {
+		return strings.Clone(s)
+	}
+	return c.cfg.Keep(s)
+}
+
 // changed publishes m as it now is.
-func (c *Core) changed(m *member) { c.out.Changed = append(c.out.Changed, m.Member) }
+func (c *Core) changed(m *member) { c.out.Changed = append(c.out.Changed, c.table.snapshot(m)) }
 
 // broadcast queues a message about the member of a name, in place of what was
 // queued about it.
@@ -279,8 +291,8 @@ func (c *Core) broadcast(name string, message []byte, notice uint64) {
 
 // allowed reports whether an address may be a member's, or be sent to on a
 // peer's word.
-func (c *Core) allowed(addr netip.Addr) bool {
-	return c.cfg.Allowed == nil || c.cfg.Allowed(addr.Unmap())
+func (c *Core) allowed(a address) bool {
+	return c.cfg.Allowed == nil || c.cfg.Allowed(a.addr().Unmap())
 }
 
 // send puts a packet with one message, and whatever broadcasts fit beside it,
@@ -316,7 +328,7 @@ func (c *Core) fill(p *Packet) (left int) {
 		room -= len(m)
 	}
 	first := len(c.out.pieces) - len(p.Messages)
-	limit := queue.TransmitLimit(c.cfg.RetransmitMult, len(c.table.order))
+	limit := queue.TransmitLimit(c.cfg.RetransmitMult, c.table.len())
 	taken := len(c.out.pieces)
 	c.out.pieces = c.queue.Take(c.out.pieces, wire.CompoundPartOverhead, room, limit, c.onFinished)
 	for _, m := range c.out.pieces[taken:] {
@@ -327,4 +339,4 @@ func (c *Core) fill(p *Packet) (left int) {
 }
 
 // endpoint is where m is reached.
-func (m *member) endpoint() Endpoint { return Endpoint{Name: m.Name, AddrPort: m.Addr} }
+func (m *member) endpoint() Endpoint { return Endpoint{Name: m.Name, AddrPort: m.addr.addrPort()} }

@@ -15,7 +15,7 @@ func (c *Core) gossipTick(now time.Time) {
 		case StateAlive, StateSuspect:
 			return m != c.self
 		case StateDead:
-			return now.Sub(m.Since) <= c.cfg.GossipToTheDeadTime
+			return c.table.age(now, m) <= c.cfg.GossipToTheDeadTime
 		default:
 			return false
 		}
@@ -36,7 +36,7 @@ func (c *Core) gossipTick(now time.Time) {
 func (c *Core) pushPullTick() {
 	peers := c.choose(1, func(m *member) bool { return m != c.self && m.State == StateAlive })
 	for _, m := range peers {
-		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamPushPull, To: m.Member})
+		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamPushPull, To: c.table.snapshot(m)})
 	}
 }
 
@@ -45,7 +45,7 @@ func (c *Core) pushPullTick() {
 // not grow with the cluster while most members may be chosen, then goes
 // through all from a random place on, so that none is missed.
 func (c *Core) choose(k int, may func(*member) bool) []*member {
-	n := len(c.table.order)
+	n := c.table.len()
 	if k <= 0 || n == 0 {
 		return nil
 	}
@@ -64,12 +64,12 @@ func (c *Core) choose(k int, may func(*member) bool) []*member {
 		if len(chosen) == k {
 			break
 		}
-		add(c.table.order[c.cfg.Rand.IntN(n)])
+		add(c.table.at(c.table.order[c.cfg.Rand.IntN(n)]))
 	}
 	if len(chosen) < k {
 		from := c.cfg.Rand.IntN(n)
 		for i := 0; i < n && len(chosen) < k; i++ {
-			add(c.table.order[(from+i)%n])
+			add(c.table.at(c.table.order[(from+i)%n]))
 		}
 	}
 	c.chosen = chosen

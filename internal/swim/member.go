@@ -1,6 +1,8 @@
 package swim
 
 import (
+	"hash/maphash"
+	"math"
 	"net/netip"
 	"time"
 
@@ -65,72 +67,138 @@ type Member struct {
 	Since       time.Time // when State last changed; zero: it was never alive here
 }
 
-// member is the Core's own record of a member.
+// member is the Core's own record of a member: what a Member says, in as few bytes as can be, as there is one for each
+// that each process of a cluster knows. It lives in the table's memory, which is used again: nothing may hold on to one
+// that was forgotten.
 type member struct {
-	Member
-	suspicion *suspicion // runs while State is StateSuspect, else nil
-	verdict   uint32     // while State is StateDead: the incarnation that is dead; a higher one may have been suspected
+	Name        string
+	Meta        []byte
+	addr        address
+	Versions    Versions
+	State       State
+	Incarnation uint32
+	verdict     uint32 // while State is StateDead: the incarnation that is dead; a higher one may have been suspected
+	ID          ID
+	since       time.Duration // when State last changed, after the table's epoch; never
 }
 
-// table holds the known members: by name, by address, and in probe order.
+// never is the since of a member that was never alive here.
+const never = time.Duration(math.MinInt64)
+
+// chunkSize is how many members are allocated at once: as many as fill 2304 bytes, a size that Go's allocator has.
+const chunkSize = 26
+
+// table holds the known members: by ID, by name, by address, and in probe order.
 type table struct {
-	byName map[string]*member
-	byAddr map[netip.AddrPort]*member // the latest member known at an address
-	order  []*member                  // probe order; also what random choices are made from
-	next   int                        // index in order of the next member to probe
-	free   []ID                       // IDs of forgotten members
+	chunks []*[chunkSize]member // by ID
+	free   []ID                 // IDs of forgotten members
+	order  []ID                 // probe order; also what random choices are made from
+	next   int                  // index in order of the next member to probe
+
+	seed   maphash.Seed // so that no peer can choose names or addresses that are slow to find
+	byName index
+	byAddr index // the latest member known at an address
+	epoch  time.Time
 }
 
-func newTable() table {
-	return table{byName: make(map[string]*member), byAddr: make(map[netip.AddrPort]*member)}
-}
+func newTable() table { return table{seed: maphash.MakeSeed()} }
 
-// add inserts a member under a new ID at a random place of the probe order.
-func (t *table) add(m *member, intN func(int) int) {
-	m.ID = ID(len(t.order))
-	if n := len(t.free); n > 0 {
-		m.ID, t.free = t.free[n-1], t.free[:n-1]
+// at returns the member of an ID.
+func (t *table) at(id ID) *member { return &t.chunks[id/chunkSize][id%chunkSize] }
+
+// len is how many members are known.
+func (t *table) len() int { return len(t.order) }
+
+// named returns the member of a name, or nil.
+func (t *table) named(name string) *member {
+	x := &t.byName
+	for slot, id, ok := x.first(maphash.String(t.seed, name)); ok; slot, id, ok = x.following(slot) {
+		if m := t.at(id); m.Name == name {
+			return m
+		}
 	}
-	t.byName[m.Name] = m
-	t.byAddr[canonical(m.Addr)] = m
-	t.order = append(t.order, m)
+	return nil
+}
+
+// located returns the latest member known at an address, or nil.
+func (t *table) located(addr address) *member {
+	x := &t.byAddr
+	for slot, id, ok := x.first(addr.hash(t.seed)); ok; slot, id, ok = x.following(slot) {
+		if m := t.at(id); m.addr.same(addr) {
+			return m
+		}
+	}
+	return nil
+}
+
+// add makes room for a member of a name at an address, which is not known, under a new ID at a random place of the probe
+// order.
+func (t *table) add(name string, addr address, intN func(int) int) *member {
+	id := ID(len(t.order))
+	if n := len(t.free); n > 0 {
+		id, t.free = t.free[n-1], t.free[:n-1]
+	} else if int(id) == chunkSize*len(t.chunks) {
+		t.chunks = append(t.chunks, new([chunkSize]member))
+	}
+	m := t.at(id)
+	*m = member{ID: id, Name: name, addr: addr, since: never}
+	t.byName.add(maphash.String(t.seed, name), id)
+	t.locate(m)
+	t.order = append(t.order, id)
 	i, last := intN(len(t.order)), len(t.order)-1
 	t.order[i], t.order[last] = t.order[last], t.order[i]
+	return m
 }
 
 // move gives a member another address.
-func (t *table) move(m *member, to netip.AddrPort) {
+func (t *table) move(m *member, to address) {
 	t.forgetAddr(m)
-	m.Addr = to
-	t.byAddr[canonical(to)] = m
+	m.addr = to
+	t.locate(m)
 }
 
 // remove forgets a member; the caller takes it out of the order.
 func (t *table) remove(m *member) {
-	delete(t.byName, m.Name)
+	t.byName.remove(maphash.String(t.seed, m.Name), m.ID)
 	t.forgetAddr(m)
 	t.free = append(t.free, m.ID)
+	*m = member{} // its name and metadata are no longer held
 }
 
-func (t *table) forgetAddr(m *member) {
-	if t.byAddr[canonical(m.Addr)] == m {
-		delete(t.byAddr, canonical(m.Addr))
+// locate makes m the latest member known at its address.
+func (t *table) locate(m *member) {
+	if before := t.located(m.addr); before != nil {
+		t.forgetAddr(before)
 	}
+	t.byAddr.add(m.addr.hash(t.seed), m.ID)
 }
 
-// canonical makes the two spellings of an IPv4 address, 4 and 16 bytes, one.
-func canonical(a netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-}
+func (t *table) forgetAddr(m *member) { t.byAddr.remove(m.addr.hash(t.seed), m.ID) }
 
-// addrPort reads an address off the wire: 4 or 16 bytes, and defaultPort for
-// port 0.
-func addrPort(ip []byte, port, defaultPort uint16) (netip.AddrPort, bool) {
-	addr, ok := netip.AddrFromSlice(ip)
-	if port == 0 {
-		port = defaultPort
+// since is how long after the epoch now is; the first to ask makes it the epoch.
+func (t *table) since(now time.Time) time.Duration {
+	if t.epoch.IsZero() {
+		t.epoch = now
 	}
-	return netip.AddrPortFrom(addr, port), ok
+	return now.Sub(t.epoch)
+}
+
+// age is how long m has been in its state.
+func (t *table) age(now time.Time, m *member) time.Duration {
+	if m.since == never {
+		return math.MaxInt64
+	}
+	return t.since(now) - m.since
+}
+
+// snapshot is what is known of m.
+func (t *table) snapshot(m *member) Member {
+	s := Member{ID: m.ID, Name: m.Name, Addr: m.addr.addrPort(), Meta: m.Meta, Versions: m.Versions,
+		Incarnation: m.Incarnation, State: m.State}
+	if m.since != never {
+		s.Since = t.epoch.Add(m.since)
+	}
+	return s
 }
 
 // versionsOf reads the version bytes of an alive or a state. Fewer than six
@@ -144,16 +212,11 @@ func versionsOf(vsn []byte) (Versions, bool) {
 
 // appendAlive appends the alive message that says of m what we know of it.
 func appendAlive(dst []byte, m *member, vsn []byte) []byte {
-	ip := m.Addr.Addr().As16()
-	addr := ip[:]
-	if m.Addr.Addr().Is4() {
-		addr = ip[12:]
-	}
 	return (&wire.Alive{
 		Incarnation: m.Incarnation,
 		Node:        m.Name,
-		Addr:        addr,
-		Port:        m.Addr.Port(),
+		Addr:        m.addr.bytes(),
+		Port:        m.addr.port,
 		Meta:        m.Meta,
 		Vsn:         vsn,
 	}).Append(dst)

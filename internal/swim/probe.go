@@ -50,14 +50,14 @@ func (c *Core) probeTick(now time.Time) {
 // nextToProbe goes on in the probe order to a member that may be probed, for
 // at most one round.
 func (c *Core) nextToProbe(now time.Time) *member {
-	for range len(c.table.order) + 1 {
-		if c.table.next >= len(c.table.order) {
+	for range c.table.len() + 1 {
+		if c.table.next >= c.table.len() {
 			c.forgetGone(now)
-			if len(c.table.order) == 0 {
+			if c.table.len() == 0 {
 				return nil
 			}
 		}
-		m := c.table.order[c.table.next]
+		m := c.table.at(c.table.order[c.table.next])
 		c.table.next++
 		if m != c.self && !m.State.Gone() {
 			return m
@@ -97,8 +97,8 @@ func (c *Core) pingOf(seq uint32, name string) *wire.Ping {
 	return &wire.Ping{
 		SeqNo:      seq,
 		Node:       name,
-		SourceAddr: c.self.Addr.Addr().AsSlice(),
-		SourcePort: c.self.Addr.Port(),
+		SourceAddr: c.self.addr.bytes(),
+		SourcePort: c.self.addr.port,
 		SourceNode: c.cfg.Name,
 	}
 }
@@ -161,17 +161,17 @@ func (c *Core) probeIndirectly() {
 		}
 		c.send(h.endpoint(), &wire.IndirectPing{
 			SeqNo:      p.seq,
-			Target:     m.Addr.Addr().AsSlice(),
-			Port:       m.Addr.Port(),
+			Target:     m.addr.bytes(),
+			Port:       m.addr.port,
 			Node:       m.Name,
 			Nack:       nack,
-			SourceAddr: c.self.Addr.Addr().AsSlice(),
-			SourcePort: c.self.Addr.Port(),
+			SourceAddr: c.self.addr.bytes(),
+			SourcePort: c.self.addr.port,
 			SourceNode: c.cfg.Name,
 		})
 	}
 	if m.Versions.PMax() >= protocolStreamPing {
-		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamPing, To: m.Member, Seq: p.seq, Deadline: p.ends})
+		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamPing, To: c.table.snapshot(m), Seq: p.seq, Deadline: p.ends})
 	}
 }
 
@@ -180,7 +180,7 @@ func (c *Core) probeEnded(now time.Time) {
 	p := &c.probe
 	m := p.target
 	if p.streamAnswers {
-		c.event(Event{Kind: EventStreamOnly, Member: m.Member})
+		c.event(Event{Kind: EventStreamOnly, Member: c.table.snapshot(m)})
 		c.endProbe(now, -1)
 		return
 	}
@@ -190,7 +190,7 @@ func (c *Core) probeEnded(now time.Time) {
 	if p.wantedNacks > 0 {
 		delta = max(p.wantedNacks-p.nacks, 0)
 	}
-	c.event(Event{Kind: EventProbeFailed, Member: m.Member})
+	c.event(Event{Kind: EventProbeFailed, Member: c.table.snapshot(m)})
 	if p.incarnation >= m.Incarnation {
 		c.applySuspect(now, m.Incarnation, m, c.cfg.Name)
 	}
@@ -216,7 +216,7 @@ func (c *Core) endProbe(now time.Time, delta int) {
 func (c *Core) acked(now time.Time, a *wire.Ack) {
 	if p := &c.probe; p.target != nil && p.seq == a.SeqNo {
 		if !p.indirect {
-			c.event(Event{Kind: EventPingComplete, Member: p.target.Member, RTT: max(now.Sub(p.began), 0),
+			c.event(Event{Kind: EventPingComplete, Member: c.table.snapshot(p.target), RTT: max(now.Sub(p.began), 0),
 				Payload: bytes.Clone(a.Payload)})
 		}
 		c.endProbe(now, -1)

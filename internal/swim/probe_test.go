@@ -71,7 +71,7 @@ func TestProbeAcked(t *testing.T) {
 
 func TestProbeTimeline(t *testing.T) {
 	n := newNode(t, nil).meet(5)
-	n.table.next = slices.IndexFunc(n.table.order, func(m *member) bool { return m.Name == "m1" })
+	n.table.next = slices.Index(n.table.order, n.table.named("m1").ID)
 	seq := probing(t, n)
 	n.take()
 
@@ -154,7 +154,7 @@ func TestProbeOutcome(t *testing.T) {
 				a.Vsn = []byte{1, tt.pmax, 2, 0, 0, 0}
 				n.alive(a)
 			}
-			n.table.next = slices.IndexFunc(n.table.order, func(m *member) bool { return m.Name == "m1" })
+			n.table.next = slices.Index(n.table.order, n.table.named("m1").ID)
 			n.awareness.score = 4 // the interval is 1 s
 			seq := probing(t, n)
 			if got := n.take().Counts.DegradedProbes; got != 1 {

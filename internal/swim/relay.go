@@ -45,27 +45,27 @@ func (c *Core) replyTo(from Endpoint, ip []byte, port uint16, name string) (Endp
 		from.Name = name
 		return from, true
 	}
-	addr, ok := addrPort(ip, port, 0)
+	addr, ok := addressFrom(ip, port, 0)
 	if !ok || len(name) > MaxName {
 		c.drop(DropMalformed)
 		return Endpoint{}, false
 	}
-	if !c.allowed(addr.Addr()) {
+	if !c.allowed(addr) {
 		c.drop(DropNotAllowed)
 		return Endpoint{}, false
 	}
-	return Endpoint{Name: name, AddrPort: addr}, true
+	return Endpoint{Name: name, AddrPort: addr.addrPort()}, true
 }
 
 // relayPing pings the target of an indirect ping on the asker's behalf (SWIM
 // section 3.1: ping-req).
 func (c *Core) relayPing(now time.Time, from Endpoint, i *wire.IndirectPing) {
-	target, ok := addrPort(i.Target, i.Port, c.cfg.DefaultPort)
+	target, ok := addressFrom(i.Target, i.Port, c.cfg.DefaultPort)
 	if !ok || len(i.Node) > MaxName {
 		c.drop(DropMalformed)
 		return
 	}
-	if !c.allowed(target.Addr()) {
+	if !c.allowed(target) {
 		c.drop(DropNotAllowed)
 		return
 	}
@@ -81,7 +81,7 @@ func (c *Core) relayPing(now time.Time, from Endpoint, i *wire.IndirectPing) {
 	r.expires.seq = r.seq
 	c.relays[r.seq] = r
 	c.deadlines.set(r.expires, now.Add(c.cfg.ProbeTimeout))
-	c.send(Endpoint{Name: i.Node, AddrPort: target}, c.pingOf(r.seq, i.Node))
+	c.send(Endpoint{Name: i.Node, AddrPort: target.addrPort()}, c.pingOf(r.seq, i.Node))
 }
 
 // relayAcked hands the target's ack on to the asker.

@@ -44,7 +44,7 @@ func (s *suspicion) confirm(from, self string) bool {
 
 // suspect begins a suspicion of m.
 func (c *Core) beginSuspicion(now time.Time, m *member, from string) {
-	n := len(c.table.order)
+	n := c.table.len()
 	least := suspicionTimeout(c.cfg.SuspicionMult, n, c.cfg.ProbeInterval)
 	s := &suspicion{
 		due:      newDeadline(dueSuspicion),
@@ -55,25 +55,32 @@ func (c *Core) beginSuspicion(now time.Time, m *member, from string) {
 		accusers: []string{from},
 	}
 	s.due.member = m
-	m.suspicion = s
+	c.suspicions[m.ID] = s
 	c.deadlines.set(s.due, s.end())
+}
+
+// suspicion returns m's suspicion, or nil.
+func (c *Core) suspicion(m *member) *suspicion {
+	if m.State != StateSuspect {
+		return nil
+	}
+	return c.suspicions[m.ID]
 }
 
 // dropSuspicion ends m's suspicion, if any, without a verdict.
 func (c *Core) dropSuspicion(m *member) {
-	if m.suspicion == nil {
-		return
+	if s := c.suspicion(m); s != nil {
+		c.deadlines.stop(s.due)
+		delete(c.suspicions, m.ID)
 	}
-	c.deadlines.stop(m.suspicion.due)
-	m.suspicion = nil
 }
 
 // suspicionEnded declares m dead: it did not refute in time.
 func (c *Core) suspicionEnded(now time.Time, m *member) {
-	s := m.suspicion
+	s := c.suspicion(m)
 	if s.confirmations() < s.wanted {
 		c.out.Counts.DegradedTimeouts++
 	}
-	c.event(Event{Kind: EventTimeout, Member: m.Member, Count: s.confirmations()})
+	c.event(Event{Kind: EventTimeout, Member: c.table.snapshot(m), Count: s.confirmations()})
 	c.applyDead(now, m.Incarnation, m, c.cfg.Name)
 }

@@ -2,7 +2,6 @@ package swim
 
 import (
 	"bytes"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +11,7 @@ import (
 
 // claim is what an alive message or a state says of a member.
 type claim struct {
-	addr        netip.AddrPort
+	addr        address
 	meta        []byte
 	versions    Versions
 	hasVersions bool
@@ -35,7 +34,7 @@ func (c *Core) stepAlive(now time.Time, from Endpoint, a *wire.Alive) {
 // answerStale tells the sender of an alive message that nobody took what we
 // know against the member.
 func (c *Core) answerStale(from Endpoint, a *wire.Alive) {
-	m := c.table.byName[a.Node]
+	m := c.table.named(a.Node)
 	if m == nil || m == c.self || m.Incarnation == 0 || a.Incarnation > m.Incarnation {
 		return
 	}
@@ -49,10 +48,10 @@ func (c *Core) answerStale(from Endpoint, a *wire.Alive) {
 	case StateLeft:
 		c.sendAlone(from, &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
 	case StateSuspect:
-		if canonical(from.AddrPort) != canonical(m.Addr) {
+		if !addressOf(from.AddrPort).same(m.addr) {
 			return // gossip of before; only the member itself needs to know
 		}
-		c.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: m.suspicion.accusers[0]})
+		c.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.suspicion(m).accusers[0]})
 	default:
 		return
 	}
@@ -62,7 +61,7 @@ func (c *Core) answerStale(from Endpoint, a *wire.Alive) {
 // applyAlive takes what an alive message or a state says, and reports whether
 // it was news or else right to ignore; false is an alive that came too late.
 func (c *Core) applyAlive(now time.Time, a *wire.Alive) bool {
-	addr, ok := addrPort(a.Addr, a.Port, c.cfg.DefaultPort)
+	addr, ok := addressFrom(a.Addr, a.Port, c.cfg.DefaultPort)
 	if !ok || a.Node == "" || len(a.Node) > MaxName || len(a.Meta) > MaxMeta {
 		c.drop(DropMalformed)
 		return true
@@ -80,26 +79,25 @@ func (c *Core) applyAlive(now time.Time, a *wire.Alive) bool {
 		says.vsn = a.Vsn
 	}
 
-	m := c.table.byName[a.Node]
+	m := c.table.named(a.Node)
 	takeover := false
 	switch {
 	case m == nil:
-		if !c.allowed(addr.Addr()) {
+		if !c.allowed(addr) {
 			c.drop(DropNotAllowed)
 			return true
 		}
-		m = &member{Member: Member{Name: strings.Clone(a.Node), Addr: addr, Meta: bytes.Clone(a.Meta),
-			Versions: says.versions, State: StateDead}}
-		c.table.add(m, c.cfg.Rand.IntN)
-	case canonical(m.Addr) != canonical(addr):
-		if !c.allowed(addr.Addr()) {
+		m = c.table.add(c.keep(a.Node), addr, c.cfg.Rand.IntN)
+		m.State, m.Versions, m.Meta = StateDead, says.versions, bytes.Clone(a.Meta)
+	case !m.addr.same(addr):
+		if !c.allowed(addr) {
 			c.drop(DropNotAllowed)
 			return true
 		}
 		if !c.mayMove(now, m) {
-			other := Member{Name: m.Name, Addr: addr, Meta: bytes.Clone(a.Meta), Versions: says.versions,
+			other := Member{Name: m.Name, Addr: addr.addrPort(), Meta: bytes.Clone(a.Meta), Versions: says.versions,
 				Incarnation: a.Incarnation}
-			c.event(Event{Kind: EventConflict, Member: m.Member, Other: other})
+			c.event(Event{Kind: EventConflict, Member: c.table.snapshot(m), Other: other})
 			return true
 		}
 		takeover = true
@@ -112,10 +110,14 @@ func (c *Core) applyAlive(now time.Time, a *wire.Alive) bool {
 	if a.Incarnation <= m.Incarnation && !takeover {
 		return false
 	}
-	says.meta = bytes.Clone(a.Meta)
+	if bytes.Equal(a.Meta, m.Meta) && (a.Meta == nil) == (m.Meta == nil) {
+		says.meta = m.Meta
+	} else {
+		says.meta = bytes.Clone(a.Meta)
+	}
 	if takeover {
-		before := m.Member
-		defer func() { c.event(Event{Kind: EventMoved, Member: m.Member, Other: before}) }()
+		before := c.table.snapshot(m)
+		defer func() { c.event(Event{Kind: EventMoved, Member: c.table.snapshot(m), Other: before}) }()
 	}
 	c.becomeAlive(now, m, says, 0)
 	return true
@@ -126,7 +128,7 @@ func (c *Core) mayMove(now time.Time, m *member) bool {
 	if m.State == StateLeft {
 		return true
 	}
-	return m.State == StateDead && c.cfg.DeadNodeReclaimTime > 0 && now.Sub(m.Since) > c.cfg.DeadNodeReclaimTime
+	return m.State == StateDead && c.cfg.DeadNodeReclaimTime > 0 && c.table.age(now, m) > c.cfg.DeadNodeReclaimTime
 }
 
 // hearOfSelf compares what another says of us with what we are.
@@ -144,15 +146,15 @@ func (c *Core) hearOfSelf(m *member, a *wire.Alive) {
 func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) {
 	c.dropSuspicion(m)
 	before, oldMeta := m.State, m.Meta
-	if canonical(m.Addr) != canonical(says.addr) {
+	if !m.addr.same(says.addr) {
 		c.table.move(m, says.addr)
 	}
 	if says.hasVersions {
 		m.Versions = says.versions
 	}
-	m.Addr, m.Meta, m.Incarnation = says.addr, says.meta, says.incarnation
+	m.addr, m.Meta, m.Incarnation = says.addr, says.meta, says.incarnation
 	if m.State != StateAlive {
-		m.State, m.Since = StateAlive, now
+		m.State, m.since = StateAlive, c.table.since(now)
 	}
 	if before.Gone() && m != c.self {
 		c.present++
@@ -168,9 +170,9 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 	c.out.Counts.Alive++
 	c.changed(m)
 	if before.Gone() {
-		c.event(Event{Kind: EventJoin, Member: m.Member})
+		c.event(Event{Kind: EventJoin, Member: c.table.snapshot(m)})
 	} else if !bytes.Equal(oldMeta, m.Meta) {
-		c.event(Event{Kind: EventUpdate, Member: m.Member})
+		c.event(Event{Kind: EventUpdate, Member: c.table.snapshot(m)})
 	}
 }
 
@@ -180,7 +182,7 @@ func (c *Core) refute(incarnation uint32, from string) {
 	c.self.Incarnation = nextIncarnation(max(incarnation, c.self.Incarnation))
 	c.awareness.apply(1)
 	c.broadcast(c.self.Name, appendAlive(nil, c.self, c.self.Versions[:]), 0)
-	c.event(Event{Kind: EventRefute, Member: c.self.Member, From: strings.Clone(from)})
+	c.event(Event{Kind: EventRefute, Member: c.Self(), From: strings.Clone(from)})
 }
 
 // stepSuspect handles a suspect message.
@@ -207,7 +209,7 @@ func (c *Core) accused(name, from string, incarnation uint32) *member {
 		c.drop(DropMalformed)
 		return nil
 	}
-	m := c.table.byName[name]
+	m := c.table.named(name)
 	if m == nil || incarnation < m.Incarnation {
 		return nil
 	}
@@ -234,7 +236,8 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 	// Compat: the reference forgets it.
 	newer := incarnation > m.Incarnation
 	m.Incarnation = incarnation
-	if m.suspicion != nil && newer {
+	running := c.suspicion(m)
+	if running != nil && newer {
 		// It refuted the suspicion that runs, as we did not hear: this is another.
 		// Compat: the reference counts it for the one that runs.
 		c.dropSuspicion(m)
@@ -243,9 +246,9 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 		c.changed(m)
 		return
 	}
-	if m.suspicion != nil {
-		if m.suspicion.confirm(from, c.cfg.Name) {
-			c.deadlines.set(m.suspicion.due, m.suspicion.end())
+	if running != nil {
+		if running.confirm(from, c.cfg.Name) {
+			c.deadlines.set(running.due, running.end())
 			c.broadcastSuspect(m, from)
 		}
 		return
@@ -254,12 +257,12 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 		return
 	}
 	from = strings.Clone(from)
-	m.State, m.Since = StateSuspect, now
+	m.State, m.since = StateSuspect, c.table.since(now)
 	c.beginSuspicion(now, m, from)
 	c.broadcastSuspect(m, from)
 	c.out.Counts.Suspect++
 	c.changed(m)
-	c.event(Event{Kind: EventSuspect, Member: m.Member, From: from})
+	c.event(Event{Kind: EventSuspect, Member: c.table.snapshot(m), From: from})
 }
 
 func (c *Core) broadcastSuspect(m *member, from string) {
@@ -289,7 +292,7 @@ func (c *Core) applyDead(now time.Time, incarnation uint32, m *member, from stri
 // becomeGone makes m dead, or left on its own word, and gossips that.
 func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from string, notice uint64) {
 	c.dropSuspicion(m)
-	m.Incarnation, m.verdict, m.Since = incarnation, incarnation, now
+	m.Incarnation, m.verdict, m.since = incarnation, incarnation, c.table.since(now)
 	m.State = StateDead
 	if from == m.Name {
 		m.State = StateLeft
@@ -297,7 +300,7 @@ func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from str
 	c.broadcast(m.Name, (&wire.Dead{Incarnation: incarnation, Node: m.Name, From: from}).Append(nil), notice)
 	c.out.Counts.Dead++
 	c.changed(m)
-	c.event(Event{Kind: EventLeave, Member: m.Member, From: strings.Clone(from)})
+	c.event(Event{Kind: EventLeave, Member: c.table.snapshot(m), From: strings.Clone(from)})
 	if m == c.self {
 		c.waiting = notice
 		return
@@ -347,13 +350,14 @@ func (c *Core) Merge(now time.Time, states []wire.PushNodeState) {
 // queued about those it forgot.
 func (c *Core) forgetGone(now time.Time) {
 	t := &c.table
-	t.order = slices.DeleteFunc(t.order, func(m *member) bool {
-		if m == c.self || !m.State.Gone() || now.Sub(m.Since) <= c.cfg.GossipToTheDeadTime {
+	t.order = slices.DeleteFunc(t.order, func(id ID) bool {
+		m := t.at(id)
+		if m == c.self || !m.State.Gone() || c.table.age(now, m) <= c.cfg.GossipToTheDeadTime {
 			return false
 		}
-		t.remove(m)
 		c.queue.RemoveNamed(m.Name, c.onFinished) // there was nobody to tell it
-		c.out.Forgotten = append(c.out.Forgotten, m.ID)
+		c.out.Forgotten = append(c.out.Forgotten, id)
+		t.remove(m)
 		return true
 	})
 	c.cfg.Rand.Shuffle(len(t.order), func(i, j int) { t.order[i], t.order[j] = t.order[j], t.order[i] })

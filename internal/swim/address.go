@@ -1,0 +1,71 @@
+package swim
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"net/netip"
+)
+
+// address is the address and port of a member, as a member keeps it: a netip.AddrPort without zone, which the wire does
+// not carry, in 20 bytes rather than 32.
+type address struct {
+	ip   [16]byte // an IPv4 address as an IPv6 one
+	port uint16
+	size uint8 // how many bytes the IP address has on the wire: 4 or 16; 0: no address
+}
+
+func addressOf(a netip.AddrPort) address {
+	packed := address{ip: a.Addr().As16(), port: a.Port()}
+	switch {
+	case a.Addr().Is4():
+		packed.size = 4
+	case a.Addr().IsValid():
+		packed.size = 16
+	}
+	return packed
+}
+
+// addressFrom reads an address off the wire: 4 or 16 bytes, and defaultPort for port 0.
+func addressFrom(ip []byte, port, defaultPort uint16) (address, bool) {
+	if port == 0 {
+		port = defaultPort
+	}
+	a := address{port: port, size: uint8(len(ip))}
+	switch len(ip) {
+	case 4:
+		a.ip[10], a.ip[11] = 0xff, 0xff
+		copy(a.ip[12:], ip)
+	case 16:
+		copy(a.ip[:], ip)
+	default:
+		return address{}, false
+	}
+	return a, true
+}
+
+// same reports whether two addresses are one, be an IPv4 address written in 4 or in 16 bytes.
+func (a address) same(b address) bool { return a.ip == b.ip && a.port == b.port }
+
+// bytes are the IP address as the wire has it: a view into a.
+func (a *address) bytes() []byte { return a.ip[16-a.size:] }
+
+func (a address) addr() netip.Addr {
+	switch a.size {
+	case 4:
+		return netip.AddrFrom4([4]byte(a.ip[12:]))
+	case 16:
+		return netip.AddrFrom16(a.ip)
+	default:
+		return netip.Addr{}
+	}
+}
+
+func (a address) addrPort() netip.AddrPort { return netip.AddrPortFrom(a.addr(), a.port) }
+
+// hash is the same for all that are the same.
+func (a address) hash(seed maphash.Seed) uint64 {
+	var b [18]byte
+	copy(b[:], a.ip[:])
+	binary.BigEndian.PutUint16(b[16:], a.port)
+	return maphash.Bytes(seed, b[:])
+}
