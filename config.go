@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -54,7 +55,7 @@ const (
 // Fields whose zero means "off" (ProbeInterval, PushPullInterval, GossipInterval, GossipNodes, IndirectChecks) do so if
 // ProtocolVersion is set, as it always is in a Config that came from a Default function. If it is zero, as in
 // Config{Name: "a", BindAddr: "10.0.0.1"}, those five have their defaults as well, and GossipVerifyIncoming and
-// GossipVerifyOutgoing are on. Negative values are refused: see Validate.
+// GossipVerifyOutgoing are on. Negative values are refused but for the two Reconnect fields: see Validate.
 //
 // Compat: in the reference zero is taken as it is, which refuses to start (ProtocolVersion), burns a CPU
 // (QueueCheckInterval) or sends no gossip (UDPBufferSize).
@@ -201,6 +202,28 @@ type Config struct {
 	// member's name is never taken over, only that of one that left.
 	DeadNodeReclaimTime time.Duration
 
+	// ReconnectInterval is about how long after a member was declared dead, forgotten or not, this one tries to reach it
+	// again, so that the two sides of a partition find each other by themselves, however long it lasts. Up to three such
+	// members are tried at a time, those tried longest ago first, and with them two addresses of seeds: what Join was given
+	// and what Seeds gives, resolved anew each time. The interval doubles while nothing changes, up to a quarter of the
+	// members alive times, and 16 times. A member that left is not tried. Negative: none is.
+	//
+	// A reconnect is a join to the MergeDelegate of either side, so that clusters stay apart that refuse each other; and it
+	// begins with a ping by name, so that a member of another cluster that has the address by now is left alone.
+	//
+	// Compat: the reference never contacts a dead member again.
+	ReconnectInterval time.Duration
+
+	// ReconnectTimeout is for how long a member that was declared dead is tried, and seeds while nobody else is alive.
+	// Negative: none is.
+	ReconnectTimeout time.Duration
+
+	// Seeds gives addresses as Join takes them, to try with those that Join was given. While it is set they are also tried
+	// at the longest interval when nobody is lost, so that groups that formed apart find each other; those of members that
+	// are alive are not contacted. It is called on a goroutine of its own, one call at a time, and its context ends with
+	// TCPTimeout and on Shutdown. An error is logged. Nil: only what Join was given is tried.
+	Seeds func(context.Context) ([]string, error)
+
 	// RequireNodeNames refuses to send to an address without a name.
 	RequireNodeNames bool
 
@@ -220,7 +243,7 @@ type Config struct {
 }
 
 // DefaultLANConfig gives the configuration for a local network: this machine's host name, all interfaces, port 7946,
-// and intervals that detect a failure within seconds. Each value is the reference's.
+// and intervals that detect a failure within seconds. Each value that the reference has is the reference's.
 func DefaultLANConfig() *Config {
 	hostname, _ := os.Hostname()
 	return &Config{
@@ -248,6 +271,8 @@ func DefaultLANConfig() *Config {
 		HandoffQueueDepth:       1024,
 		UDPBufferSize:           1400,
 		QueueCheckInterval:      30 * time.Second,
+		ReconnectInterval:       30 * time.Second,
+		ReconnectTimeout:        24 * time.Hour,
 	}
 }
 
@@ -501,6 +526,8 @@ func (c *Config) withDefaults() *Config {
 	d.GossipToTheDeadTime = cmp.Or(d.GossipToTheDeadTime, lan.GossipToTheDeadTime)
 	d.HandoffQueueDepth = cmp.Or(d.HandoffQueueDepth, lan.HandoffQueueDepth)
 	d.UDPBufferSize = cmp.Or(d.UDPBufferSize, lan.UDPBufferSize)
+	d.ReconnectInterval = cmp.Or(d.ReconnectInterval, lan.ReconnectInterval)
+	d.ReconnectTimeout = cmp.Or(d.ReconnectTimeout, lan.ReconnectTimeout)
 	d.QueueCheckInterval = cmp.Or(d.QueueCheckInterval, lan.QueueCheckInterval)
 
 	d.SecretKey = slices.Clone(c.SecretKey)

@@ -44,6 +44,8 @@ func TestDefaults(t *testing.T) {
 		HandoffQueueDepth:       1024,
 		UDPBufferSize:           1400,
 		QueueCheckInterval:      30 * time.Second,
+		ReconnectInterval:       30 * time.Second,
+		ReconnectTimeout:        24 * time.Hour,
 	}
 	wan := lan
 	wan.TCPTimeout = 30 * time.Second

@@ -278,6 +278,12 @@ func (m *Memberlist) logEvents(events []swim.Event) {
 		case swim.EventConflict:
 			m.log.limited("conflict", slog.LevelError, "two members claim one name", name,
 				slog.String("addr", e.Member.Addr.String()), slog.String("other", e.Other.Addr.String()))
+		case swim.EventIsolated:
+			setGauge(keyIsolated, 1, m.config.MetricLabels)
+			m.log.warn("isolated: lost sight of most other members", slog.Int("lost", e.Count))
+		case swim.EventWhole:
+			setGauge(keyIsolated, 0, m.config.MetricLabels)
+			m.log.info("no longer isolated", slog.Int("lost", e.Count))
 		case swim.EventMoved:
 			m.log.info("member that was gone is back at another address", name,
 				slog.String("addr", e.Member.Addr.String()), slog.String("before", e.Other.Addr.String()))

@@ -59,7 +59,8 @@ type JoinResult struct {
 // this member's own not left out, and those given twice counted twice.
 //
 // A string is "[name/]host[:port]"; the port is Config.BindPort by default, and
-// an IPv6 host with a port is in brackets.
+// an IPv6 host with a port is in brackets. The strings are remembered: members
+// that are lost later are looked for there too, see Config.ReconnectInterval.
 //
 // Compat: the reference contacts them one after the other, whatever each takes.
 // It reads all of the Config that Create was given when it needs it; here Join
@@ -146,6 +147,7 @@ func (j *joining) run(ctx context.Context) (JoinResult, error) {
 	}
 	defer m.tasks.leave()
 	m.takePing()
+	defer m.rememberSeeds(j.request.Seeds)
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends what is under way

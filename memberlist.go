@@ -47,7 +47,10 @@ type Memberlist struct {
 	gossipTurns    chan *turn    // one slot: packets that the delegate may add to
 	eventToken     chan struct{} // one slot: held while delegates hear of events
 	pushPullToken  chan struct{} // one slot: held during a push/pull that we begin, but for joins
-	membership     *handoff      // alive, suspect and dead messages
+	seedToken      chan struct{} // one slot: held while seeds are tried
+	reconnectSlots chan struct{} // maxReconnects slots, each held while a lost member is tried
+	seeds          seedList
+	membership     *handoff // alive, suspect and dead messages
 	userMessages   *handoff
 	streams        *streamSet
 	turns          sync.Pool // of *turn
@@ -114,20 +117,22 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 		return nil, err
 	}
 	m := &Memberlist{
-		config:        config,
-		given:         conf,
-		keyring:       config.Keyring,
-		log:           newConfigLogger(config),
-		tasks:         newTasks(),
-		resolver:      newResolver(config.DNSConfigPath),
-		wake:          make(chan struct{}, 1),
-		eventsReady:   make(chan struct{}, 1),
-		gossipTurns:   make(chan *turn, 1),
-		eventToken:    make(chan struct{}, 1),
-		pushPullToken: make(chan struct{}, 1),
-		membership:    newHandoff(config.HandoffQueueDepth),
-		userMessages:  newHandoff(config.HandoffQueueDepth),
-		streams:       newStreamSet(),
+		config:         config,
+		given:          conf,
+		keyring:        config.Keyring,
+		log:            newConfigLogger(config),
+		tasks:          newTasks(),
+		resolver:       newResolver(config.DNSConfigPath),
+		wake:           make(chan struct{}, 1),
+		eventsReady:    make(chan struct{}, 1),
+		gossipTurns:    make(chan *turn, 1),
+		eventToken:     make(chan struct{}, 1),
+		pushPullToken:  make(chan struct{}, 1),
+		seedToken:      make(chan struct{}, 1),
+		reconnectSlots: make(chan struct{}, maxReconnects),
+		membership:     newHandoff(config.HandoffQueueDepth),
+		userMessages:   newHandoff(config.HandoffQueueDepth),
+		streams:        newStreamSet(),
 	}
 	header, err := wire.AppendLabel(nil, config.Label)
 	if err != nil {
@@ -192,8 +197,12 @@ func (m *Memberlist) coreConfig() swim.Config {
 		RetransmitMult:          c.RetransmitMult,
 		PushPullInterval:        c.PushPullInterval,
 		DeadNodeReclaimTime:     c.DeadNodeReclaimTime,
+		KeepAskingSeeds:         c.Seeds != nil,
 		HasUserBroadcasts:       c.Delegate != nil,
 		Rand:                    rand.New(rand.NewChaCha8(seed)),
+	}
+	if c.ReconnectInterval > 0 && c.ReconnectTimeout > 0 {
+		core.ReconnectInterval, core.ReconnectTimeout = c.ReconnectInterval, c.ReconnectTimeout
 	}
 	if c.IPMustBeChecked() {
 		core.Allowed = func(a netip.Addr) bool { return c.IPAllowed(net.IP(a.AsSlice())) == nil }
@@ -224,6 +233,9 @@ func (m *Memberlist) begin() error {
 		t.core.Introduce(self.addr, self.meta, self.versions)
 	}
 	t.core.Start(t.now)
+	if m.config.Seeds != nil {
+		t.core.HaveSeeds(t.now)
+	}
 	m.endTurnAndDeliver(t)
 	if refused != nil {
 		m.log.warn("not announcing this member", errAttr(refused))

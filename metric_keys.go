@@ -16,6 +16,7 @@ var (
 
 	keyHealthScore   = []string{"memberlist", "health", "score"}   // gauge
 	keyNodeInstances = []string{"memberlist", "node", "instances"} // gauge, label node_state
+	keyIsolated      = []string{"memberlist", "isolated"}          // gauge, 1 or 0; the reference has none
 	keySizeLocal     = []string{"memberlist", "size", "local"}     // gauge, bytes
 
 	keySizeRemote      = []string{"memberlist", "size", "remote"}      // sample, bytes

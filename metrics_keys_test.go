@@ -112,7 +112,7 @@ func TestMetrics(t *testing.T) {
 	for _, m := range []struct{ kind, keys string }{
 		{"counter", "udp.sent udp.received tcp.accept tcp.connect tcp.sent msg.alive msg.suspect msg.dead " +
 			"degraded.probe degraded.timeout"},
-		{"gauge", "health.score size.local"},
+		{"gauge", "health.score isolated size.local"},
 		{"sample", "size.remote queue.broadcasts probeNode gossip pushPullNode"},
 	} {
 		for key := range strings.FieldsSeq(m.keys) {

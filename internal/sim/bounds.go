@@ -43,14 +43,21 @@ func gossipTime(c swim.Config, n int) time.Duration {
 	return time.Duration(limit) * c.GossipInterval
 }
 
-// maxTimers is how many deadlines a core that knows n may have set: its three loops, its probe's two, a suspicion a
+// reconnectTime is how long it takes until one of n members that lost others has tried all of these, mostly.
+func reconnectTime(c swim.Config, n int) time.Duration {
+	stretch := min(max(n/4, 1), 16)
+	return time.Duration(2*(stretch+1)) * c.ReconnectInterval * 5 / 4
+}
+
+// maxTimers is how many deadlines a core that knows n may have set: its four loops, its probe's two, a suspicion a
 // member, and relays.
-func maxTimers(known int) int { return 5 + known + swim.MaxRelays }
+func maxTimers(known int) int { return 6 + known + swim.MaxRelays }
 
 // Bound is how long n members may take to agree once all faults have ended. None of the messages is certain to arrive
 // where it is needed, so it is a bound with a probability: what gossip misses, push/pull spreads, with every exchange
 // doubling who knows; twice the logarithm of the cluster's size, and a few, make failures rare. Before, whoever is taken
-// for dead must be found out by a probe, in the worst case at the end of a round, and outlive its suspicion.
+// for dead must be found out by a probe, in the worst case at the end of a round, and outlive its suspicion, and whoever lost
+// others must reach one of them.
 func Bound(c swim.Config, n int) time.Duration {
 	round := time.Duration(2*n) * c.ProbeInterval
 	if n > 8 { // somebody else's probe comes first
@@ -58,5 +65,5 @@ func Bound(c swim.Config, n int) time.Duration {
 	}
 	exchanges := 2*int(math.Ceil(math.Log2(float64(n+1)))) + 4
 	return round + probeTime(c) + longestSuspicion(c, n) + 2*gossipTime(c, n) + c.GossipToTheDeadTime +
-		time.Duration(exchanges)*pushPullEvery(c, n)
+		time.Duration(exchanges)*pushPullEvery(c, n) + reconnectTime(c, n)
 }

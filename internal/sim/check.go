@@ -221,6 +221,8 @@ func (c *checker) event(n *node, v *view, ev *swim.Event) {
 		if c.s.cfg.Quiet {
 			c.s.fail(n, ruleQuiet, x, "a probe was not answered but on a stream")
 		}
+	case swim.EventIsolated:
+		c.s.result.Isolations++
 	case swim.EventMoved:
 		if !e.present {
 			bad = "move of a member that is not there"

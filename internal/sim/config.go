@@ -39,6 +39,9 @@ type Config struct {
 
 	Faults []Fault
 
+	// Seeds are the nodes that every node tries when it lost others, wherever they are then. Nil: it tries only those.
+	Seeds []int
+
 	// Unchecked leaves out the checker, and what is measured by it: detections, false positives and agreement.
 	Unchecked bool
 
@@ -83,6 +86,8 @@ func LAN() swim.Config {
 		GossipToTheDeadTime:     30 * time.Second,
 		RetransmitMult:          4,
 		PushPullInterval:        30 * time.Second,
+		ReconnectInterval:       30 * time.Second,
+		ReconnectTimeout:        24 * time.Hour,
 	}
 }
 

@@ -107,14 +107,6 @@ func TestJoinBurst(t *testing.T) {
 	}
 }
 
-// TestSplit: a cluster that fell apart for good is found to have, and is joined again.
-func TestSplit(t *testing.T) {
-	r := run(t, Config{N: 4, Faults: []Fault{{Kind: Partition, At: time.Second, For: 5 * time.Minute, Nodes: []int{0, 1}}}})
-	if r.Splits != 1 || !r.Agreed {
-		t.Errorf("%d splits, agreed: %v", r.Splits, r.Agreed)
-	}
-}
-
 // TestShrink: a failure tells the fault that it takes, and the command that replays it.
 func TestShrink(t *testing.T) {
 	sc := Scenario{"test", func(draw) Config {

@@ -71,6 +71,9 @@ func (s *Sim) boot(n *node) {
 	s.check.boot(n)
 	s.announce(n, n.meta)
 	n.core.Start(s.time(n))
+	if len(s.cfg.Seeds) > 0 {
+		n.core.HaveSeeds(s.time(n))
+	}
 	s.arm(n)
 }
 

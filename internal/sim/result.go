@@ -33,6 +33,8 @@ type Result struct {
 	StreamPings     uint64
 	PushPulls       uint64 // that succeeded, joins included
 	PushPullsFailed uint64
+	Reconnects      uint64 // push/pulls begun to find members that were lost
+	Isolations      uint64 // times that a node lost sight of most others
 	Nodes           []NodeCounts
 
 	Fired [numKinds]uint64 // how often each kind of fault had an effect
@@ -46,8 +48,6 @@ type Result struct {
 	// FalsePositivesHealthy are those of them at members that are healthy too.
 	FalsePositivesHealthy uint64
 	Detections            []Detection
-
-	Splits int // times that the cluster fell apart and had to be joined again
 
 	// Agreed says that when Settle returned all agreed, and had done so since AgreedAt.
 	Agreed   bool

@@ -27,6 +27,7 @@ func Scenarios() []Scenario {
 		{"calm", calm},
 		{"join at once", joinAtOnce},
 		{"join one by one", joinOneByOne},
+		{"join again", joinAgain},
 		{"loss", loss},
 		{"duplicates", duplicates},
 		{"jitter", jitter},
@@ -109,6 +110,13 @@ func joinOneByOne(d draw) Config {
 	return cfg
 }
 
+// joinAgain has an operator let members join that have joined long ago.
+func joinAgain(d draw) Config {
+	cfg := d.cluster()
+	cfg.Quiet = true
+	return d.with(cfg, 5, func() Fault { return Fault{Kind: Join, At: d.seconds(0, 60), Nodes: d.some(cfg.N, 3)} })
+}
+
 func loss(d draw) Config {
 	return d.with(d.cluster(), 3, func() Fault {
 		f := Fault{Kind: Loss, At: d.seconds(0, 20), For: d.seconds(1, 60), Rate: 0.05 + 0.6*d.Float64()}
@@ -163,11 +171,10 @@ func shortPartition(d draw) Config {
 	})
 }
 
-// longPartition outlasts what the members remember of each other; an operator has them join again.
+// longPartition outlasts what the members remember of each other.
 func longPartition(d draw) Config {
 	cfg := d.cluster()
-	f := Fault{Kind: Partition, At: d.seconds(0, 20), For: d.seconds(30, 200), Nodes: d.some(cfg.N, cfg.N-1)}
-	cfg.Faults = []Fault{f, {Kind: Join, At: f.At + f.For + d.seconds(0, 5)}}
+	cfg.Faults = []Fault{{Kind: Partition, At: d.seconds(0, 20), For: d.seconds(30, 200), Nodes: d.some(cfg.N, cfg.N-1)}}
 	return cfg
 }
 
@@ -296,18 +303,16 @@ func clockJumps(d draw) Config {
 
 // chaos is some of everything.
 func chaos(d draw) Config {
-	all := Scenarios()
+	all := Scenarios()[4:] // those with faults
 	cfg := d.cluster()
 	cfg.N = 8 + d.IntN(9)
 	for range 3 + d.IntN(4) {
-		other := all[3+d.IntN(len(all)-4)].make(d)
+		other := all[d.IntN(len(all)-1)].make(d)
 		for _, f := range other.Faults {
 			f.Nodes, f.To = within(f.Nodes, cfg.N), within(f.To, cfg.N)
 			cfg.Faults = append(cfg.Faults, f)
 		}
 	}
-	// Whoever was parted for too long does not find the others by itself.
-	cfg.Faults = append(cfg.Faults, Fault{Kind: Join, At: lastEnd(cfg.Faults) + d.seconds(0, 5)})
 	return cfg
 }
 

@@ -240,7 +240,7 @@ func (s *Sim) rejoin(n *node, to []int) {
 }
 
 func (s *Sim) join(n *node, to int32) {
-	s.exchange(n, to, s.nodes[to].moves, true)
+	s.exchange(n, to, s.nodes[to].moves, toJoin)
 }
 
 // letIn makes a node a member for good.

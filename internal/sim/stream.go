@@ -11,11 +11,20 @@ import (
 type exchange struct {
 	from, to         int32
 	fromLife, toLife uint32
-	join             bool
+	why              purpose
 	failed           bool
 	began            int64
 	asked, answered  []swim.Member
 }
+
+// purpose is what a push/pull is for.
+type purpose uint8
+
+const (
+	toSync      purpose = iota // one of the periodic ones: one at a time
+	toJoin                     // to be let in; tried again until it is
+	toReconnect                // with a member that was lost, or a seed
+)
 
 // pausedPoll is how often an exchange looks whether a node that stands still goes on.
 const pausedPoll = 50 * time.Millisecond
@@ -26,16 +35,34 @@ func (s *Sim) open(n *node, st *swim.Stream) {
 		n.held.streams = append(n.held.streams, *st)
 		return
 	}
+	if st.Kind == swim.StreamSeeds {
+		s.trySeeds(n)
+		return
+	}
 	to, moves := nodeAt(st.To.Addr)
-	if st.Kind == swim.StreamPing {
+	switch {
+	case st.Kind == swim.StreamPing:
 		s.streamPing(n, to, moves, st)
-		return
+	case st.Kind == swim.StreamReconnect:
+		s.result.Reconnects++
+		s.exchange(n, to, moves, toReconnect)
+	case !n.syncing:
+		n.syncing = true
+		s.exchange(n, to, moves, toSync)
 	}
-	if n.syncing {
-		return
+}
+
+// trySeeds exchanges states with a random seed that the node does not see, wherever it is by now.
+func (s *Sim) trySeeds(n *node) {
+	for _, i := range s.rand.Perm(len(s.cfg.Seeds)) {
+		seed := int32(s.cfg.Seeds[i])
+		moves := s.nodes[seed].moves
+		if n.core.Seeks(address(seed, moves)) {
+			s.result.Reconnects++
+			s.exchange(n, seed, moves, toReconnect)
+			return
+		}
 	}
-	n.syncing = true
-	s.exchange(n, to, moves, false)
 }
 
 // reaches reports whether a stream between two nodes can work now, in both directions.
@@ -99,10 +126,10 @@ func (s *Sim) streamPing(n *node, to int32, moves uint16, st *swim.Stream) {
 }
 
 // exchange begins a push/pull.
-func (s *Sim) exchange(n *node, to int32, moves uint16, join bool) {
+func (s *Sim) exchange(n *node, to int32, moves uint16, why purpose) {
 	i := s.newExchange()
 	x := &s.exchanges[i]
-	x.from, x.to, x.fromLife, x.join, x.began = n.id, to, n.life, join, s.now
+	x.from, x.to, x.fromLife, x.why, x.began = n.id, to, n.life, why, s.now
 	if !s.reaches(n, to, moves) {
 		x.failed = true
 		s.schedule(s.cfg.JoinRetry, event{kind: eventReply, node: n.id, arg: i})
@@ -119,7 +146,7 @@ func (s *Sim) exchange(n *node, to int32, moves uint16, join bool) {
 func (s *Sim) serve(n *node, i uint32) {
 	x := &s.exchanges[i]
 	from := &s.nodes[x.from]
-	gone := !n.up || n.life != x.toLife || from.life != x.fromLife || x.join && !n.joined
+	gone := !n.up || n.life != x.toLife || from.life != x.fromLife || x.why != toSync && !n.joined
 	late := s.now-x.began > int64(s.cfg.StreamTimeout)
 	switch {
 	case gone, late, !s.reaches(from, n.id, n.moves):
@@ -144,18 +171,18 @@ func (s *Sim) reply(n *node, i uint32) {
 			s.schedule(pausedPoll, event{kind: eventReply, node: n.id, arg: i})
 			return
 		}
-		if !x.join {
+		if x.why == toSync {
 			n.syncing = false
 		}
 		if !x.failed && !late {
 			s.result.PushPulls++
 			s.merge(n, x.answered)
-			if x.join && n.up {
+			if x.why != toSync && n.up {
 				s.letIn(n)
 			}
 		} else {
 			s.result.PushPullsFailed++
-			if x.join && !n.joined {
+			if x.why == toJoin && !n.joined {
 				s.schedule(s.cfg.JoinRetry, event{kind: eventJoin, node: n.id, life: n.life})
 			}
 		}

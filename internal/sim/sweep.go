@@ -42,7 +42,6 @@ type Sweep struct {
 	Runs     int
 	Fired    [numKinds]uint64 // how often each kind of fault had an effect
 	Events   uint64
-	Splits   int
 	Failures []*Failure
 }
 
@@ -79,7 +78,6 @@ func RunSweep(scenarios []Scenario, first uint64, seeds, workers int, change fun
 func (t *Sweep) add(r *Result, failure *Failure) {
 	t.Runs++
 	t.Events += r.Events
-	t.Splits += r.Splits
 	for k, n := range r.Fired {
 		t.Fired[k] += n
 	}

@@ -58,7 +58,7 @@ func TestSweep(t *testing.T) {
 			t.Errorf("%v never had an effect", k)
 		}
 	}
-	t.Logf("%d runs, %d events, %d splits, %d failures", sweep.Runs, sweep.Events, sweep.Splits, len(sweep.Failures))
+	t.Logf("%d runs, %d events, %d failures", sweep.Runs, sweep.Events, len(sweep.Failures))
 }
 
 // TestReplay replays one seed of one scenario, with a trace. It is what a failing sweep tells to run.

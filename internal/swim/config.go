@@ -48,6 +48,13 @@ type Config struct {
 	PushPullInterval    time.Duration // between two full state syncs, before scaling with the cluster's size
 	DeadNodeReclaimTime time.Duration // a name dead for longer may come back at another address; 0: never
 
+	// A member that was declared dead is looked for about every ReconnectInterval
+	// at first (0: never), for ReconnectTimeout (0: a day). KeepAskingSeeds says
+	// that seeds are tried even if nothing is lost, at the slowest.
+	ReconnectInterval time.Duration
+	ReconnectTimeout  time.Duration
+	KeepAskingSeeds   bool
+
 	// HasUserBroadcasts says that the driver has broadcasts of its own to add
 	// to packets. Without, gossip rounds with nothing queued send nothing.
 	HasUserBroadcasts bool

@@ -30,6 +30,7 @@ type Core struct {
 	pings      map[uint32]*ping
 	gossip     *deadline
 	pushPull   *deadline
+	losses     losses
 
 	ack        wire.Ack // scratch of AnswerPing
 	out        Output
@@ -49,6 +50,7 @@ func New(cfg Config) *Core {
 		pings:      make(map[uint32]*ping),
 		gossip:     newDeadline(dueGossip),
 		pushPull:   newDeadline(duePushPull),
+		losses:     newLosses(),
 	}
 	c.probe.init()
 	c.onFinished = func(notice uint64) {
@@ -131,6 +133,7 @@ func (c *Core) Leave(now time.Time, notice uint64) (heard bool) {
 		return false
 	}
 	c.leaving = true
+	c.deadlines.stop(c.losses.due)
 	if c.self.State.Gone() {
 		c.finish(notice)
 		return false
@@ -172,6 +175,8 @@ func (c *Core) Tick(now time.Time) {
 		case duePushPull:
 			c.again(now, d, pushPullInterval(c.cfg.PushPullInterval, c.table.len()))
 			c.pushPullTick()
+		case dueReconnect:
+			c.reconnectTick(now)
 		case dueProbeTimeout:
 			c.probeIndirectly()
 		case dueProbeEnd:

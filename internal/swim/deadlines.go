@@ -12,6 +12,7 @@ const (
 	dueProbe        deadlineKind = iota // begin a probe
 	dueGossip                           // a round of gossip
 	duePushPull                         // a push/pull
+	dueReconnect                        // look for members that were lost
 	dueProbeTimeout                     // no direct ack yet: probe indirectly
 	dueProbeEnd                         // no ack at all
 	dueSuspicion                        // a suspect member is dead

@@ -42,8 +42,10 @@ type StreamKind uint8
 
 // The streams a Core asks for.
 const (
-	StreamPing     StreamKind = iota // ping Seq, and report StreamPingDone
-	StreamPushPull                   // exchange states
+	StreamPing      StreamKind = iota // ping Seq, and report StreamPingDone
+	StreamPushPull                    // exchange states
+	StreamReconnect                   // join To, which is at its address if it answers a ping there
+	StreamSeeds                       // join a few of the seeds: To is nobody
 )
 
 // Stream is an exchange over a stream to begin.
@@ -71,6 +73,8 @@ const (
 	EventRefute                        // From said of us that we are suspect, dead or other than we are
 	EventStreamOnly                    // Member answers pings on streams but not in packets
 	EventMoved                         // Member, gone before, took the place of Other, at another address
+	EventIsolated                      // we lost sight of all others, or of most in quick succession; Count are lost
+	EventWhole                         // that has ended; Count are still lost
 )
 
 // Event is one thing that happened, in order.

@@ -171,6 +171,7 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 	c.changed(m)
 	if before.Gone() {
 		c.event(Event{Kind: EventJoin, Member: c.table.snapshot(m)})
+		c.found(now, m.Name)
 	} else if !bytes.Equal(oldMeta, m.Meta) {
 		c.event(Event{Kind: EventUpdate, Member: c.table.snapshot(m)})
 	}
@@ -194,6 +195,9 @@ func (c *Core) stepSuspect(now time.Time, s *wire.Suspect) {
 
 // stepDead handles a dead message.
 func (c *Core) stepDead(now time.Time, d *wire.Dead) {
+	if d.From == d.Node {
+		c.foundLeft(now, d.Node, d.Incarnation)
+	}
 	if m := c.accused(d.Node, d.From, d.Incarnation); m != nil {
 		c.applyDead(now, d.Incarnation, m, d.From)
 	}
@@ -311,6 +315,10 @@ func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from str
 		// need not. It stays queued for those who come, and for the dead.
 		c.onFinished(c.waiting)
 	}
+	if m.State == StateDead {
+		c.lose(now, m)
+	}
+	c.judgeIsolation()
 }
 
 // hearsay is whom a suspicion is from that began with what another said in a push/pull: nobody, as whoever said it need not
@@ -327,9 +335,12 @@ func (c *Core) Merge(now time.Time, states []wire.PushNodeState) {
 		s := &states[i]
 		switch State(s.State) {
 		case StateAlive:
-			c.applyAlive(now, &wire.Alive{Incarnation: s.Incarnation, Node: s.Name, Addr: s.Addr, Port: s.Port,
-				Meta: s.Meta, Vsn: s.Vsn})
+			if !c.applyAlive(now, &wire.Alive{Incarnation: s.Incarnation, Node: s.Name, Addr: s.Addr, Port: s.Port,
+				Meta: s.Meta, Vsn: s.Vsn}) {
+				c.foundByOthers(now, s.Name)
+			}
 		case StateLeft:
+			c.foundLeft(now, s.Name, s.Incarnation)
 			if m := c.accused(s.Name, s.Name, s.Incarnation); m != nil {
 				c.applyDead(now, s.Incarnation, m, s.Name)
 			}
@@ -349,6 +360,7 @@ func (c *Core) Merge(now time.Time, states []wire.PushNodeState) {
 // Compat: the reference forgets itself, too, after it left, and keeps what is
 // queued about those it forgot.
 func (c *Core) forgetGone(now time.Time) {
+	c.giveUpLost(now)
 	t := &c.table
 	t.order = slices.DeleteFunc(t.order, func(id ID) bool {
 		m := t.at(id)

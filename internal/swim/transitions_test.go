@@ -76,6 +76,7 @@ func TestTransitions(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil)
+			n.alive(aliveOf(2, 1)) // so that without member 1 we are not alone
 			prepare(n, tt.before)
 			n.Step(n.now, Endpoint{}, tt.message)
 			out := n.take()
@@ -228,7 +229,7 @@ func TestAddressChange(t *testing.T) {
 		{"left", 0, func(n *node) { n.dead(1, 1, "m1") }, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := newNode(t, func(c *Config) { c.DeadNodeReclaimTime = tt.reclaim }).meet(1)
+			n := newNode(t, func(c *Config) { c.DeadNodeReclaimTime = tt.reclaim }).meet(2)
 			tt.before(n)
 			out := n.alive(elsewhere(1)) // not newer: the address makes it so
 			m, _ := n.Member("m1")

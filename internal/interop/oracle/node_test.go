@@ -135,6 +135,7 @@ func startOurs(p profile) (*node, error) {
 	c.GossipToTheDeadTime = gossipToTheDead
 	c.GossipInterval = p.gossipInterval()
 	c.PushPullInterval, c.QueueCheckInterval = never, never
+	c.ReconnectInterval = -1 // the reference leaves the dead alone
 	c.DeadNodeReclaimTime = p.reclaim
 	c.CIDRsAllowed = p.allowed()
 	c.LogOutput = io.Discard

@@ -1,0 +1,313 @@
+package memberlist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// addrs lists the addresses of members from up to below to.
+func addrs(from, to int) []netip.AddrPort {
+	var list []netip.AddrPort
+	for i := from; i < to; i++ {
+		list = append(list, simAddr(i))
+	}
+	return list
+}
+
+// dials is how many streams member i has begun.
+func (c *simCluster) dials(i int) int64 {
+	return c.members[i].config.Transport.(*simTransport).dials.Load()
+}
+
+// TestReconnect: the two sides of a partition that outlasts what they remember of each other are one cluster again within a
+// minute of its end.
+func TestReconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(10, nil)
+		defer c.stop()
+		c.await(settles, func() bool { return c.agree(10) })
+		c.network.Partition(addrs(0, 5), addrs(5, 10))
+		time.Sleep(10 * time.Minute)
+		if !c.agree(5) {
+			t.Fatal("the sides still see each other")
+		}
+		c.network.Heal()
+		t.Logf("one view again after %v", c.await(time.Minute, func() bool { return c.agree(10) }))
+	})
+}
+
+// TestNoReconnect: who does not want it does not get it.
+func TestNoReconnect(t *testing.T) {
+	for name, off := range map[string]func(*Config){
+		"interval": func(c *Config) { c.ReconnectInterval = -1 },
+		"timeout":  func(c *Config) { c.ReconnectTimeout = -1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newSimCluster(t).grow(2, off)
+				defer c.stop()
+				c.await(settles, func() bool { return c.agree(2) })
+				c.network.Partition(addrs(0, 1), addrs(1, 2))
+				time.Sleep(2 * time.Minute)
+				c.network.Heal()
+				dials := c.dials(0) + c.dials(1)
+				time.Sleep(30 * time.Minute)
+				if !c.agree(1) || c.dials(0)+c.dials(1) != dials {
+					t.Errorf("%d streams were begun", c.dials(0)+c.dials(1)-dials)
+				}
+			})
+		})
+	}
+}
+
+// TestReconnectNotWithLeft: a member that left and still answers is not bothered, one that crashed is looked for until the
+// timeout.
+func TestReconnectNotWithLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(2, func(c *Config) { c.ReconnectTimeout = 10 * time.Minute })
+		defer c.stop()
+		c.await(settles, func() bool { return c.agree(2) })
+		if err := c.members[1].Leave(time.Second); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		dials := c.dials(0)
+		time.Sleep(time.Hour)
+		if got := c.dials(0) - dials; got != 0 {
+			t.Errorf("%d streams were begun", got)
+		}
+
+		c.add(func(c *Config) { c.Name = "other" })
+		if _, err := c.members[0].Join([]string{simAddr(2).String()}); err != nil {
+			t.Fatal(err)
+		}
+		c.members[2].Shutdown()
+		c.await(settles, func() bool { return c.members[0].NumMembers() == 1 })
+		dials = c.dials(0)
+		time.Sleep(12 * time.Minute)
+		tried := c.dials(0) - dials // the member's address by its name, and as a seed, each half minute
+		if tried < 25 || tried > 60 {
+			t.Errorf("%d streams were begun", tried)
+		}
+		time.Sleep(time.Hour)
+		if got := c.dials(0) - dials - tried; got != 0 {
+			t.Errorf("%d streams were begun after the timeout", got)
+		}
+	})
+}
+
+// TestReconnectLeavesOthersAlone: the address of a lost member is that of a member of another cluster by now. The clusters
+// do not become one.
+func TestReconnectLeavesOthersAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(1, nil)
+		defer c.stop()
+		b := c.add(nil)
+		if _, err := b.Join([]string{simAddr(0).String()}); err != nil {
+			t.Fatal(err)
+		}
+		b.Shutdown()
+		c.await(settles, func() bool { return c.members[0].NumMembers() == 1 })
+		stranger := c.simConfig(1)
+		stranger.Name = "stranger"
+		other, err := Create(stranger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Shutdown()
+		dials := c.dials(0)
+		time.Sleep(10 * time.Minute)
+		if c.dials(0) == dials {
+			t.Error("nobody was looked for")
+		}
+		if c.members[0].NumMembers() != 1 || other.NumMembers() != 1 {
+			t.Errorf("there are %d and %d members, want one each", c.members[0].NumMembers(), other.NumMembers())
+		}
+	})
+}
+
+// mergeRefuser is a MergeDelegate that refuses when told to, and counts how often it is asked.
+type mergeRefuser struct {
+	refuses atomic.Bool
+	asked   atomic.Int64
+}
+
+func (r *mergeRefuser) NotifyMerge([]*Node) error {
+	r.asked.Add(1)
+	if r.refuses.Load() {
+		return errors.New("refused")
+	}
+	return nil
+}
+
+// TestReconnectAsksMergeDelegate: what the merge delegates refuse stays apart.
+func TestReconnectAsksMergeDelegate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := new(mergeRefuser)
+		c := newSimCluster(t).grow(2, func(c *Config) { c.Merge = r })
+		defer c.stop()
+		c.await(settles, func() bool { return c.agree(2) })
+		c.network.Partition(addrs(0, 1), addrs(1, 2))
+		time.Sleep(5 * time.Minute)
+		r.refuses.Store(true)
+		c.network.Heal()
+		before := r.asked.Load()
+		time.Sleep(10 * time.Minute)
+		if asked := r.asked.Load() - before; asked < 10 || !c.agree(1) {
+			t.Errorf("asked %d times; %d and %d members", asked, c.members[0].NumMembers(), c.members[1].NumMembers())
+		}
+		r.refuses.Store(false)
+		c.await(time.Minute, func() bool { return c.agree(2) })
+	})
+}
+
+// TestSeedsAreResolvedAnew: a seed has another address and has forgotten everything. What finds it is its name, given to
+// Join or by Config.Seeds.
+func TestSeedsAreResolvedAnew(t *testing.T) {
+	for _, hook := range []bool{false, true} {
+		t.Run(fmt.Sprintf("hook is %v", hook), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newSimCluster(t)
+				defer c.stop()
+				var at atomic.Pointer[netip.AddrPort]
+				lookup := func(_ context.Context, host string) ([]netip.Addr, error) {
+					if host != "seed" {
+						return nil, fmt.Errorf("no such host %q", host)
+					}
+					return []netip.Addr{at.Load().Addr()}, nil
+				}
+				move := func(i int) *Memberlist {
+					addr := simAddr(i)
+					at.Store(&addr)
+					m := c.add(func(c *Config) { c.Name = "seed" })
+					return m
+				}
+				seed := move(0)
+				other := c.add(func(c *Config) {
+					if hook {
+						c.Seeds = func(context.Context) ([]string, error) {
+							return []string{at.Load().String()}, errors.New("not all of them")
+						}
+					}
+				})
+				other.resolver.lookup = lookup
+				other.resolver.dnsConfigPath = ""
+				if hook {
+					// It was never told of the seed but by the hook.
+					c.await(time.Minute, func() bool { return c.agree(2) })
+				} else if n, err := other.Join([]string{"nowhere", "seed"}); n != 1 || err != nil {
+					t.Fatal(n, err)
+				}
+				seed.Shutdown()
+				time.Sleep(5 * time.Minute)
+				move(2)
+				c.await(time.Minute, func() bool { return c.agree(2, 0) })
+				if n := other.Members(); !slices.ContainsFunc(n, func(n *Node) bool { return n.Address() == simAddr(2).String() }) {
+					t.Errorf("members are %v", n)
+				}
+			})
+		})
+	}
+}
+
+// TestJoinIsTriedAgain: a Join that found nobody is made up for once there is somebody.
+func TestJoinIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		if _, err := c.add(nil).Join([]string{simAddr(1).String()}); err == nil {
+			t.Fatal("somebody was found")
+		}
+		time.Sleep(10 * time.Minute)
+		c.add(nil)
+		c.await(time.Minute, func() bool { return c.agree(2) })
+	})
+}
+
+// TestShutdownEndsSeeds: Shutdown does not wait for whoever gives seeds, who is told to stop.
+func TestShutdownEndsSeeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		called, ended := make(chan bool, 1), make(chan error, 1)
+		m := c.add(func(config *Config) {
+			config.TCPTimeout = time.Hour
+			config.Seeds = func(ctx context.Context) ([]string, error) {
+				called <- true
+				<-ctx.Done()
+				ended <- ctx.Err()
+				return nil, ctx.Err()
+			}
+		})
+		<-called
+		start := time.Now()
+		m.Shutdown()
+		if took := time.Since(start); took > 0 {
+			t.Errorf("Shutdown took %v", took)
+		}
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("the context ended with %v", err)
+		}
+	})
+}
+
+// TestLeaveEndsReconnects: who left looks for nobody.
+func TestLeaveEndsReconnects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(3, nil)
+		defer c.stop()
+		c.await(settles, func() bool { return c.agree(3) })
+		c.members[2].Shutdown()
+		c.await(settles, func() bool { return c.agree(2, 2) })
+		if err := c.members[0].Leave(time.Second); err != nil {
+			t.Fatal(err)
+		}
+		c.members[1].Shutdown()
+		time.Sleep(5 * time.Minute) // it finds that out
+		dials := c.dials(0)
+		time.Sleep(time.Hour)
+		if got := c.dials(0) - dials; got != 0 {
+			t.Errorf("%d streams were begun", got)
+		}
+	})
+}
+
+// TestIsolatedGauge: the gauge tells that a member is alone, and that it is no longer.
+func TestIsolatedGauge(t *testing.T) {
+	sink := new(metricSink)
+	useSink(t, sink)
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(2, nil)
+		defer c.stop()
+		c.await(settles, func() bool { return c.agree(2) })
+		c.network.Partition(addrs(0, 1), addrs(1, 2))
+		time.Sleep(5 * time.Minute)
+		if got := sink.of("gauge memberlist.isolated"); !slices.Equal(got, []float32{1, 1}) {
+			t.Errorf("isolated %v, want 1 of each", got)
+		}
+		c.network.Heal()
+		time.Sleep(time.Minute)
+		if got := sink.of("gauge memberlist.isolated"); !slices.Equal(got, []float32{1, 1, 0, 0}) {
+			t.Errorf("isolated %v, want 1 of each and 0 of each", got)
+		}
+	})
+}
+
+// TestSeedListIsBounded: the latest seeds are remembered, each once.
+func TestSeedListIsBounded(t *testing.T) {
+	var l seedList
+	for i := range 3 * maxSeeds {
+		l.remember([]string{"first", fmt.Sprint(i)})
+	}
+	seeds := l.list()
+	if len(seeds) != maxSeeds || seeds[maxSeeds-1] != fmt.Sprint(3*maxSeeds-1) || !slices.Contains(seeds, "first") {
+		t.Errorf("%d seeds: %v", len(seeds), seeds)
+	}
+}
