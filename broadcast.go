@@ -1,6 +1,7 @@
 package memberlist
 
 import (
+	"math"
 	"sync"
 
 	"github.com/e3431adc/memberlist/internal/queue"
@@ -19,7 +20,7 @@ type Broadcast interface {
 	Message() []byte
 
 	// Finished says that the message will not be sent any more, because it has been sent often enough, was replaced, or
-	// was dropped by Prune or Reset. It may call the queue. It is called once for each time that the broadcast is queued.
+	// was dropped. It may call the queue. It is called once for each time that the broadcast is queued.
 	Finished()
 }
 
@@ -47,13 +48,28 @@ type UniqueBroadcast interface {
 	UniqueBroadcast()
 }
 
+// SizedBroadcast is a Broadcast that wants to know if it can never be sent.
+type SizedBroadcast interface {
+	Broadcast
+
+	// TooLarge says that the message is longer than limit, in bytes, which is the most that fits, and that it has been
+	// dropped. Finished is called next.
+	TooLarge(limit int)
+}
+
 // TransmitLimitedQueue holds broadcasts until each has been sent often enough for it to have reached every member with
 // high probability (SWIM section 4.1). What has been sent least goes first, so that news travels before what most have
 // heard; among those the largest that fits goes first, among equals the newest.
 //
-// A Delegate that has messages of its own to gossip keeps a queue and lets GetBroadcasts ask it. A queue grows without
-// bound while nobody is there to gossip to: call Prune now and then, say whenever NumQueued is above what should ever be
-// outstanding.
+// A Delegate that has messages of its own to gossip keeps a queue and lets GetBroadcasts ask it. Without MaxItems or
+// MaxBytes a queue grows without bound while nobody is there to gossip to: then call Prune now and then, say whenever
+// NumQueued is above what should ever be outstanding.
+//
+// What is too large for every packet does not stay: a message that was longer than any of the limits that GetBroadcasts
+// has been given, a thousand of them or more (about a minute of gossip with the defaults), is dropped. A SizedBroadcast
+// is told. Memberlist.MaxBroadcastSize says beforehand what fits.
+//
+// Compat: in the reference it stays for ever.
 //
 // The zero value is an empty queue that sends each broadcast once. All methods are safe for concurrent use. A queue must
 // not be copied once used.
@@ -67,11 +83,25 @@ type TransmitLimitedQueue struct {
 	// once in any case. It must not be set while the queue is in use.
 	RetransmitMult int
 
+	// MaxItems and MaxBytes bound how many broadcasts are queued, and how many bytes their messages have together. When
+	// one more is queued, others make room for it in the order of Prune: those first that have been sent most. They are
+	// finished with, and counted: see NumDropped. A message that alone has more than MaxBytes is dropped itself. Zero: no
+	// bound. Neither may be set while the queue is in use.
+	MaxItems int
+	MaxBytes int
+
 	mu struct {
 		sync.Mutex
-		queue queue.Queue[Broadcast]
+		queue   queue.Queue[Broadcast]
+		dropped uint64 // for want of room
+		longest int    // an upper bound of the messages' lengths
+		most    int    // the largest message that ever could have been taken
+		calls   int    // of GetBroadcasts
 	}
 }
+
+// callsToTell is how many limits tell what fits no packet. Not a few, as the limits depend on what else there is to send.
+const callsToTell = 1000
 
 // QueueBroadcast queues a broadcast. If it is a NamedBroadcast it replaces the one of the same name; if it is a
 // UniqueBroadcast it replaces none; else it replaces those it invalidates, of the ones that are neither. What is replaced
@@ -93,19 +123,53 @@ func (q *TransmitLimitedQueue) QueueBroadcast(b Broadcast) {
 
 func (q *TransmitLimitedQueue) push(name string, kind queue.Kind, b Broadcast) {
 	message := b.Message()
-	var replaced Broadcast
-	q.mu.Lock()
-	q.mu.queue.Push(name, kind, message, b, func(old Broadcast) { replaced = old })
-	q.mu.Unlock()
-	if replaced != nil {
-		replaced.Finished()
+	if q.refuse(b, message) {
+		return
 	}
+	var finished []Broadcast
+	q.mu.Lock()
+	finish := func(old Broadcast) { finished = append(finished, old) }
+	q.mu.queue.Push(name, kind, message, b, finish)
+	q.boundLocked(message, finish)
+	q.mu.Unlock()
+	finishAll(finished)
+}
+
+// refuse drops a broadcast at once that there is never room for, and reports whether it did.
+func (q *TransmitLimitedQueue) refuse(b Broadcast, message []byte) bool {
+	if q.MaxBytes <= 0 || len(message) <= q.MaxBytes {
+		return false
+	}
+	q.mu.Lock()
+	q.mu.dropped++
+	q.mu.Unlock()
+	tooLarge([]Broadcast{b}, q.MaxBytes)
+	return true
+}
+
+// boundLocked makes room for a message that was pushed.
+func (q *TransmitLimitedQueue) boundLocked(message []byte, finish func(Broadcast)) {
+	q.mu.longest = max(q.mu.longest, len(message))
+	if q.MaxItems > 0 || q.MaxBytes > 0 {
+		q.mu.dropped += uint64(q.mu.queue.Bound(boundOf(q.MaxItems), boundOf(q.MaxBytes), finish))
+	}
+}
+
+// boundOf gives no bound for one that is not set.
+func boundOf(n int) int {
+	if n <= 0 {
+		return math.MaxInt
+	}
+	return n
 }
 
 // invalidateAndPush removes the plain broadcasts that b invalidates and queues b. Since b is asked with no lock held it is
 // asked again about those that others queue meanwhile, so that it has been asked about all that it finds.
 func (q *TransmitLimitedQueue) invalidateAndPush(kind queue.Kind, b Broadcast) {
 	message := b.Message()
+	if q.refuse(b, message) {
+		return
+	}
 	invalid := make(map[uint64]bool)
 	var finished []Broadcast
 
@@ -131,6 +195,7 @@ func (q *TransmitLimitedQueue) invalidateAndPush(kind queue.Kind, b Broadcast) {
 		)
 	}
 	q.mu.queue.Push("", kind, message, b, nil)
+	q.boundLocked(message, func(old Broadcast) { finished = append(finished, old) })
 	q.mu.Unlock()
 
 	finishAll(finished)
@@ -160,12 +225,29 @@ func (q *TransmitLimitedQueue) GetBroadcasts(overhead, limit int) [][]byte {
 	}
 	transmitLimit := queue.TransmitLimit(q.RetransmitMult, members)
 
-	var finished []Broadcast
+	var finished, unsendable []Broadcast
 	q.mu.Lock()
 	messages := q.mu.queue.Take(nil, overhead, limit, transmitLimit, func(b Broadcast) { finished = append(finished, b) })
+	q.mu.calls++
+	q.mu.most = max(q.mu.most, limit-overhead)
+	most := q.mu.most
+	if q.mu.longest > most && q.mu.calls >= callsToTell {
+		q.mu.longest = most
+		q.mu.queue.RemoveLonger(most, func(b Broadcast) { unsendable = append(unsendable, b) })
+		q.mu.dropped += uint64(len(unsendable))
+	}
 	q.mu.Unlock()
 	finishAll(finished)
+	tooLarge(unsendable, most)
 	return messages
+}
+
+// NumDropped gives how many broadcasts have ever been dropped because of MaxItems and MaxBytes, and because they were too
+// large. It does not count those that were replaced, nor what Prune and Reset drop.
+func (q *TransmitLimitedQueue) NumDropped() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.dropped
 }
 
 // NumQueued gives the number of queued broadcasts.
@@ -192,6 +274,16 @@ func (q *TransmitLimitedQueue) Reset() {
 	q.mu.queue.Reset(func(b Broadcast) { finished = append(finished, b) })
 	q.mu.Unlock()
 	finishAll(finished)
+}
+
+// tooLarge finishes with broadcasts that are longer than limit.
+func tooLarge(broadcasts []Broadcast, limit int) {
+	for _, b := range broadcasts {
+		if sized, ok := b.(SizedBroadcast); ok {
+			sized.TooLarge(limit)
+		}
+		b.Finished()
+	}
 }
 
 func finishAll(broadcasts []Broadcast) {

@@ -219,6 +219,96 @@ func TestTransmitLimitedQueuePruneAndReset(t *testing.T) {
 	}
 }
 
+// TestTransmitLimitedQueueBounds: what is one too many makes room in the order of Prune, is finished with and counted;
+// the new one stays.
+func TestTransmitLimitedQueueBounds(t *testing.T) {
+	for _, tt := range []struct {
+		name               string
+		maxItems, maxBytes int
+		messages           string
+		want               string // what is left, in the order in which it is sent
+		dropped            uint64
+	}{
+		{"no bounds", 0, 0, "aaaa bb c", "aaaa bb c", 0},
+		{"within the bounds", 3, 7, "aaaa bb c", "aaaa bb c", 0},
+		{"items", 2, 0, "aaaa bb ccc", "aaaa ccc", 1},
+		{"the new one is the smallest", 2, 0, "aaaa bb c", "aaaa c", 1},
+		{"one item", 1, 0, "a b c", "c", 2},
+		{"bytes", 0, 6, "aaaa bb c", "aaaa c", 1},
+		{"bytes of several", 0, 6, "a b c d e ffff", "ffff e d", 3},
+		{"too large alone", 0, 3, "a bbbb c", "c a", 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			q := testQueue(1)
+			q.MaxItems, q.MaxBytes = tt.maxItems, tt.maxBytes
+			finished := 0
+			for i, text := range strings.Fields(tt.messages) {
+				q.QueueBroadcast(&plainBroadcast{key: fmt.Sprint(i), message: text, then: func() { finished++ }})
+			}
+			if got := q.NumDropped(); got != tt.dropped || finished != int(tt.dropped) {
+				t.Errorf("%d dropped, %d finished, want %d", got, finished, tt.dropped)
+			}
+			if got := drained(q); got != tt.want {
+				t.Errorf("left are %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// sizedBroadcast hears of it if it is too large.
+type sizedBroadcast struct {
+	*plainBroadcast
+	limit int
+}
+
+func (b *sizedBroadcast) TooLarge(limit int) {
+	if b.finished.Load() != 0 {
+		limit = -1 // too late
+	}
+	b.limit = limit
+}
+
+// TestTransmitLimitedQueueTooLarge: what never fits is dropped and its owner told, at once if MaxBytes says so, else when
+// enough limits have shown it; what fits now and then stays.
+func TestTransmitLimitedQueueTooLarge(t *testing.T) {
+	q := testQueue(1 << 20)
+	large := &sizedBroadcast{plainBroadcast: &plainBroadcast{key: "large", message: strings.Repeat("x", 101)}}
+	fits := &sizedBroadcast{plainBroadcast: &plainBroadcast{key: "fits", message: strings.Repeat("x", 100)}}
+	q.QueueBroadcast(large)
+	q.QueueBroadcast(fits)
+	for i := range 2 * callsToTell {
+		if i == callsToTell/2 {
+			q.GetBroadcasts(3, 103) // the one time that there is so much room
+		}
+		if told := large.limit != 0; told != (i >= callsToTell-1) {
+			t.Fatalf("told after %d calls: %v", i, told)
+		}
+		q.GetBroadcasts(3, 50)
+	}
+	if large.limit != 100 || large.finished.Load() != 1 || q.NumDropped() != 1 {
+		t.Errorf("told that the limit is %d, finished %d times, %d dropped, want 100, 1, 1",
+			large.limit, large.finished.Load(), q.NumDropped())
+	}
+	if fits.limit != 0 || q.NumQueued() != 1 {
+		t.Errorf("what fits was told %d, %d are queued, want it to stay", fits.limit, q.NumQueued())
+	}
+	again := &sizedBroadcast{plainBroadcast: &plainBroadcast{key: "again", message: strings.Repeat("x", 101)}}
+	q.QueueBroadcast(again)
+	q.GetBroadcasts(3, 50)
+	if again.limit != 100 {
+		t.Errorf("a later one is told %d, want 100", again.limit)
+	}
+
+	q = testQueue(1)
+	q.MaxBytes = 100
+	large.limit = 0
+	large.finished.Store(0)
+	q.QueueBroadcast(large)
+	if large.limit != 100 || large.finished.Load() != 1 || q.NumQueued() != 0 {
+		t.Errorf("with MaxBytes: told %d, finished %d times, %d are queued", large.limit, large.finished.Load(), q.NumQueued())
+	}
+}
+
 // Everything that is the user's may call the queue.
 func TestTransmitLimitedQueueCallbacks(t *testing.T) {
 	q := testQueue(1)

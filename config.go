@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -194,7 +195,7 @@ type Config struct {
 	// HandoffQueueDepth is how many messages of packets may wait to be handled. What comes then is dropped and counted.
 	HandoffQueueDepth int
 
-	// UDPBufferSize is the most bytes put in one packet, of whatever Transport. Above 1400 packets may be fragmented or
+	// UDPBufferSize is the most bytes that a packet has, all included, of whatever Transport. Above 1400 packets may be fragmented or
 	// dropped on the way; above 65507 they cannot be UDP packets, and a NetTransport refuses it.
 	UDPBufferSize int
 
@@ -466,9 +467,9 @@ func (c *Config) numberViolations() (errs []error) {
 			errs = append(errs, fmt.Errorf("%s: %d is negative", n.name, n.value))
 		}
 	}
-	if least := c.leastPacket(); c.UDPBufferSize < least {
-		errs = append(errs, fmt.Errorf("UDPBufferSize: %d leaves no room for one message, which takes %d",
-			c.UDPBufferSize, least))
+	if least, room := c.announcementSize(nil), swim.MaxBroadcast(c.packetRoom()); room < least {
+		errs = append(errs, fmt.Errorf("UDPBufferSize: %d leaves no room for this member's announcement: %d bytes are missing",
+			c.UDPBufferSize, least-room))
 	}
 	if c.Transport == nil && c.UDPBufferSize > maxDatagram {
 		errs = append(errs, fmt.Errorf("UDPBufferSize: %d is more than a UDP packet carries, %d",
@@ -477,20 +478,17 @@ func (c *Config) numberViolations() (errs []error) {
 	return errs
 }
 
-// leastPacket is how many bytes a packet needs that carries this member's announcement, without metadata, as gossip.
-func (c *Config) leastPacket() int {
+// announcementSize is how many bytes the largest message takes that this member can announce itself with.
+func (c *Config) announcementSize(meta []byte) int {
 	announcement := wire.Alive{
 		Incarnation: math.MaxUint32,
 		Node:        c.Name,
 		Addr:        make([]byte, net.IPv6len),
 		Port:        math.MaxUint16,
+		Meta:        meta,
 		Vsn:         c.BuildVsnArray(),
 	}
-	n := wire.LabelOverhead(c.Label) + wire.CompoundHeaderSize + wire.CompoundPartOverhead + len(announcement.Append(nil))
-	if len(c.SecretKey) > 0 || c.EncryptionEnabled() {
-		n += wire.SealOverhead(c.sealVersion())
-	}
-	return n
+	return len(announcement.Append(nil))
 }
 
 // sealVersion is the format of encryption that members of our protocol version send.

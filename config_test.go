@@ -218,20 +218,23 @@ func TestValidateNamesEachViolation(t *testing.T) {
 		{"negative duration", func(c *Config) { c.ProbeInterval = -1 }, "ProbeInterval:", nil},
 		{"negative count", func(c *Config) { c.GossipNodes = -1 }, "GossipNodes:", nil},
 		{"patient probes", func(c *Config) { c.ProbeTimeout = 2 * c.ProbeInterval }, "", nil},
-		{"least packet", func(c *Config) { c.Name, c.UDPBufferSize = "a", 77 }, "", nil},
-		{"too small packet", func(c *Config) { c.Name, c.UDPBufferSize = "a", 76 }, "UDPBufferSize:", nil},
+		{"least packet", func(c *Config) { c.Name, c.UDPBufferSize = "a", 82 }, "", nil},
+		{"too small packet", func(c *Config) { c.Name, c.UDPBufferSize = "a", 81 }, "UDPBufferSize:", nil},
 		{"too small packet with label", func(c *Config) {
-			c.Name, c.Label, c.UDPBufferSize = "a", "x", 77
+			c.Name, c.Label, c.UDPBufferSize = "a", "x", 82
 		}, "UDPBufferSize:", nil},
 		{"too small packet with encryption", func(c *Config) {
-			c.Name, c.Keyring, c.UDPBufferSize = "a", ring, 77
+			c.Name, c.Keyring, c.UDPBufferSize = "a", ring, 82
 		}, "UDPBufferSize:", nil},
 		{"least packet with label and encryption", func(c *Config) {
-			c.Name, c.Label, c.Keyring, c.UDPBufferSize = "a", "x", ring, 77+3+29
+			c.Name, c.Label, c.Keyring, c.UDPBufferSize = "a", "x", ring, 82+3+29
 		}, "", nil},
 		{"too small packet with the older encryption", func(c *Config) {
-			c.Name, c.Keyring, c.ProtocolVersion, c.UDPBufferSize = "a", ring, 1, 77+44
+			c.Name, c.Keyring, c.ProtocolVersion, c.UDPBufferSize = "a", ring, 1, 124 // padding is whole blocks of 16
 		}, "UDPBufferSize:", nil},
+		{"least packet with the older encryption", func(c *Config) {
+			c.Name, c.Keyring, c.ProtocolVersion, c.UDPBufferSize = "a", ring, 1, 125
+		}, "", nil},
 		{"largest packet", func(c *Config) { c.UDPBufferSize = 65507 }, "", nil},
 		{"larger packet", func(c *Config) { c.UDPBufferSize = 65508 }, "UDPBufferSize:", nil},
 		{"larger packet with a transport", func(c *Config) {

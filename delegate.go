@@ -26,10 +26,16 @@ type Delegate interface {
 	// they were queued. The bytes are valid until it returns: copy what is kept.
 	NotifyMsg(msg []byte)
 
-	// GetBroadcasts gives messages to send to other members along with the protocol's own, in whatever packet has room
-	// left. Each costs its length plus overhead bytes, and together they must not cost more than limit bytes; what does
-	// not fit is dropped. It is called from the goroutine that probes and gossips, which waits for it. The slices are read
-	// until the packet has been sent. A TransmitLimitedQueue does this job.
+	// GetBroadcasts gives messages to send to other members, for one packet of gossip. Each costs its length plus overhead
+	// bytes, and together they must not cost more than limit bytes; what does not fit is dropped, counted and logged. The
+	// limit is what the protocol's own broadcasts need not, and at least a quarter of the packet however many there are;
+	// every eighth time it is the whole packet, so that each message of at most Memberlist.MaxBroadcastSize bytes gets its
+	// turn. What is not used goes to the protocol's own. It is called from the goroutine that gossips; if it has not
+	// returned by the next round, that goes without. The slices are read until the packet has been sent. A
+	// TransmitLimitedQueue does this job.
+	//
+	// Compat: the reference offers what its own broadcasts leave, which is nothing while many members come and go; and it
+	// asks for pings and acks too.
 	GetBroadcasts(overhead, limit int) [][]byte
 
 	// LocalState gives the bytes to send in a push/pull exchange; join says that the exchange is part of a Join rather
@@ -124,8 +130,8 @@ type MergeDelegate interface {
 // indirect ones nor those over a stream, whose times would say little.
 type PingDelegate interface {
 	// AckPayload gives bytes to send along with an ack. It is called for each ping that arrives, on the goroutine that
-	// received it: as the one exception, a slow one delays this member's acks. The bytes must leave room for the ack in
-	// one packet.
+	// received it: as the one exception, a slow one delays this member's acks. If they do not fit
+	// a packet, with the ack and not compressed, the ack goes without them; that is counted and logged.
 	AckPayload() []byte
 
 	// NotifyPingComplete is called when the direct ping of a probe, or of Memberlist.Ping, was answered: with the round

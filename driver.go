@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"cmp"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -34,7 +35,6 @@ func (m *Memberlist) beginTurn() *turn {
 	t.now = time.Now()
 	m.mu.Lock()
 	t.core = m.mu.core
-	t.core.SetRoom(m.packetRoom())
 	return t
 }
 
@@ -52,7 +52,7 @@ func (m *Memberlist) endTurn(t *turn) {
 		case m.gossipTurns <- t:
 			return
 		default: // the delegate is slow: gossip goes without it
-			m.sendRoomy(t, (*Memberlist).withoutUserBroadcasts)
+			m.sendRoomy(t, noUserBroadcasts)
 		}
 	}
 	m.turns.Put(t)
@@ -142,7 +142,7 @@ func (m *Memberlist) gossipLoop() {
 	for {
 		select {
 		case t := <-m.gossipTurns:
-			m.sendRoomy(t, (*Memberlist).withUserBroadcasts)
+			m.sendRoomy(t, m.userBroadcasts)
 			m.turns.Put(t)
 		case <-m.tasks.stopping:
 			return
@@ -150,12 +150,25 @@ func (m *Memberlist) gossipLoop() {
 	}
 }
 
-// sendRoomy sends a turn's packets with room for user broadcasts.
-func (m *Memberlist) sendRoomy(t *turn, messages func(*Memberlist, *turn, *swim.Packet) [][]byte) {
+// sendRoomy sends a turn's packets with room for user broadcasts: first it is
+// known what those take, with the core not locked, then the core fills what
+// they leave.
+func (m *Memberlist) sendRoomy(t *turn, ask func(room int) [][]byte) {
 	for i := range t.out.Packets {
-		if p := &t.out.Packets[i]; p.Room > 0 {
-			m.sendPacket(t, p, messages(m, t, p))
+		p := &t.out.Packets[i]
+		if p.Room == 0 {
+			continue
 		}
+		broadcasts := ask(p.Room)
+		used := 0
+		for _, b := range broadcasts {
+			used += wire.CompoundPartOverhead + len(b)
+		}
+		fill := m.beginTurn()
+		fill.core.FillGossip(&t.out, p, used)
+		m.endTurn(fill)
+		t.pack.parts = append(append(t.pack.parts[:0], p.Messages...), broadcasts...)
+		m.sendPacket(t, p, t.pack.parts)
 	}
 }
 
@@ -172,7 +185,7 @@ func (m *Memberlist) sendPacket(t *turn, p *swim.Packet, messages [][]byte) {
 		return
 	}
 	fail := m.beginTurn()
-	if failedRemote(err) {
+	if failedRemote(err) || errors.Is(err, ErrMessageTooLarge) { // others, or a stream, may reach it
 		fail.core.SendFailed(p.Ping, err)
 	} else {
 		fail.core.SendBroken(fail.now, p.Ping, err)
@@ -180,21 +193,17 @@ func (m *Memberlist) sendPacket(t *turn, p *swim.Packet, messages [][]byte) {
 	m.endTurn(fail)
 }
 
-func (m *Memberlist) withoutUserBroadcasts(_ *turn, p *swim.Packet) [][]byte { return p.Messages }
+func noUserBroadcasts(int) [][]byte { return nil }
 
-// withUserBroadcasts asks the delegate for messages that fit beside a packet's
-// own, and adds them, each framed as a user message.
-func (m *Memberlist) withUserBroadcasts(t *turn, p *swim.Packet) [][]byte {
-	messages, room := p.Messages, p.Room
+// userBroadcasts asks the delegate for messages that fit so much room, and
+// frames each as a user message.
+func (m *Memberlist) userBroadcasts(room int) [][]byte {
 	if m.config.Delegate == nil || !m.tasks.goAway() {
-		return messages
+		return nil
 	}
 	broadcasts := m.config.Delegate.GetBroadcasts(wire.CompoundPartOverhead+userMessageOverhead, room)
 	m.tasks.comeBack()
-	if len(broadcasts) == 0 {
-		return messages
-	}
-	t.pack.parts = append(t.pack.parts[:0], messages...)
+	var framed [][]byte
 	for _, b := range broadcasts {
 		cost := wire.CompoundPartOverhead + userMessageOverhead + len(b)
 		if cost > room {
@@ -204,11 +213,11 @@ func (m *Memberlist) withUserBroadcasts(t *turn, p *swim.Packet) [][]byte {
 			continue
 		}
 		room -= cost
-		framed := make([]byte, 0, userMessageOverhead+len(b))
-		framed = append(framed, byte(wire.TypeUser))
-		t.pack.parts = append(t.pack.parts, append(framed, b...))
+		message := make([]byte, 0, userMessageOverhead+len(b))
+		message = append(message, byte(wire.TypeUser))
+		framed = append(framed, append(message, b...))
 	}
-	return t.pack.parts
+	return framed
 }
 
 // userMessageOverhead is the type byte before a user message in a packet.
@@ -307,6 +316,7 @@ func (m *Memberlist) count(out *swim.Output) {
 		{keyDroppedDecode, c.Drops[swim.DropMalformed] + c.Drops[swim.DropVersions] + c.Drops[swim.DropMaximum]},
 		{keyDroppedCIDR, c.Drops[swim.DropNotAllowed]},
 		{keyDroppedRate, c.Drops[swim.DropBusy]},
+		{keyDroppedOversize, c.Drops[swim.DropOversize]},
 	} {
 		if n.n > 0 {
 			incrCounter(n.key, float32(n.n), labels)
@@ -317,6 +327,9 @@ func (m *Memberlist) count(out *swim.Output) {
 	}
 	if c.Drops[swim.DropNotAllowed] > 0 {
 		m.log.limited("not allowed", slog.LevelWarn, "ignoring message about an address outside of the allowed networks")
+	}
+	if c.Drops[swim.DropOversize] > 0 {
+		m.log.limited("oversize", slog.LevelWarn, "not sending what does not fit a packet: a member's description or an ack's payload")
 	}
 	for _, took := range out.Probes {
 		addSample(keyProbeNode, milliseconds(took), labels)

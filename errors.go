@@ -27,7 +27,8 @@ var (
 	// ErrNodeNameRequired is returned when Config.RequireNodeNames is set and an address comes without a name.
 	ErrNodeNameRequired = errors.New("node name required by configuration but not given")
 
-	// ErrMetaTooLarge is metadata from Delegate.NodeMeta that is longer than MetaMaxSize bytes.
+	// ErrMetaTooLarge is metadata from Delegate.NodeMeta that is longer than MetaMaxSize bytes, or that leaves no room in a
+	// packet for the rest of this member's announcement.
 	ErrMetaTooLarge = errors.New("node metadata too large")
 
 	// ErrMessageTooLarge is a message that does not fit the packet or stream it should travel in.

@@ -2,6 +2,7 @@ package memberlist_test
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/e3431adc/memberlist"
 )
@@ -44,4 +45,28 @@ func Example_transmitLimitedQueue() {
 	// no longer sent: coffee=300
 	// no longer sent: tea=240
 	// packet: [coffee=300 tea=240]
+}
+
+// logLine is a message that is never replaced, and says so if it is too large to be sent.
+type logLine string
+
+func (l logLine) Message() []byte                       { return []byte(l) }
+func (l logLine) Invalidates(memberlist.Broadcast) bool { return false }
+func (l logLine) UniqueBroadcast()                      {}
+func (l logLine) Finished()                             { fmt.Printf("no longer sent: %.8q\n", string(l)) }
+func (l logLine) TooLarge(limit int)                    { fmt.Printf("%d bytes, at most %d fit\n", len(l), limit) }
+
+// A queue with bounds: while nobody is there to send to it does not grow, and what was sent least and queued last stays.
+func ExampleTransmitLimitedQueue_bounds() {
+	queue := &memberlist.TransmitLimitedQueue{RetransmitMult: 1, MaxItems: 2, MaxBytes: 1000}
+	queue.QueueBroadcast(logLine("disk 70%"))
+	queue.QueueBroadcast(logLine("disk 80%"))
+	queue.QueueBroadcast(logLine("disk 90%"))
+	queue.QueueBroadcast(logLine(strings.Repeat("x", 1001)))
+	fmt.Println("queued:", queue.NumQueued(), "dropped:", queue.NumDropped())
+	// Output:
+	// no longer sent: "disk 70%"
+	// 1001 bytes, at most 1000 fit
+	// no longer sent: "xxxxxxxx"
+	// queued: 2 dropped: 2
 }

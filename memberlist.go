@@ -146,6 +146,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.mu.notices = make(map[uint64]chan struct{})
 	m.mu.pings = make(map[uint32]chan swim.PingResult)
 	m.mu.core = swim.New(m.coreConfig())
+	m.mu.core.SetRoom(config.packetRoom())
 	if err := m.openTransport(); err != nil {
 		return nil, err
 	}
@@ -278,6 +279,10 @@ func (m *Memberlist) describeSelf(addr netip.AddrPort) (selfDescription, error) 
 	if err != nil {
 		return selfDescription{}, err
 	}
+	if size, room := m.config.announcementSize(meta), swim.MaxBroadcast(m.config.packetRoom()); size > room {
+		return selfDescription{}, fmt.Errorf("%w: with it the announcement of this member has %d bytes, a packet has room for %d",
+			ErrMetaTooLarge, size, room)
+	}
 	self := selfDescription{addr: addr, meta: meta, versions: swim.Versions(m.config.BuildVsnArray())}
 	return self, nil
 }
@@ -361,7 +366,7 @@ func (m *Memberlist) ProtocolVersion() uint8 { return m.config.ProtocolVersion }
 // UpdateNode asks the delegate for new metadata and announces it. If anyone
 // else is alive it waits until the announcement has been sent, or for the
 // timeout (0: for ever): then ErrUpdateTimeout. Other errors are
-// ErrMetaTooLarge, ErrShutdown and what Config.Alive has against it.
+// ErrMetaTooLarge, also if it does not fit a packet, ErrShutdown and what Config.Alive has against it.
 func (m *Memberlist) UpdateNode(timeout time.Duration) error {
 	ctx, cancel := within(timeout)
 	defer cancel()

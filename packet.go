@@ -3,6 +3,7 @@ package memberlist
 import (
 	"bytes"
 	"errors"
+	"fmt"
 
 	crand "crypto/rand"
 
@@ -46,13 +47,21 @@ func (m *Memberlist) sealer() *wire.Cipher {
 	return nil
 }
 
-// packetRoom is how many bytes the messages of a packet may have.
-func (m *Memberlist) packetRoom() int {
-	room := m.config.UDPBufferSize - wire.CompoundHeaderSize - wire.LabelOverhead(m.config.Label)
-	if len(m.ciphers()) > 0 {
-		room -= wire.SealOverhead(m.config.sealVersion())
+// packetRoom is how many bytes of a packet are left for messages and what goes
+// with them within label and seal. A ring that is empty may get a key.
+func (c *Config) packetRoom() int {
+	room := c.UDPBufferSize - wire.LabelOverhead(c.Label)
+	if c.GossipVerifyOutgoing && (c.Keyring != nil || len(c.SecretKey) > 0) {
+		room = wire.SealCapacity(c.sealVersion(), room)
 	}
 	return room
+}
+
+// MaxBroadcastSize returns the length in bytes of the longest message that
+// Delegate.GetBroadcasts can give: what Config.UDPBufferSize leaves for it once
+// all that a packet needs besides is counted. It never changes.
+func (m *Memberlist) MaxBroadcastSize() int {
+	return swim.MaxBroadcast(m.config.packetRoom()) - userMessageOverhead
 }
 
 // writeMessages sends messages in one packet, or in several if one compound
@@ -101,6 +110,10 @@ func (m *Memberlist) writePayload(p *packer, to swim.Endpoint, payload []byte, c
 		packet = sealer.SealInPlace(packet, len(m.labelHeader), m.config.sealVersion(), p.newNonce(), m.labelBytes)
 	}
 	p.packet = packet
+	if len(packet) > m.config.UDPBufferSize {
+		incrCounter(keyDroppedOversize, 1, m.config.MetricLabels)
+		return fmt.Errorf("%w: a packet of %d bytes, the limit is %d", ErrMessageTooLarge, len(packet), m.config.UDPBufferSize)
+	}
 	return m.write(to, p.packet)
 }
 

@@ -10,10 +10,13 @@ import (
 )
 
 // SendBestEffort sends a user message to a member in one packet: it may be
-// lost, doubled or overtaken. The message should fit into Config.UDPBufferSize
-// together with the overhead of a packet; the network may not carry more. The
-// receiver's Delegate.NotifyMsg gets it. The error is the transport's, or
-// ErrShutdown, or ErrNodeNameRequired.
+// lost, doubled or overtaken. The receiver's Delegate.NotifyMsg gets it. The
+// packet has at most Config.UDPBufferSize bytes: a message of up to
+// MaxBroadcastSize bytes fits, and a longer one if it compresses well; else the
+// error is ErrMessageTooLarge, and SendReliable can send it. Other errors are
+// the transport's, ErrShutdown and ErrNodeNameRequired.
+//
+// Compat: the reference sends it all the same, for the network to lose.
 func (m *Memberlist) SendBestEffort(to *Node, msg []byte) error {
 	return m.sendUserPacket(endpointOfNode(to), msg)
 }

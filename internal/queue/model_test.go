@@ -86,6 +86,23 @@ func (m *model) prune(maxLen int) []uint64 {
 	return values
 }
 
+func (m *model) bound(maxLen, maxBytes int) []uint64 {
+	m.sort()
+	length, bytes := len(m.messages), 0
+	for _, x := range m.messages {
+		bytes += len(x.message)
+	}
+	var values []uint64
+	for i := len(m.messages) - 1; i >= 0 && (length > maxLen || bytes > maxBytes); i-- {
+		if x := m.messages[i]; x.id != m.id {
+			length, bytes = length-1, bytes-len(x.message)
+			values = append(values, x.value)
+			m.messages = slices.Delete(m.messages, i, i+1)
+		}
+	}
+	return values
+}
+
 // history is a source of small numbers: an operation and its arguments.
 type history struct{ data []byte }
 
@@ -108,7 +125,7 @@ func replay(t *testing.T, data []byte) {
 		var got, want []uint64
 		finished := func(v uint64) { got = append(got, v) }
 		what := "?"
-		switch op := h.next(16); op {
+		switch op := h.next(18); op {
 		case 0, 1, 2, 3, 4, 5, 6:
 			kind := Kind(op % 3)
 			name := fmt.Sprintf("n%d", h.next(8))
@@ -156,6 +173,19 @@ func replay(t *testing.T, data []byte) {
 			what = "reset"
 			q.Reset(finished)
 			want = m.remove(func(modelMessage) bool { return true })
+		case 16:
+			maxLen, maxBytes := h.next(16), 8*h.next(64)
+			what = fmt.Sprintf("bound to %d and %d bytes", maxLen, maxBytes)
+			dropped := q.Bound(maxLen, maxBytes, finished)
+			want = m.bound(maxLen, maxBytes)
+			if dropped != len(want) {
+				t.Fatalf("step %d, %s: dropped %d, want %d", step, what, dropped, len(want))
+			}
+		case 17:
+			n := h.next(64)
+			what = fmt.Sprintf("remove longer than %d", n)
+			q.RemoveLonger(n, finished)
+			want = m.remove(func(x modelMessage) bool { return len(x.message) > n })
 		}
 		if !slices.Equal(got, want) {
 			t.Fatalf("step %d, %s: finished %d, want %d", step, what, got, want)

@@ -172,6 +172,53 @@ func (q *Queue[V]) Prune(maxLen int, finished func(V)) {
 	}
 }
 
+// Bound drops messages in the order of Prune, but for the one that was pushed last, until at most maxLen are left and
+// they have at most maxBytes bytes together. It returns how many it dropped.
+func (q *Queue[V]) Bound(maxLen, maxBytes int, finished func(V)) (dropped int) {
+	length, bytes := q.Len(), q.bytes
+	if length <= maxLen && bytes <= maxBytes {
+		return 0
+	}
+	var doomed []*entry[V]
+	q.tree.Descend(func(s slot[V]) bool {
+		if length <= maxLen && bytes <= maxBytes {
+			return false
+		}
+		if s.entry.id() != q.id {
+			doomed = append(doomed, s.entry)
+			length--
+			bytes -= len(s.entry.message)
+		}
+		return true
+	})
+	q.dropAll(doomed, finished)
+	return len(doomed)
+}
+
+// RemoveLonger drops the messages of more than n bytes. It walks the whole queue.
+func (q *Queue[V]) RemoveLonger(n int, finished func(V)) {
+	var doomed []*entry[V]
+	if q.tree != nil {
+		q.tree.Ascend(func(s slot[V]) bool {
+			if len(s.entry.message) > n {
+				doomed = append(doomed, s.entry)
+			}
+			return true
+		})
+	}
+	q.dropAll(doomed, finished)
+}
+
+// dropAll drops entries, and only then finishes with them.
+func (q *Queue[V]) dropAll(doomed []*entry[V], finished func(V)) {
+	values := make([]V, 0, len(doomed))
+	for _, e := range doomed {
+		values = append(values, e.value)
+		q.drop(e, nil)
+	}
+	finishAll(values, finished)
+}
+
 // Reset drops every message, in the queue's order, and gives its memory back.
 func (q *Queue[V]) Reset(finished func(V)) {
 	tree := q.tree

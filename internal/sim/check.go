@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // checker holds the cluster against the rules, and measures.
@@ -247,9 +248,12 @@ func (c *checker) timeout(n *node, v *view, ev *swim.Event, x int32) {
 
 // packet checks what a packet carries.
 func (c *checker) packet(n *node, p *swim.Packet) {
-	size := -2
+	size := wire.CompoundHeaderSize
 	for _, m := range p.Messages {
-		size += len(m) + 2
+		size += len(m) + wire.CompoundPartOverhead
+	}
+	if p.Checksum {
+		size += wire.ChecksumSize
 	}
 	if size > c.s.cfg.Room {
 		c.s.fail(n, rulePacket, -1, fmt.Sprintf("%d bytes, there is room for %d", size, c.s.cfg.Room))

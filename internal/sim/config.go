@@ -24,7 +24,7 @@ type Config struct {
 	// 1 ms to 2 ms.
 	Link Link
 
-	Room          int           // bytes of messages in a packet; 0: 1398, as with the defaults of a Memberlist
+	Room          int           // bytes of a packet; 0: 1400, as with the defaults of a Memberlist
 	StreamTimeout time.Duration // after which an exchange over a stream is given up; 0: 10 s
 
 	// Start says how the cluster comes about: it is settled at the start, or the nodes join one after the other.
@@ -126,7 +126,7 @@ func (c Config) withDefaults() Config {
 		c.Link.Latency = Latency{Kind: Uniform, Min: time.Millisecond, Spread: time.Millisecond}
 	}
 	if c.Room == 0 {
-		c.Room = 1400 - wire.CompoundHeaderSize
+		c.Room = 1400
 	}
 	if c.StreamTimeout == 0 {
 		c.StreamTimeout = 10 * time.Second

@@ -16,7 +16,8 @@ type Core struct {
 	table     table
 	deadlines deadlines
 	queue     queue.Queue[uint64] // broadcasts, under their member's name; the value is a notice, 0: none
-	room      int                 // bytes that one packet may carry, SetRoom
+	room      int                 // bytes that one packet may have, SetRoom
+	offered   int                 // packets of gossip with room for user broadcasts, so far
 	chosen    []*member           // scratch of choose
 	present   int                 // others that are alive or suspect
 	waiting   uint64              // the notice of what we said last of ourselves, until it is finished
@@ -84,8 +85,8 @@ func (c *Core) gossipInterval() time.Duration {
 	return c.cfg.GossipInterval
 }
 
-// SetRoom tells how many bytes the messages of one packet may have in all,
-// with 2 bytes of overhead for each but the first.
+// SetRoom tells how many bytes one packet may have: its messages, what a
+// compound of them takes, and a checksum.
 func (c *Core) SetRoom(bytes int) { c.room = bytes }
 
 // Introduce tells the Core what we are, and nobody else: until Announce we
@@ -289,8 +290,16 @@ func (c *Core) keep(s string) string {
 func (c *Core) changed(m *member) { c.out.Changed = append(c.out.Changed, c.table.snapshot(m)) }
 
 // broadcast queues a message about the member of a name, in place of what was
-// queued about it.
+// queued about it. So there are never more than one for each member, none
+// larger than a packet. What fits no packet is not queued: exchanges of states
+// bring it, and nobody need wait.
 func (c *Core) broadcast(name string, message []byte, notice uint64) {
+	if len(message) > MaxBroadcast(c.room) {
+		c.drop(DropOversize)
+		c.queue.RemoveNamed(name, c.onFinished)
+		c.finish(notice)
+		return
+	}
 	c.queue.Push(name, queue.Named, message, notice, c.onFinished)
 }
 
@@ -309,8 +318,22 @@ func (c *Core) send(to Endpoint, message wire.Message) *Packet {
 }
 
 // sendAlone puts a packet with the given messages and nothing else into the
-// output.
+// output. What does not fit beside the first message goes in packets of its
+// own, before the one that is returned.
 func (c *Core) sendAlone(to Endpoint, messages ...wire.Message) *Packet {
+	p := c.compose(to, messages)
+	if len(messages) < 2 || c.roomIn(p) >= 0 {
+		return p
+	}
+	c.out.Packets = c.out.Packets[:len(c.out.Packets)-1]
+	for _, m := range messages[1:] {
+		c.compose(to, []wire.Message{m})
+	}
+	return c.compose(to, messages[:1])
+}
+
+// compose puts a packet with the given messages into the output.
+func (c *Core) compose(to Endpoint, messages []wire.Message) *Packet {
 	first := len(c.out.pieces)
 	for _, m := range messages {
 		start := len(c.out.bytes)
@@ -325,22 +348,29 @@ func (c *Core) sendAlone(to Endpoint, messages ...wire.Message) *Packet {
 	return &c.out.Packets[len(c.out.Packets)-1]
 }
 
-// fill adds queued broadcasts to the last packet of the output and returns how
-// many bytes are left.
-func (c *Core) fill(p *Packet) (left int) {
-	room := c.room
+// roomIn is how many bytes a packet has left for messages, each with
+// wire.CompoundPartOverhead; less than 0 if it is too large already.
+func (c *Core) roomIn(p *Packet) int {
+	room := c.room - wire.CompoundHeaderSize
+	if p.Checksum {
+		room -= wire.ChecksumSize
+	}
 	for _, m := range p.Messages {
-		room -= len(m)
+		room -= wire.CompoundPartOverhead + len(m)
 	}
-	first := len(c.out.pieces) - len(p.Messages)
+	return room
+}
+
+// fill adds queued broadcasts to the last packet of the output.
+func (c *Core) fill(p *Packet) { c.fillIn(&c.out, p, c.roomIn(p)) }
+
+// fillIn adds queued broadcasts that take at most room bytes to a packet of
+// out, whose messages are the last in out, if it has any.
+func (c *Core) fillIn(out *Output, p *Packet, room int) {
+	first := len(out.pieces) - len(p.Messages)
 	limit := queue.TransmitLimit(c.cfg.RetransmitMult, c.table.len())
-	taken := len(c.out.pieces)
-	c.out.pieces = c.queue.Take(c.out.pieces, wire.CompoundPartOverhead, room, limit, c.onFinished)
-	for _, m := range c.out.pieces[taken:] {
-		room -= len(m) + wire.CompoundPartOverhead
-	}
-	p.Messages = c.out.pieces[first:len(c.out.pieces):len(c.out.pieces)]
-	return max(room, 0)
+	out.pieces = c.queue.Take(out.pieces, wire.CompoundPartOverhead, room, limit, c.onFinished)
+	p.Messages = out.pieces[first:len(out.pieces):len(out.pieces)]
 }
 
 // endpoint is where m is reached.

@@ -1,6 +1,21 @@
 package swim
 
-import "time"
+import (
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// What user broadcasts are offered of a packet of gossip, whatever else is
+// queued. What they leave goes to the protocol's own.
+const (
+	// userShare is the part of each packet that they have first: a quarter.
+	userShare = 4
+
+	// wholeOffers is how often they have a whole packet first, so that one that
+	// is larger than their share is not starved: every eighth.
+	wholeOffers = 8
+)
 
 // gossipTick sends what is queued to a few members (SWIM section 4.1, but on a
 // timer of its own, Lifeguard section III-A). The recently dead are among
@@ -22,14 +37,42 @@ func (c *Core) gossipTick(now time.Time) {
 	})
 	for _, m := range targets {
 		packet := c.sendAlone(m.endpoint())
-		left := c.fill(packet)
 		if c.cfg.HasUserBroadcasts {
-			packet.Room = left
-		} else if len(packet.Messages) == 0 {
+			packet.Room = c.offer(c.roomIn(packet))
+			continue // the driver asks for the rest: FillGossip
+		}
+		c.fill(packet)
+		if len(packet.Messages) == 0 {
 			c.out.Packets = c.out.Packets[:len(c.out.Packets)-1]
 			return
 		}
 	}
+}
+
+// offer is how many of the bytes of a packet user broadcasts may have: what is
+// queued leaves free, and their share in any case.
+func (c *Core) offer(room int) int {
+	c.offered++
+	if c.offered%wholeOffers == 0 {
+		return room
+	}
+	queued := c.queue.Bytes() + c.queue.Len()*wire.CompoundPartOverhead
+	return max(room/userShare, room-queued)
+}
+
+// FillGossip adds queued broadcasts to a packet with Room for user broadcasts,
+// once the driver knows how many bytes of that room they take. The packet is
+// one of out, the Output that it came in.
+//
+// Compat: the reference's own broadcasts come first, and starve the user's.
+func (c *Core) FillGossip(out *Output, p *Packet, used int) {
+	c.fillIn(out, p, c.roomIn(p)-used)
+}
+
+// MaxBroadcast is the size of the largest message that is gossiped if a packet
+// may have so many bytes.
+func MaxBroadcast(room int) int {
+	return room - wire.ChecksumSize - wire.CompoundHeaderSize - wire.CompoundPartOverhead
 }
 
 // pushPullTick asks for an exchange of states with a random member.

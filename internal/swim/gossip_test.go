@@ -2,6 +2,7 @@ package swim
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,16 +32,148 @@ func TestGossipTargets(t *testing.T) {
 	}
 }
 
-func TestGossipFillsPackets(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = true }).meet(60)
-	n.gossipTick(n.now)
-	p := n.take().Packets[0]
-	size := 0
+// packetSize is how many bytes a packet has with more bytes of messages.
+func packetSize(p *Packet, more int) int {
+	size := wire.CompoundHeaderSize + more
 	for _, m := range p.Messages {
 		size += len(m) + wire.CompoundPartOverhead
 	}
-	if size > 1398 || size < 1398-100 || p.Room != 1398-size {
-		t.Errorf("%d bytes of messages with room for %d more, want 1398 together", size, p.Room)
+	if p.Checksum {
+		size += wire.ChecksumSize
+	}
+	return size
+}
+
+func TestGossipFillsPackets(t *testing.T) {
+	n := newNode(t, func(c *Config) { c.GossipNodes = 1 }).meet(60)
+	for range 100 {
+		n.gossipTick(n.now)
+		if size := packetSize(&n.take().Packets[0], 0); size > 1400 || size < 1400-100 {
+			t.Fatalf("%d bytes, want at most 1400 and most of that", size)
+		}
+		n.Announce(n.now, memberAddr(0), nil, testVersions, 0)
+		n.take()
+		n.meetAgain(60)
+	}
+}
+
+// meetAgain makes news of members 1 to k, at higher and higher incarnations.
+func (n *node) meetAgain(k int) {
+	for i := 1; i <= k; i++ {
+		m, _ := n.Member(memberName(i))
+		n.Step(n.now, Endpoint{AddrPort: memberAddr(i)}, aliveOf(i, m.Incarnation+1))
+	}
+	n.take()
+}
+
+// TestUserBroadcastsHaveTheirShare: with news of all members without end, user
+// broadcasts are offered a quarter of each packet and every eighth packet
+// whole; what they leave is filled.
+func TestUserBroadcastsHaveTheirShare(t *testing.T) {
+	n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = true }).meet(60)
+	const room = 1400 - wire.CompoundHeaderSize - wire.ChecksumSize
+	for i := 1; i <= 40; i++ {
+		n.meetAgain(60)
+		n.gossipTick(n.now)
+		out := n.take()
+		p := &out.Packets[0]
+		want := room / 4
+		if i%8 == 0 {
+			want = room
+		}
+		if p.Room != want || len(p.Messages) != 0 {
+			t.Fatalf("packet %d: %d bytes are offered and %d messages in it, want %d and none yet", i, p.Room, len(p.Messages), want)
+		}
+		used := i * p.Room / 40
+		n.FillGossip(out, p, used)
+		if size := packetSize(p, used); size > 1400 || size < 1400-100 {
+			t.Errorf("packet %d: %d bytes with %d of user broadcasts, want at most 1400 and most of that", i, size, used)
+		}
+	}
+}
+
+// TestUserBroadcastsHaveWhatIsFree: without news they are offered all that is
+// left, and with some what those need not.
+func TestUserBroadcastsHaveWhatIsFree(t *testing.T) {
+	n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = true }).meet(3)
+	const room = 1400 - wire.CompoundHeaderSize - wire.ChecksumSize
+	n.gossipTick(n.now)
+	out := n.take()
+	p := &out.Packets[0]
+	n.FillGossip(out, p, p.Room)
+	if len(p.Messages) != 4 || packetSize(p, p.Room) != 1400 {
+		t.Errorf("%d messages, %d bytes with the %d offered, want all four and 1400", len(p.Messages), packetSize(p, p.Room), p.Room)
+	}
+}
+
+// TestWhatFitsNoPacketIsNotQueued: news that no packet can carry is left to
+// exchanges of states, and nobody waits for it; older news of that member is
+// void.
+func TestWhatFitsNoPacketIsNotQueued(t *testing.T) {
+	n := newNode(t, nil).meet(1)
+	long := strings.Repeat("x", MaxName)
+	for i, meta := range [][]byte{nil, make([]byte, MaxMeta)} {
+		a := aliveOf(2, uint32(i+1))
+		a.Node, a.Meta = long, meta
+		n.alive(a)
+	}
+	if _, ok := n.Member(long); !ok {
+		t.Error("the member is not known")
+	}
+	if n.NumQueued() != 2 {
+		t.Errorf("%d broadcasts are queued, want those of the two others", n.NumQueued())
+	}
+	n.Announce(n.now, memberAddr(0), make([]byte, MaxMeta), testVersions, 7)
+	n.SetRoom(300)
+	n.Announce(n.now, memberAddr(0), make([]byte, MaxMeta), testVersions, 8)
+	out := n.take()
+	if slices.Sort(out.Finished); !slices.Equal(out.Finished, []uint64{7, 8}) {
+		t.Errorf("finished %v, want 7 and 8", out.Finished)
+	}
+	if out.Counts.Drops[DropOversize] != 1 {
+		t.Errorf("drops %v", out.Counts.Drops)
+	}
+}
+
+// TestPacketsOfSeveralMessagesFit: a ping goes without the suspicion, and an
+// ack without its payload, if both together are too large; the suspicion goes
+// alone.
+func TestPacketsOfSeveralMessagesFit(t *testing.T) {
+	n := newNode(t, nil).meet(1)
+	n.suspect(1, 1, "m9")
+	n.queue.Reset(nil)
+	for _, tt := range []struct {
+		room int
+		want []int // messages in each packet
+	}{{1400, []int{2}}, {100, []int{1, 1}}} {
+		n.SetRoom(tt.room)
+		n.probe.target = nil
+		n.beginProbe(n.now, n.table.named("m1"))
+		var got []int
+		packets := n.take().Packets
+		for i := range packets {
+			got = append(got, len(packets[i].Messages))
+			if size := packetSize(&packets[i], 0); size > tt.room {
+				t.Errorf("%d bytes in a packet of %d", size, tt.room)
+			}
+		}
+		if last := &packets[len(packets)-1]; !slices.Equal(got, tt.want) || last.Ping == 0 || last.Messages[0][0] != byte(wire.TypePing) {
+			t.Errorf("room for %d: packets of %d messages, want %d and the last one to be the ping", tt.room, got, tt.want)
+		}
+	}
+	for _, tt := range []struct {
+		payload int
+		carried bool
+	}{{60, true}, {90, false}} {
+		n.AnswerPing(Endpoint{AddrPort: memberAddr(1)}, &wire.Ping{SeqNo: 1}, make([]byte, tt.payload))
+		out := n.take()
+		p := &out.Packets[0]
+		if carried := len(p.Messages[0]) > tt.payload; carried != tt.carried || len(p.Messages[0])+wire.ChecksumSize > 100 {
+			t.Errorf("payload of %d bytes: carried %v, want %v", tt.payload, carried, tt.carried)
+		}
+		if dropped := out.Counts.Drops[DropOversize] == 1; dropped == tt.carried {
+			t.Errorf("payload of %d bytes: counted as dropped: %v", tt.payload, dropped)
+		}
 	}
 }
 
@@ -55,7 +188,7 @@ func TestGossipWithNothingToSay(t *testing.T) {
 	n = newNode(t, func(c *Config) { c.HasUserBroadcasts = true }).meet(5)
 	n.queue.Reset(func(uint64) {})
 	n.gossipTick(n.now)
-	if got := n.take().Packets; len(got) != 3 || got[0].Room != 1398 {
+	if got := n.take().Packets; len(got) != 3 || got[0].Room != 1393 {
 		t.Errorf("packets %v, want 3 with room for the user's broadcasts", got)
 	}
 }

@@ -51,7 +51,7 @@ func newNode(t *testing.T, change func(*Config)) *node {
 		change(&cfg)
 	}
 	n := &node{Core: New(cfg), t: t, now: testStart}
-	n.SetRoom(1398)
+	n.SetRoom(1400)
 	n.Announce(n.now, memberAddr(0), nil, testVersions, 0)
 	n.take()
 	return n

@@ -25,8 +25,10 @@ type Packet struct {
 
 	// Room is how many bytes of user broadcasts may be added, their overhead
 	// in the compound (2 bytes each) included; 0: none. Only packets of gossip
-	// have room: pings and acks do not wait for user code. A packet with
-	// neither messages nor user broadcasts is not sent.
+	// have room: pings and acks do not wait for user code. Such a packet has no
+	// messages yet: the driver, which does not know what the user has before it
+	// asks, calls FillGossip then. A packet with neither messages nor user
+	// broadcasts is not sent.
 	Room int
 
 	// Checksum says that the receiver is known to understand checksums.
@@ -99,6 +101,7 @@ const (
 	DropMaximum                 // an accusation at MaxIncarnation
 	DropBusy                    // MaxRelays indirect pings are under way
 	DropMisdirected             // a ping for another name
+	DropOversize                // what we would say and fits no packet: a broadcast, the payload of an ack
 	numDrops
 )
 

@@ -34,8 +34,16 @@ func (c *Core) AnswerPing(from Endpoint, p *wire.Ping, payload []byte) {
 		return
 	}
 	c.ack = wire.Ack{SeqNo: p.SeqNo, Payload: payload}
+	if len(payload) > 0 && c.sizeOf(&c.ack) > c.room-wire.ChecksumSize {
+		// Compat: the reference sends what may not arrive, and is suspected.
+		c.drop(DropOversize)
+		c.ack.Payload = nil
+	}
 	c.send(to, &c.ack)
 }
+
+// sizeOf is how many bytes a message takes alone.
+func (c *Core) sizeOf(m wire.Message) int { return len(m.Append(c.out.bytes)) - len(c.out.bytes) }
 
 // replyTo is where the answer to a ping goes: to the source that it names,
 // else to the packet's sender. It reports false for an address that we may not

@@ -37,6 +37,16 @@ func SealedSize(version uint8, n int) int {
 	return SealHeaderSize + n + padding(version, n) + TagSize
 }
 
+// SealCapacity returns how many bytes become at most size bytes once sealed: less than 0 if none do. Any version but 0
+// counts as 1.
+func SealCapacity(version uint8, size int) int {
+	n := size - SealHeaderSize - TagSize
+	if version == SealVersion0 {
+		return n - n%padBlock - 1
+	}
+	return n
+}
+
 // padding returns how many bytes of padding follow n bytes.
 func padding(version uint8, n int) int {
 	if version == SealVersion0 {

@@ -259,3 +259,19 @@ func BenchmarkOpen(b *testing.B) {
 		}
 	}
 }
+
+// TestSealCapacity: so many bytes fit, and not one more.
+func TestSealCapacity(t *testing.T) {
+	for _, version := range []uint8{SealVersion0, SealVersion1} {
+		for size := 60; size < 200; size++ {
+			n := SealCapacity(version, size)
+			if SealedSize(version, n) > size || SealedSize(version, n+1) <= size {
+				t.Errorf("version %d: %d bytes become %d, %d become %d; the limit is %d",
+					version, n, SealedSize(version, n), n+1, SealedSize(version, n+1), size)
+			}
+		}
+		if n := SealCapacity(version, SealHeaderSize+TagSize-1); n >= 0 {
+			t.Errorf("version %d: %d bytes fit where nothing does", version, n)
+		}
+	}
+}

@@ -1,0 +1,383 @@
+package memberlist
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// tapTransport notes the sizes of the packets that go out.
+type tapTransport struct {
+	*simTransport
+	mu    sync.Mutex
+	sizes []int
+}
+
+func (t *tapTransport) WriteTo(b []byte, addr string) (time.Time, error) {
+	t.mu.Lock()
+	t.sizes = append(t.sizes, len(b))
+	t.mu.Unlock()
+	return t.simTransport.WriteTo(b, addr)
+}
+
+func (t *tapTransport) largest() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Max(t.sizes)
+}
+
+// tapped has a member's packets noted.
+func tapped(c *Config) *tapTransport {
+	tap := &tapTransport{simTransport: c.Transport.(*simTransport)}
+	c.Transport = tap
+	return tap
+}
+
+// noisy is a delegate with more to say than fits, in pieces of random sizes
+// that do not compress, ever new metadata, and payloads for acks.
+type noisy struct {
+	testDelegate
+	rng    *rand.ChaCha8
+	ack    int // bytes of ack payloads
+	passed atomic.Int64
+}
+
+func (d *noisy) random(n int) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b := make([]byte, n)
+	d.rng.Read(b)
+	return b
+}
+
+func (d *noisy) NodeMeta(limit int) []byte                       { return d.random(100) }
+func (d *noisy) AckPayload() []byte                              { return d.random(d.ack) }
+func (d *noisy) NotifyPingComplete(*Node, time.Duration, []byte) {}
+func (d *noisy) GetBroadcasts(overhead, limit int) (messages [][]byte) {
+	for {
+		d.mu.Lock()
+		n := int(d.rng.Uint64() % 60)
+		d.mu.Unlock()
+		if limit -= overhead + n; limit < 0 {
+			return messages
+		}
+		messages = append(messages, d.random(n))
+		d.passed.Add(1)
+	}
+}
+
+// lineBuffer keeps log lines.
+type lineBuffer struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (b *lineBuffer) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lines = append(b.lines, string(line))
+	return len(line), nil
+}
+
+// containing gives the lines that have a text in them.
+func (b *lineBuffer) containing(text string) (lines []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, line := range b.lines {
+		if strings.Contains(line, text) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// packetCase is a combination of what makes packets larger.
+type packetCase struct {
+	label    string
+	key      []byte
+	version  uint8
+	compress bool
+	size     int
+	name     int // bytes of the members' names
+	ack      int
+}
+
+func (p packetCase) String() string {
+	return fmt.Sprintf("label=%d/key=%d/version=%d/compress=%v/size=%d/name=%d/ack=%d",
+		len(p.label), len(p.key), p.version, p.compress, p.size, p.name, p.ack)
+}
+
+// run has a few members say as much as they can, and of many others that
+// there are; it returns the largest packet.
+func (p packetCase) run(t *testing.T) (largest int) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		var log lineBuffer
+		var taps []*tapTransport
+		var delegates []*noisy
+		for i := range 4 {
+			c.add(func(config *Config) {
+				d := &noisy{rng: rand.NewChaCha8([32]byte{byte(i)}), ack: p.ack}
+				config.Delegate, config.Ping = d, d
+				config.Name = fmt.Sprint("m", i, strings.Repeat("x", p.name))
+				config.Label, config.SecretKey, config.ProtocolVersion = p.label, p.key, p.version
+				config.EnableCompression, config.UDPBufferSize = p.compress, p.size
+				config.LogOutput = &log
+				taps, delegates = append(taps, tapped(config)), append(delegates, d)
+			})
+			if i > 0 {
+				if _, err := c.members[i].Join([]string{simAddr(0).String()}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for i := range 10 {
+			if i == 3 {
+				c.network.Pause(simAddr(3)) // is suspected
+			}
+			for _, m := range c.members {
+				hearOfGhosts(m, 100, uint32(i+1))
+			}
+			for _, m := range c.members[:3] {
+				if err := m.UpdateNode(time.Second); err != nil && !is(err, ErrUpdateTimeout) { // it has to wait its turn
+					t.Error(err)
+				}
+			}
+			time.Sleep(time.Second)
+		}
+		for i, tap := range taps {
+			if got := tap.largest(); got > p.size {
+				t.Errorf("member %d sent a packet of %d bytes, the limit is %d", i, got, p.size)
+			}
+			if lines := log.containing("failed to send packet"); len(lines) > 0 {
+				t.Errorf("member %d composed what it could not send: %s", i, lines[0])
+			}
+			largest = max(largest, tap.largest())
+			if delegates[i].passed.Load() == 0 {
+				t.Errorf("member %d sent no user broadcast", i)
+			}
+		}
+		for i, m := range c.members[:3] {
+			if m.NumMembers() < 3 {
+				t.Errorf("member %d sees %d members", i, m.NumMembers())
+			}
+		}
+	})
+	return largest
+}
+
+// hearOfGhosts has a member hear of n others that do not exist, half of them too
+// old to understand checksums, with names of many lengths.
+func hearOfGhosts(m *Memberlist, n int, incarnation uint32) {
+	turn := m.beginTurn()
+	defer m.endTurn(turn)
+	for i := range n {
+		addr := simAddr(1000 + i)
+		turn.core.Step(turn.now, endpointOf(addr.String()), &wire.Alive{
+			Incarnation: incarnation,
+			Node:        fmt.Sprint("ghost", i, strings.Repeat("y", i%50)),
+			Addr:        addr.Addr().AsSlice(),
+			Port:        addr.Port(),
+			Vsn:         []byte{1, byte(4 + i%2), 2, 0, 0, 0},
+		})
+	}
+}
+
+// TestNoPacketExceedsUDPBufferSize: whatever a packet is made of, it has at most
+// UDPBufferSize bytes, and the room is used.
+func TestNoPacketExceedsUDPBufferSize(t *testing.T) {
+	keys := [][]byte{nil, attackKey}
+	for _, label := range []string{"", "a cluster"} {
+		for _, key := range keys {
+			for _, version := range []uint8{1, 2, 5} {
+				for _, compress := range []bool{false, true} {
+					p := packetCase{label, key, version, compress, 1400, 20, 100}
+					t.Run(p.String(), func(t *testing.T) {
+						if largest := p.run(t); largest < p.size-16 { // random sizes seldom come out even, nor does padding
+							t.Errorf("the largest packet has %d bytes where %d were allowed", largest, p.size)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// TestNoPacketExceedsAnyUDPBufferSize is the same for random sizes.
+func TestNoPacketExceedsAnyUDPBufferSize(t *testing.T) {
+	runs := 30
+	if testing.Short() || raceDetector {
+		runs = 8
+	}
+	rng := rand.New(rand.NewPCG(7, 7))
+	for range runs {
+		p := packetCase{
+			label:    strings.Repeat("l", rng.IntN(100)),
+			version:  uint8(1 + rng.IntN(5)),
+			compress: rng.IntN(2) == 0,
+			size:     600 + rng.IntN(3000),
+			ack:      rng.IntN(1500),
+		}
+		p.name = rng.IntN(min(p.size/4, 500))
+		if rng.IntN(2) == 0 {
+			p.key = attackKey
+		}
+		t.Run(p.String(), func(t *testing.T) { p.run(t) })
+	}
+}
+
+// TestBestEffortReportsWhatDoesNotFit: the sender of a message learns that it
+// fits no packet, and one that fits is sent.
+func TestBestEffortReportsWhatDoesNotFit(t *testing.T) {
+	for _, p := range []packetCase{
+		{size: 1400, version: 2},
+		{size: 1400, version: 2, label: "blue"},
+		{size: 1400, version: 2, label: "blue", key: attackKey},
+		{size: 1400, version: 1, label: "blue", key: attackKey, compress: true},
+	} {
+		t.Run(p.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sink := new(metricSink)
+				useSink(t, sink)
+				c := newSimCluster(t)
+				defer c.stop()
+				receiver := new(testDelegate)
+				var tap *tapTransport
+				for i := range 2 {
+					c.add(func(config *Config) {
+						config.Label, config.SecretKey, config.ProtocolVersion = p.label, p.key, p.version
+						config.EnableCompression, config.UDPBufferSize = p.compress, p.size
+						config.Delegate = receiver
+						if i == 0 {
+							tap = tapped(config)
+						}
+					})
+				}
+				m := c.members[0]
+				if _, err := m.Join([]string{simAddr(1).String()}); err != nil {
+					t.Fatal(err)
+				}
+				to := m.Members()[slices.IndexFunc(m.Members(), func(n *Node) bool { return n.Name == "m1" })]
+				rng := rand.NewChaCha8([32]byte{})
+				sent, refused := 0, 0
+				for n := m.MaxBroadcastSize() - 5; n < p.size; n++ {
+					message := make([]byte, n)
+					rng.Read(message)
+					err := m.SendBestEffort(to, message)
+					switch {
+					case err == nil && refused == 0:
+						sent++
+					case !is(err, ErrMessageTooLarge):
+						t.Fatalf("%d bytes: %v, want ErrMessageTooLarge", n, err)
+					default:
+						refused++
+					}
+				}
+				// A packet of one message needs no compound: 4 bytes more than in gossip.
+				if want := 5 + wire.CompoundHeaderSize + wire.CompoundPartOverhead + 1; sent != want {
+					t.Errorf("%d sizes were sent, want %d", sent, want)
+				}
+				if got := tap.largest(); got > p.size || got < p.size-16 {
+					t.Errorf("the largest packet has %d bytes, the limit is %d", got, p.size)
+				}
+				if err := m.SendToAddress(to.FullAddress(), make([]byte, 20_000)); (err == nil) != p.compress {
+					t.Errorf("20,000 zeros: error %v; compressed: %v", err, p.compress)
+				}
+				time.Sleep(time.Second)
+				if p.compress {
+					sent++
+				}
+				if got := len(receiver.received()); got != sent {
+					t.Errorf("%d messages arrived of %d", got, sent)
+				}
+				if got := sink.sum("counter memberlist.dropped.oversize"); got < float32(refused) {
+					t.Errorf("%v counted as too large, want %d", got, refused)
+				}
+			})
+		})
+	}
+}
+
+// TestUserBroadcastsUnderChurn: with more news of members than ever fits, user
+// broadcasts go out all the same, also those larger than their share.
+func TestUserBroadcastsUnderChurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		receiver := new(testDelegate)
+		c.add(func(config *Config) { config.Delegate = receiver })
+		sender := &queueDelegate{queue: &TransmitLimitedQueue{NumNodes: func() int { return 2 }, RetransmitMult: 1}}
+		m := c.add(func(config *Config) { config.Delegate = sender })
+		if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
+			t.Fatal(err)
+		}
+		messages := []string{"small", strings.Repeat("large", 40), strings.Repeat("larger", 180)}
+		for _, text := range messages {
+			sender.queue.QueueBroadcast(lineBroadcast(text))
+		}
+		// Gossip goes to 3 of a thousand, so that what m0 gets is luck: all leave the queue.
+		for i := range 20 {
+			hearOfGhosts(m, 1000, uint32(i+1))
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := sender.queue.NumQueued(); n != 0 {
+			t.Errorf("%d of %d user broadcasts have not been sent after 2 s of churn", n, len(messages))
+		}
+	})
+}
+
+// TestCompoundsAreSplit: a packet of more messages than a compound can count,
+// or with one larger than it can, is sent as several.
+func TestCompoundsAreSplit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		receiver := new(testDelegate)
+		c.add(func(config *Config) { config.Delegate, config.HandoffQueueDepth = receiver, 10_000 })
+		sender := new(testDelegate)
+		m := c.add(func(config *Config) {
+			config.Delegate, config.UDPBufferSize, config.EnableCompression = sender, 200_000, false
+		})
+		large := append([]byte{byte(wire.TypeUser)}, bytes.Repeat([]byte("x"), wire.MaxCompoundPart)...)
+		parts := [][]byte{}
+		for i := range 600 {
+			parts = append(parts, []byte{byte(wire.TypeUser), byte(i)})
+		}
+		if err := m.writeMessages(new(packer), endpointOf(simAddr(0).String()), append(parts, large), false); err == nil {
+			t.Error("a packet of more than 64 KiB went over a network that carries less") // simnet's error: as UDP's
+		}
+		time.Sleep(time.Second)
+		if got := len(receiver.received()); got != 600 {
+			t.Errorf("%d messages arrived, want 600", got)
+		}
+	})
+}
+
+// TestMetadataThatFitsNoPacket: who announces itself learns that it cannot be
+// gossiped.
+func TestMetadataThatFitsNoPacket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		d := new(testDelegate)
+		m := c.add(func(config *Config) { config.Delegate, config.UDPBufferSize = d, 300 })
+		d.set(make([]byte, 300))
+		if err := m.UpdateNode(time.Second); !is(err, ErrMetaTooLarge) {
+			t.Errorf("error %v, want ErrMetaTooLarge", err)
+		}
+		d.set(make([]byte, 200))
+		if err := m.UpdateNode(time.Second); err != nil {
+			t.Error(err)
+		}
+	})
+}
