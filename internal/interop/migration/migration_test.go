@@ -87,18 +87,26 @@ type cluster struct {
 	key     []byte
 	agents  []*process
 	changes chan struct{} // one slot: somebody reported something
+	command func(binary, name string) *exec.Cmd
+	pace    *pace
 
 	meta  map[string]string // of each member
 	sent  map[string]int    // how many broadcasts of each process that has left
 	steps int
 }
 
+func newCluster(t *testing.T) *cluster {
+	c := &cluster{T: t, key: make([]byte, 32), changes: make(chan struct{}, 1), meta: make(map[string]string),
+		sent: make(map[string]int)}
+	c.command = func(binary, _ string) *exec.Cmd { return exec.Command(binary) }
+	rand.Read(c.key)
+	return c
+}
+
 // assemble starts a cluster.
 func assemble(t *testing.T, binary string) *cluster {
 	t.Helper()
-	c := &cluster{T: t, key: make([]byte, 32), changes: make(chan struct{}, 1), meta: make(map[string]string),
-		sent: make(map[string]int)}
-	rand.Read(c.key)
+	c := newCluster(t)
 	for i := range size {
 		c.agents = append(c.agents, c.start(binary, fmt.Sprintf("m%d", i), "127.0.0.1:0"))
 		if i > 0 {
@@ -118,8 +126,8 @@ func (c *cluster) start(binary, name, bind string) *process {
 	c.meta[name] = fmt.Sprintf("%s of %s, %d", name, filepath.Base(binary), c.steps)
 	deadline := time.Now().Add(patience)
 	for {
-		p := run(c.T, binary, name, c.changed)
-		l, err := p.try(request{Do: "start", Name: name, Bind: bind, Key: c.key, Meta: c.meta[name]})
+		p := run(c.T, c.command(binary, name), name, c.changed)
+		l, err := p.try(request{Do: "start", Name: name, Bind: bind, Key: c.key, Meta: c.meta[name], Pace: c.pace})
 		if err == nil {
 			if want := filepath.Base(binary); l.Library != want {
 				c.Fatalf("%s says that it is of %q, want %q", name, l.Library, want)

@@ -22,6 +22,12 @@ type (
 		Key  []byte   `json:",omitempty"`
 		Meta string   `json:",omitempty"`
 		To   []string `json:",omitempty"`
+		Pace *pace    `json:",omitempty"`
+	}
+
+	pace struct {
+		Probe, ProbeTimeout, Gossip, PushPull, RememberDead time.Duration
+		SuspicionMult, SuspicionMaxMult, Retransmits        int
 	}
 
 	member struct{ Name, Addr, Meta string }
@@ -59,9 +65,9 @@ type process struct {
 }
 
 // run runs an agent.
-func run(t *testing.T, binary, name string, changed func()) *process {
+func run(t *testing.T, cmd *exec.Cmd, name string, changed func()) *process {
 	t.Helper()
-	p := &process{name: name, cmd: exec.Command(binary), replies: make(chan line), ended: make(chan struct{}), changed: changed}
+	p := &process{name: name, cmd: cmd, replies: make(chan line), ended: make(chan struct{}), changed: changed}
 	p.cmd.Stderr = os.Stderr
 	in, err := p.cmd.StdinPipe()
 	if err != nil {

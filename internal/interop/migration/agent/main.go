@@ -24,6 +24,14 @@ type request struct {
 	Key  []byte   // start
 	Meta string   // start, meta
 	To   []string // join
+
+	Pace *pace // start: other times than those of a migration
+}
+
+// pace is how fast an agent does what the protocol does.
+type pace struct {
+	Probe, ProbeTimeout, Gossip, PushPull, RememberDead time.Duration
+	SuspicionMult, SuspicionMaxMult, Retransmits        int
 }
 
 // member is one that the agent sees.
@@ -165,6 +173,12 @@ func (a *agent) start(r request, l *line) error {
 	// is how the protocol is, and soon refuted.
 	c.PushPullInterval = time.Hour
 	c.RetransmitMult = retransmits // as there is none to make up for gossip that misses a member by chance
+	if p := r.Pace; p != nil {
+		c.ProbeInterval, c.ProbeTimeout, c.GossipInterval, c.PushPullInterval = p.Probe, p.ProbeTimeout, p.Gossip, p.PushPull
+		c.GossipToTheDeadTime = p.RememberDead
+		c.SuspicionMult, c.SuspicionMaxTimeoutMult, c.RetransmitMult = p.SuspicionMult, p.SuspicionMaxMult, p.Retransmits
+		c.IndirectChecks = 3
+	}
 	c.LogOutput = io.Discard
 	c.Delegate, c.Events = a, a
 	a.config = c
