@@ -157,9 +157,9 @@ func (c *Core) Step(now time.Time, from Endpoint, message wire.Message) {
 	case *wire.Alive:
 		c.stepAlive(now, from, m)
 	case *wire.Suspect:
-		c.stepSuspect(now, m)
+		c.stepSuspect(now, from, m)
 	case *wire.Dead:
-		c.stepDead(now, m)
+		c.stepDead(now, from, m)
 	}
 }
 

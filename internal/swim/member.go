@@ -211,13 +211,15 @@ func versionsOf(vsn []byte) (Versions, bool) {
 }
 
 // appendAlive appends the alive message that says of m what we know of it.
-func appendAlive(dst []byte, m *member, vsn []byte) []byte {
-	return (&wire.Alive{
+func appendAlive(dst []byte, m *member, vsn []byte) []byte { return aliveMessage(m, vsn).Append(dst) }
+
+func aliveMessage(m *member, vsn []byte) *wire.Alive {
+	return &wire.Alive{
 		Incarnation: m.Incarnation,
 		Node:        m.Name,
 		Addr:        m.addr.bytes(),
 		Port:        m.addr.port,
 		Meta:        m.Meta,
 		Vsn:         vsn,
-	}).Append(dst)
+	}
 }

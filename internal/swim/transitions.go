@@ -187,20 +187,35 @@ func (c *Core) refute(incarnation uint32, from string) {
 }
 
 // stepSuspect handles a suspect message.
-func (c *Core) stepSuspect(now time.Time, s *wire.Suspect) {
+func (c *Core) stepSuspect(now time.Time, from Endpoint, s *wire.Suspect) {
+	c.answerStaleAccusation(from, s.Node, s.Incarnation)
 	if m := c.accused(s.Node, s.From, s.Incarnation); m != nil {
 		c.applySuspect(now, s.Incarnation, m, s.From)
 	}
 }
 
 // stepDead handles a dead message.
-func (c *Core) stepDead(now time.Time, d *wire.Dead) {
+func (c *Core) stepDead(now time.Time, from Endpoint, d *wire.Dead) {
+	c.answerStaleAccusation(from, d.Node, d.Incarnation)
 	if d.From == d.Node {
 		c.foundLeft(now, d.Node, d.Incarnation)
 	}
 	if m := c.accused(d.Node, d.From, d.Incarnation); m != nil {
 		c.applyDead(now, d.Incarnation, m, d.From)
 	}
+}
+
+// answerStaleAccusation tells a member that accuses us of what we have refuted
+// already that we have. Others than members are told nothing on their word.
+//
+// Compat: the reference ignores it. We would stay suspect to a member that missed
+// our refutation, and then dead, though we ack each of its probes.
+func (c *Core) answerStaleAccusation(from Endpoint, name string, incarnation uint32) {
+	if name != c.cfg.Name || incarnation >= c.self.Incarnation || c.self.State != StateAlive ||
+		c.table.located(addressOf(from.AddrPort)) == nil {
+		return
+	}
+	c.sendAlone(from, aliveMessage(c.self, c.self.Versions[:]))
 }
 
 // accused returns the member that an accusation is about, or nil if it is not

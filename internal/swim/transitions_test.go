@@ -385,6 +385,44 @@ func TestStaleAliveIsAnswered(t *testing.T) {
 	}
 }
 
+// TestStaleAccusationIsAnswered: a member that accuses us of what we have refuted is told so; nobody else is, on their word.
+func TestStaleAccusationIsAnswered(t *testing.T) {
+	suspect := func(inc uint32) wire.Message { return &wire.Suspect{Incarnation: inc, Node: "self", From: "m2"} }
+	dead := func(inc uint32) wire.Message { return &wire.Dead{Incarnation: inc, Node: "self", From: "m2"} }
+	member, stranger := Endpoint{AddrPort: memberAddr(1)}, Endpoint{AddrPort: memberAddr(50)}
+	for _, tt := range []struct {
+		name       string
+		before     func(*node)
+		from       Endpoint
+		accusation wire.Message
+		want       string
+	}{
+		{"suspect", func(*node) {}, member, suspect(1), "alive self@2 "},
+		{"dead", func(*node) {}, member, dead(1), "alive self@2 "},
+		{"by a stranger", func(*node) {}, stranger, suspect(1), ""},
+		{"of what is to be refuted", func(*node) {}, member, suspect(2), ""},
+		{"after we left", func(n *node) { n.Leave(n.now, 0) }, member, suspect(1), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := newNode(t, nil).meet(1)
+			n.Step(n.now, member, suspect(1)) // refuted
+			tt.before(n)
+			n.take()
+			n.Step(n.now, tt.from, tt.accusation)
+			got := ""
+			for _, p := range n.take().Packets {
+				if p.To != tt.from {
+					t.Errorf("answers to %v, want %v", p.To, tt.from)
+				}
+				got += describe(parse(t, p.Messages[0]))
+			}
+			if got != tt.want {
+				t.Errorf("answers %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestLeave(t *testing.T) {
 	n := newNode(t, nil)
 	if n.Leave(n.now, 7) {

@@ -46,10 +46,14 @@ func (r *run) compare(o operation) error {
 		return differ("what is sent at once", ours.sent, theirs.sent)
 	}
 	for _, p := range ours.sent {
-		if !r.answersStale(p, o) {
+		switch {
+		case r.answersStale(p, o):
+			r.allow(ruleStale, "%v to %s", p.messages[0], p.to)
+		case r.answersAccuser(p, o):
+			r.allow(ruleAccuser, "%v to %s", p.messages[0], p.to)
+		default:
 			return differ("what is sent at once", ours.sent, theirs.sent)
 		}
-		r.allow(ruleStale, "%v to %s", p.messages[0], p.to)
 	}
 	if err := r.observe(o); err != nil {
 		return err
@@ -177,6 +181,16 @@ func (r *run) answersStale(p packet, o operation) bool {
 	default:
 		return false
 	}
+}
+
+// answersAccuser says whether a packet of ours tells a member that accuses us of what we have refuted that we have.
+func (r *run) answersAccuser(p packet, o operation) bool {
+	if o.kind != opSuspect && o.kind != opDead || len(p.messages) != 1 || p.to != o.source().String() {
+		return false
+	}
+	known, g, c := r.table[self], p.messages[0], o.claims[0]
+	return g.kind == wire.TypeAlive && g.node == self && g.incarnation == known.incarnation && c.node == self &&
+		c.number(known) < known.incarnation && known.state == alive
 }
 
 // compareForeign compares what comes of a packet from outside of CIDRsAllowed: nothing, here.

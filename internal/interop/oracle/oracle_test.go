@@ -78,6 +78,7 @@ func TestRules(t *testing.T) {
 		ruleHearsay:    {operations: []operation{meet("p1"), hearsay(dead, "p1"), accuse(opSuspect, "p1", "p2", 0)}},
 		ruleForgotten:  {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0), {kind: opLongRest}}},
 		ruleStale:      {operations: []operation{meet("p1"), accuse(opDead, "p1", "p2", 0), tell("p1", 0)}},
+		ruleAccuser:    {operations: []operation{meet("p2"), accuse(opSuspect, self, "p2", 0), accuse(opDead, self, "p2", -1)}},
 		ruleRefutation: {operations: []operation{accuse(opSuspect, self, "p2", 0)}},
 		ruleChecksum:   {operations: []operation{meet("p1")}},
 		ruleState:      {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0)}},

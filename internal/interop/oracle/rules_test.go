@@ -8,6 +8,7 @@ const (
 	ruleAnew       rule = "a suspicion at a newer incarnation is a new one"
 	ruleHearsay    rule = "what a push/pull says confirms nothing"
 	ruleStale      rule = "a stale alive is answered"
+	ruleAccuser    rule = "a stale accusation is answered"
 	ruleRefutation rule = "a refutation replaces what was queued about ourselves"
 	ruleChecksum   rule = "checksums to every member that understands them"
 	ruleState      rule = "Node.State is true"
@@ -33,6 +34,8 @@ var rules = map[rule]string{
 		"that runs, and one that it begins is confirmed by the first who accuses in a packet, who may be the same witness",
 	ruleStale: "the reference drops an alive that is older than what it knows against the member; we tell the sender, so that " +
 		"the member hears of it and refutes",
+	ruleAccuser: "the reference ignores what it has refuted already, and stays suspect to a member that missed that; we tell that " +
+		"member",
 	ruleRefutation: "the reference queues its refutation under its IP address, beside what it said before; ours replaces that",
 	ruleChecksum:   "the reference adds one if the caller has the node at hand; we look the receiver up",
 	ruleState:      "Node.State stays alive in the reference when a member is suspect",
