@@ -69,8 +69,20 @@ type Config struct {
 	Transport Transport
 
 	// Label names the cluster: every packet and stream carries it in plain text, and what carries another, or none, is
-	// dropped. At most LabelMaxSize bytes; empty: none. With encryption it is authenticated too, as additional data.
+	// dropped, but see AcceptLabels. At most LabelMaxSize bytes; empty: none. With encryption it is authenticated too, as additional data.
 	Label string
+
+	// AcceptLabels are further labels under which packets and streams are heard; what is sent carries Label, but for the
+	// answer on a stream, which is authenticated with the stream's own. The empty one stands for no label. They are for
+	// giving a running cluster another label, from "a" to "b" say, in three rounds of restarting its members one by one:
+	//
+	//	1. Label "a", AcceptLabels {"b"}
+	//	2. Label "b", AcceptLabels {"a"}
+	//	3. Label "b"
+	//
+	// Each round must have reached every member before the next begins: at any moment every member hears what any other one
+	// sends. LabelUses tells whether anyone is still heard under "a". Nil: none. Unused with SkipInboundLabelCheck.
+	AcceptLabels []string
 
 	// SkipInboundLabelCheck says that the Transport removes the label header from what arrives and has checked it. A header
 	// that is still there is then an error.
@@ -371,6 +383,11 @@ func (c *Config) Validate() error {
 	if len(d.Label) > LabelMaxSize {
 		refuse("Label: %w: %d bytes, more than %d", ErrLabelTooLong, len(d.Label), LabelMaxSize)
 	}
+	for i, label := range d.AcceptLabels {
+		if len(label) > LabelMaxSize {
+			refuse("AcceptLabels: %w: label %d has %d bytes, more than %d", ErrLabelTooLong, i, len(label), LabelMaxSize)
+		}
+	}
 	if len(d.SecretKey) > 0 {
 		if err := ValidateKey(d.SecretKey); err != nil {
 			refuse("SecretKey: %w", err)
@@ -528,6 +545,7 @@ func (c *Config) withDefaults() *Config {
 	d.ReconnectTimeout = cmp.Or(d.ReconnectTimeout, lan.ReconnectTimeout)
 	d.QueueCheckInterval = cmp.Or(d.QueueCheckInterval, lan.QueueCheckInterval)
 
+	d.AcceptLabels = slices.Clone(c.AcceptLabels)
 	d.SecretKey = slices.Clone(c.SecretKey)
 	d.CIDRsAllowed = slices.Clone(c.CIDRsAllowed)
 	d.MetricLabels = slices.Clip(slices.Clone(c.MetricLabels))

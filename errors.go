@@ -2,6 +2,8 @@ package memberlist
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -46,7 +48,7 @@ var (
 	// ErrLabelMalformed is a label header that is cut off, or that holds an empty label.
 	ErrLabelMalformed = errors.New("malformed label header")
 
-	// ErrLabelMismatch is a packet or stream whose label is not Config.Label.
+	// ErrLabelMismatch is a packet or stream whose label is neither Config.Label nor one of Config.AcceptLabels.
 	ErrLabelMismatch = errors.New("label mismatch")
 
 	// ErrInvalidKey is an encryption key that is not 16, 24 or 32 bytes long.
@@ -54,6 +56,9 @@ var (
 
 	// ErrKeyNotFound is returned by Keyring.UseKey for a key that is not on the ring.
 	ErrKeyNotFound = errors.New("requested key is not in the keyring")
+
+	// ErrDecryptOnlyKey is returned by Keyring.UseKey for a key that was put on the ring with AddDecryptOnlyKey.
+	ErrDecryptOnlyKey = errors.New("requested key is for decryption only")
 
 	// ErrPrimaryKey is returned when the primary key is missing where one is needed, or should be removed.
 	ErrPrimaryKey = errors.New("primary key required")
@@ -79,6 +84,14 @@ var (
 	// ErrEnoughJoined is a join address that was not needed any more: JoinRequest.Enough others had been joined.
 	ErrEnoughJoined = errors.New("enough others have been joined")
 
+	// ErrJoinRejected is a peer that was reached by Join or JoinContext and will not have this member, as fast as it says so.
+	// It wraps what is known of the reason: ErrLabelMismatch is another label, ErrDecrypt another key, ErrNotEncrypted a peer
+	// without encryption, ErrEncrypted a peer with encryption that this member lacks, a RemoteError what else the peer
+	// answers, as when its MergeDelegate refuses. If it wraps none of them, the peer closed the stream without an answer, as
+	// members of the reference do for another label, and any member that has too many streams open or whose CIDRsAllowed
+	// has not the address.
+	ErrJoinRejected = errors.New("peer rejected the join")
+
 	// ErrUpdateTimeout is returned by UpdateNode and UpdateNodeContext when the others could not be told in time. They will be, later.
 	ErrUpdateTimeout = errors.New("timeout waiting for update broadcast")
 )
@@ -102,3 +115,35 @@ type RemoteError struct {
 
 // Error says that the text is the peer's.
 func (e *RemoteError) Error() string { return "remote error: " + e.Text }
+
+// Is finds ErrLabelMismatch, ErrDecrypt, ErrNotEncrypted and ErrEncrypted if that is what the peer, a member of this
+// package, says of the request.
+func (e *RemoteError) Is(target error) bool {
+	return slices.Contains(refusals, target) && e.Text == target.Error()
+}
+
+// refusals are what a peer is told by its text alone, so that it can tell them apart.
+var refusals = []error{ErrLabelMismatch, ErrDecrypt, ErrNotEncrypted, ErrEncrypted}
+
+// refusalText is what a peer is told of an error.
+func refusalText(err error) string {
+	for _, refusal := range refusals {
+		if errors.Is(err, refusal) {
+			return refusal.Error()
+		}
+	}
+	return err.Error()
+}
+
+// errNoAnswer is a peer that closed a stream without an answer to the request.
+var errNoAnswer = errors.New("stream closed without an answer, as for another label, an address that is not allowed, or too many streams")
+
+// rejection is err as ErrJoinRejected, if it comes from what the peer answered to a join, or did not answer.
+func rejection(err error) error {
+	var remote *RemoteError
+	isErr := func(why error) bool { return errors.Is(err, why) }
+	if errors.As(err, &remote) || isErr(errNoAnswer) || slices.ContainsFunc(refusals, isErr) {
+		return fmt.Errorf("%w: %w", ErrJoinRejected, err)
+	}
+	return err
+}

@@ -2,6 +2,7 @@ package memberlist_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log"
 
@@ -40,4 +41,70 @@ func Example_keyRotation() {
 	// add: 2 keys, sending with key 1
 	// use: 2 keys, sending with key 2
 	// remove: 1 keys, sending with key 2
+}
+
+// The old key may go when nobody is heard with it any more. Until then its uses tell who still sends with it.
+func ExampleKeyring_Uses() {
+	oldKey := bytes.Repeat([]byte{1}, 32)
+	newKey := bytes.Repeat([]byte{2}, 32)
+	ring, err := memberlist.NewKeyring(nil, newKey)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := ring.AddDecryptOnlyKey(oldKey); err != nil { // nobody can go back to it
+		log.Fatal(err)
+	}
+	fmt.Println(ring.UseKey(oldKey))
+
+	for _, use := range ring.Uses() {
+		switch {
+		case use.Primary:
+		case use.LastHeard.IsZero():
+			fmt.Println("key", use.Fingerprint, "was never heard")
+		default:
+			fmt.Println("key", use.Fingerprint, "was last heard from", use.LastFrom, "at", use.LastHeard)
+		}
+	}
+	// Output:
+	// requested key is for decryption only
+	// key bb8be690ecafabfd was never heard
+}
+
+// A cluster gets another label in three rounds of restarts. In the middle of them, members with the old label and with the
+// new one are in one cluster.
+func ExampleConfig_acceptLabels() {
+	config := quietConfig("not restarted yet")
+	config.Label, config.AcceptLabels = "red", []string{"blue"}
+	first, err := memberlist.Create(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer first.Shutdown()
+
+	config = quietConfig("restarted")
+	config.Label, config.AcceptLabels = "blue", []string{"red"}
+	second, err := memberlist.Create(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer second.Shutdown()
+	if _, err := second.Join([]string{first.LocalNode().Address()}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("members:", second.NumMembers())
+
+	config = quietConfig("stranger")
+	config.Label = "green"
+	third, err := memberlist.Create(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer third.Shutdown()
+	_, err = third.Join([]string{first.LocalNode().Address()})
+	fmt.Println("rejected:", errors.Is(err, memberlist.ErrJoinRejected))
+	fmt.Println("for its label:", errors.Is(err, memberlist.ErrLabelMismatch))
+	// Output:
+	// members: 2
+	// rejected: true
+	// for its label: true
 }

@@ -34,6 +34,7 @@ type JoinAttempt struct {
 
 	// Err is nil if states were exchanged with the address. ErrInvalidAddress is
 	// a seed that cannot be read, ErrOwnAddress this member itself,
+	// ErrJoinRejected a peer that will not have us, as for another label or key,
 	// ErrEnoughJoined one that was not needed any more, ErrShutdown one that
 	// Shutdown put an end to, and the context's error one that the context did;
 	// others say what failed.
@@ -54,7 +55,7 @@ type JoinResult struct {
 // Join makes contact with existing members: it exchanges states with each
 // address that the strings resolve to, and returns with how many that worked.
 // The error is nil if it worked with any, else it joins what went wrong with
-// each (errors.Is finds ErrShutdown and the causes). Each takes at most
+// each (errors.Is finds ErrShutdown, ErrJoinRejected and the causes). Each takes at most
 // Config.TCPTimeout. It is JoinContext without a context, for all addresses,
 // this member's own not left out, and those given twice counted twice.
 //
@@ -263,7 +264,7 @@ func (j *joining) contact(ctx context.Context, c *contact) {
 		err := m.pushPull(ctx, c.addr, exchangeJoin)
 		if err != nil {
 			m.log.debug("failed to join", slog.String("addr", c.addr.Addr), errAttr(err))
-			err = fmt.Errorf("join %s: %w", c.addr.Addr, err)
+			err = fmt.Errorf("join %s: %w", c.addr.Addr, rejection(err))
 		}
 		j.contacted <- contacted{contact: c, err: err}
 	})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -113,4 +114,65 @@ func (c *replayConn) Read(p []byte) (int, error) {
 		c.unread = nil
 	}
 	return n, nil
+}
+
+// heardLabel is a label under which packets and streams are heard.
+type heardLabel struct {
+	text  string
+	bytes []byte // the same, as authenticated data
+	usage *usage // nil: not counted
+}
+
+// heardLabels gives those of a configuration, its own first.
+func heardLabels(c *Config) []heardLabel {
+	heard := []heardLabel{{text: c.Label, bytes: []byte(c.Label)}}
+	if c.SkipInboundLabelCheck {
+		return heard
+	}
+	for _, text := range c.AcceptLabels {
+		if !slices.ContainsFunc(heard, func(h heardLabel) bool { return h.text == text }) {
+			heard = append(heard, heardLabel{text: text, bytes: []byte(text)})
+		}
+	}
+	if len(heard) > 1 {
+		for i := range heard {
+			heard[i].usage = new(usage)
+		}
+	}
+	return heard
+}
+
+// checkLabel finds the label that came with a packet or stream, nil for none, among those that are heard.
+func (m *Memberlist) checkLabel(label []byte) (*heardLabel, error) {
+	if m.config.SkipInboundLabelCheck { // the transport below has taken it off
+		if len(label) == 0 {
+			return &m.labels[0], nil
+		}
+		return nil, fmt.Errorf("%w: %q", ErrLabelMismatch, label)
+	}
+	for i := range m.labels {
+		if string(label) == m.labels[i].text {
+			return &m.labels[i], nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %q", ErrLabelMismatch, label)
+}
+
+// LabelUse says what has been heard under a label.
+type LabelUse struct {
+	Label string
+	Use
+}
+
+// LabelUses gives an entry for Config.Label and each of Config.AcceptLabels; none if that is empty or of no effect. An old
+// label under which nobody is heard any more, for longer than Config.PushPullInterval and a round of probes takes, need
+// not be accepted any longer.
+func (m *Memberlist) LabelUses() []LabelUse {
+	var uses []LabelUse
+	for i := range m.labels {
+		if h := &m.labels[i]; h.usage != nil {
+			uses = append(uses, LabelUse{Label: h.text, Use: h.usage.snapshot()})
+		}
+	}
+	return uses
 }

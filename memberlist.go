@@ -31,7 +31,7 @@ type Memberlist struct {
 	udp         *NetTransport // transport, if it is ours: then send buffers are used again
 	keyring     *Keyring      // nil: no encryption
 	labelHeader []byte        // before every packet and dialled stream; empty without a label
-	labelBytes  []byte        // the label, as authenticated data
+	labels      []heardLabel  // under which packets and streams are heard, our own first
 	resolver    *resolver
 	log         *logger
 	tasks       *tasks
@@ -138,7 +138,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLabelTooLong, err)
 	}
-	m.labelHeader, m.labelBytes = header, []byte(config.Label)
+	m.labelHeader, m.labels = header, heardLabels(config)
 	m.takePing()
 	m.turns.New = func() any { return new(turn) }
 	m.packers.New = func() any { return new(packer) }

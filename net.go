@@ -73,14 +73,17 @@ func (r *receiver) receive(p *Packet) {
 		m.drop(keyDroppedCIDR, "packet cidr", "dropping packet from outside of the allowed networks", p.From, nil)
 		return
 	}
-	buf, err := m.cutLabel(p.Buf)
+	label, buf, err := m.cutLabel(p.Buf)
 	if err != nil {
 		m.drop(keyDroppedLabel, "packet label", "dropping packet with unacceptable label", p.From, err)
 		return
 	}
-	if buf, err = r.open(buf); err != nil {
+	if buf, err = r.open(buf, label); err != nil {
 		m.drop(keyDroppedDecrypt, "packet decrypt", "dropping packet that cannot be decrypted", p.From, err)
 		return
+	}
+	if label.usage != nil {
+		label.usage.packet(r.at, r.from)
 	}
 	if len(buf) == 0 {
 		m.drop(keyDroppedDecode, "packet empty", "dropping empty packet", p.From, nil)
@@ -93,35 +96,24 @@ func (r *receiver) receive(p *Packet) {
 	}
 }
 
-// cutLabel removes the label header of a packet, which must hold our label.
-func (m *Memberlist) cutLabel(packet []byte) ([]byte, error) {
-	label, rest, err := wire.CutLabel(packet)
+// cutLabel removes the label header of a packet, which must hold a label that we hear.
+func (m *Memberlist) cutLabel(packet []byte) (*heardLabel, []byte, error) {
+	text, rest, err := wire.CutLabel(packet)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return rest, m.checkLabel(label)
-}
-
-// checkLabel judges the label that came with a packet or stream, nil for none.
-func (m *Memberlist) checkLabel(label []byte) error {
-	want := m.config.Label
-	if m.config.SkipInboundLabelCheck {
-		want = "" // the transport below has taken it off
-	}
-	if string(label) != want {
-		return fmt.Errorf("%w: %q", ErrLabelMismatch, label)
-	}
-	return nil
+	label, err := m.checkLabel(text)
+	return label, rest, err
 }
 
 // open decrypts a packet, if there are keys. Without GossipVerifyIncoming what
 // no key opens is taken for plain text.
-func (r *receiver) open(packet []byte) ([]byte, error) {
-	ciphers := r.m.ciphers()
-	if len(ciphers) == 0 {
+func (r *receiver) open(packet []byte, label *heardLabel) ([]byte, error) {
+	keys := r.m.keyring.load()
+	if len(keys.ciphers) == 0 {
 		return packet, nil
 	}
-	plain, _, err := wire.Open(r.plain[:0], ciphers, packet, r.m.labelBytes)
+	plain, used, err := wire.Open(r.plain[:0], keys.ciphers, packet, label.bytes)
 	if err != nil {
 		if !r.m.config.GossipVerifyIncoming {
 			return packet, nil
@@ -129,6 +121,7 @@ func (r *receiver) open(packet []byte) ([]byte, error) {
 		return nil, err
 	}
 	r.plain = plain
+	keys.keys[used].usage.packet(r.at, r.from)
 	return plain, nil
 }
 

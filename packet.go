@@ -107,7 +107,7 @@ func (m *Memberlist) writePayload(p *packer, to swim.Endpoint, payload []byte, c
 		packet = append(packet, payload...)
 	}
 	if sealer != nil {
-		packet = sealer.SealInPlace(packet, len(m.labelHeader), m.config.sealVersion(), p.newNonce(), m.labelBytes)
+		packet = sealer.SealInPlace(packet, len(m.labelHeader), m.config.sealVersion(), p.newNonce(), m.labels[0].bytes)
 	}
 	p.packet = packet
 	if len(packet) > m.config.UDPBufferSize {

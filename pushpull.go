@@ -31,11 +31,11 @@ func (m *Memberlist) servePushPull(in *input, r *wire.StreamReader) error {
 	}
 	remote, err := m.readState(in, r)
 	if err != nil {
-		m.answerError(in.conn, err)
+		_ = m.answerError(in, err)
 		return err
 	}
 	if err := m.judge(&remote); err != nil {
-		m.answerError(in.conn, err)
+		_ = m.answerError(in, err)
 		return err
 	}
 	state, err := m.localState(remote.join)
@@ -43,7 +43,7 @@ func (m *Memberlist) servePushPull(in *input, r *wire.StreamReader) error {
 		return err
 	}
 	m.mergeMembers(&remote, m.endTurn)
-	if err := m.writeStream(in.conn, nil, state); err != nil {
+	if err := m.writeStream(in.conn, in.label.text, nil, state); err != nil {
 		return err
 	}
 	m.awaitEvents()
@@ -83,7 +83,7 @@ func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind
 	}
 	var remote remoteState
 	err = m.exchange(ctx, to, start.Add(m.config.TCPTimeout), state, func(in *input, r *wire.StreamReader) error {
-		reply, r, err := m.readReply(r)
+		reply, r, err := m.readReply(in, r)
 		if err != nil {
 			return err
 		}

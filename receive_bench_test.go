@@ -30,7 +30,7 @@ func benchMember(b testing.TB, change func(*Config)) *Memberlist {
 func pingToAck(m *Memberlist) func() {
 	ping := (&wire.Ping{SeqNo: 7, Node: "self", SourceAddr: []byte{10, 0, 0, 1}, SourcePort: 7946, SourceNode: "m1"}).Append(nil)
 	if s := m.sealer(); s != nil {
-		ping = s.AppendSealed(append([]byte(nil), m.labelHeader...), wire.SealVersion1, newNonce(), ping, m.labelBytes)
+		ping = s.AppendSealed(append([]byte(nil), m.labelHeader...), wire.SealVersion1, newNonce(), ping, m.labels[0].bytes)
 	}
 	r := newReceiver(m)
 	p := &Packet{Buf: ping, From: mustUDP(simAddr(1))}

@@ -2,6 +2,8 @@ package memberlist
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"sync"
@@ -12,7 +14,8 @@ import (
 
 // Keyring holds the keys with which packets and streams are encrypted (AES in GCM mode). The primary key, the first one,
 // encrypts; all of them are tried for what arrives, the primary first. To change the key of a running cluster, add the
-// new one on every member, then use it on every member, then remove the old one on every member.
+// new one on every member, then use it on every member, then, once Uses shows that nobody is heard with the old one any
+// more, remove that on every member.
 //
 // Any goroutine may call its methods at any time, also while members use the ring. The zero Keyring is empty and ready
 // for use. Keys go in and come out as copies.
@@ -21,10 +24,37 @@ type Keyring struct {
 	mu  sync.Mutex             // serializes the replacing
 }
 
-// keySet is what a Keyring holds at one moment: keys, and ciphers for them in the same order, primary first.
+// keySet is what a Keyring holds at one moment: keys, primary first, and their ciphers in the same order.
 type keySet struct {
-	keys    [][]byte
+	keys    []ringKey
 	ciphers []*wire.Cipher
+}
+
+// ringKey is a key on a ring. Only the usage behind the pointer changes.
+type ringKey struct {
+	key         []byte
+	cipher      *wire.Cipher
+	decryptOnly bool
+	usage       *usage
+}
+
+// KeyUse says what a key of a Keyring is for, and what has been heard with it.
+type KeyUse struct {
+	// Fingerprint tells keys apart without giving them away: it is KeyFingerprint of the key.
+	Fingerprint string
+
+	// Primary is the key that encrypts; DecryptOnly one that never will: see AddDecryptOnlyKey.
+	Primary, DecryptOnly bool
+
+	// Use counts what was decrypted with the key since it was put on the ring, by all members that share the ring.
+	Use
+}
+
+// KeyFingerprint gives 16 hexadecimal digits that stand for a key where the key itself must not be seen, as in logs. Nothing
+// can be decrypted with them, but a key that is guessed can be checked by them: let keys be random.
+func KeyFingerprint(key []byte) string {
+	sum := sha256.Sum256(append([]byte("memberlist key\x00"), key...))
+	return hex.EncodeToString(sum[:8])
 }
 
 // NewKeyring gives a ring with primaryKey first, then those of keys that are not the same. Without any key the ring is
@@ -60,29 +90,50 @@ func ValidateKey(key []byte) error {
 }
 
 // AddKey puts a key at the end of the ring, so that what is encrypted with it can be read; on an empty ring it becomes
-// the primary key. A key that is there already is no error and stays where it is. See ValidateKey for what is refused.
+// the primary key. A key that is there already is no error and stays where it is; if it was one to decrypt only, it may
+// encrypt from now on. See ValidateKey for what is refused.
 func (k *Keyring) AddKey(key []byte) error {
-	if err := ValidateKey(key); err != nil {
-		return err
-	}
-	cipher, err := wire.NewCipher(key)
+	added, err := newRingKey(key)
 	if err != nil {
 		return err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	old := k.load()
-	if old.index(key) >= 0 {
-		return nil
-	}
-	k.set.Store(&keySet{
-		keys:    append(slices.Clip(old.keys), bytes.Clone(key)),
-		ciphers: append(slices.Clip(old.ciphers), cipher),
-	})
+	k.putLocked(added)
 	return nil
 }
 
-// UseKey makes a key that is on the ring the primary one. One that is not there gives ErrKeyNotFound.
+// AddDecryptOnlyKey puts a key on the ring with which what arrives is read but nothing is ever encrypted: UseKey refuses
+// it. So a key can be on its way out, or be handed to all members before any may use it. A key that is there already
+// becomes such a one; on the primary key, or a ring without one, the error wraps ErrPrimaryKey. AddKey makes it an ordinary key. GetKeys gives it like any other.
+func (k *Keyring) AddDecryptOnlyKey(key []byte) error {
+	added, err := newRingKey(key)
+	if err != nil {
+		return err
+	}
+	added.decryptOnly = true
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.load().index(key) == 0 || len(k.load().keys) == 0 {
+		return fmt.Errorf("only decrypting with the primary key is not allowed: %w", ErrPrimaryKey)
+	}
+	k.putLocked(added)
+	return nil
+}
+
+// putLocked adds a key at the end, or puts it in its own place.
+func (k *Keyring) putLocked(added ringKey) {
+	keys := slices.Clone(k.load().keys)
+	if i := k.load().index(added.key); i >= 0 {
+		keys[i].decryptOnly = added.decryptOnly
+	} else {
+		keys = append(keys, added)
+	}
+	k.replace(keys)
+}
+
+// UseKey makes a key that is on the ring the primary one. One that is not there gives ErrKeyNotFound, and one that was
+// added to decrypt only ErrDecryptOnlyKey.
 func (k *Keyring) UseKey(key []byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -91,10 +142,12 @@ func (k *Keyring) UseKey(key []byte) error {
 	if i < 0 {
 		return ErrKeyNotFound
 	}
-	k.set.Store(&keySet{
-		keys:    toFront(old.keys, i),
-		ciphers: toFront(old.ciphers, i),
-	})
+	if old.keys[i].decryptOnly {
+		return ErrDecryptOnlyKey
+	}
+	keys := append(make([]ringKey, 0, len(old.keys)), old.keys[i])
+	keys = append(keys, old.keys[:i]...)
+	k.replace(append(keys, old.keys[i+1:]...))
 	return nil
 }
 
@@ -110,10 +163,7 @@ func (k *Keyring) RemoveKey(key []byte) error {
 	case 0:
 		return fmt.Errorf("removing the primary key is not allowed: %w", ErrPrimaryKey)
 	default:
-		k.set.Store(&keySet{
-			keys:    slices.Delete(slices.Clone(old.keys), i, i+1),
-			ciphers: slices.Delete(slices.Clone(old.ciphers), i, i+1),
-		})
+		k.replace(slices.Delete(slices.Clone(old.keys), i, i+1))
 		return nil
 	}
 }
@@ -122,8 +172,8 @@ func (k *Keyring) RemoveKey(key []byte) error {
 func (k *Keyring) GetKeys() [][]byte {
 	set := k.load()
 	keys := make([][]byte, len(set.keys))
-	for i, key := range set.keys {
-		keys[i] = bytes.Clone(key)
+	for i := range set.keys {
+		keys[i] = bytes.Clone(set.keys[i].key)
 	}
 	return keys
 }
@@ -134,35 +184,61 @@ func (k *Keyring) GetPrimaryKey() (key []byte) {
 	if len(set.keys) == 0 {
 		return nil
 	}
-	return bytes.Clone(set.keys[0])
+	return bytes.Clone(set.keys[0].key)
+}
+
+// Uses gives an entry for each key on the ring, the primary key first. An old key with which nobody is heard any more, for
+// longer than Config.PushPullInterval and a round of probes takes, can be removed.
+func (k *Keyring) Uses() []KeyUse {
+	set := k.load()
+	uses := make([]KeyUse, len(set.keys))
+	for i := range set.keys {
+		key := &set.keys[i]
+		uses[i] = KeyUse{
+			Fingerprint: KeyFingerprint(key.key),
+			Primary:     i == 0,
+			DecryptOnly: key.decryptOnly,
+			Use:         key.usage.snapshot(),
+		}
+	}
+	return uses
+}
+
+func newRingKey(key []byte) (ringKey, error) {
+	if err := ValidateKey(key); err != nil {
+		return ringKey{}, err
+	}
+	cipher, err := wire.NewCipher(key)
+	if err != nil {
+		return ringKey{}, err
+	}
+	return ringKey{key: bytes.Clone(key), cipher: cipher, usage: new(usage)}, nil
+}
+
+// replace makes keys what the ring holds. They are not to be written to any more.
+func (k *Keyring) replace(keys []ringKey) {
+	set := &keySet{keys: keys, ciphers: make([]*wire.Cipher, len(keys))}
+	for i := range keys {
+		set.ciphers[i] = keys[i].cipher
+	}
+	k.set.Store(set)
 }
 
 // ciphers gives the ciphers of the keys, primary first. The slice is shared and must not be written to. A nil ring has
 // none.
-func (k *Keyring) ciphers() []*wire.Cipher {
-	if k == nil {
-		return nil
-	}
-	return k.load().ciphers
-}
+func (k *Keyring) ciphers() []*wire.Cipher { return k.load().ciphers }
 
-// load gives the current set, never nil.
-func (k *Keyring) load() *keySet {
-	if set := k.set.Load(); set != nil {
-		return set
+// load gives the current set. That of a nil ring is empty.
+func (k *Keyring) load() keySet {
+	if k != nil {
+		if set := k.set.Load(); set != nil {
+			return *set
+		}
 	}
-	return &keySet{}
+	return keySet{}
 }
 
 // index gives the place of key, or -1.
-func (s *keySet) index(key []byte) int {
-	return slices.IndexFunc(s.keys, func(have []byte) bool { return bytes.Equal(have, key) })
-}
-
-// toFront gives a copy of s with element i moved to the front.
-func toFront[E any](s []E, i int) []E {
-	front := make([]E, 0, len(s))
-	front = append(front, s[i])
-	front = append(front, s[:i]...)
-	return append(front, s[i+1:]...)
+func (s keySet) index(key []byte) int {
+	return slices.IndexFunc(s.keys, func(have ringKey) bool { return bytes.Equal(have.key, key) })
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 )
 
 func testKeys() (a, b, c []byte) {
@@ -94,6 +96,10 @@ func TestKeyringChanges(t *testing.T) {
 		{"use unknown", func(k *Keyring) error { return k.UseKey(c) }, [][]byte{a, b}, ErrKeyNotFound},
 		{"remove", func(k *Keyring) error { return k.RemoveKey(b) }, [][]byte{a}, nil},
 		{"remove primary", func(k *Keyring) error { return k.RemoveKey(a) }, [][]byte{a, b}, ErrPrimaryKey},
+		{"add to decrypt only", func(k *Keyring) error { return k.AddDecryptOnlyKey(c) }, [][]byte{a, b, c}, nil},
+		{"add bad to decrypt only", func(k *Keyring) error { return k.AddDecryptOnlyKey(c[:31]) }, [][]byte{a, b}, ErrInvalidKey},
+		{"add primary to decrypt only", func(k *Keyring) error { return k.AddDecryptOnlyKey(a) }, [][]byte{a, b}, ErrPrimaryKey},
+		{"add another again, to decrypt only", func(k *Keyring) error { return k.AddDecryptOnlyKey(b) }, [][]byte{a, b}, nil},
 		{"remove unknown", func(k *Keyring) error { return k.RemoveKey(c) }, [][]byte{a, b}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -175,6 +181,80 @@ func TestKeyringIsReadWhileItChanges(t *testing.T) {
 		}
 	}
 	readers.Wait()
+}
+
+func TestDecryptOnlyKeys(t *testing.T) {
+	a, b, c := testKeys()
+	if err := new(Keyring).AddDecryptOnlyKey(a); !errors.Is(err, ErrPrimaryKey) {
+		t.Errorf("alone on a ring: got error %v, want %v", err, ErrPrimaryKey)
+	}
+	k := newTestKeyring(t, a, b)
+	for _, key := range [][]byte{b, c} {
+		if err := k.AddDecryptOnlyKey(key); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.UseKey(key); !errors.Is(err, ErrDecryptOnlyKey) {
+			t.Errorf("using it: got error %v, want %v", err, ErrDecryptOnlyKey)
+		}
+	}
+	wantKeys(t, k, a, b, c)
+	if err := errors.Join(k.AddKey(c), k.UseKey(c), k.RemoveKey(b)); err != nil {
+		t.Errorf("an ordinary key again: %v", err)
+	}
+	wantKeys(t, k, c, a)
+	if c := (&Config{SecretKey: b, Keyring: k}); c.installSecretKey() != nil || !bytes.Equal(k.GetPrimaryKey(), b) {
+		t.Error("a secret key does not become the primary one")
+	}
+}
+
+func TestKeyFingerprint(t *testing.T) {
+	a, b, _ := testKeys()
+	if got, want := KeyFingerprint(a), "cf25ab3ea6e1651a"; got != want {
+		t.Errorf("got %s, want %s: it is compared between members and releases", got, want)
+	}
+	if KeyFingerprint(a) == KeyFingerprint(b) {
+		t.Error("two keys have one")
+	}
+}
+
+// TestUsageIsKeptWithTheKey: through all changes of the ring but the key's own
+// removal.
+func TestUsageIsKeptWithTheKey(t *testing.T) {
+	a, b, c := testKeys()
+	k := newTestKeyring(t, a, b)
+	from := endpointOf("10.0.0.1:7946")
+	now := time.Unix(1000, 5)
+	k.load().keys[1].usage.packet(now, from)
+	k.load().keys[1].usage.stream(now.Add(time.Millisecond), endpointOf("10.0.0.2:7946"))
+	want := Use{Packets: 1, Streams: 1, LastHeard: now, LastFrom: "10.0.0.1:7946"} // as of the second
+	for _, change := range []func() error{
+		func() error { return nil },
+		func() error { return k.AddDecryptOnlyKey(b) },
+		func() error { return k.AddKey(b) },
+		func() error { return k.AddKey(c) },
+		func() error { return k.UseKey(b) },
+		func() error { return k.RemoveKey(a) },
+	} {
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		uses := k.Uses()
+		i := slices.IndexFunc(uses, func(u KeyUse) bool { return u.Fingerprint == KeyFingerprint(b) })
+		if uses[i].Use != want {
+			t.Errorf("got %+v, want %+v", uses[i].Use, want)
+		}
+	}
+	if uses := k.Uses(); uses[1].Use != (Use{}) {
+		t.Errorf("a key that was never seen: %+v", uses[1])
+	}
+}
+
+func TestUsageAllocatesNothing(t *testing.T) {
+	var u usage
+	now, from := time.Unix(1000, 0), endpointOf("10.0.0.1:7946")
+	if n := testing.AllocsPerRun(100, func() { now = now.Add(time.Second / 2); u.packet(now, from) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
 }
 
 func TestCiphersAllocateNothing(t *testing.T) {

@@ -119,8 +119,9 @@ func (s *streamSet) closeAll() {
 type input struct {
 	conn  net.Conn
 	set   *streamSet
-	size  int   // bytes read
-	taken int64 // memory
+	label *heardLabel // that the stream begins with
+	size  int         // bytes read
+	taken int64       // memory
 }
 
 func (in *input) Read(b []byte) (int, error) {
@@ -203,14 +204,17 @@ func (m *Memberlist) serveStream(conn net.Conn) error {
 	if err := conn.SetDeadline(time.Now().Add(m.config.TCPTimeout)); err != nil {
 		return err
 	}
-	in := &input{conn: conn, set: m.streams}
+	in := &input{conn: conn, set: m.streams, label: &m.labels[0]}
 	defer in.release()
-	kind, r, err := m.readRequest(wire.NewStreamReader(in, in.reserve))
+	kind, r, err := m.readRequest(in)
 	if err != nil {
-		if !errors.Is(err, io.EOF) && !errors.Is(err, ErrLabelMismatch) {
-			m.answerError(conn, err)
+		if !errors.Is(err, io.EOF) {
+			m.refuse(in, err)
 		}
 		return err
+	}
+	if in.label.usage != nil {
+		in.label.usage.stream(time.Now(), senderOf(conn.RemoteAddr()))
 	}
 	switch kind {
 	case wire.TypeUser:
@@ -218,20 +222,39 @@ func (m *Memberlist) serveStream(conn net.Conn) error {
 	case wire.TypePushPull:
 		return m.servePushPull(in, r)
 	case wire.TypePing:
-		return m.serveStreamPing(conn, r)
+		return m.serveStreamPing(in, r)
 	default:
 		return fmt.Errorf("%w: %v on a stream", wire.ErrUnknownType, kind)
 	}
 }
 
 // answerError tells the peer what is wrong; it may not be there to hear it.
-func (m *Memberlist) answerError(conn net.Conn, err error) {
-	_ = m.writeStream(conn, nil, (&wire.Err{Error: err.Error()}).Append(nil))
+func (m *Memberlist) answerError(in *input, err error) error {
+	return m.writeStream(in.conn, in.label.text, nil, (&wire.Err{Error: refusalText(err)}).Append(nil))
+}
+
+// What is read and dropped of a request that was refused unread, so that the
+// peer, which is still writing it, gets to read the refusal: a stream that is
+// closed with bytes unread is reset.
+const (
+	lingerBytes = 1 << 20
+	lingerTime  = time.Second
+)
+
+// refuse answers a request that was not read to its end.
+func (m *Memberlist) refuse(in *input, err error) {
+	if m.answerError(in, err) != nil {
+		return
+	}
+	if in.conn.SetDeadline(time.Now().Add(min(lingerTime, m.config.TCPTimeout))) == nil {
+		_, _ = io.CopyN(io.Discard, in.conn, lingerBytes)
+	}
 }
 
 // readRequest reads the label header of a stream that a peer opened, and up to
 // the type of the message in it.
-func (m *Memberlist) readRequest(r *wire.StreamReader) (wire.Type, *wire.StreamReader, error) {
+func (m *Memberlist) readRequest(in *input) (wire.Type, *wire.StreamReader, error) {
+	r := wire.NewStreamReader(in, in.reserve)
 	kind, err := r.ReadType()
 	if err != nil {
 		return 0, nil, err
@@ -254,19 +277,23 @@ func (m *Memberlist) readRequest(r *wire.StreamReader) (wire.Type, *wire.StreamR
 			return 0, nil, err
 		}
 	}
-	if err := m.checkLabel(label); err != nil {
+	heard, err := m.checkLabel(label)
+	if err != nil {
+		// The answer is for who speaks under that label, if it has our key. It tells nothing else to nobody else.
+		in.label = &heardLabel{text: string(label)}
 		return 0, nil, err
 	}
-	return m.readLayers(kind, r)
+	in.label = heard
+	return m.readLayers(in, kind, r)
 }
 
 // readReply reads up to the type of the message that a peer answers with.
-func (m *Memberlist) readReply(r *wire.StreamReader) (wire.Type, *wire.StreamReader, error) {
+func (m *Memberlist) readReply(in *input, r *wire.StreamReader) (wire.Type, *wire.StreamReader, error) {
 	kind, err := r.ReadType()
 	if err != nil {
 		return 0, nil, err
 	}
-	kind, r, err = m.readLayers(kind, r)
+	kind, r, err = m.readLayers(in, kind, r)
 	if err != nil || kind != wire.TypeErr {
 		return kind, r, err
 	}
@@ -279,20 +306,22 @@ func (m *Memberlist) readReply(r *wire.StreamReader) (wire.Type, *wire.StreamRea
 
 // readLayers decrypts and decompresses what a stream begins with, if it is
 // that, and gives the type of the message inside.
-func (m *Memberlist) readLayers(kind wire.Type, r *wire.StreamReader) (wire.Type, *wire.StreamReader, error) {
-	ciphers := m.ciphers()
+func (m *Memberlist) readLayers(in *input, kind wire.Type, r *wire.StreamReader) (wire.Type, *wire.StreamReader, error) {
+	keys := m.keyring.load()
 	var err error
 	switch {
-	case kind == wire.TypeEncrypt && len(ciphers) == 0:
+	case kind == wire.TypeEncrypt && len(keys.ciphers) == 0:
 		return 0, nil, ErrEncrypted
 	case kind == wire.TypeEncrypt:
-		if r, _, err = r.OpenFrame(ciphers, m.config.Label); err != nil {
+		var used int
+		if r, used, err = r.OpenFrame(keys.ciphers, in.label.text); err != nil {
 			return 0, nil, err
 		}
+		keys.keys[used].usage.stream(time.Now(), senderOf(in.conn.RemoteAddr()))
 		if kind, err = r.ReadType(); err != nil {
 			return 0, nil, err
 		}
-	case len(ciphers) > 0 && m.config.GossipVerifyIncoming:
+	case len(keys.ciphers) > 0 && m.config.GossipVerifyIncoming:
 		return 0, nil, ErrNotEncrypted
 	}
 	if kind == wire.TypeCompress {
@@ -307,8 +336,9 @@ func (m *Memberlist) readLayers(kind wire.Type, r *wire.StreamReader) (wire.Type
 }
 
 // writeStream writes a message to a stream: compressed if that is shorter,
-// sealed if there are keys. The header is what comes before all else.
-func (m *Memberlist) writeStream(conn net.Conn, header, message []byte) error {
+// sealed if there are keys, together with the stream's label. The header is what
+// comes before all else.
+func (m *Memberlist) writeStream(conn net.Conn, label string, header, message []byte) error {
 	if m.config.EnableCompression {
 		var c wire.Compressor
 		if compressed, shorter := c.AppendShorter(nil, message); shorter {
@@ -320,7 +350,7 @@ func (m *Memberlist) writeStream(conn net.Conn, header, message []byte) error {
 		if sealed := wire.SealedSize(m.config.sealVersion(), len(message)); sealed > wire.MaxSealedFrame {
 			return fmt.Errorf("%w: %d bytes, the limit of a stream is %d", ErrMessageTooLarge, sealed, wire.MaxSealedFrame)
 		}
-		out = wire.AppendSealedFrame(out, c, m.config.sealVersion(), newNonce(), m.config.Label, message)
+		out = wire.AppendSealedFrame(out, c, m.config.sealVersion(), newNonce(), label, message)
 	} else {
 		out = append(out, message...)
 	}
@@ -351,15 +381,23 @@ func (m *Memberlist) exchange(ctx context.Context, to Address, deadline time.Tim
 	if err := conn.SetDeadline(deadline); err != nil {
 		return m.endedOr(ctx, err)
 	}
-	if err := m.writeStream(conn, m.labelHeader, message); err != nil {
-		return m.endedOr(ctx, err)
-	}
-	if read == nil {
-		return nil
-	}
-	in := &input{conn: conn, set: m.streams}
+	in := &input{conn: conn, set: m.streams, label: &m.labels[0]}
 	defer in.release()
-	return m.endedOr(ctx, read(in, wire.NewStreamReader(in, in.reserve)))
+	err = m.writeStream(conn, m.config.Label, m.labelHeader, message)
+	if err == nil && read != nil {
+		err = read(in, wire.NewStreamReader(in, in.reserve))
+	}
+	if in.size == 0 && closedByPeer(err) {
+		err = fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	return m.endedOr(ctx, err)
+}
+
+// closedByPeer reports whether an error of reading or writing comes from the
+// other side's closing the stream.
+func closedByPeer(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, io.EOF) || errors.As(err, &op) && !op.Timeout()
 }
 
 // dial opens a stream by the deadline, unless ctx ends before.
@@ -450,7 +488,7 @@ func (m *Memberlist) sendUserMessage(ctx context.Context, to Address, message []
 }
 
 // serveStreamPing acks a ping for us.
-func (m *Memberlist) serveStreamPing(conn net.Conn, r *wire.StreamReader) error {
+func (m *Memberlist) serveStreamPing(in *input, r *wire.StreamReader) error {
 	var ping wire.Ping
 	if err := r.ReadMessage(&ping); err != nil {
 		return err
@@ -458,15 +496,15 @@ func (m *Memberlist) serveStreamPing(conn net.Conn, r *wire.StreamReader) error 
 	if ping.Node != "" && ping.Node != m.config.Name {
 		return fmt.Errorf("ping for another member %q", ping.Node)
 	}
-	return m.writeStream(conn, nil, (&wire.Ack{SeqNo: ping.SeqNo}).Append(nil))
+	return m.writeStream(in.conn, in.label.text, nil, (&wire.Ack{SeqNo: ping.SeqNo}).Append(nil))
 }
 
 // streamPing pings a member on a stream.
 func (m *Memberlist) streamPing(to swim.Member, seq uint32, deadline time.Time) error {
 	self := m.LocalNode()
 	ping := wire.Ping{SeqNo: seq, Node: to.Name, SourceAddr: self.Addr, SourcePort: self.Port, SourceNode: self.Name}
-	return m.exchange(context.Background(), addressOfMember(&to), deadline, ping.Append(nil), func(_ *input, r *wire.StreamReader) error {
-		kind, r, err := m.readReply(r)
+	return m.exchange(context.Background(), addressOfMember(&to), deadline, ping.Append(nil), func(in *input, r *wire.StreamReader) error {
+		kind, r, err := m.readReply(in, r)
 		if err != nil {
 			return err
 		}

@@ -1,9 +1,12 @@
 package interop
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/e3431adc/memberlist"
 )
 
 func TestJoin(t *testing.T) {
@@ -108,6 +111,8 @@ func TestStrangersAreRefused(t *testing.T) {
 				a, b := c.start(c.cast[0], "a", with(tt.a)), c.start(c.cast[1], "b", with(tt.b))
 				if n, err := a.join(b.addr()); n != 0 || err == nil {
 					c.Errorf("join: got %d, %v", n, err)
+				} else if c.cast[0] == ours && !errors.Is(err, memberlist.ErrJoinRejected) {
+					c.Errorf("join: got %v, want it to say who rejected it", err)
 				}
 				if _, err := a.ping("b", b.addr()); err == nil {
 					c.Error("ping was answered")

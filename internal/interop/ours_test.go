@@ -27,7 +27,7 @@ func startOurs(o options, j *journal, transport memberlist.Transport, at netip.A
 	c.Name = o.name
 	c.Transport = transport
 	c.BindAddr, c.BindPort, c.AdvertisePort = at.Addr().String(), int(at.Port()), int(at.Port())
-	c.Label = o.label
+	c.Label, c.AcceptLabels = o.label, o.acceptLabels
 	c.EnableCompression = o.compression
 	c.ProtocolVersion = o.protocol
 	c.ProbeInterval = o.probeInterval

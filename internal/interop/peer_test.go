@@ -68,6 +68,8 @@ type options struct {
 	noStreamPings    bool
 	noVerifyIncoming bool
 	noVerifyOutgoing bool
+	acceptLabels     []string // ours alone has this
+	skipLabelCheck   bool     // of theirs
 
 	vetoMerge bool
 	vetoAlive string // of the member of this name

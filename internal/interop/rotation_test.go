@@ -78,6 +78,45 @@ func TestKeyRotation(t *testing.T) {
 	t.Run("sockets", func(t *testing.T) { onSockets(t, s, sealed) })
 }
 
+// A cluster gets a label. One of the reference that has it already sends it and, with SkipInboundLabelCheck, hears those
+// who have none; one of ours hears both, before and after it has the label itself.
+func TestGoingOverToALabel(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		ours   func(*options)
+		theirs func(*options)
+	}{
+		{"none-yet", func(o *options) { o.acceptLabels = []string{"blue"} },
+			func(o *options) { o.label, o.skipLabelCheck = "blue", true }},
+		{"none-yet-on-both", func(o *options) { o.acceptLabels = []string{"blue"} }, func(*options) {}},
+		{"both-have-it", func(o *options) { o.label, o.acceptLabels = "blue", []string{""} },
+			func(o *options) { o.label = "blue" }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			onSockets(t, scenario{verb: "talks-to", roles: 2, play: func(c *cluster) {
+				of := func(k kind) func(*options) {
+					if k == ours {
+						return tt.ours
+					}
+					return tt.theirs
+				}
+				a, b := c.start(c.cast[0], "a", of(c.cast[0])), c.start(c.cast[1], "b", of(c.cast[1]))
+				c.assemble(a, b)
+				if err := a.setMeta("new", 20*time.Second); err != nil {
+					c.Error(err)
+				}
+				c.awaitEntry(b, sawUpdate, "a", "new")
+				if err := a.sendReliable(b, "hello"); err != nil {
+					c.Error(err)
+				}
+				c.awaitEntry(b, sawMessage, "", "hello")
+				c.awaitEntry(a, sawPing, "b", "ack of b")
+				c.awaitEntry(b, sawPing, "a", "ack of a")
+			}}, []setting{{name: "plain", protocol: 2}, {name: "compression", protocol: 2, compression: true}})
+		})
+	}
+}
+
 // A cluster goes over to encryption: with neither verification, those who have a key and those who have none understand
 // each other; with outgoing verification alone, those who have one seal and still read plain text.
 func TestGoingOverToEncryption(t *testing.T) {

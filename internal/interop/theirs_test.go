@@ -27,7 +27,7 @@ func startTheirs(o options, j *journal, transport memberlist.Transport, at netip
 	c.Name = o.name
 	c.Transport = transport
 	c.BindAddr, c.BindPort, c.AdvertisePort = at.Addr().String(), int(at.Port()), int(at.Port())
-	c.Label = o.label
+	c.Label, c.SkipInboundLabelCheck = o.label, o.skipLabelCheck
 	c.EnableCompression = o.compression
 	c.ProtocolVersion = o.protocol
 	c.ProbeInterval = o.probeInterval
