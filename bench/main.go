@@ -1,0 +1,56 @@
+// Command bench measures this library and the reference with one suite, the two in turn, and prints what each takes, the
+// ratio, and whether that reaches the goal. It is run in the directory of this module:
+//
+//	go run .                        # five minutes or so
+//	go run . -run 'Ping|Alives'     # a part of it
+//	go run . -long -write           # all of it, into ../docs/performance.md
+package main
+
+//go:generate go run ./generate
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+)
+
+const document = "../docs/performance.md"
+
+func main() {
+	var s session
+	var write bool
+	flag.IntVar(&s.rounds, "rounds", 3, "how often each benchmark is run; the table has the medians")
+	flag.StringVar(&s.benchtime, "benchtime", "200ms", "how long each run of most benchmarks is, as for go test")
+	flag.StringVar(&s.window, "window", "20s", "how long an idle cluster is watched")
+	flag.BoolVar(&s.long, "long", false, "include what takes minutes: 300 members who join at once, overload")
+	flag.BoolVar(&write, "write", false, "write the table into "+document)
+	only := flag.String("run", "", "a regular expression: only benchmarks whose names, such as Ping/plain, match")
+	flag.Parse()
+	if err := run(&s, *only, write); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(s *session, only string, write bool) error {
+	matching, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
+	var chosen []row
+	for _, r := range rows {
+		if matching.MatchString(r.bench) {
+			chosen = append(chosen, r)
+		}
+	}
+	if err := s.measure(chosen); err != nil {
+		return err
+	}
+	table := markdown(chosen, s.ours, s.reference)
+	fmt.Print(table)
+	if write {
+		return writeTable(document, table)
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// session runs the two suites.
+type session struct {
+	rounds            int
+	benchtime, window string
+	long              bool
+
+	ours, reference results
+}
+
+// group is the benchmarks that one run of a binary makes: those of one function.
+type group struct {
+	function string
+	parts    []string // of the rows, after the function's name; empty: it has none
+}
+
+// once are the functions that take their time, and one operation of which tells all.
+var once = []string{"Idle", "Memory", "JoinAtOnce", "Overload"}
+
+// measure runs what the rows need: in each round each function of the suite for the one library, then for the other, and
+// the other way round in the next, so that what slows the machine for a while slows both.
+func (s *session) measure(rows []row) error {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	s.ours, s.reference = make(results), make(results)
+	sides := []side{
+		{"suite", filepath.Join(dir, "ours.test"), s.ours},
+		{"reference", filepath.Join(dir, "reference.test"), s.reference},
+	}
+	for _, side := range sides {
+		build := exec.Command("go", "test", "-c", "-o", side.binary, "./"+side.pkg)
+		build.Stderr = os.Stderr
+		if err := build.Run(); err != nil {
+			return fmt.Errorf("build the suite: %w", err)
+		}
+	}
+	groups := groupsOf(rows)
+	for round := range s.rounds {
+		for _, g := range groups {
+			if g.function == "Overload" && (round > 0 || !s.long) {
+				continue
+			}
+			for _, side := range sides {
+				fmt.Fprintf(os.Stderr, "round %d of %d: %s, %s\n", round+1, s.rounds, g.function, side.pkg)
+				if err := s.run(side, g); err != nil {
+					return err
+				}
+			}
+		}
+		slices.Reverse(sides)
+	}
+	return nil
+}
+
+// side is one of the two libraries.
+type side struct {
+	pkg    string
+	binary string
+	into   results
+}
+
+func groupsOf(rows []row) []group {
+	var groups []group
+	for _, r := range rows {
+		function, part, _ := strings.Cut(r.bench, "/")
+		i := slices.IndexFunc(groups, func(g group) bool { return g.function == function })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, group{function: function})
+		}
+		if part != "" && !slices.Contains(groups[i].parts, part) {
+			groups[i].parts = append(groups[i].parts, part)
+		}
+	}
+	return groups
+}
+
+// run adds what one run of a binary says to the results.
+func (s *session) run(side side, g group) error {
+	patterns := []string{"^Benchmark" + g.function + "$"}
+	if len(g.parts) > 0 {
+		patterns = slices.Concat(patterns, partPatterns(g.parts))
+	}
+	benchtime := s.benchtime
+	if slices.Contains(once, g.function) {
+		benchtime = "1x"
+	}
+	cmd := exec.Command(side.binary, "-test.run=^$", "-test.bench="+strings.Join(patterns, "/"),
+		"-test.benchtime="+benchtime, "-test.timeout=30m", "-window="+s.window, fmt.Sprintf("-long=%v", s.long))
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s of %s: %w\n%s", g.function, side.pkg, err, out.Bytes())
+	}
+	return side.into.add(&out)
+}
+
+// partPatterns gives a pattern for each level of sub-benchmarks. More than the parts may match.
+func partPatterns(parts []string) []string {
+	var levels [][]string
+	for _, part := range parts {
+		for i, name := range strings.Split(part, "/") {
+			if i == len(levels) {
+				levels = append(levels, nil)
+			}
+			if !slices.Contains(levels[i], name) {
+				levels[i] = append(levels[i], name)
+			}
+		}
+	}
+	var patterns []string
+	for _, names := range levels {
+		patterns = append(patterns, "^("+strings.Join(names, "|")+")$")
+	}
+	return patterns
+}

@@ -1,0 +1,162 @@
+package suite
+
+import (
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist"
+)
+
+// network connects many members in memory. What a member hands over is copied, and what a receiver gets is its own.
+type network struct {
+	mu    sync.RWMutex
+	nodes map[string]*networkTransport
+	bytes atomic.Int64 // of packets and streams
+}
+
+func newNetwork() *network { return &network{nodes: make(map[string]*networkTransport)} }
+
+// networkTransport is one member's place in a network.
+type networkTransport struct {
+	network *network
+	addr    *net.UDPAddr
+	packets chan *memberlist.Packet
+	streams chan net.Conn
+	down    chan struct{}
+	once    sync.Once
+}
+
+func (n *network) transport(i int) *networkTransport {
+	t := &networkTransport{
+		network: n,
+		addr:    memberAddr(i),
+		packets: make(chan *memberlist.Packet, 512),
+		streams: make(chan net.Conn),
+		down:    make(chan struct{}),
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.nodes[t.addr.String()] = t
+	return t
+}
+
+func (n *network) at(addr string) *networkTransport {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.nodes[addr]
+}
+
+func (t *networkTransport) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
+	return t.addr.IP, t.addr.Port, nil
+}
+
+func (t *networkTransport) WriteTo(b []byte, addr string) (time.Time, error) {
+	now := time.Now()
+	to := t.network.at(addr)
+	if to == nil {
+		return now, nil // as UDP: nobody is there
+	}
+	t.network.bytes.Add(int64(len(b)))
+	select {
+	case <-to.down:
+	case to.packets <- &memberlist.Packet{Buf: append([]byte(nil), b...), From: t.addr, Timestamp: now}:
+	default: // its buffer is full
+	}
+	return now, nil
+}
+
+func (t *networkTransport) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
+	to := t.network.at(addr)
+	if to == nil {
+		return nil, fmt.Errorf("dial %s: nobody is there", addr)
+	}
+	near, far := newPipe(t.addr, to.addr)
+	count := func(n int) { t.network.bytes.Add(int64(n)) }
+	near.written, far.written = count, count
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case to.streams <- far:
+		return near, nil
+	case <-to.down:
+		return nil, fmt.Errorf("dial %s: is down", addr)
+	case <-timer.C:
+		return nil, fmt.Errorf("dial %s: timeout", addr)
+	}
+}
+
+func (t *networkTransport) PacketCh() <-chan *memberlist.Packet { return t.packets }
+func (t *networkTransport) StreamCh() <-chan net.Conn           { return t.streams }
+
+func (t *networkTransport) Shutdown() error {
+	t.once.Do(func() {
+		close(t.down)
+		t.network.mu.Lock()
+		defer t.network.mu.Unlock()
+		delete(t.network.nodes, t.addr.String())
+	})
+	return nil
+}
+
+// cluster is members of one network, in the library's default configuration for a LAN.
+type cluster struct {
+	network *network
+	members []*memberlist.Memberlist
+}
+
+// newCluster starts members who do not know each other yet.
+func newCluster(b *testing.B, size int, change func(i int, c *memberlist.Config)) *cluster {
+	b.Helper()
+	c := &cluster{network: newNetwork()}
+	for i := 1; i <= size; i++ {
+		config := memberlist.DefaultLANConfig()
+		config.Logger = compressing.config(b, nil).Logger
+		config.Name = memberName(i)
+		config.Transport = c.network.transport(i)
+		change(i, config)
+		created, err := memberlist.Create(config)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { created.Shutdown() })
+		c.members = append(c.members, created)
+	}
+	return c
+}
+
+// join has all members join the first one at once, and returns when that is done.
+func (c *cluster) join(b *testing.B) {
+	b.Helper()
+	var joins sync.WaitGroup
+	for _, m := range c.members[1:] {
+		joins.Go(func() {
+			if _, err := m.Join([]string{memberAddr(1).String()}); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	joins.Wait()
+}
+
+// awaitPairs returns when so many of a hundred pairs of members know each other.
+func (c *cluster) awaitPairs(b *testing.B, percent int) {
+	b.Helper()
+	limit := time.Now().Add(2 * time.Minute)
+	for {
+		know := 0
+		for _, m := range c.members {
+			know += m.NumMembers()
+		}
+		if 100*know >= percent*len(c.members)*len(c.members) {
+			return
+		}
+		if time.Now().After(limit) {
+			b.Fatalf("members know %d others, of %d", know, len(c.members)*len(c.members))
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}

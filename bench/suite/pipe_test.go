@@ -1,0 +1,119 @@
+package suite
+
+import (
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// newPipe gives the two ends of a stream in memory, each seen from the other as at an address. Unlike net.Pipe it has
+// buffers, as the network has: who writes does not wait for who reads.
+func newPipe(near, far *net.UDPAddr) (nearEnd, farEnd *pipeEnd) {
+	there, back := newPipeBuffer(), newPipeBuffer()
+	return &pipeEnd{in: back, out: there, local: near, remote: far}, &pipeEnd{in: there, out: back, local: far, remote: near}
+}
+
+// pipeBuffer holds what was written to a stream in one direction and not read yet.
+type pipeBuffer struct {
+	mu      sync.Mutex
+	changed sync.Cond
+	bytes   []byte
+	read    int // how many of them have been read
+	closed  bool
+	late    bool // the reader's deadline has passed
+	timer   *time.Timer
+}
+
+func newPipeBuffer() *pipeBuffer {
+	p := new(pipeBuffer)
+	p.changed.L = &p.mu
+	return p
+}
+
+func (p *pipeBuffer) write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return 0, io.ErrClosedPipe
+	}
+	p.bytes = append(p.bytes, b...)
+	p.changed.Signal()
+	return len(b), nil
+}
+
+func (p *pipeBuffer) readInto(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.read == len(p.bytes) {
+		switch {
+		case p.late:
+			return 0, os.ErrDeadlineExceeded
+		case p.closed:
+			return 0, io.EOF
+		}
+		p.changed.Wait()
+	}
+	n := copy(b, p.bytes[p.read:])
+	p.read += n
+	return n, nil
+}
+
+func (p *pipeBuffer) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.changed.Broadcast()
+}
+
+func (p *pipeBuffer) setDeadline(at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.timer != nil {
+		p.timer.Stop()
+		p.timer = nil
+	}
+	p.late = false
+	if at.IsZero() || p.closed {
+		return
+	}
+	p.timer = time.AfterFunc(time.Until(at), func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.late = true
+		p.changed.Broadcast()
+	})
+}
+
+// pipeEnd is one end of a stream.
+type pipeEnd struct {
+	in, out       *pipeBuffer
+	local, remote *net.UDPAddr
+	written       func(n int) // nil: nobody counts
+}
+
+func (e *pipeEnd) Read(b []byte) (int, error) { return e.in.readInto(b) }
+
+func (e *pipeEnd) Write(b []byte) (int, error) {
+	if e.written != nil {
+		e.written(len(b))
+	}
+	return e.out.write(b)
+}
+
+func (e *pipeEnd) Close() error {
+	e.in.close()
+	e.out.close()
+	return nil
+}
+
+func (e *pipeEnd) LocalAddr() net.Addr  { return &net.TCPAddr{IP: e.local.IP, Port: e.local.Port} }
+func (e *pipeEnd) RemoteAddr() net.Addr { return &net.TCPAddr{IP: e.remote.IP, Port: e.remote.Port} }
+
+func (e *pipeEnd) SetDeadline(at time.Time) error      { return e.SetReadDeadline(at) }
+func (e *pipeEnd) SetReadDeadline(at time.Time) error  { e.in.setDeadline(at); return nil }
+func (e *pipeEnd) SetWriteDeadline(at time.Time) error { return nil } // writes do not wait

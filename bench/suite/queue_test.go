@@ -1,0 +1,107 @@
+package suite
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/e3431adc/memberlist"
+)
+
+// queueDepth is how many broadcasts wait in the benchmarks of queues.
+const queueDepth = 10000
+
+// uniqueBroadcast replaces none and is replaced by none.
+type uniqueBroadcast struct{ message []byte }
+
+func (u *uniqueBroadcast) Invalidates(memberlist.Broadcast) bool { return false }
+func (u *uniqueBroadcast) Message() []byte                       { return u.message }
+func (u *uniqueBroadcast) Finished()                             {}
+func (u *uniqueBroadcast) UniqueBroadcast()                      {}
+
+// namedBroadcast replaces the one of the same name.
+type namedBroadcast struct {
+	name    string
+	message []byte
+}
+
+func (n *namedBroadcast) Invalidates(b memberlist.Broadcast) bool {
+	other, ok := b.(*namedBroadcast)
+	return ok && other.name == n.name
+}
+func (n *namedBroadcast) Message() []byte { return n.message }
+func (n *namedBroadcast) Finished()       {}
+func (n *namedBroadcast) Name() string    { return n.name }
+
+func newNamed(i int) memberlist.Broadcast {
+	return &namedBroadcast{name: memberName(i), message: fmt.Appendf(nil, "what is to be said of %s to all of the others", memberName(i))}
+}
+
+func newUnique(i int) memberlist.Broadcast {
+	return &uniqueBroadcast{message: fmt.Appendf(nil, "what is to be said of %s to all of the others", memberName(i))}
+}
+
+// newQueue is one that never empties: what was sent is to be sent again, as good as for ever.
+func newQueue(broadcasts []memberlist.Broadcast) *memberlist.TransmitLimitedQueue {
+	q := &memberlist.TransmitLimitedQueue{NumNodes: func() int { return queueDepth }, RetransmitMult: 1 << 30}
+	for _, broadcast := range broadcasts {
+		q.QueueBroadcast(broadcast)
+	}
+	return q
+}
+
+func makeBroadcasts(make func(int) memberlist.Broadcast) []memberlist.Broadcast {
+	var broadcasts []memberlist.Broadcast
+	for i := range queueDepth {
+		broadcasts = append(broadcasts, make(i))
+	}
+	return broadcasts
+}
+
+// BenchmarkQueueDrain is one packet filled from a deep queue.
+func BenchmarkQueueDrain(b *testing.B) {
+	for _, bb := range []struct {
+		name string
+		make func(int) memberlist.Broadcast
+	}{{"named", newNamed}, {"unique", newUnique}} {
+		b.Run(bb.name, func(b *testing.B) {
+			q := newQueue(makeBroadcasts(bb.make))
+			meter := newMeter(b)
+			meter.start()
+			for range b.N {
+				if len(q.GetBroadcasts(2, 1400)) == 0 {
+					b.Fatal("nothing to send")
+				}
+			}
+			meter.stop()
+			meter.report()
+		})
+	}
+}
+
+// BenchmarkQueueReplace is news that replace what a deep queue has of the same name.
+func BenchmarkQueueReplace(b *testing.B) {
+	broadcasts := makeBroadcasts(newNamed)
+	q := newQueue(broadcasts)
+	meter := newMeter(b)
+	meter.start()
+	for i := range b.N {
+		q.QueueBroadcast(broadcasts[i%queueDepth])
+	}
+	meter.stop()
+	meter.report()
+}
+
+// BenchmarkQueueFill is one of the 10,000 that fill an empty queue.
+func BenchmarkQueueFill(b *testing.B) {
+	broadcasts := makeBroadcasts(newNamed)
+	meter := newMeter(b)
+	for left := b.N; left > 0; left -= queueDepth {
+		q := newQueue(nil)
+		meter.start()
+		for _, broadcast := range broadcasts[:min(left, queueDepth)] {
+			q.QueueBroadcast(broadcast)
+		}
+		meter.stop()
+	}
+	meter.report()
+}
