@@ -27,17 +27,21 @@ func heap() int64 {
 // take no memory for them. In the reference 20 of the first kind took 2,240 MB,
 // 40 of the second 800 MB.
 func TestHeadersClaimNothing(t *testing.T) {
+	plain := func(*Config) {}
 	for _, tt := range []struct {
 		name   string
+		change func(*Config)
 		count  int
 		opener []byte
 	}{
-		{"a million states", 20, (&wire.PushPullHeader{Nodes: 1 << 20, UserStateLen: 20 << 20}).Append(nil)},
-		{"a user message of 20 MiB", 40, (&wire.UserHeader{UserMsgLen: 20 << 20}).Append(nil)},
+		{"a million states", plain, 20, (&wire.PushPullHeader{Nodes: 1 << 20, UserStateLen: 20 << 20}).Append(nil)},
+		{"a user message of 20 MiB", plain, 40, (&wire.UserHeader{UserMsgLen: 20 << 20}).Append(nil)},
+		{"a compressed message of 20 MiB", plain, 40, []byte("\x09\x82\xa4Algo\x00\xa3Buf\xdb\x01\x40\x00\x00")},
+		{"a sealed frame of 20 MiB", encrypted, 40, []byte{byte(wire.TypeEncrypt), 0x01, 0x3f, 0xff, 0xff}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := newSimCluster(t).grow(1, nil)
+				c := newSimCluster(t).grow(1, tt.change)
 				defer c.stop()
 				end := c.outsider(66)
 				before := heap()
@@ -104,47 +108,71 @@ func TestBombsDelayNoAck(t *testing.T) {
 	})
 }
 
-// TestPacketStorm: random and mutated packets by the hundred thousand change
-// nothing and leave no memory behind.
+// TestPacketStorm: a million random and mutated packets, in plain text or sealed by one who has the key, change nothing and
+// leave no memory behind.
 func TestPacketStorm(t *testing.T) {
-	storm := 1_000_000
-	if raceDetector || testing.Short() {
-		storm = 50_000
+	cipher, err := wire.NewCipher(attackKey)
+	if err != nil {
+		t.Fatal(err)
 	}
-	synctest.Test(t, func(t *testing.T) {
-		c := newSimCluster(t).grow(2, nil)
-		defer c.stop()
-		victim := c.members[0]
-		rng := rand.New(rand.NewPCG(1, 2))
-		seeds := recordedPackets()
-		r := newReceiver(victim)
-		from := mustUDP(simAddr(66))
-		names := func() (names []string) {
-			for _, n := range victim.Members() {
-				names = append(names, n.Name)
-			}
-			slices.Sort(names)
-			return names
+	for _, tt := range []struct {
+		name   string
+		change func(*Config)
+		wrap   func([]byte) []byte
+	}{
+		{"plain", func(*Config) {}, func(b []byte) []byte { return b }},
+		{"sealed", encrypted, func(b []byte) []byte {
+			return cipher.AppendSealed(nil, wire.SealVersion1, newNonce(), b, nil)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newSimCluster(t).grow(2, tt.change)
+				defer c.stop()
+				storm(t, c, tt.wrap)
+			})
+		})
+	}
+}
+
+func storm(t *testing.T, c *simCluster, wrap func([]byte) []byte) {
+	t.Helper()
+	packets := 1_000_000
+	if raceDetector || testing.Short() {
+		packets = 50_000
+	}
+	victim := c.members[0]
+	rng := rand.New(rand.NewPCG(1, 2))
+	seeds := recordedPackets()
+	r := newReceiver(victim)
+	from := mustUDP(simAddr(66))
+	names := func() (names []string) {
+		for _, n := range victim.Members() {
+			names = append(names, n.Name)
 		}
-		before, heapBefore := names(), heap()
-		for i := range storm {
-			r.receive(&Packet{Buf: mutated(rng, seeds), From: from})
-			if i%1000 == 0 {
-				synctest.Wait() // let the hand-off drain
-			}
+		slices.Sort(names)
+		return names
+	}
+	before, heapBefore := names(), heap()
+	for i := range packets {
+		r.receive(&Packet{Buf: wrap(mutated(rng, seeds)), From: from})
+		if i%1000 == 0 {
+			synctest.Wait() // let the hand-off drain
 		}
-		time.Sleep(20 * time.Second)
-		synctest.Wait()
-		if got := names(); !slices.Equal(got, before) {
-			t.Errorf("members %v, before %v", got, before)
-		}
-		if took := heap() - heapBefore; took > 5<<20 {
-			t.Errorf("%d bytes are left behind", took)
-		}
-		if _, err := c.members[1].Ping("m0", mustUDP(simAddr(0))); err != nil {
-			t.Errorf("ping: %v", err)
-		}
-	})
+	}
+	time.Sleep(20 * time.Second)
+	synctest.Wait()
+	if got := names(); !slices.Equal(got, before) {
+		t.Errorf("members %v, before %v", got, before)
+	}
+	took := heap() - heapBefore
+	if took > 5<<20 {
+		t.Errorf("%d bytes are left behind", took)
+	}
+	t.Logf("%d packets, %d kB of heap left", packets, took/1000)
+	if _, err := c.members[1].Ping("m0", mustUDP(simAddr(0))); err != nil {
+		t.Errorf("ping: %v", err)
+	}
 }
 
 // recordedPackets are packets as members send them, about members of a cluster
@@ -182,31 +210,60 @@ func mutated(rng *rand.Rand, seeds [][]byte) []byte {
 	return b[:1+rng.IntN(len(b))]
 }
 
-// TestSlowStreamsStarveNobody: one source that opens streams and says nothing
-// keeps no other from exchanging states, and its streams end by TCPTimeout.
+// TestSlowStreamsStarveNobody: streams that say nothing, or next to nothing, keep nobody from exchanging states, however many
+// sources open as many as they can, and end by TCPTimeout.
 func TestSlowStreamsStarveNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newSimCluster(t).grow(1, nil)
-		defer c.stop()
-		end := c.outsider(66)
-		for range 3 * maxSourceStreams {
-			if _, err := end.Dial(context.Background(), simAddr(0)); err != nil {
-				t.Fatal(err)
+	request := (&wire.PushPullHeader{Nodes: 3, Join: true}).Append(nil)
+	for _, tt := range []struct {
+		name    string
+		sources int
+		say     func(net.Conn)
+	}{
+		{"silent", 1, func(net.Conn) {}},
+		{"silent, from everywhere", 2 + maxInboundStreams/maxSourceStreams, func(net.Conn) {}},
+		{"begin a push/pull", 1, func(conn net.Conn) { conn.Write(request) }},
+		{"begin a push/pull, from everywhere", 6, func(conn net.Conn) { conn.Write(request) }},
+		{"a byte each half second", 1, func(conn net.Conn) {
+			header := (&wire.UserHeader{UserMsgLen: 1000}).Append(nil)
+			for _, err := conn.Write(header); err == nil; _, err = conn.Write([]byte("x")) {
+				time.Sleep(500 * time.Millisecond)
 			}
-		}
-		time.Sleep(time.Second)
-		m := c.add(nil)
-		if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
-			t.Errorf("join among slow streams: %v", err)
-		}
-		time.Sleep(10 * time.Second)
-		s := c.members[0].streams
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.mu.inbound != 0 || len(s.mu.bySource) != 0 {
-			t.Errorf("%d streams are served after TCPTimeout", s.mu.inbound)
-		}
-	})
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newSimCluster(t).grow(1, nil)
+				defer c.stop()
+				s := c.members[0].streams
+				for source := range tt.sources {
+					end := c.outsider(60 + source)
+					for range maxSourceStreams + 10 {
+						conn, err := end.Dial(context.Background(), simAddr(0))
+						if err != nil {
+							t.Fatal(err)
+						}
+						go tt.say(conn) // ends when the other side closes the stream
+					}
+				}
+				time.Sleep(2 * slowStream)
+				s.mu.Lock()
+				if got, want := len(s.mu.inbound), min(tt.sources*maxSourceStreams, maxInboundStreams); got != want {
+					t.Errorf("%d streams are served, want %d", got, want)
+				}
+				s.mu.Unlock()
+				m := c.add(nil)
+				if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
+					t.Errorf("join among slow streams: %v", err)
+				}
+				time.Sleep(10 * time.Second)
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				if len(s.mu.inbound) != 0 || len(s.mu.bySource) != 0 {
+					t.Errorf("%d streams are served after TCPTimeout", len(s.mu.inbound))
+				}
+			})
+		})
+	}
 }
 
 // TestInboundMemoryIsBounded: many streams that do send what they declare share

@@ -429,3 +429,49 @@ func TestDisallowedSenders(t *testing.T) {
 		}
 	})
 }
+
+// TestNothingIsSentOutsideOfTheAllowedNetworks: whatever addresses an allowed sender names, nothing goes to those that are
+// not allowed: no ack, relayed ping, nack, gossip or stream.
+func TestNothingIsSentOutsideOfTheAllowedNetworks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(2, func(c *Config) { c.CIDRsAllowed, _ = ParseCIDRs([]string{"10.0.0.0/27"}) })
+		defer c.stop()
+		inside, outside := c.outsider(20), c.outsider(66) // up to 10.0.0.31 is allowed
+		victim := []byte{10, 0, 0, 66}
+		vsn := []byte{1, 5, 2, 0, 0, 0}
+		states := (&wire.PushPullHeader{Nodes: 2, Join: true}).Append(nil)
+		for _, state := range []NodeStateType{StateAlive, StateSuspect} {
+			states = (&wire.PushNodeState{Name: "away" + string(rune('0'+state)), Addr: victim, Port: 7946, Incarnation: 1,
+				State: int(state), Vsn: vsn}).Append(states)
+		}
+		for _, m := range []wire.Message{
+			&wire.Ping{SeqNo: 1, SourceAddr: victim, SourcePort: 7946, SourceNode: "away"},
+			&wire.IndirectPing{SeqNo: 2, Target: victim, Port: 7946, Node: "away", Nack: true},
+			&wire.IndirectPing{SeqNo: 3, Target: []byte{10, 0, 0, 1}, Port: 7946, Node: "m1", Nack: true, SourceAddr: victim,
+				SourcePort: 7946},
+			&wire.IndirectPing{SeqNo: 4, Target: []byte{10, 0, 0, 9}, Port: 7946, Node: "nobody", Nack: true, SourceAddr: victim,
+				SourcePort: 7946}, // nobody acks: a nack is due
+			&wire.Alive{Incarnation: 1, Node: "away", Addr: victim, Port: 7946, Vsn: vsn},
+			&wire.Alive{Incarnation: 9, Node: "m1", Addr: victim, Port: 7946, Vsn: vsn},
+		} {
+			inside.Send(m.Append(nil), simAddr(0))
+		}
+		conn, err := inside.Dial(t.Context(), simAddr(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Write(states)
+		time.Sleep(2 * time.Minute) // probes, gossip and push/pulls
+		conn.Close()
+		select {
+		case p := <-outside.Packets():
+			t.Errorf("a packet was sent: %x", p.Data)
+		case <-outside.Streams():
+			t.Error("a stream was opened")
+		default:
+		}
+		if n := c.members[0].NumMembers(); n != 2 {
+			t.Errorf("%d members, want 2", n)
+		}
+	})
+}

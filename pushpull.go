@@ -25,14 +25,14 @@ type remoteState struct {
 // Compat: the reference replies first and judges then, so that who joins takes
 // a refusal for success.
 func (m *Memberlist) servePushPull(in *input, r *wire.StreamReader) error {
-	defer m.streams.pushPulls.Add(-1)
-	if m.streams.pushPulls.Add(1) > maxPushPulls {
-		return fmt.Errorf("%w: %d push/pulls are being served", ErrBusy, maxPushPulls)
-	}
 	remote, err := m.readState(in, r)
 	if err != nil {
 		_ = m.answerError(in, err)
 		return err
+	}
+	defer m.streams.pushPulls.Add(-1)
+	if m.streams.pushPulls.Add(1) > maxPushPulls {
+		return fmt.Errorf("%w: %d push/pulls are being answered", ErrBusy, maxPushPulls)
 	}
 	if err := m.judge(&remote); err != nil {
 		_ = m.answerError(in, err)

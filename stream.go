@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,12 +21,17 @@ import (
 // Limits of inbound streams, all together.
 const (
 	// maxInboundStreams is how many streams that peers opened are served at
-	// once. One more is closed unread.
+	// once. One more takes the place of the oldest, if that is slow, or else is
+	// closed unread.
 	maxInboundStreams = 512
 
 	// maxSourceStreams is how many of them may come from one IP address, so that
 	// nobody alone can keep the others out. Members behind one address share it.
 	maxSourceStreams = 128
+
+	// slowStream is after what time a stream is slow, and gives way to another
+	// when there are too many.
+	slowStream = time.Second
 
 	// maxPushPulls is how many push/pull exchanges that peers began are served
 	// at once.
@@ -39,16 +45,23 @@ const (
 // streamSet knows the open streams, so that Shutdown can close them, and what
 // the inbound ones take.
 type streamSet struct {
-	pushPulls atomic.Int64 // push/pulls being served
+	pushPulls atomic.Int64 // push/pulls being answered
 	bytes     atomic.Int64 // memory of streams being read
 
 	mu struct {
 		sync.Mutex
 		closed   bool
 		open     map[net.Conn]struct{}
-		inbound  int                // streams being served
-		bySource map[netip.Addr]int // those of them from one address
+		inbound  []*inboundStream   // being served, the oldest first
+		bySource map[netip.Addr]int // how many of them are from one address
 	}
+}
+
+// inboundStream is a stream that is being served.
+type inboundStream struct {
+	conn   net.Conn
+	source netip.Addr
+	since  time.Time
 }
 
 func newStreamSet() *streamSet {
@@ -58,26 +71,43 @@ func newStreamSet() *streamSet {
 	return s
 }
 
-// admit reports whether one more stream from a source may be served; then it
-// must be released.
-func (s *streamSet) admit(source netip.Addr) bool {
+// admit lets in one more stream from a source, which must be released, and gives
+// the slow one that it takes the place of and that is to be closed, if any. It
+// gives nil if there is no place.
+func (s *streamSet) admit(conn net.Conn, source netip.Addr, now time.Time) (admitted, evicted *inboundStream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.inbound >= maxInboundStreams || s.mu.bySource[source] >= maxSourceStreams {
-		return false
+	crowded := s.mu.bySource[source] >= maxSourceStreams
+	if crowded || len(s.mu.inbound) >= maxInboundStreams {
+		oldest := slices.IndexFunc(s.mu.inbound, func(i *inboundStream) bool { return !crowded || i.source == source })
+		evicted = s.mu.inbound[oldest]
+		if now.Sub(evicted.since) < slowStream {
+			return nil, nil
+		}
+		s.releaseLocked(evicted)
 	}
-	s.mu.inbound++
+	admitted = &inboundStream{conn, source, now}
+	s.mu.inbound = append(s.mu.inbound, admitted)
 	s.mu.bySource[source]++
-	return true
+	return admitted, evicted
 }
 
-func (s *streamSet) release(source netip.Addr) {
+func (s *streamSet) release(i *inboundStream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mu.inbound--
-	s.mu.bySource[source]--
-	if s.mu.bySource[source] == 0 {
-		delete(s.mu.bySource, source)
+	s.releaseLocked(i)
+}
+
+// releaseLocked does nothing for a stream that had to give way.
+func (s *streamSet) releaseLocked(i *inboundStream) {
+	at := slices.Index(s.mu.inbound, i)
+	if at < 0 {
+		return
+	}
+	s.mu.inbound = slices.Delete(s.mu.inbound, at, at+1)
+	s.mu.bySource[i.source]--
+	if s.mu.bySource[i.source] == 0 {
+		delete(s.mu.bySource, i.source)
 	}
 }
 
@@ -167,20 +197,25 @@ func (m *Memberlist) acceptStream(conn net.Conn) {
 		conn.Close()
 		return
 	}
-	if !m.streams.admit(source) {
+	admitted, evicted := m.streams.admit(conn, source, time.Now())
+	if admitted == nil {
 		m.drop(keyDroppedRate, "stream count", "closing stream, too many are open", conn.RemoteAddr(), nil)
 		conn.Close()
 		return
 	}
+	if evicted != nil {
+		m.drop(keyDroppedRate, "stream slow", "closing slow stream, too many are open", evicted.conn.RemoteAddr(), nil)
+		evicted.conn.Close()
+	}
 	serve := func() {
-		defer m.streams.release(source)
+		defer m.streams.release(admitted)
 		defer m.streams.remove(conn)
 		if err := m.serveStream(conn); err != nil && !errors.Is(err, io.EOF) {
 			m.drop(keyOfStreamError(err), "stream", "stream failed", conn.RemoteAddr(), err)
 		}
 	}
 	if !m.streams.add(conn) || !m.tasks.start(serve) {
-		m.streams.release(source)
+		m.streams.release(admitted)
 		m.streams.remove(conn)
 	}
 }
