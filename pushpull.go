@@ -158,16 +158,16 @@ func (m *Memberlist) readState(in *input, r *wire.StreamReader) (remoteState, er
 		return remoteState{}, err
 	}
 	remote := remoteState{join: header.Join}
-	for i := range header.Nodes {
-		var s wire.PushNodeState
-		if err := r.ReadState(&s); err != nil {
-			return remoteState{}, fmt.Errorf("read state %d of %d: %w", i+1, header.Nodes, err)
-		}
-		if s.Port == 0 {
-			s.Port = uint16(m.config.BindPort)
-		}
-		remote.states = append(remote.states, s)
+	states, err := r.ReadStates(header.Nodes)
+	if err != nil {
+		return remoteState{}, err
 	}
+	for i := range states {
+		if states[i].Port == 0 {
+			states[i].Port = uint16(m.config.BindPort)
+		}
+	}
+	remote.states = states
 	if header.UserStateLen > 0 {
 		user, err := r.ReadN(header.UserStateLen, wire.MaxUserState)
 		if err != nil {

@@ -77,12 +77,12 @@ func (c *cluster) ask(conn net.Conn) (map[string]wire.PushNodeState, error) {
 	if err := r.ReadMessage(&h); err != nil {
 		return nil, err
 	}
+	read, err := r.ReadStates(h.Nodes)
+	if err != nil {
+		return nil, err
+	}
 	states := make(map[string]wire.PushNodeState)
-	for range h.Nodes {
-		var s wire.PushNodeState
-		if err := r.ReadState(&s); err != nil {
-			return nil, err
-		}
+	for _, s := range read {
 		states[s.Name] = s
 	}
 	return states, nil

@@ -318,11 +318,11 @@ func checkPlainStream(t wire.Type, r *wire.StreamReader) error {
 			return err
 		}
 		errs = errors.Join(errs, add(&h, &pushPullShape{h.Nodes, h.UserStateLen, h.Join}))
-		for range h.Nodes {
-			var s wire.PushNodeState
-			if err := r.ReadState(&s); err != nil {
-				return err
-			}
+		states, err := r.ReadStates(h.Nodes)
+		if err != nil {
+			return err
+		}
+		for _, s := range states {
 			errs = errors.Join(errs, add(&s, &stateShape{s.Name, s.Addr, s.Port, s.Meta, s.Incarnation, s.State, s.Vsn}))
 		}
 		errs = errors.Join(errs, addRaw(h.UserStateLen, wire.MaxUserState))

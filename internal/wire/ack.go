@@ -20,10 +20,20 @@ func (m *Ack) Append(dst []byte) []byte {
 
 // Parse sets every field from body; see Ping.Parse. Payload is a view into body.
 func (m *Ack) Parse(body []byte, names *Names) error {
-	if !m.parse(body) {
+	if !m.parseCanonical(body) && !m.parse(body) {
 		return fallback("ack", body, m)
 	}
 	return nil
+}
+
+func (m *Ack) parseCanonical(b []byte) bool {
+	payload, at := bytesAt(b, keyAt(b, 0, "\x82\xa7Payload"))
+	seqNo, at := uint32At(b, keyAt(b, at, "\xa5SeqNo"))
+	if at == failed {
+		return false
+	}
+	*m = Ack{SeqNo: seqNo, Payload: payload}
+	return true
 }
 
 func (m *Ack) parse(body []byte) bool {

@@ -30,10 +30,24 @@ func (m *Alive) Append(dst []byte) []byte {
 
 // Parse sets every field from body; see Ping.Parse. Addr, Meta and Vsn are views into body.
 func (m *Alive) Parse(body []byte, names *Names) error {
-	if !m.parse(body, names) {
+	if !m.parseCanonical(body, names) && !m.parse(body, names) {
 		return fallback("alive", body, m)
 	}
 	return nil
+}
+
+func (m *Alive) parseCanonical(b []byte, names *Names) bool {
+	addr, at := bytesAt(b, keyAt(b, 0, "\x86\xa4Addr"))
+	incarnation, at := uint32At(b, keyAt(b, at, "\xabIncarnation"))
+	meta, at := bytesAt(b, keyAt(b, at, "\xa4Meta"))
+	node, at := bytesAt(b, keyAt(b, at, "\xa4Node"))
+	port, at := uint16At(b, keyAt(b, at, "\xa4Port"))
+	vsn, at := bytesAt(b, keyAt(b, at, "\xa3Vsn"))
+	if at == failed {
+		return false
+	}
+	*m = Alive{Incarnation: incarnation, Node: names.Intern(node), Addr: addr, Port: port, Meta: meta, Vsn: vsn}
+	return true
 }
 
 func (m *Alive) parse(body []byte, names *Names) bool {

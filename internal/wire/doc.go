@@ -28,7 +28,7 @@
 //	+---++---------+---------+------------+------------+--------+
 //	| 9 | msgpack {Algo, Buf}                                   |  StreamReader.Decompress, Compressor
 //	+---+----------------+-------------------+------------------+
-//	| 6 | PushPullHeader | n x PushNodeState | user state       |  StreamReader.ReadMessage, ReadState, ReadN
+//	| 6 | PushPullHeader | n x PushNodeState | user state       |  StreamReader.ReadMessage, ReadStates, ReadN
 //	+---+------------+---+-------------------+------------------+
 //	| 8 | UserHeader | user message                             |
 //	+---+------------+------------------------------------------+

@@ -26,10 +26,24 @@ func (m *Ping) Append(dst []byte) []byte {
 // ignored. SourceAddr is a view into body. The error is ErrTruncated, ErrMalformed, ErrTooDeep or ErrTooLarge; the
 // fields are zero then.
 func (m *Ping) Parse(body []byte, names *Names) error {
-	if !m.parse(body, names) {
+	if !m.parseCanonical(body, names) && !m.parse(body, names) {
 		return fallback("ping", body, m)
 	}
 	return nil
+}
+
+// parseCanonical reads a ping that says who sends it, as peers' do.
+func (m *Ping) parseCanonical(b []byte, names *Names) bool {
+	node, at := bytesAt(b, keyAt(b, 0, "\x85\xa4Node"))
+	seqNo, at := uint32At(b, keyAt(b, at, "\xa5SeqNo"))
+	addr, at := bytesAt(b, keyAt(b, at, "\xaaSourceAddr"))
+	name, at := bytesAt(b, keyAt(b, at, "\xaaSourceNode"))
+	port, at := uint16At(b, keyAt(b, at, "\xaaSourcePort"))
+	if at == failed {
+		return false
+	}
+	*m = Ping{SeqNo: seqNo, Node: names.Intern(node), SourceAddr: addr, SourcePort: port, SourceNode: names.Intern(name)}
+	return true
 }
 
 func (m *Ping) parse(body []byte, names *Names) bool {

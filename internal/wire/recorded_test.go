@@ -93,11 +93,11 @@ func (r *traffic) addStream(t testing.TB, c recorded.Capture, stream []byte) err
 		return err
 	}
 	r.bodies[kind] = append(r.bodies[kind], header.Append(nil)[1:])
-	for range header.Nodes {
-		var state PushNodeState
-		if err := s.ReadState(&state); err != nil {
-			return err
-		}
+	states, err := s.ReadStates(header.Nodes)
+	if err != nil {
+		return err
+	}
+	for _, state := range states {
 		r.states = append(r.states, state.Append(nil))
 	}
 	return nil

@@ -34,6 +34,7 @@ type StreamReader struct {
 	buf     []byte // what was read and still matters
 	pos     int    // where the unread part of buf begins
 
+	lent         bool // what was read of buf belongs to states: it is not written any more
 	opened       bool // reads the inside of a sealed frame
 	decompressed bool // reads the inside of a compress message
 }
@@ -69,21 +70,18 @@ func (s *StreamReader) ReadMessage(m Body) error {
 	return m.Parse(value, nil)
 }
 
-// ReadState reads one member's state of a push/pull into m; as ReadMessage, but m holds bytes of its own, in one allocation
-// of their size, and may be kept. Reserve is asked for that, and for m itself.
-func (s *StreamReader) ReadState(m *PushNodeState) error {
-	value, err := s.value(MaxStreamValue)
-	if err != nil {
-		return err
+// ReadStates reads the states of n members of a push/pull, 0 to MaxPushPullNodes. They may be kept, but share their memory
+// in large pieces: who keeps a part of one for long, copies that. Reserve is asked for the memory of all. An error is as in
+// ReadMessage; with it come the states that were read before.
+func (s *StreamReader) ReadStates(n int) ([]PushNodeState, error) {
+	s.lent = true
+	r := statesReader{stream: s, from: s.pos}
+	for i := range n {
+		if err := r.read(n); err != nil {
+			return r.states, errors.Join(fmt.Errorf("state %d of %d: %w", i+1, n, err), r.nameAll())
+		}
 	}
-	if err := s.ask(stateCost + len(value)); err != nil {
-		return err
-	}
-	if err := m.Parse(value, nil); err != nil {
-		return err
-	}
-	m.detach()
-	return nil
+	return r.states, r.nameAll()
 }
 
 // ReadN reads n bytes, which may be 0. They are valid until the next call. An n below 0 is ErrMalformed, one above limit
@@ -231,7 +229,16 @@ func (s *StreamReader) fill(want int) error {
 }
 
 // makeRoom moves the unread bytes to the front, if that at least halves them, or to an array of up to twice the size.
+// What is lent stays where it is, and only the unread bytes move to an array of up to twice the size.
 func (s *StreamReader) makeRoom(want int) error {
+	if s.lent {
+		size := max(min(2*cap(s.buf), want), streamBuffer)
+		if err := s.ask(size); err != nil {
+			return err
+		}
+		s.buf, s.pos = append(make([]byte, 0, size), s.unread()...), 0
+		return nil
+	}
 	if s.pos > 0 && 2*s.pos >= len(s.buf) {
 		n := copy(s.buf, s.unread())
 		s.buf, s.pos = s.buf[:n], 0

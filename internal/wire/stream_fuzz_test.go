@@ -63,10 +63,10 @@ func readStream(r io.Reader, c *Cipher) (out string, asked int) {
 			if err = s.ReadMessage(&header); err == nil {
 				err = header.Validate()
 			}
-			for i := 0; err == nil && i < header.Nodes; i++ {
-				var state PushNodeState
-				err = s.ReadState(&state)
-				out += fmt.Sprint(" ", state)
+			if err == nil {
+				var states []PushNodeState
+				states, err = s.ReadStates(header.Nodes)
+				out += fmt.Sprint(" ", states)
 			}
 			if err == nil {
 				var user []byte

@@ -55,12 +55,8 @@ func readPushPull(s *StreamReader) (states []PushNodeState, userState []byte, er
 	if err := header.Validate(); err != nil {
 		return nil, nil, err
 	}
-	for range header.Nodes {
-		var state PushNodeState
-		if err := s.ReadState(&state); err != nil {
-			return states, nil, err
-		}
-		states = append(states, state)
+	if states, err = s.ReadStates(header.Nodes); err != nil {
+		return states, nil, err
 	}
 	userState, err = s.ReadN(header.UserStateLen, MaxUserState)
 	return states, userState, err
@@ -378,41 +374,105 @@ func TestStreamBudget(t *testing.T) {
 	}
 }
 
-// A state that is kept keeps its own bytes, not the stream's.
-func TestReadStateKeepsLittle(t *testing.T) {
+// States that were read stay what they are, whatever is read after them or done with one of them.
+func TestReadStatesMayBeKept(t *testing.T) {
 	const nodes = 1000
-	in := pushPull(nodes, "")
-	s := NewStreamReader(bytes.NewReader(in), nil)
-	states, _, err := readPushPull(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range s.buf[:cap(s.buf)] {
-		s.buf[:cap(s.buf)][i] = 0xee
-	}
-	for i := range states {
-		_ = append(states[i].Addr, "overwritten"...)
-		if want := testState(i); !reflect.DeepEqual(&states[i], want) {
-			t.Fatalf("state %d: %+v, want %+v", i, states[i], want)
+	for name, wrap := range readers {
+		user := strings.Repeat("user state ", 20000)
+		states, _, err := readPushPull(NewStreamReader(wrap(strings.NewReader(string(pushPull(nodes, user)))), nil))
+		if err != nil {
+			t.Fatal(err)
 		}
-		if n := cap(states[i].Addr) + cap(states[i].Meta) + cap(states[i].Vsn); n > 64 {
-			t.Fatalf("state %d holds %d bytes", i, n)
+		for i := range states {
+			_ = append(states[i].Addr, "overwritten"...)
+			_ = append(states[i].Meta, "overwritten"...)
+			_ = append(states[i].Vsn, "overwritten"...)
+		}
+		for i := range states {
+			if want := testState(i); !reflect.DeepEqual(&states[i], want) {
+				t.Fatalf("%s: state %d: %+v, want %+v", name, i, states[i], want)
+			}
 		}
 	}
 }
 
-func TestReadStateNilAndEmpty(t *testing.T) {
-	want := []PushNodeState{{}, {Addr: []byte{}, Meta: []byte{}, Vsn: []byte{}}}
+// Whatever shape a state has, and whatever the others around it have, it is read as by itself.
+func TestReadStatesShapes(t *testing.T) {
+	long := testState(3)
+	long.Name, long.Meta = strings.Repeat("n", 300), bytes.Repeat([]byte("m"), 512)
+	huge := testState(4)
+	huge.Meta = make([]byte, MaxStreamValue-200)
+	want := []PushNodeState{*testState(1), {}, {Addr: []byte{}, Meta: []byte{}, Vsn: []byte{}}, *long, {Name: "named"}, *huge,
+		*testState(5), {Name: "negative", State: -3}, {Incarnation: 1<<32 - 1, Port: 65535, State: 200}}
 	var in []byte
 	for i := range want {
 		in = want[i].Append(in)
-	}
-	s := NewStreamReader(bytes.NewReader(in), nil)
-	for i := range want {
-		var got PushNodeState
-		if err := s.ReadState(&got); err != nil || !reflect.DeepEqual(got, want[i]) {
-			t.Errorf("%#v, %v, want %#v", got, err, want[i])
+		if i%2 == 0 {
+			in = append(in, "\x81\xa4Name\xa3odd"...)
 		}
+	}
+	for name, wrap := range readers {
+		s := NewStreamReader(wrap(bytes.NewReader(in)), nil)
+		n := len(want) + (len(want)+1)/2
+		got, err := s.ReadStates(n)
+		if err != nil || len(got) != n {
+			t.Fatalf("%s: %d states of %d, %v", name, len(got), n, err)
+		}
+		for i := range want {
+			if state := got[i+(i+1)/2]; !reflect.DeepEqual(state, want[i]) {
+				t.Errorf("%s: %.200v, want %.200v", name, state, want[i])
+			}
+			if i%2 == 0 && !reflect.DeepEqual(got[i+(i+1)/2+1], PushNodeState{Name: "odd"}) {
+				t.Errorf("%s: %+v after state %d", name, got[i+(i+1)/2+1], i)
+			}
+		}
+		more, err := s.ReadStates(3)
+		if len(more) != 0 || !errors.Is(err, ErrTruncated) {
+			t.Errorf("%s: at the end: %d states, %v", name, len(more), err)
+		}
+	}
+	cut := NewStreamReader(bytes.NewReader(in[:len(in)-10]), nil)
+	if got, err := cut.ReadStates(100); len(got) != len(want)+len(want)/2-1+1 || !errors.Is(err, ErrTruncated) || got[0].Name != want[0].Name {
+		t.Errorf("cut off: %d states, %v", len(got), err)
+	}
+	if _, err := NewStreamReader(endless(mpRaw16), nil).ReadStates(5); err == nil {
+		t.Error("what is no state is taken for one")
+	}
+	tooLarge := PushNodeState{Meta: make([]byte, MaxStreamValue)}
+	if _, err := NewStreamReader(bytes.NewReader(tooLarge.Append(nil)), nil).ReadStates(1); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("a state of more than %d bytes: %v", MaxStreamValue, err)
+	}
+}
+
+// What a peer says that it will send costs nothing before it comes.
+func TestReadStatesMemory(t *testing.T) {
+	in := pushPull(100, "")
+	asked := 0
+	s := NewStreamReader(bytes.NewReader(in), func(n int) error { asked += n; return nil })
+	if _, err := s.ReadType(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ReadMessage(new(PushPullHeader)); err != nil {
+		t.Fatal(err)
+	}
+	if states, err := s.ReadStates(MaxPushPullNodes); len(states) != 100 || !errors.Is(err, ErrTruncated) {
+		t.Fatalf("%d states, %v", len(states), err)
+	}
+	if limit := 2*(100*stateCost+2*len(in)) + 4*streamBuffer; asked > limit {
+		t.Errorf("asked for %d bytes for 100 states of %d bytes, more than %d", asked, len(in), limit)
+	}
+}
+
+// Reading states takes memory in pieces, not for each.
+func TestReadStatesAllocs(t *testing.T) {
+	in := pushPull(10000, "")
+	allocs := testing.AllocsPerRun(5, func() {
+		if _, _, err := readPushPull(NewStreamReader(bytes.NewReader(in), nil)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocs > 80 {
+		t.Errorf("%v allocations for 10000 states in %d bytes", allocs, len(in))
 	}
 }
 

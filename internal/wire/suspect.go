@@ -18,7 +18,7 @@ func (m *Suspect) Append(dst []byte) []byte {
 
 // Parse sets every field from body; see Ping.Parse.
 func (m *Suspect) Parse(body []byte, names *Names) error {
-	if !(*accusation)(m).parse(body, names) {
+	if !(*accusation)(m).parseCanonical(body, names) && !(*accusation)(m).parse(body, names) {
 		return fallback("suspect", body, m)
 	}
 	return nil
@@ -42,7 +42,7 @@ func (m *Dead) Append(dst []byte) []byte {
 
 // Parse sets every field from body; see Ping.Parse.
 func (m *Dead) Parse(body []byte, names *Names) error {
-	if !(*accusation)(m).parse(body, names) {
+	if !(*accusation)(m).parseCanonical(body, names) && !(*accusation)(m).parse(body, names) {
 		return fallback("dead", body, m)
 	}
 	return nil
@@ -60,6 +60,17 @@ func appendAccusation(dst []byte, m accusation) []byte {
 	dst = appendString(append(dst, "\xa4From"...), m.From)
 	dst = appendUint(append(dst, "\xabIncarnation"...), uint64(m.Incarnation))
 	return appendString(append(dst, "\xa4Node"...), m.Node)
+}
+
+func (m *accusation) parseCanonical(b []byte, names *Names) bool {
+	from, at := bytesAt(b, keyAt(b, 0, "\x83\xa4From"))
+	incarnation, at := uint32At(b, keyAt(b, at, "\xabIncarnation"))
+	node, at := bytesAt(b, keyAt(b, at, "\xa4Node"))
+	if at == failed {
+		return false
+	}
+	*m = accusation{Incarnation: incarnation, Node: names.Intern(node), From: names.Intern(from)}
+	return true
 }
 
 func (m *accusation) parse(body []byte, names *Names) bool {

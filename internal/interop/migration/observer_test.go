@@ -50,12 +50,12 @@ func ask(addr string, key []byte) (map[string]int, error) {
 	if err := r.ReadMessage(&h); err != nil {
 		return nil, err
 	}
+	read, err := r.ReadStates(h.Nodes)
+	if err != nil {
+		return nil, err
+	}
 	states := make(map[string]int)
-	for range h.Nodes {
-		var s wire.PushNodeState
-		if err := r.ReadState(&s); err != nil {
-			return nil, err
-		}
+	for _, s := range read {
 		states[s.Name] = s.State
 	}
 	return states, nil

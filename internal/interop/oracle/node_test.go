@@ -321,12 +321,12 @@ func readStates(r *wire.StreamReader) (table map[string]member, join bool, refus
 	if err := r.ReadMessage(&h); err != nil {
 		return nil, false, "", err
 	}
+	states, err := r.ReadStates(h.Nodes)
+	if err != nil {
+		return nil, false, "", err
+	}
 	table = make(map[string]member)
-	for range h.Nodes {
-		var s wire.PushNodeState
-		if err := r.ReadState(&s); err != nil {
-			return nil, false, "", err
-		}
+	for _, s := range states {
 		m := member{s.Name, addrText(s.Addr, s.Port), string(s.Meta), [6]byte{}, s.Incarnation, s.State}
 		copy(m.versions[:], s.Vsn)
 		if _, ok := table[s.Name]; ok {

@@ -1,0 +1,83 @@
+package wire
+
+import "encoding/binary"
+
+// The readers here take a map in the one shape that encoders of peers write, each key in its place, which is much faster
+// than to read whatever comes. Each begins at an offset of b, and returns the one behind what it read, or failed if that
+// is not there or of another shape: then the message is read in the other way. What begins at failed fails.
+
+const failed = -1
+
+// keyAt passes over a key, with its descriptor.
+func keyAt(b []byte, at int, key string) (next int) {
+	if at >= 0 && len(b)-at >= len(key) && string(b[at:at+len(key)]) == key {
+		return at + len(key)
+	}
+	return failed
+}
+
+// bytesAt reads raw bytes: a view into b, nil for nil.
+func bytesAt(b []byte, at int) (v []byte, next int) {
+	if at < 0 || at >= len(b) || b[at]-mpFixRaw >= mpNil-mpFixRaw {
+		return longBytesAt(b, at)
+	}
+	end := at + 1 + int(b[at]-mpFixRaw)
+	if end > len(b) {
+		return nil, failed
+	}
+	return b[at+1 : end : end], end
+}
+
+// longBytesAt reads nil, and raw bytes that are too many for a short form.
+func longBytesAt(b []byte, at int) (v []byte, next int) {
+	if at < 0 || at >= len(b) {
+		return nil, failed
+	}
+	if b[at] == mpNil {
+		return nil, at + 1
+	}
+	if b[at] != mpRaw16 || len(b)-at < 3 {
+		return nil, failed
+	}
+	end := at + 3 + int(binary.BigEndian.Uint16(b[at+1:]))
+	if end > len(b) {
+		return nil, failed
+	}
+	return b[at+3 : end : end], end
+}
+
+// uint32At reads an unsigned integer of at most 32 bits.
+func uint32At(b []byte, at int) (v uint32, next int) {
+	if at >= 0 && at < len(b) && b[at] < mpFixMap {
+		return uint32(b[at]), at + 1
+	}
+	return longUint32At(b, at)
+}
+
+// longUint32At reads an unsigned integer that has bytes of its own.
+func longUint32At(b []byte, at int) (v uint32, next int) {
+	switch {
+	case at < 0 || len(b)-at < 2:
+	case b[at] == mpUint8:
+		return uint32(b[at+1]), at + 2
+	case len(b)-at < 3:
+	case b[at] == mpUint16:
+		return uint32(binary.BigEndian.Uint16(b[at+1:])), at + 3
+	case len(b)-at < 5:
+	case b[at] == mpUint32:
+		return binary.BigEndian.Uint32(b[at+1:]), at + 5
+	}
+	return 0, failed
+}
+
+// uint16At reads an unsigned integer of at most 16 bits.
+func uint16At(b []byte, at int) (v uint16, next int) {
+	if len(b)-at >= 3 && at >= 0 && b[at] == mpUint16 {
+		return binary.BigEndian.Uint16(b[at+1:]), at + 3
+	}
+	long, next := uint32At(b, at)
+	if long > 1<<16-1 {
+		return 0, failed
+	}
+	return uint16(long), next
+}
