@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -119,33 +120,40 @@ func (m *Memberlist) localState(join bool) ([]byte, error) {
 		return nil, fmt.Errorf("%w: local state of the delegate has %d bytes, the limit is %d",
 			ErrMessageTooLarge, len(user), wire.MaxUserState)
 	}
-	m.mu.Lock()
-	members := m.mu.core.Members(make([]swim.Member, 0, m.mu.core.NumKnown()))
-	m.mu.Unlock()
-
-	header := wire.PushPullHeader{Nodes: len(members), UserStateLen: len(user), Join: join}
-	buf := header.Append(make([]byte, 0, 64+128*len(members)+len(user)))
-	var counts [4]int
-	for i := range members {
-		member := &members[i]
-		counts[member.State]++
-		buf = (&wire.PushNodeState{
-			Name:        member.Name,
-			Addr:        member.Addr.Addr().AsSlice(),
-			Port:        member.Addr.Port(),
-			Meta:        member.Meta,
-			Incarnation: member.Incarnation,
-			State:       int(member.State),
-			Vsn:         member.Versions[:],
-		}).Append(buf)
-	}
-	for state, n := range counts {
+	snapshot := m.snapshot(len(user))
+	// The header goes right before the states: how many there are is known only now.
+	var headerRoom [maxPushPullHeader]byte
+	header := (&wire.PushPullHeader{Nodes: snapshot.Len(), UserStateLen: len(user), Join: join}).Append(headerRoom[:0])
+	buf := snapshot.States[maxPushPullHeader-len(header):]
+	copy(buf, header)
+	for state, n := range snapshot.Counts {
 		setGauge(keyNodeInstances, float32(n),
 			withLabel(m.config.MetricLabels, "node_state", NodeStateType(state).metricName()))
 	}
 	buf = append(buf, user...)
 	setGauge(keySizeLocal, float32(len(buf)), m.config.MetricLabels)
 	return buf, nil
+}
+
+// maxPushPullHeader is room for the header of a push/pull, in bytes.
+const maxPushPullHeader = 64
+
+// stateSize is about what the state of a member takes, in bytes, besides its metadata.
+const stateSize = 96
+
+// snapshot encodes the states of all members behind room for the header, with room for more bytes after them. The core is
+// locked for a part of them at a time only.
+func (m *Memberlist) snapshot(more int) *swim.Snapshot {
+	m.mu.Lock()
+	size := maxPushPullHeader + (m.mu.core.NumKnown()+1)*stateSize + more
+	m.mu.Unlock()
+	s := &swim.Snapshot{States: make([]byte, maxPushPullHeader, size)}
+	for again := true; again; {
+		m.mu.Lock()
+		again = m.mu.core.Snapshot(s)
+		m.mu.Unlock()
+	}
+	return s
 }
 
 // readState reads the states and the user state of a push/pull.
@@ -203,12 +211,16 @@ func (m *Memberlist) judge(remote *remoteState) error {
 	return nil
 }
 
+// mergeAtOnce is how many states are merged in one turn: at most some hundred microseconds, for which acks wait.
+const mergeAtOnce = 256
+
 // mergeMembers gives the core the states that nobody refuses.
 func (m *Memberlist) mergeMembers(remote *remoteState, end func(*turn)) {
-	states := m.allowedStates(remote.states)
-	t := m.beginTurn()
-	t.core.Merge(t.now, states)
-	end(t)
+	for states := range slices.Chunk(m.allowedStates(remote.states), mergeAtOnce) {
+		t := m.beginTurn()
+		t.core.Merge(t.now, states)
+		end(t)
+	}
 }
 
 // mergeUserState gives the delegate its part of a peer's state.
@@ -278,7 +290,7 @@ func possible(v swim.Versions) bool { return v[0] > 0 && v[0] <= v[1] && v[3] <=
 func (m *Memberlist) checkVersions(remote []wire.PushNodeState) error {
 	r := versionRange{high: [2]uint8{255, 255}}
 	m.mu.Lock()
-	local := m.mu.core.Members(nil)
+	local := m.mu.core.DistinctVersions(nil)
 	m.mu.Unlock()
 	for i := range local {
 		if local[i].State == swim.StateAlive && possible(local[i].Versions) {

@@ -19,6 +19,8 @@ type Core struct {
 	room      int                 // bytes that one packet may have, SetRoom
 	offered   int                 // packets of gossip with room for user broadcasts, so far
 	chosen    []*member           // scratch of choose
+	message   []byte              // scratch of what makes a broadcast
+	slab      []byte              // where the next broadcast goes; those before it share its array
 	present   int                 // others that are alive or suspect
 	waiting   uint64              // the notice of what we said last of ourselves, until it is finished
 	leaving   bool
@@ -225,19 +227,6 @@ func (c *Core) Member(name string) (Member, bool) {
 // Self returns what the Core is known as. It is valid after Announce or Introduce.
 func (c *Core) Self() Member { return c.table.snapshot(c.self) }
 
-// Members appends all known members to dst, the dead and left included, in no
-// order. We are among them since Announce.
-func (c *Core) Members(dst []Member) []Member {
-	for _, id := range c.table.order {
-		m := c.table.at(id)
-		if m == c.self && m.Incarnation == 0 {
-			continue
-		}
-		dst = append(dst, c.table.snapshot(m))
-	}
-	return dst
-}
-
 // NumKnown is how many members are known, the dead and left included.
 func (c *Core) NumKnown() int { return c.table.len() }
 
@@ -289,10 +278,10 @@ func (c *Core) keep(s string) string {
 // changed publishes m as it now is.
 func (c *Core) changed(m *member) { c.out.Changed = append(c.out.Changed, c.table.snapshot(m)) }
 
-// broadcast queues a message about the member of a name, in place of what was
-// queued about it. So there are never more than one for each member, none
-// larger than a packet. What fits no packet is not queued: exchanges of states
-// bring it, and nobody need wait.
+// broadcast queues a copy of a message about the member of a name, in place of
+// what was queued about it. So there are never more than one for each member,
+// none larger than a packet. What fits no packet is not queued: exchanges of
+// states bring it, and nobody need wait.
 func (c *Core) broadcast(name string, message []byte, notice uint64) {
 	if len(message) > MaxBroadcast(c.room) {
 		c.drop(DropOversize)
@@ -300,8 +289,16 @@ func (c *Core) broadcast(name string, message []byte, notice uint64) {
 		c.finish(notice)
 		return
 	}
-	c.queue.Push(name, queue.Named, message, notice, c.onFinished)
+	if len(message) > cap(c.slab)-len(c.slab) {
+		c.slab = make([]byte, 0, max(slabSize, len(message)))
+	}
+	from := len(c.slab)
+	c.slab = append(c.slab, message...)
+	c.queue.Push(name, queue.Named, c.slab[from:len(c.slab):len(c.slab)], notice, c.onFinished)
 }
+
+// slabSize is how many bytes of messages are allocated at once: some 25 of them.
+const slabSize = 2048
 
 // allowed reports whether an address may be a member's, or be sent to on a
 // peer's word.

@@ -106,6 +106,9 @@ func newTable() table { return table{seed: maphash.MakeSeed()} }
 // at returns the member of an ID.
 func (t *table) at(id ID) *member { return &t.chunks[id/chunkSize][id%chunkSize] }
 
+// ids is how many IDs are in use or were: all are below.
+func (t *table) ids() ID { return ID(len(t.order) + len(t.free)) }
+
 // len is how many members are known.
 func (t *table) len() int { return len(t.order) }
 

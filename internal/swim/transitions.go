@@ -163,7 +163,8 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 	if !says.hasVersions {
 		vsn = says.vsn // as it came: zeros in their place would be refused
 	}
-	c.broadcast(m.Name, appendAlive(nil, m, vsn), notice)
+	c.message = appendAlive(c.message[:0], m, vsn)
+	c.broadcast(m.Name, c.message, notice)
 	if m == c.self {
 		c.waiting = notice // what it replaced is finished
 	}
@@ -182,7 +183,8 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 func (c *Core) refute(incarnation uint32, from string) {
 	c.self.Incarnation = nextIncarnation(max(incarnation, c.self.Incarnation))
 	c.awareness.apply(1)
-	c.broadcast(c.self.Name, appendAlive(nil, c.self, c.self.Versions[:]), 0)
+	c.message = appendAlive(c.message[:0], c.self, c.self.Versions[:])
+	c.broadcast(c.self.Name, c.message, 0)
 	c.event(Event{Kind: EventRefute, Member: c.Self(), From: strings.Clone(from)})
 }
 
@@ -285,7 +287,8 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 }
 
 func (c *Core) broadcastSuspect(m *member, from string) {
-	c.broadcast(m.Name, (&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: from}).Append(nil), 0)
+	c.message = (&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: from}).Append(c.message[:0])
+	c.broadcast(m.Name, c.message, 0)
 }
 
 // applyDead takes a declaration by from that m is dead, or by m itself that it
@@ -316,7 +319,8 @@ func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from str
 	if from == m.Name {
 		m.State = StateLeft
 	}
-	c.broadcast(m.Name, (&wire.Dead{Incarnation: incarnation, Node: m.Name, From: from}).Append(nil), notice)
+	c.message = (&wire.Dead{Incarnation: incarnation, Node: m.Name, From: from}).Append(c.message[:0])
+	c.broadcast(m.Name, c.message, notice)
 	c.out.Counts.Dead++
 	c.changed(m)
 	c.event(Event{Kind: EventLeave, Member: c.table.snapshot(m), From: strings.Clone(from)})

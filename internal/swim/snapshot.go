@@ -1,0 +1,95 @@
+package swim
+
+import "github.com/e3431adc/memberlist/internal/wire"
+
+// Snapshot is what a Core knows, as a push/pull says it. It is taken in parts, so that nobody has to wait for the whole:
+//
+//	for more := true; more; {
+//		// the Core is the caller's
+//		more = core.Snapshot(&s)
+//		// it need not be
+//	}
+//
+// It holds each member that is known throughout, as it is at some moment of that. The zero value is ready.
+type Snapshot struct {
+	States []byte             // the wire.PushNodeStates of the members, in no order; the next part is appended
+	Counts [StateLeft + 1]int // members by State
+	next   ID
+}
+
+// snapshotPart is how many members a part has: some 15 us of work.
+const snapshotPart = 256
+
+// Len is how many members the Snapshot has.
+func (s *Snapshot) Len() int {
+	n := 0
+	for _, k := range s.Counts {
+		n += k
+	}
+	return n
+}
+
+// Snapshot takes the next part of a Snapshot, and reports whether there is more. We are in it since Announce.
+func (c *Core) Snapshot(s *Snapshot) (more bool) {
+	end := min(s.next+snapshotPart, c.table.ids())
+	for ; s.next < end; s.next++ {
+		m := c.table.at(s.next)
+		if !c.shows(m) {
+			continue
+		}
+		s.Counts[m.State]++
+		s.States = (&wire.PushNodeState{
+			Name:        m.Name,
+			Addr:        m.addr.bytes(),
+			Port:        m.addr.port,
+			Meta:        m.Meta,
+			Incarnation: m.Incarnation,
+			State:       int(m.State),
+			Vsn:         m.Versions[:],
+		}).Append(s.States)
+	}
+	return s.next < c.table.ids()
+}
+
+// Members appends all known members to dst, the dead and left included, in no
+// order. We are among them since Announce.
+func (c *Core) Members(dst []Member) []Member {
+	for _, id := range c.table.order {
+		if m := c.table.at(id); c.shows(m) {
+			dst = append(dst, c.table.snapshot(m))
+		}
+	}
+	return dst
+}
+
+// DistinctVersions appends to dst one member for each of the Versions that known members have, and one more if there are
+// alive members with them and others: so it takes a look at all, but gives few.
+func (c *Core) DistinctVersions(dst []Member) []Member {
+	type use struct {
+		versions Versions
+		alive    bool
+	}
+	seen := make(map[use]struct{}, 4)
+	var last use
+	for id := range c.table.ids() {
+		m := c.table.at(id)
+		u := use{m.Versions, m.State == StateAlive}
+		if u == last && len(seen) > 0 || !c.shows(m) {
+			continue
+		}
+		last = u
+		if _, ok := seen[u]; !ok {
+			seen[u] = struct{}{}
+			dst = append(dst, c.table.snapshot(m))
+		}
+	}
+	return dst
+}
+
+// shows reports whether m is to be told of: it is known, and is not ourselves before Announce.
+func (c *Core) shows(m *member) bool {
+	if m == c.self {
+		return m.Incarnation != 0
+	}
+	return m.Name != ""
+}

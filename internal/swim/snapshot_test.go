@@ -1,0 +1,114 @@
+package swim
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// snapshotOf takes a Snapshot, with something done between the parts, and reads it.
+func snapshotOf(n *node, between func()) (map[string]wire.PushNodeState, *Snapshot) {
+	n.t.Helper()
+	var s Snapshot
+	for n.Core.Snapshot(&s) {
+		between()
+	}
+	states, err := wire.NewStreamReader(bytes.NewReader(s.States), nil).ReadStates(s.Len())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	byName := make(map[string]wire.PushNodeState)
+	for _, state := range states {
+		if _, twice := byName[state.Name]; twice {
+			n.t.Errorf("%s is in it twice", state.Name)
+		}
+		byName[state.Name] = state
+	}
+	return byName, &s
+}
+
+// TestSnapshotSaysWhatIsKnown of every member, of whatever state, and of ourselves once we are announced.
+func TestSnapshotSaysWhatIsKnown(t *testing.T) {
+	n := newNode(t, nil).meet(4)
+	a := aliveOf(5, 7)
+	a.Meta, a.Addr = []byte("meta"), bytes.Repeat([]byte{0x20, 0x01}, 8)
+	n.alive(a)
+	n.suspect(2, 1, "m1")
+	n.dead(3, 1, "m1")
+	n.dead(4, 1, "m4")
+	states, s := snapshotOf(n, func() {})
+	if s.Counts != [...]int{3, 1, 1, 1} || len(states) != 6 {
+		t.Errorf("counts %v, %d states", s.Counts, len(states))
+	}
+	for _, m := range n.Members(nil) {
+		got := states[m.Name]
+		if got.State != int(m.State) || got.Incarnation != m.Incarnation || !bytes.Equal(got.Meta, m.Meta) ||
+			(got.Meta == nil) != (m.Meta == nil) || got.Port != m.Addr.Port() ||
+			!bytes.Equal(got.Addr, m.Addr.Addr().AsSlice()) || !bytes.Equal(got.Vsn, m.Versions[:]) {
+			t.Errorf("%+v is said to be %+v", m, got)
+		}
+	}
+
+	unknown := New(testConfig())
+	unknown.Introduce(memberAddr(0), nil, testVersions)
+	var none Snapshot
+	if more := unknown.Snapshot(&none); more || none.Len() != 0 || len(none.States) != 0 {
+		t.Errorf("before Announce it has %d states", none.Len())
+	}
+}
+
+// TestSnapshotInParts: whoever is known all the time is in it once, though others come and are forgotten meanwhile.
+func TestSnapshotInParts(t *testing.T) {
+	const members = 3*snapshotPart + 10
+	n := newNode(t, func(c *Config) { c.GossipToTheDeadTime = time.Second }).meet(members)
+	for i := 1; i <= members; i += 10 {
+		n.dead(i, 1, "m2")
+	}
+	n.after(time.Minute)
+	parts := 0
+	states, _ := snapshotOf(n, func() {
+		if parts++; parts == 1 {
+			n.forgetGone(n.now)
+		}
+		for i := range 20 {
+			n.alive(aliveOf(members+20*parts+i, 1))
+		}
+	})
+	if parts < 3 {
+		t.Errorf("taken in %d parts", parts)
+	}
+	for i := 2; i <= members; i++ {
+		if _, ok := states[memberName(i)]; !ok && i%10 != 1 {
+			t.Errorf("%s is missing", memberName(i))
+		}
+	}
+}
+
+// TestDistinctVersions: all that a check of versions must see, and not each member.
+func TestDistinctVersions(t *testing.T) {
+	n := newNode(t, nil).meet(300)
+	odd := aliveOf(301, 1)
+	odd.Vsn = []byte{1, 4, 4, 0, 0, 0}
+	n.alive(odd)
+	n.dead(7, 1, "m1")
+	n.dead(9, 1, "m1")
+	type use struct {
+		versions Versions
+		alive    bool
+	}
+	var got []use
+	for _, m := range n.DistinctVersions(nil) {
+		got = append(got, use{m.Versions, m.State == StateAlive})
+	}
+	for _, want := range []use{{testVersions, true}, {testVersions, false}, {Versions{1, 4, 4}, true}} {
+		if !slices.Contains(got, want) {
+			t.Errorf("%v is not among %v", want, got)
+		}
+	}
+	if len(got) != 3 {
+		t.Errorf("%d are given for 3 that differ: %v", len(got), got)
+	}
+}
