@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"bytes"
+	"iter"
 	"sync/atomic"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -64,18 +65,29 @@ func (d *directory) grow() {
 // caller's.
 func (d *directory) members() []*Node {
 	nodes := make([]*Node, 0, d.count.Load())
-	chunks := d.chunks.Load()
-	if chunks == nil {
-		return nodes
-	}
-	for _, chunk := range *chunks {
-		for i := range chunk {
-			if n := chunk[i].Load(); present(n) == 1 {
-				nodes = append(nodes, n)
-			}
+	for n := range d.all() {
+		if present(n) == 1 {
+			nodes = append(nodes, n)
 		}
 	}
 	return nodes
+}
+
+// all iterates over the Nodes of all members that are known.
+func (d *directory) all() iter.Seq[*Node] {
+	return func(yield func(*Node) bool) {
+		chunks := d.chunks.Load()
+		if chunks == nil {
+			return
+		}
+		for _, chunk := range *chunks {
+			for i := range chunk {
+				if n := chunk[i].Load(); n != nil && !yield(n) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // node returns the published Node of a member if it says the same as m, and

@@ -80,7 +80,9 @@ func (m *Memberlist) finishTurn(t *turn) (events bool) {
 	}
 	for _, id := range out.Forgotten {
 		m.directory.forget(id)
+		*m.contactsOfLocked(id) = contacts{}
 	}
+	m.watchLocked(t.now, out.Events)
 	events = m.queueEventsLocked(out.Events)
 	for _, notice := range out.Finished {
 		if done := m.mu.notices[notice]; done != nil {
@@ -207,7 +209,7 @@ func (m *Memberlist) userBroadcasts(room int) [][]byte {
 	for _, b := range broadcasts {
 		cost := wire.CompoundPartOverhead + userMessageOverhead + len(b)
 		if cost > room {
-			incrCounter(keyDroppedOversize, 1, m.config.MetricLabels)
+			m.add(keyDroppedOversize, 1)
 			m.log.limited("oversize broadcast", slog.LevelWarn, "delegate gave broadcasts that do not fit the packet; dropped",
 				slog.Int("bytes", len(b)), slog.Int("room", room))
 			continue
@@ -305,7 +307,7 @@ func (m *Memberlist) count(out *swim.Output) {
 	labels := m.config.MetricLabels
 	c := &out.Counts
 	for _, n := range []struct {
-		key []string
+		key counter
 		n   int
 	}{
 		{keyMsgAlive, c.Alive},
@@ -319,7 +321,7 @@ func (m *Memberlist) count(out *swim.Output) {
 		{keyDroppedOversize, c.Drops[swim.DropOversize]},
 	} {
 		if n.n > 0 {
-			incrCounter(n.key, float32(n.n), labels)
+			m.add(n.key, n.n)
 		}
 	}
 	if c.Drops[swim.DropVersions] > 0 {

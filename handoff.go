@@ -104,6 +104,13 @@ func (h *handoff) accepted() uint64 {
 	return h.mu.put
 }
 
+// waiting is how many messages have been put and not taken.
+func (h *handoff) waiting() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.mu.len
+}
+
 // done tells that the message taken last has been handled.
 func (h *handoff) done() {
 	h.mu.Lock()

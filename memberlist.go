@@ -37,24 +37,28 @@ type Memberlist struct {
 	tasks       *tasks
 
 	// Atomics and channels, and what has a lock of its own.
-	directory      directory
-	ping           atomic.Pointer[PingDelegate] // to nil: none
-	told           atomic.Uint64                // how many events delegates have been told
-	health         atomic.Int64
-	reportedHealth atomic.Int64
-	wake           chan struct{} // one slot: the timer is to be set anew
-	eventsReady    chan struct{} // one slot: there are events to deliver
-	gossipTurns    chan *turn    // one slot: packets that the delegate may add to
-	eventToken     chan struct{} // one slot: held while delegates hear of events
-	pushPullToken  chan struct{} // one slot: held during a push/pull that we begin, but for joins
-	seedToken      chan struct{} // one slot: held while seeds are tried
-	reconnectSlots chan struct{} // maxReconnects slots, each held while a lost member is tried
-	seeds          seedList
-	membership     *handoff // alive, suspect and dead messages
-	userMessages   *handoff
-	streams        *streamSet
-	turns          sync.Pool // of *turn
-	packers        sync.Pool // of *packer
+	directory       directory
+	ping            atomic.Pointer[PingDelegate] // to nil: none
+	told            atomic.Uint64                // how many events delegates have been told
+	health          atomic.Int64
+	reportedHealth  atomic.Int64
+	counters        [numCounters]atomic.Uint64 // add
+	packetsSent     atomic.Uint64
+	packetsReceived atomic.Uint64
+	wake            chan struct{} // one slot: the timer is to be set anew
+	eventsReady     chan struct{} // one slot: there are events to deliver
+	gossipTurns     chan *turn    // one slot: packets that the delegate may add to
+	eventToken      chan struct{} // one slot: held while delegates hear of events
+	pushPullToken   chan struct{} // one slot: held during a push/pull that we begin, but for joins
+	seedToken       chan struct{} // one slot: held while seeds are tried
+	reconnectSlots  chan struct{} // maxReconnects slots, each held while a lost member is tried
+	seeds           seedList
+	membership      *handoff // alive, suspect and dead messages
+	userMessages    *handoff
+	streams         *streamSet
+	synced          chan struct{} // closed when states were first exchanged
+	turns           sync.Pool     // of *turn
+	packers         sync.Pool     // of *packer
 
 	// Guarded by the one mutex, which is held for memory work only.
 	mu struct {
@@ -67,6 +71,12 @@ type Memberlist struct {
 		lastNotice   uint64
 		notices      map[uint64]chan struct{}        // closed when a broadcast has been sent
 		pings        map[uint32]chan swim.PingResult // with room for the one result
+		contacts     []contacts                      // by the core's IDs
+		changed      time.Time                       // when the view last did
+
+		subscriptions  []*Subscription
+		unsubscribable bool
+		eventsLost     uint64 // by all subscriptions
 	}
 }
 
@@ -132,6 +142,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 		reconnectSlots: make(chan struct{}, maxReconnects),
 		membership:     newHandoff(config.HandoffQueueDepth),
 		userMessages:   newHandoff(config.HandoffQueueDepth),
+		synced:         make(chan struct{}),
 		streams:        newStreamSet(),
 	}
 	header, err := wire.AppendLabel(nil, config.Label)
@@ -468,6 +479,7 @@ func (m *Memberlist) stop() {
 			m.log.error("failed to shut down the transport", errAttr(err))
 		}
 		m.streams.closeAll()
+		m.closeSubscriptions()
 	}
 	m.tasks.wait()
 }

@@ -1,19 +1,58 @@
 package memberlist
 
-// The keys of all metrics, so that none is built anew each time. They are only read: the metrics library copies a key
-// before it adds anything to it, since these have no spare capacity.
-var (
-	keyUDPSent         = []string{"memberlist", "udp", "sent"}     // counter, bytes
-	keyUDPReceived     = []string{"memberlist", "udp", "received"} // counter, bytes
-	keyTCPAccept       = []string{"memberlist", "tcp", "accept"}
-	keyTCPConnect      = []string{"memberlist", "tcp", "connect"}
-	keyTCPSent         = []string{"memberlist", "tcp", "sent"} // counter, bytes
-	keyMsgAlive        = []string{"memberlist", "msg", "alive"}
-	keyMsgSuspect      = []string{"memberlist", "msg", "suspect"}
-	keyMsgDead         = []string{"memberlist", "msg", "dead"}
-	keyDegradedProbe   = []string{"memberlist", "degraded", "probe"}
-	keyDegradedTimeout = []string{"memberlist", "degraded", "timeout"}
+// counter is one of the metrics that only grow. Each is part of Stats too: Memberlist.add counts both.
+type counter uint8
 
+// The counters.
+const (
+	keyUDPSent     counter = iota // bytes
+	keyUDPReceived                // bytes
+	keyTCPAccept
+	keyTCPConnect
+	keyTCPSent // bytes
+	keyMsgAlive
+	keyMsgSuspect
+	keyMsgDead
+	keyDegradedProbe
+	keyDegradedTimeout
+
+	// What arrived, or should have been sent, and was dropped. The reference has none of them.
+	keyDroppedLabel     // another cluster's label, or none
+	keyDroppedDecrypt   // no key opens it, or it is in plain text
+	keyDroppedChecksum  // damaged on the way
+	keyDroppedDecode    // not a message that can be read
+	keyDroppedCIDR      // from outside Config.CIDRsAllowed
+	keyDroppedQueueFull // Config.HandoffQueueDepth messages waited
+	keyDroppedOversize  // above a limit of size, nesting or count
+	keyDroppedRate      // too many at once, as of streams
+
+	numCounters
+)
+
+// counterKeys are the keys of the counters, and those below of all other metrics, so that none is built anew each time.
+// They are only read: the metrics library copies a key before it adds anything to it, since these have no spare capacity.
+var counterKeys = [numCounters][]string{
+	keyUDPSent:          {"memberlist", "udp", "sent"},
+	keyUDPReceived:      {"memberlist", "udp", "received"},
+	keyTCPAccept:        {"memberlist", "tcp", "accept"},
+	keyTCPConnect:       {"memberlist", "tcp", "connect"},
+	keyTCPSent:          {"memberlist", "tcp", "sent"},
+	keyMsgAlive:         {"memberlist", "msg", "alive"},
+	keyMsgSuspect:       {"memberlist", "msg", "suspect"},
+	keyMsgDead:          {"memberlist", "msg", "dead"},
+	keyDegradedProbe:    {"memberlist", "degraded", "probe"},
+	keyDegradedTimeout:  {"memberlist", "degraded", "timeout"},
+	keyDroppedLabel:     {"memberlist", "dropped", "label"},
+	keyDroppedDecrypt:   {"memberlist", "dropped", "decrypt"},
+	keyDroppedChecksum:  {"memberlist", "dropped", "checksum"},
+	keyDroppedDecode:    {"memberlist", "dropped", "decode"},
+	keyDroppedCIDR:      {"memberlist", "dropped", "cidr"},
+	keyDroppedQueueFull: {"memberlist", "dropped", "queue_full"},
+	keyDroppedOversize:  {"memberlist", "dropped", "oversize"},
+	keyDroppedRate:      {"memberlist", "dropped", "rate"},
+}
+
+var (
 	keyHealthScore   = []string{"memberlist", "health", "score"}   // gauge
 	keyNodeInstances = []string{"memberlist", "node", "instances"} // gauge, label node_state
 	keyIsolated      = []string{"memberlist", "isolated"}          // gauge, 1 or 0; the reference has none
@@ -24,18 +63,6 @@ var (
 	keyProbeNode       = []string{"memberlist", "probeNode"}           // sample, ms
 	keyGossip          = []string{"memberlist", "gossip"}              // sample, ms
 	keyPushPullNode    = []string{"memberlist", "pushPullNode"}        // sample, ms
-)
-
-// The counters of what arrived, or should have been sent, and was dropped. The reference has none of them.
-var (
-	keyDroppedLabel     = []string{"memberlist", "dropped", "label"}      // another cluster's label, or none
-	keyDroppedDecrypt   = []string{"memberlist", "dropped", "decrypt"}    // no key opens it, or it is in plain text
-	keyDroppedChecksum  = []string{"memberlist", "dropped", "checksum"}   // damaged on the way
-	keyDroppedDecode    = []string{"memberlist", "dropped", "decode"}     // not a message that can be read
-	keyDroppedCIDR      = []string{"memberlist", "dropped", "cidr"}       // from outside Config.CIDRsAllowed
-	keyDroppedQueueFull = []string{"memberlist", "dropped", "queue_full"} // Config.HandoffQueueDepth messages waited
-	keyDroppedOversize  = []string{"memberlist", "dropped", "oversize"}   // above a limit of size, nesting or count
-	keyDroppedRate      = []string{"memberlist", "dropped", "rate"}       // too many at once, as of streams
 )
 
 // withLabel gives labels and one more, in a slice of its own.

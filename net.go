@@ -67,7 +67,8 @@ func (m *Memberlist) packetLoop() {
 // it cannot accept it drops, counts, and now and then logs.
 func (r *receiver) receive(p *Packet) {
 	m := r.m
-	incrCounter(keyUDPReceived, float32(len(p.Buf)), m.config.MetricLabels)
+	m.packetsReceived.Add(1)
+	m.add(keyUDPReceived, len(p.Buf))
 	r.from, r.at = senderOf(p.From), p.Timestamp
 	if !m.senderAllowed(r.from.AddrPort.Addr()) {
 		m.drop(keyDroppedCIDR, "packet cidr", "dropping packet from outside of the allowed networks", p.From, nil)
@@ -335,8 +336,8 @@ func (m *Memberlist) notifyMessage(message []byte) {
 }
 
 // drop counts what was dropped, and now and then logs why.
-func (m *Memberlist) drop(key []string, id, message string, from net.Addr, err error) {
-	incrCounter(key, 1, m.config.MetricLabels)
+func (m *Memberlist) drop(key counter, id, message string, from net.Addr, err error) {
+	m.add(key, 1)
 	addr := "<unknown address>"
 	if from != nil {
 		addr = from.String()
@@ -348,7 +349,7 @@ func (m *Memberlist) drop(key []string, id, message string, from net.Addr, err e
 	m.log.limited(id, slog.LevelWarn, message, attrs...)
 }
 
-func (m *Memberlist) dropFrom(key []string, id, message string, from swim.Endpoint, err error) {
+func (m *Memberlist) dropFrom(key counter, id, message string, from swim.Endpoint, err error) {
 	m.drop(key, id, message, textAddr(addressText(from)), err)
 }
 
@@ -359,7 +360,7 @@ func (a textAddr) Network() string { return "" }
 func (a textAddr) String() string  { return string(a) }
 
 // keyOfUnpackError is the metric for what could not be unpacked.
-func keyOfUnpackError(err error) []string {
+func keyOfUnpackError(err error) counter {
 	switch {
 	case errors.Is(err, wire.ErrChecksum):
 		return keyDroppedChecksum

@@ -415,7 +415,7 @@ func (t *NetTransport) readLoop(socket interface {
 		}
 		failures.reset()
 		if n == 0 {
-			incrCounter(keyDroppedDecode, 1, t.labels)
+			incrCounter(counterKeys[keyDroppedDecode], 1, t.labels)
 			t.log.limited("empty packet", slog.LevelError, "UDP packet is empty", slog.String("from", from.String()))
 			continue
 		}

@@ -111,7 +111,7 @@ func (m *Memberlist) writePayload(p *packer, to swim.Endpoint, payload []byte, c
 	}
 	p.packet = packet
 	if len(packet) > m.config.UDPBufferSize {
-		incrCounter(keyDroppedOversize, 1, m.config.MetricLabels)
+		m.add(keyDroppedOversize, 1)
 		return fmt.Errorf("%w: a packet of %d bytes, the limit is %d", ErrMessageTooLarge, len(packet), m.config.UDPBufferSize)
 	}
 	return m.write(to, p.packet)
@@ -133,7 +133,8 @@ func newNonce() *[wire.NonceSize]byte {
 // write hands a packet to the transport. Only a transport of ours is known not
 // to keep it; others get a copy.
 func (m *Memberlist) write(to swim.Endpoint, packet []byte) error {
-	incrCounter(keyUDPSent, float32(len(packet)), m.config.MetricLabels)
+	m.packetsSent.Add(1)
+	m.add(keyUDPSent, len(packet))
 	if m.udp != nil && to.AddrPort.IsValid() {
 		_, err := m.udp.writeToAddrPort(packet, to.AddrPort)
 		return err

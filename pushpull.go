@@ -47,6 +47,7 @@ func (m *Memberlist) servePushPull(in *input, r *wire.StreamReader) error {
 	if err := m.writeStream(in.conn, in.label.text, nil, state); err != nil {
 		return err
 	}
+	m.exchanged()
 	m.awaitEvents()
 	m.mergeUserState(&remote)
 	return nil
@@ -60,7 +61,9 @@ func (m *Memberlist) pushPullWith(member swim.Member) {
 	default:
 		return // the last one is still under way
 	}
-	if err := m.pushPull(context.Background(), addressOfMember(&member), exchangePeriodic); err != nil {
+	err := m.pushPull(context.Background(), addressOfMember(&member), exchangePeriodic)
+	m.noteStream(&member, err)
+	if err != nil {
 		m.log.limited("push/pull", slog.LevelError, "push/pull failed", slog.String("node", member.Name), errAttr(err))
 	}
 }
@@ -102,6 +105,7 @@ func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind
 		return err
 	}
 	m.mergeMembers(&remote, m.endTurnAndDeliver)
+	m.exchanged()
 	m.mergeUserState(&remote)
 	return nil
 }

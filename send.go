@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"time"
 
@@ -74,6 +75,10 @@ func (m *Memberlist) sendUserPacket(to swim.Endpoint, msg []byte) error {
 	m.mu.Lock()
 	checksum := m.mu.core.ReadsChecksums(to)
 	m.mu.Unlock()
+	if len(msg)+userMessageOverhead > wire.MaxPacket { // receivers cut off what expands to more
+		m.add(keyDroppedOversize, 1)
+		return fmt.Errorf("%w: %d bytes, the limit of a packet is %d", ErrMessageTooLarge, len(msg), wire.MaxPacket-userMessageOverhead)
+	}
 	p := m.packers.Get().(*packer)
 	defer m.packers.Put(p)
 	p.user = append(append(p.user[:0], byte(wire.TypeUser)), msg...)

@@ -133,6 +133,13 @@ func (s *streamSet) remove(conn net.Conn) {
 	conn.Close()
 }
 
+// numOpen is how many streams are open.
+func (s *streamSet) numOpen() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mu.open)
+}
+
 // closeAll closes all streams, and those yet to come.
 func (s *streamSet) closeAll() {
 	s.mu.Lock()
@@ -190,7 +197,7 @@ func (m *Memberlist) streamLoop() {
 // acceptStream serves a stream on a goroutine of its own, which ends by
 // Config.TCPTimeout unless a delegate takes longer.
 func (m *Memberlist) acceptStream(conn net.Conn) {
-	incrCounter(keyTCPAccept, 1, m.config.MetricLabels)
+	m.add(keyTCPAccept, 1)
 	source := senderOf(conn.RemoteAddr()).AddrPort.Addr()
 	if !m.senderAllowed(source) {
 		m.drop(keyDroppedCIDR, "stream cidr", "closing stream from outside of the allowed networks", conn.RemoteAddr(), nil)
@@ -221,7 +228,7 @@ func (m *Memberlist) acceptStream(conn net.Conn) {
 }
 
 // keyOfStreamError is the metric for a stream that could not be served.
-func keyOfStreamError(err error) []string {
+func keyOfStreamError(err error) counter {
 	switch {
 	case errors.Is(err, ErrLabelMismatch), errors.Is(err, wire.ErrLabel):
 		return keyDroppedLabel
@@ -389,7 +396,7 @@ func (m *Memberlist) writeStream(conn net.Conn, label string, header, message []
 	} else {
 		out = append(out, message...)
 	}
-	incrCounter(keyTCPSent, float32(len(out)), m.config.MetricLabels)
+	m.add(keyTCPSent, len(out))
 	_, err := conn.Write(out)
 	return err
 }
@@ -412,7 +419,7 @@ func (m *Memberlist) exchange(ctx context.Context, to Address, deadline time.Tim
 	}
 	defer m.streams.remove(conn)
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	incrCounter(keyTCPConnect, 1, m.config.MetricLabels)
+	m.add(keyTCPConnect, 1)
 	if err := conn.SetDeadline(deadline); err != nil {
 		return m.endedOr(ctx, err)
 	}
@@ -583,7 +590,9 @@ func (m *Memberlist) probeOnStream(s swim.Stream) {
 	if m.streamPingDisabled(s.To.Name) {
 		return
 	}
-	if err := m.streamPing(s.To, s.Seq, s.Deadline); err != nil {
+	err := m.streamPing(s.To, s.Seq, s.Deadline)
+	m.noteStream(&s.To, err)
+	if err != nil {
 		m.log.limited("stream ping", slog.LevelDebug, "ping on a stream failed", slog.String("node", s.To.Name), errAttr(err))
 		return
 	}

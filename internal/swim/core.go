@@ -233,6 +233,9 @@ func (c *Core) NumKnown() int { return c.table.len() }
 // NumQueued is how many broadcasts wait to be sent.
 func (c *Core) NumQueued() int { return c.queue.Len() }
 
+// QueuedBytes is how many bytes they have.
+func (c *Core) QueuedBytes() int { return c.queue.Bytes() }
+
 // NumTimers is how many deadlines are set.
 func (c *Core) NumTimers() int { return len(c.deadlines.heap) }
 

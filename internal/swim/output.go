@@ -77,6 +77,8 @@ const (
 	EventMoved                         // Member, gone before, took the place of Other, at another address
 	EventIsolated                      // we lost sight of all others, or of most in quick succession; Count are lost
 	EventWhole                         // that has ended; Count are still lost
+	EventRecover                       // Member, suspected before, has refuted that
+	EventUnanswered                    // Member did not answer our ping in time; others are asked, and a stream
 )
 
 // Event is one thing that happened, in order.

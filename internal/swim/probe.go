@@ -151,6 +151,7 @@ func (c *Core) probeIndirectly() {
 	c.deadlines.stop(p.timeout)
 	p.indirect = true
 	m := p.target
+	c.event(Event{Kind: EventUnanswered, Member: c.table.snapshot(m)})
 	helpers := c.choose(c.cfg.IndirectChecks, func(h *member) bool {
 		return h != c.self && h != m && h.State == StateAlive
 	})

@@ -430,3 +430,29 @@ func TestUserPing(t *testing.T) {
 		t.Errorf("results %v, %d pings left", got, len(n.pings))
 	}
 }
+
+// TestUnansweredPingIsTold: that a member did not answer a direct ping in time
+// is an event, whoever else reaches it; an answer in time is none of those.
+func TestUnansweredPingIsTold(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		after time.Duration
+		want  []EventKind
+	}{
+		{"in time", 100 * time.Millisecond, []EventKind{EventPingComplete}},
+		{"late, or through others", 700 * time.Millisecond, []EventKind{EventUnanswered}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := newNode(t, nil).meet(3)
+			n.beginProbe(n.now, n.table.named("m1"))
+			seq := n.take().Packets[0].Ping
+			n.after(tt.after)
+			n.Tick(n.now)
+			n.Step(n.now, Endpoint{AddrPort: memberAddr(1)}, &wire.Ack{SeqNo: seq})
+			events := n.take().Events
+			if got := kinds(events); !slices.Equal(got, tt.want) || events[0].Member.Name != "m1" {
+				t.Errorf("events %v, want %v", got, tt.want)
+			}
+		})
+	}
+}

@@ -170,6 +170,9 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 	}
 	c.out.Counts.Alive++
 	c.changed(m)
+	if before == StateSuspect {
+		c.event(Event{Kind: EventRecover, Member: c.table.snapshot(m)})
+	}
 	if before.Gone() {
 		c.event(Event{Kind: EventJoin, Member: c.table.snapshot(m)})
 		c.found(now, m.Name)

@@ -46,7 +46,7 @@ func TestTransitions(t *testing.T) {
 		{"same alive", alive, isAlive(5), alive, 5, "", nil},
 		{"newer alive", alive, isAlive(6), alive, 6, "alive m1@6 ", nil},
 		{"same alive does not refute", suspect, isAlive(5), suspect, 5, "", nil},
-		{"newer alive refutes", suspect, isAlive(6), alive, 6, "alive m1@6 ", nil},
+		{"newer alive refutes", suspect, isAlive(6), alive, 6, "alive m1@6 ", []EventKind{EventRecover}},
 		{"same alive does not revive", dead, isAlive(5), dead, 5, "", nil},
 		{"newer alive revives the dead", dead, isAlive(6), alive, 6, "alive m1@6 ", []EventKind{EventJoin}},
 		{"newer alive brings back who left", left, isAlive(6), alive, 6, "alive m1@6 ", []EventKind{EventJoin}},

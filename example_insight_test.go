@@ -1,0 +1,115 @@
+package memberlist_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"time"
+
+	"github.com/e3431adc/memberlist"
+)
+
+// pair gives two members of one cluster, on a network in memory.
+func pair() (a, b *memberlist.Memberlist) {
+	network := &memberlist.MockNetwork{}
+	create := func(name string) *memberlist.Memberlist {
+		config := memberlist.DefaultLANConfig()
+		config.Name = name
+		config.Transport = network.NewTransport(name)
+		config.LogOutput = io.Discard
+		config.GossipInterval = 20 * time.Millisecond // or the examples would take their time
+		m, err := memberlist.Create(config)
+		if err != nil {
+			log.Fatal(err)
+		}
+		return m
+	}
+	a, b = create("a"), create("b")
+	if _, err := b.Join([]string{a.LocalNode().Address()}); err != nil {
+		log.Fatal(err)
+	}
+	return a, b
+}
+
+// A program that must not serve before it knows the cluster waits until the view has settled.
+func ExampleMemberlist_WaitSettled() {
+	a, b := pair()
+	defer a.Shutdown()
+	defer b.Shutdown()
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := b.WaitSettled(ctx); err != nil {
+		log.Print("serving all the same: ", err)
+	}
+	fmt.Println("ready, with", b.NumMembers(), "members")
+	fmt.Println("both see the same:", a.ViewChecksum() == b.ViewChecksum())
+	// Output:
+	// ready, with 2 members
+	// both see the same: true
+}
+
+// Every known member, with what is known of it; the dead and those who left are among them.
+func ExampleMemberlist_All() {
+	a, b := pair()
+	defer a.Shutdown()
+	defer b.Shutdown()
+
+	for member := range a.All() {
+		switch {
+		case member.State != memberlist.StateAlive:
+			fmt.Println(member.Name, "is not well since", member.Since)
+		case member.Packets.Failing() && !member.Streams.Failing():
+			fmt.Println(member.Name, "answers on streams only: is UDP blocked?")
+		case member.Streams.Failing():
+			fmt.Println(member.Name, "answers packets, and no stream in", member.Streams.Failures, "attempts")
+		default:
+			fmt.Println(member.Name, "is well")
+		}
+	}
+	// Unordered output:
+	// a is well
+	// b is well
+}
+
+// A subscription tells of what happens. Its receiver may be slow: the member does not wait for it, and it is told what it
+// missed.
+func ExampleMemberlist_Subscribe() {
+	a, b := pair()
+	defer a.Shutdown()
+
+	sub := a.Subscribe(64)
+	go func() {
+		if err := b.Leave(10 * time.Second); err != nil {
+			log.Print(err)
+		}
+		b.Shutdown()
+	}()
+	for event := range sub.Events() {
+		if event.Lost > 0 {
+			fmt.Println(event.Lost, "events were lost: look at All() again")
+		}
+		if event.Kind == memberlist.EventLeave {
+			fmt.Println(event.Kind, event.Member.Name)
+			sub.Close() // ends the loop
+		}
+	}
+	// Output: leave b
+}
+
+// The numbers that go to the metrics library can be had without one.
+func ExampleMemberlist_Stats() {
+	a, b := pair()
+	defer a.Shutdown()
+	defer b.Shutdown()
+
+	stats := a.Stats()
+	fmt.Printf("%+v\n", stats.Members)
+	fmt.Println("streams accepted:", stats.StreamsAccepted)
+	fmt.Println("packets not decrypted:", stats.Dropped.Decrypt)
+	// Output:
+	// {Alive:2 Suspect:0 Dead:0 Left:0}
+	// streams accepted: 1
+	// packets not decrypted: 0
+}

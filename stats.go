@@ -1,0 +1,116 @@
+package memberlist
+
+import "github.com/e3431adc/memberlist/internal/swim"
+
+// Stats are the counts of one member at one moment. Counters begin with Create and only grow; those that are metrics too
+// have the metric's name in brackets, and its value as the sum of all that was added.
+type Stats struct {
+	Members Members // that are known, this one included [node.instances]
+	Health  int     // see Memberlist.GetHealthScore [health.score]
+
+	PacketsSent     uint64
+	PacketsReceived uint64
+	BytesSent       uint64 // in packets [udp.sent]
+	BytesReceived   uint64 // in packets [udp.received]
+
+	StreamsOpen     int    // now
+	StreamsAccepted uint64 // [tcp.accept]
+	StreamsDialed   uint64 // [tcp.connect]
+	StreamBytesSent uint64 // [tcp.sent]
+
+	Alive            uint64 // transitions of members to alive, or to a newer incarnation [msg.alive]
+	Suspected        uint64 // transitions of members to suspect [msg.suspect]
+	Died             uint64 // transitions of members to dead or left [msg.dead]
+	DegradedProbes   uint64 // probes begun with a stretched interval [degraded.probe]
+	DegradedTimeouts uint64 // suspicions that ended with fewer confirmations than wanted [degraded.timeout]
+
+	// What waits now.
+	Broadcasts         int // the protocol's own; at most one for each known member [queue.broadcasts]
+	BroadcastBytes     int // of them; each fits a packet
+	MembershipMessages int // that arrived and are not handled; at most Config.HandoffQueueDepth
+	UserMessages       int // likewise
+	Events             int // that delegates have not been told
+
+	Subscriptions int    // open now
+	EventsLost    uint64 // by all subscriptions, because their buffers were full
+
+	Dropped Drops
+}
+
+// Members counts members by state.
+type Members struct{ Alive, Suspect, Dead, Left int }
+
+// Drops counts what arrived or should have been sent, and was dropped, by reason.
+type Drops struct {
+	Label     uint64 // another cluster's label, or none [dropped.label]
+	Decrypt   uint64 // no key opens it, or it is in plain text [dropped.decrypt]
+	Checksum  uint64 // damaged on the way [dropped.checksum]
+	Decode    uint64 // not a message that can be read [dropped.decode, but for empty datagrams]
+	CIDR      uint64 // from outside Config.CIDRsAllowed [dropped.cidr]
+	QueueFull uint64 // Config.HandoffQueueDepth messages waited [dropped.queue_full]
+	Oversize  uint64 // above a limit of size, nesting or count [dropped.oversize]
+	Rate      uint64 // too many at once, as of streams [dropped.rate]
+}
+
+// Stats returns the counts as they are now. Each is exact; they are not all of one moment. It takes a time that grows
+// with the cluster, for Members.
+func (m *Memberlist) Stats() Stats {
+	n := func(c counter) uint64 { return m.counters[c].Load() }
+	s := Stats{
+		Members:          m.directory.states(),
+		Health:           m.GetHealthScore(),
+		PacketsSent:      m.packetsSent.Load(),
+		PacketsReceived:  m.packetsReceived.Load(),
+		BytesSent:        n(keyUDPSent),
+		BytesReceived:    n(keyUDPReceived),
+		StreamsOpen:      m.streams.numOpen(),
+		StreamsAccepted:  n(keyTCPAccept),
+		StreamsDialed:    n(keyTCPConnect),
+		StreamBytesSent:  n(keyTCPSent),
+		Alive:            n(keyMsgAlive),
+		Suspected:        n(keyMsgSuspect),
+		Died:             n(keyMsgDead),
+		DegradedProbes:   n(keyDegradedProbe),
+		DegradedTimeouts: n(keyDegradedTimeout),
+
+		MembershipMessages: m.membership.waiting(),
+		UserMessages:       m.userMessages.waiting(),
+
+		Dropped: Drops{
+			Label:     n(keyDroppedLabel),
+			Decrypt:   n(keyDroppedDecrypt),
+			Checksum:  n(keyDroppedChecksum),
+			Decode:    n(keyDroppedDecode),
+			CIDR:      n(keyDroppedCIDR),
+			QueueFull: n(keyDroppedQueueFull),
+			Oversize:  n(keyDroppedOversize),
+			Rate:      n(keyDroppedRate),
+		},
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s.Broadcasts, s.BroadcastBytes = m.mu.core.NumQueued(), m.mu.core.QueuedBytes()
+	s.Events = len(m.mu.deliveries)
+	s.Subscriptions, s.EventsLost = len(m.mu.subscriptions), m.mu.eventsLost
+	return s
+}
+
+// add counts, as a metric and for Stats.
+func (m *Memberlist) add(c counter, n int) {
+	m.counters[c].Add(uint64(n))
+	incrCounter(counterKeys[c], float32(n), m.config.MetricLabels)
+}
+
+// states counts the published Nodes by state.
+func (d *directory) states() Members {
+	var counts [4]int
+	for n := range d.all() {
+		counts[n.State]++
+	}
+	return Members{
+		Alive:   counts[swim.StateAlive],
+		Suspect: counts[swim.StateSuspect],
+		Dead:    counts[swim.StateDead],
+		Left:    counts[swim.StateLeft],
+	}
+}
