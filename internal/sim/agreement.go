@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -197,8 +198,9 @@ func (s *Sim) Await(atMost time.Duration) error {
 	if c == nil {
 		return s.RunUntil(deadline)
 	}
+	every := cmp.Or(s.cfg.Core.GossipInterval, time.Second)
 	for s.Now() < deadline {
-		if err := s.RunUntil(min(s.Now()+s.cfg.Core.GossipInterval, deadline)); err != nil {
+		if err := s.RunUntil(min(s.Now()+every, deadline)); err != nil {
 			return err
 		}
 		if c.wrong == 0 && s.now-c.news > int64(s.restTime()) && s.allIn() {

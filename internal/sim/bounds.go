@@ -13,7 +13,7 @@ import (
 func shortestSuspicion(c swim.Config, n int) time.Duration {
 	scale := max(1, math.Log10(max(1, float64(n))))
 	return time.Duration(float64(c.SuspicionMult)*scale*float64(c.ProbeInterval)).Truncate(time.Millisecond) -
-		time.Duration(c.SuspicionMult)*time.Millisecond // the scale is cut to thousandths of an interval
+		time.Duration(c.SuspicionMult)*c.ProbeInterval/1000 // the scale is cut to thousandths of an interval
 }
 
 // longestSuspicion is the longest time from suspect to dead with n members known.
@@ -27,8 +27,8 @@ func probeTime(c swim.Config) time.Duration {
 	return time.Duration(max(1, c.AwarenessMaxMultiplier)) * c.ProbeInterval
 }
 
-// pushPullEvery is the time between two push/pulls of a member that knows n.
-func pushPullEvery(c swim.Config, n int) time.Duration {
+// PushPullEvery is the time between two push/pulls of a member that knows n.
+func PushPullEvery(c swim.Config, n int) time.Duration {
 	steps := 1
 	for size := 32; size < n; size *= 2 {
 		steps++
@@ -65,5 +65,5 @@ func Bound(c swim.Config, n int) time.Duration {
 	}
 	exchanges := 2*int(math.Ceil(math.Log2(float64(n+1)))) + 4
 	return round + probeTime(c) + longestSuspicion(c, n) + 2*gossipTime(c, n) + c.GossipToTheDeadTime +
-		time.Duration(exchanges)*pushPullEvery(c, n) + reconnectTime(c, n)
+		time.Duration(exchanges)*PushPullEvery(c, n) + reconnectTime(c, n)
 }

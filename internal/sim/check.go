@@ -168,15 +168,31 @@ func (c *checker) gone(n *node, x int32, now entry) {
 		if !t.condemned.has(now.incarnation) && !t.farewells.has(now.incarnation) {
 			c.s.fail(n, ruleVerdict, x, fmt.Sprintf("dead at %d, where no suspicion ended", now.incarnation))
 		}
-		subject := &c.s.nodes[x]
-		if subject.up && !subject.leaving && c.s.healthy(subject) {
-			c.s.result.FalsePositives++
-			if c.s.healthy(n) {
-				c.s.result.FalsePositivesHealthy++
-			}
+		if subject := &c.s.nodes[x]; subject.up && !subject.leaving {
+			c.mistaken(n, subject, now.incarnation)
 		}
 	}
 	c.detected(n, x)
+}
+
+// mistaken counts that a node takes a member for dead that is up.
+func (c *checker) mistaken(n, subject *node, incarnation uint32) {
+	r, t, healthy := &c.s.result, &c.truths[subject.id], c.s.healthy(subject)
+	if healthy {
+		r.FalsePositives++
+		if c.s.healthy(n) {
+			r.FalsePositivesHealthy++
+		}
+	}
+	if incarnation <= t.mourned {
+		return // another did before
+	}
+	t.mourned = incarnation
+	if healthy {
+		r.FalseDeaths++
+	} else {
+		r.FalseDeathsImpaired++
+	}
 }
 
 // event checks an event against those before it.

@@ -51,8 +51,20 @@ type Config struct {
 	// Trace, if any, gets a line for each thing that happens.
 	Trace io.Writer
 
+	// Observe, if any, is told what nodes come to believe, in the order in which they do.
+	Observe func(Belief)
+
 	// Tamper breaks nodes on purpose, to test the checker.
 	Tamper Tamper
+}
+
+// Belief is what a node came to believe of a member, itself included.
+type Belief struct {
+	At     time.Duration // since the start
+	Node   int
+	Member int
+	State  swim.State
+	Meta   uint32 // how often the member changed its metadata
 }
 
 // Start says how a cluster comes about.

@@ -288,6 +288,15 @@ func (s *Sim) step(n *node, now time.Time, from swim.Endpoint, b []byte) {
 	}
 }
 
+// observe tells what a node came to believe.
+func (s *Sim) observe(n *node, changed []swim.Member) {
+	for i := range changed {
+		m := &changed[i]
+		s.cfg.Observe(Belief{At: s.Now(), Node: int(n.id), Member: int(nodeNumber(m.Name)), State: m.State,
+			Meta: binary.BigEndian.Uint32(m.Meta)})
+	}
+}
+
 // turn does what a node's core puts out.
 func (s *Sim) turn(n *node) {
 	out := &s.out
@@ -296,6 +305,9 @@ func (s *Sim) turn(n *node) {
 		s.cfg.Tamper.Out(int(n.id), n.core, s.time(n), out)
 	}
 	s.check.turn(n, out)
+	if s.cfg.Observe != nil {
+		s.observe(n, out.Changed)
+	}
 	refused := s.refused[:0]
 	for i := range out.Packets {
 		p := &out.Packets[i]

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -47,7 +48,11 @@ type Result struct {
 	FalsePositives uint64 // healthy members declared dead or taken for it, over all members
 	// FalsePositivesHealthy are those of them at members that are healthy too.
 	FalsePositivesHealthy uint64
-	Detections            []Detection
+	// FalseDeaths are how often a healthy member was taken for dead, however many others believed it.
+	FalseDeaths uint64
+	// FalseDeathsImpaired are how often a member was that is up, but under a fault or just was.
+	FalseDeathsImpaired uint64
+	Detections          []Detection
 
 	// Agreed says that when Settle returned all agreed, and had done so since AgreedAt.
 	Agreed   bool
@@ -58,9 +63,10 @@ type Result struct {
 	Violation *Violation
 }
 
-// Result returns what was measured up to now.
+// Result returns what was measured up to now; it does not change when the simulation goes on.
 func (s *Sim) Result() *Result {
 	r := s.result
+	r.Nodes, r.Detections = make([]NodeCounts, len(s.nodes)), slices.Clone(r.Detections)
 	r.Hash = s.hash
 	r.Virtual = time.Duration(s.now)
 	for i := range s.nodes {

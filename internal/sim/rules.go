@@ -75,9 +75,10 @@ type truth struct {
 	incarnation uint32
 	highest     uint32 // incarnation it ever had
 	meta        uint32
-	accused     notes // when a probe of it failed
-	condemned   notes // when a suspicion of it ended
-	farewells   notes // when it left
+	mourned     uint32 // highest incarnation at which it was taken for dead while it was up
+	accused     notes  // when a probe of it failed
+	condemned   notes  // when a suspicion of it ended
+	farewells   notes  // when it left
 }
 
 // notes tell at which incarnations of a member something happened first, and when.
