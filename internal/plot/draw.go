@@ -101,7 +101,7 @@ func (c *canvas) layout() {
 			ys = append(ys, 0)
 		}
 	}
-	c.y = newSpan(&p.Y, ys, max(2, int(c.bottom-c.top)/50))
+	c.y = newSpan(&p.Y, ys, max(2, int(c.bottom-c.top)/40))
 	c.left = pad
 	for _, t := range c.y.ticks {
 		c.left = max(c.left, float64(pad+8+charWidth*utf8.RuneCountInString(t.label)))

@@ -1,0 +1,288 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/e3431adc/memberlist"
+	"github.com/e3431adc/memberlist/internal/sim"
+	"github.com/e3431adc/memberlist/internal/swim"
+)
+
+// settings say what to simulate.
+type settings struct {
+	args []string // of the command line
+
+	members   int
+	seeds     int
+	seed      uint64
+	calm      time.Duration
+	crash     int
+	latency   time.Duration
+	jitter    time.Duration
+	shape     string
+	loss      float64 // percent
+	slow      int
+	slowFor   time.Duration
+	slowEvery time.Duration
+	workers   int
+	json      bool
+	plot      string
+
+	preset string
+	config *memberlist.Config
+}
+
+// Limits of what can be asked for.
+const (
+	maxMembers = 5000
+	maxSeeds   = 100_000
+	maxCalm    = 24 * time.Hour
+	maxLatency = 5 * time.Second
+	longest    = 10 * time.Minute // of times that follow from the interval of push/pulls
+
+	// bytesAPair is about what it takes that one member knows of another; workersMemory what all runs may take at once,
+	// unless -workers says how many there are.
+	bytesAPair    = 500
+	workersMemory = 4 << 30
+)
+
+// presets are where the knobs start from.
+var presets = map[string]func() *memberlist.Config{
+	"lan":   memberlist.DefaultLANConfig,
+	"wan":   memberlist.DefaultWANConfig,
+	"local": memberlist.DefaultLocalConfig,
+}
+
+// shapes are the distributions of the latency above its least value.
+var shapes = map[string]sim.LatencyKind{
+	"uniform":     sim.Uniform,
+	"exponential": sim.Exponential,
+	"lognormal":   sim.LogNormal,
+	"pareto":      sim.Pareto,
+}
+
+// knobs are the fields of a Config that can be set: flags of the same name in lower case.
+var knobs = []struct {
+	name  string
+	what  string
+	field func(*memberlist.Config) any // a pointer to it
+	off   bool                         // 0 has a meaning
+}{
+	{"probe-interval", "`time` between two probes", func(c *memberlist.Config) any { return &c.ProbeInterval }, false},
+	{"probe-timeout", "`time` a ping may take before others are asked", func(c *memberlist.Config) any { return &c.ProbeTimeout }, false},
+	{"indirect-checks", "`members` asked to ping who did not answer", func(c *memberlist.Config) any { return &c.IndirectChecks }, true},
+	{"suspicion-mult", "`factor` of the least time from suspect to dead", func(c *memberlist.Config) any { return &c.SuspicionMult }, false},
+	{"suspicion-max-timeout-mult", "longest such time, as a `multiple` of the least", func(c *memberlist.Config) any { return &c.SuspicionMaxTimeoutMult }, false},
+	{"awareness-max-multiplier", "`factor` by which a slow member's probes may stretch; 1: never", func(c *memberlist.Config) any { return &c.AwarenessMaxMultiplier }, false},
+	{"gossip-interval", "`time` between two rounds of gossip; 0: none but with probes", func(c *memberlist.Config) any { return &c.GossipInterval }, true},
+	{"gossip-nodes", "`members` gossiped to in a round", func(c *memberlist.Config) any { return &c.GossipNodes }, true},
+	{"gossip-to-the-dead-time", "`time` for which the dead are gossiped to and remembered", func(c *memberlist.Config) any { return &c.GossipToTheDeadTime }, false},
+	{"retransmit-mult", "`factor` of how often news is sent on", func(c *memberlist.Config) any { return &c.RetransmitMult }, false},
+	{"push-pull-interval", "`time` between two exchanges of the whole state; 0: none", func(c *memberlist.Config) any { return &c.PushPullInterval }, true},
+	{"dead-node-reclaim-time", "`time` dead until another address may take the name; 0: never", func(c *memberlist.Config) any { return &c.DeadNodeReclaimTime }, true},
+	{"reconnect-interval", "`time` after which somebody is looked for who was declared dead; 0: never", func(c *memberlist.Config) any { return &c.ReconnectInterval }, true},
+	{"reconnect-timeout", "`time` for which they are", func(c *memberlist.Config) any { return &c.ReconnectTimeout }, false},
+	{"udp-buffer-size", "most `bytes` in a packet", func(c *memberlist.Config) any { return &c.UDPBufferSize }, false},
+	{"tcp-timeout", "`time` after which an exchange over a stream is given up", func(c *memberlist.Config) any { return &c.TCPTimeout }, false},
+}
+
+// value is the text of what a pointer to a knob points to.
+func value(field any) string {
+	if d, ok := field.(*time.Duration); ok {
+		return d.String()
+	}
+	return strconv.Itoa(*field.(*int))
+}
+
+// parseFlags makes settings of the command line. What is wrong with it is written to stderr.
+func parseFlags(args []string, stderr io.Writer) (*settings, error) {
+	s := &settings{args: args}
+	flags := flag.NewFlagSet("simulate", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.IntVar(&s.members, "n", 100, fmt.Sprintf("`members` of the cluster, 3 to %d", maxMembers))
+	flags.IntVar(&s.seeds, "seeds", 50, "how many `histories` to run")
+	flags.Uint64Var(&s.seed, "seed", 0, "`number` of the first of them")
+	flags.DurationVar(&s.calm, "for", 0, "virtual `time` in which load and wrong deaths are counted; 0: a minute, or until each member has begun a push/pull")
+	flags.IntVar(&s.crash, "crash", 1, "how many `members` crash at once")
+	flags.DurationVar(&s.latency, "latency", time.Millisecond, "least one-way `latency`")
+	flags.DurationVar(&s.jitter, "jitter", time.Millisecond, "`time` that comes on top of it: up to this, or as -distribution says")
+	flags.StringVar(&s.shape, "distribution", "uniform", "`shape` of the jitter: "+strings.Join(names(shapes), ", ")+
+		" (mean, median or scale -jitter)")
+	flags.Float64Var(&s.loss, "loss", 0, "`percent` of the packets that are lost")
+	flags.IntVar(&s.slow, "slow", 0, "how many `members` are slow: now and then they handle no message for a while")
+	flags.DurationVar(&s.slowFor, "slow-for", 5*time.Second, "for what `time` they do, each time")
+	flags.DurationVar(&s.slowEvery, "slow-every", 30*time.Second, "`time` between two such beginnings")
+	flags.IntVar(&s.workers, "workers", 0, "`histories` to run at the same time; 0: one a core, if memory allows")
+	flags.BoolVar(&s.json, "json", false, "print JSON: times in seconds")
+	flags.StringVar(&s.plot, "plot", "", "write a chart of the detection times to this SVG `file`")
+	flags.StringVar(&s.preset, "preset", "lan", "`configuration` to start from: "+strings.Join(names(presets), ", "))
+	texts := make(map[string]*string)
+	for _, k := range knobs {
+		texts[k.name] = flags.String(k.name, "", k.what+" (default as -preset)")
+	}
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	err := s.configure(flags, texts)
+	if err == nil {
+		if s.calm == 0 {
+			s.calm = max(time.Minute, min(sim.PushPullEvery(s.core(), s.members), longest))
+		}
+		err = s.validate()
+	}
+	if flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "simulate: %v\nSee go run ./examples/simulate -h\n", err)
+		return nil, err
+	}
+	if s.workers == 0 {
+		fits := workersMemory / (bytesAPair * s.members * s.members)
+		s.workers = max(1, min(runtime.GOMAXPROCS(0), s.seeds, fits))
+	}
+	return s, nil
+}
+
+// names are the keys of a map in order.
+func names[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
+
+// configure makes the Config of the preset and of the knobs that are set.
+func (s *settings) configure(flags *flag.FlagSet, texts map[string]*string) error {
+	preset, ok := presets[s.preset]
+	if !ok {
+		return fmt.Errorf("-preset %s: there are %s", s.preset, strings.Join(names(presets), ", "))
+	}
+	s.config = preset()
+	s.config.Name = "simulated"
+	set := make(map[string]bool)
+	flags.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	for _, k := range knobs {
+		if !set[k.name] {
+			continue
+		}
+		if err := setKnob(k.field(s.config), *texts[k.name], k.off); err != nil {
+			return fmt.Errorf("-%s %s: %w", k.name, *texts[k.name], err)
+		}
+	}
+	if err := s.config.Validate(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// setKnob sets what a pointer to a knob points to. off says that 0 has a meaning.
+func setKnob(field any, text string, off bool) error {
+	least, positive := "at least 1", false
+	if off {
+		least = "at least 0"
+	}
+	switch field := field.(type) {
+	case *time.Duration:
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return errors.New("not a time such as 500ms or 2s")
+		}
+		*field, positive = d, d > 0
+		if !off {
+			least = "more than 0"
+		}
+		off = off && d == 0
+	case *int:
+		i, err := strconv.Atoi(text)
+		if err != nil {
+			return errors.New("not a whole number")
+		}
+		*field, positive = i, i > 0
+		off = off && i == 0
+	}
+	if !positive && !off {
+		return fmt.Errorf("must be %s", least)
+	}
+	return nil
+}
+
+// validate returns what is wrong with the rest.
+func (s *settings) validate() error {
+	for _, limit := range []struct {
+		name           string
+		value          int
+		least, most    int
+		allowedBecause string
+	}{
+		{"n", s.members, 3, maxMembers, "members"},
+		{"seeds", s.seeds, 1, maxSeeds, "histories"},
+		{"crash", s.crash, 0, s.members - 2 - s.slow, "members, as two that are not slow must be left"},
+		{"slow", s.slow, 0, s.members - 2, "members, as two that are not slow must be left"},
+		{"workers", s.workers, 0, 1024, "at the same time"},
+	} {
+		if limit.value < limit.least || limit.value > limit.most {
+			return fmt.Errorf("-%s %d: can be %d to %d %s", limit.name, limit.value, limit.least, limit.most, limit.allowedBecause)
+		}
+	}
+	for _, limit := range []struct {
+		name        string
+		value       time.Duration
+		least, most time.Duration
+	}{
+		{"for", s.calm, time.Second, maxCalm},
+		{"latency", s.latency, 0, maxLatency},
+		{"jitter", s.jitter, 0, maxLatency},
+		{"slow-for", s.slowFor, time.Millisecond, maxCalm},
+		{"slow-every", s.slowEvery, time.Millisecond, maxCalm},
+	} {
+		if limit.value < limit.least || limit.value > limit.most {
+			return fmt.Errorf("-%s %v: can be %v to %v", limit.name, limit.value, limit.least, limit.most)
+		}
+	}
+	if s.slowFor >= s.slowEvery {
+		return fmt.Errorf("-slow-for %v: must be less than -slow-every, which is %v", s.slowFor, s.slowEvery)
+	}
+	if _, ok := shapes[s.shape]; !ok {
+		return fmt.Errorf("-distribution %s: there are %s", s.shape, strings.Join(names(shapes), ", "))
+	}
+	if math.IsNaN(s.loss) || s.loss < 0 || s.loss >= 100 {
+		return fmt.Errorf("-loss %v: can be 0 to less than 100 percent", s.loss)
+	}
+	return nil
+}
+
+// core is what a Memberlist with the Config makes its core of.
+func (s *settings) core() swim.Config {
+	c := s.config
+	return swim.Config{
+		DefaultPort:             uint16(c.BindPort),
+		ProbeInterval:           c.ProbeInterval,
+		ProbeTimeout:            c.ProbeTimeout,
+		IndirectChecks:          c.IndirectChecks,
+		SuspicionMult:           c.SuspicionMult,
+		SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult,
+		AwarenessMaxMultiplier:  c.AwarenessMaxMultiplier,
+		GossipInterval:          c.GossipInterval,
+		GossipNodes:             c.GossipNodes,
+		GossipToTheDeadTime:     c.GossipToTheDeadTime,
+		RetransmitMult:          c.RetransmitMult,
+		PushPullInterval:        c.PushPullInterval,
+		DeadNodeReclaimTime:     c.DeadNodeReclaimTime,
+		ReconnectInterval:       c.ReconnectInterval,
+		ReconnectTimeout:        c.ReconnectTimeout,
+	}
+}
+
+// link is how the members' packets fare.
+func (s *settings) link() sim.Link {
+	return sim.Link{
+		Latency: sim.Latency{Kind: shapes[s.shape], Min: s.latency, Spread: s.jitter},
+		Loss:    s.loss / 100,
+	}
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"strings"
+	"time"
+)
+
+// The document for machines. Times are in seconds; null is what did not happen while it was waited for.
+type (
+	document struct {
+		Members  int                 `json:"members"`
+		Seed     uint64              `json:"seed"`  // the first
+		Seeds    int                 `json:"seeds"` // that were run to their end
+		Preset   string              `json:"preset"`
+		Config   map[string]any      `json:"config"` // every knob, by the name of its flag
+		Network  documentNetwork     `json:"network"`
+		Slow     documentSlow        `json:"slow"`
+		Crash    int                 `json:"crash"` // members at once
+		For      float64             `json:"for_s"`
+		Times    map[string]quantile `json:"times_s"`
+		Deaths   map[string]deaths   `json:"wrong_deaths"`
+		Load     map[string]rate     `json:"sent_per_member_and_second"`
+		Complete bool                `json:"complete"` // all seeds that were asked for
+	}
+	documentNetwork struct {
+		Latency      float64 `json:"latency_s"`
+		Jitter       float64 `json:"jitter_s"`
+		Distribution string  `json:"distribution"`
+		Loss         float64 `json:"loss_percent"`
+	}
+	documentSlow struct {
+		Members int     `json:"members"`
+		For     float64 `json:"for_s"`
+		Every   float64 `json:"every_s"`
+	}
+	quantile struct {
+		Count    int      `json:"count"`
+		Happened int      `json:"happened"`
+		P50      *float64 `json:"p50"`
+		P90      *float64 `json:"p90"`
+		P99      *float64 `json:"p99"`
+		Max      *float64 `json:"max"`
+	}
+	deaths struct {
+		Times uint64  `json:"times"`
+		Hours float64 `json:"member_hours"` // in which they were counted
+	}
+	rate struct {
+		Mean    float64 `json:"mean"`
+		Busiest float64 `json:"busiest"`
+	}
+)
+
+// writeJSON writes the report for machines.
+func (r *report) writeJSON(w io.Writer) error {
+	s := r.settings
+	d := document{
+		Members: s.members, Seed: s.seed, Seeds: r.seeds, Preset: s.preset, Config: make(map[string]any),
+		Network: documentNetwork{s.latency.Seconds(), s.jitter.Seconds(), s.shape, s.loss},
+		Slow:    documentSlow{s.slow, s.slowFor.Seconds(), s.slowEvery.Seconds()},
+		Crash:   s.crash, For: s.calm.Seconds(),
+		Times: make(map[string]quantile),
+		Deaths: map[string]deaths{
+			"healthy": {r.falseDeaths, r.hours},
+			"slow":    {r.slowDeaths, r.slowHours},
+		},
+		Load: map[string]rate{
+			"packets":      {r.load.packets, r.load.mostPackets},
+			"packet_bytes": {r.load.bytes, r.load.mostBytes},
+			"stream_bytes": {r.load.streamBytes, r.load.mostStreamBytes},
+		},
+		Complete: r.seeds == s.seeds,
+	}
+	for _, k := range knobs {
+		switch field := k.field(s.config).(type) {
+		case *time.Duration:
+			d.Config[jsonName(k.name)+"_s"] = field.Seconds()
+		case *int:
+			d.Config[jsonName(k.name)] = *field
+		}
+	}
+	for _, row := range r.timeRows() {
+		d.Times[row.name] = quantile{len(row.times), row.times.happened(), row.times.seconds(50), row.times.seconds(90),
+			row.times.seconds(99), row.times.seconds(100)}
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(&d)
+}
+
+// jsonName is the name of a flag as JSON has it.
+func jsonName(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
+
+// seconds is a percentile in seconds; nil if it was not reached.
+func (d spread) seconds(p float64) *float64 {
+	at := d.percentile(p)
+	if at == never {
+		return nil
+	}
+	s := at.Seconds()
+	return &s
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// reports are what some trials gave.
+func reports(t *testing.T) map[string]*report {
+	settingsOf := func(args string) *settings {
+		s, err := parseFlags(strings.Fields(args), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	ms := func(times ...int) (d []time.Duration) {
+		for _, ms := range times {
+			d = append(d, time.Duration(ms)*time.Millisecond)
+		}
+		return d
+	}
+	plain := []*trial{
+		{crashes: []crash{{ms(8100, 8200, 9000)}}, update: 600 * time.Millisecond, start: 1234 * time.Millisecond,
+			load: load{2, 90, 12345, 3, 120, 23456}},
+		{crashes: []crash{{ms(9100, 9200, 12000)}}, update: 700 * time.Millisecond, start: 1034 * time.Millisecond,
+			load: load{4, 110, 12345, 5, 110, 13456}},
+	}
+	hard := []*trial{
+		{crashes: []crash{{append(ms(101_000), never)}, {[]time.Duration{never, never}}}, update: never, start: never,
+			load: load{20, 9000, 0, 30, 12_345_678, 0}, falseDeaths: 3, slowDeaths: 77},
+	}
+	return map[string]*report{
+		"plain":    summarize(settingsOf("-n 4 -seeds 2"), plain),
+		"hard":     summarize(settingsOf("-n 5 -seeds 2 -crash 2 -slow 1 -loss 2.5 -jitter 9ms -distribution pareto -preset wan -suspicion-mult 4 -gossip-interval 0"), hard),
+		"no crash": summarize(settingsOf("-n 4 -seeds 1 -crash 0 -jitter 0"), []*trial{{update: time.Second, start: time.Minute}}),
+	}
+}
+
+func TestGoldens(t *testing.T) {
+	for name, r := range reports(t) {
+		for ext, write := range map[string]func(io.Writer) error{".txt": r.writeTable, ".json": r.writeJSON} {
+			t.Run(name+ext, func(t *testing.T) {
+				var got bytes.Buffer
+				if err := write(&got); err != nil {
+					t.Fatal(err)
+				}
+				file := filepath.Join("testdata", strings.ReplaceAll(name, " ", "-")+ext)
+				if *update {
+					if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(got.Bytes(), want) {
+					t.Errorf("not as %s; run with -update if this is right:\n%s", file, &got)
+				}
+				for line := range strings.Lines(got.String()) {
+					if len(line) > 110 && ext == ".txt" && !strings.Contains(line, "configuration") {
+						t.Errorf("a long line: %s", line)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestPercentile(t *testing.T) {
+	hundred := make(spread, 100)
+	for i := range hundred {
+		hundred[i] = time.Duration(i + 1)
+	}
+	for _, tt := range []struct {
+		d    spread
+		p    float64
+		want time.Duration
+	}{
+		{hundred, 50, 50}, {hundred, 99, 99}, {hundred, 100, 100}, {hundred, 0, 1}, {spread{7}, 1, 7}, {spread{7}, 99, 7},
+		{spread{1, 2, 3}, 50, 2}, {spread{1, never}, 50, 1}, {spread{1, never}, 51, never}, {nil, 50, never},
+	} {
+		if got := tt.d.percentile(tt.p); got != tt.want {
+			t.Errorf("%v%% of %d: %v, want %v", tt.p, len(tt.d), got, tt.want)
+		}
+	}
+	if n := (spread{1, 2, never, never}).happened(); n != 2 {
+		t.Errorf("%d happened, want 2", n)
+	}
+}
+
+// TestTimes: what members know, and forget, and whether it is waited for.
+func TestTimes(t *testing.T) {
+	k := newTimes(4)
+	k.note(0, 5)
+	k.note(0, 6) // no news
+	k.dismiss(3)
+	k.note(3, 7)
+	k.note(1, 9)
+	k.forget(1)
+	k.forget(2)
+	if k.left != 2 || k.allSince(0) != never {
+		t.Errorf("%d left, %v", k.left, k.allSince(0))
+	}
+	k.note(2, 8)
+	k.note(1, 10)
+	if got := k.eachSince(6); k.left != 0 || !slices.Equal(got, []time.Duration{0, 2, 4}) || k.allSince(6) != 4 {
+		t.Errorf("%d left, %v, %v", k.left, got, k.allSince(6))
+	}
+}
+
+// TestDistribution: a curve of many times has a bounded number of points, and ends where the last one is.
+func TestDistribution(t *testing.T) {
+	d := make(spread, 10_000)
+	for i := range d {
+		d[i] = time.Duration(i) * time.Millisecond
+	}
+	d = append(d, slices.Repeat(spread{never}, 10_000)...)
+	points := d.distribution()
+	if last := points[len(points)-1]; len(points) > most+10 || last.X != 9.999 || last.Y != 50 {
+		t.Errorf("%d points up to %v", len(points), last)
+	}
+}
+
+// TestProgressLine: the line tells how far things are, now and then, and goes away.
+func TestProgressLine(t *testing.T) {
+	var out bytes.Buffer
+	l := newLine(&out, 8)
+	l.show(0, 61)
+	l.show(1, 62) // too soon
+	l.mu.shown = time.Time{}
+	l.begin = l.begin.Add(-10 * time.Second)
+	l.show(2, 3600)
+	l.close()
+	if got, want := out.String(), "\r\x1b[K0 of 8 seeds, 1m1s simulated\r\x1b[K2 of 8 seeds, 1h0m0s simulated, about 30s left\r\x1b[K"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestWorkers: large clusters do not run side by side.
+func TestWorkers(t *testing.T) {
+	s, err := parseFlags([]string{"-n", "5000"}, io.Discard)
+	if err != nil || s.workers != 1 {
+		t.Errorf("%d workers, %v", s.workers, err)
+	}
+	if s, err = parseFlags([]string{"-n", "5000", "-workers", "3"}, io.Discard); err != nil || s.workers != 3 {
+		t.Errorf("%d workers, %v", s.workers, err)
+	}
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// writeTable writes the report for people.
+func (r *report) writeTable(w io.Writer) error {
+	var b strings.Builder
+	s := r.settings
+	fmt.Fprintf(&b, "%d members, %s configuration%s, %s", s.members, s.preset, s.changes(), s.network())
+	if s.slow > 0 {
+		fmt.Fprintf(&b, ", %s (%v in every %v)", plural(s.slow, "slow member"), s.slowFor, s.slowEvery)
+	}
+	fmt.Fprintf(&b, "; %s\n\n", plural(r.seeds, "seed"))
+
+	fmt.Fprintf(&b, "%-52s %8s %8s %8s\n", "TIME FROM ... UNTIL ...", "p50", "p99", "max")
+	for _, row := range r.timeRows() {
+		fmt.Fprintf(&b, "%-52s %8s %8s %8s%s\n", row.what, span(row.times.percentile(50)), span(row.times.percentile(99)),
+			span(row.times.percentile(100)), missing(row.times))
+	}
+
+	fmt.Fprintf(&b, "\n%-52s %8s %17s\n", "WRONGLY TAKEN FOR DEAD", "times", "in its life")
+	fmt.Fprintf(&b, "%-52s %8d %17s\n", "a healthy member", r.falseDeaths, between(r.falseDeaths, r.hours))
+	if s.slow > 0 {
+		fmt.Fprintf(&b, "%-52s %8d %17s\n", "a slow member", r.slowDeaths, between(r.slowDeaths, r.slowHours))
+	}
+
+	fmt.Fprintf(&b, "\n%-52s %8s %8s\n", "SENT BY A MEMBER PER SECOND, NOBODY CRASHING", "mean", "busiest")
+	fmt.Fprintf(&b, "%-52s %8.2f %8.2f\n", "packets", r.load.packets, r.load.mostPackets)
+	fmt.Fprintf(&b, "%-52s %8s %8s\n", "bytes of packets, without headers of UDP and IP", byteCount(r.load.bytes), byteCount(r.load.mostBytes))
+	fmt.Fprintf(&b, "%-52s %8s %8s\n", "bytes of streams, for push/pulls", byteCount(r.load.streamBytes), byteCount(r.load.mostStreamBytes))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// timeRow is a line of the table.
+type timeRow struct {
+	name  string // for machines
+	what  string
+	times spread
+}
+
+// timeRows are the times that the report tells.
+func (r *report) timeRows() []timeRow {
+	who := "a crash"
+	if r.settings.crash > 1 {
+		who = fmt.Sprintf("%d crashes at once", r.settings.crash)
+	}
+	rows := []timeRow{
+		{"crash_first", who + " ... the first other member knows", r.first},
+		{"crash_each", who + " ... a member knows", r.each},
+		{"crash_last", who + " ... all members know", r.last},
+		{"update", "a change of metadata ... all members know", r.update},
+		{"start", "the start of all ... each member knows each other", r.start},
+	}
+	if r.settings.crash == 0 {
+		rows = rows[3:]
+	}
+	return rows
+}
+
+// changes tells which knobs are not the preset's.
+func (s *settings) changes() string {
+	preset := presets[s.preset]()
+	var changed []string
+	for _, k := range knobs {
+		if is := value(k.field(s.config)); is != value(k.field(preset)) {
+			changed = append(changed, "-"+k.name+" "+is)
+		}
+	}
+	if changed == nil {
+		return ""
+	}
+	return " with " + strings.Join(changed, " ")
+}
+
+// network tells how the network is.
+func (s *settings) network() string {
+	text := fmt.Sprintf("latency %v", s.latency)
+	switch {
+	case s.jitter == 0:
+	case s.shape == "uniform":
+		text += fmt.Sprintf(" to %v", s.latency+s.jitter)
+	default:
+		text += fmt.Sprintf(" and %s %v", s.shape, s.jitter)
+	}
+	if s.loss > 0 {
+		text += fmt.Sprintf(", %v%% loss", s.loss)
+	}
+	return text
+}
+
+// missing tells how many did not happen while they were waited for.
+func missing(d spread) string {
+	if n := len(d) - d.happened(); n > 0 {
+		return fmt.Sprintf("  (%d of %d not in time)", n, len(d))
+	}
+	return ""
+}
+
+// span writes a time with three digits or so.
+func span(d time.Duration) string {
+	switch {
+	case d == never:
+		return "-"
+	case d < time.Second:
+		return fmt.Sprintf("%.0f ms", d.Seconds()*1000)
+	case d < 100*time.Second:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	default:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	}
+}
+
+// between is how long a member lives between two wrong deaths, if so many are counted in so many hours.
+func between(deaths uint64, hours float64) string {
+	text := "once in "
+	if deaths == 0 {
+		text, deaths = "never in ", 1
+	}
+	hours /= float64(deaths)
+	switch {
+	case hours < 1.0/60:
+		return fmt.Sprintf("%s%.1f s", text, hours*3600)
+	case hours < 1:
+		return fmt.Sprintf("%s%.1f min", text, hours*60)
+	case hours < 100:
+		return fmt.Sprintf("%s%.1f h", text, hours)
+	default:
+		return fmt.Sprintf("%s%.1f d", text, hours/24)
+	}
+}
+
+// byteCount writes a number of bytes.
+func byteCount(n float64) string {
+	switch {
+	case n < 10_000:
+		return fmt.Sprintf("%.0f B", n)
+	case n < 10_000_000:
+		return fmt.Sprintf("%.1f kB", n/1000)
+	default:
+		return fmt.Sprintf("%.1f MB", n/1e6)
+	}
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

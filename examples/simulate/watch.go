@@ -1,0 +1,147 @@
+package main
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/sim"
+)
+
+// never is the time of what did not happen while it was waited for.
+const never = time.Duration(math.MaxInt64)
+
+// times are when each member came to know something.
+type times struct {
+	at      []time.Duration // never: not yet
+	waiting []bool          // for that member
+	left    int             // how many are waited for that do not know yet
+}
+
+func newTimes(members int) *times {
+	t := &times{at: slices.Repeat([]time.Duration{never}, members), waiting: slices.Repeat([]bool{true}, members), left: members}
+	return t
+}
+
+// note notes that a member knows.
+func (t *times) note(node int, at time.Duration) {
+	if t.waiting[node] && t.at[node] == never {
+		t.left--
+		t.at[node] = at
+	}
+}
+
+// forget notes that a member knows no longer.
+func (t *times) forget(node int) {
+	if t.waiting[node] && t.at[node] != never {
+		t.left++
+		t.at[node] = never
+	}
+}
+
+// dismiss stops waiting for a member.
+func (t *times) dismiss(node int) {
+	t.note(node, 0)
+	t.waiting[node] = false
+}
+
+// eachSince is how long after a time each member that is waited for knew, in order; 0 if it did before.
+func (t *times) eachSince(begin time.Duration) []time.Duration {
+	var each []time.Duration
+	for node, at := range t.at {
+		switch {
+		case !t.waiting[node]:
+		case at == never:
+			each = append(each, never)
+		default:
+			each = append(each, max(0, at-begin))
+		}
+	}
+	slices.Sort(each)
+	return each
+}
+
+// allSince is how long after a time all knew.
+func (t *times) allSince(begin time.Duration) time.Duration { return slices.Max(t.eachSince(begin)) }
+
+// watch waits for all members to know of a change of metadata, and of crashes.
+type watch struct {
+	updater int
+	news    *times
+	deaths  map[int]*times // by who crashes
+}
+
+func newWatch(members int, crashing []int, updater int) *watch {
+	w := &watch{updater: updater, news: newTimes(members), deaths: make(map[int]*times)}
+	w.news.dismiss(updater)
+	for _, victim := range crashing {
+		w.deaths[victim] = newTimes(members)
+		for _, node := range crashing {
+			w.deaths[victim].dismiss(node)
+		}
+	}
+	return w
+}
+
+// crashed stops waiting for members to hear of the change that crash now.
+func (w *watch) crashed(nodes []int) {
+	for _, node := range nodes {
+		w.news.dismiss(node)
+	}
+}
+
+func (w *watch) observe(b sim.Belief) {
+	if b.Member == w.updater && b.Meta > 0 {
+		w.news.note(b.Node, b.At)
+	}
+	switch known := w.deaths[b.Member]; {
+	case known == nil:
+	case b.State.Gone():
+		known.note(b.Node, b.At)
+	default:
+		known.forget(b.Node)
+	}
+}
+
+// complete reports whether all members know all that they wait for.
+func (w *watch) complete() bool {
+	for _, known := range w.deaths {
+		if known.left > 0 {
+			return false
+		}
+	}
+	return w.news.left == 0
+}
+
+// arrivals waits for all members to know all others.
+type arrivals struct {
+	knows [][]bool // by who knows and who is known
+	count []int    // how many each knows
+	done  *times
+}
+
+func newArrivals(members int) *arrivals {
+	a := &arrivals{knows: make([][]bool, members), count: make([]int, members), done: newTimes(members)}
+	for i := range a.knows {
+		a.knows[i] = make([]bool, members)
+	}
+	return a
+}
+
+func (a *arrivals) observe(b sim.Belief) {
+	known := &a.knows[b.Node][b.Member]
+	switch is := !b.State.Gone(); {
+	case is == *known:
+		return
+	case is:
+		a.count[b.Node]++
+	default:
+		a.count[b.Node]--
+	}
+	*known = !*known
+	if a.count[b.Node] == len(a.knows) {
+		a.done.note(b.Node, b.At)
+	}
+}
+
+func (a *arrivals) complete() bool { return a.done.left == 0 }
