@@ -29,18 +29,23 @@ func TestFindAdvertiseAddr(t *testing.T) {
 		name     string
 		private  string
 		prefixes []string
+		family   AddressFamily
 		want     string // empty: none
 		reason   string
 	}{
-		{"private", "10.0.0.1", []string{"8.8.8.8/24", "10.0.0.1/8"}, "10.0.0.1", "private"},
-		{"public IPv4", "", []string{"127.0.0.1/8", "2001:db8::1/64", "8.8.8.8/24", "9.9.9.9/24"}, "8.8.8.8", "IPv4"},
-		{"IPv6 alone", "", []string{"::1/128", "fe80::1/64", "2001:db8::1/64"}, "2001:db8::1", "IPv6"},
-		{"private that is no address", "x", []string{"8.8.8.8/24"}, "8.8.8.8", "IPv4"},
-		{"loopback and link-local", "", []string{"127.0.0.1/8", "::1/128", "fe80::1/64", "169.254.0.1/16"}, "", ""},
-		{"none", "", nil, "", ""},
+		{"private", "10.0.0.1", []string{"8.8.8.8/24", "10.0.0.1/8"}, AnyFamily, "10.0.0.1", "private"},
+		{"public IPv4", "", []string{"127.0.0.1/8", "2001:db8::1/64", "8.8.8.8/24", "9.9.9.9/24"}, AnyFamily, "8.8.8.8", "IPv4"},
+		{"IPv6 alone", "", []string{"::1/128", "fe80::1/64", "2001:db8::1/64"}, AnyFamily, "2001:db8::1", "IPv6"},
+		{"private that is no address", "x", []string{"8.8.8.8/24"}, AnyFamily, "8.8.8.8", "IPv4"},
+		{"loopback and link-local", "", []string{"127.0.0.1/8", "::1/128", "fe80::1/64", "169.254.0.1/16"}, AnyFamily, "", ""},
+		{"none", "", nil, AnyFamily, "", ""},
+		{"IPv6 preferred", "10.0.0.1", []string{"10.0.0.1/8", "2001:db8::1/64"}, PreferIPv6, "2001:db8::1", "IPv6"},
+		{"IPv6 preferred, none there", "10.0.0.1", []string{"10.0.0.1/8", "fe80::1/64"}, PreferIPv6, "10.0.0.1", "private"},
+		{"IPv6 only", "10.0.0.1", []string{"10.0.0.1/8"}, OnlyIPv6, "", ""},
+		{"IPv4 only", "", []string{"2001:db8::1/64"}, OnlyIPv4, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			addr, reason, err := findAdvertiseAddr(fakeInterfaces(t, tt.private, tt.prefixes...))
+			addr, reason, err := findAdvertiseAddr(fakeInterfaces(t, tt.private, tt.prefixes...), tt.family)
 			if tt.want == "" {
 				if !errors.Is(err, ErrNoAdvertiseAddress) {
 					t.Errorf("got %v, %v, want %v", addr, err, ErrNoAdvertiseAddress)
@@ -57,12 +62,12 @@ func TestFindAdvertiseAddr(t *testing.T) {
 func TestFindAdvertiseAddrGoesOnAfterAnError(t *testing.T) {
 	from := fakeInterfaces(t, "", "8.8.8.8/24")
 	from.private = func() (string, error) { return "", errors.New("no routing table") }
-	if addr, _, err := findAdvertiseAddr(from); err != nil || addr.String() != "8.8.8.8" {
+	if addr, _, err := findAdvertiseAddr(from, AnyFamily); err != nil || addr.String() != "8.8.8.8" {
 		t.Errorf("got %v, %v", addr, err)
 	}
 	broken := errors.New("broken")
 	from.all = func() ([]net.Addr, error) { return nil, broken }
-	if _, _, err := findAdvertiseAddr(from); !errors.Is(err, broken) {
+	if _, _, err := findAdvertiseAddr(from, AnyFamily); !errors.Is(err, broken) {
 		t.Errorf("got error %v, want %v", err, broken)
 	}
 }

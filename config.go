@@ -94,6 +94,11 @@ type Config struct {
 	// Compat: the reference listens on all interfaces if given a host name.
 	BindAddr string
 
+	// BindAddrs are the addresses to listen on if they are several, in place of BindAddr, each as BindAddr may be. The first
+	// is the one that is advertised. A packet leaves from the one in whose network the receiver is, else from the first of
+	// the receiver's family. Empty: BindAddr. Unused with a Transport.
+	BindAddrs []string
+
 	// BindPort is the port to listen on, for packets and streams. Zero: any that is free; Create writes back which. It is
 	// also the port of members and join addresses that come without one.
 	BindPort int
@@ -195,8 +200,15 @@ type Config struct {
 	Alive                   AliveDelegate
 
 	// DNSConfigPath is the file that names the DNS server which Join asks over TCP, before the system's resolver: its first
-	// "nameserver". Empty: only the system's resolver is asked.
+	// "nameserver". Empty: only the system's resolver is asked. Unused with a Resolver.
 	DNSConfigPath string
+
+	// Resolver finds the addresses of host names, in BindAddr, AdvertiseAddr and what Join is given, and the records of
+	// services. Nil: the system's resolver, net.DefaultResolver; for Join the server of DNSConfigPath before it.
+	Resolver Resolver
+
+	// AddressFamily says which addresses of a host name, or of all interfaces, are used, and which first. Zero: AnyFamily.
+	AddressFamily AddressFamily
 
 	// LogOutput is where log lines are written to. Nil: standard error.
 	LogOutput io.Writer
@@ -427,10 +439,19 @@ func (c *Config) addressViolations() (errs []error) {
 			errs = append(errs, fmt.Errorf("BindAddr: %w: %q is neither an IP address nor a host name",
 				ErrInvalidAddress, c.BindAddr))
 		}
+		for i, addr := range c.BindAddrs {
+			if addr != "" && !isHost(addr) {
+				errs = append(errs, fmt.Errorf("BindAddrs: %w: number %d, %q, is neither an IP address nor a host name",
+					ErrInvalidAddress, i, addr))
+			}
+		}
 		if c.AdvertiseAddr != "" && !isHost(c.AdvertiseAddr) {
 			errs = append(errs, fmt.Errorf("AdvertiseAddr: %w: %q is neither an IP address nor a host name",
 				ErrInvalidAddress, c.AdvertiseAddr))
 		}
+	}
+	if c.AddressFamily < AnyFamily || c.AddressFamily > OnlyIPv6 {
+		errs = append(errs, fmt.Errorf("AddressFamily: %d is none", c.AddressFamily))
 	}
 	for _, port := range []struct {
 		name  string
@@ -508,6 +529,22 @@ func (c *Config) announcementSize(meta []byte) int {
 	return len(announcement.Append(nil))
 }
 
+// bindAddrs are the addresses to listen on.
+func (c *Config) bindAddrs() []string {
+	if len(c.BindAddrs) > 0 {
+		return c.BindAddrs
+	}
+	return []string{c.BindAddr}
+}
+
+// seedResolver is who is asked for the addresses of seeds.
+func (c *Config) seedResolver() Resolver {
+	if c.Resolver != nil {
+		return c.Resolver
+	}
+	return &tcpFirstResolver{dnsConfigPath: c.DNSConfigPath, system: net.DefaultResolver}
+}
+
 // sealVersion is the format of encryption that members of our protocol version send.
 func (c *Config) sealVersion() uint8 {
 	if c.ProtocolVersion == 1 {
@@ -546,6 +583,7 @@ func (c *Config) withDefaults() *Config {
 	d.QueueCheckInterval = cmp.Or(d.QueueCheckInterval, lan.QueueCheckInterval)
 
 	d.AcceptLabels = slices.Clone(c.AcceptLabels)
+	d.BindAddrs = slices.Clone(c.BindAddrs)
 	d.SecretKey = slices.Clone(c.SecretKey)
 	d.CIDRsAllowed = slices.Clone(c.CIDRsAllowed)
 	d.MetricLabels = slices.Clip(slices.Clone(c.MetricLabels))

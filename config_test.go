@@ -208,6 +208,11 @@ func TestValidateNamesEachViolation(t *testing.T) {
 		{"misspelt bind with a transport", func(c *Config) {
 			c.BindAddr, c.Transport = "10.0.0.256", &plainTransport{}
 		}, "", nil},
+		{"several binds", func(c *Config) { c.BindAddrs = []string{"", "10.0.0.1", "node-1"} }, "", nil},
+		{"several binds, one misspelt", func(c *Config) { c.BindAddrs = []string{"10.0.0.1", "a b"} }, "BindAddrs:", ErrInvalidAddress},
+		{"no family", func(c *Config) { c.AddressFamily = OnlyIPv6 + 1 }, "AddressFamily:", nil},
+		{"further labels", func(c *Config) { c.AcceptLabels = []string{"", "l"} }, "", nil},
+		{"longer further label", func(c *Config) { c.AcceptLabels = []string{"l", strings.Repeat("l", 256)} }, "AcceptLabels:", ErrLabelTooLong},
 		{"bracketed advertise", func(c *Config) { c.AdvertiseAddr = "[::1]" }, "AdvertiseAddr:", ErrInvalidAddress},
 		{"named advertise", func(c *Config) { c.AdvertiseAddr = "lb.example.com." }, "", nil},
 		{"any port", func(c *Config) { c.BindPort, c.AdvertisePort = 0, 0 }, "", nil},

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net"
+	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/e3431adc/memberlist"
@@ -48,4 +51,51 @@ func ExampleMemberlist_JoinContext() {
 	// "" is no address
 	// a seed is this member itself
 	// a seed answered
+}
+
+// directory is a Resolver of one service. Yours may ask a registry; a *net.Resolver asks the DNS.
+type directory struct{ host, port string }
+
+func (d directory) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	if host != "node-1.example.com" {
+		return nil, fmt.Errorf("no host %s", host)
+	}
+	ip, err := netip.ParseAddr(d.host)
+	return []netip.Addr{ip}, err
+}
+
+func (d directory) LookupSRV(_ context.Context, _, _, name string) (string, []*net.SRV, error) {
+	if name != "_memberlist._tcp.example.com" {
+		return "", nil, fmt.Errorf("no service %s", name)
+	}
+	port, err := strconv.ParseUint(d.port, 10, 16)
+	return name, []*net.SRV{{Target: "node-1.example.com", Port: uint16(port)}}, err
+}
+
+// A member joins whoever is listed as a service: in the DNS, or where a Resolver of your own looks.
+func ExampleConfig_resolver() {
+	first, err := memberlist.Create(quietConfig("first"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer first.Shutdown()
+	host, port, err := net.SplitHostPort(first.LocalNode().Address())
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	config := quietConfig("second")
+	config.Resolver = directory{host, port}
+	config.AddressFamily = memberlist.PreferIPv4
+	second, err := memberlist.Create(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer second.Shutdown()
+	if _, err := second.Join([]string{"srv+_memberlist._tcp.example.com"}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("members:", second.NumMembers())
+	// Output:
+	// members: 2
 }

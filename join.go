@@ -60,7 +60,10 @@ type JoinResult struct {
 // this member's own not left out, and those given twice counted twice.
 //
 // A string is "[name/]host[:port]"; the port is Config.BindPort by default, and
-// an IPv6 host with a port is in brackets. The strings are remembered: members
+// an IPv6 host with a port is in brackets. "[name/]srv+service" stands for the
+// hosts and ports of the DNS records (SRV) of that name, such as
+// srv+_memberlist._tcp.example.com. Names are looked up as Config.Resolver,
+// DNSConfigPath and AddressFamily say. The strings are remembered: members
 // that are lost later are looked for there too, see Config.ReconnectInterval.
 //
 // Compat: the reference contacts them one after the other, whatever each takes.

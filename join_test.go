@@ -37,12 +37,12 @@ func TestJoinContextTellsWhatCameOfEachSeed(t *testing.T) {
 		c, m := joinCluster(t, 3)
 		defer c.stop()
 		broken := errors.New("broken")
-		m.resolver.lookup = func(_ context.Context, host string) ([]netip.Addr, error) {
+		m.resolver.from = lookupFunc(func(_ context.Context, host string) ([]netip.Addr, error) {
 			if host == "both" {
 				return []netip.Addr{simAddr(0).Addr(), simAddr(50).Addr()}, nil
 			}
 			return nil, broken
-		}
+		})
 		at := func(i int) Address { return Address{Addr: simAddr(i).String()} }
 		got, err := m.JoinContext(t.Context(), JoinRequest{
 			Seeds: []string{"", "x:y:z", "nowhere", "both", simAddr(0).String(), simAddr(2).String(), simAddr(1).String()},
@@ -114,12 +114,12 @@ func TestSeedsAreResolvedAtTheSameTime(t *testing.T) {
 		c, m := joinCluster(t, 2)
 		defer c.stop()
 		var asking, most atomic.Int64
-		m.resolver.lookup = func(context.Context, string) ([]netip.Addr, error) {
+		m.resolver.from = lookupFunc(func(context.Context, string) ([]netip.Addr, error) {
 			most.Store(max(most.Load(), asking.Add(1)))
 			time.Sleep(time.Second)
 			asking.Add(-1)
 			return []netip.Addr{simAddr(0).Addr()}, nil
-		}
+		})
 		var seeds []string
 		for i := range 2 * joinsAtOnce {
 			seeds = append(seeds, fmt.Sprintf("host%d", i))
@@ -241,10 +241,10 @@ func TestContextEndsWhatWaits(t *testing.T) {
 						config.GossipInterval, config.ProbeInterval, config.PushPullInterval = 0, 0, 0
 					})
 					c.network.Down(simAddr(50))
-					m.resolver.lookup = func(ctx context.Context, _ string) ([]netip.Addr, error) {
+					m.resolver.from = lookupFunc(func(ctx context.Context, _ string) ([]netip.Addr, error) {
 						<-ctx.Done()
 						return nil, ctx.Err()
-					}
+					})
 					if _, err := c.members[0].Join(seedsAt(1)); err != nil {
 						t.Fatal(err)
 					}

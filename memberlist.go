@@ -132,7 +132,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 		keyring:        config.Keyring,
 		log:            newConfigLogger(config),
 		tasks:          newTasks(),
-		resolver:       newResolver(config.DNSConfigPath),
+		resolver:       newResolver(config.seedResolver(), config.AddressFamily),
 		wake:           make(chan struct{}, 1),
 		eventsReady:    make(chan struct{}, 1),
 		gossipTurns:    make(chan *turn, 1),
@@ -172,10 +172,12 @@ func (m *Memberlist) openTransport() error {
 		return nil
 	}
 	t, err := NewNetTransport(&NetTransportConfig{
-		BindAddrs:    []string{m.config.BindAddr},
-		BindPort:     m.config.BindPort,
-		Logger:       m.log.out,
-		MetricLabels: m.config.MetricLabels,
+		BindAddrs:     m.config.bindAddrs(),
+		BindPort:      m.config.BindPort,
+		Resolver:      m.config.Resolver,
+		AddressFamily: m.config.AddressFamily,
+		Logger:        m.log.out,
+		MetricLabels:  m.config.MetricLabels,
 	})
 	if err != nil {
 		return fmt.Errorf("set up network transport: %w", err)

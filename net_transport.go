@@ -43,6 +43,12 @@ type NetTransportConfig struct {
 	// BindPort is the port to listen on at each of them. Zero: one that is free at all of them, see GetAutoBindPort.
 	BindPort int
 
+	// Resolver finds the addresses of host names. Nil: the system's, net.DefaultResolver.
+	Resolver Resolver
+
+	// AddressFamily says which of a host name's addresses, or of all interfaces', are used, and which first. Zero: AnyFamily.
+	AddressFamily AddressFamily
+
 	// Logger is where log lines go. Nil: standard error.
 	Logger *log.Logger
 
@@ -56,10 +62,12 @@ type NetTransport struct {
 	// Set once by NewNetTransport.
 	log       *logger
 	labels    []metricLabel
+	resolver  *resolver
 	bindIP    netip.Addr // of the first bind address; unspecified for all interfaces
 	port      int
 	listeners []*net.TCPListener
 	sockets   []*net.UDPConn
+	routes    []route      // if there are several sockets: which to send from to whom
 	socket4   *net.UDPConn // the one to send to IPv4 addresses from
 	socket6   *net.UDPConn // the one to send to IPv6 addresses from
 
@@ -89,12 +97,13 @@ func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &NetTransport{
-		log:     newLogger(config.Logger),
-		labels:  config.MetricLabels,
-		ctx:     ctx,
-		cancel:  cancel,
-		packets: make(chan *Packet, packetBacklog),
-		streams: make(chan net.Conn),
+		log:      newLogger(config.Logger),
+		resolver: newResolver(config.Resolver, config.AddressFamily),
+		labels:   config.MetricLabels,
+		ctx:      ctx,
+		cancel:   cancel,
+		packets:  make(chan *Packet, packetBacklog),
+		streams:  make(chan net.Conn),
 	}
 	if err := t.bind(config.BindAddrs, config.BindPort); err != nil {
 		cancel()
@@ -111,7 +120,7 @@ func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 func (t *NetTransport) bind(addrs []string, port int) error {
 	ips := make([]netip.Addr, len(addrs))
 	for i, addr := range addrs {
-		ip, err := bindIP(t.ctx, addr)
+		ip, err := t.bindAddr(addr)
 		if err != nil {
 			return fmt.Errorf("failed to bind to %q: %w", addr, err)
 		}
@@ -135,15 +144,52 @@ func (t *NetTransport) bind(addrs []string, port int) error {
 	t.port = t.listeners[0].Addr().(*net.TCPAddr).Port
 	t.socket4 = t.socketFor(ips, netip.Addr.Is4)
 	t.socket6 = t.socketFor(ips, netip.Addr.Is6)
+	t.routes = routesOf(ips, t.sockets, systemInterfaces())
 	return nil
 }
 
-// bindIP gives the IP address that a bind address stands for.
-func bindIP(ctx context.Context, addr string) (netip.Addr, error) {
+// route says that packets to a network leave from a socket.
+type route struct {
+	to   netip.Prefix
+	from *net.UDPConn
+}
+
+// routesOf gives the networks that the addresses bound to are in, as far as they are known, if there are several.
+func routesOf(ips []netip.Addr, sockets []*net.UDPConn, from interfaces) (routes []route) {
+	if len(ips) < 2 {
+		return nil
+	}
+	addrs, _ := from.all() // without them the first address of a family sends to all
+	for i, ip := range ips {
+		for _, a := range addrs {
+			network, err := netip.ParsePrefix(a.String())
+			if err == nil && network.Addr().Unmap() == ip.WithZone("") {
+				routes = append(routes, route{to: network.Masked(), from: sockets[i]})
+			}
+		}
+	}
+	return routes
+}
+
+// socketTo gives the socket to send from to an address.
+func (t *NetTransport) socketTo(ip netip.Addr) *net.UDPConn {
+	for i := range t.routes {
+		if t.routes[i].to.Contains(ip) {
+			return t.routes[i].from
+		}
+	}
+	if ip.Is4() {
+		return t.socket4
+	}
+	return t.socket6
+}
+
+// bindAddr gives the IP address that a bind address stands for.
+func (t *NetTransport) bindAddr(addr string) (netip.Addr, error) {
 	if addr == "" {
 		return netip.IPv4Unspecified(), nil
 	}
-	return resolveHost(ctx, addr)
+	return t.resolver.addr(t.ctx, addr)
 }
 
 // listen opens a TCP and a UDP socket for each address, at one port for all: the given one, or the one that the kernel
@@ -215,9 +261,9 @@ func (t *NetTransport) FinalAdvertiseAddr(ip string, port int) (net.IP, int, err
 	addr := t.bindIP
 	var err error
 	if ip != "" {
-		addr, err = resolveHost(t.ctx, ip)
+		addr, err = t.resolver.addr(t.ctx, ip)
 	} else if addr.IsUnspecified() {
-		addr, err = t.chooseAdvertiseAddr(systemInterfaces())
+		addr, err = t.chooseAdvertiseAddr(systemInterfaces(), t.resolver.family)
 	}
 	if err != nil {
 		return nil, 0, err
@@ -226,8 +272,8 @@ func (t *NetTransport) FinalAdvertiseAddr(ip string, port int) (net.IP, int, err
 }
 
 // chooseAdvertiseAddr finds an address among those of the interfaces, and logs a choice that is not that of last time.
-func (t *NetTransport) chooseAdvertiseAddr(from interfaces) (netip.Addr, error) {
-	addr, reason, err := findAdvertiseAddr(from)
+func (t *NetTransport) chooseAdvertiseAddr(from interfaces, family AddressFamily) (netip.Addr, error) {
+	addr, reason, err := findAdvertiseAddr(from, family)
 	if err != nil {
 		return netip.Addr{}, err
 	}
@@ -240,7 +286,7 @@ func (t *NetTransport) chooseAdvertiseAddr(from interfaces) (netip.Addr, error) 
 
 // WriteTo sends a packet to "host:port". See Transport.
 func (t *NetTransport) WriteTo(b []byte, addr string) (time.Time, error) {
-	to, err := resolveHostPort(t.ctx, addr)
+	to, err := t.resolver.addrPort(t.ctx, addr)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -255,11 +301,7 @@ func (t *NetTransport) WriteToAddress(b []byte, addr Address) (time.Time, error)
 // writeToAddrPort sends a packet. The time is that after the write, so that a slow write is not taken for a slow network.
 func (t *NetTransport) writeToAddrPort(b []byte, to netip.AddrPort) (time.Time, error) {
 	ip := to.Addr().Unmap()
-	socket := t.socket6
-	if ip.Is4() {
-		socket = t.socket4
-	}
-	_, err := socket.WriteToUDPAddrPort(b, netip.AddrPortFrom(ip, to.Port()))
+	_, err := t.socketTo(ip).WriteToUDPAddrPort(b, netip.AddrPortFrom(ip, to.Port()))
 	return time.Now(), err
 }
 

@@ -401,11 +401,11 @@ func TestNetTransportLogsAChoiceOnce(t *testing.T) {
 	l, out := bufferLogger(0)
 	tr := &NetTransport{log: l}
 	for range 2 {
-		if _, err := tr.chooseAdvertiseAddr(fakeInterfaces(t, "10.0.0.1")); err != nil {
+		if _, err := tr.chooseAdvertiseAddr(fakeInterfaces(t, "10.0.0.1"), AnyFamily); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := tr.chooseAdvertiseAddr(fakeInterfaces(t, "", "8.8.8.8/24")); err != nil {
+	if _, err := tr.chooseAdvertiseAddr(fakeInterfaces(t, "", "8.8.8.8/24"), AnyFamily); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
@@ -638,5 +638,62 @@ func BenchmarkNetTransportPacket(b *testing.B) {
 			b.Fatal(err)
 		}
 		tr.releasePacket(<-tr.PacketCh())
+	}
+}
+
+// TestRoutes: a packet leaves from the address whose network the receiver is in.
+func TestRoutes(t *testing.T) {
+	ips := parseIPs("10.1.0.1", "192.168.7.1", "fd00:7::1", "203.0.113.1")
+	sockets := make([]*net.UDPConn, len(ips))
+	for i := range sockets {
+		sockets[i] = new(net.UDPConn)
+	}
+	from := fakeInterfaces(t, "", "127.0.0.1/8", "10.1.0.1/16", "192.168.7.1/24", "fd00:7::1/64")
+	tr := &NetTransport{sockets: sockets, routes: routesOf(ips, sockets, from)}
+	tr.socket4, tr.socket6 = tr.socketFor(ips, netip.Addr.Is4), tr.socketFor(ips, netip.Addr.Is6)
+	for to, want := range map[string]int{
+		"10.1.255.9": 0, "192.168.7.9": 1, "fd00:7::9": 2,
+		"8.8.8.8": 0, "192.168.8.9": 0, "127.0.0.1": 0, "2001:db8::1": 2,
+	} {
+		if got := slices.Index(sockets, tr.socketTo(netip.MustParseAddr(to))); got != want {
+			t.Errorf("to %s: from %v, want %v", to, ips[got], ips[want])
+		}
+	}
+	if routes := routesOf(ips[:1], sockets[:1], from); routes != nil {
+		t.Errorf("of one address: %v", routes)
+	}
+	from.all = func() ([]net.Addr, error) { return nil, errors.New("broken") }
+	if routes := routesOf(ips, sockets, from); routes != nil {
+		t.Errorf("of interfaces that are not known: %v", routes)
+	}
+}
+
+// TestSeveralBindAddresses: a member is reached at each of them and advertises
+// the first.
+func TestSeveralBindAddresses(t *testing.T) {
+	addrs := loopbacks(t)
+	config := loopbackConfig("a")
+	config.BindAddr, config.BindAddrs = "192.0.2.1", addrs // BindAddr is not used
+	a, err := Create(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Shutdown()
+	b, err := Create(loopbackConfig("b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Shutdown()
+	for i, addr := range addrs {
+		seed := joinHostPort(addr, uint16(config.BindPort))
+		if a.LocalNode().Address() == seed != (i == 0) {
+			t.Errorf("advertises %s", a.LocalNode().Address())
+		}
+		if n, err := b.Join([]string{seed}); n != 1 || err != nil {
+			t.Errorf("join %s: %d, %v", seed, n, err)
+		}
+	}
+	if a.NumMembers() != 2 || b.NumMembers() != 2 {
+		t.Errorf("%d and %d members", a.NumMembers(), b.NumMembers())
 	}
 }

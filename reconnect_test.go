@@ -197,8 +197,7 @@ func TestSeedsAreResolvedAnew(t *testing.T) {
 						}
 					}
 				})
-				other.resolver.lookup = lookup
-				other.resolver.dnsConfigPath = ""
+				other.resolver.from = lookupFunc(lookup)
 				if hook {
 					// It was never told of the seed but by the hook.
 					c.await(time.Minute, func() bool { return c.agree(2) })

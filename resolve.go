@@ -6,26 +6,107 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
-
-	"github.com/miekg/dns"
+	"sync"
 )
 
 const (
 	// maxResolved bounds how many addresses one join address may stand for.
 	maxResolved = 1024
 
-	// dnsTimeout bounds the question over TCP, so that a server that does not answer leaves time for the resolver.
-	dnsTimeout = 3 * time.Second
+	// targetsAtOnce is how many hosts of one service are looked up at the same time.
+	targetsAtOnce = 8
+
+	// srvPrefix is before the name of a service, in place of a host.
+	srvPrefix = "srv+"
 )
 
-// joinAddress is an address as Join takes it, "[name/]host[:port]", taken apart.
+// Resolver finds the addresses of hosts, and the hosts of services. A *net.Resolver is one. Several goroutines may call it
+// at the same time. It returns when the context ends, as far as it can.
+type Resolver interface {
+	// LookupNetIP gives the addresses of a host: for the network "ip" all, for "ip4" and "ip6" those of the one family.
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+
+	// LookupSRV gives the records of a service. Service and proto are empty: name is the whole of the name to look up. The
+	// order of the records is kept; a *net.Resolver gives them by priority and weight (RFC 2782).
+	LookupSRV(ctx context.Context, service, proto, name string) (cname string, records []*net.SRV, err error)
+}
+
+// AddressFamily says which of a host's addresses are used, and which first. It is about names, and about addresses that
+// this machine has; an address that is given as such is used in any case.
+type AddressFamily int
+
+const (
+	// AnyFamily is all addresses, in the order of the Resolver. Where one alone is needed, it is an IPv4 one if there is a
+	// choice.
+	AnyFamily AddressFamily = iota
+
+	// PreferIPv4 is all addresses, those of IPv4 first.
+	PreferIPv4
+
+	// PreferIPv6 is all addresses, those of IPv6 first.
+	PreferIPv6
+
+	// OnlyIPv4 is the IPv4 addresses.
+	OnlyIPv4
+
+	// OnlyIPv6 is the IPv6 addresses.
+	OnlyIPv6
+)
+
+// network is what a Resolver is asked for.
+func (f AddressFamily) network() string {
+	switch f {
+	case OnlyIPv4:
+		return "ip4"
+	case OnlyIPv6:
+		return "ip6"
+	default:
+		return "ip"
+	}
+}
+
+// order gives the addresses that may be used, each once, the preferred family first.
+func (f AddressFamily) order(ips []netip.Addr) []netip.Addr {
+	seen := make(map[netip.Addr]bool, len(ips))
+	var usable []netip.Addr
+	for _, ip := range ips {
+		ip = ip.Unmap()
+		if seen[ip] || f == OnlyIPv4 && !ip.Is4() || f == OnlyIPv6 && ip.Is4() {
+			continue
+		}
+		seen[ip] = true
+		usable = append(usable, ip)
+	}
+	if f != AnyFamily {
+		f.prefer(usable)
+	}
+	return usable
+}
+
+// prefer sorts the preferred family to the front: IPv6 if that is what f says, else IPv4.
+func (f AddressFamily) prefer(ips []netip.Addr) {
+	want4 := f != PreferIPv6 && f != OnlyIPv6
+	slices.SortStableFunc(ips, func(a, b netip.Addr) int {
+		switch {
+		case a.Is4() == b.Is4():
+			return 0
+		case a.Is4() == want4:
+			return -1
+		default:
+			return 1
+		}
+	})
+}
+
+// joinAddress is an address as Join takes it, "[name/]host[:port]" or "[name/]srv+service", taken apart.
 type joinAddress struct {
 	name string // of the member, may be empty
-	host string // IP address, without brackets, or host name
-	port uint16
+	host string // IP address, without brackets, or host name, or name of a service
+	port uint16 // not of a service, whose records have the ports
+	srv  bool
 }
 
 // parseJoinAddress takes an address apart. An IPv6 address needs brackets only if a port follows.
@@ -39,6 +120,13 @@ func parseJoinAddress(s string, defaultPort int) (joinAddress, error) {
 			return invalid("empty node name")
 		}
 		a.name, a.host = name, rest
+	}
+	if service, found := strings.CutPrefix(a.host, srvPrefix); found {
+		if _, err := netip.ParseAddr(service); err == nil || !isHost(service) {
+			return invalid("not the name of a service")
+		}
+		a.host, a.port, a.srv = service, 0, true
+		return a, nil
 	}
 	if inner, found := strings.CutPrefix(a.host, "["); found {
 		host, rest, found := strings.Cut(inner, "]")
@@ -88,19 +176,18 @@ func (a joinAddress) at(ip netip.Addr) Address {
 	return Address{Addr: joinHostPort(ip.Unmap().String(), a.port), Name: a.name}
 }
 
-// resolver finds the IP addresses that a join address stands for. Any goroutine may use it.
+// resolver finds the IP addresses that names stand for. Any goroutine may use it.
 type resolver struct {
-	dnsConfigPath string // empty: no question over TCP
-	lookup        func(ctx context.Context, host string) ([]netip.Addr, error)
+	from   Resolver
+	family AddressFamily
 }
 
-// newResolver gives a resolver that asks the first server of that file, and then the system.
-func newResolver(dnsConfigPath string) *resolver {
-	return &resolver{dnsConfigPath: dnsConfigPath, lookup: lookupSystem}
-}
-
-func lookupSystem(ctx context.Context, host string) ([]netip.Addr, error) {
-	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+// newResolver gives a resolver that asks from, or the system if that is nil.
+func newResolver(from Resolver, family AddressFamily) *resolver {
+	if from == nil {
+		from = net.DefaultResolver
+	}
+	return &resolver{from: from, family: family}
 }
 
 // resolve gives all places where the join address s may lead: at least one, at most maxResolved, none twice. The error
@@ -110,117 +197,96 @@ func (r *resolver) resolve(ctx context.Context, s string, defaultPort int) ([]Ad
 	if err != nil {
 		return nil, err
 	}
-	ips, err := r.resolveHost(ctx, a.host)
+	if a.srv {
+		return r.resolveService(ctx, a)
+	}
+	ips, err := r.addrs(ctx, a.host)
 	if err != nil {
 		return nil, err
 	}
-	seen := make(map[netip.Addr]bool, len(ips))
-	var targets []Address
+	targets := make([]Address, 0, len(ips))
 	for _, ip := range ips {
-		ip = ip.Unmap()
-		if seen[ip] {
-			continue
-		}
-		if len(targets) == maxResolved {
-			break
-		}
-		seen[ip] = true
 		targets = append(targets, a.at(ip))
-	}
-	if len(targets) == 0 {
-		return nil, fmt.Errorf("no address found for host %q", a.host)
 	}
 	return targets, nil
 }
 
-// resolveHost asks over TCP first, since what answers there, such as Consul, then gives all it has. What fails there
-// shows only if the system's resolver fails too.
-func (r *resolver) resolveHost(ctx context.Context, host string) ([]netip.Addr, error) {
+// resolveService gives the places of a service, in the order of its records. A host among them that can't be looked up is
+// left out as long as there is another.
+func (r *resolver) resolveService(ctx context.Context, a joinAddress) ([]Address, error) {
+	_, records, err := r.from.LookupSRV(ctx, "", "", a.host)
+	if err != nil {
+		return nil, fmt.Errorf("look up service: %w", err)
+	}
+	records = slices.DeleteFunc(slices.Clone(records), func(record *net.SRV) bool {
+		return record.Target == "." || record.Target == "" // not available, as RFC 2782 has it
+	})
+	records = records[:min(len(records), maxResolved)]
+	ips := make([][]netip.Addr, len(records))
+	errs := make([]error, len(records))
+	var lookups sync.WaitGroup
+	slots := make(chan struct{}, targetsAtOnce)
+	for i, record := range records {
+		slots <- struct{}{}
+		lookups.Go(func() { // ends with ctx, and before this returns
+			ips[i], errs[i] = r.addrs(ctx, strings.TrimSuffix(record.Target, "."))
+			<-slots
+		})
+	}
+	lookups.Wait()
+
+	seen := make(map[Address]bool)
+	var targets []Address
+	for i, record := range records {
+		a.port = record.Port
+		for _, ip := range ips[i] {
+			if target := a.at(ip); !seen[target] && len(targets) < maxResolved {
+				seen[target] = true
+				targets = append(targets, target)
+			}
+		}
+	}
+	if len(targets) == 0 {
+		return nil, errors.Join(append(errs, fmt.Errorf("no address found for service %q", a.host))...)
+	}
+	return targets, nil
+}
+
+// addrs gives the addresses that an IP address or host name stands for: at least one, at most maxResolved, those to use
+// first at the front.
+func (r *resolver) addrs(ctx context.Context, host string) ([]netip.Addr, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{ip}, nil
+		return []netip.Addr{ip.Unmap()}, nil
 	}
-	var tcpErr error
-	if r.dnsConfigPath != "" && strings.Contains(host, ".") {
-		var ips []netip.Addr
-		if ips, tcpErr = r.lookupTCP(ctx, host); len(ips) > 0 {
-			return ips, nil
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("look up %s: %w", host, err)
-		}
-		if tcpErr != nil {
-			tcpErr = fmt.Errorf("look up %s over TCP: %w", host, tcpErr)
-		}
+	if !isHost(host) {
+		return nil, fmt.Errorf("%w: %q is neither an IP address nor a host name", ErrInvalidAddress, host)
 	}
-	ips, err := r.lookup(ctx, host)
+	ips, err := r.from.LookupNetIP(ctx, r.family.network(), host)
 	if err != nil {
-		return nil, errors.Join(err, tcpErr)
+		return nil, err
 	}
-	return ips, nil
+	ips = r.family.order(ips)
+	if len(ips) == 0 {
+		return nil, fmt.Errorf("no address found for host %q", host)
+	}
+	return ips[:min(len(ips), maxResolved)], nil
 }
 
-// lookupTCP asks the first server of the configuration file for all it knows of the host.
-func (r *resolver) lookupTCP(ctx context.Context, host string) ([]netip.Addr, error) {
-	config, err := dns.ClientConfigFromFile(r.dnsConfigPath)
-	if err != nil {
-		return nil, err
-	}
-	if len(config.Servers) == 0 {
-		return nil, nil
-	}
-	server := config.Servers[0]
-	if _, _, err := net.SplitHostPort(server); err != nil {
-		server = net.JoinHostPort(server, config.Port)
-	}
-
-	ctx, cancel := context.WithTimeout(ctx, dnsTimeout)
-	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", server)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-
-	question := new(dns.Msg).SetQuestion(dns.Fqdn(host), dns.TypeANY)
-	client := &dns.Client{Net: "tcp", Timeout: dnsTimeout}
-	answer, _, err := client.ExchangeWithConn(question, &dns.Conn{Conn: conn})
-	if err != nil {
-		return nil, err
-	}
-	var ips []netip.Addr
-	for _, record := range answer.Answer {
-		var raw net.IP
-		switch record := record.(type) {
-		case *dns.A:
-			raw = record.A
-		case *dns.AAAA:
-			raw = record.AAAA
-		}
-		if ip, ok := netip.AddrFromSlice(raw); ok {
-			ips = append(ips, ip)
-		}
-	}
-	return ips, nil
-}
-
-// resolveHost gives the one address that an IP address or host name stands for, an IPv4 one if there is a choice.
-func resolveHost(ctx context.Context, host string) (netip.Addr, error) {
+// addr gives the one address that an IP address or host name stands for: of the preferred family if there is a choice.
+func (r *resolver) addr(ctx context.Context, host string) (netip.Addr, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.Unmap(), nil
 	}
-	if !isHost(host) {
-		return netip.Addr{}, fmt.Errorf("%w: %q is neither an IP address nor a host name", ErrInvalidAddress, host)
-	}
-	ips, err := lookupSystem(ctx, host)
+	ips, err := r.addrs(ctx, host)
 	if err != nil {
 		return netip.Addr{}, err
 	}
-	return preferIPv4(ips, host)
+	r.family.prefer(ips)
+	return ips[0], nil
 }
 
-// resolveHostPort does the same for "host:port". It allocates nothing for an IP address.
-func resolveHostPort(ctx context.Context, addr string) (netip.AddrPort, error) {
+// addrPort does the same for "host:port". It allocates nothing for an IP address.
+func (r *resolver) addrPort(ctx context.Context, addr string) (netip.AddrPort, error) {
 	if to, err := netip.ParseAddrPort(addr); err == nil {
 		return to, nil
 	}
@@ -232,21 +298,9 @@ func resolveHostPort(ctx context.Context, addr string) (netip.AddrPort, error) {
 	if err != nil {
 		return netip.AddrPort{}, fmt.Errorf("%w: %w", ErrInvalidAddress, err)
 	}
-	ip, err := resolveHost(ctx, host)
+	ip, err := r.addr(ctx, host)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
 	return netip.AddrPortFrom(ip, uint16(port)), nil
-}
-
-func preferIPv4(ips []netip.Addr, host string) (netip.Addr, error) {
-	for _, ip := range ips {
-		if ip = ip.Unmap(); ip.Is4() {
-			return ip, nil
-		}
-	}
-	if len(ips) == 0 {
-		return netip.Addr{}, fmt.Errorf("no address found for host %q", host)
-	}
-	return ips[0], nil
 }

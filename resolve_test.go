@@ -10,7 +10,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -20,20 +23,26 @@ func TestParseJoinAddress(t *testing.T) {
 		in   string
 		want joinAddress // zero: refused
 	}{
-		{"10.0.0.1", joinAddress{"", "10.0.0.1", 7946}},
-		{"10.0.0.1:80", joinAddress{"", "10.0.0.1", 80}},
-		{"10.0.0.1:65535", joinAddress{"", "10.0.0.1", 65535}},
-		{"a/10.0.0.1", joinAddress{"a", "10.0.0.1", 7946}},
-		{"a/10.0.0.1:80", joinAddress{"a", "10.0.0.1", 80}},
-		{"::1", joinAddress{"", "::1", 7946}},
-		{"[::1]", joinAddress{"", "::1", 7946}},
-		{"[::1]:80", joinAddress{"", "::1", 80}},
-		{"a/[fd00::1]:40000", joinAddress{"a", "fd00::1", 40000}},
-		{"fe80::1%eth0", joinAddress{"", "fe80::1%eth0", 7946}},
-		{"host", joinAddress{"", "host", 7946}},
-		{"a.b/host.example.com:80", joinAddress{"a.b", "host.example.com", 80}},
-		{"host.example.com.", joinAddress{"", "host.example.com.", 7946}},
-		{"under_score", joinAddress{"", "under_score", 7946}},
+		{"10.0.0.1", joinAddress{"", "10.0.0.1", 7946, false}},
+		{"10.0.0.1:80", joinAddress{"", "10.0.0.1", 80, false}},
+		{"10.0.0.1:65535", joinAddress{"", "10.0.0.1", 65535, false}},
+		{"a/10.0.0.1", joinAddress{"a", "10.0.0.1", 7946, false}},
+		{"a/10.0.0.1:80", joinAddress{"a", "10.0.0.1", 80, false}},
+		{"::1", joinAddress{"", "::1", 7946, false}},
+		{"[::1]", joinAddress{"", "::1", 7946, false}},
+		{"[::1]:80", joinAddress{"", "::1", 80, false}},
+		{"a/[fd00::1]:40000", joinAddress{"a", "fd00::1", 40000, false}},
+		{"fe80::1%eth0", joinAddress{"", "fe80::1%eth0", 7946, false}},
+		{"host", joinAddress{"", "host", 7946, false}},
+		{"a.b/host.example.com:80", joinAddress{"a.b", "host.example.com", 80, false}},
+		{"host.example.com.", joinAddress{"", "host.example.com.", 7946, false}},
+		{"under_score", joinAddress{"", "under_score", 7946, false}},
+		{"srv+_memberlist._tcp.example.com", joinAddress{"", "_memberlist._tcp.example.com", 0, true}},
+		{"a/srv+service", joinAddress{"a", "service", 0, true}},
+		{in: "srv+"},
+		{in: "srv+service:80"},
+		{in: "srv+10.0.0.1"},
+		{in: "srv+[::1]"},
 		{in: ""},
 		{in: ":80"},
 		{in: "/host"},
@@ -119,21 +128,58 @@ func record(t *testing.T, text string) dns.RR {
 	return r
 }
 
-// system stands in for the system's resolver.
-type system struct {
-	ips   []netip.Addr
-	err   error
-	asked []string
+// lookupFunc is a Resolver that knows hosts alone.
+type lookupFunc func(ctx context.Context, host string) ([]netip.Addr, error)
+
+func (f lookupFunc) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, error) {
+	return f(ctx, host)
 }
 
-func (s *system) lookup(_ context.Context, host string) ([]netip.Addr, error) {
-	s.asked = append(s.asked, host)
+func (f lookupFunc) LookupSRV(context.Context, string, string, string) (string, []*net.SRV, error) {
+	return "", nil, errors.New("no services here")
+}
+
+// system stands in for the system's resolver, and notes what it is asked.
+type system struct {
+	ips      []netip.Addr
+	services []*net.SRV
+	err      error
+
+	mu    sync.Mutex
+	asked []string // "network host"
+}
+
+func (s *system) LookupNetIP(_ context.Context, network, host string) ([]netip.Addr, error) {
+	s.note(network + " " + host)
 	return s.ips, s.err
+}
+
+func (s *system) LookupSRV(_ context.Context, service, proto, name string) (string, []*net.SRV, error) {
+	s.note("srv " + service + proto + name)
+	return "", s.services, s.err
+}
+
+func (s *system) note(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, what)
+}
+
+func parseIPs(texts ...string) (ips []netip.Addr) {
+	for _, text := range texts {
+		ips = append(ips, netip.MustParseAddr(text))
+	}
+	return ips
+}
+
+// tcpFirst is what a member without a Resolver looks seeds up with.
+func tcpFirst(path string, sys *system) *resolver {
+	return newResolver(&tcpFirstResolver{dnsConfigPath: path, system: sys}, AnyFamily)
 }
 
 func TestResolveIPAddressAsksNobody(t *testing.T) {
 	var sys system
-	r := &resolver{dnsConfigPath: "/does/not/exist", lookup: sys.lookup}
+	r := tcpFirst("/does/not/exist", &sys)
 	for in, want := range map[string]Address{
 		"10.0.0.1":               {Addr: "10.0.0.1:7946"},
 		"a/[fd00::1]:80":         {Addr: "[fd00::1]:80", Name: "a"},
@@ -167,7 +213,7 @@ func TestResolveOverTCPFirst(t *testing.T) {
 		}
 	})
 	var sys system
-	r := &resolver{dnsConfigPath: server.config, lookup: sys.lookup}
+	r := tcpFirst(server.config, &sys)
 	got, err := r.resolve(t.Context(), "a/join.example.com:80", 7946)
 	if err != nil {
 		t.Fatal(err)
@@ -202,13 +248,13 @@ func TestResolveAsksTheSystem(t *testing.T) {
 		{"no path", "", "host.example.com"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			sys := system{ips: []netip.Addr{netip.MustParseAddr("::ffff:10.0.0.9")}}
-			r := &resolver{dnsConfigPath: tt.config, lookup: sys.lookup}
+			sys := system{ips: parseIPs("::ffff:10.0.0.9")}
+			r := tcpFirst(tt.config, &sys)
 			got, err := r.resolve(t.Context(), tt.host, 7946)
 			if want := []Address{{Addr: "10.0.0.9:7946"}}; err != nil || !slices.Equal(got, want) {
 				t.Errorf("got %v, %v, want %v", got, err, want)
 			}
-			if !slices.Equal(sys.asked, []string{tt.host}) {
+			if !slices.Equal(sys.asked, []string{"ip " + tt.host}) {
 				t.Errorf("asked the system for %v", sys.asked)
 			}
 		})
@@ -221,7 +267,7 @@ func TestResolveAsksTheSystem(t *testing.T) {
 func TestResolveFails(t *testing.T) {
 	broken := errors.New("broken")
 	sys := system{err: broken}
-	r := &resolver{dnsConfigPath: "/does/not/exist", lookup: sys.lookup}
+	r := tcpFirst("/does/not/exist", &sys)
 	if _, err := r.resolve(t.Context(), "host.example.com", 1); !errors.Is(err, broken) || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got error %v, want both causes", err)
 	}
@@ -239,7 +285,7 @@ func TestResolveGivesBoundedResults(t *testing.T) {
 	for i := range 2 * maxResolved {
 		sys.ips = append(sys.ips, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}))
 	}
-	r := &resolver{lookup: sys.lookup}
+	r := newResolver(&sys, AnyFamily)
 	got, err := r.resolve(t.Context(), "host", 1)
 	if err != nil || len(got) != maxResolved {
 		t.Errorf("got %d results, %v, want %d", len(got), err, maxResolved)
@@ -252,7 +298,7 @@ func TestResolveEndsWithItsContext(t *testing.T) {
 	defer close(release)
 	ctx, cancel := context.WithCancel(t.Context())
 	var sys system
-	r := &resolver{dnsConfigPath: server.config, lookup: sys.lookup}
+	r := tcpFirst(server.config, &sys)
 	done := make(chan error)
 	go func() {
 		_, err := r.resolve(ctx, "host.example.com", 1)
@@ -274,30 +320,201 @@ func TestResolveHostPort(t *testing.T) {
 		"[::1]:65535":    "[::1]:65535",
 		"localhost:7946": "127.0.0.1:7946",
 	} {
-		got, err := resolveHostPort(t.Context(), in)
+		got, err := newResolver(nil, AnyFamily).addrPort(t.Context(), in)
 		if err != nil || got.String() != want {
 			t.Errorf("%s: got %v, %v, want %s", in, got, err, want)
 		}
 	}
 	for _, in := range []string{"", "10.0.0.1", "10.0.0.1:x y", ":80", "10.0.0.256:80", "[::1]80"} {
-		if got, err := resolveHostPort(t.Context(), in); !errors.Is(err, ErrInvalidAddress) {
+		if got, err := newResolver(nil, AnyFamily).addrPort(t.Context(), in); !errors.Is(err, ErrInvalidAddress) {
 			t.Errorf("%q: got %v, %v, want %v", in, got, err, ErrInvalidAddress)
 		}
 	}
-	if n := testing.AllocsPerRun(100, func() { resolveHostPort(context.Background(), "10.0.0.1:80") }); n != 0 {
+	r := newResolver(nil, AnyFamily)
+	if n := testing.AllocsPerRun(100, func() { r.addrPort(context.Background(), "10.0.0.1:80") }); n != 0 {
 		t.Errorf("%v allocations for an IP address", n)
 	}
 }
 
-func TestPreferIPv4(t *testing.T) {
-	v6, v4 := netip.MustParseAddr("fd00::1"), netip.MustParseAddr("10.0.0.1")
-	if got, err := preferIPv4([]netip.Addr{v6, v4}, "h"); err != nil || got != v4 {
-		t.Errorf("both: got %v, %v", got, err)
+func TestAddressFamily(t *testing.T) {
+	mixed := parseIPs("fd00::1", "10.0.0.1", "::ffff:10.0.0.2", "fd00::2", "10.0.0.1")
+	for _, tt := range []struct {
+		family  AddressFamily
+		network string
+		want    []netip.Addr
+		one     string
+	}{
+		{AnyFamily, "ip", parseIPs("fd00::1", "10.0.0.1", "10.0.0.2", "fd00::2"), "10.0.0.1"},
+		{PreferIPv4, "ip", parseIPs("10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2"), "10.0.0.1"},
+		{PreferIPv6, "ip", parseIPs("fd00::1", "fd00::2", "10.0.0.1", "10.0.0.2"), "fd00::1"},
+		{OnlyIPv4, "ip4", parseIPs("10.0.0.1", "10.0.0.2"), "10.0.0.1"},
+		{OnlyIPv6, "ip6", parseIPs("fd00::1", "fd00::2"), "fd00::1"},
+	} {
+		sys := system{ips: mixed}
+		r := newResolver(&sys, tt.family)
+		if got, err := r.addrs(t.Context(), "host"); err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%d: got %v, %v, want %v", tt.family, got, err, tt.want)
+		}
+		if got, err := r.addr(t.Context(), "host"); err != nil || got.String() != tt.one {
+			t.Errorf("%d: got %v, %v as the one, want %s", tt.family, got, err, tt.one)
+		}
+		if want := tt.network + " host"; sys.asked[0] != want {
+			t.Errorf("%d: asked for %q, want %q", tt.family, sys.asked[0], want)
+		}
+		// An address that is given as such is used whatever the family.
+		for _, ip := range []string{"10.0.0.1", "fd00::1"} {
+			if got, err := r.addr(t.Context(), ip); err != nil || got.String() != ip {
+				t.Errorf("%d: got %v, %v for %s", tt.family, got, err, ip)
+			}
+		}
 	}
-	if got, err := preferIPv4([]netip.Addr{v6}, "h"); err != nil || got != v6 {
-		t.Errorf("IPv6 alone: got %v, %v", got, err)
+	sys := system{ips: parseIPs("fd00::1")}
+	if got, err := newResolver(&sys, OnlyIPv4).addrs(t.Context(), "host"); err == nil {
+		t.Errorf("none of the family: got %v without an error", got)
 	}
-	if _, err := preferIPv4(nil, "h"); err == nil {
-		t.Error("none: no error")
+}
+
+func TestResolveService(t *testing.T) {
+	hosts := map[string][]netip.Addr{
+		"one.example.com": parseIPs("10.0.0.1", "fd00::1"),
+		"two.example.com": parseIPs("10.0.0.2"),
+	}
+	for _, tt := range []struct {
+		name    string
+		records []*net.SRV
+		want    []Address // nil: an error
+	}{
+		{"hosts with ports", []*net.SRV{{Target: "two.example.com.", Port: 2}, {Target: "one.example.com.", Port: 1}},
+			[]Address{{Addr: "10.0.0.2:2", Name: "a"}, {Addr: "10.0.0.1:1", Name: "a"}, {Addr: "[fd00::1]:1", Name: "a"}}},
+		{"one host twice", []*net.SRV{{Target: "two.example.com.", Port: 1}, {Target: "two.example.com.", Port: 2}, {Target: "two.example.com", Port: 1}},
+			[]Address{{Addr: "10.0.0.2:1", Name: "a"}, {Addr: "10.0.0.2:2", Name: "a"}}},
+		{"a host that is not known", []*net.SRV{{Target: "three.example.com.", Port: 3}, {Target: "two.example.com.", Port: 2}},
+			[]Address{{Addr: "10.0.0.2:2", Name: "a"}}},
+		{"an IP address", []*net.SRV{{Target: "10.0.0.9.", Port: 9}}, []Address{{Addr: "10.0.0.9:9", Name: "a"}}},
+		{"no host that is known", []*net.SRV{{Target: "three.example.com.", Port: 3}}, nil},
+		{"not available", []*net.SRV{{Target: "."}}, nil},
+		{"none", nil, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			unknown := errors.New("unknown")
+			r := newResolver(services{records: tt.records, lookupFunc: func(_ context.Context, host string) ([]netip.Addr, error) {
+				if ips := hosts[host]; ips != nil {
+					return ips, nil
+				}
+				return nil, unknown
+			}}, AnyFamily)
+			got, err := r.resolve(t.Context(), "a/srv+_memberlist._tcp.example.com", 7946)
+			if (err != nil) != (tt.want == nil) || !slices.Equal(got, tt.want) {
+				t.Errorf("got %v, %v, want %v", got, err, tt.want)
+			}
+		})
+	}
+}
+
+// services is a Resolver that knows one service.
+type services struct {
+	lookupFunc
+	records []*net.SRV
+}
+
+func (s services) LookupSRV(_ context.Context, service, proto, name string) (string, []*net.SRV, error) {
+	if service+proto+name != "_memberlist._tcp.example.com" {
+		return "", nil, errors.New("another service: " + service + proto + name)
+	}
+	return name, s.records, nil
+}
+
+// TestHostsOfAServiceAreLookedUpAtTheSameTime, but not all of a thousand.
+func TestHostsOfAServiceAreLookedUpAtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var records []*net.SRV
+		for i := range 2 * targetsAtOnce {
+			records = append(records, &net.SRV{Target: fmt.Sprintf("host%d.", i), Port: 1})
+		}
+		r := newResolver(services{records: records, lookupFunc: func(context.Context, string) ([]netip.Addr, error) {
+			time.Sleep(time.Second)
+			return parseIPs("10.0.0.1"), nil
+		}}, AnyFamily)
+		start := time.Now()
+		if got, err := r.resolve(t.Context(), "srv+_memberlist._tcp.example.com", 0); err != nil || len(got) != 1 {
+			t.Errorf("got %v, %v", got, err)
+		}
+		if took := time.Since(start); took != 2*time.Second {
+			t.Errorf("took %v, want 2s", took)
+		}
+	})
+}
+
+// TestServersThatDoNotAnswerANY: they are asked for the addresses.
+func TestServersThatDoNotAnswerANY(t *testing.T) {
+	for name, answerANY := range map[string]func(*dns.Msg){
+		"refused":         func(reply *dns.Msg) { reply.Rcode = dns.RcodeRefused },
+		"not implemented": func(reply *dns.Msg) { reply.Rcode = dns.RcodeNotImplemented },
+		"nothing":         func(*dns.Msg) {},
+		"HINFO": func(reply *dns.Msg) {
+			reply.Answer = append(reply.Answer, &dns.HINFO{Hdr: dns.RR_Header{Name: "join.example.com.", Rrtype: dns.TypeHINFO,
+				Class: dns.ClassINET}, Cpu: "RFC8482"})
+		},
+		"an alias": func(reply *dns.Msg) {
+			cname, _ := dns.NewRR("join.example.com. 0 IN CNAME other.example.com.")
+			reply.Answer = append(reply.Answer, cname)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var server *dnsServer
+			server = newDNSServer(t, func(reply *dns.Msg) {
+				switch reply.Question[0].Qtype {
+				case dns.TypeA:
+					reply.Answer = append(reply.Answer, record(t, "join.example.com. 0 IN CNAME other.example.com."),
+						record(t, "other.example.com. 0 IN A 10.0.0.1"))
+				case dns.TypeAAAA:
+					reply.Answer = append(reply.Answer, record(t, "join.example.com. 0 IN AAAA fd00::1"))
+				default:
+					answerANY(reply)
+				}
+			})
+			var sys system
+			for family, want := range map[AddressFamily][]Address{
+				AnyFamily: {{Addr: "10.0.0.1:80"}, {Addr: "[fd00::1]:80"}},
+				OnlyIPv4:  {{Addr: "10.0.0.1:80"}},
+				OnlyIPv6:  {{Addr: "[fd00::1]:80"}},
+			} {
+				r := newResolver(&tcpFirstResolver{dnsConfigPath: server.config, system: &sys}, family)
+				got, err := r.resolve(t.Context(), "join.example.com:80", 7946)
+				if err != nil || !slices.Equal(got, want) {
+					t.Errorf("family %d: got %v, %v, want %v", family, got, err, want)
+				}
+			}
+			if len(sys.asked) > 0 {
+				t.Errorf("asked the system too, for %v", sys.asked)
+			}
+			// ANY each time, both families once, one of them twice.
+			if n := len(server.questions); n != 3+2+2 {
+				t.Errorf("%d questions, want 7", n)
+			}
+		})
+	}
+}
+
+// TestConfiguredResolver is asked for everything, alone.
+func TestConfiguredResolver(t *testing.T) {
+	sys := &system{ips: parseIPs("fd00::1", "127.0.0.1")}
+	config := loopbackConfig("a")
+	config.Resolver, config.AddressFamily = sys, OnlyIPv4
+	config.BindAddr, config.AdvertiseAddr = "bind.example.com", "advertise.example.com"
+	m, err := Create(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Shutdown()
+	if got := m.LocalNode().Addr.String(); got != "127.0.0.1" {
+		t.Errorf("advertises %s", got)
+	}
+	if n, err := m.Join([]string{"seed.example.com"}); n != 1 || err != nil {
+		t.Errorf("joined %d, %v; want itself", n, err)
+	}
+	want := []string{"ip4 bind.example.com", "ip4 advertise.example.com", "ip4 seed.example.com"}
+	if !slices.Equal(sys.asked, want) {
+		t.Errorf("asked for %v, want %v", sys.asked, want)
 	}
 }

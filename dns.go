@@ -1,0 +1,127 @@
+package memberlist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// dnsTimeout bounds the questions over TCP, so that a server that does not answer leaves time for the resolver.
+const dnsTimeout = 3 * time.Second
+
+// tcpFirstResolver asks one server over TCP before the system, since what answers there, such as Consul, then gives all it
+// has. It is the Resolver of a Config that has none.
+type tcpFirstResolver struct {
+	dnsConfigPath string   // the file that names the server; empty: no question over TCP
+	system        Resolver // asked if nothing comes of that, and for services
+}
+
+// LookupNetIP asks over TCP for names with a dot in them. What fails there shows only if the system fails too.
+func (r *tcpFirstResolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	var tcpErr error
+	if r.dnsConfigPath != "" && strings.Contains(host, ".") {
+		var ips []netip.Addr
+		if ips, tcpErr = r.lookupTCP(ctx, network, host); len(ips) > 0 {
+			return ips, nil
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("look up %s: %w", host, contextError(ctx))
+		}
+		if tcpErr != nil {
+			tcpErr = fmt.Errorf("look up %s over TCP: %w", host, tcpErr)
+		}
+	}
+	ips, err := r.system.LookupNetIP(ctx, network, host)
+	if err != nil {
+		return nil, errors.Join(err, tcpErr)
+	}
+	return ips, nil
+}
+
+// LookupSRV asks the system, which goes over to TCP if the answer is large.
+func (r *tcpFirstResolver) LookupSRV(ctx context.Context, service, proto, name string) (string, []*net.SRV, error) {
+	return r.system.LookupSRV(ctx, service, proto, name)
+}
+
+// lookupTCP asks the first server of the file for all it knows of the host and, since many servers do not answer that
+// (RFC 8482) or answer with an alias alone, for its addresses of each family, at the same time.
+func (r *tcpFirstResolver) lookupTCP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	config, err := dns.ClientConfigFromFile(r.dnsConfigPath)
+	if err != nil {
+		return nil, err
+	}
+	if len(config.Servers) == 0 {
+		return nil, nil
+	}
+	server := config.Servers[0]
+	if _, _, err := net.SplitHostPort(server); err != nil {
+		server = net.JoinHostPort(server, config.Port)
+	}
+	ctx, cancel := context.WithTimeout(ctx, dnsTimeout)
+	defer cancel()
+
+	any := askTCP(ctx, server, host, dns.TypeANY)
+	if ips := any.addrs(network); len(ips) > 0 || any.final {
+		return ips, any.err
+	}
+	v6 := make(chan dnsAnswer, 1)
+	if network == "ip4" {
+		v6 <- dnsAnswer{}
+	} else {
+		go func() { v6 <- askTCP(ctx, server, host, dns.TypeAAAA) }() // ends with ctx, and before this returns
+	}
+	var four dnsAnswer
+	if network != "ip6" {
+		four = askTCP(ctx, server, host, dns.TypeA)
+	}
+	six := <-v6
+	return append(four.addrs(network), six.addrs(network)...), errors.Join(any.err, four.err, six.err)
+}
+
+// dnsAnswer is what a server says.
+type dnsAnswer struct {
+	records []dns.RR
+	err     error
+	final   bool // there is no point in other questions: no such name, or no server
+}
+
+// addrs gives the addresses among the records that are of the network.
+func (a dnsAnswer) addrs(network string) (ips []netip.Addr) {
+	for _, record := range a.records {
+		var raw net.IP
+		switch record := record.(type) {
+		case *dns.A:
+			raw = record.A
+		case *dns.AAAA:
+			raw = record.AAAA
+		}
+		ip, ok := netip.AddrFromSlice(raw)
+		if ip = ip.Unmap(); ok && (network == "ip" || (network == "ip4") == ip.Is4()) {
+			ips = append(ips, ip)
+		}
+	}
+	return ips
+}
+
+// askTCP asks one question on a connection of its own.
+func askTCP(ctx context.Context, server, host string, kind uint16) dnsAnswer {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", server)
+	if err != nil {
+		return dnsAnswer{err: err, final: true}
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	question := new(dns.Msg).SetQuestion(dns.Fqdn(host), kind)
+	client := &dns.Client{Net: "tcp", Timeout: dnsTimeout}
+	answer, _, err := client.ExchangeWithConn(question, &dns.Conn{Conn: conn})
+	if err != nil {
+		return dnsAnswer{err: err, final: ctx.Err() != nil}
+	}
+	return dnsAnswer{records: answer.Answer, final: answer.Rcode == dns.RcodeNameError}
+}
