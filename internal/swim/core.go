@@ -278,6 +278,15 @@ func (c *Core) keep(s string) string {
 	return c.cfg.Keep(s)
 }
 
+// ownName returns a name of a message that may be kept: that of a member, if
+// there is one.
+func (c *Core) ownName(name string) string {
+	if m := c.table.named(name); m != nil {
+		return m.Name
+	}
+	return c.keep(name)
+}
+
 // changed publishes m as it now is.
 func (c *Core) changed(m *member) { c.out.Changed = append(c.out.Changed, c.table.snapshot(m)) }
 

@@ -3,7 +3,6 @@ package swim
 import (
 	"bytes"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -188,7 +187,7 @@ func (c *Core) refute(incarnation uint32, from string) {
 	c.awareness.apply(1)
 	c.message = appendAlive(c.message[:0], c.self, c.self.Versions[:])
 	c.broadcast(c.self.Name, c.message, 0)
-	c.event(Event{Kind: EventRefute, Member: c.Self(), From: strings.Clone(from)})
+	c.event(Event{Kind: EventRefute, Member: c.Self(), From: c.ownName(from)})
 }
 
 // stepSuspect handles a suspect message.
@@ -265,7 +264,7 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 		// It refuted the suspicion that runs, as we did not hear: this is another.
 		// Compat: the reference counts it for the one that runs.
 		c.dropSuspicion(m)
-		c.beginSuspicion(now, m, strings.Clone(from))
+		c.beginSuspicion(now, m, c.ownName(from))
 		c.broadcastSuspect(m, from)
 		c.changed(m)
 		return
@@ -280,7 +279,7 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 	if m.State != StateAlive {
 		return
 	}
-	from = strings.Clone(from)
+	from = c.ownName(from)
 	m.State, m.since = StateSuspect, c.table.since(now)
 	c.beginSuspicion(now, m, from)
 	c.broadcastSuspect(m, from)
@@ -326,7 +325,7 @@ func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from str
 	c.broadcast(m.Name, c.message, notice)
 	c.out.Counts.Dead++
 	c.changed(m)
-	c.event(Event{Kind: EventLeave, Member: c.table.snapshot(m), From: strings.Clone(from)})
+	c.event(Event{Kind: EventLeave, Member: c.table.snapshot(m), From: c.ownName(from)})
 	if m == c.self {
 		c.waiting = notice
 		return

@@ -1,0 +1,244 @@
+package swim
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// knownTo returns a Core that knows n members, all alive, with nothing queued, and what they say of themselves.
+func knownTo(n int) (*Core, []wire.Alive) {
+	c := New(testConfig())
+	c.SetRoom(1398)
+	c.Announce(testStart, memberAddr(0), nil, testVersions, 0)
+	alives := make([]wire.Alive, n)
+	var out Output
+	for i := range alives {
+		alives[i] = wire.Alive{Incarnation: 1, Node: memberName(i), Addr: []byte{11, byte(i >> 16), byte(i >> 8), byte(i)},
+			Port: 7946, Vsn: testVersions[:]}
+		c.Step(testStart, Endpoint{}, &alives[i])
+		if i%256 == 0 {
+			c.DropQueued()
+			c.Take(&out)
+		}
+	}
+	c.DropQueued()
+	c.Take(&out)
+	return c, alives
+}
+
+// operation is one that a Core does again and again, with the members that are given.
+type operation struct {
+	name string
+	run  func(c *Core, alives []wire.Alive, i int)
+}
+
+// perPacket are those that come with packets and ticks: what they cost must not depend on how many members there are.
+var perPacket = []operation{
+	{"known alive", func(c *Core, alives []wire.Alive, i int) { c.Step(testStart, Endpoint{}, &alives[i%len(alives)]) }},
+	{"newer alive", func(c *Core, alives []wire.Alive, i int) {
+		a := &alives[i%len(alives)]
+		a.Incarnation++
+		c.Step(testStart, Endpoint{}, a)
+	}},
+	{"stale suspect", func(c *Core, alives []wire.Alive, i int) {
+		s := wire.Suspect{Node: alives[i%len(alives)].Node, From: "self"}
+		c.stepSuspect(testStart, Endpoint{}, &s)
+	}},
+	{"answer ping", func(c *Core, alives []wire.Alive, i int) {
+		a := &alives[i%len(alives)]
+		p := wire.Ping{SeqNo: 7, SourceAddr: a.Addr, SourcePort: a.Port, SourceNode: a.Node}
+		c.AnswerPing(Endpoint{}, &p, nil)
+	}},
+	{"gossip", func(c *Core, alives []wire.Alive, i int) {
+		a := &alives[i%len(alives)]
+		a.Incarnation++
+		c.Step(testStart, Endpoint{}, a)
+		c.gossipTick(testStart)
+	}},
+	{"choose", func(c *Core, _ []wire.Alive, _ int) {
+		c.choose(3, func(m *member) bool { return m != c.self && m.State == StateAlive })
+	}},
+	{"tick", func(c *Core, _ []wire.Alive, _ int) { c.Tick(testStart) }},
+	{"merge a known state", func(c *Core, alives []wire.Alive, i int) {
+		a := &alives[i%len(alives)]
+		c.Merge(testStart, []wire.PushNodeState{{Name: a.Node, Addr: a.Addr, Port: a.Port, Incarnation: 1, Vsn: a.Vsn}})
+	}},
+}
+
+// perMember are those that go through all members, told for one of them.
+var perMember = []operation{
+	{"probe", func(c *Core, alives []wire.Alive, i int) { c.nextToProbe(testStart) }}, // with the shuffle of each round
+	{"snapshot", func(c *Core, alives []wire.Alive, i int) {
+		if i%(len(alives)+1) == 0 {
+			s := Snapshot{States: make([]byte, 0, 100*len(alives))}
+			for c.Snapshot(&s) {
+			}
+		}
+	}},
+}
+
+// BenchmarkGrowth shows what each operation costs with more and more members.
+func BenchmarkGrowth(b *testing.B) {
+	for _, op := range append(perPacket, perMember...) {
+		for _, n := range []int{10, 100, 1000, 10_000, 100_000} {
+			b.Run(fmt.Sprintf("%s/%d", op.name, n), func(b *testing.B) {
+				c, alives := knownTo(n)
+				var out Output
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					op.run(c, alives, i)
+					if i%16 == 0 {
+						c.Take(&out)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestCostDoesNotGrow: with 500 times the members, nothing that a packet or a tick causes takes much longer, nor does what
+// goes through all members for each of them. What is allowed is what memory that is far away costs.
+func TestCostDoesNotGrow(t *testing.T) {
+	const few, many, allowed = 100, 50_000, 25
+	c1, alives1 := knownTo(few)
+	c2, alives2 := knownTo(many)
+	for _, op := range append(perPacket, perMember...) {
+		t.Run(op.name, func(t *testing.T) {
+			small, large := fastest(c1, alives1, op), fastest(c2, alives2, op)
+			t.Logf("%v with %d members, %v with %d", small, few, large, many)
+			if large > allowed*max(small, 20*time.Nanosecond) {
+				t.Errorf("%v with %d members, %v with %d", small, few, large, many)
+			}
+		})
+	}
+}
+
+// fastest is how long an operation takes when nothing disturbs it.
+func fastest(c *Core, alives []wire.Alive, op operation) time.Duration {
+	var out Output
+	best := time.Duration(math.MaxInt64)
+	rounds, each := 30, 64
+	if op.name == "snapshot" {
+		rounds, each = 5, len(alives)+1 // one of them
+	}
+	for r := range rounds {
+		began := time.Now()
+		for i := range each {
+			op.run(c, alives, r*each+i)
+		}
+		c.Take(&out)
+		best = min(best, time.Since(began)/time.Duration(each))
+	}
+	c.DropQueued()
+	return best
+}
+
+// TestChoiceLooksAtFew members, however many there are, unless nearly nobody may be chosen.
+func TestChoiceLooksAtFew(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		may   int // in a thousand
+		looks int // at most, on average
+	}{{"all", 1000, 4}, {"half", 500, 9}, {"one in ten", 100, 45}, {"one in a hundred", 10, 450}} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, n := range []int{1000, 100_000} {
+				c, _ := knownTo(n)
+				looks, rounds := 0, 200
+				for range rounds {
+					chosen := c.choose(3, func(m *member) bool {
+						looks++
+						return int(m.ID)%1000 < tt.may
+					})
+					if len(chosen) != 3 {
+						t.Fatalf("%d chosen of %d", len(chosen), n)
+					}
+				}
+				if looks > tt.looks*rounds {
+					t.Errorf("of %d members %d are looked at for 3, want at most %d", n, looks/rounds, tt.looks)
+				}
+			}
+		})
+	}
+}
+
+// TestAllocs: what a packet causes leaves nothing for the collector, but what is to be remembered.
+func TestAllocs(t *testing.T) {
+	c, alives := knownTo(1000)
+	var out Output
+	var names []string
+	for i := range 60 * 18 {
+		names = append(names, fmt.Sprint("fresh-", i))
+	}
+	next := 0
+	addr := [4]byte{12}
+	var a wire.Alive
+	var suspect wire.Suspect
+	var dead wire.Dead
+	var ping wire.Ping
+	var state [1]wire.PushNodeState
+	fresh := func() {
+		addr[2], addr[3] = byte(next>>8), byte(next)
+		a = wire.Alive{Incarnation: 1, Node: names[next], Addr: addr[:],
+			Port: 7946, Vsn: testVersions[:]}
+		c.stepAlive(testStart, Endpoint{}, &a)
+		next++
+	}
+	turn := uint32(2)
+	for _, tt := range []struct {
+		name string
+		want float64
+		run  func(i int)
+	}{
+		{"18 known alives", 0, func(i int) { c.Step(testStart, Endpoint{}, &alives[i]) }},
+		{"18 stale suspects", 0, func(i int) {
+			suspect = wire.Suspect{Node: alives[i].Node, From: "self"}
+			c.stepSuspect(testStart, Endpoint{}, &suspect)
+		}},
+		{"18 newer alives", 1, func(i int) {
+			alives[i].Incarnation = turn
+			c.Step(testStart, Endpoint{}, &alives[i])
+		}},
+		{"18 fresh alives", 2*18 + 3, func(int) { fresh() }},
+		{"18 deaths and returns", 2*18 + 2, func(i int) {
+			dead = wire.Dead{Incarnation: turn, Node: alives[i].Node, From: "m1"}
+			c.stepDead(testStart, Endpoint{}, &dead)
+			alives[i].Incarnation = turn + 1
+			c.Step(testStart, Endpoint{}, &alives[i])
+		}},
+		{"18 refutations", 18 + 1, func(int) {
+			c.stepSuspect(testStart, Endpoint{}, &wire.Suspect{Incarnation: turn, Node: "self", From: "m1"})
+		}},
+		{"18 acks", 0, func(i int) {
+			ping = wire.Ping{SourceAddr: alives[i].Addr, SourcePort: 7946, SourceNode: alives[i].Node}
+			c.AnswerPing(Endpoint{}, &ping, nil)
+		}},
+		{"6 rounds of gossip", 1, func(i int) {
+			if i%3 == 0 {
+				c.gossipTick(testStart)
+			}
+		}},
+		{"18 known states", 0, func(i int) {
+			a := &alives[i]
+			state[0] = wire.PushNodeState{Name: a.Node, Addr: a.Addr, Port: a.Port, Incarnation: 1, Vsn: a.Vsn}
+			c.Merge(testStart, state[:])
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := testing.AllocsPerRun(50, func() {
+				for i := range 18 {
+					tt.run(i)
+				}
+				turn += 2
+				c.Take(&out)
+			})
+			if got > tt.want {
+				t.Errorf("%v allocations, want at most %v", got, tt.want)
+			}
+			t.Logf("%v", got)
+		})
+	}
+}
