@@ -212,12 +212,8 @@ func check(t *testing.T, step int, what string, q *Queue[uint64], m *model) {
 		}
 	}
 	var got, gotPlain []uint64
-	if q.tree != nil {
-		q.tree.Ascend(func(s slot[uint64]) bool {
-			got = append(got, s.entry.value)
-			return true
-		})
-	}
+	q.ascend(func(e *entry[uint64]) { got = append(got, e.value) })
+	checkBuckets(t, q, len(want))
 	for id := range q.Plain(0) {
 		gotPlain = append(gotPlain, id)
 	}
@@ -234,6 +230,41 @@ func check(t *testing.T, step int, what string, q *Queue[uint64], m *model) {
 		t.Fatalf("step %d, %s: %d named, want %d", step, what, len(q.named), named)
 	case !slices.Equal(gotPlain, plain):
 		t.Fatalf("step %d, %s: plain %d, want %d", step, what, gotPlain, plain)
+	}
+}
+
+// checkBuckets holds what the buckets are to be: in the order if they hold something, with their slots in the order of ids.
+func checkBuckets(t *testing.T, q *Queue[uint64], entries int) {
+	t.Helper()
+	if q.order == nil {
+		return
+	}
+	q.order.Ascend(func(p place[uint64]) bool {
+		b := p.bucket
+		live := 0
+		for i := range b.slots {
+			s := &b.slots[i]
+			if i < b.head || i >= b.tail {
+				if *s != (slot[uint64]{}) {
+					t.Fatalf("slot %d is kept, in use are %d to %d", i, b.head, b.tail)
+				}
+				continue
+			}
+			if b.isLive(s) {
+				live++
+			}
+			if i > b.head && b.slots[i-1].id >= s.id {
+				t.Fatalf("ids %d and %d of slots %d and %d", b.slots[i-1].id, s.id, i-1, i)
+			}
+		}
+		if live == 0 || live != b.live || b.rank != p.rank {
+			t.Fatalf("%d live entries counted as %d, rank %d at %d", live, b.live, b.rank, p.rank)
+		}
+		entries -= live
+		return true
+	})
+	if entries != 0 {
+		t.Fatalf("%d entries are in no bucket", entries)
 	}
 }
 

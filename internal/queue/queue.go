@@ -6,7 +6,8 @@
 //	transmits 2   [ 88 bytes ]                                        <- pruned first
 //
 // It is infection-style dissemination as in SWIM section 4.1, with the preference for fresh updates of its section 4.4.
-// The order is a btree, so that neither filling a packet nor replacing a message walks the queue, however long it is.
+// Messages that rank the same are in one bucket, and the buckets in a btree, so that neither filling a packet nor replacing
+// a message walks the queue, however long it is.
 //
 // The package does no I/O, starts no goroutine, takes no lock, reads no clock and uses no randomness.
 package queue
@@ -19,11 +20,14 @@ import (
 )
 
 const (
-	// degree of the btree: a node holds up to 2*degree-1 slots of 24 bytes.
-	degree = 64
+	// degree of the btree of buckets: a node holds up to 2*degree-1 of them.
+	degree = 16
 
-	// maxFree is how many dropped entries are kept for reuse.
+	// maxFree is how many dropped entries are kept for reuse when none is queued.
 	maxFree = 1024
+
+	// entriesAtOnce is how many entries are allocated at once.
+	entriesAtOnce = 32
 )
 
 // Kind says which queued messages a new one replaces.
@@ -49,22 +53,26 @@ const (
 //
 // The queue keeps the message slices that it is given and hands the same ones out: nobody may write them afterwards.
 type Queue[V any] struct {
-	tree  *btree.BTreeG[slot[V]]
+	order *btree.BTreeG[place[V]] // the buckets that are not empty
+	last  *bucket[V]              // what was looked for last
 	named map[string]*entry[V]
 	plain *entry[V] // newest first
+	len   int
 	bytes int
 	id    uint64 // of the last push
 
+	unused   []*bucket[V]
 	free     *entry[V] // linked by next
 	freeLen  int
-	taken    []*entry[V] // scratch of Take
-	finished []V         // scratch of Take
+	fresh    []entry[V] // never used
+	taken    []moved[V] // scratch of Take
+	finished []V        // scratch of Take
 }
 
 // entry is one queued message.
 type entry[V any] struct {
-	rank    uint64
-	age     uint64
+	bucket  *bucket[V] // nil while it is taken
+	id      uint64     // of its push
 	message []byte
 	value   V
 	name    string
@@ -73,12 +81,11 @@ type entry[V any] struct {
 	next    *entry[V] // among the plain ones, or the free ones
 }
 
-// slot is an entry's place in the order: by rank, then by age. Both are kept in the tree's nodes so that a comparison
-// does not touch the entry.
-type slot[V any] struct {
-	rank  uint64 // transmits in the upper half, the complement of the size in the lower
-	age   uint64 // the complement of the id
-	entry *entry[V]
+// place is a bucket's place in the order. Its rank is kept in the tree's nodes so that a comparison does not touch the
+// bucket.
+type place[V any] struct {
+	rank   uint64
+	bucket *bucket[V]
 }
 
 // New returns an empty queue.
@@ -88,10 +95,7 @@ func New[V any]() *Queue[V] {
 
 // Len returns the number of queued messages.
 func (q *Queue[V]) Len() int {
-	if q.tree == nil {
-		return 0
-	}
-	return q.tree.Len()
+	return q.len
 }
 
 // Bytes returns the total length of the queued messages.
@@ -102,9 +106,6 @@ func (q *Queue[V]) Bytes() int {
 // Push queues a message that has not been transmitted yet. If kind is Named, a queued message of that name is dropped
 // and finished with.
 func (q *Queue[V]) Push(name string, kind Kind, message []byte, value V, finished func(V)) {
-	if q.tree == nil {
-		q.tree = btree.NewG(degree, less[V])
-	}
 	if kind == Named {
 		if old := q.named[name]; old != nil {
 			q.replace(old, message, value, finished)
@@ -124,7 +125,8 @@ func (q *Queue[V]) Push(name string, kind Kind, message []byte, value V, finishe
 	case Plain:
 		q.linkPlain(e)
 	}
-	q.tree.ReplaceOrInsert(e.slot())
+	q.len++
+	q.insert(e, rank(0, len(message)))
 }
 
 // RemoveNamed drops the message of that name and reports whether there was one.
@@ -141,8 +143,8 @@ func (q *Queue[V]) RemoveNamed(name string, finished func(V)) bool {
 // first, with their ids. The queue must not change meanwhile.
 func (q *Queue[V]) Plain(after uint64) iter.Seq2[uint64, V] {
 	return func(yield func(uint64, V) bool) {
-		for e := q.plain; e != nil && e.id() > after; e = e.next {
-			if !yield(e.id(), e.value) {
+		for e := q.plain; e != nil && e.id > after; e = e.next {
+			if !yield(e.id, e.value) {
 				return
 			}
 		}
@@ -154,7 +156,7 @@ func (q *Queue[V]) RemovePlain(invalid func(uint64, V) bool, finished func(V)) {
 	var dropped []V
 	for e := q.plain; e != nil; {
 		next := e.next
-		if invalid(e.id(), e.value) {
+		if invalid(e.id, e.value) {
 			dropped = append(dropped, e.value)
 			q.drop(e, nil)
 		}
@@ -167,8 +169,8 @@ func (q *Queue[V]) RemovePlain(invalid func(uint64, V) bool, finished func(V)) {
 // maxLen are left. A negative maxLen counts as 0.
 func (q *Queue[V]) Prune(maxLen int, finished func(V)) {
 	for excess := q.Len() - max(maxLen, 0); excess > 0 && q.Len() > 0; excess-- {
-		last, _ := q.tree.Max()
-		q.drop(last.entry, finished)
+		last, _ := q.order.Max()
+		q.drop(last.bucket.oldest(), finished)
 	}
 }
 
@@ -180,14 +182,14 @@ func (q *Queue[V]) Bound(maxLen, maxBytes int, finished func(V)) (dropped int) {
 		return 0
 	}
 	var doomed []*entry[V]
-	q.tree.Descend(func(s slot[V]) bool {
+	q.descend(func(e *entry[V]) bool {
 		if length <= maxLen && bytes <= maxBytes {
 			return false
 		}
-		if s.entry.id() != q.id {
-			doomed = append(doomed, s.entry)
+		if e.id != q.id {
+			doomed = append(doomed, e)
 			length--
-			bytes -= len(s.entry.message)
+			bytes -= len(e.message)
 		}
 		return true
 	})
@@ -198,14 +200,11 @@ func (q *Queue[V]) Bound(maxLen, maxBytes int, finished func(V)) (dropped int) {
 // RemoveLonger drops the messages of more than n bytes. It walks the whole queue.
 func (q *Queue[V]) RemoveLonger(n int, finished func(V)) {
 	var doomed []*entry[V]
-	if q.tree != nil {
-		q.tree.Ascend(func(s slot[V]) bool {
-			if len(s.entry.message) > n {
-				doomed = append(doomed, s.entry)
-			}
-			return true
-		})
-	}
+	q.ascend(func(e *entry[V]) {
+		if len(e.message) > n {
+			doomed = append(doomed, e)
+		}
+	})
 	q.dropAll(doomed, finished)
 }
 
@@ -221,13 +220,41 @@ func (q *Queue[V]) dropAll(doomed []*entry[V], finished func(V)) {
 
 // Reset drops every message, in the queue's order, and gives its memory back.
 func (q *Queue[V]) Reset(finished func(V)) {
-	tree := q.tree
+	old := *q
 	*q = Queue[V]{id: q.id}
-	if tree == nil || finished == nil {
+	if finished != nil {
+		old.ascend(func(e *entry[V]) { finished(e.value) })
+	}
+}
+
+// ascend calls visit for each entry in the queue's order.
+func (q *Queue[V]) ascend(visit func(*entry[V])) {
+	if q.order == nil {
 		return
 	}
-	tree.Ascend(func(s slot[V]) bool {
-		finished(s.entry.value)
+	q.order.Ascend(func(p place[V]) bool {
+		b := p.bucket
+		for i := b.tail - 1; i >= b.head; i-- {
+			if s := &b.slots[i]; b.isLive(s) {
+				visit(s.entry)
+			}
+		}
+		return true
+	})
+}
+
+// descend calls visit for each entry from the far end of the queue, until it reports false.
+func (q *Queue[V]) descend(visit func(*entry[V]) bool) {
+	if q.order == nil {
+		return
+	}
+	q.order.Descend(func(p place[V]) bool {
+		b := p.bucket
+		for i := b.head; i < b.tail; i++ {
+			if s := &b.slots[i]; b.isLive(s) && !visit(s.entry) {
+				return false
+			}
+		}
 		return true
 	})
 }
@@ -235,28 +262,78 @@ func (q *Queue[V]) Reset(finished func(V)) {
 // replace gives old's entry to the message that takes its place.
 func (q *Queue[V]) replace(old *entry[V], message []byte, value V, finished func(V)) {
 	replaced := old.value
-	q.tree.Delete(old.slot())
+	q.detach(old)
 	q.bytes -= len(old.message)
 	q.fill(old, message, value)
-	q.tree.ReplaceOrInsert(old.slot())
+	q.insert(old, rank(0, len(message)))
 	if finished != nil {
 		finished(replaced)
 	}
 }
 
-// fill writes what a push gives into an entry and counts it.
+// fill writes what a push gives into an entry and counts its bytes.
 func (q *Queue[V]) fill(e *entry[V], message []byte, value V) {
 	q.id++
 	q.bytes += len(message)
-	e.rank = rank(0, len(message))
-	e.age = ^q.id
+	e.id = q.id
 	e.message = message
 	e.value = value
 }
 
-// drop takes an entry out of the tree and forgets it.
+// insert puts an entry that is in no bucket into the one of a rank.
+func (q *Queue[V]) insert(e *entry[V], rank uint64) { q.bucketOf(rank).add(e) }
+
+// bucketOf returns the bucket of a rank, for something to be added.
+func (q *Queue[V]) bucketOf(rank uint64) *bucket[V] {
+	if q.last != nil && q.last.rank == rank {
+		return q.last
+	}
+	if q.order == nil {
+		q.order = btree.NewG(degree, less[V])
+	}
+	p, ok := q.order.Get(place[V]{rank: rank})
+	if !ok {
+		p = place[V]{rank, q.newBucket()}
+		p.bucket.rank = rank
+		q.order.ReplaceOrInsert(p)
+	}
+	q.last = p.bucket
+	return p.bucket
+}
+
+func (q *Queue[V]) newBucket() *bucket[V] {
+	if n := len(q.unused); n > 0 {
+		b := q.unused[n-1]
+		q.unused = q.unused[:n-1]
+		return b
+	}
+	return new(bucket[V])
+}
+
+// detach takes an entry out of its bucket, and an empty bucket out of the order.
+func (q *Queue[V]) detach(e *entry[V]) {
+	b := e.bucket
+	e.bucket = nil
+	b.live--
+	if b.live > 0 {
+		return
+	}
+	q.order.Delete(place[V]{rank: b.rank})
+	if q.last == b {
+		q.last = nil
+	}
+	b.clear()
+	if len(q.unused) < maxUnused {
+		q.unused = append(q.unused, b)
+	}
+}
+
+// maxUnused is how many empty buckets are kept for reuse.
+const maxUnused = 64
+
+// drop takes an entry out of the queue.
 func (q *Queue[V]) drop(e *entry[V], finished func(V)) {
-	q.tree.Delete(e.slot())
+	q.detach(e)
 	value := e.value
 	q.forget(e)
 	if finished != nil {
@@ -264,7 +341,7 @@ func (q *Queue[V]) drop(e *entry[V], finished func(V)) {
 	}
 }
 
-// forget releases an entry that is in the tree no more.
+// forget releases an entry that is in no bucket.
 func (q *Queue[V]) forget(e *entry[V]) {
 	switch e.kind {
 	case Named:
@@ -273,22 +350,27 @@ func (q *Queue[V]) forget(e *entry[V]) {
 		q.unlinkPlain(e)
 	}
 	q.bytes -= len(e.message)
-	*e = entry[V]{}
-	if q.freeLen < maxFree {
-		e.next = q.free
-		q.free = e
-		q.freeLen++
+	q.len--
+	*e = entry[V]{next: q.free}
+	q.free = e
+	q.freeLen++
+	if q.len == 0 && q.freeLen > maxFree {
+		q.free, q.freeLen, q.fresh = nil, 0, nil
 	}
 }
 
 func (q *Queue[V]) allocate() *entry[V] {
-	e := q.free
-	if e == nil {
-		return new(entry[V])
+	if e := q.free; e != nil {
+		q.free = e.next
+		q.freeLen--
+		e.next = nil
+		return e
 	}
-	q.free = e.next
-	q.freeLen--
-	e.next = nil
+	if len(q.fresh) == 0 {
+		q.fresh = make([]entry[V], entriesAtOnce)
+	}
+	e := &q.fresh[0]
+	q.fresh = q.fresh[1:]
 	return e
 }
 
@@ -311,20 +393,7 @@ func (q *Queue[V]) unlinkPlain(e *entry[V]) {
 	}
 }
 
-func (e *entry[V]) id() uint64 {
-	return ^e.age
-}
-
-func (e *entry[V]) slot() slot[V] {
-	return slot[V]{rank: e.rank, age: e.age, entry: e}
-}
-
-func less[V any](a, b slot[V]) bool {
-	if a.rank != b.rank {
-		return a.rank < b.rank
-	}
-	return a.age < b.age
-}
+func less[V any](a, b place[V]) bool { return a.rank < b.rank }
 
 // rank orders by transmits ascending, then by size descending. Sizes of 4 GiB and more count as one less than that.
 func rank(transmits uint32, size int) uint64 {

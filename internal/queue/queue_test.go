@@ -342,8 +342,8 @@ func TestFreeEntriesAreBounded(t *testing.T) {
 		}
 		n++
 	}
-	if n != maxFree || q.freeLen != n {
-		t.Errorf("got %d free entries counted as %d, want %d", n, q.freeLen, maxFree)
+	if n > maxFree || q.freeLen != n {
+		t.Errorf("got %d free entries counted as %d, want at most %d", n, q.freeLen, maxFree)
 	}
 }
 

@@ -18,26 +18,32 @@ func (q *Queue[V]) Take(dst [][]byte, overhead, limit, transmitLimit int, finish
 
 	tier := uint32(0)
 	for free := limit - overhead; free > 0; {
-		e := q.fitting(tier, free)
-		if e == nil {
+		b := q.fitting(tier, free)
+		if b == nil {
 			break
 		}
-		tier = transmits(e.rank)
-		free -= overhead + len(e.message)
-		dst = append(dst, e.message)
-		q.tree.Delete(e.slot())
-		if int64(tier)+1 < int64(transmitLimit) {
-			taken = append(taken, e)
-			continue
+		tier = transmits(b.rank)
+		last := int64(tier)+1 >= int64(transmitLimit)
+		for left := b.live; left > 0 && free > 0; left-- {
+			e := b.newest()
+			if len(e.message) > free {
+				break
+			}
+			free -= overhead + len(e.message)
+			dst = append(dst, e.message)
+			q.detach(e)
+			if last {
+				done = append(done, e.value)
+				q.forget(e)
+			} else {
+				taken = append(taken, moved[V]{e, rank(tier+1, len(e.message))})
+			}
 		}
-		done = append(done, e.value)
-		q.forget(e)
 	}
 
 	// Only now, else the next tier would hand them out once more.
-	for _, e := range taken {
-		e.rank = rank(transmits(e.rank)+1, len(e.message))
-		q.tree.ReplaceOrInsert(e.slot())
+	for _, m := range taken {
+		q.insert(m.entry, m.rank)
 	}
 	finishAll(done, finished)
 
@@ -47,18 +53,25 @@ func (q *Queue[V]) Take(dst [][]byte, overhead, limit, transmitLimit int, finish
 	return dst
 }
 
-// fitting returns the first entry, in the queue's order and from the given tier on, whose message has at most free bytes.
-func (q *Queue[V]) fitting(tier uint32, free int) *entry[V] {
+// moved is an entry that was taken, and where it goes then.
+type moved[V any] struct {
+	entry *entry[V]
+	rank  uint64
+}
+
+// fitting returns the first bucket, in the queue's order and from the given tier on, whose newest message has at most free
+// bytes.
+func (q *Queue[V]) fitting(tier uint32, free int) *bucket[V] {
 	for {
-		var found *entry[V]
-		q.tree.AscendGreaterOrEqual(slot[V]{rank: rank(tier, free)}, func(s slot[V]) bool {
-			if len(s.entry.message) > free && transmits(s.rank) == tier {
+		var found *bucket[V]
+		q.order.AscendGreaterOrEqual(place[V]{rank: rank(tier, free)}, func(p place[V]) bool {
+			if len(p.bucket.newest().message) > free && transmits(p.rank) == tier {
 				return true // its size is beyond what a rank can tell
 			}
-			found = s.entry
+			found = p.bucket
 			return false
 		})
-		if found == nil || len(found.message) <= free {
+		if found == nil || len(found.newest().message) <= free {
 			return found
 		}
 		// Nothing in the tier fits, and the next one that is not empty starts with too large a message.

@@ -216,10 +216,10 @@ func TestAllocs(t *testing.T) {
 			ping = wire.Ping{SourceAddr: alives[i].Addr, SourcePort: 7946, SourceNode: alives[i].Node}
 			c.AnswerPing(Endpoint{}, &ping, nil)
 		}},
-		{"6 rounds of gossip", 1, func(i int) {
-			if i%3 == 0 {
-				c.gossipTick(testStart)
-			}
+		{"18 rounds of gossip with news", 4, func(i int) {
+			alives[i].Incarnation = turn
+			c.Step(testStart, Endpoint{}, &alives[i])
+			c.gossipTick(testStart)
 		}},
 		{"18 known states", 0, func(i int) {
 			a := &alives[i]
@@ -228,6 +228,7 @@ func TestAllocs(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			c.DropQueued()
 			got := testing.AllocsPerRun(50, func() {
 				for i := range 18 {
 					tt.run(i)
