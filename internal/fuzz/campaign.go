@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -32,7 +34,8 @@ type target struct {
 // name is how the target is called in the table and by -run.
 func (t target) name() string { return t.pkg[strings.LastIndexByte(t.pkg, '/')+1:] + "." + t.fuzz }
 
-// run gives each target turns until all have had their share, and returns how many inputs made one fail.
+// run gives the target that has had the least its turn until all have had their share, and returns how many inputs made one
+// fail.
 func (c *campaign) run(ctx context.Context) (findings int, err error) {
 	spent, err := openLedger(filepath.Join(c.dir, "spent.json"))
 	if err != nil {
@@ -42,21 +45,18 @@ func (c *campaign) run(ctx context.Context) (findings int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	for open := true; open && ctx.Err() == nil; {
-		open = false
-		for _, t := range targets {
-			if spent.cpu(t.name()) >= c.share || ctx.Err() != nil {
-				continue
-			}
-			open = true
-			done, err := c.turn(ctx, t)
-			if err != nil {
-				return findings, fmt.Errorf("%s: %w", t.name(), err)
-			}
-			findings += done.Findings
-			if err := spent.add(t.name(), done); err != nil {
-				return findings, err
-			}
+	for ctx.Err() == nil {
+		t := slices.MinFunc(targets, func(a, b target) int { return cmp.Compare(spent.cpu(a.name()), spent.cpu(b.name())) })
+		if spent.cpu(t.name()) >= c.share {
+			break
+		}
+		done, err := c.turn(ctx, t)
+		if err != nil {
+			return findings, fmt.Errorf("%s: %w", t.name(), err)
+		}
+		findings += done.Findings
+		if err := spent.add(t.name(), done); err != nil {
+			return findings, err
 		}
 	}
 	return findings, spent.table(os.Stdout, targets)
