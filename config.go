@@ -611,8 +611,8 @@ func (c *Config) installSecretKey() error {
 // isHost says whether s can be the host part of an address: an IP address, an IPv6 one without brackets, or a host name.
 // A name of digits and dots alone is a misspelt IP address.
 func isHost(s string) bool {
-	if _, err := netip.ParseAddr(s); err == nil {
-		return true
+	if ip, err := netip.ParseAddr(s); err == nil {
+		return !strings.ContainsAny(ip.Zone(), "[]%/ ") // nobody could tell where it ends
 	}
 	s = strings.TrimSuffix(s, ".")
 	if s == "" || len(s) > 253 || strings.Trim(s, "0123456789.") == "" {

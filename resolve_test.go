@@ -58,6 +58,7 @@ func TestParseJoinAddress(t *testing.T) {
 		{in: "[::1]:"},
 		{in: "a:b:c"},
 		{in: "10.0.0.256"},
+		{in: "fe80::1%]0"}, // as found by FuzzJoinAddress
 		{in: "ho st"},
 		{in: "host..com"},
 		{in: strings.Repeat("h", 64)},
