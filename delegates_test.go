@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -628,6 +629,58 @@ func TestVetoesSeeTheDefaultPort(t *testing.T) {
 		want := uint16(c.members[0].config.BindPort)
 		if len(seen.ports) != 4 || slices.ContainsFunc(seen.ports, func(port uint16) bool { return port != want }) {
 			t.Errorf("ports %v, want four times %d: this member, a, and b twice", seen.ports, want)
+		}
+	})
+}
+
+// eagerTransport has received something before anybody listens.
+type eagerTransport struct{ *voidTransport }
+
+func newEagerTransport(packets ...[]byte) eagerTransport {
+	t := eagerTransport{newVoidTransport()}
+	t.packets = make(chan *Packet, len(packets))
+	for _, p := range packets {
+		t.packets <- &Packet{Buf: p, From: mustUDP(simAddr(1))}
+	}
+	return t
+}
+
+// TestDelegatesHearOfTheMemberItselfFirst: what the network has for a member that is being created comes after all that
+// Create itself tells. It found delegates that were not ready (grafana/dskit#197).
+func TestDelegatesHearOfTheMemberItselfFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var heard []string
+		hears := callback{func(name string) {
+			mu.Lock()
+			defer mu.Unlock()
+			heard = append(heard, name)
+		}}
+		config := DefaultLANConfig()
+		config.Name, config.LogOutput = "self", io.Discard
+		config.PushPullInterval, config.GossipInterval, config.ProbeInterval = 0, 0, 0
+		config.Transport = newEagerTransport(
+			[]byte{byte(wire.TypeUser), 'h', 'i'},
+			(&wire.Ping{SeqNo: 1, Node: "self"}).Append(nil),
+			(&wire.Alive{Incarnation: 1, Node: "m1", Addr: []byte{10, 0, 0, 1}, Port: 7946, Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil),
+		)
+		hears.install(config)
+		m, err := Create(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Shutdown()
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		itself := slices.Index(heard, "NotifyJoin")
+		for _, name := range []string{"NotifyMsg", "AckPayload"} {
+			if at := slices.Index(heard, name); at < itself {
+				t.Errorf("%s is call %d, the member's own join call %d, of %v", name, at, itself, heard)
+			}
+		}
+		if n := m.NumMembers(); n != 2 {
+			t.Errorf("%d members, want the one that was heard of too", n)
 		}
 	})
 }

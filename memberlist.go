@@ -82,7 +82,9 @@ type Memberlist struct {
 
 // Create starts a member with the given configuration. It is alone until it
 // joins others or others join it. Delegates have heard of the member itself
-// when Create returns; no message from the network is handled before.
+// when Create returns, and of nothing from the network before that. Then they may
+// hear of what comes from the network, at times just before Create has returned:
+// they must be ready when Create is called.
 //
 // The configuration is copied, but see Join. If conf.Transport is nil and conf.BindPort is 0,
 // the port that was chosen is written to conf.BindPort and conf.AdvertisePort;

@@ -69,6 +69,18 @@ func TestProbeAcked(t *testing.T) {
 	}
 }
 
+// TestClockThatGoesBack: no round-trip time is negative, of whatever ping.
+func TestClockThatGoesBack(t *testing.T) {
+	n := newNode(t, nil).meet(1)
+	seq := probing(t, n)
+	n.take()
+	n.after(-time.Second).Step(n.now, Endpoint{}, ackOf(seq))
+	out := n.take()
+	if got := kinds(out.Events); !slices.Equal(got, []EventKind{EventPingComplete}) || out.Events[0].RTT != 0 {
+		t.Errorf("events %+v, want a ping that took no time", out.Events)
+	}
+}
+
 func TestProbeTimeline(t *testing.T) {
 	n := newNode(t, nil).meet(5)
 	n.table.next = slices.Index(n.table.order, n.table.named("m1").ID)
