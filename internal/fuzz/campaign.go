@@ -35,7 +35,7 @@ type target struct {
 func (t target) name() string { return t.pkg[strings.LastIndexByte(t.pkg, '/')+1:] + "." + t.fuzz }
 
 // run gives the target that has had the least its turn until all have had their share, and returns how many inputs made one
-// fail.
+// fail. A target that fails does so again until that is mended: it has no more turns.
 func (c *campaign) run(ctx context.Context) (findings int, err error) {
 	spent, err := openLedger(filepath.Join(c.dir, "spent.json"))
 	if err != nil {
@@ -45,8 +45,8 @@ func (c *campaign) run(ctx context.Context) (findings int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	for ctx.Err() == nil {
-		t := slices.MinFunc(targets, func(a, b target) int { return cmp.Compare(spent.cpu(a.name()), spent.cpu(b.name())) })
+	for open := slices.Clone(targets); len(open) > 0 && ctx.Err() == nil; {
+		t := slices.MinFunc(open, func(a, b target) int { return cmp.Compare(spent.cpu(a.name()), spent.cpu(b.name())) })
 		if spent.cpu(t.name()) >= c.share {
 			break
 		}
@@ -54,7 +54,10 @@ func (c *campaign) run(ctx context.Context) (findings int, err error) {
 		if err != nil {
 			return findings, fmt.Errorf("%s: %w", t.name(), err)
 		}
-		findings += done.Findings
+		if done.Findings > 0 {
+			findings += done.Findings
+			open = slices.DeleteFunc(open, func(o target) bool { return o == t })
+		}
 		if err := spent.add(t.name(), done); err != nil {
 			return findings, err
 		}
