@@ -30,9 +30,12 @@ type turn struct {
 	roomy bool
 }
 
-func (m *Memberlist) beginTurn() *turn {
+func (m *Memberlist) beginTurn() *turn { return m.beginTurnAt(time.Now()) }
+
+// beginTurnAt begins a turn at a time that is at hand already.
+func (m *Memberlist) beginTurnAt(now time.Time) *turn {
 	t := m.turns.Get().(*turn)
-	t.now = time.Now()
+	t.now = now
 	m.mu.Lock()
 	t.core = m.mu.core
 	return t
@@ -304,8 +307,20 @@ func (m *Memberlist) logEvents(events []swim.Event) {
 
 // count feeds the metrics.
 func (m *Memberlist) count(out *swim.Output) {
-	labels := m.config.MetricLabels
-	c := &out.Counts
+	if out.Counts != (swim.Counts{}) {
+		m.countTransitions(&out.Counts)
+	}
+	for _, took := range out.Probes {
+		addSample(keyProbeNode, milliseconds(took), m.config.MetricLabels)
+	}
+	health := int64(out.Health)
+	if m.reportedHealth.Load() != health && m.reportedHealth.Swap(health) != health {
+		setGauge(keyHealthScore, float32(health), m.config.MetricLabels)
+	}
+}
+
+// countTransitions feeds the metrics of what the core did and dropped.
+func (m *Memberlist) countTransitions(c *swim.Counts) {
 	for _, n := range []struct {
 		key counter
 		n   int
@@ -332,12 +347,6 @@ func (m *Memberlist) count(out *swim.Output) {
 	}
 	if c.Drops[swim.DropOversize] > 0 {
 		m.log.limited("oversize", slog.LevelWarn, "not sending what does not fit a packet: a member's description or an ack's payload")
-	}
-	for _, took := range out.Probes {
-		addSample(keyProbeNode, milliseconds(took), labels)
-	}
-	if health := int64(out.Health); m.reportedHealth.Swap(health) != health {
-		setGauge(keyHealthScore, float32(health), labels)
 	}
 }
 

@@ -140,9 +140,10 @@ func handlePacket(m *Memberlist, packet []byte, from net.Addr) {
 	membership := newHandoff(1024)
 	r.membership = membership
 	r.receive(&Packet{Buf: slices.Clone(packet), From: from})
-	var h handedOff
-	for membership.take(&h) {
-		m.handleMembership(&h, nil)
+	h := &membershipHandler{m: m}
+	messages := make([]handedOff, membershipTurn)
+	for n := membership.take(messages); n > 0; n = membership.take(messages) {
+		h.handle(messages[:n])
 	}
 }
 

@@ -42,33 +42,33 @@ func newHandoff(depth int) *handoff {
 	return &handoff{depth: depth, ready: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
 }
 
-// put queues a copy of a message, and reports false if the queue is full.
-func (h *handoff) put(message *handedOff) bool {
-	if !h.copyIn(message) {
-		return false
-	}
+// put queues copies of messages and returns how many of them, the last ones, found the queue full.
+func (h *handoff) put(messages []handedOff) (refused int) {
+	refused = h.copyIn(messages)
 	select {
 	case h.ready <- struct{}{}:
 	default:
 	}
-	return true
+	return refused
 }
 
-func (h *handoff) copyIn(message *handedOff) bool {
+func (h *handoff) copyIn(messages []handedOff) (refused int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.mu.len >= h.depth {
-		return false
+	for i := range messages {
+		if h.mu.len >= h.depth {
+			return len(messages) - i
+		}
+		if h.mu.len == len(h.mu.ring) {
+			h.growLocked()
+		}
+		m, e := &messages[i], &h.mu.ring[(h.mu.head+h.mu.len)%len(h.mu.ring)]
+		h.mu.len++
+		h.mu.put++
+		e.kind, e.from, e.after = m.kind, m.from, m.after
+		e.body = append(e.body[:0], m.body...)
 	}
-	if h.mu.len == len(h.mu.ring) {
-		h.growLocked()
-	}
-	e := &h.mu.ring[(h.mu.head+h.mu.len)%len(h.mu.ring)]
-	h.mu.len++
-	h.mu.put++
-	e.kind, e.from, e.after = message.kind, message.from, message.after
-	e.body = append(e.body[:0], message.body...)
-	return true
+	return 0
 }
 
 // growLocked doubles the ring, the oldest first again.
@@ -79,22 +79,22 @@ func (h *handoff) growLocked() {
 	h.mu.ring, h.mu.head = ring, 0
 }
 
-// take moves the oldest message into m, whose memory the queue gets in
-// exchange, and reports false if there is none.
-func (h *handoff) take(m *handedOff) bool {
+// take moves the oldest messages into the given entries, whose memory the queue gets in exchange, and returns how many
+// there were.
+func (h *handoff) take(into []handedOff) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.mu.len == 0 {
-		return false
+	n := min(len(into), h.mu.len)
+	for i := range into[:n] {
+		e := &h.mu.ring[h.mu.head]
+		h.mu.head = (h.mu.head + 1) % len(h.mu.ring)
+		into[i], *e = *e, into[i]
+		if cap(e.body) > handoffKeepBytes {
+			e.body = nil
+		}
 	}
-	e := &h.mu.ring[h.mu.head]
-	h.mu.head = (h.mu.head + 1) % len(h.mu.ring)
-	h.mu.len--
-	*m, *e = *e, *m
-	if cap(e.body) > handoffKeepBytes {
-		e.body = nil
-	}
-	return true
+	h.mu.len -= n
+	return n
 }
 
 // accepted is how many messages have ever been put, for await.
@@ -111,10 +111,10 @@ func (h *handoff) waiting() int {
 	return h.mu.len
 }
 
-// done tells that the message taken last has been handled.
-func (h *handoff) done() {
+// done tells that so many of the messages taken have been handled.
+func (h *handoff) done(n int) {
 	h.mu.Lock()
-	h.mu.handled++
+	h.mu.handled += uint64(n)
 	h.mu.Unlock()
 	select {
 	case h.moved <- struct{}{}:

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,9 +27,10 @@ type receiver struct {
 	membership   *handoff
 	userMessages *handoff
 
-	from swim.Endpoint // of the packet at hand
-	at   time.Time     // when it arrived
-	user userPart      // of it
+	from    swim.Endpoint // of the packet at hand
+	at      time.Time     // when it arrived
+	members []handedOff   // what it says of members
+	users   []handedOff   // its user messages
 
 	ping         wire.Ping
 	indirectPing wire.IndirectPing
@@ -91,7 +93,7 @@ func (r *receiver) receive(p *Packet) {
 		return
 	}
 	dropped, err := r.unpacker.Unpack(buf, r.visit)
-	r.handOffUserMessages()
+	r.handOff()
 	if err != nil || dropped > 0 {
 		m.drop(keyOfUnpackError(err), "packet decode", "dropping what cannot be read of a packet", p.From, err)
 	}
@@ -139,10 +141,10 @@ func (r *receiver) handle(kind wire.Type, body []byte) {
 	case wire.TypeNack:
 		r.step(&r.nack, r.nack.Parse(body, r.names))
 	case wire.TypeAlive, wire.TypeSuspect, wire.TypeDead:
-		r.handOff(r.membership, &handedOff{kind: kind, from: r.from, body: body})
+		r.members = append(r.members, handedOff{kind: kind, from: r.from, body: body})
 	case wire.TypeUser:
 		if r.m.config.Delegate != nil {
-			r.user.add(body)
+			r.users = append(r.users, handedOff{kind: kind, from: r.from, body: body})
 		}
 	default:
 		r.m.dropFrom(keyDroppedDecode, "packet type", "dropping message that has no place in a packet", r.from,
@@ -150,37 +152,28 @@ func (r *receiver) handle(kind wire.Type, body []byte) {
 	}
 }
 
-// userPart is the user messages of a packet, copied one after the other.
-type userPart struct {
-	bytes []byte
-	ends  []int
+// handOff hands on what the packet at hand says of members, and then its user messages, the last one first: a broadcast
+// queue puts the newest first of those with the same size, and this gives them their order back.
+func (r *receiver) handOff() {
+	r.put(r.membership, r.members)
+	if len(r.users) > 0 {
+		slices.Reverse(r.users)
+		after := r.membership.accepted()
+		for i := range r.users {
+			r.users[i].after = after
+		}
+		r.put(r.userMessages, r.users)
+	}
+	clear(r.members) // nothing keeps a part of the packet
+	clear(r.users)
+	r.members, r.users = r.members[:0], r.users[:0]
 }
 
-func (u *userPart) add(body []byte) {
-	u.bytes = append(u.bytes, body...)
-	u.ends = append(u.ends, len(u.bytes))
-}
-
-// handOffUserMessages hands on the user messages of a packet, the last one first: a broadcast queue puts the newest first
-// of those with the same size, and this gives them their order back. What the packet says of members goes before them.
-func (r *receiver) handOffUserMessages() {
-	u := &r.user
-	if len(u.ends) == 0 {
+func (r *receiver) put(to *handoff, messages []handedOff) {
+	if len(messages) == 0 {
 		return
 	}
-	after := r.membership.accepted()
-	for i := len(u.ends) - 1; i >= 0; i-- {
-		start := 0
-		if i > 0 {
-			start = u.ends[i-1]
-		}
-		r.handOff(r.userMessages, &handedOff{kind: wire.TypeUser, from: r.from, body: u.bytes[start:u.ends[i]], after: after})
-	}
-	u.bytes, u.ends = u.bytes[:0], u.ends[:0]
-}
-
-func (r *receiver) handOff(to *handoff, message *handedOff) {
-	if !to.put(message) {
+	for range to.put(messages) {
 		r.m.dropFrom(keyDroppedQueueFull, "queue full", "handler queue full, dropping message", r.from, nil)
 	}
 }
@@ -204,7 +197,7 @@ func (r *receiver) handlePing(body []byte) {
 		payload = ping.AckPayload()
 		m.tasks.comeBack()
 	}
-	t := m.beginTurn()
+	t := m.beginTurnAt(r.at)
 	t.core.AnswerPing(r.from, &r.ping, payload)
 	m.endTurn(t)
 }
@@ -224,35 +217,30 @@ func (r *receiver) step(message wire.Message, err error) {
 	r.m.endTurn(t)
 }
 
-// membershipLoop handles alive, suspect and dead messages. It ends with the
-// Memberlist.
-func (m *Memberlist) membershipLoop() {
-	names := wire.NewNames()
-	m.drainLoop(m.membership, func(h *handedOff) { m.handleMembership(h, names) })
-}
-
 // userMessageLoop hands user messages to the delegate, each after what had arrived about members before it was told to the
 // event delegate. It ends with the Memberlist.
 func (m *Memberlist) userMessageLoop() {
-	m.drainLoop(m.userMessages, func(h *handedOff) {
-		if m.membership.await(h.after, m.tasks.stopping) && m.awaitEvents() {
-			m.notifyMessage(h.body)
+	m.drainLoop(m.userMessages, make([]handedOff, 1), func(messages []handedOff) {
+		for i := range messages {
+			h := &messages[i]
+			if m.membership.await(h.after, m.tasks.stopping) && m.awaitEvents() {
+				m.notifyMessage(h.body)
+			}
 		}
 	})
 }
 
-// drainLoop handles what is put into a handoff until the Memberlist ends.
-func (m *Memberlist) drainLoop(h *handoff, handle func(*handedOff)) {
-	var message handedOff
+// drainLoop handles what is put into a handoff until the Memberlist ends: some at a time, for which there is room.
+func (m *Memberlist) drainLoop(h *handoff, room []handedOff, handle func([]handedOff)) {
 	for {
 		select {
 		case <-h.ready:
 		case <-m.tasks.stopping:
 			return
 		}
-		for h.take(&message) {
-			handle(&message)
-			h.done()
+		for n := h.take(room); n > 0; n = h.take(room) {
+			handle(room[:n])
+			h.done(n)
 			select {
 			case <-m.tasks.stopping:
 				return
@@ -260,37 +248,6 @@ func (m *Memberlist) drainLoop(h *handoff, handle func(*handedOff)) {
 			}
 		}
 	}
-}
-
-// handleMembership asks whoever may refuse and then gives the core a message.
-func (m *Memberlist) handleMembership(h *handedOff, names *wire.Names) {
-	var message interface {
-		wire.Message
-		Parse([]byte, *wire.Names) error
-	}
-	switch h.kind {
-	case wire.TypeAlive:
-		message = &wire.Alive{}
-	case wire.TypeSuspect:
-		message = &wire.Suspect{}
-	default:
-		message = &wire.Dead{}
-	}
-	if err := message.Parse(h.body, names); err != nil {
-		m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be read", h.from, err)
-		return
-	}
-	if alive, ok := message.(*wire.Alive); ok {
-		if alive.Port == 0 {
-			alive.Port = uint16(m.config.BindPort)
-		}
-		if !m.aliveAllowed(alive) {
-			return
-		}
-	}
-	t := m.beginTurn()
-	t.core.Step(t.now, h.from, message)
-	m.endTurn(t)
 }
 
 // aliveAllowed asks the alive delegate about an alive message.

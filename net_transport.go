@@ -300,9 +300,15 @@ func (t *NetTransport) WriteToAddress(b []byte, addr Address) (time.Time, error)
 
 // writeToAddrPort sends a packet. The time is that after the write, so that a slow write is not taken for a slow network.
 func (t *NetTransport) writeToAddrPort(b []byte, to netip.AddrPort) (time.Time, error) {
+	err := t.send(b, to)
+	return time.Now(), err
+}
+
+// send sends a packet.
+func (t *NetTransport) send(b []byte, to netip.AddrPort) error {
 	ip := to.Addr().Unmap()
 	_, err := t.socketTo(ip).WriteToUDPAddrPort(b, netip.AddrPortFrom(ip, to.Port()))
-	return time.Now(), err
+	return err
 }
 
 // PacketCh gives the channel of the packets received. See Transport.

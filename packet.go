@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	crand "crypto/rand"
 
@@ -20,6 +21,7 @@ type packer struct {
 	packet     []byte
 	compressor wire.Compressor
 	nonce      [wire.NonceSize]byte
+	texts      addressTexts
 }
 
 // newNonce draws the nonce of one packet.
@@ -114,7 +116,7 @@ func (m *Memberlist) writePayload(p *packer, to swim.Endpoint, payload []byte, c
 		m.add(keyDroppedOversize, 1)
 		return fmt.Errorf("%w: a packet of %d bytes, the limit is %d", ErrMessageTooLarge, len(packet), m.config.UDPBufferSize)
 	}
-	return m.write(to, p.packet)
+	return m.write(p, to, p.packet)
 }
 
 // Room that is left in a packet for what is filled in when it is whole.
@@ -132,17 +134,44 @@ func newNonce() *[wire.NonceSize]byte {
 
 // write hands a packet to the transport. Only a transport of ours is known not
 // to keep it; others get a copy.
-func (m *Memberlist) write(to swim.Endpoint, packet []byte) error {
+func (m *Memberlist) write(p *packer, to swim.Endpoint, packet []byte) error {
 	m.packetsSent.Add(1)
 	m.add(keyUDPSent, len(packet))
 	if m.udp != nil && to.AddrPort.IsValid() {
-		_, err := m.udp.writeToAddrPort(packet, to.AddrPort)
-		return err
+		return m.udp.send(packet, to.AddrPort)
 	}
-	a := addressOf(to)
+	a := Address{Addr: p.texts.of(to), Name: to.Name}
 	if err := m.checkName(a); err != nil {
 		return err
 	}
 	_, err := m.transport.WriteToAddress(bytes.Clone(packet), a)
 	return err
+}
+
+// addressTexts remembers how addresses are written, for transports that want
+// them so. A newer address takes the slot of an older one.
+type addressTexts struct{ slots []writtenAddress }
+
+type writtenAddress struct {
+	addr netip.AddrPort
+	text string
+}
+
+// addressSlots is how many addresses are remembered. A power of two.
+const addressSlots = 64
+
+// of is addressText.
+func (t *addressTexts) of(e swim.Endpoint) string {
+	if !e.AddrPort.IsValid() {
+		return e.Text
+	}
+	if t.slots == nil {
+		t.slots = make([]writtenAddress, addressSlots)
+	}
+	ip := e.AddrPort.Addr().As16()
+	slot := &t.slots[(int(ip[14])*7+int(ip[15])+int(e.AddrPort.Port()))%addressSlots]
+	if slot.addr != e.AddrPort {
+		*slot = writtenAddress{e.AddrPort, e.AddrPort.String()}
+	}
+	return slot.text
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -138,7 +139,9 @@ func (m *Memberlist) dropPing(seq uint32) {
 
 // endpointOfNode is where a member is reached.
 func endpointOfNode(n *Node) swim.Endpoint {
-	e := endpointOf(n.Address())
-	e.Name = n.Name
-	return e
+	addr, ok := netip.AddrFromSlice(n.Addr)
+	if !ok {
+		return swim.Endpoint{Name: n.Name, Text: n.Address()}
+	}
+	return swim.Endpoint{Name: n.Name, AddrPort: netip.AddrPortFrom(addr.Unmap(), n.Port)}
 }

@@ -149,7 +149,7 @@ func (m mode) packetWith(tb testing.TB, key []byte, messages ...[]byte) *memberl
 	if m.seal {
 		buf = append(labelHeader(), seal(tb, key, buf, []byte(label))...)
 	}
-	return &memberlist.Packet{Buf: buf, From: memberAddr(1)}
+	return &memberlist.Packet{Buf: buf, From: memberAddr(1), Timestamp: time.Now()}
 }
 
 // stream makes of a message what a peer answers on a stream.
