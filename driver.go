@@ -45,6 +45,7 @@ func (m *Memberlist) beginTurnAt(now time.Time) *turn {
 // from the event loop.
 func (m *Memberlist) endTurn(t *turn) {
 	if m.finishTurn(t) {
+		m.eventLoops.Do(func() { m.tasks.start(m.eventLoop) })
 		select {
 		case m.eventsReady <- struct{}{}:
 		default:
@@ -228,24 +229,37 @@ func (m *Memberlist) userBroadcasts(room int) [][]byte {
 // userMessageOverhead is the type byte before a user message in a packet.
 const userMessageOverhead = 1
 
-// timerLoop does what is due when it is due. It ends with the Memberlist.
+// timerLoop does what is due when it is due, and samples how many broadcasts
+// wait, every QueueCheckInterval. It ends with the Memberlist.
 func (m *Memberlist) timerLoop() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	sample := time.Now().Add(m.config.QueueCheckInterval)
 	for {
 		select {
 		case <-timer.C:
 			t := m.beginTurn()
 			m.mu.armed = time.Time{}
-			t.core.Tick(t.now)
+			now, queued := t.now, t.core.NumQueued()
+			t.core.Tick(now)
 			m.endTurn(t)
+			if !now.Before(sample) {
+				sample = now.Add(m.config.QueueCheckInterval)
+				addSample(keyQueueBroadcasts, float32(queued), m.config.MetricLabels)
+			}
+			select {
+			case <-m.wake: // it was this turn's
+			default:
+			}
 		case <-m.wake:
 		case <-m.tasks.stopping:
 			return
 		}
-		if at := m.armed(); !at.IsZero() {
-			timer.Reset(time.Until(at))
+		at := m.armed()
+		if at.IsZero() || sample.Before(at) {
+			at = sample
 		}
+		timer.Reset(time.Until(at))
 	}
 }
 
@@ -254,24 +268,6 @@ func (m *Memberlist) armed() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.mu.armed
-}
-
-// queueDepthLoop samples how many broadcasts wait, every QueueCheckInterval. It
-// ends with the Memberlist.
-func (m *Memberlist) queueDepthLoop() {
-	ticker := time.NewTicker(m.config.QueueCheckInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			m.mu.Lock()
-			queued := m.mu.core.NumQueued()
-			m.mu.Unlock()
-			addSample(keyQueueBroadcasts, float32(queued), m.config.MetricLabels)
-		case <-m.tasks.stopping:
-			return
-		}
-	}
 }
 
 // logEvents writes the lines that tell an operator why members come and go.

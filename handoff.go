@@ -12,6 +12,8 @@ import (
 // keeps the order of arrival. When it is full, what arrives is refused.
 type handoff struct {
 	depth int
+	begin sync.Once // what the first message starts
+	start func()
 	ready chan struct{} // one slot: there may be something to take
 	moved chan struct{} // one slot: something was handled
 
@@ -38,12 +40,15 @@ type handedOff struct {
 // handoffKeepBytes is the largest body whose memory an idle queue entry keeps.
 const handoffKeepBytes = 4096
 
-func newHandoff(depth int) *handoff {
-	return &handoff{depth: depth, ready: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
+// newHandoff gives an empty handoff. The first message that is put calls start, which has somebody take it: most members
+// never get a user message, and one that is alone gets none at all.
+func newHandoff(depth int, start func()) *handoff {
+	return &handoff{depth: depth, start: start, ready: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
 }
 
 // put queues copies of messages and returns how many of them, the last ones, found the queue full.
 func (h *handoff) put(messages []handedOff) (refused int) {
+	h.begin.Do(h.start)
 	refused = h.copyIn(messages)
 	select {
 	case h.ready <- struct{}{}:

@@ -47,6 +47,7 @@ type Memberlist struct {
 	packetsReceived atomic.Uint64
 	wake            chan struct{} // one slot: the timer is to be set anew
 	eventsReady     chan struct{} // one slot: there are events to deliver
+	eventLoops      sync.Once     // starts eventLoop
 	gossipTurns     chan *turn    // one slot: packets that the delegate may add to
 	eventToken      chan struct{} // one slot: held while delegates hear of events
 	pushPullToken   chan struct{} // one slot: held during a push/pull that we begin, but for joins
@@ -142,8 +143,6 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 		pushPullToken:  make(chan struct{}, 1),
 		seedToken:      make(chan struct{}, 1),
 		reconnectSlots: make(chan struct{}, maxReconnects),
-		membership:     newHandoff(config.HandoffQueueDepth),
-		userMessages:   newHandoff(config.HandoffQueueDepth),
 		synced:         make(chan struct{}),
 		streams:        newStreamSet(),
 	}
@@ -151,6 +150,8 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLabelTooLong, err)
 	}
+	m.membership = newHandoff(config.HandoffQueueDepth, func() { m.tasks.start(m.membershipLoop) })
+	m.userMessages = newHandoff(config.HandoffQueueDepth, func() { m.tasks.start(m.userMessageLoop) })
 	m.labelHeader, m.labels = header, heardLabels(config)
 	m.takePing()
 	m.turns.New = func() any { return new(turn) }
@@ -257,10 +258,12 @@ func (m *Memberlist) begin() error {
 		m.log.warn("not announcing this member", errAttr(refused))
 	}
 
-	for _, loop := range []func(){
-		m.timerLoop, m.gossipLoop, m.eventLoop, m.queueDepthLoop, m.membershipLoop, m.userMessageLoop, m.packetLoop, m.streamLoop,
-	} {
-		m.tasks.start(loop)
+	// What handles messages about members, user messages and events starts with the first of them.
+	m.tasks.start(m.timerLoop)
+	m.tasks.start(m.packetLoop)
+	m.tasks.start(m.streamLoop)
+	if m.config.Delegate != nil {
+		m.tasks.start(m.gossipLoop)
 	}
 	return nil
 }

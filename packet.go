@@ -19,9 +19,17 @@ type packer struct {
 	compound   []byte
 	compressed []byte
 	packet     []byte
-	compressor wire.Compressor
+	compressor *wire.Compressor // nil until something is to be compressed: it is large
 	nonce      [wire.NonceSize]byte
 	texts      addressTexts
+}
+
+// compress gives the packer's compressor.
+func (p *packer) compress() *wire.Compressor {
+	if p.compressor == nil {
+		p.compressor = new(wire.Compressor)
+	}
+	return p.compressor
 }
 
 // newNonce draws the nonce of one packet.
@@ -90,7 +98,7 @@ func (m *Memberlist) writeMessages(p *packer, to swim.Endpoint, messages [][]byt
 // checksum if the receiver understands it, sealed if there are keys, labelled.
 func (m *Memberlist) writePayload(p *packer, to swim.Endpoint, payload []byte, checksum bool) error {
 	if m.config.EnableCompression {
-		compressed, shorter := p.compressor.AppendShorter(p.compressed[:0], payload)
+		compressed, shorter := p.compress().AppendShorter(p.compressed[:0], payload)
 		p.compressed = compressed
 		if shorter {
 			payload = compressed

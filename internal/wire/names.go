@@ -7,7 +7,7 @@ import "hash/maphash"
 // and the zero value, remember nothing.
 type Names struct {
 	seed  maphash.Seed
-	slots [nameSlots]string
+	slots []string // nil until there is one
 }
 
 // NewNames returns an empty Names. Its hash is seeded, so that peers cannot choose names that share a slot.
@@ -22,6 +22,9 @@ func (n *Names) Intern(b []byte) string {
 	}
 	if n == nil || len(b) > maxName || n.seed == (maphash.Seed{}) {
 		return string(b)
+	}
+	if n.slots == nil {
+		n.slots = make([]string, nameSlots)
 	}
 	slot := &n.slots[maphash.Bytes(n.seed, b)%nameSlots]
 	if *slot != string(b) {

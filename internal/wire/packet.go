@@ -9,8 +9,8 @@ type Unpacker struct {
 	// that carries larger packets than UDP needs more.
 	Limit int
 
-	inflater Decompressor
-	inflated []byte // what compress messages of this packet hold, one after the other
+	inflater *Decompressor // nil until something was compressed: it is large
+	inflated []byte        // what compress messages of this packet hold, one after the other
 
 	// Of the packet at hand.
 	limit    int
@@ -114,6 +114,9 @@ func (u *Unpacker) unpackCompressed(body []byte, depth int, visit func(t Type, b
 	if u.expanded >= u.limit {
 		u.drop(1, "compress", ErrTooLarge)
 		return
+	}
+	if u.inflater == nil {
+		u.inflater = new(Decompressor)
 	}
 	from := len(u.inflated)
 	inflated, err := u.inflater.Append(u.inflated, body, u.limit-u.expanded)
