@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"math"
 	"net"
 	"net/netip"
@@ -210,11 +211,18 @@ type Config struct {
 	// AddressFamily says which addresses of a host name, or of all interfaces, are used, and which first. Zero: AnyFamily.
 	AddressFamily AddressFamily
 
-	// LogOutput is where log lines are written to. Nil: standard error.
+	// LogOutput is where log lines are written to, as "[WARN] memberlist: text: key=value". Nil: standard error.
 	LogOutput io.Writer
 
-	// Logger is used for log lines instead of one made for LogOutput. Setting both is refused.
+	// Logger is used for log lines instead of one made for LogOutput.
 	Logger *log.Logger
+
+	// SlogHandler gets what is logged as records, instead of lines: with the attributes node, addr, state and incarnation
+	// of the member that it is about, from of the sender of what was dropped, error, and suppressed, which counts repeats
+	// that were left out. A line that a peer can cause is not repeated within ten seconds. It is called with no lock held,
+	// from any goroutine, but for levels that it has not enabled; a slow one delays what logs. Neither metadata nor key
+	// material nor the bytes of messages are ever logged, by whichever of the three. Only one of them may be set.
+	SlogHandler slog.Handler
 
 	// HandoffQueueDepth is how many messages of packets may wait to be handled. What comes then is dropped and counted.
 	HandoffQueueDepth int
@@ -407,6 +415,9 @@ func (c *Config) Validate() error {
 	}
 	if d.LogOutput != nil && d.Logger != nil {
 		refuse("LogOutput and Logger: only one of them may be set")
+	}
+	if d.SlogHandler != nil && (d.LogOutput != nil || d.Logger != nil) {
+		refuse("SlogHandler: LogOutput or Logger is set too, and only one of them may be")
 	}
 	errs = append(errs, d.versionViolations()...)
 	errs = append(errs, d.addressViolations()...)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"os"
 	"reflect"
@@ -189,6 +190,9 @@ func TestValidateNamesEachViolation(t *testing.T) {
 		{"no key's length", func(c *Config) { c.SecretKey = make([]byte, 15) }, "SecretKey:", ErrInvalidKey},
 		{"ring", func(c *Config) { c.Keyring = ring }, "", nil},
 		{"logger", func(c *Config) { c.Logger = log.Default() }, "", nil},
+		{"handler", func(c *Config) { c.SlogHandler = slog.DiscardHandler }, "", nil},
+		{"handler and logger", func(c *Config) { c.Logger, c.SlogHandler = log.Default(), slog.DiscardHandler }, "SlogHandler:", nil},
+		{"handler and output", func(c *Config) { c.LogOutput, c.SlogHandler = io.Discard, slog.DiscardHandler }, "SlogHandler:", nil},
 		{"two logs", func(c *Config) { c.Logger, c.LogOutput = log.Default(), io.Discard }, "LogOutput and Logger:", nil},
 		{"lowest version", func(c *Config) { c.ProtocolVersion = 1 }, "", nil},
 		{"highest version", func(c *Config) { c.ProtocolVersion = 5 }, "", nil},

@@ -684,3 +684,7 @@ func TestDelegatesHearOfTheMemberItselfFirst(t *testing.T) {
 		}
 	})
 }
+
+type mergeFunc func([]*Node) error
+
+func (f mergeFunc) NotifyMerge(peers []*Node) error { return f(peers) }

@@ -274,20 +274,21 @@ func (m *Memberlist) armed() time.Time {
 func (m *Memberlist) logEvents(events []swim.Event) {
 	for i := range events {
 		e := &events[i]
-		name := slog.String("node", e.Member.Name)
 		switch e.Kind {
 		case swim.EventProbeFailed:
-			m.log.info("suspecting member, no acks received", name)
+			m.log.burst("suspect", slog.LevelInfo, "suspecting member, no acks received", memberAttrs(&e.Member)...)
 		case swim.EventTimeout:
-			m.log.info("marking member as failed, suspicion timeout reached", name, slog.Int("confirmations", e.Count))
+			m.log.burst("failed", slog.LevelInfo, "marking member as failed, suspicion timeout reached",
+				memberAttrs(&e.Member, slog.Int("confirmations", e.Count))...)
 		case swim.EventRefute:
-			m.log.limited("refute", slog.LevelWarn, "refuting what is said of this member", slog.String("by", cmp.Or(e.From, "hearsay")))
+			m.log.limited("refute", slog.LevelWarn, "refuting what is said of this member",
+				memberAttrs(&e.Member, slog.String("by", cmp.Or(e.From, "hearsay")))...)
 		case swim.EventStreamOnly:
 			m.log.limited("stream only", slog.LevelWarn,
-				"member answers on streams but not in packets, network may be misconfigured", name)
+				"member answers on streams but not in packets, network may be misconfigured", memberAttrs(&e.Member)...)
 		case swim.EventConflict:
-			m.log.limited("conflict", slog.LevelError, "two members claim one name", name,
-				slog.String("addr", e.Member.Addr.String()), slog.String("other", e.Other.Addr.String()))
+			m.log.limited("conflict", slog.LevelError, "two members claim one name",
+				memberAttrs(&e.Member, slog.Any("other", e.Other.Addr))...)
 		case swim.EventIsolated:
 			setGauge(keyIsolated, 1, m.config.MetricLabels)
 			m.log.warn("isolated: lost sight of most other members", slog.Int("lost", e.Count))
@@ -295,8 +296,8 @@ func (m *Memberlist) logEvents(events []swim.Event) {
 			setGauge(keyIsolated, 0, m.config.MetricLabels)
 			m.log.info("no longer isolated", slog.Int("lost", e.Count))
 		case swim.EventMoved:
-			m.log.info("member that was gone is back at another address", name,
-				slog.String("addr", e.Member.Addr.String()), slog.String("before", e.Other.Addr.String()))
+			m.log.burst("moved", slog.LevelInfo, "member that was gone is back at another address",
+				memberAttrs(&e.Member, slog.Any("before", e.Other.Addr))...)
 		}
 	}
 }

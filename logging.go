@@ -6,12 +6,15 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/e3431adc/memberlist/internal/swim"
 )
 
 // LogAddress gives "from=" and the address, for the end of a log line. The address may be nil.
@@ -39,12 +42,14 @@ func LogConn(conn net.Conn) string {
 	return LogAddress(conn.RemoteAddr())
 }
 
-// logger writes the lines of a member: structured inside (log/slog), in the reference's line format outside. It must not
-// be used with a lock held: a *log.Logger may block.
+// logger writes what a member logs: records of log/slog to the user's handler or, in the reference's line format, to a
+// *log.Logger. It must not be used with a lock held: either may block. What it is given is never metadata, key material or
+// the bytes of a message.
+//
+// Attributes that name a member are "node", "addr", "state" and "incarnation"; where something came from is "from".
 type logger struct {
-	out   *log.Logger // where lines go, for what takes a *log.Logger itself
-	slog  *slog.Logger
-	limit lineLimiter
+	handler slog.Handler
+	limit   lineLimiter
 }
 
 // newLogger gives a logger that writes to out, or to standard error if out is nil.
@@ -52,15 +57,25 @@ func newLogger(out *log.Logger) *logger {
 	if out == nil {
 		out = log.New(os.Stderr, "", log.LstdFlags)
 	}
-	return &logger{out: out, slog: slog.New(lineHandler{out: out})}
+	return &logger{handler: lineHandler{out: out}}
 }
 
 // newConfigLogger gives the logger that a configuration asks for.
 func newConfigLogger(c *Config) *logger {
-	if c.Logger == nil && c.LogOutput != nil {
+	switch {
+	case c.SlogHandler != nil:
+		return &logger{handler: c.SlogHandler}
+	case c.LogOutput != nil:
 		return newLogger(log.New(c.LogOutput, "", log.LstdFlags))
+	default:
+		return newLogger(c.Logger)
 	}
-	return newLogger(c.Logger)
+}
+
+// legacy is where lines go, for what takes a *log.Logger; nil with a handler of the user's.
+func (l *logger) legacy() *log.Logger {
+	h, _ := l.handler.(lineHandler)
+	return h.out
 }
 
 func (l *logger) debug(msg string, attrs ...slog.Attr) { l.write(slog.LevelDebug, msg, attrs) }
@@ -71,25 +86,68 @@ func (l *logger) error(msg string, attrs ...slog.Attr) { l.write(slog.LevelError
 // limited writes a line that a peer can cause at will: at most one every ten seconds for each id, the next one saying how
 // many were left out in between. The id is a constant of the calling code.
 func (l *logger) limited(id string, level slog.Level, msg string, attrs ...slog.Attr) {
-	suppressed, ok := l.limit.allow(id, time.Now())
-	if !ok {
-		return
+	if suppressed, ok := l.allow(id, level, 1); ok {
+		l.write(level, msg, withSuppressed(attrs, suppressed))
 	}
-	if suppressed > 0 {
-		attrs = append(attrs[:len(attrs):len(attrs)], slog.Uint64("suppressed", suppressed))
-	}
-	l.write(level, msg, attrs)
 }
 
+// limitedFunc is limited with attributes that are made only if the line is written.
+func (l *logger) limitedFunc(id string, level slog.Level, msg string, attrs func() []slog.Attr) {
+	if suppressed, ok := l.allow(id, level, 1); ok {
+		l.write(level, msg, withSuppressed(attrs(), suppressed))
+	}
+}
+
+// burst is limited for lines of which each tells something else, as each of another member: at most twenty in ten seconds.
+func (l *logger) burst(id string, level slog.Level, msg string, attrs ...slog.Attr) {
+	if suppressed, ok := l.allow(id, level, limitBurst); ok {
+		l.write(level, msg, withSuppressed(attrs, suppressed))
+	}
+}
+
+// allow says whether a limited line may be written. One that nobody wants to see does not count.
+func (l *logger) allow(id string, level slog.Level, burst int) (suppressed uint64, ok bool) {
+	if !l.handler.Enabled(context.Background(), level) {
+		return 0, false
+	}
+	return l.limit.allow(id, time.Now(), burst)
+}
+
+func withSuppressed(attrs []slog.Attr, suppressed uint64) []slog.Attr {
+	if suppressed == 0 {
+		return attrs
+	}
+	return append(attrs[:len(attrs):len(attrs)], slog.Uint64("suppressed", suppressed))
+}
+
+// write makes a record whose source is the caller of one of the methods above, if anybody wants to see it.
 func (l *logger) write(level slog.Level, msg string, attrs []slog.Attr) {
-	l.slog.LogAttrs(context.Background(), level, msg, attrs...)
+	ctx := context.Background()
+	if !l.handler.Enabled(ctx, level) {
+		return
+	}
+	var caller [1]uintptr
+	runtime.Callers(3, caller[:])
+	record := slog.NewRecord(time.Now(), level, msg, caller[0])
+	record.AddAttrs(attrs...)
+	_ = l.handler.Handle(ctx, record) // there is nobody to tell
+}
+
+// memberAttrs are the attributes of a member, and more.
+func memberAttrs(m *swim.Member, more ...slog.Attr) []slog.Attr {
+	return append([]slog.Attr{
+		slog.String("node", m.Name),
+		slog.Any("addr", m.Addr),
+		slog.String("state", m.State.String()),
+		slog.Uint64("incarnation", uint64(m.Incarnation)),
+	}, more...)
 }
 
 // errAttr is the attribute of an error.
 func errAttr(err error) slog.Attr { return slog.Any("error", err) }
 
 // lineDepth is how many calls lie between the line's caller and the *log.Logger, for its flags Lshortfile and Llongfile.
-const lineDepth = 6
+const lineDepth = 4
 
 // lineHandler writes records as "[WARN] memberlist: text: key=value key=value" to a *log.Logger. Values with spaces,
 // quotes or unprintable characters are quoted, so that a peer cannot forge a line.
@@ -184,6 +242,9 @@ const (
 	// limitInterval is how long a limited line keeps others of its id from being written.
 	limitInterval = 10 * time.Second
 
+	// limitBurst is how many lines of a burst are written in that time.
+	limitBurst = 20
+
 	// limitIDs bounds how many ids are told apart; ids are constants, so this many are a mistake in the code. All beyond
 	// share one.
 	limitIDs = 64
@@ -198,12 +259,14 @@ type lineLimiter struct {
 }
 
 type limitedLine struct {
-	last       time.Time
+	began      time.Time // the interval
+	written    int       // in it
 	suppressed uint64
 }
 
-// allow says whether the line may be written now, and how many were not since it last was.
-func (l *lineLimiter) allow(id string, now time.Time) (suppressed uint64, ok bool) {
+// allow says whether the line may be written now, which burst of them may in each interval, and how many were not since it
+// last was.
+func (l *lineLimiter) allow(id string, now time.Time, burst int) (suppressed uint64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.mu.lines == nil {
@@ -216,14 +279,18 @@ func (l *lineLimiter) allow(id string, now time.Time) (suppressed uint64, ok boo
 			line = l.mu.lines[id]
 		}
 		if line == nil {
-			l.mu.lines[id] = &limitedLine{last: now}
+			l.mu.lines[id] = &limitedLine{began: now, written: 1}
 			return 0, true
 		}
 	}
-	if now.Sub(line.last) < limitInterval {
+	if now.Sub(line.began) >= limitInterval {
+		line.began, line.written = now, 0
+	}
+	if line.written >= burst {
 		line.suppressed++
 		return 0, false
 	}
-	suppressed, line.suppressed, line.last = line.suppressed, 0, now
+	line.written++
+	suppressed, line.suppressed = line.suppressed, 0
 	return suppressed, true
 }

@@ -179,7 +179,8 @@ func (m *Memberlist) openTransport() error {
 		BindPort:      m.config.BindPort,
 		Resolver:      m.config.Resolver,
 		AddressFamily: m.config.AddressFamily,
-		Logger:        m.log.out,
+		Logger:        m.log.legacy(),
+		SlogHandler:   m.config.SlogHandler,
 		MetricLabels:  m.config.MetricLabels,
 	})
 	if err != nil {

@@ -295,26 +295,26 @@ func (m *Memberlist) notifyMessage(message []byte) {
 // drop counts what was dropped, and now and then logs why.
 func (m *Memberlist) drop(key counter, id, message string, from net.Addr, err error) {
 	m.add(key, 1)
-	addr := "<unknown address>"
-	if from != nil {
-		addr = from.String()
-	}
-	attrs := []slog.Attr{slog.String("from", addr)}
-	if err != nil {
-		attrs = append(attrs, errAttr(err))
-	}
-	m.log.limited(id, slog.LevelWarn, message, attrs...)
+	m.log.limitedFunc(id, slog.LevelWarn, message, func() []slog.Attr {
+		if from == nil {
+			return dropAttrs("<unknown address>", err)
+		}
+		return dropAttrs(from.String(), err)
+	})
 }
 
 func (m *Memberlist) dropFrom(key counter, id, message string, from swim.Endpoint, err error) {
-	m.drop(key, id, message, textAddr(addressText(from)), err)
+	m.add(key, 1)
+	m.log.limitedFunc(id, slog.LevelWarn, message, func() []slog.Attr { return dropAttrs(addressText(from), err) })
 }
 
-// textAddr is a net.Addr of which only the text is known.
-type textAddr string
-
-func (a textAddr) Network() string { return "" }
-func (a textAddr) String() string  { return string(a) }
+func dropAttrs(from string, err error) []slog.Attr {
+	attrs := []slog.Attr{slog.String("from", from)}
+	if err != nil {
+		attrs = append(attrs, errAttr(err))
+	}
+	return attrs
+}
 
 // keyOfUnpackError is the metric for what could not be unpacked.
 func keyOfUnpackError(err error) counter {

@@ -49,8 +49,11 @@ type NetTransportConfig struct {
 	// AddressFamily says which of a host name's addresses, or of all interfaces', are used, and which first. Zero: AnyFamily.
 	AddressFamily AddressFamily
 
-	// Logger is where log lines go. Nil: standard error.
+	// Logger is where log lines go. Nil: standard error, unless there is a SlogHandler.
 	Logger *log.Logger
+
+	// SlogHandler gets what is logged as records, and Logger nothing. Nil: Logger does.
+	SlogHandler slog.Handler
 
 	// MetricLabels are put on every metric.
 	MetricLabels []metricLabel
@@ -97,7 +100,7 @@ func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &NetTransport{
-		log:      newLogger(config.Logger),
+		log:      newConfigLogger(&Config{Logger: config.Logger, SlogHandler: config.SlogHandler}),
 		resolver: newResolver(config.Resolver, config.AddressFamily),
 		labels:   config.MetricLabels,
 		ctx:      ctx,

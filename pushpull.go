@@ -64,7 +64,7 @@ func (m *Memberlist) pushPullWith(member swim.Member) {
 	err := m.pushPull(context.Background(), addressOfMember(&member), exchangePeriodic)
 	m.noteStream(&member, err)
 	if err != nil {
-		m.log.limited("push/pull", slog.LevelError, "push/pull failed", slog.String("node", member.Name), errAttr(err))
+		m.log.limited("push/pull", slog.LevelError, "push/pull failed", memberAttrs(&member, errAttr(err))...)
 	}
 }
 

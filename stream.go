@@ -593,7 +593,7 @@ func (m *Memberlist) probeOnStream(s swim.Stream) {
 	err := m.streamPing(s.To, s.Seq, s.Deadline)
 	m.noteStream(&s.To, err)
 	if err != nil {
-		m.log.limited("stream ping", slog.LevelDebug, "ping on a stream failed", slog.String("node", s.To.Name), errAttr(err))
+		m.log.limited("stream ping", slog.LevelDebug, "ping on a stream failed", memberAttrs(&s.To, errAttr(err))...)
 		return
 	}
 	t := m.beginTurn()
