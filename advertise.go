@@ -2,8 +2,14 @@ package memberlist
 
 import (
 	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
+	"time"
 
 	"github.com/hashicorp/go-sockaddr"
 )
@@ -49,5 +55,186 @@ func findAdvertiseAddr(from interfaces, family AddressFamily) (addr netip.Addr, 
 		return addr, "first global IPv6 address of an interface, as configured", nil
 	default:
 		return addr, "no private and no IPv4 address; first global IPv6 address of an interface", nil
+	}
+}
+
+// SetAdvertiseAddr makes it known that the others reach this member at another address from now on: an IP address, or a
+// host name, which is looked up again every Config.AdvertiseInterval. If it is empty, the transport is asked as by Create,
+// which finds out what the machine's address has become. Port 0 is the one advertised until now. The transport goes on
+// listening where it did; both addresses should lead there for some seconds. Nothing happens if the address is the same.
+//
+// A live member's address does not change, by the rules of the protocol, so the others are told that it left and then that
+// it is back: their EventDelegates hear NotifyLeave (StateLeft) and a second or so later NotifyJoin with the new address,
+// here nothing is heard. It is not taken for failed in between. Who has missed the first part refuses the second, which its
+// ConflictDelegate hears, until it hears of the first after all: at the latest in an exchange of states with this member.
+//
+// It returns when the others have been told, which takes some rounds of gossip; if the context ends before, with an error
+// that wraps ErrUpdateTimeout and the context's: the new address has been announced all the same. Other errors, after which
+// nothing has changed, are ErrInvalidAddress, ErrAddressNotAllowed, those of the look-up, what Config.Alive has against it,
+// the context's, if it had ended before or ended while another change was under way, and ErrShutdown.
+func (m *Memberlist) SetAdvertiseAddr(ctx context.Context, addr string, port int) error {
+	if !m.tasks.enter() {
+		return ErrShutdown
+	}
+	defer m.tasks.leave()
+	if ctx.Err() != nil {
+		return contextError(ctx)
+	}
+	if port < 0 || port > 65535 {
+		return fmt.Errorf("%w: port %d is not between 0 and 65535", ErrInvalidAddress, port)
+	}
+	if port == 0 {
+		port = int(m.selfAddr().Port())
+	}
+	to, err := m.lookUpAdvertised(ctx, addr, port)
+	if err != nil {
+		return fmt.Errorf("find the address to advertise: %w", err)
+	}
+	none := ""
+	before := m.advertised.Swap(&none) // no name is followed meanwhile
+	err = m.moveTo(ctx, to)
+	if err != nil && !errors.Is(err, ErrUpdateTimeout) {
+		addr = *before
+	}
+	m.keepAdvertising(addr)
+	return err
+}
+
+// lookUpAdvertised finds the address that a name, an IP address or nothing in particular stands for.
+func (m *Memberlist) lookUpAdvertised(ctx context.Context, addr string, port int) (netip.AddrPort, error) {
+	if addr == "" {
+		return m.findAddress("", port)
+	}
+	ip, err := m.hosts.addr(ctx, addr)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if ip.IsUnspecified() {
+		return netip.AddrPort{}, fmt.Errorf("%w: %s is nobody's", ErrInvalidAddress, ip)
+	}
+	return m.advertisable(ip, port)
+}
+
+// advertisable gives the address at which we may be known.
+func (m *Memberlist) advertisable(ip netip.Addr, port int) (netip.AddrPort, error) {
+	ip = ip.Unmap().WithZone("")
+	if err := m.config.IPAllowed(net.IP(ip.AsSlice())); err != nil {
+		return netip.AddrPort{}, fmt.Errorf("advertise %v: %w", ip, err)
+	}
+	return netip.AddrPortFrom(ip, uint16(port)), nil
+}
+
+// departureTime bounds how long the others have to hear that we left, before they are told where we are.
+const departureTime = 5 * time.Second
+
+// moveTo announces another address. One move at a time.
+func (m *Memberlist) moveTo(ctx context.Context, to netip.AddrPort) error {
+	select {
+	case m.moveToken <- struct{}{}:
+		defer func() { <-m.moveToken }()
+	case <-ctx.Done():
+		return contextError(ctx)
+	case <-m.tasks.stopping:
+		return ErrShutdown
+	}
+	before := m.selfAddr()
+	if to == before {
+		return nil
+	}
+	self, err := m.describeSelf(to)
+	if err != nil {
+		return err
+	}
+	if err := m.askAliveOfSelf(&self); err != nil {
+		return err
+	}
+	t := m.beginTurn()
+	notice, sent := m.newNoticeLocked()
+	heard := t.core.Depart(t.now, notice)
+	m.endTurnAndDeliver(t)
+	if heard {
+		m.awaitDeparture(ctx, notice, sent)
+	} else {
+		m.dropNotice(notice)
+	}
+
+	t = m.beginTurn()
+	notice, sent = m.newNoticeLocked()
+	t.core.Arrive(t.now, to, notice)
+	anyAlive := t.core.AnyAlive()
+	m.endTurnAndDeliver(t)
+	m.log.info("advertising another address", slog.String("addr", to.String()), slog.String("before", before.String()))
+	if !anyAlive {
+		m.dropNotice(notice)
+		return nil
+	}
+	return m.await(ctx, notice, sent, ErrUpdateTimeout)
+}
+
+// awaitDeparture waits until we have told others that we left, and then as long again, for them to tell the rest.
+func (m *Memberlist) awaitDeparture(ctx context.Context, notice uint64, sent <-chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, departureTime)
+	defer cancel()
+	start := time.Now()
+	if m.await(ctx, notice, sent, ErrUpdateTimeout) != nil {
+		return
+	}
+	rest := time.NewTimer(time.Since(start))
+	defer rest.Stop()
+	select {
+	case <-rest.C:
+	case <-ctx.Done():
+	case <-m.tasks.stopping:
+	}
+}
+
+// keepAdvertising remembers what to look up again: a host name, if that is what addr is.
+func (m *Memberlist) keepAdvertising(addr string) {
+	if _, err := netip.ParseAddr(addr); err == nil {
+		addr = ""
+	}
+	m.advertised.Store(&addr)
+	if addr != "" && m.config.AdvertiseInterval > 0 && !m.advertising.Swap(true) {
+		m.tasks.start(m.advertiseLoop)
+	}
+}
+
+// advertiseLoop looks up the host name that is advertised, if any. It ends with the Memberlist.
+func (m *Memberlist) advertiseLoop() {
+	ticker := time.NewTicker(m.config.AdvertiseInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			m.readvertise()
+		case <-m.tasks.stopping:
+			return
+		}
+	}
+}
+
+// readvertise follows the advertised host name to another address. As long as it stands for the present one among others,
+// that is kept.
+func (m *Memberlist) readvertise() {
+	name := *m.advertised.Load()
+	if name == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(m.tasks.ctx, m.config.AdvertiseInterval)
+	defer cancel()
+	ips, err := m.hosts.addrs(ctx, name)
+	now := m.selfAddr()
+	if err == nil && slices.Contains(ips, now.Addr()) {
+		return
+	}
+	if err == nil {
+		m.hosts.family.prefer(ips)
+		var to netip.AddrPort
+		if to, err = m.advertisable(ips[0], int(now.Port())); err == nil && *m.advertised.Load() == name {
+			err = m.moveTo(ctx, to)
+		}
+	}
+	if err != nil && m.tasks.ctx.Err() == nil {
+		m.log.limited("advertise", slog.LevelWarn, "failed to follow the advertised host name", slog.String("host", name), errAttr(err))
 	}
 }

@@ -109,6 +109,10 @@ type Config struct {
 	// interfaces, a private IPv4 address of this machine, else a global one, else an IPv6 one.
 	AdvertiseAddr string
 
+	// AdvertiseInterval is the time between look-ups of AdvertiseAddr, if that is a host name: when it no longer stands for
+	// the address that is advertised, the new one is, as by SetAdvertiseAddr. Zero: 30 seconds. Negative: none.
+	AdvertiseInterval time.Duration
+
 	// AdvertisePort is the port that goes with AdvertiseAddr, and is ignored without one. Zero: the port listened on.
 	AdvertisePort int
 
@@ -304,6 +308,7 @@ func DefaultLANConfig() *Config {
 		HandoffQueueDepth:       1024,
 		UDPBufferSize:           1400,
 		QueueCheckInterval:      30 * time.Second,
+		AdvertiseInterval:       30 * time.Second,
 		ReconnectInterval:       30 * time.Second,
 		ReconnectTimeout:        24 * time.Hour,
 	}
@@ -589,6 +594,7 @@ func (c *Config) withDefaults() *Config {
 	d.GossipToTheDeadTime = cmp.Or(d.GossipToTheDeadTime, lan.GossipToTheDeadTime)
 	d.HandoffQueueDepth = cmp.Or(d.HandoffQueueDepth, lan.HandoffQueueDepth)
 	d.UDPBufferSize = cmp.Or(d.UDPBufferSize, lan.UDPBufferSize)
+	d.AdvertiseInterval = cmp.Or(d.AdvertiseInterval, lan.AdvertiseInterval)
 	d.ReconnectInterval = cmp.Or(d.ReconnectInterval, lan.ReconnectInterval)
 	d.ReconnectTimeout = cmp.Or(d.ReconnectTimeout, lan.ReconnectTimeout)
 	d.QueueCheckInterval = cmp.Or(d.QueueCheckInterval, lan.QueueCheckInterval)

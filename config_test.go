@@ -45,6 +45,7 @@ func TestDefaults(t *testing.T) {
 		HandoffQueueDepth:       1024,
 		UDPBufferSize:           1400,
 		QueueCheckInterval:      30 * time.Second,
+		AdvertiseInterval:       30 * time.Second,
 		ReconnectInterval:       30 * time.Second,
 		ReconnectTimeout:        24 * time.Hour,
 	}

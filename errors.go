@@ -92,7 +92,7 @@ var (
 	// has not the address.
 	ErrJoinRejected = errors.New("peer rejected the join")
 
-	// ErrUpdateTimeout is returned by UpdateNode and UpdateNodeContext when the others could not be told in time. They will be, later.
+	// ErrUpdateTimeout is returned by UpdateNode, UpdateNodeContext and SetAdvertiseAddr when the others could not be told in time. They will be, later.
 	ErrUpdateTimeout = errors.New("timeout waiting for update broadcast")
 )
 

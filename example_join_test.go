@@ -99,3 +99,25 @@ func ExampleConfig_resolver() {
 	// Output:
 	// members: 2
 }
+
+// A member whose machine gets another address while it runs says so. With a host name as Config.AdvertiseAddr it finds out
+// by itself.
+func ExampleMemberlist_SetAdvertiseAddr() {
+	config := memberlist.DefaultLANConfig()
+	config.AdvertiseAddr = "10.0.0.1"
+	m, err := memberlist.Create(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Shutdown()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	switch err := m.SetAdvertiseAddr(ctx, "10.0.7.1", 0); {
+	case errors.Is(err, memberlist.ErrUpdateTimeout):
+		log.Print("the others will hear of it")
+	case err != nil:
+		log.Fatal(err)
+	}
+	fmt.Println(m.LocalNode().Address())
+}

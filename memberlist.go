@@ -32,7 +32,8 @@ type Memberlist struct {
 	keyring     *Keyring      // nil: no encryption
 	labelHeader []byte        // before every packet and dialled stream; empty without a label
 	labels      []heardLabel  // under which packets and streams are heard, our own first
-	resolver    *resolver
+	resolver    *resolver     // of what Join is given
+	hosts       *resolver     // of what we advertise
 	log         *logger
 	tasks       *tasks
 
@@ -45,14 +46,17 @@ type Memberlist struct {
 	counters        [numCounters]atomic.Uint64 // add
 	packetsSent     atomic.Uint64
 	packetsReceived atomic.Uint64
-	wake            chan struct{} // one slot: the timer is to be set anew
-	eventsReady     chan struct{} // one slot: there are events to deliver
-	eventLoops      sync.Once     // starts eventLoop
-	gossipTurns     chan *turn    // one slot: packets that the delegate may add to
-	eventToken      chan struct{} // one slot: held while delegates hear of events
-	pushPullToken   chan struct{} // one slot: held during a push/pull that we begin, but for joins
-	seedToken       chan struct{} // one slot: held while seeds are tried
-	reconnectSlots  chan struct{} // maxReconnects slots, each held while a lost member is tried
+	wake            chan struct{}          // one slot: the timer is to be set anew
+	eventsReady     chan struct{}          // one slot: there are events to deliver
+	eventLoops      sync.Once              // starts eventLoop
+	gossipTurns     chan *turn             // one slot: packets that the delegate may add to
+	eventToken      chan struct{}          // one slot: held while delegates hear of events
+	pushPullToken   chan struct{}          // one slot: held during a push/pull that we begin, but for joins
+	seedToken       chan struct{}          // one slot: held while seeds are tried
+	reconnectSlots  chan struct{}          // maxReconnects slots, each held while a lost member is tried
+	moveToken       chan struct{}          // one slot: held while another address is announced
+	advertised      atomic.Pointer[string] // the host name that we advertise; to "": none
+	advertising     atomic.Bool            // whether it is looked up again
 	seeds           seedList
 	membership      *handoff // alive, suspect and dead messages
 	userMessages    *handoff
@@ -136,11 +140,13 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 		log:            newConfigLogger(config),
 		tasks:          newTasks(),
 		resolver:       newResolver(config.seedResolver(), config.AddressFamily),
+		hosts:          newResolver(config.Resolver, config.AddressFamily),
 		wake:           make(chan struct{}, 1),
 		eventsReady:    make(chan struct{}, 1),
 		gossipTurns:    make(chan *turn, 1),
 		eventToken:     make(chan struct{}, 1),
 		pushPullToken:  make(chan struct{}, 1),
+		moveToken:      make(chan struct{}, 1),
 		seedToken:      make(chan struct{}, 1),
 		reconnectSlots: make(chan struct{}, maxReconnects),
 		synced:         make(chan struct{}),
@@ -154,6 +160,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.userMessages = newHandoff(config.HandoffQueueDepth, func() { m.tasks.start(m.userMessageLoop) })
 	m.labelHeader, m.labels = header, heardLabels(config)
 	m.takePing()
+	m.advertised.Store(new(string))
 	m.turns.New = func() any { return new(turn) }
 	m.packers.New = func() any { return new(packer) }
 	m.mu.compactAt = minCompactEvents
@@ -234,7 +241,7 @@ func (m *Memberlist) begin() error {
 		return ErrShutdown
 	}
 	defer m.tasks.leave()
-	addr, err := m.findAddress()
+	addr, err := m.findAddress(m.config.AdvertiseAddr, m.config.AdvertisePort)
 	if err != nil {
 		return err
 	}
@@ -266,6 +273,9 @@ func (m *Memberlist) begin() error {
 	if m.config.Delegate != nil {
 		m.tasks.start(m.gossipLoop)
 	}
+	if m.udp != nil { // another transport makes of it what it likes
+		m.keepAdvertising(m.config.AdvertiseAddr)
+	}
 	return nil
 }
 
@@ -277,8 +287,8 @@ type selfDescription struct {
 }
 
 // findAddress asks the transport where the others reach us.
-func (m *Memberlist) findAddress() (netip.AddrPort, error) {
-	ip, port, err := m.transport.FinalAdvertiseAddr(m.config.AdvertiseAddr, m.config.AdvertisePort)
+func (m *Memberlist) findAddress(host string, port int) (netip.AddrPort, error) {
+	ip, port, err := m.transport.FinalAdvertiseAddr(host, port)
 	if err != nil {
 		return netip.AddrPort{}, fmt.Errorf("find the address to advertise: %w", err)
 	}
@@ -286,10 +296,7 @@ func (m *Memberlist) findAddress() (netip.AddrPort, error) {
 	if !ok || port < 0 || port > 65535 {
 		return netip.AddrPort{}, fmt.Errorf("%w: transport advertises %v:%d", ErrInvalidAddress, ip, port)
 	}
-	if err := m.config.IPAllowed(ip); err != nil {
-		return netip.AddrPort{}, fmt.Errorf("advertise %v: %w", ip, err)
-	}
-	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), nil
+	return m.advertisable(addr, port)
 }
 
 // describeSelf asks the delegate what we are at an address.
@@ -416,7 +423,7 @@ func (m *Memberlist) UpdateNodeContext(ctx context.Context) error {
 	}
 	t := m.beginTurn()
 	notice, sent := m.newNoticeLocked()
-	t.core.Announce(t.now, self.addr, self.meta, self.versions, notice)
+	t.core.Announce(t.now, t.core.Self().Addr, self.meta, self.versions, notice)
 	anyAlive := t.core.AnyAlive()
 	m.endTurnAndDeliver(t)
 	if !anyAlive {

@@ -1,6 +1,9 @@
 package memberlist
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // tasks are the goroutines inside a Memberlist: those it started, and those of
 // its callers. Shutdown closes the group and waits for them.
@@ -11,7 +14,9 @@ import "sync"
 // the group is closed nobody goes away any more, so no delegate is called; who
 // was away comes back only to end.
 type tasks struct {
-	stopping chan struct{} // closed by close
+	ctx      context.Context // ended by close
+	end      context.CancelFunc
+	stopping <-chan struct{} // ctx.Done()
 
 	mu struct {
 		sync.Mutex
@@ -23,7 +28,9 @@ type tasks struct {
 }
 
 func newTasks() *tasks {
-	t := &tasks{stopping: make(chan struct{})}
+	t := new(tasks)
+	t.ctx, t.end = context.WithCancel(context.Background())
+	t.stopping = t.ctx.Done()
 	t.mu.idle = make(chan struct{})
 	return t
 }
@@ -89,7 +96,7 @@ func (t *tasks) close() bool {
 		return false
 	}
 	t.mu.closed = true
-	close(t.stopping)
+	t.end()
 	t.checkIdleLocked()
 	return true
 }

@@ -24,7 +24,8 @@ type Packet struct {
 // by IP address implements NodeAwareTransport too.
 type Transport interface {
 	// FinalAdvertiseAddr says under which IP address and port the other members reach this one. It is given
-	// Config.AdvertiseAddr and Config.AdvertisePort, either of which may be zero, and is called once, by Create.
+	// Config.AdvertiseAddr and Config.AdvertisePort, either of which may be zero, by Create, and no address by
+	// Memberlist.SetAdvertiseAddr if that is given none.
 	FinalAdvertiseAddr(ip string, port int) (net.IP, int, error)
 
 	// WriteTo sends one packet to an address of the form "host:port" and says when it left, as precisely as it can:

@@ -27,6 +27,9 @@ func startOurs(o options, j *journal, transport memberlist.Transport, at netip.A
 	c.Name = o.name
 	c.Transport = transport
 	c.BindAddr, c.BindPort, c.AdvertisePort = at.Addr().String(), int(at.Port()), int(at.Port())
+	if o.allInterfaces {
+		c.BindAddr, c.AdvertiseAddr = "0.0.0.0", c.BindAddr
+	}
 	c.Label, c.AcceptLabels = o.label, o.acceptLabels
 	c.EnableCompression = o.compression
 	c.ProtocolVersion = o.protocol

@@ -69,6 +69,7 @@ type options struct {
 	noVerifyIncoming bool
 	noVerifyOutgoing bool
 	acceptLabels     []string // ours alone has this
+	allInterfaces    bool     // ours alone: it advertises the address that it would listen on
 	skipLabelCheck   bool     // of theirs
 
 	vetoMerge bool

@@ -24,6 +24,8 @@ type Core struct {
 	present   int                 // others that are alive or suspect
 	waiting   uint64              // the notice of what we said last of ourselves, until it is finished
 	leaving   bool
+	departed  bool   // between Depart and Arrive
+	former    former // what we were before we moved last
 	seq       uint32 // of the last ping
 	awareness awareness
 
@@ -102,7 +104,8 @@ func (c *Core) Introduce(addr netip.AddrPort, meta []byte, versions Versions) {
 // Announce makes known what we are, at a new incarnation: at the start, and
 // after each change of our address, metadata or versions. The notice, unless
 // 0, is in Output.Finished when that has been sent or was replaced. While
-// leaving, nothing is announced and the notice is finished at once.
+// leaving, nothing is announced and the notice is finished at once; during a
+// move what we are is announced by Arrive, and the notice finished at once.
 //
 // Compat: in the reference who then waits for it does so in vain.
 func (c *Core) Announce(now time.Time, addr netip.AddrPort, meta []byte, versions Versions, notice uint64) {
@@ -112,6 +115,10 @@ func (c *Core) Announce(now time.Time, addr netip.AddrPort, meta []byte, version
 	}
 	if c.self == nil {
 		c.Introduce(addr, meta, versions)
+	}
+	if c.departed {
+		c.announceLater(meta, versions, notice)
+		return
 	}
 	c.becomeAlive(now, c.self, claim{
 		addr: addressOf(addr), meta: meta, versions: versions, hasVersions: true,

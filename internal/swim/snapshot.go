@@ -14,15 +14,16 @@ import "github.com/e3431adc/memberlist/internal/wire"
 type Snapshot struct {
 	States []byte             // the wire.PushNodeStates of the members, in no order; the next part is appended
 	Counts [StateLeft + 1]int // members by State
+	former int                // states of what we were before we moved
 	next   ID
 }
 
 // snapshotPart is how many members a part has: some 15 us of work.
 const snapshotPart = 256
 
-// Len is how many members the Snapshot has.
+// Len is how many states the Snapshot has.
 func (s *Snapshot) Len() int {
-	n := 0
+	n := s.former
 	for _, k := range s.Counts {
 		n += k
 	}
@@ -36,6 +37,17 @@ func (c *Core) Snapshot(s *Snapshot) (more bool) {
 		m := c.table.at(s.next)
 		if !c.shows(m) {
 			continue
+		}
+		if m == c.self && c.former.incarnation != 0 {
+			s.former = 1
+			s.States = (&wire.PushNodeState{
+				Name:        m.Name,
+				Addr:        c.former.addr.bytes(),
+				Port:        c.former.addr.port,
+				Incarnation: c.former.incarnation,
+				State:       int(StateLeft),
+				Vsn:         m.Versions[:],
+			}).Append(s.States)
 		}
 		s.Counts[m.State]++
 		s.States = (&wire.PushNodeState{

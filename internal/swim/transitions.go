@@ -88,6 +88,9 @@ func (c *Core) applyAlive(now time.Time, a *wire.Alive) bool {
 		}
 		m = c.table.add(c.keep(a.Node), addr, c.cfg.Rand.IntN)
 		m.State, m.Versions, m.Meta = StateDead, says.versions, bytes.Clone(a.Meta)
+	case m == c.self && c.wasOurs(addr, a.Incarnation):
+		c.remindOfMove(now)
+		return true
 	case !m.addr.same(addr):
 		if !c.allowed(addr) {
 			c.drop(DropNotAllowed)
@@ -183,6 +186,10 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 // refute answers what from says of us with an alive at an incarnation above
 // (SWIM section 4.2), and takes it as a sign of our own ill health.
 func (c *Core) refute(incarnation uint32, from string) {
+	if c.departed { // Arrive will, at an incarnation above
+		c.self.Incarnation = max(incarnation, c.self.Incarnation)
+		return
+	}
 	c.self.Incarnation = nextIncarnation(max(incarnation, c.self.Incarnation))
 	c.awareness.apply(1)
 	c.message = appendAlive(c.message[:0], c.self, c.self.Versions[:])

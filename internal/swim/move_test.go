@@ -1,0 +1,205 @@
+package swim
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+var newAddr = netip.MustParseAddrPort("10.9.9.9:7000")
+
+// texts are queued messages, sorted.
+func texts(messages []wire.Message) []string {
+	var all []string
+	for _, m := range messages {
+		all = append(all, describe(m))
+	}
+	slices.Sort(all)
+	return all
+}
+
+// TestMove: that we left, then that we are alive elsewhere; what others say of
+// the first is not refuted.
+func TestMove(t *testing.T) {
+	n := newNode(t, nil).meet(2)
+	n.queued()
+	if !n.Depart(n.now, 7) {
+		t.Fatal("nobody is there to hear it")
+	}
+	if got, want := texts(n.queued()), []string{"dead self@1 by self"}; !slices.Equal(got, want) {
+		t.Errorf("gossips %q, want %q", got, want)
+	}
+	if out := n.take(); len(out.Events) > 0 || len(out.Finished) > 0 || n.Self().State != StateAlive {
+		t.Errorf("finished %v, events %v, state %v", out.Finished, out.Events, n.Self().State)
+	}
+	echo := aliveOf(0, 1)
+	echo.Node = "self"
+	n.Step(n.now, Endpoint{AddrPort: memberAddr(1)}, &wire.Dead{Incarnation: 1, Node: "self", From: "self"})
+	n.Step(n.now, Endpoint{AddrPort: memberAddr(1)}, &wire.Suspect{Incarnation: 4, Node: "self", From: "m1"})
+	n.Merge(n.now, []wire.PushNodeState{{Name: "self", Addr: []byte{10, 0, 0, 0}, Port: 7946, Incarnation: 1,
+		State: int(StateLeft), Vsn: testVersions[:]}})
+	n.Step(n.now, Endpoint{AddrPort: memberAddr(1)}, echo)
+	n.Announce(n.now, memberAddr(0), []byte("new"), testVersions, 8)
+	if got := n.queued(); len(got) > 0 {
+		t.Errorf("gossips %q in the middle of a move", texts(got))
+	}
+	if out := n.take(); !slices.Equal(out.Finished, []uint64{8}) || len(out.Events) != 1 || out.Events[0].Kind != EventUpdate {
+		t.Errorf("finished %v, events %v; want the notice and an update", out.Finished, out.Events)
+	}
+
+	n.Arrive(n.now, newAddr, 9)
+	got := n.queued()
+	if want := []string{"alive self@5 new", "dead self@1 by self"}; !slices.Equal(texts(got), want) {
+		t.Errorf("gossips %q, want %q", texts(got), want)
+	}
+	for _, m := range got {
+		if a, ok := m.(*wire.Alive); ok && (!bytes.Equal(a.Addr, newAddr.Addr().AsSlice()) || a.Port != 7000 || string(a.Meta) != "new") {
+			t.Errorf("announces %+v", a)
+		}
+	}
+	if self := n.Self(); self.Addr != newAddr || self.Incarnation != 5 {
+		t.Errorf("is %+v", self)
+	}
+	n.Step(n.now, Endpoint{}, &wire.Suspect{Incarnation: 5, Node: "self", From: "m1"})
+	if n.Self().Incarnation != 6 {
+		t.Error("refutes nothing after the move")
+	}
+}
+
+// TestDepartureIsFinished when it has been sent.
+func TestDepartureIsFinished(t *testing.T) {
+	n := newNode(t, nil).meet(2)
+	n.Start(n.now)
+	n.Depart(n.now, 7)
+	var finished []uint64
+	n.run(5*time.Second, func(out *Output) { finished = append(finished, out.Finished...) })
+	if !slices.Equal(finished, []uint64{7}) {
+		t.Errorf("finished %v", finished)
+	}
+}
+
+// TestMoveAlone: with nobody to hear the first part, and while leaving.
+func TestMoveAlone(t *testing.T) {
+	n := newNode(t, nil)
+	n.queued()
+	if n.Depart(n.now, 7) {
+		t.Error("somebody heard it")
+	}
+	n.Arrive(n.now, newAddr, 0)
+	if got, want := texts(n.queued()), []string{"alive self@2 "}; !slices.Equal(got, want) || n.Self().Addr != newAddr {
+		t.Errorf("gossips %q, want %q", got, want)
+	}
+	_, s := snapshotOf(n, func() {})
+	if s.Len() != 1 {
+		t.Errorf("a snapshot has %d states, want ourselves alone", s.Len())
+	}
+
+	n = newNode(t, nil).meet(1)
+	n.Depart(n.now, 7)
+	n.Leave(n.now, 8)
+	n.take()
+	n.Arrive(n.now, newAddr, 9)
+	if out := n.take(); !slices.Equal(out.Finished, []uint64{9}) || n.Self().Addr == newAddr || n.Self().State != StateLeft {
+		t.Errorf("arrives though it leaves: finished %v, is %+v", out.Finished, n.Self())
+	}
+	n = newNode(t, nil).meet(1)
+	n.Leave(n.now, 7)
+	if n.Depart(n.now, 8) {
+		t.Error("moves after it left")
+	}
+
+	unannounced := &node{Core: New(testConfig()), t: t, now: testStart}
+	unannounced.Introduce(memberAddr(0), nil, testVersions)
+	unannounced.Depart(testStart, 1)
+	unannounced.Arrive(testStart, newAddr, 2)
+	if got := unannounced.queued(); len(got) > 0 || unannounced.Self().Addr != newAddr || unannounced.Self().State != StateLeft {
+		t.Errorf("one that was refused gossips %q and is %+v", texts(got), unannounced.Self())
+	}
+}
+
+// TestWhoMissedTheDeparture refuses the new address, until it exchanges states
+// with the member, or hears both parts.
+func TestWhoMissedTheDeparture(t *testing.T) {
+	mover := newNode(t, func(c *Config) { c.Name = "m1" }).meet(0)
+	mover.alive(aliveOf(2, 1))
+	straggler := func() *node { return newNode(t, nil).meet(1) }
+	mover.Announce(mover.now, memberAddr(1), nil, testVersions, 0)
+	mover.queued()
+	mover.Depart(mover.now, 0)
+	mover.queued()
+	mover.Arrive(mover.now, newAddr, 0)
+	gossip := mover.queued()
+	alive := gossip[slices.IndexFunc(gossip, func(m wire.Message) bool { _, ok := m.(*wire.Alive); return ok })].(*wire.Alive)
+
+	check := func(n *node, out *Output, kinds ...EventKind) {
+		t.Helper()
+		var got []EventKind
+		for _, e := range out.Events {
+			got = append(got, e.Kind)
+		}
+		if !slices.Equal(got, kinds) {
+			t.Errorf("events %v, want %v", got, kinds)
+		}
+	}
+	s := straggler()
+	s.meet(1)
+	check(s, s.alive(alive), EventConflict)
+	if m, _ := s.Member("m1"); m.Addr != memberAddr(1) {
+		t.Errorf("took %v at once", m.Addr)
+	}
+
+	var snapshot Snapshot
+	for mover.Core.Snapshot(&snapshot) {
+	}
+	states, err := wire.NewStreamReader(bytes.NewReader(snapshot.States), nil).ReadStates(snapshot.Len())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Merge(s.now, states)
+	check(s, s.take(), EventLeave, EventJoin, EventMoved, EventJoin) // m2 is new to it
+	if m, _ := s.Member("m1"); m.Addr != newAddr || m.State != StateAlive {
+		t.Errorf("after an exchange: %+v", m)
+	}
+	s.Merge(s.now, states)
+	check(s, s.take())
+
+	s = straggler()
+	s.dead(1, mover.former.incarnation, "m1")
+	check(s, s.alive(alive), EventJoin, EventMoved)
+	check(s, s.dead(1, mover.former.incarnation, "m1"))
+}
+
+// TestReminder: who still has us at the old address brings the whole cluster to
+// hear of the move again, but not too often, and is no impostor.
+func TestReminder(t *testing.T) {
+	n := newNode(t, nil).meet(2)
+	n.Depart(n.now, 0)
+	n.Arrive(n.now, newAddr, 0)
+	n.queued()
+	old := aliveOf(0, 1)
+	old.Node = "self"
+	want := []string{"alive self@2 ", "dead self@1 by self"}
+	if n.alive(old); len(n.queued()) > 0 {
+		t.Error("gossips again at once")
+	}
+	n.after(remindEvery)
+	if out := n.alive(old); len(out.Events) > 0 {
+		t.Errorf("events %v", out.Events)
+	}
+	if got := texts(n.queued()); !slices.Equal(got, want) {
+		t.Errorf("gossips %q, want %q", got, want)
+	}
+	n.after(remindEvery - time.Second)
+	if n.alive(old); len(n.queued()) > 0 {
+		t.Error("gossips again too soon")
+	}
+	impostor := aliveOf(9, 1)
+	impostor.Node = "self"
+	if out := n.alive(impostor); len(out.Events) != 1 || out.Events[0].Kind != EventConflict {
+		t.Errorf("an impostor: events %v", out.Events)
+	}
+}
