@@ -26,6 +26,8 @@ const (
 	keyDroppedOversize  // above a limit of size, nesting or count
 	keyDroppedRate      // too many at once, as of streams
 
+	keyPortDiffers // pings from another port than their sender advertises; the reference has it not
+
 	numCounters
 )
 
@@ -50,6 +52,7 @@ var counterKeys = [numCounters][]string{
 	keyDroppedQueueFull: {"memberlist", "dropped", "queue_full"},
 	keyDroppedOversize:  {"memberlist", "dropped", "oversize"},
 	keyDroppedRate:      {"memberlist", "dropped", "rate"},
+	keyPortDiffers:      {"memberlist", "ping", "other_port"},
 }
 
 var (

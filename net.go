@@ -27,6 +27,8 @@ type receiver struct {
 	membership   *handoff
 	userMessages *handoff
 
+	ports portWatch
+
 	from    swim.Endpoint // of the packet at hand
 	at      time.Time     // when it arrived
 	members []handedOff   // what it says of members
@@ -199,7 +201,11 @@ func (r *receiver) handlePing(body []byte) {
 	}
 	t := m.beginTurnAt(r.at)
 	t.core.AnswerPing(r.from, &r.ping, payload)
+	otherPort := r.ports.differs(t.core, r.from.AddrPort, &r.ping)
 	m.endTurn(t)
+	if otherPort {
+		r.reportPort()
+	}
 }
 
 // step gives the core a message that was parsed with err.

@@ -24,6 +24,8 @@ type Stats struct {
 	DegradedProbes   uint64 // probes begun with a stretched interval [degraded.probe]
 	DegradedTimeouts uint64 // suspicions that ended with fewer confirmations than wanted [degraded.timeout]
 
+	PingsFromOtherPort uint64 // from another port than their sender advertises, as behind a NAT [ping.other_port]
+
 	// What waits now.
 	Broadcasts         int // the protocol's own; at most one for each known member [queue.broadcasts]
 	BroadcastBytes     int // of them; each fits a packet
@@ -72,6 +74,8 @@ func (m *Memberlist) Stats() Stats {
 		Died:             n(keyMsgDead),
 		DegradedProbes:   n(keyDegradedProbe),
 		DegradedTimeouts: n(keyDegradedTimeout),
+
+		PingsFromOtherPort: n(keyPortDiffers),
 
 		MembershipMessages: m.membership.waiting(),
 		UserMessages:       m.userMessages.waiting(),

@@ -1,0 +1,59 @@
+package memberlist
+
+import (
+	"log/slog"
+	"net/netip"
+	"strings"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// maxPortWarnings is for how many members a warning is logged that a NAT rewrites their ports.
+const maxPortWarnings = 16
+
+// portWatch notices members whose packets come from another port than the one that they advertise, as behind a NAT that
+// rewrites ports. Others are then reached by them, and may not reach them: they are suspected and refute, over and over. A
+// member that sends from another address at the same port has several addresses, or a NAT that does no harm.
+//
+// It belongs to the goroutine that receives packets.
+type portWatch struct{ warned map[string]struct{} }
+
+// differs reports whether a ping of a known member, at the address that it advertises, comes from another port.
+func (w *portWatch) differs(core *swim.Core, from netip.AddrPort, p *wire.Ping) bool {
+	if p.SourcePort == 0 || p.SourcePort == from.Port() || !from.IsValid() {
+		return false
+	}
+	source, ok := netip.AddrFromSlice(p.SourceAddr)
+	if !ok {
+		return false
+	}
+	member, known := core.Member(p.SourceNode)
+	return known && member.Addr == netip.AddrPortFrom(source.Unmap(), p.SourcePort)
+}
+
+// first reports whether this is the first time for a member, and there have not been too many others.
+func (w *portWatch) first(name string) bool {
+	if _, warned := w.warned[name]; warned || len(w.warned) == maxPortWarnings {
+		return false
+	}
+	if w.warned == nil {
+		w.warned = make(map[string]struct{})
+	}
+	w.warned[strings.Clone(name)] = struct{}{}
+	return true
+}
+
+// reportPort counts a ping that comes from another port, and warns of the first one of a member.
+func (r *receiver) reportPort() {
+	r.m.add(keyPortDiffers, 1)
+	p := &r.ping
+	if !r.ports.first(p.SourceNode) {
+		return
+	}
+	source, _ := netip.AddrFromSlice(p.SourceAddr)
+	r.m.log.warn("member sends from another port than it advertises: a NAT between rewrites ports, or forwards the advertised "+
+		"one to it; if the member comes and goes, others cannot reach the address that it advertises",
+		slog.String("node", p.SourceNode), slog.String("advertised", netip.AddrPortFrom(source.Unmap(), p.SourcePort).String()),
+		slog.String("from", r.from.AddrPort.String()))
+}

@@ -1,0 +1,146 @@
+package memberlist
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/simnet"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// nattedTransport sends its packets from the address of a NAT.
+type nattedTransport struct {
+	*simTransport
+	nat *simnet.Endpoint
+}
+
+func (n *nattedTransport) WriteTo(b []byte, addr string) (time.Time, error) {
+	to, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return time.Now(), n.nat.Send(b, to)
+}
+
+func (n *nattedTransport) Shutdown() error {
+	n.nat.Close()
+	return n.simTransport.Shutdown()
+}
+
+// TestPortsThatANATRewrites are told once for each member, in the log of those
+// that it pings, and counted; another address at the same port is nothing to
+// tell of.
+func TestPortsThatANATRewrites(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		from netip.AddrPort
+		told bool
+	}{
+		{"another port", netip.MustParseAddrPort("10.0.0.2:40000"), true},
+		{"another address and port", netip.MustParseAddrPort("203.0.113.1:40000"), true},
+		{"another address", netip.MustParseAddrPort("203.0.113.1:7946"), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var logs [3]lineBuffer
+				c := newSimCluster(t)
+				defer c.stop()
+				for i := range 2 {
+					c.grow(1, func(config *Config) { config.LogOutput = &logs[i] })
+				}
+				m := c.add(func(config *Config) {
+					nat, err := c.network.Listen(tt.from)
+					if err != nil {
+						t.Fatal(err)
+					}
+					config.Transport = &nattedTransport{config.Transport.(*simTransport), nat}
+					config.LogOutput = &logs[2]
+				})
+				if _, err := m.Join(seedsAt(0)); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(10 * time.Minute)
+				if !c.agree(3) || len(c.deaths()) > 0 {
+					t.Error("the members do not reach each other")
+				}
+				for i := range 2 {
+					lines := logs[i].containing("another port")
+					pings := c.members[i].Stats().PingsFromOtherPort
+					if !tt.told {
+						if len(lines) > 0 || pings > 0 {
+							t.Errorf("member %d counts %d pings and warns: %q", i, pings, lines)
+						}
+						continue
+					}
+					if len(lines) != 1 || pings < 100 {
+						t.Fatalf("member %d warns %d times and counts %d pings, want once, and more than 100", i, len(lines), pings)
+					}
+					for _, want := range []string{"[WARN]", "node=m2", "advertised=10.0.0.2:7946", "from=" + tt.from.String()} {
+						if !strings.Contains(lines[0], want) {
+							t.Errorf("member %d warns without %q: %q", i, want, lines[0])
+						}
+					}
+				}
+				if lines := logs[2].containing("another port"); len(lines) > 0 {
+					t.Errorf("the member behind the NAT warns of others: %q", lines)
+				}
+			})
+		})
+	}
+}
+
+// TestPortsThatAnyoneClaims: who is no member, or not where it says, makes
+// nobody warn, and a thousand members behind NATs not a thousand times.
+func TestPortsThatAnyoneClaims(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log lineBuffer
+		c := newSimCluster(t)
+		defer c.stop()
+		m := c.add(func(config *Config) { config.LogOutput = &log })
+		end := c.outsider(100)
+		defer end.Close()
+		ping := func(name string, at netip.AddrPort) {
+			t.Helper()
+			p := wire.Ping{SeqNo: 1, Node: "m0", SourceNode: name, SourceAddr: at.Addr().AsSlice(), SourcePort: at.Port()}
+			if err := end.Send(p.Append(nil), simAddr(0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		known := func(i int) (string, netip.AddrPort) {
+			return fmt.Sprintf("far%d", i), netip.AddrPortFrom(simAddr(1000+i).Addr(), 7000)
+		}
+		for i := range 3 * maxPortWarnings {
+			name, at := known(i)
+			alive := wire.Alive{Incarnation: 1, Node: name, Addr: at.Addr().AsSlice(), Port: at.Port(), Vsn: []byte{1, 5, 2, 0, 0, 0}}
+			if err := end.Send(alive.Append(nil), simAddr(0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+		if m.NumMembers() != 3*maxPortWarnings+1 {
+			t.Fatalf("%d members", m.NumMembers())
+		}
+		name, at := known(0)
+		ping("nobody", at)
+		ping(name, netip.AddrPortFrom(at.Addr(), 7001))
+		ping(name, netip.AddrPortFrom(simAddr(3).Addr(), at.Port()))
+		ping(name, netip.AddrPort{})
+		time.Sleep(100 * time.Millisecond)
+		if lines, n := log.containing("another port"), m.Stats().PingsFromOtherPort; len(lines) > 0 || n > 0 {
+			t.Errorf("counts %d and warns %q", n, lines)
+		}
+		for range 2 {
+			for i := range 3 * maxPortWarnings {
+				ping(known(i))
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+		if lines, n := log.containing("another port"), m.Stats().PingsFromOtherPort; len(lines) != maxPortWarnings || n != 6*maxPortWarnings {
+			t.Errorf("counts %d and warns %d times, want %d and %d", n, len(lines), 6*maxPortWarnings, maxPortWarnings)
+		}
+	})
+}
