@@ -19,6 +19,7 @@ func TestRobustness(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	there := declaredTests(t)
 	var classes []int
 	listed := make(map[string]bool)
 	reference := regexp.MustCompile(`(?:(\w+)\.)?((?:Test|Fuzz)[A-Z]\w*)`)
@@ -32,7 +33,7 @@ func TestRobustness(t *testing.T) {
 			if name[1] == "memberlist" { // as internal/fuzz calls the root package
 				name[0], name[1] = name[2], ""
 			}
-			if !declared(t, name[1], name[2]) {
+			if !there[name[1]][name[2]] {
 				t.Errorf("there is no %s", name[0])
 			}
 			listed[name[0]] = true
@@ -51,60 +52,42 @@ func TestRobustness(t *testing.T) {
 		len(slices.Compact(classes)) != bugClasses {
 		t.Errorf("classes %v, want 1 to %d", classes, bugClasses)
 	}
-	for dir, pkg := range testPackages(t) {
-		for name := range declarations(t, dir) {
+	for pkg, names := range there {
+		for name := range names {
 			if strings.HasPrefix(name, "Fuzz") && !listed[strings.TrimPrefix(pkg+"."+name, ".")] {
-				t.Errorf("%s in %s is not listed", name, dir)
+				t.Errorf("%s in package %q is not listed", name, pkg)
 			}
 		}
 	}
 }
 
-// testPackages are the directories that have tests, with the names of their packages; that of the root has none.
-func testPackages(t *testing.T) map[string]string {
-	t.Helper()
-	packages := map[string]string{".": ""}
-	for _, pattern := range []string{"internal/*", "internal/interop/*"} {
-		dirs, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, dir := range dirs {
-			packages[dir] = filepath.Base(dir)
-		}
-	}
-	return packages
-}
-
-// declared reports whether a package has a test, or whatever begins like one.
-func declared(t *testing.T, pkg, name string) bool {
-	t.Helper()
-	for dir, its := range testPackages(t) {
-		if its == pkg && declarations(t, dir)[name] {
-			return true
-		}
-	}
-	return false
-}
-
 var testDeclaration = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 
-// declarations are the tests and fuzz targets of a directory.
-func declarations(t *testing.T, dir string) map[string]bool {
+// declaredTests are the tests and fuzz targets of each package, by its name; that of the root has none.
+func declaredTests(t *testing.T) map[string]map[string]bool {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := make(map[string]bool)
-	for _, file := range files {
-		source, err := os.ReadFile(file)
+	there := make(map[string]map[string]bool)
+	for _, pattern := range []string{"*_test.go", "internal/*/*_test.go", "internal/interop/*/*_test.go"} {
+		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, match := range testDeclaration.FindAllSubmatch(source, -1) {
-			found[string(match[1])] = true
+		for _, file := range files {
+			pkg := ""
+			if dir := filepath.Dir(file); dir != "." {
+				pkg = filepath.Base(dir)
+			}
+			if there[pkg] == nil {
+				there[pkg] = make(map[string]bool)
+			}
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, match := range testDeclaration.FindAllSubmatch(source, -1) {
+				there[pkg][string(match[1])] = true
+			}
 		}
 	}
-	return found
+	return there
 }
