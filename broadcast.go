@@ -93,10 +93,11 @@ type TransmitLimitedQueue struct {
 	mu struct {
 		sync.Mutex
 		queue   queue.Queue[Broadcast]
-		dropped uint64 // for want of room
-		longest int    // an upper bound of the messages' lengths
-		most    int    // the largest message that ever could have been taken
-		calls   int    // of GetBroadcasts
+		packet  [][]byte // scratch of GetBroadcasts
+		dropped uint64   // for want of room
+		longest int      // an upper bound of the messages' lengths
+		most    int      // the largest message that ever could have been taken
+		calls   int      // of GetBroadcasts
 	}
 }
 
@@ -126,12 +127,15 @@ func (q *TransmitLimitedQueue) push(name string, kind queue.Kind, b Broadcast) {
 	if q.refuse(b, message) {
 		return
 	}
+	var replaced Broadcast
 	var finished []Broadcast
 	q.mu.Lock()
-	finish := func(old Broadcast) { finished = append(finished, old) }
-	q.mu.queue.Push(name, kind, message, b, finish)
-	q.boundLocked(message, finish)
+	q.mu.queue.Push(name, kind, message, b, func(old Broadcast) { replaced = old })
+	q.boundLocked(message, func(old Broadcast) { finished = append(finished, old) })
 	q.mu.Unlock()
+	if replaced != nil {
+		replaced.Finished()
+	}
 	finishAll(finished)
 }
 
@@ -227,7 +231,9 @@ func (q *TransmitLimitedQueue) GetBroadcasts(overhead, limit int) [][]byte {
 
 	var finished, unsendable []Broadcast
 	q.mu.Lock()
-	messages := q.mu.queue.Take(nil, overhead, limit, transmitLimit, func(b Broadcast) { finished = append(finished, b) })
+	q.mu.packet = q.mu.queue.Take(q.mu.packet[:0], overhead, limit, transmitLimit, func(b Broadcast) { finished = append(finished, b) })
+	messages := append([][]byte(nil), q.mu.packet...) // of the caller's own
+	clear(q.mu.packet)
 	q.mu.calls++
 	q.mu.most = max(q.mu.most, limit-overhead)
 	most := q.mu.most

@@ -416,3 +416,23 @@ func BenchmarkTransmitLimitedQueue(b *testing.B) {
 		i++
 	}
 }
+
+// TestTransmitLimitedQueueAllocates nothing for what takes another's place, and a packet's list of messages.
+func TestTransmitLimitedQueueAllocates(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates too")
+	}
+	q := testQueue(1 << 20)
+	var news []Broadcast
+	for i := range 1000 {
+		news = append(news, namedBroadcast{jealous{nil, &plainBroadcast{key: fmt.Sprint("member ", i), message: "the same to all"}}})
+		q.QueueBroadcast(news[i])
+	}
+	i := 0
+	if got := testing.AllocsPerRun(1000, func() { q.QueueBroadcast(news[i%len(news)]); i++ }); got > 1 {
+		t.Errorf("replacing: %v allocations, want 1, by Message", got)
+	}
+	if got := testing.AllocsPerRun(100, func() { q.GetBroadcasts(2, 1400) }); got > 2 {
+		t.Errorf("filling a packet: %v allocations", got)
+	}
+}

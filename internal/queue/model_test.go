@@ -226,8 +226,8 @@ func check(t *testing.T, step int, what string, q *Queue[uint64], m *model) {
 		t.Fatalf("step %d, %s: len %d, want %d", step, what, q.Len(), len(want))
 	case q.Bytes() != wantBytes:
 		t.Fatalf("step %d, %s: %d bytes, want %d", step, what, q.Bytes(), wantBytes)
-	case len(q.named) != named:
-		t.Fatalf("step %d, %s: %d named, want %d", step, what, len(q.named), named)
+	case q.named.used != named:
+		t.Fatalf("step %d, %s: %d named, want %d", step, what, q.named.used, named)
 	case !slices.Equal(gotPlain, plain):
 		t.Fatalf("step %d, %s: plain %d, want %d", step, what, gotPlain, plain)
 	}

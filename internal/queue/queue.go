@@ -55,7 +55,7 @@ const (
 type Queue[V any] struct {
 	order *btree.BTreeG[place[V]] // the buckets that are not empty
 	last  *bucket[V]              // what was looked for last
-	named map[string]*entry[V]
+	named names[V]
 	plain *entry[V] // newest first
 	len   int
 	bytes int
@@ -77,6 +77,7 @@ type entry[V any] struct {
 	value   V
 	name    string
 	kind    Kind
+	hash    uint32    // of the name
 	prev    *entry[V] // among the plain ones
 	next    *entry[V] // among the plain ones, or the free ones
 }
@@ -107,7 +108,7 @@ func (q *Queue[V]) Bytes() int {
 // and finished with.
 func (q *Queue[V]) Push(name string, kind Kind, message []byte, value V, finished func(V)) {
 	if kind == Named {
-		if old := q.named[name]; old != nil {
+		if old := q.named.get(name); old != nil {
 			q.replace(old, message, value, finished)
 			return
 		}
@@ -117,11 +118,8 @@ func (q *Queue[V]) Push(name string, kind Kind, message []byte, value V, finishe
 	e.kind = kind
 	switch kind {
 	case Named:
-		if q.named == nil {
-			q.named = make(map[string]*entry[V])
-		}
 		e.name = name
-		q.named[name] = e
+		q.named.add(e)
 	case Plain:
 		q.linkPlain(e)
 	}
@@ -131,7 +129,7 @@ func (q *Queue[V]) Push(name string, kind Kind, message []byte, value V, finishe
 
 // RemoveNamed drops the message of that name and reports whether there was one.
 func (q *Queue[V]) RemoveNamed(name string, finished func(V)) bool {
-	old := q.named[name]
+	old := q.named.get(name)
 	if old == nil {
 		return false
 	}
@@ -345,7 +343,7 @@ func (q *Queue[V]) drop(e *entry[V], finished func(V)) {
 func (q *Queue[V]) forget(e *entry[V]) {
 	switch e.kind {
 	case Named:
-		delete(q.named, e.name)
+		q.named.remove(e)
 	case Plain:
 		q.unlinkPlain(e)
 	}
@@ -354,8 +352,9 @@ func (q *Queue[V]) forget(e *entry[V]) {
 	*e = entry[V]{next: q.free}
 	q.free = e
 	q.freeLen++
-	if q.len == 0 && q.freeLen > maxFree {
+	if q.len == 0 && q.freeLen > maxFree { // a rare load: it would stay as large for ever
 		q.free, q.freeLen, q.fresh = nil, 0, nil
+		q.named, q.unused = names[V]{}, nil
 	}
 }
 

@@ -313,8 +313,8 @@ func TestFinishedMayCallTheQueue(t *testing.T) {
 				t.Fatal("never called")
 			}
 			n := len(q.Take(nil, 0, math.MaxInt, 1, nil))
-			if n == 0 || q.Len() != 0 || q.Bytes() != 0 || len(q.named) != 0 || q.plain != nil {
-				t.Errorf("took %d, left %d messages, %d bytes, %d names", n, q.Len(), q.Bytes(), len(q.named))
+			if n == 0 || q.Len() != 0 || q.Bytes() != 0 || q.named.used != 0 || q.plain != nil {
+				t.Errorf("took %d, left %d messages, %d bytes, %d names", n, q.Len(), q.Bytes(), q.named.used)
 			}
 		})
 	}
