@@ -73,8 +73,11 @@ func (d draw) some(n, k int) []int { return d.Perm(n)[:1+d.IntN(max(1, min(k, n-
 // cluster returns a settled cluster of a few nodes, mostly with LAN timing.
 func (d draw) cluster() Config {
 	cfg := Config{N: 3 + d.IntN(14), Core: LAN()}
-	if d.IntN(4) == 0 {
+	switch d.IntN(8) {
+	case 0, 1:
 		cfg.Core = Local()
+	case 2:
+		cfg.Core = WAN()
 	}
 	if d.IntN(3) == 0 {
 		cfg.Core.DeadNodeReclaimTime = d.seconds(1, 30)

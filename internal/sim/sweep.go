@@ -39,16 +39,19 @@ func (f *Failure) Command() string {
 
 // Sweep is the outcome of many runs.
 type Sweep struct {
-	Runs     int
-	Fired    [numKinds]uint64 // how often each kind of fault had an effect
-	Events   uint64
-	Failures []*Failure
+	Runs      int
+	Events    uint64
+	Scenarios map[string]*Tally
+	Failures  []*Failure
 }
+
+// Tally counts, by kind, the faults of a scenario, and how often they had an effect.
+type Tally struct{ Planned, Fired [numKinds]uint64 }
 
 // RunSweep runs scenarios with each seed from first on, on some goroutines. change, which may be nil, is applied to each
 // Config. Failures are shrunk, and are in order.
 func RunSweep(scenarios []Scenario, first uint64, seeds, workers int, change func(*Config)) *Sweep {
-	total := &Sweep{}
+	total := &Sweep{Scenarios: make(map[string]*Tally)}
 	var mu sync.Mutex
 	var done sync.WaitGroup
 	seedsLeft := make(chan uint64)
@@ -56,9 +59,9 @@ func RunSweep(scenarios []Scenario, first uint64, seeds, workers int, change fun
 		done.Go(func() {
 			for seed := range seedsLeft {
 				for _, sc := range scenarios {
-					r, failure := runSeed(sc, seed, change)
+					part := runSeed(sc, seed, change)
 					mu.Lock()
-					total.add(r, failure)
+					total.Add(part)
 					mu.Unlock()
 				}
 			}
@@ -75,30 +78,55 @@ func RunSweep(scenarios []Scenario, first uint64, seeds, workers int, change fun
 	return total
 }
 
-func (t *Sweep) add(r *Result, failure *Failure) {
-	t.Runs++
-	t.Events += r.Events
-	for k, n := range r.Fired {
-		t.Fired[k] += n
-	}
-	if failure != nil {
-		t.Failures = append(t.Failures, failure)
+// Add adds what came out of other runs.
+func (s *Sweep) Add(other *Sweep) {
+	s.Runs += other.Runs
+	s.Events += other.Events
+	s.Failures = append(s.Failures, other.Failures...)
+	for name, tally := range other.Scenarios {
+		sum := s.Scenarios[name]
+		if sum == nil {
+			sum = &Tally{}
+			s.Scenarios[name] = sum
+		}
+		sum.add(tally)
 	}
 }
 
+func (t *Tally) add(other *Tally) {
+	for k := range numKinds {
+		t.Planned[k] += other.Planned[k]
+		t.Fired[k] += other.Fired[k]
+	}
+}
+
+// Total adds up what the scenarios count.
+func (s *Sweep) Total() Tally {
+	var total Tally
+	for _, tally := range s.Scenarios {
+		total.add(tally)
+	}
+	return total
+}
+
 // runSeed runs one seed of a scenario.
-func runSeed(sc Scenario, seed uint64, change func(*Config)) (*Result, *Failure) {
+func runSeed(sc Scenario, seed uint64, change func(*Config)) *Sweep {
 	cfg := sc.Config(seed)
 	if change != nil {
 		change(&cfg)
 	}
 	r := settle(cfg)
-	if r.Violation == nil {
-		return r, nil
+	tally := &Tally{Fired: r.Fired}
+	for i := range cfg.Faults {
+		tally.Planned[cfg.Faults[i].Kind]++
 	}
-	f := &Failure{Scenario: sc.Name, Seed: seed, Violation: r.Violation, Faults: cfg.Faults}
-	f.Needed = Shrink(cfg, r.Violation.Rule)
-	return r, f
+	outcome := &Sweep{Runs: 1, Events: r.Events, Scenarios: map[string]*Tally{sc.Name: tally}}
+	if r.Violation != nil {
+		f := &Failure{Scenario: sc.Name, Seed: seed, Violation: r.Violation, Faults: cfg.Faults}
+		f.Needed = Shrink(cfg, r.Violation.Rule)
+		outcome.Failures = append(outcome.Failures, f)
+	}
+	return outcome
 }
 
 // settle runs a simulation until it has settled.

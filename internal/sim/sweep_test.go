@@ -41,24 +41,43 @@ func TestSweep(t *testing.T) {
 	case testing.Short():
 		seeds = 20
 	}
-	sweep := RunSweep(chosen(t), *seedFlag, seeds, 2, nil)
+	const atOnce = 500 // seeds, after which the sweep tells how far it is
+	sweep := &Sweep{Scenarios: make(map[string]*Tally)}
 	kinds := make(map[string]int)
-	for _, f := range sweep.Failures {
-		kind := f.Scenario + ": " + f.Violation.Rule
-		if kinds[kind]++; kinds[kind] == 1 {
-			t.Error(f)
+	for done := 0; done < seeds; done += atOnce {
+		part := RunSweep(chosen(t), *seedFlag+uint64(done), min(atOnce, seeds-done), 2, nil)
+		for _, f := range part.Failures {
+			kind := f.Scenario + ": " + f.Violation.Rule
+			if kinds[kind]++; kinds[kind] == 1 {
+				t.Error(f)
+			}
 		}
+		sweep.Add(part)
+		t.Logf("%d runs, %d events, %d failures", sweep.Runs, sweep.Events, len(sweep.Failures))
 	}
 	if len(kinds) > 0 {
 		t.Errorf("of each kind the first is shown: %v", kinds)
 	}
+	checkFired(t, sweep)
+}
+
+// checkFired holds that faults had an effect: of each kind in the whole sweep, and of those of which a scenario had many
+// in that scenario.
+func checkFired(t *testing.T, sweep *Sweep) {
+	t.Helper()
+	const many = 20
+	total := sweep.Total()
 	for _, k := range Kinds() {
-		t.Logf("%-10v had an effect %d times", k, sweep.Fired[k])
-		if sweep.Fired[k] == 0 && *scenarioFlag == "" {
+		t.Logf("%6d faults %-10v had an effect %d times", total.Planned[k], k, total.Fired[k])
+		if total.Fired[k] == 0 && *scenarioFlag == "" {
 			t.Errorf("%v never had an effect", k)
 		}
+		for name, tally := range sweep.Scenarios {
+			if tally.Planned[k] >= many && tally.Fired[k] == 0 {
+				t.Errorf("scenario %q: none of %d faults %v had an effect", name, tally.Planned[k], k)
+			}
+		}
 	}
-	t.Logf("%d runs, %d events, %d failures", sweep.Runs, sweep.Events, len(sweep.Failures))
 }
 
 // TestReplay replays one seed of one scenario, with a trace. It is what a failing sweep tells to run.
