@@ -279,8 +279,11 @@ func amnesia(d draw) Config {
 	return d.with(cfg, 4, func() Fault { return d.back(d.crash(cfg.N, Amnesia)) })
 }
 
+// move has members come back at other addresses, also all of them: then those that do not know each other's new ones find
+// each other by the seeds only.
 func move(d draw) Config {
 	cfg := d.cluster()
+	cfg.Seeds = []int{0, 1, 2}
 	return d.with(cfg, 3, func() Fault { return d.back(d.crash(cfg.N, Move)) })
 }
 
@@ -314,6 +317,9 @@ func chaos(d draw) Config {
 		for _, f := range other.Faults {
 			f.Nodes, f.To = within(f.Nodes, cfg.N), within(f.To, cfg.N)
 			cfg.Faults = append(cfg.Faults, f)
+			if f.Kind == Move { // see move
+				cfg.Seeds = []int{0, 1, 2}
+			}
 		}
 	}
 	return cfg

@@ -3,6 +3,7 @@ package sim
 import (
 	"flag"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +42,7 @@ func TestSweep(t *testing.T) {
 	case testing.Short():
 		seeds = 20
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // small heaps that die soon: a quarter less time
 	const atOnce = 500 // seeds, after which the sweep tells how far it is
 	sweep := &Sweep{Scenarios: make(map[string]*Tally)}
 	kinds := make(map[string]int)
