@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -52,6 +53,26 @@ func reconnectTime(c swim.Config, n int) time.Duration {
 // maxTimers is how many deadlines a core that knows n may have set: its four loops, its probe's two, a suspicion a
 // member, and relays.
 func maxTimers(known int) int { return 6 + known + swim.MaxRelays }
+
+// kept is what a core keeps.
+type kept struct{ known, queued, timers, lost, health int }
+
+// beyond returns the rule by which that is too much, if one is broken.
+func (k kept) beyond(cfg *Config) (rule, detail string) {
+	switch {
+	case k.known > cfg.N:
+		return ruleTable, fmt.Sprintf("%d members known of %d", k.known, cfg.N)
+	case k.lost > min(swim.MaxLost, cfg.N-1):
+		return ruleLost, fmt.Sprintf("%d members are looked for, of %d", k.lost, cfg.N)
+	case k.queued > k.known:
+		return ruleQueue, fmt.Sprintf("%d messages queued about %d members", k.queued, k.known)
+	case k.timers > maxTimers(k.known):
+		return ruleTimers, fmt.Sprintf("%d timers, the bound is %d", k.timers, maxTimers(k.known))
+	case k.health < 0 || k.health >= max(1, cfg.Core.AwarenessMaxMultiplier):
+		return ruleHealth, fmt.Sprintf("%d", k.health)
+	}
+	return "", ""
+}
 
 // Bound is how long n members may take to agree once all faults have ended. None of the messages is certain to arrive
 // where it is needed, so it is a bound with a probability: what gossip misses, push/pull spreads, with every exchange

@@ -57,6 +57,9 @@ func (c *checker) turn(n *node, out *swim.Output) {
 	for i := range out.Changed {
 		c.changed(n, v, &out.Changed[i], out.Events)
 	}
+	if c.s.result.Violation != nil {
+		return // perhaps about nobody: what follows looks members up
+	}
 	for i := range out.Events {
 		c.event(n, v, &out.Events[i])
 	}
@@ -91,6 +94,10 @@ func (c *checker) forgotten(n *node, v *view, id swim.ID) {
 // changed checks a visible change of a member.
 func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event) {
 	x := nodeNumber(m.Name)
+	if x < 0 || int(x) >= len(c.views) {
+		c.s.fail(n, ruleTable, -1, fmt.Sprintf("%s is nobody", m.Name))
+		return
+	}
 	for int(m.ID) >= len(v.ids) {
 		v.ids = append(v.ids, -1)
 	}
@@ -301,20 +308,11 @@ func (c *checker) self(n *node, v *view) {
 // bounds checks what a node keeps.
 func (c *checker) bounds(n *node, v *view, out *swim.Output) {
 	r := &c.s.result
-	known, queued, timers := n.core.NumKnown(), n.core.NumQueued(), n.core.NumTimers()
-	v.known = known
-	r.MaxKnown, r.MaxQueued, r.MaxTimers = max(r.MaxKnown, known), max(r.MaxQueued, queued), max(r.MaxTimers, timers)
-	if known > c.s.cfg.N {
-		c.s.fail(n, ruleTable, -1, fmt.Sprintf("%d members known of %d", known, c.s.cfg.N))
-	}
-	if queued > known {
-		c.s.fail(n, ruleQueue, -1, fmt.Sprintf("%d messages queued about %d members", queued, known))
-	}
-	if timers > maxTimers(known) {
-		c.s.fail(n, ruleTimers, -1, fmt.Sprintf("%d timers, the bound is %d", timers, maxTimers(known)))
-	}
-	if out.Health < 0 || out.Health >= max(1, c.s.cfg.Core.AwarenessMaxMultiplier) {
-		c.s.fail(n, ruleHealth, -1, fmt.Sprintf("%d", out.Health))
+	k := kept{n.core.NumKnown(), n.core.NumQueued(), n.core.NumTimers(), n.core.NumLost(), out.Health}
+	v.known = k.known
+	r.MaxKnown, r.MaxQueued, r.MaxTimers = max(r.MaxKnown, k.known), max(r.MaxQueued, k.queued), max(r.MaxTimers, k.timers)
+	if rule, detail := k.beyond(&c.s.cfg); rule != "" {
+		c.s.fail(n, rule, -1, detail)
 	}
 }
 

@@ -19,6 +19,7 @@ const (
 	rulePatience    = "a suspicion lasts for its least time"
 	ruleForget      = "only who has been gone for long enough is forgotten"
 	ruleTable       = "a table holds no more members than there are"
+	ruleLost        = "no more members are looked for than can be lost, each once"
 	ruleQueue       = "a queue holds one message a member at most"
 	ruleTimers      = "timers stay within their bound, and none is left overdue"
 	ruleHealth      = "the health score stays within its bounds"

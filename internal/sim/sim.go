@@ -104,7 +104,7 @@ func (s *Sim) populate() {
 
 // settle makes states known to a node as if it had known them for long.
 func (s *Sim) settle(n *node, states []wire.PushNodeState) {
-	const atOnce = 256 // of which the news is thrown away together
+	const atOnce = 32 // of which the news is thrown away together: what a core has room for, it keeps
 	for len(states) > 0 {
 		k := min(atOnce, len(states))
 		n.core.Merge(s.time(n), states[:k])

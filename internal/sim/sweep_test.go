@@ -43,7 +43,7 @@ func TestSweep(t *testing.T) {
 		seeds = 20
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // small heaps that die soon: a quarter less time
-	const atOnce = 500 // seeds, after which the sweep tells how far it is
+	const atOnce = 500                                // seeds, after which the sweep tells how far it is
 	sweep := &Sweep{Scenarios: make(map[string]*Tally)}
 	kinds := make(map[string]int)
 	for done := 0; done < seeds; done += atOnce {
