@@ -1,0 +1,120 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// experiment is one of the papers' experiments, at some size.
+type experiment interface {
+	name() string
+	run(l *lab) report
+}
+
+// full is what docs/experiments.md shows.
+func full() []experiment {
+	return []experiment{
+		detection{sizes: []int{8, 16, 32, 64, 128, 256, 512}, samples: 300},
+		load{sizes: []int{8, 16, 32, 64, 128, 256, 512, 1024}},
+		dissemination{sizes: []int{8, 16, 32, 64, 128, 256, 512, 1024}, samples: 100},
+		fullLifeguard,
+		crash{runs: 500},
+		join{runs: 150},
+		rapid{nodes: 1000},
+	}
+}
+
+// quick is a small version of the same, for tests.
+func quick() []experiment {
+	return []experiment{
+		detection{sizes: []int{8, 32}, samples: 60},
+		load{sizes: []int{8, 32, 128}},
+		dissemination{sizes: []int{8, 32, 128}, samples: 20},
+		quickLifeguard,
+		crash{runs: 10},
+		join{runs: 5},
+		rapid{nodes: 100},
+	}
+}
+
+func main() {
+	docs := flag.String("docs", "docs", "the directory with experiments.md")
+	only := flag.String("only", "", "the only experiment to run: "+strings.Join(names(full()), ", "))
+	small := flag.Bool("quick", false, "run small versions, and write the tables to standard output")
+	flag.Parse()
+	experiments, show := full(), func(r report) error { return r.write(*docs) }
+	if *small {
+		experiments, show = quick(), func(r report) error { return r.print(os.Stdout) }
+	}
+	l := &lab{workers: runtime.GOMAXPROCS(0), progress: os.Stderr}
+	if err := run(l, experiments, *only, show); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run runs the experiments, or the only one, and shows what each found.
+func run(l *lab, experiments []experiment, only string, show func(report) error) error {
+	ran := 0
+	for _, e := range experiments {
+		if only != "" && only != e.name() {
+			continue
+		}
+		ran++
+		if err := show(e.run(l)); err != nil {
+			return fmt.Errorf("%s: %w", e.name(), err)
+		}
+	}
+	if ran == 0 {
+		return fmt.Errorf("there is no experiment %q: there are %s", only, strings.Join(names(experiments), ", "))
+	}
+	return nil
+}
+
+// print writes the tables.
+func (r *report) print(w io.Writer) error {
+	for i := range r.tables {
+		if _, err := fmt.Fprintf(w, "%s\n\n%s\n", r.tables[i].name, r.tables[i].markdown()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes the tables into the document, and the charts beside it.
+func (r *report) write(docs string) error {
+	page := filepath.Join(docs, "experiments.md")
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	for i := range r.tables {
+		if text, err = insert(text, r.tables[i].name, r.tables[i].markdown()); err != nil {
+			return err
+		}
+	}
+	for i := range r.charts {
+		c := &r.charts[i]
+		svg, err := c.plot.SVG()
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		if err := os.WriteFile(filepath.Join(docs, "experiments", c.name+".svg"), svg, 0o644); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(page, text, 0o644)
+}
+
+func names(experiments []experiment) []string {
+	var all []string
+	for _, e := range experiments {
+		all = append(all, e.name())
+	}
+	return all
+}

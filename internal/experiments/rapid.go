@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/plot"
+	"github.com/e3431adc/memberlist/internal/sim"
+	"github.com/e3431adc/memberlist/internal/swim"
+)
+
+// rapid is a large cluster of which 1 % fails, in the ways in which the authors of Rapid let it.
+type rapid struct{ nodes int }
+
+func (rapid) name() string { return "rapid" }
+
+// rapidCase is a way to fail.
+type rapidCase struct {
+	name, chart string
+	until       time.Duration
+	faults      func(faulty []int) []sim.Fault
+}
+
+// rapidFrom is when the failing begins.
+const rapidFrom = 10 * time.Second
+
+var rapidCases = []rapidCase{
+	{"concurrent crashes", "rapid-crash", 60 * time.Second, func(faulty []int) []sim.Fault {
+		return []sim.Fault{{Kind: sim.Crash, At: rapidFrom, Nodes: faulty}}
+	}},
+	{"one-way flip-flop", "rapid-flipflop", 250 * time.Second, func(faulty []int) []sim.Fault {
+		const cut = 20 * time.Second
+		var faults []sim.Fault
+		for at := rapidFrom; at < 210*time.Second; at += 2 * cut {
+			faults = append(faults, sim.Fault{Kind: sim.Cut, At: at, For: cut, To: faulty})
+		}
+		return faults
+	}},
+	{"80 % loss", "rapid-loss", 250 * time.Second, func(faulty []int) []sim.Fault {
+		return []sim.Fault{{Kind: sim.Loss, At: rapidFrom, For: 200 * time.Second, Nodes: faulty, Rate: 0.8}}
+	}},
+}
+
+// sizes are how many members the healthy ones believed in at a time.
+type sizes struct {
+	at                  time.Duration
+	least, most, median int
+}
+
+// failing is what was found.
+type failing struct {
+	over              []sizes
+	distinct          int           // different numbers of members that some healthy member ever believed in
+	first, last       time.Duration // that a faulty member was declared dead to a healthy one, since the beginning
+	removed, returned int           // of faulty members, summed over healthy ones
+	wrong             int           // healthy members declared dead, summed over healthy ones
+	wrongFaulty       int           // and over faulty ones
+}
+
+// fails runs one of the cases.
+func (c rapidCase) fails(n int, seed uint64) failing {
+	faulty := upTo(max(1, n/100))
+	cfg := sim.Config{N: n, Seed: seed, Faults: c.faults(faulty)}
+	believed := make([]int, n)
+	for i := range believed {
+		believed[i] = n
+	}
+	var f failing
+	seen := make(map[int]bool)
+	next := time.Duration(0)
+	sample := func() {
+		healthy := slices.Sorted(slices.Values(believed[len(faulty):]))
+		f.over = append(f.over, sizes{next, healthy[0], healthy[len(healthy)-1], healthy[len(healthy)/2]})
+		next += time.Second
+	}
+	watch(&cfg, func(node int, at time.Duration, out *swim.Output) {
+		for ; next < at; sample() { // what was so until now
+		}
+		for i := range out.Events {
+			ev := &out.Events[i]
+			id := number(ev.Member.Name)
+			if at == 0 || id == node || ev.Kind != swim.EventJoin && ev.Kind != swim.EventLeave {
+				continue
+			}
+			healthy, about := node >= len(faulty), id < len(faulty)
+			switch {
+			case ev.Kind == swim.EventJoin:
+				believed[node]++
+				if healthy && about {
+					f.returned++
+				}
+			default:
+				believed[node]--
+				switch {
+				case healthy && about:
+					f.removed++
+					if f.first == 0 {
+						f.first = at - rapidFrom
+					}
+					f.last = at - rapidFrom
+				case healthy:
+					f.wrong++
+				case !about:
+					f.wrongFaulty++
+				}
+			}
+			if healthy {
+				seen[believed[node]] = true
+			}
+		}
+	})
+	simulate(cfg, c.until, nil)
+	sample()
+	f.distinct = len(seen)
+	return f
+}
+
+func (r rapid) measure(l *lab) []failing {
+	return each(l, fmt.Sprintf("1 %% of %d failing", r.nodes), len(rapidCases), func(i int) failing {
+		return rapidCases[i].fails(r.nodes, 1)
+	})
+}
+
+func (r rapid) run(l *lab) report {
+	faulty := max(1, r.nodes/100)
+	t := table{name: "rapid", head: []string{fmt.Sprintf("%d members, %d faulty", r.nodes, faulty), "first removal", "last removal",
+		"removals of faulty members", "returns of them", "healthy members removed, at healthy ones", "at faulty ones",
+		"distinct sizes seen"}}
+	var rep report
+	pairs := float64(faulty * (r.nodes - faulty))
+	for i, f := range r.measure(l) {
+		c := rapidCases[i]
+		t.row(c.name, when(f.first), when(f.last), fmt.Sprintf("%.2f a pair", float64(f.removed)/pairs),
+			fmt.Sprintf("%.2f a pair", float64(f.returned)/pairs), f.wrong, f.wrongFaulty, f.distinct)
+		least := plot.Series{Name: "least", Style: plot.Steps}
+		median := plot.Series{Name: "median", Style: plot.Steps}
+		most := plot.Series{Name: "most", Style: plot.Steps}
+		for _, s := range f.over {
+			x := (s.at - rapidFrom).Seconds()
+			least.Points = append(least.Points, plot.Point{X: x, Y: float64(s.least)})
+			median.Points = append(median.Points, plot.Point{X: x, Y: float64(s.median)})
+			most.Points = append(most.Points, plot.Point{X: x, Y: float64(s.most)})
+		}
+		rep.charts = append(rep.charts, chart{c.chart, plot.Plot{
+			Title:  fmt.Sprintf("%d members, %d of them faulty: %s", r.nodes, faulty, c.name),
+			X:      plot.Axis{Label: "seconds since it began"},
+			Y:      plot.Axis{Label: "members that a healthy member believes in", Include: []float64{float64(r.nodes - faulty), float64(r.nodes)}},
+			Series: []plot.Series{least, median, most},
+		}})
+	}
+	rep.tables = []table{t}
+	return rep
+}
+
+// when prints a time in seconds, if there is one.
+func when(d time.Duration) string {
+	if d == 0 {
+		return "never"
+	}
+	return seconds(d)
+}
