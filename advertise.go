@@ -158,17 +158,8 @@ func (m *Memberlist) moveTo(ctx context.Context, to netip.AddrPort) error {
 		m.dropNotice(notice)
 	}
 
-	t = m.beginTurn()
-	notice, sent = m.newNoticeLocked()
-	t.core.Arrive(t.now, to, notice)
-	anyAlive := t.core.AnyAlive()
-	m.endTurnAndDeliver(t)
 	m.log.info("advertising another address", slog.String("addr", to.String()), slog.String("before", before.String()))
-	if !anyAlive {
-		m.dropNotice(notice)
-		return nil
-	}
-	return m.await(ctx, notice, sent, ErrUpdateTimeout)
+	return m.announce(ctx, func(t *turn, notice uint64) { t.core.Arrive(t.now, to, notice) })
 }
 
 // awaitDeparture waits until we have told others that we left, and then as long again, for them to tell the rest.

@@ -421,9 +421,17 @@ func (m *Memberlist) UpdateNodeContext(ctx context.Context) error {
 	if err := m.askAliveOfSelf(&self); err != nil {
 		return err
 	}
+	return m.announce(ctx, func(t *turn, notice uint64) {
+		t.core.Announce(t.now, t.core.Self().Addr, self.meta, self.versions, notice)
+	})
+}
+
+// announce has the core announce something of ourselves and, if anyone else is
+// alive, waits until it has been sent.
+func (m *Memberlist) announce(ctx context.Context, what func(t *turn, notice uint64)) error {
 	t := m.beginTurn()
 	notice, sent := m.newNoticeLocked()
-	t.core.Announce(t.now, t.core.Self().Addr, self.meta, self.versions, notice)
+	what(t, notice)
 	anyAlive := t.core.AnyAlive()
 	m.endTurnAndDeliver(t)
 	if !anyAlive {

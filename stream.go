@@ -176,7 +176,10 @@ func (in *input) reserve(n int) error {
 	return nil
 }
 
-func (in *input) release() { in.set.bytes.Add(-in.taken) }
+func (in *input) release() {
+	in.set.bytes.Add(-in.taken)
+	in.taken = 0
+}
 
 // streamLoop serves streams that peers open. It ends with the Memberlist, or
 // when the transport closes its channel.
@@ -288,6 +291,7 @@ func (m *Memberlist) refuse(in *input, err error) {
 	if m.answerError(in, err) != nil {
 		return
 	}
+	in.release() // nothing of it is needed any more
 	if in.conn.SetDeadline(time.Now().Add(min(lingerTime, m.config.TCPTimeout))) == nil {
 		_, _ = io.CopyN(io.Discard, in.conn, lingerBytes)
 	}
@@ -321,7 +325,7 @@ func (m *Memberlist) readRequest(in *input) (wire.Type, *wire.StreamReader, erro
 	}
 	heard, err := m.checkLabel(label)
 	if err != nil {
-		// The answer is for who speaks under that label, if it has our key. It tells nothing else to nobody else.
+		// The answer is for who speaks under that label, if it has our key. It tells others nothing.
 		in.label = &heardLabel{text: string(label)}
 		return 0, nil, err
 	}
