@@ -27,6 +27,7 @@ type (
 
 	pace struct {
 		Probe, ProbeTimeout, Gossip, PushPull, RememberDead time.Duration
+		Reconnect                                           time.Duration
 		SuspicionMult, SuspicionMaxMult, Retransmits        int
 	}
 

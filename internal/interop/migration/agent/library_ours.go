@@ -2,7 +2,11 @@
 
 package main
 
-import "github.com/e3431adc/memberlist"
+import (
+	"time"
+
+	"github.com/e3431adc/memberlist"
+)
 
 // library says which one this is.
 const library = "ours"
@@ -18,3 +22,5 @@ type (
 func defaults() *config { return memberlist.DefaultLocalConfig() }
 
 func create(c *config) (*members, error) { return memberlist.Create(c) }
+
+func reconnectEvery(c *config, interval time.Duration) { c.ReconnectInterval = interval }

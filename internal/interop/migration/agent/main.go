@@ -31,6 +31,7 @@ type request struct {
 // pace is how fast an agent does what the protocol does.
 type pace struct {
 	Probe, ProbeTimeout, Gossip, PushPull, RememberDead time.Duration
+	Reconnect                                           time.Duration // of this library only
 	SuspicionMult, SuspicionMaxMult, Retransmits        int
 }
 
@@ -178,6 +179,7 @@ func (a *agent) start(r request, l *line) error {
 		c.GossipToTheDeadTime = p.RememberDead
 		c.SuspicionMult, c.SuspicionMaxTimeoutMult, c.RetransmitMult = p.SuspicionMult, p.SuspicionMaxMult, p.Retransmits
 		c.IndirectChecks = 3
+		reconnectEvery(c, p.Reconnect)
 	}
 	c.LogOutput = io.Discard
 	c.Delegate, c.Events = a, a
