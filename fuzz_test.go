@@ -196,7 +196,7 @@ func FuzzStream(f *testing.F) {
 	for _, stream := range recordedPlain(f, isStream) {
 		f.Add(stream)
 	}
-	state, err := plain.localState(true)
+	state, err := plain.localState(true, new(exchangeMemory))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -63,6 +63,8 @@ type Memberlist struct {
 	streams         *streamSet
 	synced          chan struct{} // closed when states were first exchanged
 	turns           sync.Pool     // of *turn
+	exchanges       sync.Pool     // of *exchangeMemory
+	streamWriters   sync.Pool     // of *streamWriter
 	packers         sync.Pool     // of *packer
 
 	// Guarded by the one mutex, which is held for memory work only.
@@ -162,6 +164,8 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.takePing()
 	m.advertised.Store(new(string))
 	m.turns.New = func() any { return new(turn) }
+	m.exchanges.New = func() any { return new(exchangeMemory) }
+	m.streamWriters.New = func() any { return new(streamWriter) }
 	m.packers.New = func() any { return new(packer) }
 	m.mu.compactAt = minCompactEvents
 	m.mu.notices = make(map[uint64]chan struct{})

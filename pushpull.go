@@ -19,6 +19,20 @@ type remoteState struct {
 	user   []byte
 }
 
+// exchangeMemory is what an exchange of states works in. It is used again: nothing
+// may hold on to it after the exchange, nor to the states.
+type exchangeMemory struct {
+	states []wire.PushNodeState // what the other side says
+	local  []byte               // what we say
+}
+
+// endExchange makes the memory of an exchange ready for the next.
+func (m *Memberlist) endExchange(mem *exchangeMemory) {
+	clear(mem.states) // they refer to what was read
+	mem.states = mem.states[:0]
+	m.exchanges.Put(mem)
+}
+
 // servePushPull answers a push/pull: it reads all that the peer says, refuses
 // it with an error, or merges and replies with the state that we had before.
 // When the peer has the reply, we know the peer.
@@ -26,7 +40,9 @@ type remoteState struct {
 // Compat: the reference replies first and judges then, so that who joins takes
 // a refusal for success.
 func (m *Memberlist) servePushPull(in *input, r *wire.StreamReader) error {
-	remote, err := m.readState(in, r)
+	mem := m.exchanges.Get().(*exchangeMemory)
+	defer m.endExchange(mem)
+	remote, err := m.readState(in, r, mem)
 	if err != nil {
 		_ = m.answerError(in, err)
 		return err
@@ -39,7 +55,7 @@ func (m *Memberlist) servePushPull(in *input, r *wire.StreamReader) error {
 		_ = m.answerError(in, err)
 		return err
 	}
-	state, err := m.localState(remote.join)
+	state, err := m.localState(remote.join, mem)
 	if err != nil {
 		return err
 	}
@@ -81,7 +97,9 @@ const (
 func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind) error {
 	start := time.Now()
 	defer measureSince(keyPushPullNode, start, m.config.MetricLabels)
-	state, err := m.localState(bool(kind))
+	mem := m.exchanges.Get().(*exchangeMemory)
+	defer m.endExchange(mem)
+	state, err := m.localState(bool(kind), mem)
 	if err != nil {
 		return err
 	}
@@ -94,7 +112,7 @@ func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind
 		if reply != wire.TypePushPull {
 			return fmt.Errorf("%w: %v in reply to a push/pull", wire.ErrUnknownType, reply)
 		}
-		remote, err = m.readState(in, r)
+		remote, err = m.readState(in, r, mem)
 		return err
 	})
 	if err != nil {
@@ -110,8 +128,9 @@ func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind
 	return nil
 }
 
-// localState asks the delegate for its state and encodes all that we know.
-func (m *Memberlist) localState(join bool) ([]byte, error) {
+// localState asks the delegate for its state and encodes all that we know, in
+// mem.
+func (m *Memberlist) localState(join bool, mem *exchangeMemory) ([]byte, error) {
 	var user []byte
 	if m.config.Delegate != nil {
 		if !m.tasks.goAway() {
@@ -124,7 +143,8 @@ func (m *Memberlist) localState(join bool) ([]byte, error) {
 		return nil, fmt.Errorf("%w: local state of the delegate has %d bytes, the limit is %d",
 			ErrMessageTooLarge, len(user), wire.MaxUserState)
 	}
-	snapshot := m.snapshot(len(user))
+	snapshot := m.snapshot(mem.local, len(user))
+	mem.local = snapshot.States
 	// The header goes right before the states: how many there are is known only now.
 	var headerRoom [maxPushPullHeader]byte
 	header := (&wire.PushPullHeader{Nodes: snapshot.Len(), UserStateLen: len(user), Join: join}).Append(headerRoom[:0])
@@ -145,13 +165,13 @@ const maxPushPullHeader = 64
 // stateSize is about what the state of a member takes, in bytes, besides its metadata.
 const stateSize = 96
 
-// snapshot encodes the states of all members behind room for the header, with room for more bytes after them. The core is
-// locked for a part of them at a time only.
-func (m *Memberlist) snapshot(more int) *swim.Snapshot {
+// snapshot encodes the states of all members behind room for the header, with room for more bytes after them, into buf if
+// that is large enough. The core is locked for a part of them at a time only.
+func (m *Memberlist) snapshot(buf []byte, more int) *swim.Snapshot {
 	m.mu.Lock()
 	size := maxPushPullHeader + (m.mu.core.NumKnown()+1)*stateSize + more
 	m.mu.Unlock()
-	s := &swim.Snapshot{States: make([]byte, maxPushPullHeader, size)}
+	s := &swim.Snapshot{States: slices.Grow(buf[:0], size)[:maxPushPullHeader]}
 	for again := true; again; {
 		m.mu.Lock()
 		again = m.mu.core.Snapshot(s)
@@ -160,8 +180,8 @@ func (m *Memberlist) snapshot(more int) *swim.Snapshot {
 	return s
 }
 
-// readState reads the states and the user state of a push/pull.
-func (m *Memberlist) readState(in *input, r *wire.StreamReader) (remoteState, error) {
+// readState reads the states, into mem, and the user state of a push/pull.
+func (m *Memberlist) readState(in *input, r *wire.StreamReader, mem *exchangeMemory) (remoteState, error) {
 	var header wire.PushPullHeader
 	if err := r.ReadMessage(&header); err != nil {
 		return remoteState{}, err
@@ -170,7 +190,8 @@ func (m *Memberlist) readState(in *input, r *wire.StreamReader) (remoteState, er
 		return remoteState{}, err
 	}
 	remote := remoteState{join: header.Join}
-	states, err := r.ReadStates(header.Nodes)
+	states, err := r.ReadStates(mem.states[:0], header.Nodes)
+	mem.states = states
 	if err != nil {
 		return remoteState{}, err
 	}

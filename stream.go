@@ -381,17 +381,28 @@ func (m *Memberlist) readLayers(in *input, kind wire.Type, r *wire.StreamReader)
 	return kind, r, nil
 }
 
+// streamWriter is what a message for a stream is put together in. It is used
+// again: a net.Conn does not keep what it writes.
+type streamWriter struct {
+	compressor wire.Compressor
+	compressed []byte
+	out        []byte
+}
+
 // writeStream writes a message to a stream: compressed if that is shorter,
 // sealed if there are keys, together with the stream's label. The header is what
 // comes before all else.
 func (m *Memberlist) writeStream(conn net.Conn, label string, header, message []byte) error {
+	w := m.streamWriters.Get().(*streamWriter)
+	defer m.streamWriters.Put(w)
 	if m.config.EnableCompression {
-		var c wire.Compressor
-		if compressed, shorter := c.AppendShorter(nil, message); shorter {
+		compressed, shorter := w.compressor.AppendShorter(w.compressed[:0], message)
+		w.compressed = compressed
+		if shorter {
 			message = compressed
 		}
 	}
-	out := append([]byte(nil), header...)
+	out := append(w.out[:0], header...)
 	if c := m.sealer(); c != nil {
 		if sealed := wire.SealedSize(m.config.sealVersion(), len(message)); sealed > wire.MaxSealedFrame {
 			return fmt.Errorf("%w: %d bytes, the limit of a stream is %d", ErrMessageTooLarge, sealed, wire.MaxSealedFrame)
@@ -400,6 +411,7 @@ func (m *Memberlist) writeStream(conn net.Conn, label string, header, message []
 	} else {
 		out = append(out, message...)
 	}
+	w.out = out
 	m.add(keyTCPSent, len(out))
 	_, err := conn.Write(out)
 	return err

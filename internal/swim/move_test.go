@@ -155,7 +155,7 @@ func TestWhoMissedTheDeparture(t *testing.T) {
 	var snapshot Snapshot
 	for mover.Core.Snapshot(&snapshot) {
 	}
-	states, err := wire.NewStreamReader(bytes.NewReader(snapshot.States), nil).ReadStates(snapshot.Len())
+	states, err := wire.NewStreamReader(bytes.NewReader(snapshot.States), nil).ReadStates(nil, snapshot.Len())
 	if err != nil {
 		t.Fatal(err)
 	}

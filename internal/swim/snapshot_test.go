@@ -16,7 +16,7 @@ func snapshotOf(n *node, between func()) (map[string]wire.PushNodeState, *Snapsh
 	for n.Core.Snapshot(&s) {
 		between()
 	}
-	states, err := wire.NewStreamReader(bytes.NewReader(s.States), nil).ReadStates(s.Len())
+	states, err := wire.NewStreamReader(bytes.NewReader(s.States), nil).ReadStates(nil, s.Len())
 	if err != nil {
 		n.t.Fatal(err)
 	}

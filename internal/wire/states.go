@@ -5,6 +5,7 @@ package wire
 type statesReader struct {
 	stream *StreamReader
 	states []PushNodeState
+	most   int    // how many there will be
 	from   int    // where in the buffer the first state without a name begins
 	names  []part // of the last states
 }
@@ -15,10 +16,10 @@ type part struct{ from, to int }
 // minStates is how many states there is room for at first; it doubles as they arrive.
 const minStates = 16
 
-// read reads one more state, of n in all.
-func (r *statesReader) read(n int) error {
+// read reads one more state.
+func (r *statesReader) read() error {
 	if len(r.states) == cap(r.states) {
-		size := min(max(2*cap(r.states), minStates), n)
+		size := min(max(2*cap(r.states), minStates), r.most)
 		if err := r.stream.ask((size - cap(r.states)) * stateCost); err != nil {
 			return err
 		}

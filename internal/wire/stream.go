@@ -70,14 +70,14 @@ func (s *StreamReader) ReadMessage(m Body) error {
 	return m.Parse(value, nil)
 }
 
-// ReadStates reads the states of n members of a push/pull, 0 to MaxPushPullNodes. They may be kept, but share their memory
-// in large pieces: who keeps a part of one for long, copies that. Reserve is asked for the memory of all. An error is as in
-// ReadMessage; with it come the states that were read before.
-func (s *StreamReader) ReadStates(n int) ([]PushNodeState, error) {
+// ReadStates reads the states of n members of a push/pull, 0 to MaxPushPullNodes, and appends them to dst. They may be kept,
+// but share their memory in large pieces: who keeps a part of one for long, copies that. Reserve is asked for what they
+// take beyond dst. An error is as in ReadMessage; with it come the states that were read before.
+func (s *StreamReader) ReadStates(dst []PushNodeState, n int) ([]PushNodeState, error) {
 	s.lent = true
-	r := statesReader{stream: s, from: s.pos}
+	r := statesReader{stream: s, states: dst, most: len(dst) + n, from: s.pos}
 	for i := range n {
-		if err := r.read(n); err != nil {
+		if err := r.read(); err != nil {
 			return r.states, errors.Join(fmt.Errorf("state %d of %d: %w", i+1, n, err), r.nameAll())
 		}
 	}

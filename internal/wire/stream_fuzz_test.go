@@ -65,7 +65,7 @@ func readStream(r io.Reader, c *Cipher) (out string, asked int) {
 			}
 			if err == nil {
 				var states []PushNodeState
-				states, err = s.ReadStates(header.Nodes)
+				states, err = s.ReadStates(nil, header.Nodes)
 				out += fmt.Sprint(" ", states)
 			}
 			if err == nil {

@@ -55,7 +55,7 @@ func readPushPull(s *StreamReader) (states []PushNodeState, userState []byte, er
 	if err := header.Validate(); err != nil {
 		return nil, nil, err
 	}
-	if states, err = s.ReadStates(header.Nodes); err != nil {
+	if states, err = s.ReadStates(nil, header.Nodes); err != nil {
 		return states, nil, err
 	}
 	userState, err = s.ReadN(header.UserStateLen, MaxUserState)
@@ -414,7 +414,7 @@ func TestReadStatesShapes(t *testing.T) {
 	for name, wrap := range readers {
 		s := NewStreamReader(wrap(bytes.NewReader(in)), nil)
 		n := len(want) + (len(want)+1)/2
-		got, err := s.ReadStates(n)
+		got, err := s.ReadStates(nil, n)
 		if err != nil || len(got) != n {
 			t.Fatalf("%s: %d states of %d, %v", name, len(got), n, err)
 		}
@@ -426,20 +426,20 @@ func TestReadStatesShapes(t *testing.T) {
 				t.Errorf("%s: %+v after state %d", name, got[i+(i+1)/2+1], i)
 			}
 		}
-		more, err := s.ReadStates(3)
+		more, err := s.ReadStates(nil, 3)
 		if len(more) != 0 || !errors.Is(err, ErrTruncated) {
 			t.Errorf("%s: at the end: %d states, %v", name, len(more), err)
 		}
 	}
 	cut := NewStreamReader(bytes.NewReader(in[:len(in)-10]), nil)
-	if got, err := cut.ReadStates(100); len(got) != len(want)+len(want)/2-1+1 || !errors.Is(err, ErrTruncated) || got[0].Name != want[0].Name {
+	if got, err := cut.ReadStates(nil, 100); len(got) != len(want)+len(want)/2-1+1 || !errors.Is(err, ErrTruncated) || got[0].Name != want[0].Name {
 		t.Errorf("cut off: %d states, %v", len(got), err)
 	}
-	if _, err := NewStreamReader(endless(mpRaw16), nil).ReadStates(5); err == nil {
+	if _, err := NewStreamReader(endless(mpRaw16), nil).ReadStates(nil, 5); err == nil {
 		t.Error("what is no state is taken for one")
 	}
 	tooLarge := PushNodeState{Meta: make([]byte, MaxStreamValue)}
-	if _, err := NewStreamReader(bytes.NewReader(tooLarge.Append(nil)), nil).ReadStates(1); !errors.Is(err, ErrTooLarge) {
+	if _, err := NewStreamReader(bytes.NewReader(tooLarge.Append(nil)), nil).ReadStates(nil, 1); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("a state of more than %d bytes: %v", MaxStreamValue, err)
 	}
 }
@@ -455,7 +455,7 @@ func TestReadStatesMemory(t *testing.T) {
 	if err := s.ReadMessage(new(PushPullHeader)); err != nil {
 		t.Fatal(err)
 	}
-	if states, err := s.ReadStates(MaxPushPullNodes); len(states) != 100 || !errors.Is(err, ErrTruncated) {
+	if states, err := s.ReadStates(nil, MaxPushPullNodes); len(states) != 100 || !errors.Is(err, ErrTruncated) {
 		t.Fatalf("%d states, %v", len(states), err)
 	}
 	if limit := 2*(100*stateCost+2*len(in)) + 4*streamBuffer; asked > limit {

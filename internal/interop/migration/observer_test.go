@@ -50,7 +50,7 @@ func ask(addr string, key []byte) (map[string]int, error) {
 	if err := r.ReadMessage(&h); err != nil {
 		return nil, err
 	}
-	read, err := r.ReadStates(h.Nodes)
+	read, err := r.ReadStates(nil, h.Nodes)
 	if err != nil {
 		return nil, err
 	}
