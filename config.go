@@ -228,7 +228,8 @@ type Config struct {
 	// material nor the bytes of messages are ever logged, by whichever of the three. Only one of them may be set.
 	SlogHandler slog.Handler
 
-	// HandoffQueueDepth is how many messages of packets may wait to be handled. What comes then is dropped and counted.
+	// HandoffQueueDepth is how many messages of packets may wait to be handled, those about members and the user's each, with
+	// as many times UDPBufferSize bytes, or 4096 if that is more. What comes then is dropped and counted.
 	HandoffQueueDepth int
 
 	// UDPBufferSize is the most bytes that a packet has, all included, of whatever Transport. Above 1400 packets may be fragmented or

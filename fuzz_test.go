@@ -137,7 +137,7 @@ func FuzzPacket(f *testing.F) {
 // handlePacket has a member handle a packet to its end, hand-off included.
 func handlePacket(m *Memberlist, packet []byte, from net.Addr) {
 	r := newReceiver(m)
-	membership := newHandoff(1024, func() {})
+	membership := newHandoff(1024, 1<<20, func() {})
 	r.membership = membership
 	r.receive(&Packet{Buf: slices.Clone(packet), From: from})
 	h := &membershipHandler{m: m}

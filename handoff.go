@@ -12,6 +12,7 @@ import (
 // keeps the order of arrival. When it is full, what arrives is refused.
 type handoff struct {
 	depth int
+	limit int       // bytes of the bodies of all messages that wait
 	begin sync.Once // what the first message starts
 	start func()
 	ready chan struct{} // one slot: there may be something to take
@@ -19,9 +20,10 @@ type handoff struct {
 
 	mu struct {
 		sync.Mutex
-		ring []handedOff // grows to depth; its entries' bytes are used again
-		head int         // index of the oldest
-		len  int
+		ring  []handedOff // grows to depth; its entries' bytes are used again
+		head  int         // index of the oldest
+		len   int
+		bytes int // of the bodies
 
 		put     uint64 // how many have ever been put
 		handled uint64 // and how many of them are done with
@@ -40,10 +42,14 @@ type handedOff struct {
 // handoffKeepBytes is the largest body whose memory an idle queue entry keeps.
 const handoffKeepBytes = 4096
 
+// handoffLimit is how many bytes may wait for each message that may, on the average: a packet of those that members of our
+// configuration send, and some that expand.
+func handoffLimit(c *Config) int { return c.HandoffQueueDepth * max(c.UDPBufferSize, handoffKeepBytes) }
+
 // newHandoff gives an empty handoff. The first message that is put calls start, which has somebody take it: most members
 // never get a user message, and one that is alone gets none at all.
-func newHandoff(depth int, start func()) *handoff {
-	return &handoff{depth: depth, start: start, ready: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
+func newHandoff(depth, limit int, start func()) *handoff {
+	return &handoff{depth: depth, limit: limit, start: start, ready: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
 }
 
 // put queues copies of messages and returns how many of them, the last ones, found the queue full.
@@ -61,7 +67,7 @@ func (h *handoff) copyIn(messages []handedOff) (refused int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i := range messages {
-		if h.mu.len >= h.depth {
+		if h.mu.len >= h.depth || h.mu.len > 0 && h.mu.bytes+len(messages[i].body) > h.limit {
 			return len(messages) - i
 		}
 		if h.mu.len == len(h.mu.ring) {
@@ -70,6 +76,7 @@ func (h *handoff) copyIn(messages []handedOff) (refused int) {
 		m, e := &messages[i], &h.mu.ring[(h.mu.head+h.mu.len)%len(h.mu.ring)]
 		h.mu.len++
 		h.mu.put++
+		h.mu.bytes += len(m.body)
 		e.kind, e.from, e.after = m.kind, m.from, m.after
 		e.body = append(e.body[:0], m.body...)
 	}
@@ -94,6 +101,7 @@ func (h *handoff) take(into []handedOff) int {
 		e := &h.mu.ring[h.mu.head]
 		h.mu.head = (h.mu.head + 1) % len(h.mu.ring)
 		into[i], *e = *e, into[i]
+		h.mu.bytes -= len(into[i].body)
 		if cap(e.body) > handoffKeepBytes {
 			e.body = nil
 		}

@@ -158,8 +158,8 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLabelTooLong, err)
 	}
-	m.membership = newHandoff(config.HandoffQueueDepth, func() { m.tasks.start(m.membershipLoop) })
-	m.userMessages = newHandoff(config.HandoffQueueDepth, func() { m.tasks.start(m.userMessageLoop) })
+	m.membership = newHandoff(config.HandoffQueueDepth, handoffLimit(config), func() { m.tasks.start(m.membershipLoop) })
+	m.userMessages = newHandoff(config.HandoffQueueDepth, handoffLimit(config), func() { m.tasks.start(m.userMessageLoop) })
 	m.labelHeader, m.labels = header, heardLabels(config)
 	m.takePing()
 	m.advertised.Store(new(string))

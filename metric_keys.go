@@ -22,7 +22,7 @@ const (
 	keyDroppedChecksum  // damaged on the way
 	keyDroppedDecode    // not a message that can be read
 	keyDroppedCIDR      // from outside Config.CIDRsAllowed
-	keyDroppedQueueFull // Config.HandoffQueueDepth messages waited
+	keyDroppedQueueFull // Config.HandoffQueueDepth messages waited, or too many bytes of them
 	keyDroppedOversize  // above a limit of size, nesting or count
 	keyDroppedRate      // too many at once, as of streams
 

@@ -49,7 +49,7 @@ type Drops struct {
 	Checksum  uint64 // damaged on the way [dropped.checksum]
 	Decode    uint64 // not a message that can be read [dropped.decode, but for empty datagrams]
 	CIDR      uint64 // from outside Config.CIDRsAllowed [dropped.cidr]
-	QueueFull uint64 // Config.HandoffQueueDepth messages waited [dropped.queue_full]
+	QueueFull uint64 // Config.HandoffQueueDepth messages waited, or too many bytes of them [dropped.queue_full]
 	Oversize  uint64 // above a limit of size, nesting or count [dropped.oversize]
 	Rate      uint64 // too many at once, as of streams [dropped.rate]
 }
