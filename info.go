@@ -3,6 +3,7 @@ package memberlist
 import (
 	"errors"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -43,21 +44,35 @@ const failuresToTell = 3
 // Failing reports whether three or more attempts in a row have failed, the latest included.
 func (c Contact) Failing() bool { return c.Failures >= failuresToTell }
 
-// note takes the outcome of an attempt, and reports whether that changes Failing.
-func (c *Contact) note(now time.Time, err error) (changed bool) {
-	before := c.Failing()
-	if err == nil {
-		*c = Contact{Last: now}
-	} else {
-		c.Failures++
-	}
-	return c.Failing() != before
-}
-
-// contacts is how a member was reached. There is one for each ID of the core's.
+// contacts is how a member was reached. There is one for each ID of the core's, in 40 bytes.
 type contacts struct {
 	rtt              time.Duration
-	packets, streams Contact
+	packets, streams way
+}
+
+// way is a Contact, kept small.
+type way struct {
+	last     int64 // nanoseconds since 1970; 0: never
+	failures uint32
+}
+
+// note takes the outcome of an attempt, and reports whether that changes Contact.Failing.
+func (w *way) note(now time.Time, err error) (changed bool) {
+	before := w.contact().Failing()
+	if err == nil {
+		*w = way{last: now.UnixNano()}
+	} else if w.failures < math.MaxUint32 {
+		w.failures++
+	}
+	return w.contact().Failing() != before
+}
+
+func (w way) contact() Contact {
+	c := Contact{Failures: int(w.failures)}
+	if w.last != 0 {
+		c.Last = time.Unix(0, w.last)
+	}
+	return c
 }
 
 // All iterates over all known members, this one, the dead and those who left included, in no order: as they were when the
@@ -98,8 +113,8 @@ func (m *Memberlist) info(member *swim.Member, c contacts) MemberInfo {
 		Incarnation: member.Incarnation,
 		Since:       member.Since,
 		RTT:         c.rtt,
-		Packets:     c.packets,
-		Streams:     c.streams,
+		Packets:     c.packets.contact(),
+		Streams:     c.streams.contact(),
 	}
 }
 
@@ -137,8 +152,8 @@ var errUnanswered = errors.New("ping not answered in time")
 
 // noteWayLocked takes the outcome of an attempt to reach a member, and tells subscribers if the way now counts as failing,
 // or no longer.
-func (m *Memberlist) noteWayLocked(now time.Time, way *Contact, err error, member *swim.Member) {
-	if way.note(now, err) && m.subscribedLocked() {
+func (m *Memberlist) noteWayLocked(now time.Time, w *way, err error, member *swim.Member) {
+	if w.note(now, err) && m.subscribedLocked() {
 		m.publishLocked(Event{Kind: EventReach, Time: now, Member: m.info(member, m.contactsLocked(member.ID))})
 	}
 }
