@@ -77,6 +77,11 @@ func (m *Memberlist) pushPullWith(member swim.Member) {
 	default:
 		return // the last one is still under way
 	}
+	m.syncWith(member)
+}
+
+// syncWith exchanges states with a member.
+func (m *Memberlist) syncWith(member swim.Member) {
 	err := m.pushPull(context.Background(), addressOfMember(&member), exchangePeriodic)
 	m.noteStream(&member, err)
 	if err != nil {

@@ -593,6 +593,8 @@ func (m *Memberlist) startStream(s swim.Stream) {
 			m.probeOnStream(s)
 		case swim.StreamPushPull:
 			m.pushPullWith(s.To)
+		case swim.StreamFarewell:
+			m.syncWith(s.To)
 		case swim.StreamReconnect:
 			m.reconnect(s.To)
 		case swim.StreamSeeds:

@@ -25,9 +25,17 @@ type modelMessage struct {
 	value     uint64
 }
 
+func (x modelMessage) urgency() int {
+	if x.kind == Urgent {
+		return 1
+	}
+	return 0
+}
+
 func (m *model) sort() {
 	slices.SortFunc(m.messages, func(a, b modelMessage) int {
 		return cmp.Or(
+			cmp.Compare(b.urgency(), a.urgency()),
 			cmp.Compare(a.transmits, b.transmits),
 			cmp.Compare(len(b.message), len(a.message)),
 			cmp.Compare(b.id, a.id),
@@ -50,7 +58,7 @@ func (m *model) remove(doomed func(modelMessage) bool) []uint64 {
 }
 
 func (m *model) push(name string, kind Kind, message []byte, value uint64) []uint64 {
-	replaced := m.remove(func(x modelMessage) bool { return kind == Named && x.kind == Named && x.name == name })
+	replaced := m.remove(func(x modelMessage) bool { return kind.named() && x.kind.named() && x.name == name })
 	m.id++
 	m.messages = append(m.messages, modelMessage{id: m.id, name: name, kind: kind, message: message, value: value})
 	return replaced
@@ -127,7 +135,7 @@ func replay(t *testing.T, data []byte) {
 		what := "?"
 		switch op := h.next(18); op {
 		case 0, 1, 2, 3, 4, 5, 6:
-			kind := Kind(op % 3)
+			kind := Kind(op % 4)
 			name := fmt.Sprintf("n%d", h.next(8))
 			value := m.id + 1
 			message := binary.BigEndian.AppendUint64(make([]byte, h.next(40)), value)
@@ -150,7 +158,7 @@ func replay(t *testing.T, data []byte) {
 			name := fmt.Sprintf("n%d", h.next(8))
 			what = "remove " + name
 			removed := q.RemoveNamed(name, finished)
-			want = m.remove(func(x modelMessage) bool { return x.kind == Named && x.name == name })
+			want = m.remove(func(x modelMessage) bool { return x.kind.named() && x.name == name })
 			if removed != (len(want) > 0) {
 				t.Fatalf("step %d, %s: got %v, want %v", step, what, removed, len(want) > 0)
 			}
@@ -205,7 +213,7 @@ func check(t *testing.T, step int, what string, q *Queue[uint64], m *model) {
 		want = append(want, x.value)
 		wantBytes += len(x.message)
 		switch x.kind {
-		case Named:
+		case Named, Urgent:
 			named++
 		case Plain:
 			plain = append(plain, x.id)

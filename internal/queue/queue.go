@@ -1,5 +1,6 @@
 // Package queue is the order in which gossip leaves a node: messages that have been sent least go first, among those the
 // largest that still fits, among equals the newest; a message that has been sent often enough is dropped.
+// Before all of them go those that are urgent.
 //
 //	transmits 0   [ 90 bytes ] [ 61, newer ] [ 61, older ] [ 12 ]     <- taken first
 //	transmits 1   [ 75 bytes ] [ 75 ] [ 30 ]
@@ -43,7 +44,14 @@ const (
 	// Plain messages are those that RemovePlain looks at: the owner of the queue decides which ones a new message
 	// replaces. Their name is ignored.
 	Plain
+
+	// Urgent messages are Named ones, which replace and are replaced by those of the same name, and go before all that are
+	// not urgent, however often they have been transmitted.
+	Urgent
 )
+
+// named reports whether messages of the kind are told apart by their names.
+func (k Kind) named() bool { return k == Named || k == Urgent }
 
 // Queue holds messages, each with a value of its owner's, until they have been transmitted often enough. The zero value
 // is an empty queue. A queue is not safe for concurrent use, and must not be copied once used.
@@ -104,27 +112,26 @@ func (q *Queue[V]) Bytes() int {
 	return q.bytes
 }
 
-// Push queues a message that has not been transmitted yet. If kind is Named, a queued message of that name is dropped
-// and finished with.
+// Push queues a message that has not been transmitted yet. If kind is Named or Urgent, a queued message of that
+// name is dropped and finished with.
 func (q *Queue[V]) Push(name string, kind Kind, message []byte, value V, finished func(V)) {
-	if kind == Named {
+	if kind.named() {
 		if old := q.named.get(name); old != nil {
-			q.replace(old, message, value, finished)
+			q.replace(old, kind, message, value, finished)
 			return
 		}
 	}
 	e := q.allocate()
-	q.fill(e, message, value)
-	e.kind = kind
+	q.fill(e, kind, message, value)
 	switch kind {
-	case Named:
+	case Named, Urgent:
 		e.name = name
 		q.named.add(e)
 	case Plain:
 		q.linkPlain(e)
 	}
 	q.len++
-	q.insert(e, rank(0, len(message)))
+	q.insert(e, rank(kind.tier(), len(message)))
 }
 
 // RemoveNamed drops the message of that name and reports whether there was one.
@@ -258,22 +265,23 @@ func (q *Queue[V]) descend(visit func(*entry[V]) bool) {
 }
 
 // replace gives old's entry to the message that takes its place.
-func (q *Queue[V]) replace(old *entry[V], message []byte, value V, finished func(V)) {
+func (q *Queue[V]) replace(old *entry[V], kind Kind, message []byte, value V, finished func(V)) {
 	replaced := old.value
 	q.detach(old)
 	q.bytes -= len(old.message)
-	q.fill(old, message, value)
-	q.insert(old, rank(0, len(message)))
+	q.fill(old, kind, message, value)
+	q.insert(old, rank(kind.tier(), len(message)))
 	if finished != nil {
 		finished(replaced)
 	}
 }
 
 // fill writes what a push gives into an entry and counts its bytes.
-func (q *Queue[V]) fill(e *entry[V], message []byte, value V) {
+func (q *Queue[V]) fill(e *entry[V], kind Kind, message []byte, value V) {
 	q.id++
 	q.bytes += len(message)
 	e.id = q.id
+	e.kind = kind
 	e.message = message
 	e.value = value
 }
@@ -342,7 +350,7 @@ func (q *Queue[V]) drop(e *entry[V], finished func(V)) {
 // forget releases an entry that is in no bucket.
 func (q *Queue[V]) forget(e *entry[V]) {
 	switch e.kind {
-	case Named:
+	case Named, Urgent:
 		q.named.remove(e)
 	case Plain:
 		q.unlinkPlain(e)
@@ -394,13 +402,27 @@ func (q *Queue[V]) unlinkPlain(e *entry[V]) {
 
 func less[V any](a, b place[V]) bool { return a.rank < b.rank }
 
-// rank orders by transmits ascending, then by size descending. Sizes of 4 GiB and more count as one less than that.
-func rank(transmits uint32, size int) uint64 {
-	return uint64(transmits)<<32 | (math.MaxUint32 - min(uint64(size), math.MaxUint32))
+// firstTier is that of a message that is not urgent and has not been transmitted.
+const firstTier = 1 << 31
+
+// tier is where a message of the kind is before it has been transmitted. Each time puts it one further.
+func (k Kind) tier() uint32 {
+	if k == Urgent {
+		return 0
+	}
+	return firstTier
 }
 
-// transmits returns the upper half of a rank.
-func transmits(rank uint64) uint32 {
+// transmits is how often a message of a tier has been transmitted.
+func transmits(tier uint32) uint32 { return tier &^ firstTier }
+
+// rank orders by tier ascending, then by size descending. Sizes of 4 GiB and more count as one less than that.
+func rank(tier uint32, size int) uint64 {
+	return uint64(tier)<<32 | (math.MaxUint32 - min(uint64(size), math.MaxUint32))
+}
+
+// tierOf returns the upper half of a rank.
+func tierOf(rank uint64) uint32 {
 	return uint32(rank >> 32)
 }
 

@@ -3,6 +3,7 @@ package queue
 import (
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -354,7 +355,7 @@ func TestRank(t *testing.T) {
 	if got, want := rank(0, 0), rank(1, math.MaxInt); got >= want {
 		t.Errorf("untransmitted %d, transmitted %d", got, want)
 	}
-	if got := transmits(rank(7, 100)); got != 7 {
+	if got := tierOf(rank(7, 100)); got != 7 {
 		t.Errorf("transmits: got %d, want 7", got)
 	}
 }
@@ -367,5 +368,33 @@ func TestTransmitLimit(t *testing.T) {
 		if got := TransmitLimit(tt.mult, tt.n); got != tt.want {
 			t.Errorf("TransmitLimit(%d, %d): got %d, want %d", tt.mult, tt.n, got, tt.want)
 		}
+	}
+}
+
+// TestUrgent: what is urgent goes first, however small, and however often it has been transmitted, until it has been often
+// enough.
+func TestUrgent(t *testing.T) {
+	var q Queue[int]
+	for i := range 10 {
+		q.Push(strconv.Itoa(i), Named, make([]byte, 50), i, nil)
+	}
+	q.Push("me", Named, []byte("here"), 98, nil)
+	replaced := 0
+	q.Push("me", Urgent, []byte("gone"), 99, func(v int) { replaced = v })
+	if q.Len() != 11 || replaced != 98 {
+		t.Fatalf("%d queued, %d replaced", q.Len(), replaced)
+	}
+	finished := 0
+	for i := range 3 {
+		got := q.Take(nil, 2, 60, 3, func(v int) { finished = v })
+		if len(got) != 2 || string(got[0]) != "gone" {
+			t.Errorf("packet %d has %q", i, got)
+		}
+	}
+	if finished != 99 || q.Len() != 10 {
+		t.Errorf("finished %d, %d queued", finished, q.Len())
+	}
+	if got := q.Take(nil, 2, 60, 3, nil); len(got) != 1 || len(got[0]) != 50 {
+		t.Errorf("then %q", got)
 	}
 }

@@ -22,8 +22,8 @@ func (q *Queue[V]) Take(dst [][]byte, overhead, limit, transmitLimit int, finish
 		if b == nil {
 			break
 		}
-		tier = transmits(b.rank)
-		last := int64(tier)+1 >= int64(transmitLimit)
+		tier = tierOf(b.rank)
+		last := int64(transmits(tier))+1 >= int64(transmitLimit)
 		for left := b.live; left > 0 && free > 0; left-- {
 			e := b.newest()
 			if len(e.message) > free {
@@ -65,7 +65,7 @@ func (q *Queue[V]) fitting(tier uint32, free int) *bucket[V] {
 	for {
 		var found *bucket[V]
 		q.order.AscendGreaterOrEqual(place[V]{rank: rank(tier, free)}, func(p place[V]) bool {
-			if len(p.bucket.newest().message) > free && transmits(p.rank) == tier {
+			if len(p.bucket.newest().message) > free && tierOf(p.rank) == tier {
 				return true // its size is beyond what a rank can tell
 			}
 			found = p.bucket
@@ -75,7 +75,7 @@ func (q *Queue[V]) fitting(tier uint32, free int) *bucket[V] {
 			return found
 		}
 		// Nothing in the tier fits, and the next one that is not empty starts with too large a message.
-		tier = transmits(found.rank)
+		tier = tierOf(found.rank)
 	}
 }
 

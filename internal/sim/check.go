@@ -141,7 +141,8 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event)
 		}
 		t.accused.add(m.Incarnation, c.s.now)
 	case dead, left:
-		if old.state != alive && old.state != suspect {
+		late := old.state == dead && now.state == left // it had said so
+		if old.state != alive && old.state != suspect && !late {
 			c.s.fail(n, ruleTransition, x, fmt.Sprintf("state %d after state %d", now.state, old.state))
 		}
 		c.gone(n, x, now)

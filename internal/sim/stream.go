@@ -43,6 +43,8 @@ func (s *Sim) open(n *node, st *swim.Stream) {
 	switch {
 	case st.Kind == swim.StreamPing:
 		s.streamPing(n, to, moves, st)
+	case st.Kind == swim.StreamFarewell:
+		s.exchange(n, to, moves, toReconnect)
 	case st.Kind == swim.StreamReconnect:
 		s.result.Reconnects++
 		s.exchange(n, to, moves, toReconnect)

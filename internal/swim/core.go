@@ -2,6 +2,7 @@ package swim
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ type Core struct {
 	message   []byte              // scratch of what makes a broadcast
 	slab      []byte              // where the next broadcast goes; those before it share its array
 	present   int                 // others that are alive or suspect
-	waiting   uint64              // the notice of what we said last of ourselves, until it is finished
+	waiting   []uint64            // notices of broadcasts that are not finished
 	leaving   bool
 	departed  bool   // between Depart and Arrive
 	former    former // what we were before we moved last
@@ -59,8 +60,8 @@ func New(cfg Config) *Core {
 	}
 	c.probe.init()
 	c.onFinished = func(notice uint64) {
-		if notice == c.waiting { // else nobody waits for it, or not any more
-			c.waiting = 0
+		if i := slices.Index(c.waiting, notice); i >= 0 { // else nobody waits for it, or not any more
+			c.waiting = slices.Delete(c.waiting, i, i+1)
 			c.finish(notice)
 		}
 	}
@@ -131,25 +132,6 @@ func (c *Core) finish(notice uint64) {
 	if notice != 0 {
 		c.out.Finished = append(c.out.Finished, notice)
 	}
-}
-
-// Leave declares that we leave, and reports whether anyone is there to hear
-// it. The notice is in Output.Finished when it has been sent. The Core goes on
-// answering. A second Leave does nothing but finish its notice, as does one of
-// whom nobody knows.
-func (c *Core) Leave(now time.Time, notice uint64) (heard bool) {
-	if c.leaving {
-		c.finish(notice)
-		return false
-	}
-	c.leaving = true
-	c.deadlines.stop(c.losses.due)
-	if c.self.State.Gone() {
-		c.finish(notice)
-		return false
-	}
-	c.becomeGone(now, c.self, c.self.Incarnation, c.cfg.Name, notice)
-	return c.AnyAlive()
 }
 
 // Step handles a message of a packet from a sender. The message and what it
@@ -302,6 +284,10 @@ func (c *Core) changed(m *member) { c.out.Changed = append(c.out.Changed, c.tabl
 // none larger than a packet. What fits no packet is not queued: exchanges of
 // states bring it, and nobody need wait.
 func (c *Core) broadcast(name string, message []byte, notice uint64) {
+	c.push(name, queue.Named, message, notice)
+}
+
+func (c *Core) push(name string, kind queue.Kind, message []byte, notice uint64) {
 	if len(message) > MaxBroadcast(c.room) {
 		c.drop(DropOversize)
 		c.queue.RemoveNamed(name, c.onFinished)
@@ -313,7 +299,17 @@ func (c *Core) broadcast(name string, message []byte, notice uint64) {
 	}
 	from := len(c.slab)
 	c.slab = append(c.slab, message...)
-	c.queue.Push(name, queue.Named, c.slab[from:len(c.slab):len(c.slab)], notice, c.onFinished)
+	if notice != 0 {
+		c.waiting = append(c.waiting, notice)
+	}
+	c.queue.Push(name, kind, c.slab[from:len(c.slab):len(c.slab)], notice, c.onFinished)
+}
+
+// waitNoMore finishes the notices of all that is queued: nobody is left to hear
+// it. It stays queued for those who come, and for the dead.
+func (c *Core) waitNoMore() {
+	c.out.Finished = append(c.out.Finished, c.waiting...)
+	c.waiting = c.waiting[:0]
 }
 
 // slabSize is how many bytes of messages are allocated at once: some 25 of them.

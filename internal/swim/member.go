@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -166,6 +167,15 @@ func (t *table) remove(m *member) {
 	t.forgetAddr(m)
 	t.free = append(t.free, m.ID)
 	*m = member{} // its name and metadata are no longer held
+}
+
+// leaveOrder takes a member out of the probe order, which else stays as it is.
+func (t *table) leaveOrder(id ID) {
+	i := slices.Index(t.order, id)
+	t.order = slices.Delete(t.order, i, i+1)
+	if i < t.next {
+		t.next--
+	}
 }
 
 // locate makes m the latest member known at its address.

@@ -44,7 +44,6 @@ func (c *Core) Depart(now time.Time, notice uint64) (heard bool) {
 	c.former = former{addr: c.self.addr, incarnation: c.self.Incarnation, reminded: now}
 	c.message = c.formerLeft().Append(c.message[:0])
 	c.broadcast(c.self.Name, c.message, notice)
-	c.waiting = notice
 	return true
 }
 

@@ -46,6 +46,7 @@ type StreamKind uint8
 const (
 	StreamPing      StreamKind = iota // ping Seq, and report StreamPingDone
 	StreamPushPull                    // exchange states
+	StreamFarewell                    // exchange states, whatever else is under way: we leave
 	StreamReconnect                   // join To, which is at its address if it answers a ping there
 	StreamSeeds                       // join a few of the seeds: To is nobody
 )

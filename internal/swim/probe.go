@@ -212,6 +212,13 @@ func (c *Core) endProbe(now time.Time, delta int) {
 	}
 }
 
+// abandon makes the probe idle without a verdict: its target is forgotten.
+func (p *probe) abandon(deadlines *deadlines) {
+	deadlines.stop(p.timeout)
+	deadlines.stop(p.end)
+	p.target, p.missedTick = nil, false
+}
+
 // acked handles an ack: of our probe, of a ping we made for another, or of a
 // user's ping.
 func (c *Core) acked(now time.Time, a *wire.Ack) {

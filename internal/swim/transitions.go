@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/queue"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -167,9 +168,6 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 	}
 	c.message = appendAlive(c.message[:0], m, vsn)
 	c.broadcast(m.Name, c.message, notice)
-	if m == c.self {
-		c.waiting = notice // what it replaced is finished
-	}
 	c.out.Counts.Alive++
 	c.changed(m)
 	if before == StateSuspect {
@@ -313,6 +311,9 @@ func (c *Core) applyDead(now time.Time, incarnation uint32, m *member, from stri
 	switch m.State {
 	case StateDead:
 		m.Incarnation, m.verdict = incarnation, incarnation
+		if from == m.Name {
+			c.becomeLeft(now, m, 0)
+		}
 		return
 	case StateLeft:
 		return // to others it left at the incarnation that we know
@@ -328,20 +329,21 @@ func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from str
 	if from == m.Name {
 		m.State = StateLeft
 	}
+	kind := queue.Named
+	if m == c.self {
+		kind = queue.Urgent // we may not be here for long
+	}
 	c.message = (&wire.Dead{Incarnation: incarnation, Node: m.Name, From: from}).Append(c.message[:0])
-	c.broadcast(m.Name, c.message, notice)
+	c.push(m.Name, kind, c.message, notice)
 	c.out.Counts.Dead++
 	c.changed(m)
 	c.event(Event{Kind: EventLeave, Member: c.table.snapshot(m), From: c.ownName(from)})
 	if m == c.self {
-		c.waiting = notice
 		return
 	}
 	c.present--
 	if c.present == 0 {
-		// Nobody is left to hear what we say of ourselves: who waits for that
-		// need not. It stays queued for those who come, and for the dead.
-		c.onFinished(c.waiting)
+		c.waitNoMore()
 	}
 	if m.State == StateDead {
 		c.lose(now, m)
@@ -395,11 +397,16 @@ func (c *Core) forgetGone(now time.Time) {
 		if m == c.self || !m.State.Gone() || c.table.age(now, m) <= c.cfg.GossipToTheDeadTime {
 			return false
 		}
-		c.queue.RemoveNamed(m.Name, c.onFinished) // there was nobody to tell it
-		c.out.Forgotten = append(c.out.Forgotten, id)
-		t.remove(m)
+		c.forget(m)
 		return true
 	})
 	c.cfg.Rand.Shuffle(len(t.order), func(i, j int) { t.order[i], t.order[j] = t.order[j], t.order[i] })
 	t.next = 0
+}
+
+// forget drops all that is known of m, but not its place in the probe order.
+func (c *Core) forget(m *member) {
+	c.queue.RemoveNamed(m.Name, c.onFinished) // if it is still there, there was nobody to tell it
+	c.out.Forgotten = append(c.out.Forgotten, m.ID)
+	c.table.remove(m)
 }

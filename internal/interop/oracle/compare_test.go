@@ -38,6 +38,10 @@ func (r *run) compare(o operation) error {
 	for name := range counted {
 		r.uneven[name] = true
 	}
+	if o.kind == opLeave && len(theirs.pushed) == 0 && len(ours.pushed) == 1 && strings.HasPrefix(ours.pushed[0], "false") {
+		r.allow(ruleFarewell, "%s", ours.pushed[0])
+		ours.pushed = nil
+	}
 	ours.asks = r.withoutVain(ours.asks, theirs.asks, o)
 	if err := r.compareEffects(ours, theirs); err != nil {
 		return err
@@ -49,6 +53,8 @@ func (r *run) compare(o operation) error {
 		switch {
 		case r.answersStale(p, o):
 			r.allow(ruleStale, "%v to %s", p.messages[0], p.to)
+		case r.saysFarewell(p, o):
+			r.allow(ruleFarewell, "%v to %s", p.messages[0], p.to)
 		case r.answersAccuser(p, o):
 			r.allow(ruleAccuser, "%v to %s", p.messages[0], p.to)
 		default:
@@ -193,6 +199,16 @@ func (r *run) answersAccuser(p packet, o operation) bool {
 		c.number(known) < known.incarnation && known.state == alive
 }
 
+// saysFarewell says whether a packet of ours tells a member that is there that the node leaves.
+func (r *run) saysFarewell(p packet, o operation) bool {
+	if o.kind != opLeave || len(p.messages) != 1 {
+		return false
+	}
+	g := p.messages[0]
+	return g.kind == wire.TypeDead && g.node == self && g.incarnation == r.table[self].incarnation && g.detail == "from "+self &&
+		slices.ContainsFunc(sorted(r.table), func(m member) bool { return m.addr == p.to && m.state <= suspect })
+}
+
 // compareForeign compares what comes of a packet from outside of CIDRsAllowed: nothing, here.
 func (r *run) compareForeign(o operation, ours, theirs effects) error {
 	if len(ours.events)+len(ours.asks)+len(ours.sent) > 0 {
@@ -245,6 +261,9 @@ func (r *run) observe(o operation) error {
 		case o.isEvidence(before[name], ours, theirs):
 			r.allow(ruleEvidence, "%v, theirs %v", ours, theirs)
 			r.uneven[name] = true
+		case o.isLateFarewell(before[name], ours, theirs):
+			r.allow(ruleLate, "%v, theirs %v", ours, theirs)
+			r.uneven[name] = true
 		default:
 			return differ("what is known of "+name, ours, theirs)
 		}
@@ -269,6 +288,21 @@ func (o operation) isEvidence(before, ours, theirs member) bool {
 		accuses := o.accuses(c) || o.kind == opDead || (o.kind == opPushPull || o.kind == opJoin) && c.state == left
 		if accuses && c.node == ours.name && c.number(before) == ours.incarnation {
 			ours.incarnation = theirs.incarnation
+			return ours == theirs
+		}
+	}
+	return false
+}
+
+// isLateFarewell says whether a difference in what is known of a member that is dead is that ours has it left, as it says.
+func (o operation) isLateFarewell(before, ours, theirs member) bool {
+	if before.state != dead || theirs != before || ours.state != left {
+		return false
+	}
+	for _, c := range o.claims {
+		says := o.kind == opDead && c.from == c.node || (o.kind == opPushPull || o.kind == opJoin) && c.state == left
+		if says && c.node == ours.name && c.number(before) == ours.incarnation {
+			ours.incarnation, ours.state = theirs.incarnation, theirs.state
 			return ours == theirs
 		}
 	}

@@ -94,8 +94,10 @@ func TestRules(t *testing.T) {
 			{kind: opAlive, sender: "p1", acks: -1, claims: []claim{{node: "p1", delta: 1, vsn: []byte{0, 5, 2, 0, 0, 0}}}}}},
 		ruleLost: {operations: []operation{meet("p1"), silent(accuse(opDead, "p1", "p2", 0)), silent(tell("p1", 1)),
 			meet("p1", "p2")}},
-		ruleSelf:    {operations: []operation{{kind: opLeave, acks: -1}, {kind: opLongRest}}},
-		ruleLeaving: {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, {kind: opUpdate, text: "news", acks: -1}}},
+		ruleSelf:     {operations: []operation{{kind: opLeave, acks: -1}, {kind: opLongRest}}},
+		ruleFarewell: {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}}},
+		ruleLate:     {operations: []operation{meet("p1"), accuse(opDead, "p1", "p2", 0), accuse(opDead, "p1", "p1", 0)}},
+		ruleLeaving:  {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, {kind: opUpdate, text: "news", acks: -1}}},
 	}
 	for _, which := range slices.Sorted(maps.Keys(rules)) {
 		t.Run(string(which), func(t *testing.T) {

@@ -21,6 +21,8 @@ const (
 	ruleLost       rule = "no message is lost from the queue"
 	ruleForgotten  rule = "nothing is said of a member that is forgotten"
 	ruleSelf       rule = "who left does not forget itself"
+	ruleFarewell   rule = "a leave is heard"
+	ruleLate       rule = "who said that it leaves has left, though it was found dead"
 	ruleLeaving    rule = "who leaves announces nothing, and waits for nothing"
 )
 
@@ -52,5 +54,8 @@ var rules = map[rule]string{
 		"the member; ours drops it",
 	ruleSelf: "long after it left, a node of the reference that was not shut down forgets itself, and its methods panic; " +
 		"ours remembers",
+	ruleFarewell: "the reference tells that it leaves when its queue comes to that; ours also tells some members at once, and one in a " +
+		"push/pull",
+	ruleLate:    "the reference goes on taking it for dead; ours has it left, and tells so",
 	ruleLeaving: "the reference waits for the broadcast of an update that it never queues, and gives a timeout",
 }

@@ -118,7 +118,10 @@ func (r *run) feed(o operation) error {
 		})
 	case opLeave:
 		r.left = true
-		return r.call(o, func(n *node) (int, error) { return 0, n.Leave(r.patience()) })
+		return r.call(o, func(n *node) (int, error) {
+			n.set(func() { n.answer = nil }) // ours exchanges states, and is to hear none
+			return 0, n.Leave(r.patience())
+		})
 	default:
 		r.feedPacket(o.message(r.table).Append(nil), o.source())
 		return nil

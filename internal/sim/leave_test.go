@@ -1,0 +1,50 @@
+package sim
+
+import (
+	"flag"
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+)
+
+var farewellFlag = flag.Int("farewell", 1000, "how many nodes TestFarewell has; 3000 take 2 GB")
+
+// TestFarewell: of a thousand members, of which some announce new metadata all the time, over a network that loses packets,
+// 99 % know after 5 s that one of them left, which stops as soon as it has said so often enough. Nobody takes it for dead
+// in the end.
+func TestFarewell(t *testing.T) {
+	n := *farewellFlag
+	if raceEnabled {
+		n = min(n, 100)
+	}
+	const at = time.Second
+	s := New(Config{N: n, Unchecked: true, Link: Link{Loss: 0.05}, Faults: []Fault{
+		{Kind: Meta, For: 3 * time.Second, Delay: 500 * time.Millisecond, Nodes: upTo(10)},
+		{Kind: Leave, At: at, Nodes: []int{n - 1}},
+	}})
+	took := time.Duration(0)
+	for _, after := range []time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 5 * time.Second} {
+		if err := s.RunUntil(at + after); err != nil {
+			t.Fatal(err)
+		}
+		left, others := 0, 0
+		for i := range n - 1 {
+			switch m, _ := s.nodes[i].core.Member(nodeName(n - 1)); m.State {
+			case swim.StateLeft:
+				left++
+			case swim.StateDead:
+				t.Errorf("n%d takes it for dead", i)
+			default:
+				others++
+			}
+		}
+		t.Logf("after %v %d know, %d do not; it is up: %v", after, left, others, s.nodes[n-1].up)
+		if took == 0 && left >= 99*others {
+			took = after
+		}
+	}
+	if took == 0 || s.nodes[n-1].up {
+		t.Errorf("known to 99 %% after %v; it is up: %v", took, s.nodes[n-1].up)
+	}
+}

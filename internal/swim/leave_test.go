@@ -1,0 +1,196 @@
+package swim
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// TestLeaveGoesFirst: that we leave is told before all that waits, to several members at once, and in an exchange with one.
+func TestLeaveGoesFirst(t *testing.T) {
+	n := newNode(t, nil).meet(40) // all of it is queued
+	n.dead(1, 1, "m2")
+	n.suspect(2, 1, "m3")
+	if !n.Leave(n.now, 7) {
+		t.Error("nobody hears it")
+	}
+	out := n.take()
+	const farewell = "dead self@1 by self"
+	told := make(map[string]bool)
+	for _, p := range out.Packets {
+		if len(p.Messages) != 1 || describe(parse(t, p.Messages[0])) != farewell || p.To.Name == "m1" {
+			t.Errorf("%s is sent %q", p.To.Name, p.Messages)
+		}
+		told[p.To.Name] = true
+	}
+	if len(told) != farewells {
+		t.Errorf("%d members are told at once, want %d", len(told), farewells)
+	}
+	if len(out.Streams) != 1 || out.Streams[0].Kind != StreamFarewell || !told[out.Streams[0].To.Name] {
+		t.Errorf("streams %v, want an exchange with one of them", out.Streams)
+	}
+	if len(out.Finished) != 0 {
+		t.Error("the notice is finished before it is gossiped")
+	}
+	n.Start(n.now)
+	var finished []uint64
+	rounds := 0
+	n.run(10*time.Second, func(o *Output) {
+		for _, p := range o.Packets {
+			carries := slices.ContainsFunc(p.Messages, func(b []byte) bool { return describe(parse(t, b)) == farewell })
+			if o.Counts.GossipRounds > 0 && len(finished)+len(o.Finished) == 0 && !carries {
+				t.Errorf("gossip to %s goes without it", p.To.Name)
+			}
+		}
+		if o.Counts.GossipRounds > 0 && len(finished) == 0 {
+			rounds++
+		}
+		finished = append(finished, o.Finished...)
+	})
+	if !slices.Equal(finished, []uint64{7}) || rounds > 3 {
+		t.Errorf("finished %v after %d rounds", finished, rounds)
+	}
+}
+
+// TestLeaveAlone: there is nobody to tell.
+func TestLeaveAlone(t *testing.T) {
+	n := newNode(t, nil).meet(1)
+	n.dead(1, 1, "m2")
+	heard := n.Leave(n.now, 7)
+	if out := n.take(); heard || len(out.Packets) != 0 || len(out.Streams) != 0 {
+		t.Errorf("heard is %v; packets %v, streams %v", heard, out.Packets, out.Streams)
+	}
+}
+
+// TestNoticesEndWithTheLast: who waits for what is said to others need not once they are gone, whomever it is about.
+func TestNoticesEndWithTheLast(t *testing.T) {
+	n := newNode(t, nil).meet(3)
+	n.dead(1, 1, "m2")
+	n.ForceLeave(n.now, "m1", 5)
+	n.Announce(n.now, memberAddr(0), []byte("new"), testVersions, 6)
+	n.take()
+	n.dead(2, 1, "m3")
+	if out := n.take(); len(out.Finished) != 0 {
+		t.Errorf("finished are %v", out.Finished)
+	}
+	if out := n.dead(3, 1, "m2"); !slices.Equal(out.Finished, []uint64{5, 6}) {
+		t.Errorf("finished are %v, want both", out.Finished)
+	}
+	n.queued()
+	if out := n.take(); len(out.Finished) != 0 {
+		t.Errorf("finished again are %v", out.Finished)
+	}
+}
+
+// TestForget: nothing is left of a member, wherever it was, and the probe order goes on as it was.
+func TestForget(t *testing.T) {
+	n := reconnecting(t, nil).meet(9)
+	n.Start(n.now)
+	n.run(3500*time.Millisecond, func(*Output) {})
+	n.dead(1, 1, "m2")
+	n.dead(3, 1, "m3")
+	for name, want := range map[string]Removal{"self": NotSelf, "m2": NotGone, "nobody": NotKnown, "m1": Removed, "m3": Removed} {
+		if got := n.Forget(n.now, name); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	out := n.take()
+	if len(out.Forgotten) != 2 || n.NumKnown() != 8 || n.NumLost() != 0 {
+		t.Errorf("%v are forgotten, %d known, %d lost", out.Forgotten, n.NumKnown(), n.NumLost())
+	}
+	for _, m := range n.queued() {
+		if d, ok := m.(*wire.Dead); ok {
+			t.Errorf("still queued: %s", describe(d))
+		}
+	}
+	n.alive(aliveOf(1, 1))
+	n.want(1, StateAlive, 1)
+
+	// The order: every other is probed once before one is twice.
+	probed := make(map[string]int)
+	n.run(8*time.Second, func(o *Output) {
+		for _, p := range o.Packets {
+			if _, ok := parse(t, p.Messages[0]).(*wire.Ping); ok {
+				probed[p.To.Name]++
+				n.Core.acked(n.now, &wire.Ack{SeqNo: p.Ping})
+			}
+		}
+	})
+	if len(probed) < 6 {
+		t.Errorf("probed are %v", probed)
+	}
+}
+
+// TestForgetWhileProbed: the target of a probe is declared dead and forgotten. The probe comes to nothing.
+func TestForgetWhileProbed(t *testing.T) {
+	n := newNode(t, nil).meet(1)
+	n.Start(n.now)
+	n.run(2100*time.Millisecond, func(*Output) {})
+	if n.probe.target == nil {
+		t.Fatal("nobody is probed")
+	}
+	n.dead(1, 1, "m2")
+	n.Forget(n.now, "m1")
+	n.take()
+	n.alive(aliveOf(2, 1)) // in the place of the other
+	n.run(900*time.Millisecond, func(o *Output) {
+		for _, e := range o.Events {
+			t.Errorf("event %v about %s", e.Kind, e.Member.Name)
+		}
+	})
+	n.want(2, StateAlive, 1)
+}
+
+// TestForceLeave is the table of what comes of it.
+func TestForceLeave(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		before        func(*node)
+		force, forced Removal // by ForceLeave, by ForceLeaveAlive
+		events        int     // of the latter
+	}{
+		{"alive", func(*node) {}, NotGone, Removed, 1},
+		{"suspect", func(n *node) { n.suspect(1, 1, "m2") }, NotGone, Removed, 1},
+		{"dead", func(n *node) { n.dead(1, 1, "m2") }, Removed, Removed, 0},
+		{"left", func(n *node) { n.dead(1, 1, "m1") }, RemovedBefore, RemovedBefore, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, forced := range []bool{false, true} {
+				n := reconnecting(t, nil).meet(3)
+				tt.before(n)
+				n.queued()
+				force, want, events := n.ForceLeave, tt.force, 0
+				if forced {
+					force, want, events = n.ForceLeaveAlive, tt.forced, tt.events
+				}
+				if got := force(n.now, "m1", 9); got != want {
+					t.Errorf("forced is %v: %v, want %v", forced, got, want)
+				}
+				out := n.take()
+				if len(out.Events) != events {
+					t.Errorf("events %v, want %d", out.Events, events)
+				}
+				queued := n.queued()
+				if want != Removed {
+					if len(queued) != 0 || len(out.Changed) != 0 {
+						t.Errorf("gossips %v, changes %v", queued, out.Changed)
+					}
+					continue
+				}
+				n.want(1, StateLeft, 1)
+				if len(queued) != 1 || describe(queued[0]) != "dead m1@1 by m1" || n.NumLost() != 0 {
+					t.Errorf("gossips %v, %d are lost", queued, n.NumLost())
+				}
+			}
+		})
+	}
+	n := newNode(t, nil).meet(1)
+	if got := n.ForceLeaveAlive(n.now, "self", 1); got != NotSelf {
+		t.Errorf("ourselves: %v", got)
+	}
+	if got := n.ForceLeaveAlive(n.now, "m9", 1); got != NotKnown {
+		t.Errorf("unknown: %v", got)
+	}
+}
