@@ -78,6 +78,18 @@ var (
 	// ErrLeaveTimeout is returned by Leave and LeaveContext when the others could not be told in time. The member has left all the same.
 	ErrLeaveTimeout = errors.New("timeout waiting for leave broadcast")
 
+	// ErrUnknownMember is a name that no member has that is known, or that is still remembered.
+	ErrUnknownMember = errors.New("unknown member")
+
+	// ErrMemberAlive is returned when a member that is alive or suspect should be removed.
+	ErrMemberAlive = errors.New("member is alive")
+
+	// ErrOwnName is returned when this member itself should be removed: that is what Leave is for.
+	ErrOwnName = errors.New("name of this member itself")
+
+	// ErrForceLeaveTimeout is returned by ForceLeave when the others could not be told in time. They will be, later.
+	ErrForceLeaveTimeout = errors.New("timeout waiting for forced leave broadcast")
+
 	// ErrOwnAddress is a join address that leads to this member itself, which is left out.
 	ErrOwnAddress = errors.New("address of this member itself")
 
