@@ -107,8 +107,9 @@ func (c *Core) ForceLeave(now time.Time, name string, notice uint64) Removal {
 	return c.ForceLeaveAlive(now, name, notice)
 }
 
-// ForceLeaveAlive is ForceLeave also of a member that is alive or suspect. If it
-// hears that, it refutes.
+// ForceLeaveAlive is ForceLeave also of a member that is alive or suspect, which
+// is told: those that left are gossiped to no more, and if it is well it is to
+// refute.
 func (c *Core) ForceLeaveAlive(now time.Time, name string, notice uint64) Removal {
 	m := c.table.named(name)
 	switch {
@@ -122,6 +123,7 @@ func (c *Core) ForceLeaveAlive(now time.Time, name string, notice uint64) Remova
 		c.becomeLeft(now, m, notice)
 	default:
 		c.becomeGone(now, m, m.Incarnation, m.Name, notice)
+		c.sendAlone(m.endpoint(), &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
 	}
 	return Removed
 }
