@@ -121,7 +121,7 @@ func TestForceLeaveAlive(t *testing.T) {
 		if !c.agree(5) {
 			t.Error("one that is well is not back")
 		}
-		if got := c.events[1].count("leave m3"); got != 1 {
+		if got := c.events[0].count("leave m3"); got != 1 {
 			t.Errorf("heard %d times that it left", got)
 		}
 
