@@ -41,7 +41,7 @@ func (c *Core) sayFarewell() {
 	told := c.choose(farewells, func(m *member) bool { return m != c.self && !m.State.Gone() })
 	for i, m := range told {
 		c.sendAlone(m.endpoint(), &wire.Dead{Incarnation: c.self.Incarnation, Node: c.cfg.Name, From: c.cfg.Name})
-		if i == 0 {
+		if i == 0 && c.cfg.PushPullInterval > 0 { // else there are to be no exchanges
 			c.out.Streams = append(c.out.Streams, Stream{Kind: StreamFarewell, To: c.table.snapshot(m)})
 		}
 	}
