@@ -280,7 +280,7 @@ func TestJoinOfAnotherClusterOnSockets(t *testing.T) {
 	config = loopbackConfig("b")
 	config.Label = "red"
 	config.EnableCompression = false
-	state := bytes.Repeat([]byte("state"), 100_000)
+	state := bytes.Repeat([]byte("state"), 20_000)
 	config.Delegate = &testDelegate{state: state}
 	b, err := Create(config)
 	if err != nil {

@@ -94,15 +94,8 @@ func (m *Memberlist) trySeeds() {
 	default:
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), m.config.TCPTimeout)
+	ctx, cancel := context.WithTimeout(m.tasks.ctx, m.config.TCPTimeout)
 	defer cancel()
-	m.tasks.start(func() { // ends with the context
-		select {
-		case <-m.tasks.stopping:
-			cancel()
-		case <-ctx.Done():
-		}
-	})
 	seeds := append(m.seeds.list(), m.askForSeeds(ctx)...)
 	rand.Shuffle(len(seeds), func(i, j int) { seeds[i], seeds[j] = seeds[j], seeds[i] })
 	tried := make(map[string]bool)

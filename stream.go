@@ -283,7 +283,7 @@ func (m *Memberlist) answerError(in *input, err error) error {
 // closed with bytes unread is reset.
 const (
 	lingerBytes = 1 << 20
-	lingerTime  = time.Second
+	lingerTime  = 2 * time.Second
 )
 
 // refuse answers a request that was not read to its end.
