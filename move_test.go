@@ -135,7 +135,7 @@ func TestSetAdvertiseAddr(t *testing.T) {
 	for _, tt := range []struct {
 		members int
 		loss    float64
-	}{{2, 0}, {5, 0}, {40, 0}, {20, 0.1}} {
+	}{{2, 0}, {20, 0}, {10, 0.1}} {
 		n := tt.members
 		synctest.Test(t, func(t *testing.T) {
 			var told conflicts
@@ -162,7 +162,7 @@ func TestSetAdvertiseAddr(t *testing.T) {
 				t.Errorf("itself is at %s and heard %q", m.LocalNode().Address(), c.events[n-1].list())
 			}
 			transport.loseFirst()
-			time.Sleep(2 * time.Minute)
+			time.Sleep(time.Minute) // more than it takes to find a failure
 			if got := c.deaths(); len(got) > 0 || !c.agree(n) {
 				t.Errorf("deaths: %v", got)
 			}
@@ -336,10 +336,10 @@ func TestAdvertisedNameIsFollowed(t *testing.T) {
 		joins := c.events[0].count("join " + name)
 		for _, is := range [][]int{{3, 1000}, {1000, 3}} { // round robin
 			stand(is...)
-			time.Sleep(5 * time.Minute)
+			time.Sleep(3 * time.Minute)
 		}
 		stands.Store(nil) // not known for a while
-		time.Sleep(5 * time.Minute)
+		time.Sleep(3 * time.Minute)
 		if got := c.events[0].count("join " + name); got != joins || !c.knownAt(name, simAddr(1000)) {
 			t.Errorf("moved %d times though its address was among the name's", got-joins)
 		}
@@ -348,7 +348,7 @@ func TestAdvertisedNameIsFollowed(t *testing.T) {
 		if err := m.SetAdvertiseAddr(t.Context(), simAddr(3).Addr().String(), 0); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(5 * time.Minute)
+		time.Sleep(3 * time.Minute)
 		if !c.knownAt(name, simAddr(3)) {
 			t.Error("went back to the name's address")
 		}
