@@ -75,6 +75,9 @@ func crashes(cfg sim.Config, victims int, until time.Duration) []detected {
 		}
 	})
 	simulate(cfg, until, func() bool { return left == 0 })
+	for i := range found { // who was not found out in time was not before that
+		note(&found[i].all, until)
+	}
 	return found
 }
 
