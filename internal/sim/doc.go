@@ -21,6 +21,7 @@
 // what only costs time (sockets, locks, encryption, compression) and user code (delegates).
 //
 // A scenario is a list of timed [Fault] values: data, so that it can be printed, and shrunk to the ones a failure needs.
+//
 // # Sweeps
 //
 // TestSweep runs every scenario with 200 seeds (6 with the race detector). What it finds is shrunk, and printed with the
@@ -30,5 +31,22 @@
 //
 // -seed sets the first seed, -scenario names the only scenario.
 //
-// The rules that are checked, and the bounds, are in rules.go and bounds.go.
+// A sweep fails too if the faults of a scenario never had an effect. What sweeps found is kept in regression_test.go.
+//
+// The rules that are checked, and the bounds, are in rules.go and bounds.go. Each rule is broken on purpose in
+// mutant_test.go.
+//
+// # Size and speed
+//
+// 1,000 nodes that know each other, for 10 virtual minutes with all checks, take 13 s of one core, and 16 s with crashes,
+// loss and slow nodes (both on a machine with twenty other busy threads):
+//
+//	go test ./internal/sim -run '^$' -bench '^BenchmarkThousand(Faults)?$' -benchtime 1x -cpu 1
+//
+// That one node knows another takes 132 bytes in its core, and 40 more in the checker. So 10,000 nodes that all know each
+// other fit into 18 GB, without the checker: made and run for 24 virtual seconds, 2.5 million events, in 138 s of one core,
+// most of it for making their tables. A crash was known to the first of the others after 17.4 s, to the last after 18.0 s
+// (the least suspicion is 16 s):
+//
+//	go test ./internal/sim -run '^TestTenThousand$' -v -timeout 1h -args -large
 package sim
