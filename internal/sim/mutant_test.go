@@ -159,10 +159,10 @@ var mutants = []mutant{
 			}
 		}
 	}), ruleReturn},
-	{"buries twice", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
+	{"suspects the dead", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
 		for _, m := range o.Changed {
 			if m.State == swim.StateDead {
-				m.State = swim.StateLeft
+				m.State = swim.StateSuspect
 				o.Changed = append(o.Changed, m)
 			}
 		}
