@@ -101,9 +101,9 @@ func (m *Memberlist) finishTurn(t *turn) (events bool) {
 		}
 	}
 	wake := false
-	if next, ok := m.mu.core.NextDeadline(); ok && (m.mu.armed.IsZero() || next.Before(m.mu.armed)) {
+	if next, ok := m.mu.core.NextWork(t.now); ok && !next.Equal(m.mu.armed) {
 		m.mu.armed = next
-		wake = true
+		wake = true // also for a later time: what the timer was set for is not due any more
 	}
 	m.mu.Unlock()
 

@@ -35,6 +35,7 @@ type Core struct {
 	relays     map[uint32]*relay // by the sequence number of our ping
 	pings      map[uint32]*ping
 	gossip     *deadline
+	resting    bool // rounds of gossip are passed over, NextWork
 	pushPull   *deadline
 	losses     losses
 
@@ -156,6 +157,7 @@ func (c *Core) Step(now time.Time, from Endpoint, message wire.Message) {
 
 // Tick does all that is due at now.
 func (c *Core) Tick(now time.Time) {
+	c.passOver(now)
 	for d := c.deadlines.pop(now); d != nil; d = c.deadlines.pop(now) {
 		switch d.kind {
 		case dueProbe:

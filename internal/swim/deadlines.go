@@ -73,6 +73,23 @@ func (s *deadlines) next() (time.Time, bool) {
 	return s.heap[0].at, true
 }
 
+// nextBut returns the time of the first deadline that is not d, which is set.
+func (s *deadlines) nextBut(d *deadline) (time.Time, bool) {
+	if s.heap[0] != d {
+		return s.heap[0].at, true
+	}
+	var first *deadline
+	for _, other := range s.heap[1:min(3, len(s.heap))] { // below the first of a heap come two
+		if first == nil || other.at.Before(first.at) {
+			first = other
+		}
+	}
+	if first == nil {
+		return time.Time{}, false
+	}
+	return first.at, true
+}
+
 // deadlineHeap implements heap.Interface.
 type deadlineHeap []*deadline
 

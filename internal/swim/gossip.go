@@ -17,6 +17,32 @@ const (
 	wholeOffers = 8
 )
 
+// NextWork is NextDeadline for a driver that would rather sleep: it passes over
+// rounds of gossip that have nothing to send. It is to be called after whatever
+// may have queued something; the rounds are then at the times they would have
+// been at.
+func (c *Core) NextWork(now time.Time) (time.Time, bool) {
+	if c.gossip.index < 0 {
+		return c.NextDeadline()
+	}
+	if c.queue.Len() == 0 && !c.cfg.HasUserBroadcasts {
+		c.resting = true
+		return c.deadlines.nextBut(c.gossip)
+	}
+	c.passOver(now)
+	c.resting = false
+	return c.NextDeadline()
+}
+
+// passOver skips the rounds of gossip that were due before now while there was
+// nothing to send.
+func (c *Core) passOver(now time.Time) {
+	if late := now.Sub(c.gossip.at); c.resting && late >= 0 {
+		missed := late/c.cfg.GossipInterval + 1
+		c.deadlines.set(c.gossip, c.gossip.at.Add(missed*c.cfg.GossipInterval))
+	}
+}
+
 // gossipTick sends what is queued to a few members (SWIM section 4.1, but on a
 // timer of its own, Lifeguard section III-A). The recently dead are among
 // them: they may not be.
