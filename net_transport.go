@@ -332,9 +332,14 @@ func (t *NetTransport) DialTimeout(addr string, timeout time.Duration) (net.Conn
 
 // dial does what DialTimeout does, unless ctx ends before.
 func (t *NetTransport) dial(ctx context.Context, addr string, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(t.ctx, cancel)()
+	if ctx.Done() == nil {
+		ctx = t.ctx // nothing else ends it
+	} else {
+		both, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(t.ctx, cancel)()
+		ctx = both
+	}
 	dialer := net.Dialer{Timeout: timeout}
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil && t.ctx.Err() != nil {

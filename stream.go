@@ -434,7 +434,9 @@ func (m *Memberlist) exchange(ctx context.Context, to Address, deadline time.Tim
 		return ErrShutdown
 	}
 	defer m.streams.remove(conn)
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if ctx.Done() != nil {
+		defer context.AfterFunc(ctx, func() { conn.Close() })()
+	}
 	m.add(keyTCPConnect, 1)
 	if err := conn.SetDeadline(deadline); err != nil {
 		return m.endedOr(ctx, err)
