@@ -283,9 +283,14 @@ type Config struct {
 // DefaultLANConfig gives the configuration for a local network: this machine's host name, all interfaces, port 7946,
 // and intervals that detect a failure within seconds. Each value that the reference has is the reference's.
 func DefaultLANConfig() *Config {
-	hostname, _ := os.Hostname()
-	return &Config{
-		Name:                    hostname,
+	c := lanDefaults()
+	c.Name, _ = os.Hostname()
+	return &c
+}
+
+// lanDefaults is DefaultLANConfig without a name.
+func lanDefaults() Config {
+	return Config{
 		BindAddr:                "0.0.0.0",
 		BindPort:                7946,
 		AdvertisePort:           7946,
@@ -395,8 +400,10 @@ func ParseCIDRs(v []string) ([]net.IPNet, error) {
 
 // Validate names all that is wrong with the configuration, in one error that wraps ErrInvalidConfig and has a line for
 // each violation. Zero values are judged as what they mean. It changes nothing; Create calls it.
-func (c *Config) Validate() error {
-	d := c.withDefaults()
+func (c *Config) Validate() error { return c.withDefaults().validate() }
+
+// validate is Validate for a configuration that has its defaults.
+func (d *Config) validate() error {
 	var errs []error
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 
@@ -543,7 +550,7 @@ func (c *Config) announcementSize(meta []byte) int {
 		Meta:        meta,
 		Vsn:         c.BuildVsnArray(),
 	}
-	return len(announcement.Append(nil))
+	return len(announcement.Append(make([]byte, 0, 1024)))
 }
 
 // bindAddrs are the addresses to listen on.
@@ -573,7 +580,7 @@ func (c *Config) sealVersion() uint8 {
 // withDefaults gives a copy in which every zero that stands for a default has been replaced, and which shares no slice
 // with c that c's owner might write to.
 func (c *Config) withDefaults() *Config {
-	lan := DefaultLANConfig()
+	lan := lanDefaults()
 	d := *c
 	if c.isBare() {
 		d.IndirectChecks = cmp.Or(d.IndirectChecks, lan.IndirectChecks)

@@ -17,7 +17,7 @@ type directory struct {
 	count  atomic.Int64 // members that are alive or suspect
 }
 
-const directoryChunkSize = 256
+const directoryChunkSize = 64
 
 type directoryChunk [directoryChunkSize]atomic.Pointer[Node]
 

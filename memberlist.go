@@ -128,10 +128,10 @@ func Create(conf *Config) (*Memberlist, error) {
 // newMemberlist makes a Memberlist with a transport that listens, and without
 // goroutines of its own.
 func newMemberlist(conf *Config) (*Memberlist, error) {
-	if err := conf.Validate(); err != nil {
+	config := conf.withDefaults()
+	if err := config.validate(); err != nil {
 		return nil, err
 	}
-	config := conf.withDefaults()
 	if err := config.installSecretKey(); err != nil {
 		return nil, err
 	}

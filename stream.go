@@ -144,7 +144,7 @@ func (s *streamSet) numOpen() int {
 func (s *streamSet) closeAll() {
 	s.mu.Lock()
 	open := s.mu.open
-	s.mu.open, s.mu.closed = make(map[net.Conn]struct{}), true
+	s.mu.open, s.mu.closed = nil, true // nothing is added any more
 	s.mu.Unlock()
 	for conn := range open {
 		conn.Close()
