@@ -136,14 +136,26 @@ func FuzzPacket(f *testing.F) {
 
 // handlePacket has a member handle a packet to its end, hand-off included.
 func handlePacket(m *Memberlist, packet []byte, from net.Addr) {
-	r := newReceiver(m)
-	membership := newHandoff(1024, 1<<20, func() {})
-	r.membership = membership
-	r.receive(&Packet{Buf: slices.Clone(packet), From: from})
-	h := &membershipHandler{m: m}
-	messages := make([]handedOff, membershipTurn)
-	for n := membership.take(messages); n > 0; n = membership.take(messages) {
-		h.handle(messages[:n])
+	newFeed(m).receive(&Packet{Buf: slices.Clone(packet), From: from})
+}
+
+// feed has a member handle packets to their end on the caller's goroutine.
+type feed struct {
+	receiver *receiver
+	handler  *membershipHandler
+	room     []handedOff
+}
+
+func newFeed(m *Memberlist) *feed {
+	f := &feed{receiver: newReceiver(m), handler: &membershipHandler{m: m, names: wire.NewNames()}, room: make([]handedOff, membershipTurn)}
+	f.receiver.membership = newHandoff(1024, 1<<20, func() {})
+	return f
+}
+
+func (f *feed) receive(p *Packet) {
+	f.receiver.receive(p)
+	for n := f.receiver.membership.take(f.room); n > 0; n = f.receiver.membership.take(f.room) {
+		f.handler.handle(f.room[:n])
 	}
 }
 

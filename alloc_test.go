@@ -1,0 +1,91 @@
+package memberlist
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// perPacket is how many messages about members a full packet holds.
+const perPacket = 18
+
+// meet makes n members known to m, all alive at incarnation 1.
+func meet(m *Memberlist, n int) {
+	states := make([]wire.PushNodeState, n)
+	for i := range states {
+		states[i] = wire.PushNodeState{Name: fmt.Sprintf("node-%06d", i), Addr: []byte{10, byte(i >> 16), byte(i >> 8), byte(i)},
+			Port: 7946, Incarnation: 1, Meta: []byte("role=web"), Vsn: []byte{1, 5, 2, 0, 0, 0}}
+	}
+	t := m.beginTurn()
+	t.core.Merge(t.now, states)
+	m.endTurn(t)
+}
+
+// alivePacket says that the first members are alive.
+func alivePacket(incarnation uint32) *Packet {
+	messages := make([][]byte, perPacket)
+	for i := range messages {
+		messages[i] = (&wire.Alive{Node: fmt.Sprintf("node-%06d", i), Addr: []byte{10, 0, 0, byte(i)}, Port: 7946, Incarnation: incarnation,
+			Meta: []byte("role=web"), Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil)
+	}
+	compound, _ := wire.AppendCompound(nil, messages)
+	return &Packet{Buf: compound, From: mustUDP(simAddr(1))}
+}
+
+func suspectPacket() *Packet {
+	messages := make([][]byte, perPacket)
+	for i := range messages {
+		messages[i] = (&wire.Suspect{Node: fmt.Sprintf("node-%06d", i), From: "node-000050"}).Append(nil)
+	}
+	compound, _ := wire.AppendCompound(nil, messages)
+	return &Packet{Buf: compound, From: mustUDP(simAddr(1))}
+}
+
+// TestAllocations holds how often the paths that are gone often allocate: not at all for what is known already, not for
+// more than is kept of what is new.
+func TestAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates too")
+	}
+	m := benchMember(t, func(c *Config) { c.Delegate = &hearingDelegate{} })
+	meet(m, 100)
+	f := newFeed(m)
+	known, stale := alivePacket(1), suspectPacket()
+	incarnation := uint32(1)
+	fresh := make([]*Packet, 0, 2000)
+	for range cap(fresh) {
+		incarnation++
+		fresh = append(fresh, alivePacket(incarnation))
+	}
+	to := m.Members()[1]
+	message := make([]byte, 200)
+	for _, tt := range []struct {
+		name string
+		most float64
+		f    func()
+	}{
+		{"18 known alives", 0, func() { f.receive(known) }},
+		{"18 stale suspects", 0, func() { f.receive(stale) }},
+		{"18 fresh alives", 40, func() { f.receive(fresh[0]); fresh = fresh[1:] }},
+		{"SendBestEffort", 1, func() {
+			if err := m.SendBestEffort(to, message); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"Members", 1, func() { m.Members() }},
+		{"NumMembers", 0, func() { m.NumMembers() }},
+		{"LocalNode", 0, func() { m.LocalNode() }},
+		{"a turn with nothing to do", 0, func() {
+			turn := m.beginTurn()
+			turn.core.Tick(turn.now)
+			m.endTurn(turn)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := testing.AllocsPerRun(1000, tt.f); got > tt.most {
+				t.Errorf("%v allocations, want at most %v", got, tt.most)
+			}
+		})
+	}
+}

@@ -1,0 +1,110 @@
+package memberlist
+
+import (
+	"bytes"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// keepingTransport keeps what it is given to send, as the reference's MockTransport does.
+type keepingTransport struct {
+	*voidTransport
+	kept, copies [][]byte
+}
+
+func (k *keepingTransport) WriteTo(b []byte, _ string) (time.Time, error) {
+	k.kept, k.copies = append(k.kept, b), append(k.copies, slices.Clone(b))
+	return time.Now(), nil
+}
+
+// TestTransportMayKeepPackets: what a transport that is not ours was given to send is not written to again.
+func TestTransportMayKeepPackets(t *testing.T) {
+	for _, tt := range pingKinds {
+		t.Run(tt.name, func(t *testing.T) {
+			k := &keepingTransport{voidTransport: newVoidTransport()}
+			m := benchMember(t, func(c *Config) {
+				tt.change(c)
+				c.Transport = k
+			})
+			ack := pingToAck(m)
+			meet(m, 3)
+			to := m.Members()[1]
+			for i := range 20 {
+				ack()
+				if err := m.SendBestEffort(to, bytes.Repeat([]byte{byte(i)}, 50*i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(k.kept) != 40 {
+				t.Fatalf("%d packets sent, want 40", len(k.kept))
+			}
+			for i := range k.kept {
+				if !bytes.Equal(k.kept[i], k.copies[i]) {
+					t.Errorf("packet %d was %x when it was sent, and is %x", i, k.copies[i], k.kept[i])
+				}
+			}
+		})
+	}
+}
+
+// TestNothingKeepsPackets: whoever receives a packet may do with its bytes what they like once it has been handled.
+func TestNothingKeepsPackets(t *testing.T) {
+	message := []byte("news of the user")
+	heard := make(chan []byte, 1)
+	m := benchMember(t, func(c *Config) { c.Delegate = &hearingDelegate{heard: heard} })
+	alive := (&wire.Alive{Node: "m1", Addr: []byte{10, 0, 0, 1}, Port: 7946, Incarnation: 1, Meta: []byte("its metadata"),
+		Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil)
+	suspect := (&wire.Suspect{Node: "m1", From: "m2", Incarnation: 1}).Append(nil)
+	user := append([]byte{byte(wire.TypeUser)}, message...)
+	for _, messages := range [][][]byte{{alive}, {suspect}, {user}, {alive, suspect, user}} {
+		buf := messages[0]
+		if len(messages) > 1 {
+			buf, _ = wire.AppendCompound(nil, messages)
+		}
+		p := &Packet{Buf: slices.Clone(buf), From: mustUDP(simAddr(1))}
+		newReceiver(m).receive(p)
+		for i := range p.Buf {
+			p.Buf[i] = 0xff
+		}
+	}
+	for range 2 {
+		if got := <-heard; !bytes.Equal(got, message) {
+			t.Errorf("the delegate got %q, want %q", got, message)
+		}
+	}
+	i := slices.IndexFunc(m.Members(), func(n *Node) bool { return n.Name == "m1" })
+	if i < 0 {
+		t.Fatalf("no member m1 among %v", m.Members())
+	}
+	n := m.Members()[i]
+	if string(n.Meta) != "its metadata" || !n.Addr.Equal(net.IPv4(10, 0, 0, 1)) || n.State != StateSuspect {
+		t.Errorf("m1 is %+v", n)
+	}
+}
+
+// hearingDelegate hands on user messages as they are when they arrive.
+type hearingDelegate struct{ heard chan []byte }
+
+func (h *hearingDelegate) NotifyMsg(message []byte)        { h.heard <- slices.Clone(message) }
+func (h *hearingDelegate) NodeMeta(int) []byte             { return nil }
+func (h *hearingDelegate) GetBroadcasts(int, int) [][]byte { return nil }
+func (h *hearingDelegate) LocalState(bool) []byte          { return nil }
+func (h *hearingDelegate) MergeRemoteState([]byte, bool)   {}
+
+// TestMembersAreTheCallers: who asks for the members may sort them and append to them.
+func TestMembersAreTheCallers(t *testing.T) {
+	m := benchMember(t, nil)
+	meet(m, 200)
+	want := m.Members()
+	mine := m.Members()
+	slices.Reverse(mine)
+	mine = append(mine[:100], &Node{Name: "other"})
+	clear(mine)
+	if got := m.Members(); !slices.Equal(got, want) {
+		t.Errorf("the members became %v", got)
+	}
+}
