@@ -4,6 +4,8 @@
 //	go run .                        # five minutes or so
 //	go run . -run 'Ping|Alives'     # a part of it
 //	go run . -long -write           # all of it, into ../docs/performance.md
+//
+// Results can be gathered in several runs, each of which adds to a file: -results FILE.
 package main
 
 //go:generate go run ./generate
@@ -24,6 +26,7 @@ func main() {
 	flag.StringVar(&s.benchtime, "benchtime", "200ms", "how long each run of most benchmarks is, as for go test")
 	flag.StringVar(&s.window, "window", "20s", "how long an idle cluster is watched")
 	flag.BoolVar(&s.long, "long", false, "include what takes minutes: 300 members who join at once, overload")
+	flag.StringVar(&s.file, "results", "", "a file that results are added to, so that a table can be made in several runs")
 	flag.BoolVar(&write, "write", false, "write the table into "+document)
 	only := flag.String("run", "", "a regular expression: only benchmarks whose names, such as Ping/plain, match")
 	flag.Parse()
@@ -44,8 +47,14 @@ func run(s *session, only string, write bool) error {
 			chosen = append(chosen, r)
 		}
 	}
+	if err := s.load(); err != nil {
+		return err
+	}
 	if err := s.measure(chosen); err != nil {
 		return err
+	}
+	if s.file != "" {
+		chosen = rows // whatever there is
 	}
 	table := markdown(chosen, s.ours, s.reference)
 	fmt.Print(table)

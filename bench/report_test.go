@@ -64,3 +64,27 @@ func TestWriteTable(t *testing.T) {
 		}
 	}
 }
+
+// TestResultsAreKept holds that several runs add to one file.
+func TestResultsAreKept(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "results.json")
+	for range 2 {
+		s := session{file: file}
+		if err := s.load(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.ours.add(strings.NewReader(output)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.save(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := session{file: file}
+	if err := s.load(); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(s.ours["Ping/plain"][cpuPerOp]); got != 6 {
+		t.Errorf("%d values are kept, want 6", got)
+	}
+}

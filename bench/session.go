@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +18,7 @@ type session struct {
 	rounds            int
 	benchtime, window string
 	long              bool
+	file              string // where results are kept between runs; empty: nowhere
 
 	ours, reference results
 }
@@ -36,7 +40,6 @@ func (s *session) measure(rows []row) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	s.ours, s.reference = make(results), make(results)
 	sides := []side{
 		{"suite", filepath.Join(dir, "ours.test"), s.ours},
 		{"reference", filepath.Join(dir, "reference.test"), s.reference},
@@ -59,11 +62,41 @@ func (s *session) measure(rows []row) error {
 				if err := s.run(side, g); err != nil {
 					return err
 				}
+				if err := s.save(); err != nil {
+					return err
+				}
 			}
 		}
 		slices.Reverse(sides)
 	}
 	return nil
+}
+
+// kept is what a file of results holds.
+type kept struct{ Ours, Reference results }
+
+// load reads the results of earlier runs.
+func (s *session) load() error {
+	s.ours, s.reference = make(results), make(results)
+	content, err := os.ReadFile(s.file)
+	if s.file == "" || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(content, &kept{s.ours, s.reference})
+}
+
+func (s *session) save() error {
+	if s.file == "" {
+		return nil
+	}
+	content, err := json.Marshal(kept{s.ours, s.reference})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.file, content, 0o666)
 }
 
 // side is one of the two libraries.

@@ -381,6 +381,9 @@ func (c *Core) fill(p *Packet) { c.fillIn(&c.out, p, c.roomIn(p)) }
 // fillIn adds queued broadcasts that take at most room bytes to a packet of
 // out, whose messages are the last in out, if it has any.
 func (c *Core) fillIn(out *Output, p *Packet, room int) {
+	if c.queue.Len() == 0 {
+		return
+	}
 	first := len(out.pieces) - len(p.Messages)
 	limit := queue.TransmitLimit(c.cfg.RetransmitMult, c.table.len())
 	out.pieces = c.queue.Take(out.pieces, wire.CompoundPartOverhead, room, limit, c.onFinished)
