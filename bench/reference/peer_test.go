@@ -244,13 +244,19 @@ func accuse(tb testing.TB, kind byte, name string, incarnation uint32) []byte {
 // pushPullMessage is a push/pull of so many members, all alive at incarnation 1.
 func pushPullMessage(tb testing.TB, members int) []byte {
 	tb.Helper()
+	return pushPullOf(tb, members, memberMeta())
+}
+
+// pushPullOf is pushPullMessage of members with that metadata.
+func pushPullOf(tb testing.TB, members int, meta []byte) []byte {
+	tb.Helper()
 	out := bytes.NewBuffer([]byte{typePushPull})
 	encoder := codec.NewEncoder(out, &codec.MsgpackHandle{})
 	if err := encoder.Encode(pushPullHeader{Nodes: members}); err != nil {
 		tb.Fatal(err)
 	}
 	for i := 1; i <= members; i++ {
-		state := pushNodeState{Name: memberName(i), Addr: memberIP(i), Port: port, Meta: memberMeta(), Incarnation: 1, Vsn: versions}
+		state := pushNodeState{Name: memberName(i), Addr: memberIP(i), Port: port, Meta: meta, Incarnation: 1, Vsn: versions}
 		if err := encoder.Encode(state); err != nil {
 			tb.Fatal(err)
 		}
