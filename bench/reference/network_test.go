@@ -147,7 +147,7 @@ func (c *cluster) join(b *testing.B) {
 // awaitPairs returns when so many of a hundred pairs of members know each other.
 func (c *cluster) awaitPairs(b *testing.B, percent int) {
 	b.Helper()
-	limit := time.Now().Add(2 * time.Minute)
+	limit := time.Now().Add(5 * time.Minute)
 	for {
 		know := 0
 		for _, m := range c.members {
