@@ -52,6 +52,10 @@ func TestAllocations(t *testing.T) {
 	meet(m, 100)
 	f := newFeed(m)
 	known, stale := alivePacket(1), suspectPacket()
+	for range 2000 { // until there is room for all names
+		f.receive(known)
+		f.receive(stale)
+	}
 	incarnation := uint32(1)
 	fresh := make([]*Packet, 0, 2000)
 	for range cap(fresh) {

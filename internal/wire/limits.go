@@ -90,9 +90,12 @@ const (
 
 // Limits of what is kept between calls.
 const (
-	// nameSlots is how many strings a Names remembers. A power of two.
-	nameSlots = 1024
+	// minNameSlots and maxNameSlots are how many strings a Names remembers: more as long as, of those it is asked for, less
+	// than nameCost are found for each that takes the place of another.
+	minNameSlots = 64
+	maxNameSlots = 8192
+	nameCost     = 16
 
-	// maxName is the longest string, in bytes, that a Names remembers; so it never holds more than 256 KiB.
+	// maxName is the longest string, in bytes, that a Names remembers; so it never holds more than 2 MiB.
 	maxName = 256
 )

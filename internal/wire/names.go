@@ -6,8 +6,9 @@ import "hash/maphash"
 // a small cache, not a registry: a newer string takes the slot of an older one. Owned by one goroutine. A nil *Names,
 // and the zero value, remember nothing.
 type Names struct {
-	seed  maphash.Seed
-	slots []string // nil until there is one
+	seed    maphash.Seed
+	slots   []string // nil until there is one; as many as there is use for
+	wanting int      // rises with names that lose their slot to another, falls with names that are found
 }
 
 // NewNames returns an empty Names. Its hash is seeded, so that peers cannot choose names that share a slot.
@@ -24,11 +25,31 @@ func (n *Names) Intern(b []byte) string {
 		return string(b)
 	}
 	if n.slots == nil {
-		n.slots = make([]string, nameSlots)
+		n.slots = make([]string, minNameSlots)
 	}
-	slot := &n.slots[maphash.Bytes(n.seed, b)%nameSlots]
-	if *slot != string(b) {
-		*slot = string(b)
+	pair := n.pair(b)
+	switch string(b) {
+	case pair[0]:
+		n.wanting = max(0, n.wanting-1)
+		return pair[0]
+	case pair[1]:
+		n.wanting = max(0, n.wanting-1)
+		pair[0], pair[1] = pair[1], pair[0]
+		return pair[0]
 	}
-	return *slot
+	if pair[1] != "" {
+		n.wanting += nameCost
+		if n.wanting > nameCost*len(n.slots) && len(n.slots) < maxNameSlots {
+			n.slots, n.wanting = make([]string, 2*len(n.slots)), 0
+			pair = n.pair(b)
+		}
+	}
+	pair[0], pair[1] = string(b), pair[0]
+	return pair[0]
+}
+
+// pair is the two slots of which one has b, if it is remembered; the first is the one asked for last.
+func (n *Names) pair(b []byte) []string {
+	i := maphash.Bytes(n.seed, b) % uint64(len(n.slots)/2)
+	return n.slots[2*i : 2*i+2]
 }
