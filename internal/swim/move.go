@@ -19,6 +19,8 @@ import (
 //	Depart   gossip that we left, and nothing else of ourselves
 //	Arrive   gossip that we are alive at the new address, at a new incarnation
 //
+// Compat: no member of the reference does, but each accepts it.
+//
 // Who misses the first part refuses the second. It hears both again: what we
 // were goes before what we are in each push/pull that we take part in, and is
 // gossiped again when somebody still has us at the old address.
