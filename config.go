@@ -236,8 +236,10 @@ type Config struct {
 	// dropped on the way; above 65507 they cannot be UDP packets, and a NetTransport refuses it.
 	UDPBufferSize int
 
-	// DeadNodeReclaimTime is how long a member must have been dead before another address may take its name. Zero: a dead
-	// member's name is never taken over, only that of one that left.
+	// DeadNodeReclaimTime is how long a member must have been dead before another address may take its name at once, without
+	// being asked for. It need rarely be set: who claims the name of a member that does not answer at its old address takes it
+	// within about two times ProbeInterval, see ConflictDelegate. Zero: only so, and from a member that left. With a value,
+	// 30 seconds are sensible: longer than a restart takes.
 	DeadNodeReclaimTime time.Duration
 
 	// ReconnectInterval is about how long after a member was declared dead, forgotten or not, this one tries to reach it

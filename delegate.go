@@ -113,9 +113,36 @@ type AliveDelegate interface {
 
 // ConflictDelegate is told when two members use the same name.
 type ConflictDelegate interface {
-	// NotifyConflict says that an alive message under the name of an existing member came with another address, and was
-	// ignored. It is called in order with the events of EventDelegate.
+	// NotifyConflict says that an alive message under the name of an existing member came with another address. It is not
+	// taken, but the existing member is asked at once whether it is still there: see ConflictVerdictDelegate. It is called in
+	// order with the events of EventDelegate.
 	NotifyConflict(existing, other *Node)
+}
+
+// ConflictVerdict is what came of a conflict.
+type ConflictVerdict int
+
+// The verdicts on a conflict.
+const (
+	// ConflictKept says that the existing member answered at its address, and is kept. Two processes have one name: one of
+	// them is misconfigured.
+	ConflictKept ConflictVerdict = iota
+
+	// ConflictMoved says that nobody answered at the old address, neither us nor others nor on a stream, and that the other's
+	// claim was newer: it has taken over. So it is for a process that was started anew at another address.
+	ConflictMoved
+)
+
+// ConflictVerdictDelegate is a ConflictDelegate that is also told what came of it. A Config.Conflict that has its method is
+// asked.
+type ConflictVerdictDelegate interface {
+	ConflictDelegate
+
+	// NotifyConflictVerdict gives the verdict, at most Config.ProbeInterval after NotifyConflict, with both as they then were.
+	// It comes once for all claims to a name within ten such intervals. A takeover has been told to the EventDelegate before,
+	// as a leave and a join. While a claim is not newer than what is known of the member there is no verdict: its maker is told,
+	// and claims the name anew.
+	NotifyConflictVerdict(existing, other *Node, verdict ConflictVerdict)
 }
 
 // MergeDelegate can refuse to merge with another cluster.

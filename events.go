@@ -23,14 +23,14 @@ func (m *Memberlist) queueEventsLocked(events []swim.Event) bool {
 		if !m.wanted(e.Kind) {
 			continue
 		}
-		if e.Kind == swim.EventPingComplete || e.Kind == swim.EventConflict {
+		if mayBeDropped(e.Kind) {
 			if m.mu.pendingPings >= maxPendingPings {
 				continue
 			}
 			m.mu.pendingPings++
 		}
 		d := delivery{event: *e, node: m.directory.node(&e.Member)}
-		if e.Kind == swim.EventConflict {
+		if e.Kind == swim.EventConflict || e.Kind == swim.EventConflictEnded {
 			d.other = newNode(&e.Other)
 		}
 		m.mu.deliveries = append(m.mu.deliveries, d)
@@ -41,6 +41,11 @@ func (m *Memberlist) queueEventsLocked(events []swim.Event) bool {
 		m.mu.compactAt = max(minCompactEvents, 2*len(m.mu.deliveries))
 	}
 	return queued
+}
+
+// mayBeDropped reports whether a delegate that is slow need not hear of it.
+func mayBeDropped(kind swim.EventKind) bool {
+	return kind == swim.EventPingComplete || kind == swim.EventConflict || kind == swim.EventConflictEnded
 }
 
 // minCompactEvents is how many events may wait for a slow delegate before those
@@ -108,6 +113,9 @@ func (m *Memberlist) wanted(kind swim.EventKind) bool {
 		return m.config.Events != nil
 	case swim.EventConflict:
 		return m.config.Conflict != nil
+	case swim.EventConflictEnded:
+		_, ok := m.config.Conflict.(ConflictVerdictDelegate)
+		return ok
 	case swim.EventPingComplete:
 		return *m.ping.Load() != nil
 	default:
@@ -180,6 +188,12 @@ func (m *Memberlist) deliverNext() bool {
 		m.config.Events.NotifyUpdate(d.node)
 	case swim.EventConflict:
 		m.config.Conflict.NotifyConflict(d.node, d.other)
+	case swim.EventConflictEnded:
+		verdict := ConflictKept
+		if d.event.Verdict == swim.VerdictMoved {
+			verdict = ConflictMoved
+		}
+		m.config.Conflict.(ConflictVerdictDelegate).NotifyConflictVerdict(d.node, d.other, verdict)
 	case swim.EventPingComplete:
 		if ping := *m.ping.Load(); ping != nil {
 			ping.NotifyPingComplete(d.node, d.event.RTT, d.event.Payload)
@@ -200,7 +214,7 @@ func (m *Memberlist) popDelivery() (delivery, bool) {
 	if len(m.mu.deliveries) == 0 {
 		m.mu.deliveries = nil
 	}
-	if d.event.Kind == swim.EventPingComplete || d.event.Kind == swim.EventConflict {
+	if mayBeDropped(d.event.Kind) {
 		m.mu.pendingPings--
 	}
 	return d, true

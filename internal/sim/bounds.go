@@ -50,9 +50,12 @@ func reconnectTime(c swim.Config, n int) time.Duration {
 	return time.Duration(2*(stretch+1)) * c.ReconnectInterval * 5 / 4
 }
 
+// maxChecks is how many names a core asks about at once whose members others claim to be.
+const maxChecks = 64
+
 // maxTimers is how many deadlines a core that knows n may have set: its four loops, its probe's two, a suspicion a
 // member, and relays.
-func maxTimers(known int) int { return 6 + known + swim.MaxRelays }
+func maxTimers(known int) int { return 6 + maxChecks + known + swim.MaxRelays }
 
 // kept is what a core keeps.
 type kept struct{ known, queued, timers, lost, health int }

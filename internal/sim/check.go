@@ -153,7 +153,8 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event)
 func (c *checker) takeover(n *node, x int32, old entry, events []swim.Event) {
 	reclaim := c.s.cfg.Core.DeadNodeReclaimTime
 	long := reclaim > 0 && c.clock(n)-old.since > int64(reclaim)
-	if old.state != left && !(old.state == dead && long) {
+	newer := c.views[n.id].entries[x].incarnation > old.incarnation // it was asked, and did not answer
+	if old.state != left && !(old.state == dead && long) && !newer {
 		c.s.fail(n, ruleTakeover, x, fmt.Sprintf("it was in state %d", old.state))
 	}
 	for i := range events {

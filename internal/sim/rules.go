@@ -7,7 +7,7 @@ const (
 	ruleIncarnation = "an incarnation never goes down in one view"
 	ruleSelf        = "nobody takes itself for other than alive unless it leaves"
 	ruleReturn      = "who is gone returns by a newer incarnation or by a takeover only"
-	ruleTakeover    = "a name is taken over only if it left, or has been dead for long enough"
+	ruleTakeover    = "a name is taken over only if it left, has been dead for long enough, or by a newer claim"
 	ruleTransition  = "states change along the arrows"
 	ruleOrder       = "events of one member are in order"
 	ruleEvents      = "events tell what the table holds"

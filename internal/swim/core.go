@@ -38,6 +38,7 @@ type Core struct {
 	resting    bool // rounds of gossip are passed over, NextWork
 	pushPull   *deadline
 	losses     losses
+	checks     []*check // of names that others claim
 
 	ack        wire.Ack // scratch of AnswerPing
 	out        Output
@@ -169,6 +170,8 @@ func (c *Core) Tick(now time.Time) {
 		case duePushPull:
 			c.again(now, d, pushPullInterval(c.cfg.PushPullInterval, c.table.len()))
 			c.pushPullTick()
+		case dueCheck:
+			c.checkDue(now, d.seq)
 		case dueReconnect:
 			c.reconnectTick(now)
 		case dueProbeTimeout:

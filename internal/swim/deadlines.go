@@ -12,6 +12,7 @@ const (
 	dueProbe        deadlineKind = iota // begin a probe
 	dueGossip                           // a round of gossip
 	duePushPull                         // a push/pull
+	dueCheck                            // a member that is asked whether it moved did not answer
 	dueReconnect                        // look for members that were lost
 	dueProbeTimeout                     // no direct ack yet: probe indirectly
 	dueProbeEnd                         // no ack at all

@@ -138,10 +138,14 @@ func (c *Core) probesDirectly(seq uint32) bool {
 	return c.probe.target != nil && c.probe.seq == seq && !c.probe.indirect
 }
 
-// StreamPingDone tells that the target of a probe answered a ping on a stream.
+// StreamPingDone tells that the target of a probe or a check answered a ping on
+// a stream.
 func (c *Core) StreamPingDone(seq uint32) {
 	if c.probe.target != nil && c.probe.seq == seq {
 		c.probe.streamAnswers = true
+	}
+	if k := c.checkBySeq(seq); k != nil {
+		k.streamAnswers = true
 	}
 }
 
@@ -152,16 +156,22 @@ func (c *Core) probeIndirectly() {
 	p.indirect = true
 	m := p.target
 	c.event(Event{Kind: EventUnanswered, Member: c.table.snapshot(m)})
+	p.wantedNacks = c.pingThroughOthers(m, p.seq, p.ends)
+}
+
+// pingThroughOthers asks others to ping m, and for a ping on a stream. It returns
+// how many will say so if they reach us and not m.
+func (c *Core) pingThroughOthers(m *member, seq uint32, ends time.Time) (nacks int) {
 	helpers := c.choose(c.cfg.IndirectChecks, func(h *member) bool {
 		return h != c.self && h != m && h.State == StateAlive
 	})
 	for _, h := range helpers {
 		nack := h.Versions.PMax() >= protocolNack
 		if nack {
-			p.wantedNacks++
+			nacks++
 		}
 		c.send(h.endpoint(), &wire.IndirectPing{
-			SeqNo:      p.seq,
+			SeqNo:      seq,
 			Target:     m.addr.bytes(),
 			Port:       m.addr.port,
 			Node:       m.Name,
@@ -172,8 +182,9 @@ func (c *Core) probeIndirectly() {
 		})
 	}
 	if m.Versions.PMax() >= protocolStreamPing {
-		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamPing, To: c.table.snapshot(m), Seq: p.seq, Deadline: p.ends})
+		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamPing, To: c.table.snapshot(m), Seq: seq, Deadline: ends})
 	}
+	return nacks
 }
 
 // probeEnded judges a probe that nobody acked.
@@ -236,6 +247,10 @@ func (c *Core) acked(now time.Time, a *wire.Ack) {
 	}
 	if p := c.pings[a.SeqNo]; p != nil {
 		c.pingAcked(now, p)
+		return
+	}
+	if k := c.checkBySeq(a.SeqNo); k != nil {
+		c.checkAnswered(now, k)
 	}
 }
 

@@ -101,6 +101,9 @@ func (c *Core) applyAlive(now time.Time, a *wire.Alive) bool {
 			other := Member{Name: m.Name, Addr: addr.addrPort(), Meta: bytes.Clone(a.Meta), Versions: says.versions,
 				Incarnation: a.Incarnation}
 			c.event(Event{Kind: EventConflict, Member: c.table.snapshot(m), Other: other})
+			if c.contest(now, m, says) {
+				c.takeOver(now, m, says.clone())
+			}
 			return true
 		}
 		takeover = true

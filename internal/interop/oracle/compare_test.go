@@ -53,6 +53,8 @@ func (r *run) compare(o operation) error {
 		switch {
 		case r.answersStale(p, o):
 			r.allow(ruleStale, "%v to %s", p.messages[0], p.to)
+		case r.contests(p, o):
+			r.allow(ruleContest, "%s at %s", p.ping, p.to)
 		case r.saysFarewell(p, o):
 			r.allow(ruleFarewell, "%v to %s", p.messages[0], p.to)
 		case r.answersAccuser(p, o):
@@ -197,6 +199,16 @@ func (r *run) answersAccuser(p packet, o operation) bool {
 	known, g, c := r.table[self], p.messages[0], o.claims[0]
 	return g.kind == wire.TypeAlive && g.node == self && g.incarnation == known.incarnation && c.node == self &&
 		c.number(known) < known.incarnation && known.state == alive
+}
+
+// contests says whether a packet of ours asks a member whether it is where it was, as another claims its name.
+func (r *run) contests(p packet, o operation) bool {
+	if p.ping == "" || len(p.messages) > 0 {
+		return false
+	}
+	return p.to == r.table[p.ping].addr && slices.ContainsFunc(o.claims, func(c claim) bool {
+		return c.node == p.ping && c.place != samePlace
+	})
 }
 
 // saysFarewell says whether a packet of ours tells a member that is there that the node leaves.

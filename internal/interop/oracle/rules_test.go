@@ -23,6 +23,7 @@ const (
 	ruleSelf       rule = "who left does not forget itself"
 	ruleFarewell   rule = "a leave is heard"
 	ruleLate       rule = "who said that it leaves has left, though it was found dead"
+	ruleContest    rule = "a member whose name another claims is asked where it is"
 	ruleLeaving    rule = "who leaves announces nothing, and waits for nothing"
 )
 
@@ -57,5 +58,6 @@ var rules = map[rule]string{
 	ruleFarewell: "the reference tells that it leaves when its queue comes to that; ours also tells some members at once, and one in a " +
 		"push/pull",
 	ruleLate:    "the reference goes on taking it for dead; ours has it left, and tells so",
+	ruleContest: "the reference refuses such a claim; ours first pings the member, at most once in ten intervals",
 	ruleLeaving: "the reference waits for the broadcast of an update that it never queues, and gives a timeout",
 }

@@ -1,0 +1,102 @@
+package memberlist
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// judge is a ConflictVerdictDelegate that notes what it is told.
+type judge struct {
+	mu   sync.Mutex
+	told []string
+}
+
+func (j *judge) note(format string, args ...any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.told = append(j.told, fmt.Sprintf(format, args...))
+}
+
+func (j *judge) NotifyConflict(existing, other *Node) {
+	j.note("conflict %s %s", existing.Address(), other.Address())
+}
+
+func (j *judge) NotifyConflictVerdict(existing, other *Node, verdict ConflictVerdict) {
+	j.note("verdict %d %s %s", verdict, existing.Address(), other.Address())
+}
+
+func (j *judge) all() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.told)
+}
+
+var _ ConflictVerdictDelegate = (*judge)(nil)
+
+// TestRescheduled: a process that was killed is started anew under its name at another address, before anybody knows that
+// it was. It is a member again within seconds; the others hear a leave and a join, and the verdict.
+func TestRescheduled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := new(judge)
+		c := newSimCluster(t).grow(5, func(c *Config) { c.Conflict = j })
+		defer c.stop()
+		c.await(settles, func() bool { return c.agree(5) })
+		old := c.members[4]
+		for range 3 { // it has been at a higher incarnation than one that begins
+			if err := old.UpdateNode(5 * time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		old.Shutdown()
+		again := c.add(func(c *Config) { c.Name = "m4" })
+		if n, err := again.Join([]string{simAddr(0).String()}); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		took := c.await(10*time.Second, func() bool {
+			for i := range 4 {
+				last := c.events[i].last()
+				if last.Name != "m4" || last.Address() != simAddr(5).String() || c.members[i].NumMembers() != 5 {
+					return false
+				}
+			}
+			return true
+		})
+		t.Logf("a member for all after %v", took)
+		for i := range 4 {
+			if got := c.events[i].count("leave m4"); got != 1 {
+				t.Errorf("member %d heard %d times that it left", i, got)
+			}
+		}
+		if want := fmt.Sprintf("verdict %d %s %s", ConflictMoved, simAddr(4), simAddr(5)); !slices.Contains(j.all(), want) {
+			t.Errorf("told %q, want %q too", j.all(), want)
+		}
+	})
+}
+
+// TestTwoOfOneName: the one that was first is kept for as long as it answers.
+func TestTwoOfOneName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := new(judge)
+		c := newSimCluster(t).grow(3, func(c *Config) { c.Conflict = j })
+		defer c.stop()
+		c.await(settles, func() bool { return c.agree(3) })
+		second := c.add(func(c *Config) { c.Name = "m2" })
+		if _, err := second.Join([]string{simAddr(0).String()}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if want := fmt.Sprintf("verdict %d %s %s", ConflictKept, simAddr(2), simAddr(3)); !slices.Contains(j.all(), want) {
+			t.Errorf("told %q, want %q too", j.all(), want)
+		}
+		time.Sleep(5 * time.Minute)
+		for i := range 2 {
+			if got := c.events[i].count("leave m2"); got != 0 {
+				t.Errorf("member %d heard %d times that it left", i, got)
+			}
+		}
+	})
+}
