@@ -22,6 +22,24 @@ func TestAllocs(t *testing.T) {
 			q.Push("node-00000", Named, messages[0], 1, func(v uint64) { sum += v })
 		})
 	})
+	t.Run("from tier to tier", func(t *testing.T) {
+		q := New[uint64]()
+		for i := range depth {
+			q.Push("", Unique, messages[0], uint64(i), nil)
+		}
+		dst := make([][]byte, 0, 100)
+		take := func() { dst = q.Take(dst[:0], 2, packetRoom, 1<<20, nil) }
+		for range depth {
+			take()
+		}
+		if got := testing.AllocsPerRun(1, func() {
+			for range depth {
+				take()
+			}
+		}); got > 0 {
+			t.Errorf("got %v allocations in %d packets", got, depth)
+		}
+	})
 	for _, k := range kinds {
 		t.Run("take "+k.name, func(t *testing.T) {
 			q := benchQueue(k.kind)

@@ -20,7 +20,7 @@ type slot[V any] struct {
 	entry *entry[V]
 }
 
-// keepSlots is how many slots an empty bucket may have to be used again.
+// keepSlots is how many slots an empty bucket may have to be used again; one may have more.
 const keepSlots = 256
 
 func (b *bucket[V]) isLive(s *slot[V]) bool { return s.entry.bucket == b && s.entry.id == s.id }
@@ -90,12 +90,12 @@ func (b *bucket[V]) insert(added slot[V]) {
 	b.slots[at] = added
 }
 
-// makeRoom leaves the stale slots out, and the same room on both sides of the others: half of their number at least, so
-// that it costs little for each slot that is added. The entry that room is made for counts as live already.
+// makeRoom leaves the stale slots out, and the same room on both sides of the others: a quarter of their number at least,
+// so that it costs little for each slot that is added. The entry that room is made for counts as live already.
 func (b *bucket[V]) makeRoom() {
 	slots, to := b.slots, 0
-	if want := 2*b.live + 6; len(slots) < want || len(slots) > 4*want {
-		slots = make([]slot[V], want)
+	if len(slots) < b.live+b.live/2+4 || len(slots) > 8*b.live+keepSlots {
+		slots = make([]slot[V], 2*b.live+6)
 	}
 	for from := b.head; from < b.tail; from++ {
 		if s := b.slots[from]; b.isLive(&s) {
@@ -110,12 +110,9 @@ func (b *bucket[V]) makeRoom() {
 	b.slots, b.head, b.tail = slots, head, head+to
 }
 
-// clear forgets all slots, which are stale, and a large array.
+// clear forgets all slots, which are stale.
 func (b *bucket[V]) clear() {
 	clear(b.slots[b.head:b.tail])
-	if len(b.slots) > keepSlots {
-		b.slots = nil
-	}
 	b.head = len(b.slots) / 2
 	b.tail = b.head
 }

@@ -70,7 +70,8 @@ type Queue[V any] struct {
 	id    uint64 // of the last push
 
 	unused   []*bucket[V]
-	free     *entry[V] // linked by next
+	spare    *bucket[V] // an unused one that is large
+	free     *entry[V]  // linked by next
 	freeLen  int
 	fresh    []entry[V] // never used
 	taken    []moved[V] // scratch of Take
@@ -308,6 +309,10 @@ func (q *Queue[V]) bucketOf(rank uint64) *bucket[V] {
 }
 
 func (q *Queue[V]) newBucket() *bucket[V] {
+	if b := q.spare; b != nil {
+		q.spare = nil
+		return b
+	}
 	if n := len(q.unused); n > 0 {
 		b := q.unused[n-1]
 		q.unused = q.unused[:n-1]
@@ -329,7 +334,11 @@ func (q *Queue[V]) detach(e *entry[V]) {
 		q.last = nil
 	}
 	b.clear()
-	if len(q.unused) < maxUnused {
+	switch {
+	case len(b.slots) > 4*max(q.len, keepSlots):
+	case len(b.slots) > keepSlots:
+		q.spare = b // a whole queue goes from tier to tier, each time into the bucket that was emptied before
+	case len(q.unused) < maxUnused:
 		q.unused = append(q.unused, b)
 	}
 }
@@ -362,7 +371,7 @@ func (q *Queue[V]) forget(e *entry[V]) {
 	q.freeLen++
 	if q.len == 0 && q.freeLen > maxFree { // a rare load: it would stay as large for ever
 		q.free, q.freeLen, q.fresh = nil, 0, nil
-		q.named, q.unused = names[V]{}, nil
+		q.named, q.unused, q.spare = names[V]{}, nil, nil
 	}
 }
 
