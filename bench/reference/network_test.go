@@ -130,14 +130,23 @@ func newCluster(b *testing.B, size int, change func(i int, c *memberlist.Config)
 	return c
 }
 
-// join has all members join the first one at once, and returns when that is done.
+// join has all members join the first one at once, and returns when that is done. Who fails tries again, as programs do.
 func (c *cluster) join(b *testing.B) {
 	b.Helper()
+	limit := time.Now().Add(5 * time.Minute)
 	var joins sync.WaitGroup
 	for _, m := range c.members[1:] {
 		joins.Go(func() {
-			if _, err := m.Join([]string{memberAddr(1).String()}); err != nil {
-				b.Error(err)
+			for {
+				_, err := m.Join([]string{memberAddr(1).String()})
+				if err == nil {
+					return
+				}
+				if time.Now().After(limit) {
+					b.Error(err)
+					return
+				}
+				time.Sleep(100 * time.Millisecond)
 			}
 		})
 	}
