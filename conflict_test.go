@@ -45,6 +45,8 @@ func TestRescheduled(t *testing.T) {
 		c := newSimCluster(t).grow(5, func(c *Config) { c.Conflict = j })
 		defer c.stop()
 		c.await(settles, func() bool { return c.agree(5) })
+		subscription := c.members[0].Subscribe(256)
+		defer subscription.Close()
 		old := c.members[4]
 		for range 3 { // it has been at a higher incarnation than one that begins
 			if err := old.UpdateNode(5 * time.Second); err != nil {
@@ -66,6 +68,16 @@ func TestRescheduled(t *testing.T) {
 			return true
 		})
 		t.Logf("a member for all after %v", took)
+		var verdict Event
+		subscription.Close()
+		for e := range subscription.Events() {
+			if e.Kind == EventVerdict {
+				verdict = e
+			}
+		}
+		if verdict.Verdict != ConflictMoved || verdict.Member.Name != "m4" || verdict.Other == nil || verdict.Other.Address() != simAddr(5).String() {
+			t.Errorf("a subscriber heard %+v", verdict)
+		}
 		for i := range 4 {
 			if got := c.events[i].count("leave m4"); got != 1 {
 				t.Errorf("member %d heard %d times that it left", i, got)

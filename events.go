@@ -43,6 +43,14 @@ func (m *Memberlist) queueEventsLocked(events []swim.Event) bool {
 	return queued
 }
 
+// conflictVerdict is the verdict of the core as delegates and subscribers get it.
+func conflictVerdict(v swim.Verdict) ConflictVerdict {
+	if v == swim.VerdictMoved {
+		return ConflictMoved
+	}
+	return ConflictKept
+}
+
 // mayBeDropped reports whether a delegate that is slow need not hear of it.
 func mayBeDropped(kind swim.EventKind) bool {
 	return kind == swim.EventPingComplete || kind == swim.EventConflict || kind == swim.EventConflictEnded
@@ -189,11 +197,7 @@ func (m *Memberlist) deliverNext() bool {
 	case swim.EventConflict:
 		m.config.Conflict.NotifyConflict(d.node, d.other)
 	case swim.EventConflictEnded:
-		verdict := ConflictKept
-		if d.event.Verdict == swim.VerdictMoved {
-			verdict = ConflictMoved
-		}
-		m.config.Conflict.(ConflictVerdictDelegate).NotifyConflictVerdict(d.node, d.other, verdict)
+		m.config.Conflict.(ConflictVerdictDelegate).NotifyConflictVerdict(d.node, d.other, conflictVerdict(d.event.Verdict))
 	case swim.EventPingComplete:
 		if ping := *m.ping.Load(); ping != nil {
 			ping.NotifyPingComplete(d.node, d.event.RTT, d.event.Payload)

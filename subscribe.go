@@ -44,11 +44,15 @@ const (
 
 	// EventWhole is the end of that.
 	EventWhole
+
+	// EventVerdict is what came of an EventConflict, Event.Verdict: see ConflictVerdictDelegate.
+	EventVerdict
 )
 
 // String gives the kind in lower case, as in "join".
 func (k EventKind) String() string {
-	names := [...]string{"join", "update", "leave", "fail", "suspect", "recover", "conflict", "reach", "isolated", "whole"}
+	names := [...]string{"join", "update", "leave", "fail", "suspect", "recover", "conflict", "reach", "isolated", "whole",
+		"verdict"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -63,8 +67,9 @@ type Event struct {
 	// Member is whom it is about, as it was then: this member itself for EventIsolated and EventWhole.
 	Member MemberInfo
 
-	Other *Node  // who else claims the name (EventConflict)
-	By    string // the name of who said so, if known (EventSuspect, EventFail)
+	Other   *Node           // who else claims the name (EventConflict, EventVerdict)
+	By      string          // the name of who said so, if known (EventSuspect, EventFail)
+	Verdict ConflictVerdict // who has the name (EventVerdict)
 
 	// Lost is how many events this subscription has lost right before this one, because its buffer was full. If it is not
 	// zero, Memberlist.All says what has become of the members meanwhile.
@@ -184,6 +189,8 @@ func (m *Memberlist) eventLocked(now time.Time, kind EventKind, e *swim.Event) E
 	switch kind {
 	case EventConflict:
 		event.Other = newNode(&e.Other)
+	case EventVerdict:
+		event.Other, event.Verdict = newNode(&e.Other), conflictVerdict(e.Verdict)
 	case EventSuspect, EventFail:
 		event.By = e.From
 	}
@@ -208,6 +215,8 @@ func kindOf(e *swim.Event) (EventKind, bool) {
 		return EventRecover, true
 	case swim.EventConflict:
 		return EventConflict, true
+	case swim.EventConflictEnded:
+		return EventVerdict, true
 	case swim.EventIsolated:
 		return EventIsolated, true
 	case swim.EventWhole:

@@ -72,7 +72,7 @@ func TestSubscribersHearEverything(t *testing.T) {
 		end.Send((&wire.Alive{Incarnation: 9, Node: "m2", Addr: simAddr(66).Addr().AsSlice(), Port: 7946,
 			Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil), simAddr(0))
 		time.Sleep(10 * time.Millisecond)
-		expect("another of that name", "m2", "conflict m2")
+		expect("another of that name", "m2", "conflict m2", "verdict m2")
 
 		if err := c.members[3].Leave(time.Minute); err != nil {
 			t.Fatal(err)
@@ -214,7 +214,7 @@ func TestSubscribersComeAndGo(t *testing.T) {
 }
 
 func TestEventKindsHaveNames(t *testing.T) {
-	for kind := EventJoin; kind <= EventWhole; kind++ {
+	for kind := EventJoin; kind <= EventVerdict; kind++ {
 		if name := kind.String(); name == "" || name == fmt.Sprintf("event %d", kind) {
 			t.Errorf("kind %d is %q", kind, name)
 		}
