@@ -21,6 +21,7 @@ type Core struct {
 	offered   int                 // packets of gossip with room for user broadcasts, so far
 	chosen    []*member           // scratch of choose
 	message   []byte              // scratch of what makes a broadcast
+	accuser   string              // of the last accusation, if nobody known
 	slab      []byte              // where the next broadcast goes; those before it share its array
 	present   int                 // others that are alive or suspect
 	waiting   []uint64            // notices of broadcasts that are not finished
@@ -273,12 +274,15 @@ func (c *Core) keep(s string) string {
 }
 
 // ownName returns a name of a message that may be kept: that of a member, if
-// there is one.
+// there is one, or the last that was none's, as one accuses many.
 func (c *Core) ownName(name string) string {
 	if m := c.table.named(name); m != nil {
 		return m.Name
 	}
-	return c.keep(name)
+	if name != c.accuser {
+		c.accuser = c.keep(name)
+	}
+	return c.accuser
 }
 
 // changed publishes m as it now is.
