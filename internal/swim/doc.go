@@ -39,6 +39,7 @@
 //	   ^                                       |     alive (newer)        |
 //	   +---------------------------------------+--------------------------+
 //
-// A dead or left member is forgotten once it has been so for
+// A dead member of which is heard that it said farewell has left. A dead or left
+// member is forgotten once it has been so for
 // GossipToTheDeadTime, at the next time the probe order wraps.
 package swim
