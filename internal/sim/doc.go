@@ -25,11 +25,15 @@
 // # Sweeps
 //
 // TestSweep runs every scenario with 200 seeds (6 with the race detector). What it finds is shrunk, and printed with the
-// command that replays it, with a trace. The large sweep, of 10,000 seeds, takes about half an hour on two cores:
+// command that replays it, with a trace. The large sweep, of 10,000 seeds, takes some 20 minutes of CPU, on two cores:
 //
 //	go test ./internal/sim -run '^TestSweep$' -v -timeout 4h -args -seeds 10000
 //
 // -seed sets the first seed, -scenario names the only scenario.
+//
+// Run in parts, on the seeds from 0 to 9,999 of 27 scenarios, that was 270,000 runs of 1.6 billion events. It found one
+// thing: a cluster of which all members came to be at new addresses, in three groups, two parts of which knew only old
+// addresses of each other (now a regression: they need seeds that have names).
 //
 // A sweep fails too if the faults of a scenario never had an effect. What sweeps found is kept in regression_test.go.
 //
