@@ -229,7 +229,7 @@ func TestBeyond(t *testing.T) {
 		{kept{known: 10}, kept{known: 11}, ruleTable},
 		{kept{lost: 9}, kept{lost: 10}, ruleLost},
 		{kept{known: 5, queued: 5}, kept{known: 5, queued: 6}, ruleQueue},
-		{kept{known: 2, timers: 8 + swim.MaxRelays}, kept{known: 2, timers: 9 + swim.MaxRelays}, ruleTimers},
+		{kept{known: 2, timers: maxTimers(2)}, kept{known: 2, timers: maxTimers(2) + 1}, ruleTimers},
 		{kept{health: 7}, kept{health: 8}, ruleHealth},
 		{kept{}, kept{health: -1}, ruleHealth},
 	} {
