@@ -108,11 +108,14 @@ func TestCostDoesNotGrow(t *testing.T) {
 	c2, alives2 := knownTo(many)
 	for _, op := range append(perPacket, perMember...) {
 		t.Run(op.name, func(t *testing.T) {
-			small, large := fastest(c1, alives1, op), fastest(c2, alives2, op)
-			t.Logf("%v with %d members, %v with %d", small, few, large, many)
-			if large > allowed*max(small, 20*time.Nanosecond) {
-				t.Errorf("%v with %d members, %v with %d", small, few, large, many)
+			for range 5 { // a busy machine may disturb every round of one of them
+				small, large := fastest(c1, alives1, op), fastest(c2, alives2, op)
+				t.Logf("%v with %d members, %v with %d", small, few, large, many)
+				if large <= allowed*max(small, 20*time.Nanosecond) {
+					return
+				}
 			}
+			t.Error("it takes much longer with many members, however often it is tried")
 		})
 	}
 }
