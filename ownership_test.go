@@ -55,7 +55,10 @@ func TestTransportMayKeepPackets(t *testing.T) {
 func TestNothingKeepsPackets(t *testing.T) {
 	message := []byte("news of the user")
 	heard := make(chan []byte, 1)
-	m := benchMember(t, func(c *Config) { c.Delegate = &hearingDelegate{heard: heard} })
+	m := benchMember(t, func(c *Config) {
+		c.Delegate = &hearingDelegate{heard: heard}
+		c.ProbeInterval = time.Hour // suspicions last as many times as long
+	})
 	alive := (&wire.Alive{Node: "m1", Addr: []byte{10, 0, 0, 1}, Port: 7946, Incarnation: 1, Meta: []byte("its metadata"),
 		Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil)
 	suspect := (&wire.Suspect{Node: "m1", From: "m2", Incarnation: 1}).Append(nil)
