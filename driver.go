@@ -241,6 +241,7 @@ func (m *Memberlist) timerLoop() {
 			t := m.beginTurn()
 			m.mu.armed = time.Time{}
 			now, queued := t.now, t.core.NumQueued()
+			t.core.SetSlack(m.slack.load())
 			t.core.Tick(now)
 			m.endTurn(t)
 			if !now.Before(sample) {

@@ -42,6 +42,7 @@ type Memberlist struct {
 	ping            atomic.Pointer[PingDelegate] // to nil: none
 	told            atomic.Uint64                // how many events delegates have been told
 	health          atomic.Int64
+	slack           slack
 	reportedHealth  atomic.Int64
 	counters        [numCounters]atomic.Uint64 // add
 	packetsSent     atomic.Uint64

@@ -74,8 +74,8 @@ func (m *Memberlist) MaxBroadcastSize() int {
 	return swim.MaxBroadcast(m.config.packetRoom()) - userMessageOverhead
 }
 
-// writeMessages sends messages in one packet, or in several if one compound
-// cannot hold them.
+// writeMessages sends messages in one packet, or in several if one cannot hold them: a compound has no place for so many, or
+// they do not shrink as much as those before them did.
 func (m *Memberlist) writeMessages(p *packer, to swim.Endpoint, messages [][]byte, checksum bool) error {
 	var errs error
 	for len(messages) > 1 {
@@ -85,8 +85,16 @@ func (m *Memberlist) writeMessages(p *packer, to swim.Endpoint, messages [][]byt
 			messages = messages[1:]
 			continue
 		}
-		p.compound, messages = compound, rest
-		errs = errors.Join(errs, m.writePayload(p, to, compound, checksum))
+		p.compound = compound
+		packet := m.pack(p, compound, checksum)
+		m.slack.learn(len(compound), len(packet), m.config.UDPBufferSize)
+		if together := len(messages) - len(rest); len(packet) > m.config.UDPBufferSize && together > 1 {
+			errs = errors.Join(errs, m.writeMessages(p, to, messages[:together/2], checksum))
+			messages = messages[together/2:]
+			continue
+		}
+		messages = rest
+		errs = errors.Join(errs, m.writePacket(p, to, packet))
 	}
 	if len(messages) == 1 {
 		errs = errors.Join(errs, m.writePayload(p, to, messages[0], checksum))
@@ -94,9 +102,14 @@ func (m *Memberlist) writeMessages(p *packer, to swim.Endpoint, messages [][]byt
 	return errs
 }
 
-// writePayload sends one message: compressed if that is shorter, with a
-// checksum if the receiver understands it, sealed if there are keys, labelled.
+// writePayload sends one message.
 func (m *Memberlist) writePayload(p *packer, to swim.Endpoint, payload []byte, checksum bool) error {
+	return m.writePacket(p, to, m.pack(p, payload, checksum))
+}
+
+// pack makes a packet of a message: compressed if that is shorter, with a checksum if the receiver understands it, sealed if
+// there are keys, labelled. It is the packer's.
+func (m *Memberlist) pack(p *packer, payload []byte, checksum bool) []byte {
 	if m.config.EnableCompression {
 		compressed, shorter := p.compress().AppendShorter(p.compressed[:0], payload)
 		p.compressed = compressed
@@ -120,11 +133,16 @@ func (m *Memberlist) writePayload(p *packer, to swim.Endpoint, payload []byte, c
 		packet = sealer.SealInPlace(packet, len(m.labelHeader), m.config.sealVersion(), p.newNonce(), m.labels[0].bytes)
 	}
 	p.packet = packet
+	return packet
+}
+
+// writePacket sends a packet that is not too large.
+func (m *Memberlist) writePacket(p *packer, to swim.Endpoint, packet []byte) error {
 	if len(packet) > m.config.UDPBufferSize {
 		m.add(keyDroppedOversize, 1)
 		return fmt.Errorf("%w: a packet of %d bytes, the limit is %d", ErrMessageTooLarge, len(packet), m.config.UDPBufferSize)
 	}
-	return m.write(p, to, p.packet)
+	return m.write(p, to, packet)
 }
 
 // Room that is left in a packet for what is filled in when it is whole.

@@ -18,6 +18,7 @@ type Core struct {
 	deadlines deadlines
 	queue     queue.Queue[uint64] // broadcasts, under their member's name; the value is a notice, 0: none
 	room      int                 // bytes that one packet may have, SetRoom
+	slack     int                 // bytes that gossip may have beyond that, SetSlack
 	offered   int                 // packets of gossip with room for user broadcasts, so far
 	chosen    []*member           // scratch of choose
 	message   []byte              // scratch of what makes a broadcast
@@ -96,6 +97,11 @@ func (c *Core) gossipInterval() time.Duration {
 // SetRoom tells how many bytes one packet may have: its messages, what a
 // compound of them takes, and a checksum.
 func (c *Core) SetRoom(bytes int) { c.room = bytes }
+
+// SetSlack says how many bytes packets of gossip can hold beyond their room, as
+// they shrink before they are sent; 0 at the start. Each message fits the room
+// alone, and so do the user broadcasts.
+func (c *Core) SetSlack(bytes int) { c.slack = bytes }
 
 // Introduce tells the Core what we are, and nobody else: until Announce we
 // count as a member that has left.

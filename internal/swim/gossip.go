@@ -67,7 +67,7 @@ func (c *Core) gossipTick(now time.Time) {
 			packet.Room = c.offer(c.roomIn(packet))
 			continue // the driver asks for the rest: FillGossip
 		}
-		c.fill(packet)
+		c.fillIn(&c.out, packet, c.roomIn(packet)+c.slack)
 		if len(packet.Messages) == 0 {
 			c.out.Packets = c.out.Packets[:len(c.out.Packets)-1]
 			return
@@ -83,7 +83,7 @@ func (c *Core) offer(room int) int {
 		return room
 	}
 	queued := c.queue.Bytes() + c.queue.Len()*wire.CompoundPartOverhead
-	return max(room/userShare, room-queued)
+	return max(room/userShare, min(room, room+c.slack-queued))
 }
 
 // FillGossip adds queued broadcasts to a packet with Room for user broadcasts,
@@ -92,7 +92,7 @@ func (c *Core) offer(room int) int {
 //
 // Compat: the reference's own broadcasts come first, and starve the user's.
 func (c *Core) FillGossip(out *Output, p *Packet, used int) {
-	c.fillIn(out, p, c.roomIn(p)-used)
+	c.fillIn(out, p, c.roomIn(p)+c.slack-used)
 }
 
 // MaxBroadcast is the size of the largest message that is gossiped if a packet

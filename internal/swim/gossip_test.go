@@ -106,6 +106,31 @@ func TestUserBroadcastsHaveWhatIsFree(t *testing.T) {
 	}
 }
 
+// TestSlackIsForGossip: packets of gossip have more in them if the driver says
+// so, with and without user broadcasts; what goes with a ping keeps its size.
+func TestSlackIsForGossip(t *testing.T) {
+	for _, users := range []bool{false, true} {
+		n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = users }).meet(100)
+		n.SetSlack(1000)
+		n.gossipTick(n.now)
+		out := n.take()
+		p, used := &out.Packets[0], 0
+		if users {
+			if used = p.Room; used > 1400/userShare {
+				t.Errorf("user broadcasts are offered %d bytes, more than their share", used)
+			}
+			n.FillGossip(out, p, used)
+		}
+		if size := packetSize(p, used); size > 2400 || size < 2300 {
+			t.Errorf("user broadcasts %v: %d bytes of gossip, want 2400 at most and most of that", users, size)
+		}
+		n.beginProbe(n.now, n.table.named("m1"))
+		if size := packetSize(&n.take().Packets[0], 0); size > 1400 {
+			t.Errorf("a ping of %d bytes", size)
+		}
+	}
+}
+
 // TestWhatFitsNoPacketIsNotQueued: news that no packet can carry is left to
 // exchanges of states, and nobody waits for it; older news of that member is
 // void.

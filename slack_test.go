@@ -1,0 +1,161 @@
+package memberlist
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// packetContents notes what the packets that go out hold.
+type packetContents struct {
+	*simTransport
+	mu       sync.Mutex
+	unpacker wire.Unpacker
+	sizes    []int // on the wire
+	held     []int // messages in each
+	bodies   [][]byte
+}
+
+func (c *packetContents) WriteTo(b []byte, addr string) (time.Time, error) {
+	c.mu.Lock()
+	c.sizes, c.held = append(c.sizes, len(b)), append(c.held, 0)
+	c.unpacker.Unpack(b, func(_ wire.Type, body []byte) {
+		c.held[len(c.held)-1]++
+		c.bodies = append(c.bodies, slices.Clone(body))
+	})
+	c.mu.Unlock()
+	return c.simTransport.WriteTo(b, addr)
+}
+
+// recordContents has a member's packets looked into.
+func recordContents(c *Config) *packetContents {
+	contents := &packetContents{simTransport: c.Transport.(*simTransport)}
+	c.Transport = contents
+	return contents
+}
+
+// manyAlives is what is said of n members with so many bytes of metadata of no pattern.
+func manyAlives(n, meta int) (messages [][]byte) {
+	rng := rand.NewChaCha8([32]byte{1})
+	for i := range n {
+		a := wire.Alive{Incarnation: 1, Node: simAddr(i).String(), Port: 7946, Meta: make([]byte, meta), Vsn: []byte{1, 5, 2, 2, 5, 4}}
+		ip := simAddr(i).Addr().As4()
+		a.Addr = ip[:]
+		rng.Read(a.Meta)
+		messages = append(messages, a.Append(nil))
+	}
+	return messages
+}
+
+// TestGossipFillsPacketsOnceCompressed: what a packet holds is what fits when compressed, and no packet is too large.
+func TestGossipFillsPacketsOnceCompressed(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		compress bool
+		meta     int
+		least    int // messages in the fullest packet
+		most     int
+	}{
+		{"alike", true, 0, 50, 90},
+		{"some random bytes", true, 20, 20, 50},
+		{"hardly shrink", true, 300, 3, 5},
+		{"no compression", false, 0, 15, 20},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newSimCluster(t)
+				defer c.stop()
+				var sent *packetContents
+				m := c.add(func(config *Config) {
+					config.EnableCompression = tt.compress
+					config.ProbeInterval, config.PushPullInterval = time.Hour, time.Hour
+					sent = recordContents(config)
+				})
+				end := c.outsider(1)
+				for _, message := range manyAlives(400, tt.meta)[2:] {
+					if err := end.Send(message, simAddr(0)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(5 * time.Second)
+				if got := slices.Max(sent.sizes); got > m.config.UDPBufferSize {
+					t.Errorf("a packet of %d bytes, the limit is %d", got, m.config.UDPBufferSize)
+				}
+				if got := slices.Max(sent.held); got < tt.least || got > tt.most {
+					t.Errorf("at most %d messages in a packet, want %d to %d", got, tt.least, tt.most)
+				}
+				if dropped := m.counters[keyDroppedOversize].Load(); dropped != 0 {
+					t.Errorf("%d packets dropped, as they were too large", dropped)
+				}
+			})
+		})
+	}
+}
+
+// TestTooMuchForOnePacketGoesInSeveral: what shrinks less than was thought is not lost.
+func TestTooMuchForOnePacketGoesInSeveral(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		var sent *packetContents
+		m := c.add(func(config *Config) { sent = recordContents(config) })
+		to := endpointOf(netip.AddrPortFrom(simAddr(1).Addr(), 7946).String())
+		messages := manyAlives(50, 300)
+		if err := m.writeMessages(new(packer), to, messages, true); err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Max(sent.sizes); got > m.config.UDPBufferSize {
+			t.Errorf("a packet of %d bytes, the limit is %d", got, m.config.UDPBufferSize)
+		}
+		if !slices.EqualFunc(sent.bodies, messages, func(body, message []byte) bool { return slices.Equal(body, message[1:]) }) {
+			t.Errorf("%d messages were sent, want %d, the same", len(sent.bodies), len(messages))
+		}
+	})
+}
+
+func TestSlackFollowsWhatWasSent(t *testing.T) {
+	const limit = 1400
+	var s slack
+	learn := func(plain, packed int) int {
+		s.learn(plain, packed, limit)
+		return s.load()
+	}
+	if got := learn(limit, limit/2); got < limit/3 || got > limit/2 {
+		t.Errorf("%d after one packet that shrank to half, want about half of what it could be", got)
+	}
+	for range 20 {
+		learn(limit, limit/2)
+	}
+	steady := limit - 2*limit/spareShare
+	if got := s.load(); got < steady-20 || got > steady+20 {
+		t.Errorf("%d after many packets that shrank to half, want %d", got, steady)
+	}
+	if got := learn(limit/3, limit/3); got < steady-20 {
+		t.Errorf("%d after a small packet, which tells nothing", got)
+	}
+	if got := learn(2*limit, limit*9/8); got > limit*3/4 {
+		t.Errorf("%d after one that turned out too large, want no more than it could have been", got)
+	}
+	if got := learn(limit, limit+10); got != 0 {
+		t.Errorf("%d after one that did not shrink, want 0", got)
+	}
+	for range 20 {
+		learn(limit, 20)
+	}
+	if got := s.load(); got != (maxPacking-1)*limit {
+		t.Errorf("%d for what shrinks to nothing, want %d", got, (maxPacking-1)*limit)
+	}
+	var jumbo slack
+	for range 40 {
+		jumbo.learn(60_000, 20_000, 60_000)
+	}
+	if got := jumbo.load(); got != 0 {
+		t.Errorf("%d with packets of 60,000 bytes: more than receivers take", got)
+	}
+}
