@@ -84,6 +84,7 @@ func TestGossipFillsPacketsOnceCompressed(t *testing.T) {
 					}
 				}
 				time.Sleep(5 * time.Second)
+				synctest.Wait()
 				if got := slices.Max(sent.sizes); got > m.config.UDPBufferSize {
 					t.Errorf("a packet of %d bytes, the limit is %d", got, m.config.UDPBufferSize)
 				}
