@@ -1,7 +1,6 @@
 package memberlist
 
 import (
-	"cmp"
 	"errors"
 	"log/slog"
 	"time"
@@ -136,7 +135,7 @@ func (m *Memberlist) act(t *turn) {
 	if t.out.Counts.GossipRounds > 0 {
 		measureSince(keyGossip, t.now, m.config.MetricLabels)
 	}
-	m.logEvents(t.out.Events)
+	m.logEvents(t.now, t.out.Events)
 	m.count(&t.out)
 }
 
@@ -269,38 +268,6 @@ func (m *Memberlist) armed() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.mu.armed
-}
-
-// logEvents writes the lines that tell an operator why members come and go.
-func (m *Memberlist) logEvents(events []swim.Event) {
-	for i := range events {
-		e := &events[i]
-		switch e.Kind {
-		case swim.EventProbeFailed:
-			m.log.burst("suspect", slog.LevelInfo, "suspecting member, no acks received", memberAttrs(&e.Member)...)
-		case swim.EventTimeout:
-			m.log.burst("failed", slog.LevelInfo, "marking member as failed, suspicion timeout reached",
-				memberAttrs(&e.Member, slog.Int("confirmations", e.Count))...)
-		case swim.EventRefute:
-			m.log.limited("refute", slog.LevelWarn, "refuting what is said of this member",
-				memberAttrs(&e.Member, slog.String("by", cmp.Or(e.From, "hearsay")))...)
-		case swim.EventStreamOnly:
-			m.log.limited("stream only", slog.LevelWarn,
-				"member answers on streams but not in packets, network may be misconfigured", memberAttrs(&e.Member)...)
-		case swim.EventConflict:
-			m.log.limited("conflict", slog.LevelError, "two members claim one name",
-				memberAttrs(&e.Member, slog.Any("other", e.Other.Addr))...)
-		case swim.EventIsolated:
-			setGauge(keyIsolated, 1, m.config.MetricLabels)
-			m.log.warn("isolated: lost sight of most other members", slog.Int("lost", e.Count))
-		case swim.EventWhole:
-			setGauge(keyIsolated, 0, m.config.MetricLabels)
-			m.log.info("no longer isolated", slog.Int("lost", e.Count))
-		case swim.EventMoved:
-			m.log.burst("moved", slog.LevelInfo, "member that was gone is back at another address",
-				memberAttrs(&e.Member, slog.Any("before", e.Other.Addr))...)
-		}
-	}
 }
 
 // count feeds the metrics.

@@ -86,31 +86,31 @@ func (l *logger) error(msg string, attrs ...slog.Attr) { l.write(slog.LevelError
 // limited writes a line that a peer can cause at will: at most one every ten seconds for each id, the next one saying how
 // many were left out in between. The id is a constant of the calling code.
 func (l *logger) limited(id string, level slog.Level, msg string, attrs ...slog.Attr) {
-	if suppressed, ok := l.allow(id, level, 1); ok {
+	if suppressed, ok := l.allow(time.Now(), id, level, 1); ok {
 		l.write(level, msg, withSuppressed(attrs, suppressed))
 	}
 }
 
 // limitedFunc is limited with attributes that are made only if the line is written.
 func (l *logger) limitedFunc(id string, level slog.Level, msg string, attrs func() []slog.Attr) {
-	if suppressed, ok := l.allow(id, level, 1); ok {
+	if suppressed, ok := l.allow(time.Now(), id, level, 1); ok {
 		l.write(level, msg, withSuppressed(attrs(), suppressed))
 	}
 }
 
-// burst is limited for lines of which each tells something else, as each of another member: at most twenty in ten seconds.
-func (l *logger) burst(id string, level slog.Level, msg string, attrs ...slog.Attr) {
-	if suppressed, ok := l.allow(id, level, limitBurst); ok {
-		l.write(level, msg, withSuppressed(attrs, suppressed))
+// event is limitedFunc for what an event of the core tells, at the time of its turn: so many lines in ten seconds.
+func (l *logger) event(now time.Time, id string, level slog.Level, most int, msg string, attrs func() []slog.Attr) {
+	if suppressed, ok := l.allow(now, id, level, most); ok {
+		l.write(level, msg, withSuppressed(attrs(), suppressed))
 	}
 }
 
 // allow says whether a limited line may be written. One that nobody wants to see does not count.
-func (l *logger) allow(id string, level slog.Level, burst int) (suppressed uint64, ok bool) {
+func (l *logger) allow(now time.Time, id string, level slog.Level, burst int) (suppressed uint64, ok bool) {
 	if !l.handler.Enabled(context.Background(), level) {
 		return 0, false
 	}
-	return l.limit.allow(id, time.Now(), burst)
+	return l.limit.allow(id, now, burst)
 }
 
 func withSuppressed(attrs []slog.Attr, suppressed uint64) []slog.Attr {
@@ -242,7 +242,7 @@ const (
 	// limitInterval is how long a limited line keeps others of its id from being written.
 	limitInterval = 10 * time.Second
 
-	// limitBurst is how many lines of a burst are written in that time.
+	// limitBurst is how many are written in that time of lines of which each tells something else, as each of another member.
 	limitBurst = 20
 
 	// limitIDs bounds how many ids are told apart; ids are constants, so this many are a mistake in the code. All beyond

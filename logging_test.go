@@ -148,9 +148,13 @@ func TestLimitedLines(t *testing.T) {
 func TestBurstsOfLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, out := bufferLogger(0)
+		made := 0
 		for round := range 2 {
 			for i := range 50 {
-				l.burst("a", slog.LevelInfo, "a", slog.Int("i", i))
+				l.event(time.Now(), "a", slog.LevelInfo, limitBurst, "a", func() []slog.Attr {
+					made++
+					return []slog.Attr{slog.Int("i", i)}
+				})
 			}
 			lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 			first := "[INFO] memberlist: a: i=0"
@@ -162,6 +166,9 @@ func TestBurstsOfLines(t *testing.T) {
 			}
 			out.Reset()
 			time.Sleep(limitInterval)
+		}
+		if made != 2*limitBurst {
+			t.Errorf("made the attributes of %d lines, wrote %d", made, 2*limitBurst)
 		}
 	})
 }
@@ -248,7 +255,7 @@ func TestRecordsHaveAttributes(t *testing.T) {
 			}
 			r := found[0]
 			if r["node"] != "m2" || r["addr"] != simAddr(2).String() || r["state"] != tt.state || r["incarnation"] != "1" ||
-				r["level"] != tt.level || r["file"] != "driver.go" {
+				r["level"] != tt.level || r["file"] != "event_log.go" {
 				t.Errorf("%q: %v", tt.text, r)
 			}
 		}

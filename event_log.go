@@ -1,0 +1,44 @@
+package memberlist
+
+import (
+	"cmp"
+	"log/slog"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+)
+
+// logEvents writes the lines that tell an operator why members come and go. Peers can cause most of them, and as many as they
+// like: what is not written costs next to nothing.
+func (m *Memberlist) logEvents(now time.Time, events []swim.Event) {
+	for i := range events {
+		e := &events[i]
+		switch e.Kind {
+		case swim.EventProbeFailed:
+			m.log.event(now, "suspect", slog.LevelInfo, limitBurst, "suspecting member, no acks received",
+				func() []slog.Attr { return memberAttrs(&e.Member) })
+		case swim.EventTimeout:
+			m.log.event(now, "failed", slog.LevelInfo, limitBurst, "marking member as failed, suspicion timeout reached",
+				func() []slog.Attr { return memberAttrs(&e.Member, slog.Int("confirmations", e.Count)) })
+		case swim.EventRefute:
+			m.log.event(now, "refute", slog.LevelWarn, 1, "refuting what is said of this member",
+				func() []slog.Attr { return memberAttrs(&e.Member, slog.String("by", cmp.Or(e.From, "hearsay"))) })
+		case swim.EventStreamOnly:
+			m.log.event(now, "stream only", slog.LevelWarn, 1,
+				"member answers on streams but not in packets, network may be misconfigured",
+				func() []slog.Attr { return memberAttrs(&e.Member) })
+		case swim.EventConflict:
+			m.log.event(now, "conflict", slog.LevelError, 1, "two members claim one name",
+				func() []slog.Attr { return memberAttrs(&e.Member, slog.Any("other", e.Other.Addr)) })
+		case swim.EventMoved:
+			m.log.event(now, "moved", slog.LevelInfo, limitBurst, "member that was gone is back at another address",
+				func() []slog.Attr { return memberAttrs(&e.Member, slog.Any("before", e.Other.Addr)) })
+		case swim.EventIsolated:
+			setGauge(keyIsolated, 1, m.config.MetricLabels)
+			m.log.warn("isolated: lost sight of most other members", slog.Int("lost", e.Count))
+		case swim.EventWhole:
+			setGauge(keyIsolated, 0, m.config.MetricLabels)
+			m.log.info("no longer isolated", slog.Int("lost", e.Count))
+		}
+	}
+}
