@@ -208,7 +208,7 @@ func FuzzStream(f *testing.F) {
 	for _, stream := range recordedPlain(f, isStream) {
 		f.Add(stream)
 	}
-	state, err := plain.localState(true, new(exchangeMemory))
+	state, err := plain.localState(true, new(conversation))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func BenchmarkGrowth(b *testing.B) {
 			})
 			b.Run("local state", func(b *testing.B) {
 				b.ReportAllocs()
-				mem := new(exchangeMemory)
+				mem := new(conversation)
 				for b.Loop() {
 					if _, err := m.localState(false, mem); err != nil {
 						b.Fatal(err)

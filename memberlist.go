@@ -64,7 +64,7 @@ type Memberlist struct {
 	streams         *streamSet
 	synced          chan struct{} // closed when states were first exchanged
 	turns           sync.Pool     // of *turn
-	exchanges       sync.Pool     // of *exchangeMemory
+	conversations   sync.Pool     // of *conversation
 	streamWriters   sync.Pool     // of *streamWriter
 	packers         sync.Pool     // of *packer
 
@@ -165,7 +165,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.takePing()
 	m.advertised.Store(new(string))
 	m.turns.New = func() any { return new(turn) }
-	m.exchanges.New = func() any { return new(exchangeMemory) }
+	m.conversations.New = m.makeConversation
 	m.streamWriters.New = func() any { return new(streamWriter) }
 	m.packers.New = func() any { return new(packer) }
 	m.mu.compactAt = minCompactEvents

@@ -111,3 +111,35 @@ func TestMembersAreTheCallers(t *testing.T) {
 		t.Errorf("the members became %v", got)
 	}
 }
+
+// keepingDelegate keeps user messages and states as they are when they arrive.
+type keepingDelegate struct {
+	hearingDelegate
+	kept [][]byte
+}
+
+func (k *keepingDelegate) NotifyMsg(message []byte)              { k.kept = append(k.kept, message) }
+func (k *keepingDelegate) MergeRemoteState(state []byte, _ bool) { k.kept = append(k.kept, state) }
+
+// TestDelegatesMayKeepWhatCameOnStreams: the next streams are read into other memory.
+func TestDelegatesMayKeepWhatCameOnStreams(t *testing.T) {
+	k := new(keepingDelegate)
+	m := benchMember(t, func(c *Config) { c.Delegate = k })
+	var want [][]byte
+	serve := func(stream []byte) {
+		conn := new(cannedConn)
+		conn.in.Reset(stream)
+		if err := m.serveStream(conn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 20 {
+		said := bytes.Repeat([]byte{byte(i)}, 1<<i)
+		serve(append((&wire.UserHeader{UserMsgLen: len(said)}).Append(nil), said...))
+		serve(append((&wire.PushPullHeader{UserStateLen: len(said)}).Append(nil), said...))
+		want = append(want, said, said)
+	}
+	if !slices.EqualFunc(k.kept, want, bytes.Equal) {
+		t.Errorf("%d messages and states were kept, and are not what was sent", len(k.kept))
+	}
+}

@@ -58,12 +58,12 @@ func (c *cluster) ask(conn net.Conn) (map[string]wire.PushNodeState, error) {
 	r := wire.NewStreamReader(conn, nil)
 	t, err := r.ReadType()
 	if err == nil && t == wire.TypeEncrypt {
-		if r, _, err = r.OpenFrame(ciphers, c.setting.label); err == nil {
+		if _, err = r.OpenFrame(ciphers, c.setting.label); err == nil {
 			t, err = r.ReadType()
 		}
 	}
 	if err == nil && t == wire.TypeCompress {
-		if r, err = r.Decompress(); err == nil {
+		if err = r.Decompress(); err == nil {
 			t, err = r.ReadType()
 		}
 	}
@@ -77,12 +77,12 @@ func (c *cluster) ask(conn net.Conn) (map[string]wire.PushNodeState, error) {
 	if err := r.ReadMessage(&h); err != nil {
 		return nil, err
 	}
-	read, err := r.ReadStates(nil, h.Nodes)
+	read, err := r.ReadStates(h.Nodes, nil)
 	if err != nil {
 		return nil, err
 	}
 	states := make(map[string]wire.PushNodeState)
-	for _, s := range read {
+	for _, s := range read.Take(read.Len()) {
 		states[s.Name] = s
 	}
 	return states, nil

@@ -266,7 +266,7 @@ func (w *tap) checkStream(k kind, whole, b []byte, layers []string) error {
 	key := -1
 	if t == wire.TypeEncrypt {
 		layers = append(layers, fmt.Sprint("seal", b[wire.SealedFrameHeader]))
-		if r, key, err = r.OpenFrame(w.ciphers, w.label); err != nil {
+		if key, err = r.OpenFrame(w.ciphers, w.label); err != nil {
 			return err
 		}
 		if t, err = r.ReadType(); err != nil {
@@ -275,7 +275,7 @@ func (w *tap) checkStream(k kind, whole, b []byte, layers []string) error {
 	}
 	if t == wire.TypeCompress {
 		layers = append(layers, t.String())
-		if r, err = r.Decompress(); err != nil {
+		if err = r.Decompress(); err != nil {
 			return err
 		}
 		if t, err = r.ReadType(); err != nil {
@@ -318,11 +318,11 @@ func checkPlainStream(t wire.Type, r *wire.StreamReader) error {
 			return err
 		}
 		errs = errors.Join(errs, add(&h, &pushPullShape{h.Nodes, h.UserStateLen, h.Join}))
-		states, err := r.ReadStates(nil, h.Nodes)
+		states, err := r.ReadStates(h.Nodes, nil)
 		if err != nil {
 			return err
 		}
-		for _, s := range states {
+		for _, s := range states.Take(states.Len()) {
 			errs = errors.Join(errs, add(&s, &stateShape{s.Name, s.Addr, s.Port, s.Meta, s.Incarnation, s.State, s.Vsn}))
 		}
 		errs = errors.Join(errs, addRaw(h.UserStateLen, wire.MaxUserState))

@@ -63,8 +63,9 @@ type Config struct {
 	// function. Nil allows every address.
 	Allowed func(netip.Addr) bool
 
-	// Keep returns a string of its own for one that came in a message. Nil makes
-	// a copy. Who runs many Cores can let them share their names.
+	// Keep returns the string that is kept of one that came in a message. Nil
+	// keeps that one, which should be no part of something larger. Who runs many
+	// Cores can let them share their names.
 	Keep func(string) string
 
 	Rand *rand.Rand

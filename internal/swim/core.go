@@ -3,7 +3,6 @@ package swim
 import (
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/queue"
@@ -271,10 +270,10 @@ func (c *Core) event(e Event) { c.out.Events = append(c.out.Events, e) }
 
 func (c *Core) drop(why Drop) { c.out.Counts.Drops[why]++ }
 
-// keep returns a string of its own for one of a message.
+// keep returns the string to be kept for one of a message.
 func (c *Core) keep(s string) string {
 	if c.cfg.Keep == nil {
-		return strings.Clone(s)
+		return s
 	}
 	return c.cfg.Keep(s)
 }

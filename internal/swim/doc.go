@@ -8,7 +8,7 @@
 //	         Step(now, from, message)     a message arrived in a packet
 //	         AnswerPing(now, from, ping)  likewise, with the user's ack payload
 //	         Tick(now)                    do all that is due
-//	driver   Merge(now, states)           a push/pull state, vetted        Core
+//	driver   Merge, MergeRead             a push/pull state, vetted        Core
 //	 ------>                                                              -------+
 //	         StreamPingDone, SendFailed   what a stream or a send did            |
 //	 <---------------------------------------------------------------------------+

@@ -124,6 +124,17 @@ func (t *table) named(name string) *member {
 	return nil
 }
 
+// namedBytes is named for a name that is not a string yet.
+func (t *table) namedBytes(name []byte) *member {
+	x := &t.byName
+	for slot, id, ok := x.first(maphash.Bytes(t.seed, name)); ok; slot, id, ok = x.following(slot) {
+		if m := t.at(id); m.Name == string(name) {
+			return m
+		}
+	}
+	return nil
+}
+
 // located returns the latest member known at an address, or nil.
 func (t *table) located(addr address) *member {
 	x := &t.byAddr

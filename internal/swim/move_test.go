@@ -155,16 +155,14 @@ func TestWhoMissedTheDeparture(t *testing.T) {
 	var snapshot Snapshot
 	for mover.Core.Snapshot(&snapshot) {
 	}
-	states, err := wire.NewStreamReader(bytes.NewReader(snapshot.States), nil).ReadStates(nil, snapshot.Len())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Merge(s.now, states)
+	states := readStates(t, &snapshot)
+	again := states
+	s.MergeRead(s.now, &states, states.Len())
 	check(s, s.take(), EventLeave, EventJoin, EventMoved, EventJoin) // m2 is new to it
 	if m, _ := s.Member("m1"); m.Addr != newAddr || m.State != StateAlive {
 		t.Errorf("after an exchange: %+v", m)
 	}
-	s.Merge(s.now, states)
+	s.MergeRead(s.now, &again, again.Len())
 	check(s, s.take())
 
 	s = straggler()

@@ -16,18 +16,25 @@ func snapshotOf(n *node, between func()) (map[string]wire.PushNodeState, *Snapsh
 	for n.Core.Snapshot(&s) {
 		between()
 	}
-	states, err := wire.NewStreamReader(bytes.NewReader(s.States), nil).ReadStates(nil, s.Len())
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	states := readStates(n.t, &s)
 	byName := make(map[string]wire.PushNodeState)
-	for _, state := range states {
+	for _, state := range states.Take(s.Len()) {
 		if _, twice := byName[state.Name]; twice {
 			n.t.Errorf("%s is in it twice", state.Name)
 		}
 		byName[state.Name] = state
 	}
 	return byName, &s
+}
+
+// readStates reads what a Snapshot holds as another reads it off a stream.
+func readStates(t *testing.T, s *Snapshot) wire.States {
+	t.Helper()
+	states, err := wire.NewStreamReader(bytes.NewReader(s.States), nil).ReadStates(s.Len(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return states
 }
 
 // TestSnapshotSaysWhatIsKnown of every member, of whatever state, and of ourselves once we are announced.

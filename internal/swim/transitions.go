@@ -66,7 +66,7 @@ func (c *Core) applyAlive(now time.Time, a *wire.Alive) bool {
 		c.drop(DropMalformed)
 		return true
 	}
-	if len(a.Vsn) >= 3 && (a.Vsn[0] == 0 || a.Vsn[1] == 0 || a.Vsn[0] > a.Vsn[1]) {
+	if !possibleVersions(a.Vsn) {
 		c.drop(DropVersions)
 		return true
 	}
@@ -127,6 +127,12 @@ func (c *Core) applyAlive(now time.Time, a *wire.Alive) bool {
 	}
 	c.becomeAlive(now, m, says, 0)
 	return true
+}
+
+// possibleVersions reports whether the version bytes of an alive can be: none
+// are said, or some range of the protocol's.
+func possibleVersions(vsn []byte) bool {
+	return len(vsn) < 3 || vsn[0] != 0 && vsn[1] != 0 && vsn[0] <= vsn[1]
 }
 
 // mayMove reports whether a member's name may come back at another address.
@@ -365,25 +371,53 @@ const hearsay = ""
 // only suspected, so that it can refute.
 func (c *Core) Merge(now time.Time, states []wire.PushNodeState) {
 	for i := range states {
-		s := &states[i]
-		switch State(s.State) {
-		case StateAlive:
-			if !c.applyAlive(now, &wire.Alive{Incarnation: s.Incarnation, Node: s.Name, Addr: s.Addr, Port: s.Port,
-				Meta: s.Meta, Vsn: s.Vsn}) {
-				c.foundByOthers(now, s.Name)
-			}
-		case StateLeft:
-			c.foundLeft(now, s.Name, s.Incarnation)
-			if m := c.accused(s.Name, s.Name, s.Incarnation); m != nil {
-				c.applyDead(now, s.Incarnation, m, s.Name)
-			}
-		case StateSuspect, StateDead:
-			if m := c.accused(s.Name, hearsay, s.Incarnation); m != nil {
-				c.applySuspect(now, s.Incarnation, m, hearsay)
-			}
-		default:
-			c.drop(DropMalformed)
+		c.mergeState(now, &states[i])
+	}
+}
+
+// MergeRead is Merge of the next states, at most so many, as they were read.
+func (c *Core) MergeRead(now time.Time, states *wire.States, most int) {
+	var v wire.StateView
+	for ; most > 0 && states.Next(&v); most-- {
+		m := c.table.namedBytes(v.NameBytes)
+		if m != nil && c.knowsAlive(m, &v) {
+			c.foundByOthers(now, m.Name)
+			continue
 		}
+		s := v.Named()
+		c.mergeState(now, &s)
+	}
+}
+
+// knowsAlive reports whether a state says that m is alive, which is right but
+// no news: most states are like that.
+func (c *Core) knowsAlive(m *member, v *wire.StateView) bool {
+	if State(v.State) != StateAlive || v.Incarnation > m.Incarnation || m == c.self || len(v.Meta) > MaxMeta ||
+		!possibleVersions(v.Vsn) {
+		return false
+	}
+	addr, ok := addressFrom(v.Addr, v.Port, c.cfg.DefaultPort)
+	return ok && m.addr.same(addr)
+}
+
+func (c *Core) mergeState(now time.Time, s *wire.PushNodeState) {
+	switch State(s.State) {
+	case StateAlive:
+		if !c.applyAlive(now, &wire.Alive{Incarnation: s.Incarnation, Node: s.Name, Addr: s.Addr, Port: s.Port,
+			Meta: s.Meta, Vsn: s.Vsn}) {
+			c.foundByOthers(now, s.Name)
+		}
+	case StateLeft:
+		c.foundLeft(now, s.Name, s.Incarnation)
+		if m := c.accused(s.Name, s.Name, s.Incarnation); m != nil {
+			c.applyDead(now, s.Incarnation, m, s.Name)
+		}
+	case StateSuspect, StateDead:
+		if m := c.accused(s.Name, hearsay, s.Incarnation); m != nil {
+			c.applySuspect(now, s.Incarnation, m, hearsay)
+		}
+	default:
+		c.drop(DropMalformed)
 	}
 }
 

@@ -2,8 +2,11 @@ package swim
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -553,6 +556,71 @@ func TestMerge(t *testing.T) {
 	if out.Counts.Drops[DropMalformed] != 1 {
 		t.Errorf("drops %v, want the unknown state", out.Counts.Drops)
 	}
+}
+
+// TestMergeRead: states that were read off a stream do what they do as values, whatever they say and is known.
+func TestMergeRead(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		reconnecting := func(c *Config) {
+			c.ReconnectInterval, c.DeadNodeReclaimTime = 20*time.Second, time.Second
+			c.Rand = rand.New(rand.NewPCG(seed, 2))
+		}
+		values, read := newNode(t, reconnecting), newNode(t, reconnecting)
+		for round := range 20 {
+			states := make([]wire.PushNodeState, r.IntN(20))
+			var encoded []byte
+			for i := range states {
+				states[i] = oddState(r)
+				encoded = states[i].Append(encoded)
+			}
+			values.Merge(values.now, states)
+			parsed := readStates(t, &Snapshot{States: encoded, Counts: [4]int{len(states)}})
+			for parsed.Len() > 0 {
+				read.MergeRead(read.now, &parsed, 1+r.IntN(8))
+			}
+			assertSameOutput(t, read.take(), values.take())
+			wait := time.Duration(r.IntN(10)) * time.Second
+			for _, n := range []*node{values, read} {
+				n.after(wait).Tick(n.now)
+			}
+			assertSameOutput(t, read.take(), values.take())
+			if t.Failed() {
+				t.Fatalf("seed %d, round %d: %+v", seed, round, states)
+			}
+		}
+	}
+}
+
+func assertSameOutput(t *testing.T, got, want *Output) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+// oddState is a state of one of a few members that is sound in most respects.
+func oddState(r *rand.Rand) wire.PushNodeState {
+	i := r.IntN(8)
+	s := wire.PushNodeState{Name: memberName(i), Addr: memberAddr(i).Addr().AsSlice(), Port: 7946, Meta: []byte("m")[:r.IntN(2)],
+		Incarnation: uint32(r.IntN(4)), State: r.IntN(4) * r.IntN(2), Vsn: testVersions[:]}
+	switch r.IntN(20) {
+	case 0:
+		s.Name = []string{"", "self", strings.Repeat("n", MaxName+1)}[r.IntN(3)]
+	case 1:
+		s.Addr = [][]byte{nil, {1, 2, 3}, make([]byte, 16), {10, 9, 9, 9}}[r.IntN(4)]
+	case 2:
+		s.Port = uint16(r.IntN(2))
+	case 3:
+		s.Meta = make([]byte, MaxMeta+r.IntN(2))
+	case 4:
+		s.Incarnation = MaxIncarnation
+	case 5:
+		s.State = []int{-1, 4, 200, 1 << 20}[r.IntN(4)]
+	case 6:
+		s.Vsn = [][]byte{nil, {0, 5, 2}, {6, 5, 2, 0, 0, 0}, {1, 5}, {1, 4, 4, 0, 0, 0, 7}}[r.IntN(5)]
+	}
+	return s
 }
 
 func TestForgetting(t *testing.T) {

@@ -73,8 +73,9 @@ const (
 	// maxEmptyReads is how often a reader may return nothing, and no error, before it counts as broken.
 	maxEmptyReads = 100
 
-	// stateCost is charged, in bytes, for each state read besides the bytes it holds: what keeping it costs.
-	stateCost = 160
+	// maxStreamKept is how large, in bytes, each of the two buffers of a stream reader may be to be used for another stream:
+	// enough for the states of some 40,000 members.
+	maxStreamKept = 4 << 20
 )
 
 // Limits of msgpack values, on packets and streams.

@@ -59,7 +59,7 @@ func (r *traffic) addStream(t testing.TB, c recorded.Capture, stream []byte) err
 	s := NewStreamReader(bytes.NewReader(stream), nil)
 	kind, err := s.ReadType()
 	if err == nil && kind == TypeEncrypt {
-		if s, _, err = s.OpenFrame(recordedCiphers(t, c), c.Label); err != nil {
+		if _, err = s.OpenFrame(recordedCiphers(t, c), c.Label); err != nil {
 			return err
 		}
 		kind, err = s.ReadType()
@@ -75,7 +75,7 @@ func (r *traffic) addStream(t testing.TB, c recorded.Capture, stream []byte) err
 	s = NewStreamReader(bytes.NewReader(plain), nil)
 	s.ReadType()
 	if kind == TypeCompress {
-		if s, err = s.Decompress(); err != nil {
+		if err = s.Decompress(); err != nil {
 			return err
 		}
 		if kind, err = s.ReadType(); err != nil {
@@ -93,11 +93,11 @@ func (r *traffic) addStream(t testing.TB, c recorded.Capture, stream []byte) err
 		return err
 	}
 	r.bodies[kind] = append(r.bodies[kind], header.Append(nil)[1:])
-	states, err := s.ReadStates(nil, header.Nodes)
+	states, err := s.ReadStates(header.Nodes, nil)
 	if err != nil {
 		return err
 	}
-	for _, state := range states {
+	for _, state := range states.Take(states.Len()) {
 		r.states = append(r.states, state.Append(nil))
 	}
 	return nil

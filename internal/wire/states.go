@@ -1,98 +1,119 @@
 package wire
 
-// statesReader reads the states of a push/pull as views into the stream's buffer. Their names are cut from one string for
-// each buffer: so reading them costs no allocation for each.
-type statesReader struct {
-	stream *StreamReader
-	states []PushNodeState
-	most   int    // how many there will be
-	from   int    // where in the buffer the first state without a name begins
-	names  []part // of the last states
+import "fmt"
+
+// StateView is a PushNodeState as it was read. Its bytes are views into what it was read from.
+type StateView struct {
+	PushNodeState        // but for its name, which is ""
+	NameBytes     []byte // the name
 }
 
-// part is a part of the buffer. The zero value stands for a name that its state has already.
-type part struct{ from, to int }
+// Named returns the state with a name that is a string of its own. Its other bytes are still views.
+func (v *StateView) Named() PushNodeState {
+	s := v.PushNodeState
+	s.Name = string(v.NameBytes)
+	return s
+}
 
-// minStates is how many states there is room for at first; it doubles as they arrive.
-const minStates = 16
-
-// read reads one more state.
-func (r *statesReader) read() error {
-	if len(r.states) == cap(r.states) {
-		size := min(max(2*cap(r.states), minStates), r.most)
-		if err := r.stream.ask((size - cap(r.states)) * stateCost); err != nil {
-			return err
-		}
-		r.states = append(make([]PushNodeState, 0, size), r.states...)
+// parse reads the state that b begins with, and returns how many bytes it has. If it is not all there, or no state, the
+// error is as in PushNodeState.Parse.
+func (v *StateView) parse(b []byte) (size int, err error) {
+	if size := v.parseCanonical(b); size != failed {
+		return size, nil
 	}
-	s := r.stream
-	var m PushNodeState
-	if from, to, size := m.parseCanonical(s.unread()); size != failed && size <= MaxStreamValue {
-		r.add(m, part{s.pos + from, s.pos + to}, size)
-		return nil
+	value, err := cutValue(b)
+	if err != nil {
+		return 0, err
+	}
+	if err := v.PushNodeState.Parse(value, nil); err != nil {
+		return 0, err
+	}
+	v.NameBytes, v.Name = []byte(v.Name), ""
+	return len(value), nil
+}
+
+func (v *StateView) parseCanonical(b []byte) (size int) {
+	from, to, size := v.PushNodeState.parseCanonical(b)
+	if size != failed {
+		v.NameBytes, v.Name = b[from:to:to], ""
+	}
+	return size
+}
+
+// States are the states of a push/pull, in the bytes that they came in, so that many cost little. A copy goes through them
+// by itself. The zero value has none.
+type States struct {
+	unread []byte // each was parsed before
+	n      int
+}
+
+// Len is how many there are still to come.
+func (s *States) Len() int { return s.n }
+
+// Next sets v to the next state, and reports false if there is none.
+func (s *States) Next(v *StateView) bool {
+	if s.n == 0 {
+		return false
+	}
+	size, err := v.parse(s.unread)
+	if err != nil { // it was none before
+		*s = States{}
+		return false
+	}
+	s.unread = s.unread[size:]
+	s.n--
+	return true
+}
+
+// Take returns the next states, at most so many, with names that are strings of their own. Their other bytes are views.
+func (s *States) Take(most int) []PushNodeState {
+	taken := make([]PushNodeState, 0, min(most, s.n))
+	var v StateView
+	for len(taken) < most && s.Next(&v) {
+		taken = append(taken, v.Named())
+	}
+	return taken
+}
+
+// ReadStates reads the states of n members of a push/pull, 0 to MaxPushPullNodes, and has see, if not nil, look at each as
+// it comes; the view is see's for that call alone. What is returned is valid until a layer is entered or s is Reset. An
+// error is as in ReadMessage.
+func (s *StreamReader) ReadStates(n int, see func(*StateView)) (States, error) {
+	read := 0 // bytes that are still unread to the others
+	v := &s.view
+	for i := range n {
+		size, err := s.state(v, read)
+		if err != nil {
+			return States{}, fmt.Errorf("state %d of %d: %w", i+1, n, err)
+		}
+		if see != nil {
+			see(v)
+		}
+		read += size
+	}
+	states := States{s.unread()[:read:read], n}
+	s.pos += read
+	s.lent = true
+	return states, nil
+}
+
+// state looks at the state that comes after so many unread bytes. If it is not all there, it reads more.
+func (s *StreamReader) state(v *StateView, after int) (size int, err error) {
+	if size := v.parseCanonical(s.unread()[after:]); size != failed && size <= MaxStreamValue {
+		return size, nil
 	}
 	// Of another shape, or not all there.
 	var sc scanner
 	for {
-		done, err := sc.scan(s.unread(), MaxStreamValue)
+		done, err := sc.scan(s.unread()[after:], MaxStreamValue)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if done {
-			break
+			return v.parse(s.unread()[after : after+sc.off])
 		}
-		if err := r.fill(); err != nil {
-			return err
-		}
-	}
-	if from, to, size := m.parseCanonical(s.unread()[:sc.off]); size == sc.off {
-		r.add(m, part{s.pos + from, s.pos + to}, size)
-		return nil
-	}
-	if err := m.Parse(s.unread()[:sc.off], nil); err != nil {
-		return err
-	}
-	r.add(m, part{}, sc.off)
-	return nil
-}
-
-func (r *statesReader) add(m PushNodeState, name part, size int) {
-	r.states = append(r.states, m)
-	r.names = append(r.names, name)
-	r.stream.pos += size
-}
-
-// fill reads more of the stream. If that takes another buffer, the states of this one get their names before.
-func (r *statesReader) fill() error {
-	s := r.stream
-	if s.r != nil && len(s.buf) == cap(s.buf) {
-		if err := r.nameAll(); err != nil {
-			return err
-		}
-		if err := s.makeRoom(MaxStreamValue); err != nil {
-			return err
-		}
-		r.from = s.pos
-	}
-	return s.fillWithin(MaxStreamValue)
-}
-
-// nameAll gives their names to the states that have none.
-func (r *statesReader) nameAll() error {
-	if len(r.names) == 0 {
-		return nil
-	}
-	s := r.stream
-	if err := s.ask(s.pos - r.from); err != nil {
-		return err
-	}
-	text := string(s.buf[r.from:s.pos])
-	unnamed := r.states[len(r.states)-len(r.names):]
-	for i, name := range r.names {
-		if name != (part{}) {
-			unnamed[i].Name = text[name.from-r.from : name.to-r.from]
+		if err := s.fillWithin(2*after + MaxStreamValue); err != nil {
+			return 0, err
 		}
 	}
-	r.names, r.from = r.names[:0], s.pos
-	return nil
 }

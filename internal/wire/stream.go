@@ -11,16 +11,17 @@ import (
 // before, is authenticated with it. Peers refuse more than MaxSealedFrame bytes after the header: check SealedSize
 // first. The rest is as in Cipher.AppendSealed.
 func AppendSealedFrame(dst []byte, c *Cipher, version uint8, nonce *[NonceSize]byte, label string, plaintext []byte) []byte {
-	header := len(dst)
-	dst = append(dst, byte(TypeEncrypt))
-	dst = binary.BigEndian.AppendUint32(dst, uint32(SealedSize(version, len(plaintext))))
-	return c.AppendSealed(dst, version, nonce, plaintext, frameData(dst[header:], label))
+	size := uint32(SealedSize(version, len(plaintext)))
+	return c.AppendSealed(appendFrameHeader(dst, size), version, nonce, plaintext, frameData(size, label))
 }
 
-// frameData is the additional data of a frame: its header, then the label.
-func frameData(header []byte, label string) []byte {
-	data := make([]byte, 0, len(header)+len(label))
-	return append(append(data, header...), label...)
+func appendFrameHeader(dst []byte, size uint32) []byte {
+	return binary.BigEndian.AppendUint32(append(dst, byte(TypeEncrypt)), size)
+}
+
+// frameData is the additional data of a frame of so many bytes: its header, then the label.
+func frameData(size uint32, label string) []byte {
+	return append(appendFrameHeader(make([]byte, 0, SealedFrameHeader+len(label)), size), label...)
 }
 
 // StreamReader reads the messages of one stream. Its memory grows with what has arrived, never with what a peer says
@@ -34,18 +35,41 @@ type StreamReader struct {
 	buf     []byte // what was read and still matters
 	pos     int    // where the unread part of buf begins
 
-	lent         bool // what was read of buf belongs to states: it is not written any more
+	spare    []byte        // where the next layer goes, of which buf becomes the spare one then
+	inflater *Decompressor // nil until it is needed
+	view     StateView     // scratch of ReadStates
+
+	lent         bool // States are in what was read of buf: it is not written any more
 	opened       bool // reads the inside of a sealed frame
 	decompressed bool // reads the inside of a compress message
 }
 
-// NewStreamReader returns a StreamReader of r, which is what is left of the stream once its label is cut off. It reads
-// ahead of what is asked for.
-//
-// reserve, if not nil, is asked before memory grows by n bytes, the reader's own or that of a state it returns; its
-// error ends the read. Nothing is given back: the caller knows when the exchange is over.
+// NewStreamReader returns a StreamReader of r: see Reset.
 func NewStreamReader(r io.Reader, reserve func(n int) error) *StreamReader {
-	return &StreamReader{r: r, reserve: reserve}
+	s := new(StreamReader)
+	s.Reset(r, reserve)
+	return s
+}
+
+// Reset makes s read r, which is what is left of a stream once its label is cut off, in the memory that s has. It reads
+// ahead of what is asked for. What was read before is not valid any more.
+//
+// reserve, if not nil, is asked for the memory that s has, which is given up if it must not be kept, and before that grows
+// by n bytes; then its error ends the read. Nothing is given back: the caller knows when the exchange is over.
+func (s *StreamReader) Reset(r io.Reader, reserve func(n int) error) {
+	buf, spare := keepable(s.buf), keepable(s.spare)
+	*s = StreamReader{r: r, reserve: reserve, inflater: s.inflater}
+	if size := cap(buf) + cap(spare); size > 0 && s.ask(size) == nil {
+		s.buf, s.spare = buf, spare
+	}
+}
+
+// keepable is the memory of b if that may be kept for another stream.
+func keepable(b []byte) []byte {
+	if cap(b) > maxStreamKept {
+		return nil
+	}
+	return b[:0]
 }
 
 // ReadType reads the type byte of a message. At the end of the stream it returns io.EOF, unwrapped.
@@ -70,20 +94,6 @@ func (s *StreamReader) ReadMessage(m Body) error {
 	return m.Parse(value, nil)
 }
 
-// ReadStates reads the states of n members of a push/pull, 0 to MaxPushPullNodes, and appends them to dst. They may be kept,
-// but share their memory in large pieces: who keeps a part of one for long, copies that. Reserve is asked for what they
-// take beyond dst. An error is as in ReadMessage; with it come the states that were read before.
-func (s *StreamReader) ReadStates(dst []PushNodeState, n int) ([]PushNodeState, error) {
-	s.lent = true
-	r := statesReader{stream: s, states: dst, most: len(dst) + n, from: s.pos}
-	for i := range n {
-		if err := r.read(); err != nil {
-			return r.states, errors.Join(fmt.Errorf("state %d of %d: %w", i+1, n, err), r.nameAll())
-		}
-	}
-	return r.states, r.nameAll()
-}
-
 // ReadN reads n bytes, which may be 0. They are valid until the next call. An n below 0 is ErrMalformed, one above limit
 // is ErrTooLarge, and nothing is read then.
 func (s *StreamReader) ReadN(n, limit int) ([]byte, error) {
@@ -101,70 +111,82 @@ func (s *StreamReader) ReadN(n, limit int) ([]byte, error) {
 	return b, nil
 }
 
-// OpenFrame reads a sealed frame, once ReadType returned TypeEncrypt, and returns a reader of its plaintext, which is not
-// empty, and which of ciphers opened it. s is not to be used any more. More than MaxSealedFrame bytes are refused with
+// OpenFrame reads a sealed frame, once ReadType returned TypeEncrypt, and returns which of ciphers opened it. From then on
+// s reads its plaintext, which is not empty, and nothing that comes after. More than MaxSealedFrame bytes are refused with
 // ErrTooLarge before any is read, a frame within a frame or within a compressed message with ErrTooDeep; ErrDecrypt is
 // as in Open.
-func (s *StreamReader) OpenFrame(ciphers []*Cipher, label string) (inside *StreamReader, used int, err error) {
+func (s *StreamReader) OpenFrame(ciphers []*Cipher, label string) (used int, err error) {
 	if s.opened || s.decompressed {
-		return nil, -1, fmt.Errorf("sealed frame: %w", ErrTooDeep)
+		return -1, fmt.Errorf("sealed frame: %w", ErrTooDeep)
 	}
 	length, err := s.ReadN(SealedFrameHeader-1, SealedFrameHeader-1)
 	if err != nil {
-		return nil, -1, err
+		return -1, err
 	}
 	size := binary.BigEndian.Uint32(length)
 	if size > MaxSealedFrame {
-		return nil, -1, fmt.Errorf("sealed frame of %d bytes, the limit is %d: %w", size, MaxSealedFrame, ErrTooLarge)
+		return -1, fmt.Errorf("sealed frame of %d bytes, the limit is %d: %w", size, MaxSealedFrame, ErrTooLarge)
 	}
-	data := frameData(append([]byte{byte(TypeEncrypt)}, length...), label)
+	data := frameData(size, label)
 	sealed, err := s.ReadN(int(size), MaxSealedFrame)
 	if err != nil {
-		return nil, -1, err
+		return -1, err
 	}
-	if err := s.ask(len(sealed)); err != nil {
-		return nil, -1, err
+	if more := len(sealed) - cap(s.spare); more > 0 {
+		if err := s.ask(more); err != nil {
+			return -1, err
+		}
+		s.spare = make([]byte, 0, len(sealed))
 	}
-	plain, used, err := Open(nil, ciphers, sealed, data)
+	plain, used, err := Open(s.spare[:0], ciphers, sealed, data)
 	if err != nil {
-		return nil, -1, fmt.Errorf("sealed frame: %w", err)
+		return -1, fmt.Errorf("sealed frame: %w", err)
 	}
 	if len(plain) == 0 {
-		return nil, -1, fmt.Errorf("empty sealed frame: %w", ErrTruncated)
+		return -1, fmt.Errorf("empty sealed frame: %w", ErrTruncated)
 	}
-	s.buf, s.pos = nil, 0
-	return &StreamReader{buf: plain, reserve: s.reserve, opened: true}, used, nil
+	s.enter(plain)
+	s.opened = true
+	return used, nil
 }
 
-// Decompress reads the body of a compress message, once ReadType returned TypeCompress, and returns a reader of what it
-// holds, which is not empty. s is not to be used any more. More than MaxStreamPlain bytes, before or after, are refused
+// Decompress reads the body of a compress message, once ReadType returned TypeCompress. From then on s reads what it
+// holds, which is not empty, and nothing that comes after. More than MaxStreamPlain bytes, before or after, are refused
 // with ErrTooLarge, a compress message within another with ErrTooDeep; ErrCompression is as in Decompressor.Append.
-func (s *StreamReader) Decompress() (inside *StreamReader, err error) {
+func (s *StreamReader) Decompress() error {
 	return s.decompress(MaxStreamPlain)
 }
 
-func (s *StreamReader) decompress(limit int) (*StreamReader, error) {
+func (s *StreamReader) decompress(limit int) error {
 	if s.decompressed {
-		return nil, fmt.Errorf("compress: %w", ErrTooDeep)
+		return fmt.Errorf("compress: %w", ErrTooDeep)
 	}
 	value, err := s.value(limit)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var m compressed
 	if err := m.Parse(value, nil); err != nil {
-		return nil, err
+		return err
 	}
-	var d Decompressor
-	plain, err := d.inflate(nil, m, limit, s.reserve)
+	if s.inflater == nil {
+		s.inflater = new(Decompressor)
+	}
+	plain, err := s.inflater.inflate(s.spare[:0], m, limit, s.reserve)
 	if err != nil {
-		return nil, fmt.Errorf("compress: %w", err)
+		return fmt.Errorf("compress: %w", err)
 	}
 	if len(plain) == 0 {
-		return nil, fmt.Errorf("empty compress: %w", ErrTruncated)
+		return fmt.Errorf("empty compress: %w", ErrTruncated)
 	}
-	s.buf, s.pos = nil, 0
-	return &StreamReader{buf: plain, reserve: s.reserve, decompressed: true}, nil
+	s.enter(plain)
+	s.decompressed = true
+	return nil
+}
+
+// enter makes s read the inside of a layer.
+func (s *StreamReader) enter(inside []byte) {
+	s.r, s.spare, s.buf, s.pos = nil, s.buf[:0], inside, 0
 }
 
 // value reads one msgpack value of at most limit bytes. It is valid until the next read.
@@ -236,7 +258,7 @@ func (s *StreamReader) makeRoom(want int) error {
 		if err := s.ask(size); err != nil {
 			return err
 		}
-		s.buf, s.pos = append(make([]byte, 0, size), s.unread()...), 0
+		s.buf, s.pos, s.lent = append(make([]byte, 0, size), s.unread()...), 0, false
 		return nil
 	}
 	if s.pos > 0 && 2*s.pos >= len(s.buf) {

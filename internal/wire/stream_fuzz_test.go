@@ -49,24 +49,23 @@ func readStream(r io.Reader, c *Cipher) (out string, asked int) {
 		out += fmt.Sprint(" ", kind)
 		switch kind {
 		case TypeEncrypt:
-			s2, _, err2 := s.OpenFrame([]*Cipher{c}, "label")
-			if err = err2; err == nil {
-				s = s2
-			}
+			_, err = s.OpenFrame([]*Cipher{c}, "label")
 		case TypeCompress:
-			s2, err2 := s.Decompress()
-			if err = err2; err == nil {
-				s = s2
-			}
+			err = s.Decompress()
 		case TypePushPull:
 			var header PushPullHeader
 			if err = s.ReadMessage(&header); err == nil {
 				err = header.Validate()
 			}
 			if err == nil {
-				var states []PushNodeState
-				states, err = s.ReadStates(nil, header.Nodes)
-				out += fmt.Sprint(" ", states)
+				var states States
+				seen := 0
+				states, err = s.ReadStates(header.Nodes, func(*StateView) { seen++ })
+				all := states.Take(states.Len())
+				if err == nil && len(all) != seen {
+					panic(fmt.Sprintf("%d states, of which %d were seen", len(all), seen))
+				}
+				out += fmt.Sprint(" ", all)
 			}
 			if err == nil {
 				var user []byte

@@ -55,11 +55,12 @@ func readPushPull(s *StreamReader) (states []PushNodeState, userState []byte, er
 	if err := header.Validate(); err != nil {
 		return nil, nil, err
 	}
-	if states, err = s.ReadStates(nil, header.Nodes); err != nil {
-		return states, nil, err
+	read, err := s.ReadStates(header.Nodes, nil)
+	if err != nil {
+		return nil, nil, err
 	}
 	userState, err = s.ReadN(header.UserStateLen, MaxUserState)
-	return states, userState, err
+	return read.Take(read.Len()), userState, err
 }
 
 func checkPushPull(t *testing.T, s *StreamReader, nodes int, userState string) {
@@ -116,11 +117,10 @@ func openFrame(t *testing.T, s *StreamReader, c *Cipher, label string) *StreamRe
 	if kind, err := s.ReadType(); kind != TypeEncrypt || err != nil {
 		t.Fatal(kind, err)
 	}
-	inside, used, err := s.OpenFrame([]*Cipher{testCipher(t, 32, 9), c}, label)
-	if err != nil || used != 1 {
+	if used, err := s.OpenFrame([]*Cipher{testCipher(t, 32, 9), c}, label); err != nil || used != 1 {
 		t.Fatal(used, err)
 	}
-	return inside
+	return s
 }
 
 func decompress(t *testing.T, s *StreamReader) *StreamReader {
@@ -128,11 +128,10 @@ func decompress(t *testing.T, s *StreamReader) *StreamReader {
 	if kind, err := s.ReadType(); kind != TypeCompress || err != nil {
 		t.Fatal(kind, err)
 	}
-	inside, err := s.Decompress()
-	if err != nil {
+	if err := s.Decompress(); err != nil {
 		t.Fatal(err)
 	}
-	return inside
+	return s
 }
 
 func TestSealedFrameBytes(t *testing.T) {
@@ -165,14 +164,14 @@ func TestStreamCutOff(t *testing.T) {
 	frame := AppendSealedFrame(nil, c, SealVersion0, &testNonce, "", []byte("plain"))
 	for n := 1; n < len(frame); n++ {
 		s := NewStreamReader(bytes.NewReader(frame[1:n]), nil)
-		if _, _, err := s.OpenFrame([]*Cipher{c}, ""); !errors.Is(err, ErrTruncated) {
+		if _, err := s.OpenFrame([]*Cipher{c}, ""); !errors.Is(err, ErrTruncated) {
 			t.Errorf("frame, the first %d bytes: %v", n, err)
 		}
 	}
 	packed := compressMessage(t, plain)
 	for n := 1; n < len(packed); n++ {
 		s := NewStreamReader(bytes.NewReader(packed[1:n]), nil)
-		if _, err := s.Decompress(); !errors.Is(err, ErrTruncated) {
+		if err := s.Decompress(); !errors.Is(err, ErrTruncated) {
 			t.Errorf("compress, the first %d bytes: %v", n, err)
 		}
 	}
@@ -181,32 +180,30 @@ func TestStreamCutOff(t *testing.T) {
 func TestStreamRefuses(t *testing.T) {
 	c := testCipher(t, 16, 1)
 	frame := func(plain []byte) []byte { return AppendSealedFrame(nil, c, SealVersion1, &testNonce, "", plain)[1:] }
-	open := func(s *StreamReader) error { _, _, err := s.OpenFrame([]*Cipher{c}, ""); return err }
-	inflate := func(s *StreamReader) error { _, err := s.Decompress(); return err }
+	open := func(s *StreamReader) error { _, err := s.OpenFrame([]*Cipher{c}, ""); return err }
+	inflate := (*StreamReader).Decompress
 	inflateTo := func(limit int) func(s *StreamReader) error {
-		return func(s *StreamReader) error { _, err := s.decompress(limit); return err }
+		return func(s *StreamReader) error { return s.decompress(limit) }
 	}
 	header := func(s *StreamReader) error { return s.ReadMessage(new(PushPullHeader)) }
 	openTwice := func(s *StreamReader) error {
-		inside, _, err := s.OpenFrame([]*Cipher{c}, "")
-		if err != nil {
+		if err := open(s); err != nil {
 			return fmt.Errorf("the outer one: %v", err)
 		}
-		if _, err := inside.ReadType(); err != nil {
+		if _, err := s.ReadType(); err != nil {
 			return fmt.Errorf("the type: %v", err)
 		}
-		return open(inside)
+		return open(s)
 	}
 	inflateThen := func(then func(*StreamReader) error) func(*StreamReader) error {
 		return func(s *StreamReader) error {
-			inside, err := s.Decompress()
-			if err != nil {
+			if err := s.Decompress(); err != nil {
 				return fmt.Errorf("the outer one: %v", err)
 			}
-			if _, err := inside.ReadType(); err != nil {
+			if _, err := s.ReadType(); err != nil {
 				return fmt.Errorf("the type: %v", err)
 			}
-			return then(inside)
+			return then(s)
 		}
 	}
 	tests := []struct {
@@ -324,7 +321,7 @@ func TestStreamReserve(t *testing.T) {
 	}
 	frame := binary.BigEndian.AppendUint32(nil, MaxSealedFrame)
 	asked = 0
-	if _, _, err := NewStreamReader(bytes.NewReader(frame), reserve).OpenFrame(nil, ""); !errors.Is(err, ErrTruncated) {
+	if _, err := NewStreamReader(bytes.NewReader(frame), reserve).OpenFrame(nil, ""); !errors.Is(err, ErrTruncated) {
 		t.Error(err)
 	}
 	if asked > streamBuffer {
@@ -347,17 +344,16 @@ func TestStreamBudget(t *testing.T) {
 			left -= n
 			return nil
 		})
-		s, _, err := s.OpenFrame([]*Cipher{c}, "")
-		if err != nil {
+		if _, err := s.OpenFrame([]*Cipher{c}, ""); err != nil {
 			return 0, err
 		}
 		if _, err := s.ReadType(); err != nil {
 			return 0, err
 		}
-		if s, err = s.Decompress(); err != nil {
+		if err := s.Decompress(); err != nil {
 			return 0, err
 		}
-		_, _, err = readPushPull(s)
+		_, _, err := readPushPull(s)
 		return budget - left, err
 	}
 	needed, err := read(1 << 30)
@@ -374,23 +370,43 @@ func TestStreamBudget(t *testing.T) {
 	}
 }
 
-// States that were read stay what they are, whatever is read after them or done with one of them.
-func TestReadStatesMayBeKept(t *testing.T) {
+// States that were read stay what they are, whatever is read after them or done with one of them, until the reader is used
+// for another stream.
+func TestStatesStay(t *testing.T) {
 	const nodes = 1000
+	s := new(StreamReader)
 	for name, wrap := range readers {
 		user := strings.Repeat("user state ", 20000)
-		states, _, err := readPushPull(NewStreamReader(wrap(strings.NewReader(string(pushPull(nodes, user)))), nil))
-		if err != nil {
+		s.Reset(wrap(strings.NewReader(string(pushPull(nodes, user)))), nil)
+		if _, err := s.ReadType(); err != nil {
 			t.Fatal(err)
 		}
-		for i := range states {
-			_ = append(states[i].Addr, "overwritten"...)
-			_ = append(states[i].Meta, "overwritten"...)
-			_ = append(states[i].Vsn, "overwritten"...)
+		if err := s.ReadMessage(new(PushPullHeader)); err != nil {
+			t.Fatal(err)
 		}
-		for i := range states {
-			if want := testState(i); !reflect.DeepEqual(&states[i], want) {
-				t.Fatalf("%s: state %d: %+v, want %+v", name, i, states[i], want)
+		seen := 0
+		states, err := s.ReadStates(nodes, func(v *StateView) {
+			if want := testState(seen); string(v.NameBytes) != want.Name || v.Incarnation != want.Incarnation {
+				t.Errorf("%s: saw %+v, want %+v", name, v, want)
+			}
+			seen++
+		})
+		if err != nil || seen != nodes || states.Len() != nodes {
+			t.Fatalf("%s: %d states, of which %d were seen, %v", name, states.Len(), seen, err)
+		}
+		if got, err := s.ReadN(len(user), len(user)); err != nil || string(got) != user {
+			t.Fatalf("%s: %d bytes of user state, %v", name, len(got), err)
+		}
+		var v StateView
+		for again := states; again.Next(&v); {
+			_ = append(v.NameBytes, "overwritten"...)
+			_ = append(v.Addr, "overwritten"...)
+			_ = append(v.Meta, "overwritten"...)
+			_ = append(v.Vsn, "overwritten"...)
+		}
+		for i, state := range states.Take(nodes) {
+			if want := testState(i); !reflect.DeepEqual(&state, want) {
+				t.Fatalf("%s: state %d: %+v, want %+v", name, i, state, want)
 			}
 		}
 	}
@@ -414,7 +430,8 @@ func TestReadStatesShapes(t *testing.T) {
 	for name, wrap := range readers {
 		s := NewStreamReader(wrap(bytes.NewReader(in)), nil)
 		n := len(want) + (len(want)+1)/2
-		got, err := s.ReadStates(nil, n)
+		read, err := s.ReadStates(n, nil)
+		got := read.Take(n)
 		if err != nil || len(got) != n {
 			t.Fatalf("%s: %d states of %d, %v", name, len(got), n, err)
 		}
@@ -426,20 +443,20 @@ func TestReadStatesShapes(t *testing.T) {
 				t.Errorf("%s: %+v after state %d", name, got[i+(i+1)/2+1], i)
 			}
 		}
-		more, err := s.ReadStates(nil, 3)
-		if len(more) != 0 || !errors.Is(err, ErrTruncated) {
-			t.Errorf("%s: at the end: %d states, %v", name, len(more), err)
+		if _, err := s.ReadStates(3, nil); !errors.Is(err, ErrTruncated) {
+			t.Errorf("%s: at the end: %v", name, err)
 		}
 	}
-	cut := NewStreamReader(bytes.NewReader(in[:len(in)-10]), nil)
-	if got, err := cut.ReadStates(nil, 100); len(got) != len(want)+len(want)/2-1+1 || !errors.Is(err, ErrTruncated) || got[0].Name != want[0].Name {
-		t.Errorf("cut off: %d states, %v", len(got), err)
+	cut, seen := NewStreamReader(bytes.NewReader(in[:len(in)-10]), nil), 0
+	_, err := cut.ReadStates(100, func(*StateView) { seen++ })
+	if seen != len(want)+len(want)/2-1+1 || !errors.Is(err, ErrTruncated) {
+		t.Errorf("cut off: %d states, %v", seen, err)
 	}
-	if _, err := NewStreamReader(endless(mpRaw16), nil).ReadStates(nil, 5); err == nil {
+	if _, err := NewStreamReader(endless(mpRaw16), nil).ReadStates(5, nil); err == nil {
 		t.Error("what is no state is taken for one")
 	}
 	tooLarge := PushNodeState{Meta: make([]byte, MaxStreamValue)}
-	if _, err := NewStreamReader(bytes.NewReader(tooLarge.Append(nil)), nil).ReadStates(nil, 1); !errors.Is(err, ErrTooLarge) {
+	if _, err := NewStreamReader(bytes.NewReader(tooLarge.Append(nil)), nil).ReadStates(1, nil); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("a state of more than %d bytes: %v", MaxStreamValue, err)
 	}
 }
@@ -455,24 +472,72 @@ func TestReadStatesMemory(t *testing.T) {
 	if err := s.ReadMessage(new(PushPullHeader)); err != nil {
 		t.Fatal(err)
 	}
-	if states, err := s.ReadStates(nil, MaxPushPullNodes); len(states) != 100 || !errors.Is(err, ErrTruncated) {
-		t.Fatalf("%d states, %v", len(states), err)
+	if _, err := s.ReadStates(MaxPushPullNodes, nil); !errors.Is(err, ErrTruncated) {
+		t.Fatal(err)
 	}
-	if limit := 2*(100*stateCost+2*len(in)) + 4*streamBuffer; asked > limit {
-		t.Errorf("asked for %d bytes for 100 states of %d bytes, more than %d", asked, len(in), limit)
+	if limit := 2*len(in) + streamBuffer; asked > limit {
+		t.Errorf("asked for %d bytes for 100 states in %d, more than %d", asked, len(in), limit)
 	}
 }
 
-// Reading states takes memory in pieces, not for each.
-func TestReadStatesAllocs(t *testing.T) {
-	in := pushPull(10000, "")
+// Reading stream after stream takes no memory, whatever layers they have, once there is some.
+func TestStreamAllocs(t *testing.T) {
+	c := testCipher(t, 16, 1)
+	in := AppendSealedFrame(nil, c, SealVersion1, &testNonce, "label", compressMessage(t, pushPull(10000, "")))
+	s, r, ciphers := new(StreamReader), new(bytes.Reader), []*Cipher{c}
+	var header PushPullHeader
 	allocs := testing.AllocsPerRun(5, func() {
-		if _, _, err := readPushPull(NewStreamReader(bytes.NewReader(in), nil)); err != nil {
-			t.Fatal(err)
+		r.Reset(in)
+		s.Reset(r, nil)
+		var err error
+		step := func(next error) { err = errors.Join(err, next) }
+		readType := func() { _, next := s.ReadType(); step(next) }
+		readType()
+		_, next := s.OpenFrame(ciphers, "label")
+		step(next)
+		readType()
+		step(s.Decompress())
+		readType()
+		step(s.ReadMessage(&header))
+		states, next := s.ReadStates(header.Nodes, nil)
+		step(next)
+		if err != nil || states.Len() != 10000 {
+			t.Fatal(states.Len(), err)
 		}
 	})
-	if allocs > 80 {
-		t.Errorf("%v allocations for 10000 states in %d bytes", allocs, len(in))
+	if allocs > 1 { // the additional data of the frame
+		t.Errorf("%v allocations for 10000 states", allocs)
+	}
+}
+
+// Memory that a reader has from another stream is asked for again, and given up if it is too much.
+func TestStreamReset(t *testing.T) {
+	const size = 100 << 10
+	s := NewStreamReader(bytes.NewReader(make([]byte, size)), nil)
+	if _, err := s.ReadN(size, size); err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	s.Reset(strings.NewReader("abc"), func(n int) error { asked += n; return nil })
+	if asked < size || asked != cap(s.buf) {
+		t.Errorf("asked for %d bytes, has %d, read %d before", asked, cap(s.buf), size)
+	}
+	full := errors.New("no more memory")
+	s.Reset(strings.NewReader("abc"), func(n int) error {
+		if n > streamBuffer {
+			return full
+		}
+		return nil
+	})
+	if b, err := s.ReadN(3, 3); string(b) != "abc" || err != nil || cap(s.buf) > streamBuffer {
+		t.Errorf("%q, %v, with %d bytes", b, err, cap(s.buf))
+	}
+	s.Reset(bytes.NewReader(make([]byte, maxStreamKept+1)), nil)
+	if _, err := s.ReadN(maxStreamKept+1, maxStreamKept+1); err != nil {
+		t.Fatal(err)
+	}
+	if s.Reset(nil, nil); cap(s.buf) > 0 {
+		t.Errorf("keeps %d bytes", cap(s.buf))
 	}
 }
 
@@ -510,7 +575,8 @@ func TestOpenFrameMemory(t *testing.T) {
 	frame := AppendSealedFrame(nil, c, SealVersion1, &testNonce, "", make([]byte, size))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	s, _, err := NewStreamReader(bytes.NewReader(frame[1:]), nil).OpenFrame([]*Cipher{c}, "")
+	s := NewStreamReader(bytes.NewReader(frame[1:]), nil)
+	_, err := s.OpenFrame([]*Cipher{c}, "")
 	runtime.ReadMemStats(&after)
 	if err != nil {
 		t.Fatal(err)

@@ -31,12 +31,12 @@ func ask(addr string, key []byte) (map[string]int, error) {
 	r := wire.NewStreamReader(conn, nil)
 	t, err := r.ReadType()
 	if err == nil && t == wire.TypeEncrypt {
-		if r, _, err = r.OpenFrame([]*wire.Cipher{cipher}, ""); err == nil {
+		if _, err = r.OpenFrame([]*wire.Cipher{cipher}, ""); err == nil {
 			t, err = r.ReadType()
 		}
 	}
 	if err == nil && t == wire.TypeCompress {
-		if r, err = r.Decompress(); err == nil {
+		if err = r.Decompress(); err == nil {
 			t, err = r.ReadType()
 		}
 	}
@@ -50,12 +50,12 @@ func ask(addr string, key []byte) (map[string]int, error) {
 	if err := r.ReadMessage(&h); err != nil {
 		return nil, err
 	}
-	read, err := r.ReadStates(nil, h.Nodes)
+	read, err := r.ReadStates(h.Nodes, nil)
 	if err != nil {
 		return nil, err
 	}
 	states := make(map[string]int)
-	for _, s := range read {
+	for _, s := range read.Take(read.Len()) {
 		states[s.Name] = s.State
 	}
 	return states, nil

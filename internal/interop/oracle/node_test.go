@@ -302,7 +302,7 @@ func (n *node) observe() (map[string]member, error) {
 func readStates(r *wire.StreamReader) (table map[string]member, join bool, refusal string, err error) {
 	t, err := r.ReadType()
 	if err == nil && t == wire.TypeCompress {
-		if r, err = r.Decompress(); err == nil {
+		if err = r.Decompress(); err == nil {
 			t, err = r.ReadType()
 		}
 	}
@@ -321,12 +321,12 @@ func readStates(r *wire.StreamReader) (table map[string]member, join bool, refus
 	if err := r.ReadMessage(&h); err != nil {
 		return nil, false, "", err
 	}
-	states, err := r.ReadStates(nil, h.Nodes)
+	states, err := r.ReadStates(h.Nodes, nil)
 	if err != nil {
 		return nil, false, "", err
 	}
 	table = make(map[string]member)
-	for _, s := range states {
+	for _, s := range states.Take(states.Len()) {
 		m := member{s.Name, addrText(s.Addr, s.Port), string(s.Meta), [6]byte{}, s.Incarnation, s.State}
 		copy(m.versions[:], s.Vsn)
 		if _, ok := table[s.Name]; ok {

@@ -1,0 +1,113 @@
+package memberlist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// exchange opens a stream, sends a message and has read take the reply, all by
+// the deadline and before ctx ends. A nil read means that there is none.
+func (m *Memberlist) exchange(ctx context.Context, c *conversation, to Address, deadline time.Time, message []byte, read func() error) error {
+	if err := m.checkName(to); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return contextError(ctx)
+	}
+	conn, err := m.dial(ctx, to, deadline)
+	if err != nil {
+		return m.endedOr(ctx, err)
+	}
+	if !m.streams.add(conn) {
+		return ErrShutdown
+	}
+	defer m.streams.remove(conn)
+	if ctx.Done() != nil {
+		defer context.AfterFunc(ctx, func() { conn.Close() })()
+	}
+	m.add(keyTCPConnect, 1)
+	if err := conn.SetDeadline(deadline); err != nil {
+		return m.endedOr(ctx, err)
+	}
+	c.begin(conn, &m.labels[0])
+	err = m.writeStream(conn, m.config.Label, m.labelHeader, message)
+	if err == nil && read != nil {
+		err = read()
+	}
+	if c.size == 0 && closedByPeer(err) {
+		err = fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	return m.endedOr(ctx, err)
+}
+
+// closedByPeer reports whether an error of reading or writing comes from the
+// other side's closing the stream.
+func closedByPeer(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, io.EOF) || errors.As(err, &op) && !op.Timeout()
+}
+
+// dial opens a stream by the deadline, unless ctx ends before.
+func (m *Memberlist) dial(ctx context.Context, to Address, deadline time.Time) (net.Conn, error) {
+	if m.udp != nil {
+		return m.udp.dial(ctx, to.Addr, time.Until(deadline))
+	}
+	if ctx.Done() == nil {
+		return m.transport.DialAddressTimeout(to, time.Until(deadline))
+	}
+	return m.dialAbandonably(ctx, to, deadline)
+}
+
+// dialAbandonably dials with a transport that cannot be told of a context, on a
+// goroutine that ends by the deadline. When nobody waits any more, a stream that
+// still comes is closed.
+func (m *Memberlist) dialAbandonably(ctx context.Context, to Address, deadline time.Time) (net.Conn, error) {
+	type dialled struct {
+		conn net.Conn
+		err  error
+	}
+	result := make(chan dialled)
+	started := m.tasks.start(func() {
+		conn, err := m.transport.DialAddressTimeout(to, time.Until(deadline))
+		select {
+		case result <- dialled{conn, err}:
+			return
+		case <-ctx.Done():
+		case <-m.tasks.stopping:
+		}
+		if err == nil {
+			conn.Close()
+		}
+	})
+	if !started {
+		return nil, ErrShutdown
+	}
+	select {
+	case d := <-result:
+		return d.conn, d.err
+	case <-ctx.Done():
+		return nil, contextError(ctx)
+	case <-m.tasks.stopping:
+		return nil, ErrShutdown
+	}
+}
+
+// endedOr gives ErrShutdown for an error that comes from being stopped, and the
+// context's for one that comes from its end.
+func (m *Memberlist) endedOr(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	select {
+	case <-m.tasks.stopping:
+		return ErrShutdown
+	case <-ctx.Done():
+		return contextError(ctx)
+	default:
+		return err
+	}
+}

@@ -1,0 +1,82 @@
+package memberlist
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// serveStreamPing acks a ping for us.
+func (m *Memberlist) serveStreamPing(c *conversation) error {
+	var ping wire.Ping
+	if err := c.reader.ReadMessage(&ping); err != nil {
+		return err
+	}
+	if ping.Node != "" && ping.Node != m.config.Name {
+		return fmt.Errorf("ping for another member %q", ping.Node)
+	}
+	return m.writeStream(c.conn, c.label.text, nil, (&wire.Ack{SeqNo: ping.SeqNo}).Append(nil))
+}
+
+// streamPing pings a member on a stream.
+func (m *Memberlist) streamPing(to swim.Member, seq uint32, deadline time.Time) error {
+	self := m.LocalNode()
+	ping := wire.Ping{SeqNo: seq, Node: to.Name, SourceAddr: self.Addr, SourcePort: self.Port, SourceNode: self.Name}
+	c := m.newConversation()
+	defer m.endConversation(c)
+	return m.exchange(context.Background(), c, addressOfMember(&to), deadline, ping.Append(nil), func() error {
+		kind, err := m.readReply(c)
+		if err != nil {
+			return err
+		}
+		if kind != wire.TypeAck {
+			return fmt.Errorf("%w: %v in reply to a ping", wire.ErrUnknownType, kind)
+		}
+		var ack wire.Ack
+		if err := c.reader.ReadMessage(&ack); err != nil {
+			return err
+		}
+		if ack.SeqNo != seq {
+			return fmt.Errorf("%w: ack %d for ping %d", wire.ErrMalformed, ack.SeqNo, seq)
+		}
+		return nil
+	})
+}
+
+func addressOfMember(member *swim.Member) Address {
+	return Address{Addr: member.Addr.String(), Name: member.Name}
+}
+
+// probeOnStream pings a member that did not answer in packets.
+func (m *Memberlist) probeOnStream(s swim.Stream) {
+	if m.streamPingDisabled(s.To.Name) {
+		return
+	}
+	err := m.streamPing(s.To, s.Seq, s.Deadline)
+	m.noteStream(&s.To, err)
+	if err != nil {
+		m.log.limited("stream ping", slog.LevelDebug, "ping on a stream failed", memberAttrs(&s.To, errAttr(err))...)
+		return
+	}
+	t := m.beginTurn()
+	t.core.StreamPingDone(s.Seq)
+	m.endTurn(t)
+}
+
+func (m *Memberlist) streamPingDisabled(name string) bool {
+	if m.config.DisableTcpPings {
+		return true
+	}
+	if m.config.DisableTcpPingsForNode == nil {
+		return false
+	}
+	if !m.tasks.goAway() {
+		return true
+	}
+	defer m.tasks.comeBack()
+	return m.config.DisableTcpPingsForNode(name)
+}
