@@ -314,8 +314,8 @@ func TestFinishedMayCallTheQueue(t *testing.T) {
 				t.Fatal("never called")
 			}
 			n := len(q.Take(nil, 0, math.MaxInt, 1, nil))
-			if n == 0 || q.Len() != 0 || q.Bytes() != 0 || q.named.used != 0 || q.plain != nil {
-				t.Errorf("took %d, left %d messages, %d bytes, %d names", n, q.Len(), q.Bytes(), q.named.used)
+			if n == 0 || q.Len() != 0 || q.Bytes() != 0 || q.named.Len() != 0 || q.plain != 0 {
+				t.Errorf("took %d, left %d messages, %d bytes, %d names", n, q.Len(), q.Bytes(), q.named.Len())
 			}
 		})
 	}
@@ -330,21 +330,41 @@ func TestFinishedMayCallTheQueue(t *testing.T) {
 	})
 }
 
-func TestFreeEntriesAreBounded(t *testing.T) {
-	q := New[string]()
-	for range 3 * maxFree {
-		q.Push("", Unique, message("a", 10), "a", nil)
-	}
-	q.Prune(0, nil)
-	n := 0
-	for e := q.free; e != nil; e = e.next {
-		if e.message != nil || e.value != "" {
-			t.Fatal("a free entry keeps its message")
+// TestMemoryIsGivenBack: what a rare load took does not stay, and what stays holds on to no message.
+func TestMemoryIsGivenBack(t *testing.T) {
+	for _, n := range []int{maxFree / 2, 3 * maxFree} {
+		for _, k := range kinds {
+			q := New[string]()
+			for i := range n {
+				q.Push(strconv.Itoa(i), k.kind, message("a", 10+i%500), "a", nil)
+			}
+			q.Take(nil, 0, 2000, 10, nil)
+			q.Prune(0, nil)
+			for _, chunk := range q.order.entries {
+				for _, e := range chunk {
+					if e.value.message != nil || e.value.value != "" || e.value.name != "" {
+						t.Fatal("a free entry keeps its message")
+					}
+				}
+			}
+			entries, names := len(q.order.entries)*entriesAtOnce, q.named.Cap()
+			if kept := n < maxFree; kept != (entries > 0) || entries > maxFree || names > 2*maxFree {
+				t.Errorf("%s: memory for %d entries and %d names is kept after %d", k.name, entries, names, n)
+			}
+			slots := 0
+			for _, b := range q.order.buckets {
+				if b != nil {
+					slots += cap(b.slots)
+				}
+			}
+			if most := maxUnused * keepSlots; slots > most {
+				t.Errorf("%s: %d slots are kept, at most %d should be", k.name, slots, most)
+			}
+			q.Push("b", k.kind, message("b", 10), "b", nil)
+			if got := order(q); got != "b" {
+				t.Errorf("used again: got %q, want b", got)
+			}
 		}
-		n++
-	}
-	if n > maxFree || q.freeLen != n {
-		t.Errorf("got %d free entries counted as %d, want at most %d", n, q.freeLen, maxFree)
 	}
 }
 

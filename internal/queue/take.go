@@ -2,82 +2,80 @@ package queue
 
 import "math"
 
-// Take appends to dst the messages for one packet and returns it: tier by tier from the fewest transmits, each time the
-// largest message that still fits. A message costs its length and overhead, both in bytes, and together they cost at
-// most limit bytes; what has no room for more than the overhead takes no message, not even an empty one. Each message is
-// taken at most once a call. One that has now been transmitted transmitLimit times is finished with; the others stay,
-// with one more transmit.
+// Take takes the values for one packet: tier by tier from the fewest transmits, each time the largest message that still
+// fits. A message costs its size and overhead, both in bytes, and together they cost at most limit bytes; what has no room
+// for more than the overhead takes no message, not even an empty one. Each value is taken at most once a call. One that has
+// now been transmitted transmitLimit times is removed; the others stay, with one more transmit.
 //
-// finished is called when all are taken. A Take from within it is allowed.
-func (q *Queue[V]) Take(dst [][]byte, overhead, limit, transmitLimit int, finished func(V)) [][]byte {
-	if q.Len() == 0 {
-		return dst
+// taken is called for each of them, in that order, with whether it is removed. It must not change the Order, nor keep the
+// pointer.
+func (o *Order[V]) Take(overhead, limit, transmitLimit int, taken func(v *V, removed bool)) {
+	if o.len == 0 {
+		return
 	}
-	taken, done := q.taken[:0], q.finished[:0]
-	q.taken, q.finished = nil, nil // finished may call Take
-
+	remain := o.taken[:0]
 	tier := uint32(0)
 	for free := limit - overhead; free > 0; {
-		b := q.fitting(tier, free)
+		b := o.fitting(tier, free)
 		if b == nil {
 			break
 		}
 		tier = tierOf(b.rank)
 		last := int64(transmits(tier))+1 >= int64(transmitLimit)
-		for left := b.live; left > 0 && free > 0; left-- {
-			e := b.newest()
-			if len(e.message) > free {
+		for b.live > 0 && free > 0 {
+			h := b.newest()
+			e := o.at(h)
+			size := e.value.Size()
+			if size > free {
 				break
 			}
-			free -= overhead + len(e.message)
-			dst = append(dst, e.message)
-			q.detach(e)
+			free -= overhead + size
+			b.removeNewest()
+			taken(&e.value, last)
 			if last {
-				done = append(done, e.value)
-				q.forget(e)
+				o.release(h, e)
 			} else {
-				taken = append(taken, moved[V]{e, rank(tier+1, len(e.message))})
+				remain = append(remain, moved{h, rank(tier+1, size)})
 			}
 		}
+		if b.live == 0 {
+			o.retire(b)
+		}
 	}
-
 	// Only now, else the next tier would hand them out once more.
-	for _, m := range taken {
-		q.insert(m.entry, m.rank)
+	for _, m := range remain {
+		o.add(o.bucketOf(m.rank), m.handle)
 	}
-	finishAll(done, finished)
-
-	clear(taken)
-	clear(done)
-	q.taken, q.finished = taken[:0], done[:0]
-	return dst
+	o.taken = remain[:0]
+	o.giveBack()
 }
 
-// moved is an entry that was taken, and where it goes then.
-type moved[V any] struct {
-	entry *entry[V]
-	rank  uint64
+// moved is a value that was taken, and where it goes then.
+type moved struct {
+	handle Handle
+	rank   uint64
 }
 
-// fitting returns the first bucket, in the queue's order and from the given tier on, whose newest message has at most free
-// bytes.
-func (q *Queue[V]) fitting(tier uint32, free int) *bucket[V] {
+// fitting returns the first bucket, in the order and from the given tier on, whose newest message has at most free bytes.
+func (o *Order[V]) fitting(tier uint32, free int) *bucket {
 	for {
-		var found *bucket[V]
-		q.order.AscendGreaterOrEqual(place[V]{rank: rank(tier, free)}, func(p place[V]) bool {
-			if len(p.bucket.newest().message) > free && tierOf(p.rank) == tier {
+		var found *bucket
+		o.tree.AscendGreaterOrEqual(place{rank: rank(tier, free)}, func(p place) bool {
+			if o.newestSize(p.bucket) > free && tierOf(p.rank) == tier {
 				return true // its size is beyond what a rank can tell
 			}
 			found = p.bucket
 			return false
 		})
-		if found == nil || len(found.newest().message) <= free {
+		if found == nil || o.newestSize(found) <= free {
 			return found
 		}
 		// Nothing in the tier fits, and the next one that is not empty starts with too large a message.
 		tier = tierOf(found.rank)
 	}
 }
+
+func (o *Order[V]) newestSize(b *bucket) int { return o.at(b.newest()).value.Size() }
 
 // TransmitLimit returns how often a message is to be transmitted in a cluster of n members, dead ones that are not yet
 // forgotten included: mult times the decimal logarithm of n+1, rounded up. No members, or fewer, give 0.

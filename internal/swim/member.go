@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/index"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -97,8 +98,8 @@ type table struct {
 	next   int                  // index in order of the next member to probe
 
 	seed   maphash.Seed // so that no peer can choose names or addresses that are slow to find
-	byName index
-	byAddr index // the latest member known at an address
+	byName index.Index
+	byAddr index.Index // the latest member known at an address
 	epoch  time.Time
 }
 
@@ -116,8 +117,8 @@ func (t *table) len() int { return len(t.order) }
 // named returns the member of a name, or nil.
 func (t *table) named(name string) *member {
 	x := &t.byName
-	for slot, id, ok := x.first(maphash.String(t.seed, name)); ok; slot, id, ok = x.following(slot) {
-		if m := t.at(id); m.Name == name {
+	for slot, id, ok := x.First(maphash.String(t.seed, name)); ok; slot, id, ok = x.Next(slot) {
+		if m := t.at(ID(id)); m.Name == name {
 			return m
 		}
 	}
@@ -127,8 +128,8 @@ func (t *table) named(name string) *member {
 // namedBytes is named for a name that is not a string yet.
 func (t *table) namedBytes(name []byte) *member {
 	x := &t.byName
-	for slot, id, ok := x.first(maphash.Bytes(t.seed, name)); ok; slot, id, ok = x.following(slot) {
-		if m := t.at(id); m.Name == string(name) {
+	for slot, id, ok := x.First(maphash.Bytes(t.seed, name)); ok; slot, id, ok = x.Next(slot) {
+		if m := t.at(ID(id)); m.Name == string(name) {
 			return m
 		}
 	}
@@ -138,8 +139,8 @@ func (t *table) namedBytes(name []byte) *member {
 // located returns the latest member known at an address, or nil.
 func (t *table) located(addr address) *member {
 	x := &t.byAddr
-	for slot, id, ok := x.first(addr.hash(t.seed)); ok; slot, id, ok = x.following(slot) {
-		if m := t.at(id); m.addr.same(addr) {
+	for slot, id, ok := x.First(addr.hash(t.seed)); ok; slot, id, ok = x.Next(slot) {
+		if m := t.at(ID(id)); m.addr.same(addr) {
 			return m
 		}
 	}
@@ -157,7 +158,7 @@ func (t *table) add(name string, addr address, intN func(int) int) *member {
 	}
 	m := t.at(id)
 	*m = member{ID: id, Name: name, addr: addr, since: never}
-	t.byName.add(maphash.String(t.seed, name), id)
+	t.byName.Add(maphash.String(t.seed, name), uint32(id))
 	t.locate(m)
 	t.order = append(t.order, id)
 	i, last := intN(len(t.order)), len(t.order)-1
@@ -174,7 +175,7 @@ func (t *table) move(m *member, to address) {
 
 // remove forgets a member; the caller takes it out of the order.
 func (t *table) remove(m *member) {
-	t.byName.remove(maphash.String(t.seed, m.Name), m.ID)
+	t.byName.Remove(maphash.String(t.seed, m.Name), uint32(m.ID))
 	t.forgetAddr(m)
 	t.free = append(t.free, m.ID)
 	*m = member{} // its name and metadata are no longer held
@@ -194,10 +195,10 @@ func (t *table) locate(m *member) {
 	if before := t.located(m.addr); before != nil {
 		t.forgetAddr(before)
 	}
-	t.byAddr.add(m.addr.hash(t.seed), m.ID)
+	t.byAddr.Add(m.addr.hash(t.seed), uint32(m.ID))
 }
 
-func (t *table) forgetAddr(m *member) { t.byAddr.remove(m.addr.hash(t.seed), m.ID) }
+func (t *table) forgetAddr(m *member) { t.byAddr.Remove(m.addr.hash(t.seed), uint32(m.ID)) }
 
 // since is how long after the epoch now is; the first to ask makes it the epoch.
 func (t *table) since(now time.Time) time.Duration {

@@ -1,0 +1,108 @@
+// Package index finds numbers by the hash of something, such as a name, that only the caller knows and compares: an open
+// table of one word for each, half of it the hash, so that neither a search nor growing looks at what does not match.
+//
+// The package does no I/O, starts no goroutine, takes no lock, reads no clock and uses no randomness.
+package index
+
+// Index is such a table. The zero value is empty. An Index is not safe for concurrent use.
+//
+//	for at, id, ok := x.First(hash); ok; at, id, ok = x.Next(at) {
+//		// is what id stands for the one?
+//	}
+type Index struct {
+	slots []uint64 // the hash's upper half, then the ID and 1; 0: free
+	used  int
+}
+
+// Len returns how many numbers there are.
+func (x *Index) Len() int { return x.used }
+
+// Cap returns for how many there is memory: as many as there have ever been, or a little more.
+func (x *Index) Cap() int { return len(x.slots) * maxFill / fillUnit }
+
+const (
+	minSlots = 8
+
+	// An index is at most maxFill/fillUnit full.
+	maxFill, fillUnit = 13, 16
+)
+
+func entryOf(hash uint64, id uint32) uint64 { return hash&^0xffffffff | (uint64(id) + 1) }
+
+// home is the slot where the search for an entry begins. It depends on the upper half alone: the lower one is not kept.
+func (x *Index) home(entry uint64) int { return int(entry>>32) & (len(x.slots) - 1) }
+
+// First returns the first candidate for a hash, and where it is.
+func (x *Index) First(hash uint64) (slot int, id uint32, ok bool) {
+	if x.used == 0 {
+		return 0, 0, false
+	}
+	return x.search(x.home(hash), hash)
+}
+
+// Next returns the candidate after the one in a slot.
+func (x *Index) Next(slot int) (next int, id uint32, ok bool) {
+	return x.search((slot+1)&(len(x.slots)-1), x.slots[slot])
+}
+
+// search goes on from a slot to an entry whose hash has the upper half of hash.
+func (x *Index) search(slot int, hash uint64) (at int, id uint32, ok bool) {
+	for {
+		entry := x.slots[slot]
+		if entry == 0 {
+			return 0, 0, false
+		}
+		if entry>>32 == hash>>32 {
+			return slot, uint32(entry) - 1, true
+		}
+		slot = (slot + 1) & (len(x.slots) - 1)
+	}
+}
+
+// Add adds an ID, which must not be there, under a hash.
+func (x *Index) Add(hash uint64, id uint32) {
+	if fillUnit*(x.used+1) > maxFill*len(x.slots) {
+		old := x.slots
+		x.slots = make([]uint64, max(2*len(old), minSlots))
+		for _, entry := range old {
+			if entry != 0 {
+				x.place(entry)
+			}
+		}
+	}
+	x.place(entryOf(hash, id))
+	x.used++
+}
+
+func (x *Index) place(entry uint64) {
+	slot := x.home(entry)
+	for x.slots[slot] != 0 {
+		slot = (slot + 1) & (len(x.slots) - 1)
+	}
+	x.slots[slot] = entry
+}
+
+// Remove removes an ID under a hash, if it is there.
+func (x *Index) Remove(hash uint64, id uint32) {
+	if x.used == 0 {
+		return
+	}
+	mask := len(x.slots) - 1
+	entry := entryOf(hash, id)
+	hole := x.home(entry)
+	for x.slots[hole] != entry {
+		if x.slots[hole] == 0 {
+			return
+		}
+		hole = (hole + 1) & mask
+	}
+	// What comes after moves up, unless that were before its home: so no search ends early.
+	for slot := (hole + 1) & mask; x.slots[slot] != 0; slot = (slot + 1) & mask {
+		if home := x.home(x.slots[slot]); (slot-home)&mask >= (slot-hole)&mask {
+			x.slots[hole] = x.slots[slot]
+			hole = slot
+		}
+	}
+	x.slots[hole] = 0
+	x.used--
+}
