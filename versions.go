@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/e3431adc/memberlist/internal/swim"
-	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // versionRange bounds the versions that all alive members of a cluster understand, and the versions that members speak, be
@@ -29,20 +28,15 @@ type speaker struct {
 func anyVersions() versionRange { return versionRange{high: [2]uint8{255, 255}} }
 
 // includeState narrows the range by what a state says.
-func (r *versionRange) includeState(s *wire.StateView) {
-	if len(s.Vsn) < len(swim.Versions{}) {
+func (r *versionRange) includeState(name []byte, state int, vsn []byte) {
+	if len(vsn) < len(swim.Versions{}) {
 		return
 	}
-	v, alive := swim.Versions(s.Vsn[:len(swim.Versions{})]), swim.State(s.State) == swim.StateAlive
-	if r.isLast(v, alive) {
+	v, alive := swim.Versions(vsn[:len(swim.Versions{})]), swim.State(state) == swim.StateAlive
+	if r.some && v == r.last && alive == r.lastAlive { // as most are
 		return
 	}
-	r.include(v, alive, func() string { return string(s.NameBytes) })
-}
-
-// isLast reports whether versions are those that were included last, as those of most members are.
-func (r *versionRange) isLast(v swim.Versions, alive bool) bool {
-	return r.some && v == r.last && alive == r.lastAlive
+	r.include(v, alive, func() string { return string(name) })
 }
 
 // include narrows the range by the versions of a member.

@@ -136,6 +136,30 @@ func (t *table) namedBytes(name []byte) *member {
 	return nil
 }
 
+// sequence is where one is in names that come one after the other. Processes that learned of the members in the same order,
+// as each does from the one that it joined, have them in the same order. The zero value is at no place.
+type sequence struct {
+	next    ID   // the one after the last that was found
+	ordered bool // that one came right after the one before it
+}
+
+// following is namedBytes for the next name of a sequence: it takes a look at where that is if the order is ours before it
+// searches.
+func (t *table) following(name []byte, s *sequence) *member {
+	if s.ordered && s.next < t.ids() {
+		if m := t.at(s.next); m.Name == string(name) && m.Name != "" {
+			s.next++
+			return m
+		}
+	}
+	m := t.namedBytes(name)
+	if m != nil {
+		s.ordered = m.ID == s.next
+		s.next = m.ID + 1
+	}
+	return m
+}
+
 // located returns the latest member known at an address, or nil.
 func (t *table) located(addr address) *member {
 	x := &t.byAddr

@@ -378,8 +378,9 @@ func (c *Core) Merge(now time.Time, states []wire.PushNodeState) {
 // MergeRead is Merge of the next states, at most so many, as they were read.
 func (c *Core) MergeRead(now time.Time, states *wire.States, most int) {
 	var v wire.StateView
+	var names sequence
 	for ; most > 0 && states.Next(&v); most-- {
-		m := c.table.namedBytes(v.NameBytes)
+		m := c.table.following(v.Name(), &names)
 		if m != nil && c.knowsAlive(m, &v) {
 			c.foundByOthers(now, m.Name)
 			continue
@@ -392,11 +393,11 @@ func (c *Core) MergeRead(now time.Time, states *wire.States, most int) {
 // knowsAlive reports whether a state says that m is alive, which is right but
 // no news: most states are like that.
 func (c *Core) knowsAlive(m *member, v *wire.StateView) bool {
-	if State(v.State) != StateAlive || v.Incarnation > m.Incarnation || m == c.self || len(v.Meta) > MaxMeta ||
-		!possibleVersions(v.Vsn) {
+	if State(v.State) != StateAlive || v.Incarnation > m.Incarnation || m == c.self || len(v.Meta()) > MaxMeta ||
+		!possibleVersions(v.Vsn()) {
 		return false
 	}
-	addr, ok := addressFrom(v.Addr, v.Port, c.cfg.DefaultPort)
+	addr, ok := addressFrom(v.Addr(), v.Port, c.cfg.DefaultPort)
 	return ok && m.addr.same(addr)
 }
 

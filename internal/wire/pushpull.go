@@ -95,31 +95,16 @@ func (m *PushNodeState) Append(dst []byte) []byte {
 
 // Parse sets every field from body, which begins with the state; see Ping.Parse. Addr, Meta and Vsn are views into body.
 func (m *PushNodeState) Parse(body []byte, names *Names) error {
-	if from, to, size := m.parseCanonical(body); size != failed {
-		m.Name = names.Intern(body[from:to])
+	var v StateView
+	if v.parseCanonical(body) != failed {
+		*m = PushNodeState{Name: names.Intern(v.Name()), Addr: v.Addr(), Port: v.Port, Meta: v.Meta(), Incarnation: v.Incarnation,
+			State: v.State, Vsn: v.Vsn()}
 		return nil
 	}
 	if !m.parse(body, names) {
 		return fallback("push/pull state", body, m)
 	}
 	return nil
-}
-
-// parseCanonical reads the state in the shape that peers send, but for its name: it says where that is in b. size is how
-// many bytes the state has, or failed.
-func (m *PushNodeState) parseCanonical(b []byte) (nameFrom, nameTo, size int) {
-	addr, at := bytesAt(b, keyAt(b, 0, "\x87\xa4Addr"))
-	incarnation, at := uint32At(b, keyAt(b, at, "\xabIncarnation"))
-	meta, at := bytesAt(b, keyAt(b, at, "\xa4Meta"))
-	name, nameTo := bytesAt(b, keyAt(b, at, "\xa4Name"))
-	port, at := uint16At(b, keyAt(b, nameTo, "\xa4Port"))
-	state, at := uint32At(b, keyAt(b, at, "\xa5State"))
-	vsn, at := bytesAt(b, keyAt(b, at, "\xa3Vsn"))
-	if at == failed {
-		return 0, 0, failed
-	}
-	m.Addr, m.Port, m.Meta, m.Incarnation, m.State, m.Vsn = addr, port, meta, incarnation, int(state), vsn
-	return nameTo - len(name), nameTo, at
 }
 
 func (m *PushNodeState) parse(body []byte, names *Names) bool {

@@ -37,7 +37,6 @@ type StreamReader struct {
 
 	spare    []byte        // where the next layer goes, of which buf becomes the spare one then
 	inflater *Decompressor // nil until it is needed
-	view     StateView     // scratch of ReadStates
 
 	lent         bool // States are in what was read of buf: it is not written any more
 	opened       bool // reads the inside of a sealed frame

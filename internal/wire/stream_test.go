@@ -385,9 +385,9 @@ func TestStatesStay(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen := 0
-		states, err := s.ReadStates(nodes, func(v *StateView) {
-			if want := testState(seen); string(v.NameBytes) != want.Name || v.Incarnation != want.Incarnation {
-				t.Errorf("%s: saw %+v, want %+v", name, v, want)
+		states, err := s.ReadStates(nodes, func(about []byte, state int, vsn []byte) {
+			if want := testState(seen); string(about) != want.Name || state != want.State || !bytes.Equal(vsn, want.Vsn) {
+				t.Errorf("%s: saw %s, %d, %v, want %+v", name, about, state, vsn, want)
 			}
 			seen++
 		})
@@ -399,10 +399,10 @@ func TestStatesStay(t *testing.T) {
 		}
 		var v StateView
 		for again := states; again.Next(&v); {
-			_ = append(v.NameBytes, "overwritten"...)
-			_ = append(v.Addr, "overwritten"...)
-			_ = append(v.Meta, "overwritten"...)
-			_ = append(v.Vsn, "overwritten"...)
+			_ = append(v.Name(), "overwritten"...)
+			_ = append(v.Addr(), "overwritten"...)
+			_ = append(v.Meta(), "overwritten"...)
+			_ = append(v.Vsn(), "overwritten"...)
 		}
 		for i, state := range states.Take(nodes) {
 			if want := testState(i); !reflect.DeepEqual(&state, want) {
@@ -448,7 +448,7 @@ func TestReadStatesShapes(t *testing.T) {
 		}
 	}
 	cut, seen := NewStreamReader(bytes.NewReader(in[:len(in)-10]), nil), 0
-	_, err := cut.ReadStates(100, func(*StateView) { seen++ })
+	_, err := cut.ReadStates(100, func([]byte, int, []byte) { seen++ })
 	if seen != len(want)+len(want)/2-1+1 || !errors.Is(err, ErrTruncated) {
 		t.Errorf("cut off: %d states, %v", seen, err)
 	}
