@@ -24,21 +24,29 @@ type pipeBuffer struct {
 	bytes   []byte
 	read    int // how many of them have been read
 	closed  bool
+	ends    int  // of the two, those that are still open
 	late    bool // the reader's deadline has passed
 	timer   *time.Timer
 }
 
 func newPipeBuffer() *pipeBuffer {
-	p := new(pipeBuffer)
+	p := &pipeBuffer{ends: 2}
 	p.changed.L = &p.mu
 	return p
 }
+
+// pipeMemory is what pipes had that are closed, for others: a network does not allocate in the heap of its users, whose
+// collector this would keep busy with the suite's own.
+var pipeMemory = sync.Pool{New: func() any { return new([]byte) }}
 
 func (p *pipeBuffer) write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return 0, io.ErrClosedPipe
+	}
+	if p.bytes == nil {
+		p.bytes = *pipeMemory.Get().(*[]byte)
 	}
 	p.bytes = append(p.bytes, b...)
 	p.changed.Signal()
@@ -62,10 +70,17 @@ func (p *pipeBuffer) readInto(b []byte) (int, error) {
 	return n, nil
 }
 
-func (p *pipeBuffer) close() {
+// closeEnd is called once for each of the two ends.
+func (p *pipeBuffer) closeEnd() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
+	p.ends--
+	if p.ends == 0 && p.bytes != nil { // nobody reads what is left
+		left := p.bytes[:0]
+		p.bytes, p.read = nil, 0
+		pipeMemory.Put(&left)
+	}
 	if p.timer != nil {
 		p.timer.Stop()
 	}
@@ -96,6 +111,7 @@ type pipeEnd struct {
 	in, out       *pipeBuffer
 	local, remote *net.UDPAddr
 	written       func(n int) // nil: nobody counts
+	closing       sync.Once
 }
 
 func (e *pipeEnd) Read(b []byte) (int, error) { return e.in.readInto(b) }
@@ -108,8 +124,10 @@ func (e *pipeEnd) Write(b []byte) (int, error) {
 }
 
 func (e *pipeEnd) Close() error {
-	e.in.close()
-	e.out.close()
+	e.closing.Do(func() {
+		e.in.closeEnd()
+		e.out.closeEnd()
+	})
 	return nil
 }
 
