@@ -21,7 +21,7 @@ import (
 type turn struct {
 	core *swim.Core
 	now  time.Time
-	out  swim.Output
+	out  *swim.Output
 	pack packer
 
 	// roomy says that out has packets with room for user broadcasts, which are
@@ -29,11 +29,11 @@ type turn struct {
 	roomy bool
 }
 
-func (m *Memberlist) beginTurn() *turn { return m.beginTurnAt(time.Now()) }
+func (m *Memberlist) beginTurn() *turn { return m.beginTurnIn(m.turns.Get().(*turn), time.Now()) }
 
-// beginTurnAt begins a turn at a time that is at hand already.
-func (m *Memberlist) beginTurnAt(now time.Time) *turn {
-	t := m.turns.Get().(*turn)
+// beginTurnIn begins a turn in memory that the caller keeps for that, at a time
+// that is at hand. It ends with endTurnIn.
+func (m *Memberlist) beginTurnIn(t *turn, now time.Time) *turn {
 	t.now = now
 	m.mu.Lock()
 	t.core = m.mu.core
@@ -43,13 +43,7 @@ func (m *Memberlist) beginTurnAt(now time.Time) *turn {
 // endTurn ends a turn of the protocol's own goroutines: delegates hear of it
 // from the event loop.
 func (m *Memberlist) endTurn(t *turn) {
-	if m.finishTurn(t) {
-		m.eventLoops.Do(func() { m.tasks.start(m.eventLoop) })
-		select {
-		case m.eventsReady <- struct{}{}:
-		default:
-		}
-	}
+	m.endTurnIn(t)
 	if t.roomy {
 		select {
 		case m.gossipTurns <- t:
@@ -59,6 +53,18 @@ func (m *Memberlist) endTurn(t *turn) {
 		}
 	}
 	m.turns.Put(t)
+}
+
+// endTurnIn is endTurn for a turn in the caller's memory, in which the core had
+// nothing to gossip.
+func (m *Memberlist) endTurnIn(t *turn) {
+	if m.finishTurn(t) {
+		m.eventLoops.Do(func() { m.tasks.start(m.eventLoop) })
+		select {
+		case m.eventsReady <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // endTurnAndDeliver ends a turn that a caller of ours caused: delegates have
@@ -74,9 +80,8 @@ func (m *Memberlist) endTurnAndDeliver(t *turn) {
 // finishTurn publishes, unlocks and acts. It reports whether there is anything
 // to tell the delegates.
 func (m *Memberlist) finishTurn(t *turn) (events bool) {
-	t.core.Take(&t.out)
-	t.core = nil
-	out := &t.out
+	out := t.core.Take(t.out)
+	t.core, t.out = nil, out
 	for i := range out.Changed {
 		c := &out.Changed[i]
 		m.directory.publish(c, c.Name == m.config.Name)
@@ -136,7 +141,7 @@ func (m *Memberlist) act(t *turn) {
 		measureSince(keyGossip, t.now, m.config.MetricLabels)
 	}
 	m.logEvents(t.now, t.out.Events)
-	m.count(&t.out)
+	m.count(t.out)
 }
 
 // gossipLoop sends the packets that user broadcasts are added to, so that
@@ -170,7 +175,7 @@ func (m *Memberlist) sendRoomy(t *turn, ask func(room int) [][]byte) {
 			used += wire.CompoundPartOverhead + len(b)
 		}
 		fill := m.beginTurn()
-		fill.core.FillGossip(&t.out, p, used)
+		fill.core.FillGossip(t.out, p, used)
 		m.endTurn(fill)
 		t.pack.parts = append(append(t.pack.parts[:0], p.Messages...), broadcasts...)
 		m.sendPacket(t, p, t.pack.parts)

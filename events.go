@@ -17,7 +17,11 @@ const maxPendingPings = 128
 // queueEventsLocked queues those of the core's events that somebody wants to
 // hear of, and reports whether there are any.
 func (m *Memberlist) queueEventsLocked(events []swim.Event) bool {
+	if len(events) == 0 {
+		return false
+	}
 	queued := false
+	before := len(m.mu.deliveries)
 	for i := range events {
 		e := &events[i]
 		if !m.wanted(e.Kind) {
@@ -40,6 +44,7 @@ func (m *Memberlist) queueEventsLocked(events []swim.Event) bool {
 		m.mu.deliveries = compacted(m.mu.deliveries)
 		m.mu.compactAt = max(minCompactEvents, 2*len(m.mu.deliveries))
 	}
+	m.untold.Add(int64(len(m.mu.deliveries) - before))
 	return queued
 }
 
@@ -154,6 +159,9 @@ func (m *Memberlist) deliverEvents() {
 // awaitEvents returns when the delegates have been called for all that was
 // queued before, or with false when the Memberlist stops.
 func (m *Memberlist) awaitEvents() bool {
+	if m.untold.Load() == 0 {
+		return true
+	}
 	select {
 	case m.eventToken <- struct{}{}:
 	case <-m.tasks.stopping:
@@ -186,6 +194,7 @@ func (m *Memberlist) deliverNext() bool {
 		return false
 	}
 	defer m.tasks.comeBack()
+	defer m.untold.Add(-1)
 	defer m.told.Add(1)
 	switch d.event.Kind {
 	case swim.EventJoin:

@@ -143,11 +143,11 @@ func handlePacket(m *Memberlist, packet []byte, from net.Addr) {
 type feed struct {
 	receiver *receiver
 	handler  *membershipHandler
-	room     []handedOff
+	room     []parcel
 }
 
 func newFeed(m *Memberlist) *feed {
-	f := &feed{receiver: newReceiver(m), handler: &membershipHandler{m: m, names: wire.NewNames()}, room: make([]handedOff, membershipTurn)}
+	f := &feed{receiver: newReceiver(m), handler: newMembershipHandler(m), room: make([]parcel, drainParcels)}
 	f.receiver.membership = newHandoff(1024, 1<<20, func() {})
 	return f
 }

@@ -1,7 +1,9 @@
 package memberlist
 
 import (
+	"iter"
 	"sync"
+	"sync/atomic"
 
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -10,6 +12,9 @@ import (
 // handoff is a bounded queue of messages between the goroutine that receives
 // packets, which must not wait, and one that handles what may take long. It
 // keeps the order of arrival. When it is full, what arrives is refused.
+//
+// Messages change hands by the parcel, those of one packet together: no byte is
+// copied under its lock. One goroutine puts, and one takes.
 type handoff struct {
 	depth int
 	limit int       // bytes of the bodies of all messages that wait
@@ -18,33 +23,54 @@ type handoff struct {
 	ready chan struct{} // one slot: there may be something to take
 	moved chan struct{} // one slot: something was handled
 
+	// Of the messages that nobody has begun to handle. Only who puts adds.
+	messages atomic.Int64
+	bytes    atomic.Int64
+
+	told    uint64        // put, when whoever takes was last woken; for who puts
+	put     atomic.Uint64 // how many messages have ever been put
+	handled atomic.Uint64 // and how many of them are done with
+
 	mu struct {
 		sync.Mutex
-		ring  []handedOff // grows to depth; its entries' bytes are used again
-		head  int         // index of the oldest
-		len   int
-		bytes int // of the bodies
-
-		put     uint64 // how many have ever been put
-		handled uint64 // and how many of them are done with
+		ring []parcel // grows to depth; the memory of its entries is used again
+		head int      // index of the oldest
+		len  int
 	}
 }
 
-// handedOff is a message with a copy of its body.
-type handedOff struct {
-	kind wire.Type
-	from swim.Endpoint
-	body []byte
-
-	after uint64 // of a user message: what was put about members before it
+// parcel is copies of messages of one packet.
+type parcel struct {
+	from  swim.Endpoint
+	after uint64 // of user messages: what was put about members before them
+	parts []part
+	bytes []byte
 }
 
-// handoffKeepBytes is the largest body whose memory an idle queue entry keeps.
-const handoffKeepBytes = 4096
+// part is one message of a parcel: its body is the parcel's bytes from start to end.
+type part struct {
+	kind       wire.Type
+	start, end uint32
+}
+
+func (p part) size() int { return int(p.end - p.start) }
+
+// handedOff is one message of a parcel, as it is for as long as that is.
+type handedOff struct {
+	of   *parcel
+	kind wire.Type
+	body []byte
+}
+
+// parcelKeepBytes and parcelKeepParts are how much memory an idle parcel keeps.
+const (
+	parcelKeepBytes = 4096
+	parcelKeepParts = 64
+)
 
 // handoffLimit is how many bytes may wait for each message that may, on the average: a packet of those that members of our
 // configuration send, and some that expand.
-func handoffLimit(c *Config) int { return c.HandoffQueueDepth * max(c.UDPBufferSize, handoffKeepBytes) }
+func handoffLimit(c *Config) int { return c.HandoffQueueDepth * max(c.UDPBufferSize, parcelKeepBytes) }
 
 // newHandoff gives an empty handoff. The first message that is put calls start, which has somebody take it: most members
 // never get a user message, and one that is alone gets none at all.
@@ -52,48 +78,103 @@ func newHandoff(depth, limit int, start func()) *handoff {
 	return &handoff{depth: depth, limit: limit, start: start, ready: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
 }
 
-// put queues copies of messages and returns how many of them, the last ones, found the queue full.
-func (h *handoff) put(messages []handedOff) (refused int) {
+// add copies a message into a parcel.
+func (p *parcel) add(kind wire.Type, body []byte) {
+	start := uint32(len(p.bytes))
+	p.bytes = append(p.bytes, body...)
+	p.parts = append(p.parts, part{kind, start, uint32(len(p.bytes))})
+}
+
+// messages iterates over the parcel's messages.
+func (p *parcel) messages() iter.Seq[handedOff] {
+	return func(yield func(handedOff) bool) {
+		for _, of := range p.parts {
+			if !yield(handedOff{p, of.kind, p.bytes[of.start:of.end:of.end]}) {
+				return
+			}
+		}
+	}
+}
+
+// empty has a parcel hold nothing, and no more memory than an idle one may.
+func (p *parcel) empty() {
+	if cap(p.bytes) > parcelKeepBytes {
+		p.bytes = nil
+	}
+	if cap(p.parts) > parcelKeepParts {
+		p.parts = nil
+	}
+	p.bytes, p.parts = p.bytes[:0], p.parts[:0]
+}
+
+// offer puts the messages of a parcel, which has other memory and nothing in it afterwards, and returns how many of them,
+// the last ones, found the queue full. Whoever takes hears of it by wake.
+func (h *handoff) offer(p *parcel) (refused int) {
+	n, bytes := h.room(p)
+	refused = len(p.parts) - n
+	if n == 0 {
+		p.empty()
+		return refused
+	}
+	p.parts = p.parts[:n]
+	h.messages.Add(int64(n))
+	h.bytes.Add(int64(bytes))
+	h.put.Add(uint64(n))
+	h.mu.Lock()
+	if h.mu.len == len(h.mu.ring) {
+		h.growLocked()
+	}
+	e := &h.mu.ring[(h.mu.head+h.mu.len)%len(h.mu.ring)]
+	*e, *p = *p, *e
+	h.mu.len++
+	h.mu.Unlock()
+	p.empty()
+	return refused
+}
+
+// room is how many of a parcel's messages may be put, and how many bytes they have.
+func (h *handoff) room(p *parcel) (messages, bytes int) {
+	waiting, before := h.waiting(), int(h.bytes.Load())
+	for _, of := range p.parts {
+		size := of.size()
+		if waiting >= h.depth || waiting > 0 && before+bytes+size > h.limit {
+			break
+		}
+		waiting++
+		messages++
+		bytes += size
+	}
+	return messages, bytes
+}
+
+// wake has somebody take what was put since the last time, if anything was.
+func (h *handoff) wake() {
+	put := h.put.Load()
+	if put == h.told {
+		return
+	}
+	h.told = put
 	h.begin.Do(h.start)
-	refused = h.copyIn(messages)
 	select {
 	case h.ready <- struct{}{}:
 	default:
 	}
-	return refused
 }
 
-func (h *handoff) copyIn(messages []handedOff) (refused int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for i := range messages {
-		if h.mu.len >= h.depth || h.mu.len > 0 && h.mu.bytes+len(messages[i].body) > h.limit {
-			return len(messages) - i
-		}
-		if h.mu.len == len(h.mu.ring) {
-			h.growLocked()
-		}
-		m, e := &messages[i], &h.mu.ring[(h.mu.head+h.mu.len)%len(h.mu.ring)]
-		h.mu.len++
-		h.mu.put++
-		h.mu.bytes += len(m.body)
-		e.kind, e.from, e.after = m.kind, m.from, m.after
-		e.body = append(e.body[:0], m.body...)
-	}
-	return 0
-}
-
-// growLocked doubles the ring, the oldest first again.
+// growLocked doubles the ring, the oldest first again. There are never more parcels than messages.
 func (h *handoff) growLocked() {
-	ring := make([]handedOff, min(max(16, 2*len(h.mu.ring)), h.depth))
+	ring := make([]parcel, min(max(16, 2*len(h.mu.ring)), h.depth))
 	n := copy(ring, h.mu.ring[h.mu.head:])
 	copy(ring[n:], h.mu.ring[:h.mu.head])
 	h.mu.ring, h.mu.head = ring, 0
 }
 
-// take moves the oldest messages into the given entries, whose memory the queue gets in exchange, and returns how many
-// there were.
-func (h *handoff) take(into []handedOff) int {
+// take moves the oldest parcels into the given ones, whose memory the queue gets in exchange, and returns how many there
+// were. Their messages still wait until they are begun.
+func (h *handoff) take(into []parcel) int {
+	for i := range into {
+		into[i].empty()
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := min(len(into), h.mu.len)
@@ -101,34 +182,27 @@ func (h *handoff) take(into []handedOff) int {
 		e := &h.mu.ring[h.mu.head]
 		h.mu.head = (h.mu.head + 1) % len(h.mu.ring)
 		into[i], *e = *e, into[i]
-		h.mu.bytes -= len(into[i].body)
-		if cap(e.body) > handoffKeepBytes {
-			e.body = nil
-		}
 	}
 	h.mu.len -= n
 	return n
 }
 
-// accepted is how many messages have ever been put, for await.
-func (h *handoff) accepted() uint64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.mu.put
+// began tells that messages, which were taken, wait no longer.
+func (h *handoff) began(messages []handedOff) {
+	bytes := 0
+	for i := range messages {
+		bytes += len(messages[i].body)
+	}
+	h.messages.Add(int64(-len(messages)))
+	h.bytes.Add(int64(-bytes))
 }
 
-// waiting is how many messages have been put and not taken.
-func (h *handoff) waiting() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.mu.len
-}
+// waiting is how many messages have been put that nobody has begun to handle.
+func (h *handoff) waiting() int { return int(h.messages.Load()) }
 
 // done tells that so many of the messages taken have been handled.
 func (h *handoff) done(n int) {
-	h.mu.Lock()
-	h.mu.handled += uint64(n)
-	h.mu.Unlock()
+	h.handled.Add(uint64(n))
 	select {
 	case h.moved <- struct{}{}:
 	default:
@@ -138,7 +212,7 @@ func (h *handoff) done(n int) {
 // await returns when the first n messages have been handled, or with false
 // when stopping is closed. One goroutine at a time may wait.
 func (h *handoff) await(n uint64, stopping <-chan struct{}) bool {
-	for !h.hasHandled(n) {
+	for h.handled.Load() < n {
 		select {
 		case <-h.moved:
 		case <-stopping:
@@ -146,10 +220,4 @@ func (h *handoff) await(n uint64, stopping <-chan struct{}) bool {
 		}
 	}
 	return true
-}
-
-func (h *handoff) hasHandled(n uint64) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.mu.handled >= n
 }

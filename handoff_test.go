@@ -1,6 +1,8 @@
 package memberlist
 
 import (
+	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -24,26 +26,95 @@ func TestHandoffIsBounded(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHandoff(tt.depth, tt.limit, func() {})
-			messages := func() (m []handedOff) {
+			in, into := new(parcel), make([]parcel, 10)
+			for range 3 { // each time as the first: what was taken and begun has made room
 				for _, n := range tt.sizes {
-					m = append(m, handedOff{kind: wire.TypeUser, body: make([]byte, n)})
+					in.add(wire.TypeUser, make([]byte, n))
 				}
-				return m
-			}
-			into := make([]handedOff, 10)
-			for range 3 { // each time as the first: what was taken has made room
-				if refused := h.put(messages()); refused != len(tt.sizes)-tt.waiting || h.waiting() != tt.waiting {
+				if refused := h.offer(in); refused != len(tt.sizes)-tt.waiting || h.waiting() != tt.waiting {
 					t.Errorf("%d refused, %d wait, want %d to wait", refused, h.waiting(), tt.waiting)
 				}
-				if n := h.take(into); n != tt.waiting || h.waiting() != 0 {
-					t.Errorf("%d taken, %d wait, want %d and 0", n, h.waiting(), tt.waiting)
+				if len(in.parts) != 0 {
+					t.Errorf("%d messages are left in the parcel", len(in.parts))
 				}
-				for i := range tt.waiting {
-					if len(into[i].body) != tt.sizes[i] {
-						t.Errorf("message %d has %d bytes, want %d", i, len(into[i].body), tt.sizes[i])
+				if n := h.take(into); n != 1 || h.waiting() != tt.waiting {
+					t.Fatalf("%d parcels taken, %d messages wait, want 1 and %d", n, h.waiting(), tt.waiting)
+				}
+				messages := slices.Collect(into[0].messages())
+				if len(messages) != tt.waiting {
+					t.Fatalf("%d messages taken, want %d", len(messages), tt.waiting)
+				}
+				for i := range messages {
+					if len(messages[i].body) != tt.sizes[i] {
+						t.Errorf("message %d has %d bytes, want %d", i, len(messages[i].body), tt.sizes[i])
 					}
+				}
+				h.began(messages)
+				if h.waiting() != 0 {
+					t.Errorf("%d wait that were begun", h.waiting())
 				}
 			}
 		})
+	}
+}
+
+// TestHandoffKeepsOrder: of parcels and of what is in them, however its ring grows and wraps around.
+func TestHandoffKeepsOrder(t *testing.T) {
+	h := newHandoff(100, 1<<20, func() {})
+	in, into := new(parcel), make([]parcel, 7)
+	put, got := 0, 0
+	for round := range 200 {
+		for range 1 + round%5 {
+			in.after = uint64(put)
+			for range 1 + put%3 {
+				in.add(wire.TypeUser, []byte{byte(put), byte(put >> 8)})
+				put++
+			}
+			if refused := h.offer(in); refused != 0 {
+				t.Fatalf("%d refused", refused)
+			}
+		}
+		for h.waiting() > 20*(round%2) {
+			for _, p := range into[:h.take(into[:1+round%7])] {
+				if p.after != uint64(got) {
+					t.Fatalf("a parcel says %d, want %d", p.after, got)
+				}
+				messages := slices.Collect(p.messages())
+				for _, m := range messages {
+					if want := []byte{byte(got), byte(got >> 8)}; !bytes.Equal(m.body, want) {
+						t.Fatalf("got message %x, want %x", m.body, want)
+					}
+					got++
+				}
+				h.began(messages)
+			}
+		}
+	}
+	if got < 500 || got > put {
+		t.Errorf("%d messages of %d", got, put)
+	}
+}
+
+// TestHandoffWakesOnce: whoever takes is started by the first message, and woken only for more.
+func TestHandoffWakesOnce(t *testing.T) {
+	started := 0
+	h := newHandoff(10, 100, func() { started++ })
+	h.wake()
+	if started != 0 || len(h.ready) != 0 {
+		t.Errorf("started %d times, %d wake-ups, with nothing to take", started, len(h.ready))
+	}
+	in := new(parcel)
+	for range 2 {
+		in.add(wire.TypeUser, nil)
+		h.offer(in)
+		h.wake()
+		if started != 1 || len(h.ready) != 1 {
+			t.Errorf("started %d times, %d wake-ups, want one of each", started, len(h.ready))
+		}
+		<-h.ready
+		h.wake()
+		if len(h.ready) != 0 {
+			t.Error("woken again for the same")
+		}
 	}
 }

@@ -41,6 +41,7 @@ type Memberlist struct {
 	directory       directory
 	ping            atomic.Pointer[PingDelegate] // to nil: none
 	told            atomic.Uint64                // how many events delegates have been told
+	untold          atomic.Int64                 // how many are queued for them, or being told
 	health          atomic.Int64
 	slack           slack
 	reportedHealth  atomic.Int64

@@ -1,78 +1,97 @@
 package memberlist
 
-import "github.com/e3431adc/memberlist/internal/wire"
+import (
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
 
 // membershipTurn is how many messages about members the core is given in one turn: it is locked for that long.
 const membershipTurn = 32
 
-// membershipHandler handles alive, suspect and dead messages. It belongs to the goroutine of membershipLoop; the messages
-// that it decodes into are used again.
+// membershipHandler handles alive, suspect and dead messages. It belongs to the goroutine of membershipLoop; what it
+// decodes into is used again.
 type membershipHandler struct {
 	m     *Memberlist
-	names *wire.Names
-	ready []readyMessage // those that nobody refuses, of the ones at hand
-
-	alives   [membershipTurn]wire.Alive
-	suspects [membershipTurn]wire.Suspect
-	deads    [membershipTurn]wire.Dead
+	most  int          // messages in one turn
+	batch []handedOff  // those for the next turn
+	ready []heardRumor // what of them nobody refuses
+	turn  turn         // used again
 }
 
-// readyMessage is a message that goes to the core.
-type readyMessage struct {
-	from    *handedOff
-	message wire.Message
+// heardRumor is what somebody says of a member.
+type heardRumor struct {
+	from  *swim.Endpoint
+	rumor wire.Rumor
+}
+
+func newMembershipHandler(m *Memberlist) *membershipHandler {
+	h := &membershipHandler{m: m, most: membershipTurn}
+	if m.config.Alive != nil {
+		h.most = 1 // what is allowed does not wait for what is still to be asked about
+	}
+	h.batch, h.ready = make([]handedOff, 0, h.most), make([]heardRumor, 0, h.most)
+	return h
 }
 
 // membershipLoop handles alive, suspect and dead messages. It ends with the Memberlist.
 func (m *Memberlist) membershipLoop() {
-	h := &membershipHandler{m: m, names: wire.NewNames(), ready: make([]readyMessage, 0, membershipTurn)}
-	room := make([]handedOff, membershipTurn)
-	if m.config.Alive != nil {
-		room = room[:1] // what is allowed does not wait for what is still to be asked about
-	}
-	m.drainLoop(m.membership, room, h.handle)
+	m.drainLoop(m.membership, newMembershipHandler(m).handle)
 }
 
-// handle asks whoever may refuse, and then gives the core what is left of at most membershipTurn messages.
-func (h *membershipHandler) handle(messages []handedOff) {
-	m := h.m
-	clear(h.ready)
-	h.ready = h.ready[:0]
-	for i := range messages {
-		from := &messages[i]
-		message, err := h.parse(i, from)
-		if err != nil {
-			m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be read", from.from, err)
-			continue
-		}
-		if alive, ok := message.(*wire.Alive); ok {
-			if alive.Port == 0 {
-				alive.Port = uint16(m.config.BindPort)
-			}
-			if !m.aliveAllowed(alive) {
-				continue
+// handle handles the messages of parcels, some in a turn.
+func (h *membershipHandler) handle(parcels []parcel) {
+	for i := range parcels {
+		for message := range parcels[i].messages() {
+			h.batch = append(h.batch, message)
+			if len(h.batch) == h.most {
+				h.handleBatch()
 			}
 		}
-		h.ready = append(h.ready, readyMessage{from, message})
 	}
-	if len(h.ready) == 0 {
+	if len(h.batch) > 0 {
+		h.handleBatch()
+	}
+}
+
+// handleBatch asks whoever may refuse, and then gives the core what is left.
+func (h *membershipHandler) handleBatch() {
+	m := h.m
+	m.membership.began(h.batch)
+	for i := range h.batch {
+		h.decode(&h.batch[i])
+	}
+	if len(h.ready) > 0 {
+		t := m.beginTurnIn(&h.turn, time.Now())
+		for i := range h.ready {
+			r := &h.ready[i]
+			t.core.Hear(t.now, *r.from, &r.rumor)
+		}
+		m.endTurnIn(t)
+	}
+	m.membership.done(len(h.batch))
+	h.batch, h.ready = h.batch[:0], h.ready[:0]
+}
+
+// decode makes a message ready for the core, if nobody refuses it.
+func (h *membershipHandler) decode(message *handedOff) {
+	m := h.m
+	h.ready = h.ready[:len(h.ready)+1]
+	r := &h.ready[len(h.ready)-1]
+	r.from = &message.of.from
+	if err := r.rumor.Parse(message.kind, message.body); err != nil {
+		h.ready = h.ready[:len(h.ready)-1]
+		m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be read", *r.from, err)
 		return
 	}
-	t := m.beginTurn()
-	for i := range h.ready {
-		t.core.Step(t.now, h.ready[i].from.from, h.ready[i].message)
+	if r.rumor.Kind != wire.TypeAlive {
+		return
 	}
-	m.endTurn(t)
-}
-
-// parse decodes a message into the place for the one at hand of that number.
-func (h *membershipHandler) parse(i int, from *handedOff) (wire.Message, error) {
-	switch from.kind {
-	case wire.TypeAlive:
-		return &h.alives[i], h.alives[i].Parse(from.body, h.names)
-	case wire.TypeSuspect:
-		return &h.suspects[i], h.suspects[i].Parse(from.body, h.names)
-	default:
-		return &h.deads[i], h.deads[i].Parse(from.body, h.names)
+	if r.rumor.Port == 0 {
+		r.rumor.Port = uint16(m.config.BindPort)
+	}
+	if m.config.Alive != nil && !m.aliveAllowed(r.rumor.Alive()) {
+		h.ready = h.ready[:len(h.ready)-1]
 	}
 }

@@ -31,8 +31,11 @@ type receiver struct {
 
 	from    swim.Endpoint // of the packet at hand
 	at      time.Time     // when it arrived
-	members []handedOff   // what it says of members
-	users   []handedOff   // its user messages
+	members parcel        // what it says of members
+	users   parcel        // its user messages
+	handed  int           // packets whose messages were handed off since anybody was told
+
+	turn turn // used again
 
 	ping         wire.Ping
 	indirectPing wire.IndirectPing
@@ -41,7 +44,7 @@ type receiver struct {
 }
 
 func newReceiver(m *Memberlist) *receiver {
-	r := &receiver{m: m, names: wire.NewNames(), membership: m.membership, userMessages: m.userMessages}
+	r := &receiver{m: m, names: wire.NewNames(m.config.Name), membership: m.membership, userMessages: m.userMessages}
 	r.unpacker.Limit = m.config.UDPBufferSize
 	r.visit = r.handle
 	return r
@@ -52,24 +55,62 @@ func newReceiver(m *Memberlist) *receiver {
 func (m *Memberlist) packetLoop() {
 	r := newReceiver(m)
 	for {
-		select {
-		case p, ok := <-m.transport.PacketCh():
-			if !ok {
-				return
-			}
-			r.receive(p)
-			if m.udp != nil {
-				m.udp.releasePacket(p)
-			}
-		case <-m.tasks.stopping:
+		p, ok := r.next()
+		if !ok {
 			return
+		}
+		r.handlePacket(p)
+		if m.udp != nil {
+			m.udp.releasePacket(p)
 		}
 	}
 }
 
-// receive cuts the label, decrypts, and handles every message of a packet. What
-// it cannot accept it drops, counts, and now and then logs.
+// wakeAfter is how many packets may be handled before those who handle what
+// they said are woken: less often, and at the latest when no packet waits.
+const wakeAfter = 16
+
+// next waits for a packet. It reports false when there will be none.
+func (r *receiver) next() (*Packet, bool) {
+	stopping := r.m.tasks.stopping
+	if r.handed < wakeAfter {
+		select { // of one channel: that is much cheaper
+		case p, ok := <-r.m.transport.PacketCh():
+			if ended(stopping) {
+				return nil, false
+			}
+			return p, ok
+		default:
+		}
+	}
+	r.wake()
+	select {
+	case p, ok := <-r.m.transport.PacketCh():
+		return p, ok
+	case <-stopping:
+		return nil, false
+	}
+}
+
+// ended reports whether a channel is closed.
+func ended(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+// receive handles a packet, and has done what is left to others.
 func (r *receiver) receive(p *Packet) {
+	r.handlePacket(p)
+	r.wake()
+}
+
+// handlePacket cuts the label, decrypts, and handles every message of a packet.
+// What it cannot accept it drops, counts, and now and then logs.
+func (r *receiver) handlePacket(p *Packet) {
 	m := r.m
 	m.packetsReceived.Add(1)
 	m.add(keyUDPReceived, len(p.Buf))
@@ -143,10 +184,10 @@ func (r *receiver) handle(kind wire.Type, body []byte) {
 	case wire.TypeNack:
 		r.step(&r.nack, r.nack.Parse(body, r.names))
 	case wire.TypeAlive, wire.TypeSuspect, wire.TypeDead:
-		r.members = append(r.members, handedOff{kind: kind, from: r.from, body: body})
+		r.members.add(kind, body)
 	case wire.TypeUser:
 		if r.m.config.Delegate != nil {
-			r.users = append(r.users, handedOff{kind: kind, from: r.from, body: body})
+			r.users.add(kind, body)
 		}
 	default:
 		r.m.dropFrom(keyDroppedDecode, "packet type", "dropping message that has no place in a packet", r.from,
@@ -157,26 +198,33 @@ func (r *receiver) handle(kind wire.Type, body []byte) {
 // handOff hands on what the packet at hand says of members, and then its user messages, the last one first: a broadcast
 // queue puts the newest first of those with the same size, and this gives them their order back.
 func (r *receiver) handOff() {
-	r.put(r.membership, r.members)
-	if len(r.users) > 0 {
-		slices.Reverse(r.users)
-		after := r.membership.accepted()
-		for i := range r.users {
-			r.users[i].after = after
-		}
-		r.put(r.userMessages, r.users)
+	if len(r.members.parts) > 0 {
+		r.put(r.membership, &r.members)
 	}
-	clear(r.members) // nothing keeps a part of the packet
-	clear(r.users)
-	r.members, r.users = r.members[:0], r.users[:0]
+	if len(r.users.parts) > 0 {
+		slices.Reverse(r.users.parts)
+		r.users.after = r.membership.put.Load()
+		r.put(r.userMessages, &r.users)
+	}
 }
 
-func (r *receiver) put(to *handoff, messages []handedOff) {
-	if len(messages) == 0 {
-		return
-	}
-	for range to.put(messages) {
+func (r *receiver) put(to *handoff, p *parcel) {
+	p.from = r.from
+	r.handed++
+	for range to.offer(p) {
 		r.m.dropFrom(keyDroppedQueueFull, "queue full", "handler queue full, dropping message", r.from, nil)
+	}
+	if to.waiting() > to.depth/2 {
+		r.wake()
+	}
+}
+
+// wake has those who handle what was handed off take it.
+func (r *receiver) wake() {
+	if r.handed > 0 {
+		r.handed = 0
+		r.membership.wake()
+		r.userMessages.wake()
 	}
 }
 
@@ -191,6 +239,7 @@ func (r *receiver) handlePing(body []byte) {
 		m.log.limited("misdirected ping", slog.LevelWarn, "got ping for another member", slog.String("node", r.ping.Node))
 		return
 	}
+	r.wake() // nobody waits for the user's code, or for the network
 	var payload []byte
 	if ping := *m.ping.Load(); ping != nil {
 		if !m.tasks.goAway() {
@@ -199,10 +248,10 @@ func (r *receiver) handlePing(body []byte) {
 		payload = ping.AckPayload()
 		m.tasks.comeBack()
 	}
-	t := m.beginTurnAt(r.at)
+	t := m.beginTurnIn(&r.turn, r.at)
 	t.core.AnswerPing(r.from, &r.ping, payload)
 	otherPort := r.ports.differs(t.core, r.from.AddrPort, &r.ping)
-	m.endTurn(t)
+	m.endTurnIn(t)
 	if otherPort {
 		r.reportPort()
 	}
@@ -214,30 +263,40 @@ func (r *receiver) step(message wire.Message, err error) {
 		r.m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be read", r.from, err)
 		return
 	}
-	t := r.m.beginTurn()
+	r.wake() // nobody waits for the network
+	t := r.m.beginTurnIn(&r.turn, time.Now())
 	at := t.now
 	if !r.at.IsZero() && r.at.Before(at) {
 		at = r.at // round trips do not include our own delays
 	}
 	t.core.Step(at, r.from, message)
-	r.m.endTurn(t)
+	r.m.endTurnIn(t)
 }
 
 // userMessageLoop hands user messages to the delegate, each after what had arrived about members before it was told to the
 // event delegate. It ends with the Memberlist.
 func (m *Memberlist) userMessageLoop() {
-	m.drainLoop(m.userMessages, make([]handedOff, 1), func(messages []handedOff) {
-		for i := range messages {
-			h := &messages[i]
-			if m.membership.await(h.after, m.tasks.stopping) && m.awaitEvents() {
-				m.notifyMessage(h.body)
+	one := make([]handedOff, 1)
+	m.drainLoop(m.userMessages, func(parcels []parcel) {
+		for i := range parcels {
+			for message := range parcels[i].messages() {
+				one[0] = message
+				m.userMessages.began(one)
+				if !m.membership.await(message.of.after, m.tasks.stopping) || !m.awaitEvents() {
+					return
+				}
+				m.notifyMessage(message.body)
 			}
 		}
 	})
 }
 
-// drainLoop handles what is put into a handoff until the Memberlist ends: some at a time, for which there is room.
-func (m *Memberlist) drainLoop(h *handoff, room []handedOff, handle func([]handedOff)) {
+// drainParcels is how many parcels are taken at once.
+const drainParcels = 16
+
+// drainLoop handles what is put into a handoff until the Memberlist ends.
+func (m *Memberlist) drainLoop(h *handoff, handle func([]parcel)) {
+	room := make([]parcel, drainParcels)
 	for {
 		select {
 		case <-h.ready:
@@ -246,11 +305,8 @@ func (m *Memberlist) drainLoop(h *handoff, room []handedOff, handle func([]hande
 		}
 		for n := h.take(room); n > 0; n = h.take(room) {
 			handle(room[:n])
-			h.done(n)
-			select {
-			case <-m.tasks.stopping:
+			if ended(m.tasks.stopping) {
 				return
-			default:
 			}
 		}
 	}

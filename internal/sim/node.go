@@ -299,8 +299,8 @@ func (s *Sim) observe(n *node, changed []swim.Member) {
 
 // turn does what a node's core puts out.
 func (s *Sim) turn(n *node) {
-	out := &s.out
-	n.core.Take(out)
+	out := n.core.Take(s.out)
+	s.out = out
 	if s.cfg.Tamper.Out != nil {
 		s.cfg.Tamper.Out(int(n.id), n.core, s.time(n), out)
 	}

@@ -41,8 +41,9 @@ type Core struct {
 	losses     losses
 	checks     []*check // of names that others claim
 
-	ack        wire.Ack // scratch of AnswerPing
-	out        Output
+	ack        wire.Ack     // scratch of AnswerPing
+	out        *Output      // what there is to do, for Take
+	first      Output       // what out is before anybody took it
 	onFinished func(uint64) // made once, for the queue
 }
 
@@ -61,6 +62,7 @@ func New(cfg Config) *Core {
 		pushPull:   newDeadline(duePushPull),
 		losses:     newLosses(),
 	}
+	c.out = &c.first
 	c.probe.init()
 	c.onFinished = func(notice uint64) {
 		if i := slices.Index(c.waiting, notice); i >= 0 { // else nobody waits for it, or not any more
@@ -207,12 +209,17 @@ func (c *Core) again(now time.Time, d *deadline, interval time.Duration) {
 // NextDeadline returns when Tick has something to do, if ever.
 func (c *Core) NextDeadline() (time.Time, bool) { return c.deadlines.next() }
 
-// Take moves what there is to do now into out, and takes out's memory in
-// exchange: what an earlier Take left there is no longer valid.
-func (c *Core) Take(out *Output) {
-	c.out.Health = c.awareness.score
-	*out, c.out = c.out, *out
-	c.out.reset()
+// Take returns what there is to do now, and takes the memory of an Output that
+// is done with in exchange, if there is one: what was in spare is no longer valid.
+func (c *Core) Take(spare *Output) *Output {
+	if spare == nil {
+		spare = new(Output)
+	}
+	out := c.out
+	out.Health = c.awareness.score
+	spare.reset()
+	c.out = spare
+	return out
 }
 
 // Member returns what is known of the member of a name.
@@ -388,7 +395,7 @@ func (c *Core) roomIn(p *Packet) int {
 }
 
 // fill adds queued broadcasts to the last packet of the output.
-func (c *Core) fill(p *Packet) { c.fillIn(&c.out, p, c.roomIn(p)) }
+func (c *Core) fill(p *Packet) { c.fillIn(c.out, p, c.roomIn(p)) }
 
 // fillIn adds queued broadcasts that take at most room bytes to a packet of
 // out, whose messages are the last in out, if it has any.

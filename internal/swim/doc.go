@@ -12,7 +12,7 @@
 //	 ------>                                                              -------+
 //	         StreamPingDone, SendFailed   what a stream or a send did            |
 //	 <---------------------------------------------------------------------------+
-//	         Take(&out)                   packets, streams, events, finished
+//	         Take(out)                    packets, streams, events, finished
 //	         NextDeadline()               when to call Tick again
 //
 // The package does no I/O, starts no goroutine, takes no lock, reads no clock

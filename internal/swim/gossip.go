@@ -67,7 +67,7 @@ func (c *Core) gossipTick(now time.Time) {
 			packet.Room = c.offer(c.roomIn(packet))
 			continue // the driver asks for the rest: FillGossip
 		}
-		c.fillIn(&c.out, packet, c.roomIn(packet)+c.slack)
+		c.fillIn(c.out, packet, c.roomIn(packet)+c.slack)
 		if len(packet.Messages) == 0 {
 			c.out.Packets = c.out.Packets[:len(c.out.Packets)-1]
 			return

@@ -15,18 +15,18 @@ func knownTo(n int) (*Core, []wire.Alive) {
 	c.SetRoom(1398)
 	c.Announce(testStart, memberAddr(0), nil, testVersions, 0)
 	alives := make([]wire.Alive, n)
-	var out Output
+	out := new(Output)
 	for i := range alives {
 		alives[i] = wire.Alive{Incarnation: 1, Node: memberName(i), Addr: []byte{11, byte(i >> 16), byte(i >> 8), byte(i)},
 			Port: 7946, Vsn: testVersions[:]}
 		c.Step(testStart, Endpoint{}, &alives[i])
 		if i%256 == 0 {
 			c.DropQueued()
-			c.Take(&out)
+			out = c.Take(out)
 		}
 	}
 	c.DropQueued()
-	c.Take(&out)
+	out = c.Take(out)
 	return c, alives
 }
 
@@ -87,12 +87,12 @@ func BenchmarkGrowth(b *testing.B) {
 		for _, n := range []int{10, 100, 1000, 10_000, 100_000} {
 			b.Run(fmt.Sprintf("%s/%d", op.name, n), func(b *testing.B) {
 				c, alives := knownTo(n)
-				var out Output
+				out := new(Output)
 				b.ReportAllocs()
 				for i := 0; b.Loop(); i++ {
 					op.run(c, alives, i)
 					if i%16 == 0 {
-						c.Take(&out)
+						out = c.Take(out)
 					}
 				}
 			})
@@ -122,7 +122,7 @@ func TestCostDoesNotGrow(t *testing.T) {
 
 // fastest is how long an operation takes when nothing disturbs it.
 func fastest(c *Core, alives []wire.Alive, op operation) time.Duration {
-	var out Output
+	out := new(Output)
 	best := time.Duration(math.MaxInt64)
 	rounds, each := 30, 64
 	if op.name == "snapshot" {
@@ -133,7 +133,7 @@ func fastest(c *Core, alives []wire.Alive, op operation) time.Duration {
 		for i := range each {
 			op.run(c, alives, r*each+i)
 		}
-		c.Take(&out)
+		out = c.Take(out)
 		best = min(best, time.Since(began)/time.Duration(each))
 	}
 	c.DropQueued()
@@ -171,7 +171,7 @@ func TestChoiceLooksAtFew(t *testing.T) {
 // TestAllocs: what a packet causes leaves nothing for the collector, but what is to be remembered.
 func TestAllocs(t *testing.T) {
 	c, alives := knownTo(1000)
-	var out Output
+	out := new(Output)
 	var names []string
 	for i := range 60 * 18 {
 		names = append(names, fmt.Sprint("fresh-", i))
@@ -237,7 +237,7 @@ func TestAllocs(t *testing.T) {
 					tt.run(i)
 				}
 				turn += 2
-				c.Take(&out)
+				out = c.Take(out)
 			})
 			if got > tt.want {
 				t.Errorf("%v allocations, want at most %v", got, tt.want)

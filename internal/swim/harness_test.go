@@ -15,7 +15,7 @@ type node struct {
 	*Core
 	t   *testing.T
 	now time.Time
-	out Output
+	out *Output
 }
 
 var (
@@ -65,8 +65,8 @@ func memberName(i int) string { return fmt.Sprintf("m%d", i) }
 
 // take returns what was put out since the last take.
 func (n *node) take() *Output {
-	n.Core.Take(&n.out)
-	return &n.out
+	n.out = n.Core.Take(n.out)
+	return n.out
 }
 
 func (n *node) after(d time.Duration) *node {

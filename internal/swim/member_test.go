@@ -73,21 +73,21 @@ func TestTableMemory(t *testing.T) {
 		c := New(testConfig())
 		now := testStart
 		c.Announce(now, memberAddr(0), nil, testVersions, 0)
-		var out Output
+		out := new(Output)
 		for i := 1; i <= n; i++ {
 			addr := memberAddr(i).Addr().AsSlice()
 			c.Step(now, Endpoint{}, &wire.Alive{Incarnation: 1, Node: fmt.Sprintf("node-%05d", i), Addr: addr, Port: 7946,
 				Vsn: testVersions[:]})
 			if i%100 == 0 {
 				c.DropQueued()
-				c.Take(&out)
+				out = c.Take(out)
 			}
 		}
 		c.DropQueued()
-		c.Take(&out)
-		out = Output{}
-		c.Take(&out)
-		out = Output{}
+		out = c.Take(out)
+		out = new(Output)
+		out = c.Take(out)
+		out = new(Output)
 		perMember := float64(heapInUse()-before) / float64(n)
 		t.Logf("%d members: %.1f bytes each, their names of 10 bytes included", n, perMember)
 		if perMember > 150 {

@@ -129,8 +129,8 @@ type PingResult struct {
 }
 
 // Output is what a driver does after calls to a Core, in any order but for
-// Events. It owns its slices; Core.Take empties and refills it, so that a
-// driver can use one again.
+// Events. It owns its slices; Core.Take empties one that it is given back and
+// fills it again.
 type Output struct {
 	Packets   []Packet
 	Streams   []Stream
@@ -149,21 +149,20 @@ type Output struct {
 
 // reset empties o, keeping its memory but no reference in the part in use.
 func (o *Output) reset() {
-	clear(o.Packets)
-	clear(o.Streams)
-	clear(o.Events)
-	clear(o.Changed)
-	clear(o.pieces)
-	*o = Output{
-		Packets:   o.Packets[:0],
-		Streams:   o.Streams[:0],
-		Events:    o.Events[:0],
-		Changed:   o.Changed[:0],
-		Forgotten: o.Forgotten[:0],
-		Finished:  o.Finished[:0],
-		Pings:     o.Pings[:0],
-		Probes:    o.Probes[:0],
-		bytes:     o.bytes[:0],
-		pieces:    o.pieces[:0],
-	}
+	o.Packets = emptied(o.Packets)
+	o.Streams = emptied(o.Streams)
+	o.Events = emptied(o.Events)
+	o.Changed = emptied(o.Changed)
+	o.pieces = emptied(o.pieces)
+	o.Forgotten = o.Forgotten[:0]
+	o.Finished = o.Finished[:0]
+	o.Pings = emptied(o.Pings)
+	o.Probes = o.Probes[:0]
+	o.bytes = o.bytes[:0]
+	o.Counts = Counts{}
+}
+
+func emptied[T any](s []T) []T {
+	clear(s)
+	return s[:0]
 }

@@ -28,6 +28,15 @@ func bytesAt(b []byte, at int) (v []byte, next int) {
 	return b[at+1 : end : end], end
 }
 
+// shortAt reads raw bytes in the short form, of which there are at most 31. It is small enough to be part of its caller.
+func shortAt(b []byte, at int) (v []byte, next int) {
+	if uint(at) >= uint(len(b)) || b[at]-mpFixRaw >= mpNil-mpFixRaw || int(b[at]-mpFixRaw) >= len(b)-at {
+		return nil, failed
+	}
+	next = at + 1 + int(b[at]-mpFixRaw)
+	return b[at+1 : next : next], next
+}
+
 // longBytesAt reads nil, and raw bytes that are too many for a short form.
 func longBytesAt(b []byte, at int) (v []byte, next int) {
 	if at < 0 || at >= len(b) {

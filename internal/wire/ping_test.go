@@ -74,7 +74,7 @@ func BenchmarkPingAppend(b *testing.B) {
 
 func BenchmarkPingParse(b *testing.B) {
 	body := pingTests[0].m.Append(nil)[1:]
-	names := NewNames()
+	names := NewNames("")
 	b.ReportAllocs()
 	for b.Loop() {
 		var m Ping

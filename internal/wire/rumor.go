@@ -1,0 +1,94 @@
+package wire
+
+import "fmt"
+
+// Rumor is what an Alive, a Suspect or a Dead says: one shape for all three, of views into the message. It is for who is
+// told most things many times, and looks names up rather than keep them.
+type Rumor struct {
+	// Kind is TypeAlive, TypeSuspect or TypeDead.
+	Kind Type
+	// Incarnation and Node, which is the name of the member that the rumor is about, all have.
+	Incarnation uint32
+	Node        []byte
+	// From is the accuser's name, of a Suspect and a Dead.
+	From []byte
+	// Addr, Port, Meta and Vsn are those of an Alive.
+	Addr []byte
+	Port uint16
+	Meta []byte
+	Vsn  []byte
+}
+
+// Parse sets the fields of a kind from the body of a message of that kind, TypeAlive, TypeSuspect or TypeDead, and no
+// others; another type is ErrUnknownType. What it sets are views into body, or of their own. See Ping.Parse.
+func (r *Rumor) Parse(kind Type, body []byte) error {
+	switch kind {
+	case TypeAlive:
+		if r.parseAlive(body) {
+			return nil
+		}
+		var m Alive
+		if err := m.Parse(body, nil); err != nil {
+			return err
+		}
+		*r = Rumor{Kind: kind, Incarnation: m.Incarnation, Node: []byte(m.Node), Addr: m.Addr, Port: m.Port, Meta: m.Meta, Vsn: m.Vsn}
+	case TypeSuspect, TypeDead:
+		if r.parseAccusation(kind, body) {
+			return nil
+		}
+		var m Suspect // a Dead has the same shape
+		if err := m.Parse(body, nil); err != nil {
+			return err
+		}
+		*r = Rumor{Kind: kind, Incarnation: m.Incarnation, Node: []byte(m.Node), From: []byte(m.From)}
+	default:
+		return fmt.Errorf("%w: %v", ErrUnknownType, kind)
+	}
+	return nil
+}
+
+// Alive is what a rumor of TypeAlive says, with a name of its own.
+func (r *Rumor) Alive() *Alive {
+	return &Alive{Incarnation: r.Incarnation, Node: string(r.Node), Addr: r.Addr, Port: r.Port, Meta: r.Meta, Vsn: r.Vsn}
+}
+
+func (r *Rumor) parseAccusation(kind Type, b []byte) bool {
+	key := keyAt(b, 0, "\x83\xa4From")
+	from, at := shortAt(b, key)
+	if at == failed {
+		from, at = longBytesAt(b, key)
+	}
+	incarnation, at := uint32At(b, keyAt(b, at, "\xabIncarnation"))
+	key = keyAt(b, at, "\xa4Node")
+	node, at := shortAt(b, key)
+	if at == failed {
+		node, at = longBytesAt(b, key)
+	}
+	if at == failed {
+		return false
+	}
+	r.Kind, r.Incarnation, r.Node, r.From = kind, incarnation, node, from
+	return true
+}
+
+func (r *Rumor) parseAlive(b []byte) bool {
+	addr, at := shortAt(b, keyAt(b, 0, "\x86\xa4Addr"))
+	incarnation, at := uint32At(b, keyAt(b, at, "\xabIncarnation"))
+	key := keyAt(b, at, "\xa4Meta")
+	meta, at := shortAt(b, key)
+	if at == failed {
+		meta, at = longBytesAt(b, key)
+	}
+	key = keyAt(b, at, "\xa4Node")
+	node, at := shortAt(b, key)
+	if at == failed {
+		node, at = longBytesAt(b, key)
+	}
+	port, at := uint16At(b, keyAt(b, at, "\xa4Port"))
+	vsn, at := shortAt(b, keyAt(b, at, "\xa3Vsn"))
+	if at == failed {
+		return false
+	}
+	r.Kind, r.Incarnation, r.Node, r.Addr, r.Port, r.Meta, r.Vsn = TypeAlive, incarnation, node, addr, port, meta, vsn
+	return true
+}
