@@ -104,18 +104,16 @@ func (m *Memberlist) finishTurn(t *turn) (events bool) {
 			result <- p // has room for it
 		}
 	}
-	wake := false
-	if next, ok := m.mu.core.NextWork(t.now); ok && !next.Equal(m.mu.armed) {
+	rearm := false
+	if next := m.nextAlarmLocked(t.now); !next.Equal(m.mu.armed) {
 		m.mu.armed = next
-		wake = true // also for a later time: what the timer was set for is not due any more
+		m.alarm.note(next)
+		rearm = true // also for a later time: what the timer was set for is not due any more
 	}
 	m.mu.Unlock()
 
-	if wake {
-		select {
-		case m.wake <- struct{}{}:
-		default:
-		}
+	if rearm {
+		m.alarm.set()
 	}
 	m.health.Store(int64(out.Health))
 	m.act(t)
@@ -233,46 +231,29 @@ func (m *Memberlist) userBroadcasts(room int) [][]byte {
 // userMessageOverhead is the type byte before a user message in a packet.
 const userMessageOverhead = 1
 
-// timerLoop does what is due when it is due, and samples how many broadcasts
-// wait, every QueueCheckInterval. It ends with the Memberlist.
-func (m *Memberlist) timerLoop() {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	sample := time.Now().Add(m.config.QueueCheckInterval)
-	for {
-		select {
-		case <-timer.C:
-			t := m.beginTurn()
-			m.mu.armed = time.Time{}
-			now, queued := t.now, t.core.NumQueued()
-			t.core.SetSlack(m.slack.load())
-			t.core.Tick(now)
-			m.endTurn(t)
-			if !now.Before(sample) {
-				sample = now.Add(m.config.QueueCheckInterval)
-				addSample(keyQueueBroadcasts, float32(queued), m.config.MetricLabels)
-			}
-			select {
-			case <-m.wake: // it was this turn's
-			default:
-			}
-		case <-m.wake:
-		case <-m.tasks.stopping:
-			return
-		}
-		at := m.armed()
-		if at.IsZero() || sample.Before(at) {
-			at = sample
-		}
-		timer.Reset(time.Until(at))
+// tick does what is due, on a goroutine of the alarm's, and samples how many
+// broadcasts wait, every QueueCheckInterval.
+func (m *Memberlist) tick() {
+	t := m.beginTurn()
+	m.mu.armed = time.Time{} // it has fired
+	queued, sample := t.core.NumQueued(), !t.now.Before(m.mu.sample)
+	if sample {
+		m.mu.sample = t.now.Add(m.config.QueueCheckInterval)
+	}
+	t.core.SetSlack(m.slack.load())
+	t.core.Tick(t.now)
+	m.endTurn(t)
+	if sample {
+		addSample(keyQueueBroadcasts, float32(queued), m.config.MetricLabels)
 	}
 }
 
-// armed is when the timer is to fire next.
-func (m *Memberlist) armed() time.Time {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.mu.armed
+// nextAlarmLocked is when tick has something to do.
+func (m *Memberlist) nextAlarmLocked(now time.Time) time.Time {
+	if next, ok := m.mu.core.NextWork(now); ok && next.Before(m.mu.sample) {
+		return next
+	}
+	return m.mu.sample
 }
 
 // count feeds the metrics.

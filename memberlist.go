@@ -36,6 +36,7 @@ type Memberlist struct {
 	hosts       *resolver     // of what we advertise
 	log         *logger
 	tasks       *tasks
+	alarm       *alarm // goes off when tick has something to do
 
 	// Atomics and channels, and what has a lock of its own.
 	directory       directory
@@ -48,7 +49,6 @@ type Memberlist struct {
 	counters        [numCounters]atomic.Uint64 // add
 	packetsSent     atomic.Uint64
 	packetsReceived atomic.Uint64
-	wake            chan struct{}          // one slot: the timer is to be set anew
 	eventsReady     chan struct{}          // one slot: there are events to deliver
 	eventLoops      sync.Once              // starts eventLoop
 	gossipTurns     chan *turn             // one slot: packets that the delegate may add to
@@ -73,7 +73,8 @@ type Memberlist struct {
 	mu struct {
 		sync.Mutex
 		core         *swim.Core
-		armed        time.Time  // when the timer fires; zero: never
+		armed        time.Time  // when the alarm goes off; zero: never
+		sample       time.Time  // when the queue's length is a metric next
 		deliveries   []delivery // events that delegates have not heard of yet
 		compactAt    int        // how many of them are too many
 		pendingPings int        // those of them that may be dropped
@@ -145,7 +146,6 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 		tasks:          newTasks(),
 		resolver:       newResolver(config.seedResolver(), config.AddressFamily),
 		hosts:          newResolver(config.Resolver, config.AddressFamily),
-		wake:           make(chan struct{}, 1),
 		eventsReady:    make(chan struct{}, 1),
 		gossipTurns:    make(chan *turn, 1),
 		eventToken:     make(chan struct{}, 1),
@@ -169,6 +169,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.conversations.New = m.makeConversation
 	m.streamWriters.New = func() any { return new(streamWriter) }
 	m.packers.New = func() any { return new(packer) }
+	m.alarm = newAlarm(m.tasks, m.tick)
 	m.mu.compactAt = minCompactEvents
 	m.mu.notices = make(map[uint64]chan struct{})
 	m.mu.pings = make(map[uint32]chan swim.PingResult)
@@ -264,6 +265,7 @@ func (m *Memberlist) begin() error {
 		t.core.Introduce(self.addr, self.meta, self.versions)
 	}
 	t.core.Start(t.now)
+	m.mu.sample = t.now.Add(m.config.QueueCheckInterval)
 	if m.config.Seeds != nil {
 		t.core.HaveSeeds(t.now)
 	}
@@ -273,7 +275,6 @@ func (m *Memberlist) begin() error {
 	}
 
 	// What handles messages about members, user messages and events starts with the first of them.
-	m.tasks.start(m.timerLoop)
 	m.tasks.start(m.packetLoop)
 	m.tasks.start(m.streamLoop)
 	if m.config.Delegate != nil {
@@ -504,6 +505,7 @@ func (m *Memberlist) Shutdown() error {
 
 func (m *Memberlist) stop() {
 	if m.tasks.close() {
+		m.alarm.end()
 		if err := m.transport.Shutdown(); err != nil {
 			m.log.error("failed to shut down the transport", errAttr(err))
 		}

@@ -1,0 +1,65 @@
+package memberlist
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestAlarm: the alarm goes off at the time that was noted last, be that later or earlier than what was before, once; and
+// nothing of it is left when the tasks have been closed, whether or not it ever went off.
+func TestAlarm(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		at    time.Duration // when something is noted
+		notes []time.Duration
+		want  []time.Duration
+	}{
+		{"never set", 0, nil, nil},
+		{"set once", 0, []time.Duration{time.Second}, []time.Duration{time.Second}},
+		{"later", 0, []time.Duration{time.Second, 2 * time.Second}, []time.Duration{2 * time.Second}},
+		{"earlier", 0, []time.Duration{2 * time.Second, time.Second}, []time.Duration{time.Second}},
+		{"due already", time.Second, []time.Duration{time.Millisecond}, []time.Duration{time.Second}},
+		{"closed before", 0, []time.Duration{time.Hour}, nil},
+	} {
+		for _, before := range []bool{false, true} {
+			name := tt.name
+			if before {
+				name += ", not the first time"
+			}
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var got []time.Duration
+					var start time.Time
+					tasks := newTasks()
+					alarm := newAlarm(tasks, func() { got = append(got, time.Since(start)) })
+					if before {
+						alarm.note(time.Now().Add(time.Minute))
+						alarm.set()
+						time.Sleep(time.Hour)
+						synctest.Wait()
+						got = nil
+					}
+					start = time.Now()
+					time.Sleep(tt.at)
+					for _, at := range tt.notes {
+						alarm.note(start.Add(at))
+						alarm.set()
+					}
+					time.Sleep(time.Minute)
+					tasks.close()
+					alarm.end()
+					tasks.wait()
+					alarm.note(time.Now())
+					alarm.set() // does nothing any more
+					time.Sleep(2 * time.Hour)
+					synctest.Wait()
+					if !slices.Equal(got, tt.want) {
+						t.Errorf("goes off at %v, want %v", got, tt.want)
+					}
+				})
+			})
+		}
+	}
+}
