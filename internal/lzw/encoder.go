@@ -7,16 +7,27 @@ import (
 	"slices"
 )
 
-// Encoder compresses. The zero value is ready; it has a table of 32 KiB, so keep it. Owned by one goroutine.
+// Encoder compresses. The zero value is ready; it has tables of 48 KiB, so keep it. Owned by one goroutine.
+//
+// Of what a code stands for and one byte more, the code is found in children if it was the first that was learned for that
+// code: so are nine of ten bytes, more of what repeats. It takes no hash, and what it does take for one byte can begin when
+// the code before is known.
 type Encoder struct {
-	// table finds the code of what a code stands for and one byte more: key<<maxWidth | code, where the key is the known
-	// code and then the byte. 0 is free. Open addressing, at most half full.
+	// children has for each code the first one that was learned from it: code<<childShift | hasChild | byte. 0: none.
+	children [numCodes]uint32
+
+	// table has the others: key<<maxWidth | code, where the key is the known code and then the byte. 0 is free. Open
+	// addressing, at most half full.
 	table [tableSize]uint32
 }
 
 const (
 	// tableSize is above twice the number of codes that are learned before all is forgotten.
 	tableSize = 2 * numCodes
+
+	// hasChild is beside the byte of a child, so that no byte is that of none.
+	hasChild   = 1 << 8
+	childShift = 9
 
 	// hashMultiplier spreads the keys: 2^32 divided by the golden ratio.
 	hashMultiplier = 0x9e3779b1
@@ -57,21 +68,29 @@ func (e *Encoder) fillTable(w *codeWriter, code uint32, src []byte) (uint32, []b
 	size := bits.Len(uint(min(len(src), numCodes-1))) + 1
 	shift, mask := uint(32-size), uint32(1)<<size-1
 	clear(e.table[:mask+1])
+	clear(e.children[:min(firstCode+len(src), numCodes)])
 	fast := *w // in registers
 next:
 	for i, literal := range src {
-		key := code<<8 | uint32(literal)
-		slot := key * hashMultiplier >> (shift % 32)
-		for {
-			entry := e.table[slot%tableSize]
-			if entry == 0 {
-				break
+		first, wanted := e.children[code], hasChild|uint32(literal)
+		if first%(1<<childShift) == wanted {
+			code = first >> childShift
+			continue
+		}
+		key, slot := code<<8|uint32(literal), uint32(0)
+		if first != 0 {
+			slot = key * hashMultiplier >> (shift % 32)
+			for {
+				entry := e.table[slot%tableSize]
+				if entry == 0 {
+					break
+				}
+				if entry>>maxWidth == key {
+					code = entry % numCodes
+					continue next
+				}
+				slot = (slot + 1) & mask
 			}
-			if entry>>maxWidth == key {
-				code = entry % numCodes
-				continue next
-			}
-			slot = (slot + 1) & mask
 		}
 		fast.bits |= uint64(code) << (fast.nBits % 64)
 		fast.nBits += fast.width
@@ -88,6 +107,7 @@ next:
 			fast.bits >>= 8 * wordSize
 			fast.nBits -= 8 * wordSize
 		}
+		parent := code
 		code = uint32(literal)
 		fast.last++
 		if fast.last>>(fast.width%32) != 0 {
@@ -98,7 +118,11 @@ next:
 			w.forget()
 			return code, src[i+1:]
 		}
-		e.table[slot%tableSize] = key<<maxWidth | fast.last
+		if first == 0 {
+			e.children[parent] = fast.last<<childShift | wanted
+		} else {
+			e.table[slot%tableSize] = key<<maxWidth | fast.last
+		}
 	}
 	*w = fast
 	return code, nil

@@ -52,7 +52,7 @@ func (m *compressed) parse(body []byte) bool {
 	return f.ok
 }
 
-// Compressor makes compress messages. The zero value is ready; it has a table of 32 KiB, so keep it. Owned by one
+// Compressor makes compress messages. The zero value is ready; it has tables of 48 KiB, so keep it. Owned by one
 // goroutine.
 type Compressor struct{ lzw lzw.Encoder }
 
