@@ -25,6 +25,7 @@ type Core struct {
 	slab      []byte              // where the next broadcast goes; those before it share its array
 	present   int                 // others that are alive or suspect
 	waiting   []uint64            // notices of broadcasts that are not finished
+	untold    bool                // our own alive is to be queued once there is somebody to tell
 	leaving   bool
 	departed  bool   // between Depart and Arrive
 	former    former // what we were before we moved last
@@ -35,9 +36,9 @@ type Core struct {
 	probe      probe
 	relays     map[uint32]*relay // by the sequence number of our ping
 	pings      map[uint32]*ping
-	gossip     *deadline
+	gossip     deadline
 	resting    bool // rounds of gossip are passed over, NextWork
-	pushPull   *deadline
+	pushPull   deadline
 	losses     losses
 	checks     []*check // of names that others claim
 
@@ -51,16 +52,13 @@ type Core struct {
 // Introduce. Its loops begin with Start.
 func New(cfg Config) *Core {
 	c := &Core{
-		cfg:        cfg,
-		table:      newTable(),
-		seq:        cfg.Rand.Uint32(),
-		awareness:  awareness{max: cfg.AwarenessMaxMultiplier},
-		suspicions: make(map[ID]*suspicion),
-		relays:     make(map[uint32]*relay),
-		pings:      make(map[uint32]*ping),
-		gossip:     newDeadline(dueGossip),
-		pushPull:   newDeadline(duePushPull),
-		losses:     newLosses(),
+		cfg:       cfg,
+		table:     newTable(),
+		seq:       cfg.Rand.Uint32(),
+		awareness: awareness{max: cfg.AwarenessMaxMultiplier},
+		gossip:    unset(dueGossip),
+		pushPull:  unset(duePushPull),
+		losses:    newLosses(),
 	}
 	c.out = &c.first
 	c.probe.init()
@@ -75,9 +73,9 @@ func New(cfg Config) *Core {
 
 // Start sets the loops going: each begins at a random phase of its interval.
 func (c *Core) Start(now time.Time) {
-	c.begin(now, c.probe.tick, c.cfg.ProbeInterval)
-	c.begin(now, c.gossip, c.gossipInterval())
-	c.begin(now, c.pushPull, c.cfg.PushPullInterval)
+	c.begin(now, &c.probe.tick, c.cfg.ProbeInterval)
+	c.begin(now, &c.gossip, c.gossipInterval())
+	c.begin(now, &c.pushPull, c.cfg.PushPullInterval)
 }
 
 func (c *Core) begin(now time.Time, d *deadline, interval time.Duration) {
@@ -248,7 +246,10 @@ func (c *Core) NumTimers() int { return len(c.deadlines.heap) }
 
 // DropQueued drops all broadcasts, finishing their notices: nobody needs to be
 // told. It is for simulations that begin with a cluster that has settled.
-func (c *Core) DropQueued() { c.queue.Reset(c.onFinished) }
+func (c *Core) DropQueued() {
+	c.queue.Reset(c.onFinished)
+	c.untold = false
+}
 
 // Leaving reports whether Leave was called.
 func (c *Core) Leaving() bool { return c.leaving }
@@ -309,6 +310,9 @@ func (c *Core) broadcast(name string, message []byte, notice uint64) {
 }
 
 func (c *Core) push(name string, kind queue.Kind, message []byte, notice uint64) {
+	if name == c.self.Name {
+		c.untold = false
+	}
 	if len(message) > MaxBroadcast(c.room) {
 		c.drop(DropOversize)
 		c.queue.RemoveNamed(name, c.onFinished)
@@ -324,6 +328,15 @@ func (c *Core) push(name string, kind queue.Kind, message []byte, notice uint64)
 		c.waiting = append(c.waiting, notice)
 	}
 	c.queue.Push(name, kind, c.slab[from:len(c.slab):len(c.slab)], notice, c.onFinished)
+}
+
+// tellOfSelf queues what we announced while nobody else was known: until then
+// it takes no memory, and no rounds of gossip.
+func (c *Core) tellOfSelf() {
+	if c.untold {
+		c.message = appendAlive(c.message[:0], c.self, c.self.Versions[:])
+		c.broadcast(c.self.Name, c.message, 0)
+	}
 }
 
 // waitNoMore finishes the notices of all that is queued: nobody is left to hear
@@ -400,6 +413,7 @@ func (c *Core) fill(p *Packet) { c.fillIn(c.out, p, c.roomIn(p)) }
 // fillIn adds queued broadcasts that take at most room bytes to a packet of
 // out, whose messages are the last in out, if it has any.
 func (c *Core) fillIn(out *Output, p *Packet, room int) {
+	c.tellOfSelf()
 	if c.queue.Len() == 0 {
 		return
 	}

@@ -21,8 +21,8 @@ const (
 	duePing                             // no ack for a user's ping
 )
 
-// deadline is one thing that will be due. It is made once and used for as long
-// as what it belongs to lives.
+// deadline is one thing that will be due. It is made once, used for as long as
+// what it belongs to lives, and never copied while it is set.
 type deadline struct {
 	at     time.Time
 	order  uint64 // of setting; of two at the same time the earlier set comes first
@@ -32,7 +32,13 @@ type deadline struct {
 	seq    uint32  // dueRelay, duePing
 }
 
-func newDeadline(kind deadlineKind) *deadline { return &deadline{kind: kind, index: -1} }
+func newDeadline(kind deadlineKind) *deadline {
+	d := unset(kind)
+	return &d
+}
+
+// unset is a deadline that is not set, to be a part of what it belongs to.
+func unset(kind deadlineKind) deadline { return deadline{kind: kind, index: -1} }
 
 // deadlines is a heap of all deadlines that are set.
 type deadlines struct {

@@ -27,7 +27,7 @@ func (c *Core) NextWork(now time.Time) (time.Time, bool) {
 	}
 	if c.queue.Len() == 0 && !c.cfg.HasUserBroadcasts {
 		c.resting = true
-		return c.deadlines.nextBut(c.gossip)
+		return c.deadlines.nextBut(&c.gossip)
 	}
 	c.passOver(now)
 	c.resting = false
@@ -39,7 +39,7 @@ func (c *Core) NextWork(now time.Time) (time.Time, bool) {
 func (c *Core) passOver(now time.Time) {
 	if late := now.Sub(c.gossip.at); c.resting && late >= 0 {
 		missed := late/c.cfg.GossipInterval + 1
-		c.deadlines.set(c.gossip, c.gossip.at.Add(missed*c.cfg.GossipInterval))
+		c.deadlines.set(&c.gossip, c.gossip.at.Add(missed*c.cfg.GossipInterval))
 	}
 }
 

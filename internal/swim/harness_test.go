@@ -144,6 +144,7 @@ func kinds(events []Event) []EventKind {
 func (n *node) queued() []wire.Message {
 	n.t.Helper()
 	var messages []wire.Message
+	n.tellOfSelf()
 	for _, b := range n.queue.Take(nil, 2, 1<<20, 1, func(uint64) {}) {
 		messages = append(messages, parse(n.t, b))
 	}

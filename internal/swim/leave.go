@@ -26,7 +26,7 @@ func (c *Core) Leave(now time.Time, notice uint64) (heard bool) {
 		return false
 	}
 	c.leaving = true
-	c.deadlines.stop(c.losses.due)
+	c.deadlines.stop(&c.losses.due)
 	if c.self.State.Gone() {
 		c.finish(notice)
 		return false

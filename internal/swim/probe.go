@@ -16,9 +16,9 @@ import (
 //
 // A tick while a probe is under way is made up for when that ends, once.
 type probe struct {
-	tick    *deadline // the next probe is due
-	timeout *deadline // the direct ping's time is up
-	end     *deadline // the probe's time is up
+	tick    deadline // the next probe is due
+	timeout deadline // the direct ping's time is up
+	end     deadline // the probe's time is up
 
 	target        *member // nil: idle
 	incarnation   uint32  // of the target at the start
@@ -33,7 +33,7 @@ type probe struct {
 }
 
 func (p *probe) init() {
-	p.tick, p.timeout, p.end = newDeadline(dueProbe), newDeadline(dueProbeTimeout), newDeadline(dueProbeEnd)
+	p.tick, p.timeout, p.end = unset(dueProbe), unset(dueProbeTimeout), unset(dueProbeEnd)
 }
 
 // probeTick begins a probe, unless one is under way.
@@ -79,8 +79,8 @@ func (c *Core) beginProbe(now time.Time, m *member) {
 	p.began, p.ends = now, now.Add(interval)
 	p.indirect, p.streamAnswers = false, false
 	p.wantedNacks, p.nacks = 0, 0
-	c.deadlines.set(p.timeout, now.Add(min(c.cfg.ProbeTimeout, interval)))
-	c.deadlines.set(p.end, p.ends)
+	c.deadlines.set(&p.timeout, now.Add(min(c.cfg.ProbeTimeout, interval)))
+	c.deadlines.set(&p.end, p.ends)
 
 	var packet *Packet
 	if m.State == StateAlive {
@@ -152,7 +152,7 @@ func (c *Core) StreamPingDone(seq uint32) {
 // probeIndirectly asks others to ping the target, and tries a stream.
 func (c *Core) probeIndirectly() {
 	p := &c.probe
-	c.deadlines.stop(p.timeout)
+	c.deadlines.stop(&p.timeout)
 	p.indirect = true
 	m := p.target
 	c.event(Event{Kind: EventUnanswered, Member: c.table.snapshot(m)})
@@ -214,8 +214,8 @@ func (c *Core) endProbe(now time.Time, delta int) {
 	p := &c.probe
 	c.awareness.apply(delta)
 	c.out.Probes = append(c.out.Probes, now.Sub(p.began))
-	c.deadlines.stop(p.timeout)
-	c.deadlines.stop(p.end)
+	c.deadlines.stop(&p.timeout)
+	c.deadlines.stop(&p.end)
 	p.target = nil
 	if p.missedTick {
 		p.missedTick = false
@@ -225,8 +225,8 @@ func (c *Core) endProbe(now time.Time, delta int) {
 
 // abandon makes the probe idle without a verdict: its target is forgotten.
 func (p *probe) abandon(deadlines *deadlines) {
-	deadlines.stop(p.timeout)
-	deadlines.stop(p.end)
+	deadlines.stop(&p.timeout)
+	deadlines.stop(&p.end)
 	p.target, p.missedTick = nil, false
 }
 

@@ -255,7 +255,7 @@ func TestMissedTicksCollapse(t *testing.T) {
 	n.awareness.score = 0
 	first := begun()
 	n.probe.ends = n.now.Add(3500 * time.Millisecond)
-	n.deadlines.set(n.probe.end, n.probe.ends)
+	n.deadlines.set(&n.probe.end, n.probe.ends)
 	n.run(3500*time.Millisecond-1, func(*Output) {})
 	if begun() != first || !n.probe.missedTick {
 		t.Fatal("a second probe began while one was under way")

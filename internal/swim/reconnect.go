@@ -38,7 +38,7 @@ const (
 type losses struct {
 	byName map[string]*lost
 	order  []*lost
-	due    *deadline
+	due    deadline
 	rounds int       // since something changed
 	seeds  bool      // there are addresses to try
 	alone  time.Time // since when nobody else is alive
@@ -59,7 +59,7 @@ type lost struct {
 }
 
 func newLosses() losses {
-	return losses{byName: make(map[string]*lost), due: newDeadline(dueReconnect)}
+	return losses{due: unset(dueReconnect)}
 }
 
 // add remembers a member in place of what was remembered under its name.
@@ -67,6 +67,9 @@ func (l *losses) add(m Member) {
 	l.remove(m.Name)
 	m.Meta = nil
 	one := &lost{Member: m, episode: l.episode, index: len(l.order)}
+	if l.byName == nil {
+		l.byName = make(map[string]*lost)
+	}
 	l.byName[m.Name] = one
 	l.order = append(l.order, one)
 	l.together++
@@ -171,7 +174,7 @@ func (c *Core) seekWithin(now time.Time, d time.Duration) {
 	if c.leaving || c.cfg.ReconnectInterval <= 0 {
 		return
 	}
-	due := c.losses.due
+	due := &c.losses.due
 	if at := now.Add(c.about(d)); due.index < 0 || at.Before(due.at) {
 		c.deadlines.set(due, at)
 	}
@@ -205,7 +208,7 @@ func (c *Core) reconnectTick(now time.Time) {
 	}
 	l.rounds++
 	stretch := min(1<<min(l.rounds, 8), most)
-	c.deadlines.set(l.due, now.Add(c.about(time.Duration(stretch)*c.cfg.ReconnectInterval)))
+	c.deadlines.set(&l.due, now.Add(c.about(time.Duration(stretch)*c.cfg.ReconnectInterval)))
 }
 
 // nextLost is the member that was not tried for the longest time, a random one

@@ -87,6 +87,9 @@ func (c *Core) relayPing(now time.Time, from Endpoint, i *wire.IndirectPing) {
 	}
 	r := &relay{seq: c.nextSeq(), asked: i.SeqNo, asker: asker, nack: i.Nack, expires: newDeadline(dueRelay)}
 	r.expires.seq = r.seq
+	if c.relays == nil {
+		c.relays = make(map[uint32]*relay)
+	}
 	c.relays[r.seq] = r
 	c.deadlines.set(r.expires, now.Add(c.cfg.ProbeTimeout))
 	c.send(Endpoint{Name: i.Node, AddrPort: target.addrPort()}, c.pingOf(r.seq, i.Node))
@@ -118,6 +121,9 @@ func (c *Core) forgetRelay(r *relay) {
 func (c *Core) Ping(now time.Time, to Endpoint) uint32 {
 	p := &ping{seq: c.nextSeq(), began: now, expires: newDeadline(duePing)}
 	p.expires.seq = p.seq
+	if c.pings == nil {
+		c.pings = make(map[uint32]*ping)
+	}
 	c.pings[p.seq] = p
 	c.deadlines.set(p.expires, now.Add(c.cfg.ProbeTimeout))
 	c.send(to, c.pingOf(p.seq, to.Name)).Ping = p.seq

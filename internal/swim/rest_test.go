@@ -74,3 +74,40 @@ func TestRestsWithoutLoops(t *testing.T) {
 		t.Errorf("woken at %v for gossip with nothing to send", at)
 	}
 }
+
+// TestAloneHasNothingToSay: what a member announces while it knows nobody takes no round of gossip and nothing of the queue,
+// until there is somebody to tell: whoever is met, or whoever is sent any packet. Nobody waits for it.
+func TestAloneHasNothingToSay(t *testing.T) {
+	alone := func() *node {
+		n := newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval = 0, 0 })
+		n.Start(n.now)
+		n.Announce(n.now, memberAddr(0), []byte("x"), testVersions, 7)
+		if out := n.take(); !slices.Equal(out.Finished, []uint64{7}) {
+			t.Errorf("finished %v: somebody waits for what nobody hears", out.Finished)
+		}
+		if at, ok := n.NextWork(n.now); ok || n.NumQueued() != 0 {
+			t.Errorf("%d messages are queued, and something is due at %v", n.NumQueued(), at)
+		}
+		return n
+	}
+	announced := "alive self@2 x"
+	n := alone().meet(1)
+	if _, ok := n.NextWork(n.now); !ok {
+		t.Error("no gossip with somebody there")
+	}
+	if got, want := texts(n.queued()), []string{"alive m1@1 ", announced}; !slices.Equal(got, want) {
+		t.Errorf("gossips %q, want %q", got, want)
+	}
+
+	n = alone()
+	n.AnswerPing(Endpoint{AddrPort: memberAddr(1)}, &wire.Ping{SeqNo: 1}, nil)
+	if got := n.take().Packets[0].Messages; len(got) != 2 || describe(parse(t, got[1])) != announced {
+		t.Errorf("an ack to a stranger has %d messages, want what was announced beside it", len(got))
+	}
+
+	n = alone()
+	n.Leave(n.now, 0)
+	if got, want := texts(n.meet(1).queued()), "dead self@2 by self"; !slices.Contains(got, want) || slices.Contains(got, announced) {
+		t.Errorf("gossips %q after it left, want %q and not that it is alive", got, want)
+	}
+}

@@ -87,6 +87,7 @@ func (c *Core) applyAlive(now time.Time, a *wire.Alive) bool {
 			c.drop(DropNotAllowed)
 			return true
 		}
+		c.tellOfSelf()
 		m = c.table.add(c.keep(a.Node), addr, c.cfg.Rand.IntN)
 		m.State, m.Versions, m.Meta = StateDead, says.versions, bytes.Clone(a.Meta)
 	case m == c.self && c.wasOurs(addr, a.Incarnation):
@@ -175,8 +176,13 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 	if !says.hasVersions {
 		vsn = says.vsn // as it came: zeros in their place would be refused
 	}
-	c.message = appendAlive(c.message[:0], m, vsn)
-	c.broadcast(m.Name, c.message, notice)
+	if c.table.len() == 1 {
+		c.untold = true
+		c.finish(notice)
+	} else {
+		c.message = appendAlive(c.message[:0], m, vsn)
+		c.broadcast(m.Name, c.message, notice)
+	}
 	c.out.Counts.Alive++
 	c.changed(m)
 	if before == StateSuspect {
