@@ -52,10 +52,11 @@ func (d *directory) forget(id swim.ID) {
 	}
 }
 
+// grow appends a chunk. Who reads the chunks before it does not see it.
 func (d *directory) grow() {
 	var chunks []*directoryChunk
 	if old := d.chunks.Load(); old != nil {
-		chunks = append(chunks, *old...)
+		chunks = *old
 	}
 	chunks = append(chunks, new(directoryChunk))
 	d.chunks.Store(&chunks)

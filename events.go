@@ -35,7 +35,7 @@ func (m *Memberlist) queueEventsLocked(events []swim.Event) bool {
 		}
 		d := delivery{event: *e, node: m.directory.node(&e.Member)}
 		if e.Kind == swim.EventConflict || e.Kind == swim.EventConflictEnded {
-			d.other = newNode(&e.Other)
+			d.other = newNode(e.Other)
 		}
 		m.mu.deliveries = append(m.mu.deliveries, d)
 		queued = true

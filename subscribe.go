@@ -188,9 +188,9 @@ func (m *Memberlist) eventLocked(now time.Time, kind EventKind, e *swim.Event) E
 	event := Event{Kind: kind, Time: now, Member: m.info(&member, m.contactsLocked(member.ID))}
 	switch kind {
 	case EventConflict:
-		event.Other = newNode(&e.Other)
+		event.Other = newNode(e.Other)
 	case EventVerdict:
-		event.Other, event.Verdict = newNode(&e.Other), conflictVerdict(e.Verdict)
+		event.Other, event.Verdict = newNode(e.Other), conflictVerdict(e.Verdict)
 	case EventSuspect, EventFail:
 		event.By = e.From
 	}

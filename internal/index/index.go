@@ -61,17 +61,27 @@ func (x *Index) search(slot int, hash uint64) (at int, id uint32, ok bool) {
 
 // Add adds an ID, which must not be there, under a hash.
 func (x *Index) Add(hash uint64, id uint32) {
-	if fillUnit*(x.used+1) > maxFill*len(x.slots) {
-		old := x.slots
-		x.slots = make([]uint64, max(2*len(old), minSlots))
-		for _, entry := range old {
-			if entry != 0 {
-				x.place(entry)
-			}
-		}
-	}
+	x.Grow(1)
 	x.place(entryOf(hash, id))
 	x.used++
+}
+
+// Grow makes room for n more.
+func (x *Index) Grow(n int) {
+	size := max(len(x.slots), minSlots)
+	for fillUnit*(x.used+n) > maxFill*size {
+		size *= 2
+	}
+	if size == len(x.slots) {
+		return
+	}
+	old := x.slots
+	x.slots = make([]uint64, size)
+	for _, entry := range old {
+		if entry != 0 {
+			x.place(entry)
+		}
+	}
 }
 
 func (x *Index) place(entry uint64) {

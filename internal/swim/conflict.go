@@ -150,7 +150,8 @@ func (c *Core) judgeCheck(now time.Time, k *check, m *member) {
 func (c *Core) checkAnswered(now time.Time, k *check) {
 	c.endCheck(now, k, checkKept)
 	if m := c.table.named(k.name); m != nil {
-		c.event(Event{Kind: EventConflictEnded, Member: c.table.snapshot(m), Other: k.best.of(m), Verdict: VerdictKept})
+		other := k.best.of(m)
+		c.event(Event{Kind: EventConflictEnded, Member: c.table.snapshot(m), Other: &other, Verdict: VerdictKept})
 	}
 }
 
@@ -175,6 +176,7 @@ func (c *Core) takeOver(now time.Time, m *member, says claim) {
 		c.event(Event{Kind: EventLeave, Member: c.table.snapshot(m), From: c.cfg.Name})
 	}
 	c.becomeAlive(now, m, says, 0)
-	c.event(Event{Kind: EventMoved, Member: c.table.snapshot(m), Other: before})
-	c.event(Event{Kind: EventConflictEnded, Member: before, Other: c.table.snapshot(m), Verdict: VerdictMoved})
+	after := c.table.snapshot(m)
+	c.event(Event{Kind: EventMoved, Member: after, Other: &before})
+	c.event(Event{Kind: EventConflictEnded, Member: before, Other: &after, Verdict: VerdictMoved})
 }

@@ -161,9 +161,11 @@ func (t *table) following(name []byte, s *sequence) *member {
 }
 
 // located returns the latest member known at an address, or nil.
-func (t *table) located(addr address) *member {
+func (t *table) located(addr address) *member { return t.locatedBy(addr.hash(t.seed), addr) }
+
+func (t *table) locatedBy(hash uint64, addr address) *member {
 	x := &t.byAddr
-	for slot, id, ok := x.First(addr.hash(t.seed)); ok; slot, id, ok = x.Next(slot) {
+	for slot, id, ok := x.First(hash); ok; slot, id, ok = x.Next(slot) {
 		if m := t.at(ID(id)); m.addr.same(addr) {
 			return m
 		}
@@ -181,13 +183,21 @@ func (t *table) add(name string, addr address, intN func(int) int) *member {
 		t.chunks = append(t.chunks, new([chunkSize]member))
 	}
 	m := t.at(id)
-	*m = member{ID: id, Name: name, addr: addr, since: never}
+	m.ID, m.Name, m.addr, m.since = id, name, addr, never // the rest is zero
 	t.byName.Add(maphash.String(t.seed, name), uint32(id))
 	t.locate(m)
 	t.order = append(t.order, id)
 	i, last := intN(len(t.order)), len(t.order)-1
 	t.order[i], t.order[last] = t.order[last], t.order[i]
 	return m
+}
+
+// reserve makes room for so many more members in what else would grow step by step.
+func (t *table) reserve(more int) {
+	t.byName.Grow(more)
+	t.byAddr.Grow(more)
+	t.order = slices.Grow(t.order, more)
+	t.chunks = slices.Grow(t.chunks, more/chunkSize+1)
 }
 
 // move gives a member another address.
@@ -216,10 +226,11 @@ func (t *table) leaveOrder(id ID) {
 
 // locate makes m the latest member known at its address.
 func (t *table) locate(m *member) {
-	if before := t.located(m.addr); before != nil {
-		t.forgetAddr(before)
+	hash := m.addr.hash(t.seed)
+	if before := t.locatedBy(hash, m.addr); before != nil {
+		t.byAddr.Remove(hash, uint32(before.ID))
 	}
-	t.byAddr.Add(m.addr.hash(t.seed), uint32(m.ID))
+	t.byAddr.Add(hash, uint32(m.ID))
 }
 
 func (t *table) forgetAddr(m *member) { t.byAddr.Remove(m.addr.hash(t.seed), uint32(m.ID)) }

@@ -87,7 +87,7 @@ const (
 type Event struct {
 	Kind    EventKind
 	Member  Member
-	Other   Member
+	Other   *Member // nil: there is none
 	Verdict Verdict // EventConflictEnded
 	From    string  // who said it; "": another did, in a push/pull, of whomever
 	RTT     time.Duration

@@ -26,7 +26,7 @@ type claim struct {
 // Compat: the reference drops it silently, and the member stays dead to us until
 // it hears of that from somebody else.
 func (c *Core) stepAlive(now time.Time, from Endpoint, a *wire.Alive) {
-	if !c.applyAlive(now, a) {
+	if !c.applyAlive(now, c.table.named(a.Node), a) {
 		c.answerStale(from, a)
 	}
 }
@@ -58,9 +58,10 @@ func (c *Core) answerStale(from Endpoint, a *wire.Alive) {
 	c.out.Counts.StaleAlives++
 }
 
-// applyAlive takes what an alive message or a state says, and reports whether
-// it was news or else right to ignore; false is an alive that came too late.
-func (c *Core) applyAlive(now time.Time, a *wire.Alive) bool {
+// applyAlive takes what an alive message or a state says of m, or of one who is
+// not known, and reports whether it was news or else right to ignore; false is
+// an alive that came too late.
+func (c *Core) applyAlive(now time.Time, m *member, a *wire.Alive) bool {
 	addr, ok := addressFrom(a.Addr, a.Port, c.cfg.DefaultPort)
 	if !ok || a.Node == "" || len(a.Node) > MaxName || len(a.Meta) > MaxMeta {
 		c.drop(DropMalformed)
@@ -79,7 +80,6 @@ func (c *Core) applyAlive(now time.Time, a *wire.Alive) bool {
 		says.vsn = a.Vsn
 	}
 
-	m := c.table.named(a.Node)
 	takeover := false
 	switch {
 	case m == nil:
@@ -101,7 +101,7 @@ func (c *Core) applyAlive(now time.Time, a *wire.Alive) bool {
 		if !c.mayMove(now, m) {
 			other := Member{Name: m.Name, Addr: addr.addrPort(), Meta: bytes.Clone(a.Meta), Versions: says.versions,
 				Incarnation: a.Incarnation}
-			c.event(Event{Kind: EventConflict, Member: c.table.snapshot(m), Other: other})
+			c.event(Event{Kind: EventConflict, Member: c.table.snapshot(m), Other: &other})
 			if c.contest(now, m, says) {
 				c.takeOver(now, m, says.clone())
 			}
@@ -124,7 +124,7 @@ func (c *Core) applyAlive(now time.Time, a *wire.Alive) bool {
 	}
 	if takeover {
 		before := c.table.snapshot(m)
-		defer func() { c.event(Event{Kind: EventMoved, Member: c.table.snapshot(m), Other: before}) }()
+		defer func() { c.event(Event{Kind: EventMoved, Member: c.table.snapshot(m), Other: &before}) }()
 	}
 	c.becomeAlive(now, m, says, 0)
 	return true
@@ -185,14 +185,15 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 	}
 	c.out.Counts.Alive++
 	c.changed(m)
+	became := &c.out.Changed[len(c.out.Changed)-1]
 	if before == StateSuspect {
-		c.event(Event{Kind: EventRecover, Member: c.table.snapshot(m)})
+		c.event(Event{Kind: EventRecover, Member: *became})
 	}
 	if before.Gone() {
-		c.event(Event{Kind: EventJoin, Member: c.table.snapshot(m)})
+		c.event(Event{Kind: EventJoin, Member: *became})
 		c.found(now, m.Name)
 	} else if !bytes.Equal(oldMeta, m.Meta) {
-		c.event(Event{Kind: EventUpdate, Member: c.table.snapshot(m)})
+		c.event(Event{Kind: EventUpdate, Member: *became})
 	}
 }
 
@@ -377,7 +378,7 @@ const hearsay = ""
 // only suspected, so that it can refute.
 func (c *Core) Merge(now time.Time, states []wire.PushNodeState) {
 	for i := range states {
-		c.mergeState(now, &states[i])
+		c.mergeState(now, c.table.named(states[i].Name), &states[i])
 	}
 }
 
@@ -385,14 +386,19 @@ func (c *Core) Merge(now time.Time, states []wire.PushNodeState) {
 func (c *Core) MergeRead(now time.Time, states *wire.States, most int) {
 	var v wire.StateView
 	var names sequence
+	news := false
 	for ; most > 0 && states.Next(&v); most-- {
 		m := c.table.following(v.Name(), &names)
 		if m != nil && c.knowsAlive(m, &v) {
 			c.foundByOthers(now, m.Name)
 			continue
 		}
+		if m == nil && State(v.State) == StateAlive && !news {
+			c.expectNews(min(most, 1+states.Len()), 1+states.Len())
+			news = true
+		}
 		s := v.Named()
-		c.mergeState(now, &s)
+		c.mergeState(now, m, &s)
 	}
 }
 
@@ -407,10 +413,19 @@ func (c *Core) knowsAlive(m *member, v *wire.StateView) bool {
 	return ok && m.addr.same(addr)
 }
 
-func (c *Core) mergeState(now time.Time, s *wire.PushNodeState) {
+// expectNews makes room at once for what so many new members take until the next
+// Take, and so many in all.
+func (c *Core) expectNews(now, all int) {
+	c.table.reserve(all)
+	c.out.Events = slices.Grow(c.out.Events, now)
+	c.out.Changed = slices.Grow(c.out.Changed, now)
+}
+
+// mergeState takes a state of m, or of one who is not known.
+func (c *Core) mergeState(now time.Time, m *member, s *wire.PushNodeState) {
 	switch State(s.State) {
 	case StateAlive:
-		if !c.applyAlive(now, &wire.Alive{Incarnation: s.Incarnation, Node: s.Name, Addr: s.Addr, Port: s.Port,
+		if !c.applyAlive(now, m, &wire.Alive{Incarnation: s.Incarnation, Node: s.Name, Addr: s.Addr, Port: s.Port,
 			Meta: s.Meta, Vsn: s.Vsn}) {
 			c.foundByOthers(now, s.Name)
 		}

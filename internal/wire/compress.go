@@ -141,10 +141,13 @@ func (d *Decompressor) inflate(dst []byte, m compressed, limit int, reserve func
 	}
 }
 
-// grow returns b with about twice its capacity, or with a capacity of limit, which must be above its length. If reserve
-// is not nil it is asked first.
+// grow returns b with about twice its capacity, four times while that is little, or with a capacity of limit, which must be
+// above its length. If reserve is not nil it is asked first.
 func grow(b []byte, limit int, reserve func(n int) error) ([]byte, error) {
 	size := max(2*cap(b), streamBuffer)
+	if cap(b) <= littleMemory {
+		size = max(4*cap(b), streamBuffer)
+	}
 	if size+size/8 > limit {
 		size = limit // now, rather than soon once more for little
 	}

@@ -67,8 +67,10 @@ const (
 	// MaxUserMessage is the largest user message on a stream, in bytes.
 	MaxUserMessage = 20 << 20
 
-	// streamBuffer is what a stream reader starts with, in bytes; it doubles as bytes arrive.
+	// streamBuffer is what a stream reader starts with, in bytes. It quadruples as bytes arrive, and doubles above
+	// littleMemory.
 	streamBuffer = 4 << 10
+	littleMemory = 256 << 10
 
 	// maxEmptyReads is how often a reader may return nothing, and no error, before it counts as broken.
 	maxEmptyReads = 100
