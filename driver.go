@@ -177,6 +177,7 @@ func (m *Memberlist) sendRoomy(t *turn, ask func(room int) [][]byte) {
 		m.endTurn(fill)
 		t.pack.parts = append(append(t.pack.parts[:0], p.Messages...), broadcasts...)
 		m.sendPacket(t, p, t.pack.parts)
+		clear(t.pack.parts) // what they are parts of is not held on to
 	}
 }
 

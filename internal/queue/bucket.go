@@ -54,88 +54,117 @@ func (b *bucket) remove(position uint32) {
 	}
 }
 
-// add puts an entry that is in no bucket to its place in b.
+// add puts the entry of the latest push into b.
 func (o *Order[V]) add(b *bucket, h Handle) {
-	e := o.at(h)
-	e.bucket = b.number
-	if b.live == 0 {
-		b.head, b.tail = len(b.slots)/2, len(b.slots)/2
+	if b.tail == len(b.slots) {
+		o.makeRoom(b, 0, 1)
 	}
+	o.at(h).bucket = b.number
+	o.put(b, b.tail, h)
+	b.tail++
 	b.live++
-	switch {
-	case b.live == 1 || e.id == o.id || e.id > o.at(b.newest()).id:
-		if b.tail == len(b.slots) {
-			o.makeRoom(b, 1)
-		}
-		e.position = b.base + uint32(b.tail)
-		b.slots[b.tail] = h
-		b.tail++
-	case e.id < o.at(b.oldest()).id:
-		if b.head == 0 {
-			o.makeRoom(b, 3)
-		}
-		b.head--
-		e.position = b.base + uint32(b.head)
-		b.slots[b.head] = h
-	default:
-		o.insert(b, h, e)
-	}
 }
 
-// insert puts an entry between others. It moves those of the shorter side.
-func (o *Order[V]) insert(b *bucket, h Handle, e *entry[V]) {
-	if b.head == 0 || b.tail == len(b.slots) || 2*b.live < b.tail-b.head { // few holes: a search looks at two slots, on average
-		o.makeRoom(b, 2)
+// addAll puts entries that were taken from one bucket into b, the newest first. What it moves of those that are there is the
+// part that they go into, or all that is newer, or all that is older, whichever is less, once for all.
+func (o *Order[V]) addAll(b *bucket, taken []moved) {
+	for _, m := range taken {
+		o.at(m.handle).bucket = b.number
 	}
-	at, end := b.head, b.tail
-	for at < end { // the first slot that is newer
-		middle := int(uint(at+end) / 2)
-		older := middle
-		for older >= at && b.slots[older] == 0 {
-			older--
-		}
-		if older < at || o.at(b.slots[older]).id < e.id {
-			at = middle + 1
-		} else {
-			end = older
-		}
-	}
-	if at-b.head < b.tail-at {
-		b.head--
-		at--
-		for i := b.head; i < at; i++ {
-			o.put(b, i, b.slots[i+1])
-		}
+	newest, oldest := o.at(taken[0].handle).id, o.at(taken[len(taken)-1].handle).id
+	if b.tail-o.search(b, oldest) <= o.search(b, newest)-b.head {
+		o.addFromTail(b, taken)
 	} else {
-		for i := b.tail; i > at; i-- {
-			o.put(b, i, b.slots[i-1])
-		}
-		b.tail++
+		o.addFromHead(b, taken)
 	}
-	o.put(b, at, h)
+	b.live += len(taken)
 }
 
-// put writes an entry, or a hole, into a slot.
+func (o *Order[V]) addFromTail(b *bucket, taken []moved) {
+	if len(b.slots)-b.tail < len(taken) {
+		o.makeRoom(b, 0, len(taken))
+	}
+	from, to := b.tail-1, b.tail+len(taken)-1
+	b.tail += len(taken)
+	for len(taken) > 0 {
+		switch {
+		case from >= b.head && b.slots[from] == 0:
+			from--
+			continue
+		case from >= b.head && o.at(b.slots[from]).id > o.at(taken[0].handle).id:
+			o.put(b, to, b.slots[from])
+			from--
+		default:
+			o.put(b, to, taken[0].handle)
+			taken = taken[1:]
+		}
+		to--
+	}
+	clear(b.slots[from+1 : to+1])
+}
+
+func (o *Order[V]) addFromHead(b *bucket, taken []moved) {
+	if b.head < len(taken) {
+		o.makeRoom(b, len(taken), 0)
+	}
+	from, to := b.head, b.head-len(taken)
+	b.head -= len(taken)
+	for len(taken) > 0 {
+		last := len(taken) - 1
+		switch {
+		case from < b.tail && b.slots[from] == 0:
+			from++
+			continue
+		case from < b.tail && o.at(b.slots[from]).id < o.at(taken[last].handle).id:
+			o.put(b, to, b.slots[from])
+			from++
+		default:
+			o.put(b, to, taken[last].handle)
+			taken = taken[:last]
+		}
+		to++
+	}
+	clear(b.slots[to:from])
+}
+
+// put writes an entry into a slot.
 func (o *Order[V]) put(b *bucket, i int, h Handle) {
 	b.slots[i] = h
-	if h != 0 {
-		o.at(h).position = b.base + uint32(i)
-	}
+	o.at(h).position = b.base + uint32(i)
 }
 
-// makeRoom leaves the holes out and makes room on both sides of the entries, so many quarters of it before them: a quarter
-// of their number in all at least, so that it costs little for each that is added. The entry that room is made for counts as
-// live already.
-func (o *Order[V]) makeRoom(b *bucket, quartersBefore int) {
-	used, slots := b.slots[b.head:b.tail], b.slots
-	if len(slots) < b.live+b.live/2+4 || len(slots) > 8*b.live+keepSlots {
-		slots = make([]Handle, 2*b.live+6)
+// search returns a slot with nothing older than an id in it and after it, and nothing newer before it.
+func (o *Order[V]) search(b *bucket, id uint64) int {
+	at, end := b.head, b.tail
+	for at < end {
+		middle := int(uint(at+end) / 2)
+		entry := middle
+		for entry >= at && b.slots[entry] == 0 {
+			entry--
+		}
+		if entry < at || o.at(b.slots[entry]).id < id {
+			at = middle + 1
+		} else {
+			end = entry
+		}
 	}
-	entries := b.live - 1
-	head := (len(slots) - entries) * quartersBefore / 4
-	base := b.base
-	if len(used) == entries {
-		b.base += uint32(b.head - head) // they keep their positions
+	return at
+}
+
+// makeRoom leaves the holes out and makes room for so many entries before or after the others; for a quarter of all at
+// least, so that it costs little for each that is added.
+func (o *Order[V]) makeRoom(b *bucket, before, after int) {
+	used, slots := b.slots[b.head:b.tail], b.slots
+	need := b.live + before + after
+	if len(slots) < need+need/2+4 || len(slots) > 8*need+keepSlots {
+		slots = make([]Handle, 2*need+6)
+	}
+	head := (len(slots) - b.live) / 4
+	if before > 0 {
+		head *= 3
+	}
+	if len(used) == b.live {
+		b.base += uint32(b.head - head) // all keep their positions
 		copy(slots[head:], used)
 	} else {
 		packed := used[:0]
@@ -145,11 +174,11 @@ func (o *Order[V]) makeRoom(b *bucket, quartersBefore int) {
 			}
 		}
 		copy(slots[head:], packed)
-		for i, h := range slots[head : head+entries] {
-			o.at(h).position = base + uint32(head+i)
+		for i, h := range slots[head : head+b.live] {
+			o.at(h).position = b.base + uint32(head+i)
 		}
 	}
 	clear(slots[:head])
-	clear(slots[head+entries:])
-	b.slots, b.head, b.tail = slots, head, head+entries
+	clear(slots[head+b.live:])
+	b.slots, b.head, b.tail = slots, head, head+b.live
 }

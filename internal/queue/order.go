@@ -214,14 +214,17 @@ func (o *Order[V]) retire(b *bucket) {
 	if o.last == b {
 		o.last = nil
 	}
-	switch {
-	case len(b.slots) > keepSlots && len(b.slots) <= 4*max(o.len, keepSlots) && o.spare == nil:
-		o.spare = b // a whole queue goes from tier to tier, each time into the bucket that was emptied before
-		return
-	case len(b.slots) > keepSlots || len(o.unused) >= maxUnused:
+	spare := len(b.slots) > keepSlots && len(b.slots) <= 4*max(o.len, keepSlots) && o.spare == nil
+	if !spare && (len(b.slots) > keepSlots || len(o.unused) >= maxUnused) {
 		b.slots = nil
 	}
-	o.unused = append(o.unused, b)
+	b.head = len(b.slots) / 2
+	b.tail = b.head
+	if spare {
+		o.spare = b // a whole queue goes from tier to tier, each time into the bucket that was emptied before
+	} else {
+		o.unused = append(o.unused, b)
+	}
 }
 
 // release makes the Handle of an entry that is in no bucket free.

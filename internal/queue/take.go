@@ -43,8 +43,13 @@ func (o *Order[V]) Take(overhead, limit, transmitLimit int, taken func(v *V, rem
 		}
 	}
 	// Only now, else the next tier would hand them out once more.
-	for _, m := range remain {
-		o.add(o.bucketOf(m.rank), m.handle)
+	for rest := remain; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].rank == rest[0].rank {
+			n++
+		}
+		o.addAll(o.bucketOf(rest[0].rank), rest[:n])
+		rest = rest[n:]
 	}
 	o.taken = remain[:0]
 	o.giveBack()

@@ -2,10 +2,8 @@ package swim
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
-	"github.com/e3431adc/memberlist/internal/queue"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -15,17 +13,14 @@ type Core struct {
 	self      *member
 	table     table
 	deadlines deadlines
-	queue     queue.Queue[uint64] // broadcasts, under their member's name; the value is a notice, 0: none
-	room      int                 // bytes that one packet may have, SetRoom
-	slack     int                 // bytes that gossip may have beyond that, SetSlack
-	offered   int                 // packets of gossip with room for user broadcasts, so far
-	chosen    []*member           // scratch of choose
-	message   []byte              // scratch of what makes a broadcast
-	accuser   string              // of the last accusation, if nobody known
-	slab      []byte              // where the next broadcast goes; those before it share its array
-	present   int                 // others that are alive or suspect
-	waiting   []uint64            // notices of broadcasts that are not finished
-	untold    bool                // our own alive is to be queued once there is somebody to tell
+	queue     broadcasts
+	room      int       // bytes that one packet may have, SetRoom
+	slack     int       // bytes that gossip may have beyond that, SetSlack
+	offered   int       // packets of gossip with room for user broadcasts, so far
+	chosen    []*member // scratch of choose
+	accuser   string    // of the last accusation, if nobody known
+	present   int       // others that are alive or suspect
+	untold    bool      // our own alive is to be queued once there is somebody to tell
 	leaving   bool
 	departed  bool   // between Depart and Arrive
 	former    former // what we were before we moved last
@@ -42,10 +37,9 @@ type Core struct {
 	losses     losses
 	checks     []*check // of names that others claim
 
-	ack        wire.Ack     // scratch of AnswerPing
-	out        *Output      // what there is to do, for Take
-	first      Output       // what out is before anybody took it
-	onFinished func(uint64) // made once, for the queue
+	ack   wire.Ack // scratch of AnswerPing
+	out   *Output  // what there is to do, for Take
+	first Output   // what out is before anybody took it
 }
 
 // New returns a Core that knows nobody, not even itself, until Announce or
@@ -62,12 +56,6 @@ func New(cfg Config) *Core {
 	}
 	c.out = &c.first
 	c.probe.init()
-	c.onFinished = func(notice uint64) {
-		if i := slices.Index(c.waiting, notice); i >= 0 { // else nobody waits for it, or not any more
-			c.waiting = slices.Delete(c.waiting, i, i+1)
-			c.finish(notice)
-		}
-	}
 	return c
 }
 
@@ -235,21 +223,8 @@ func (c *Core) Self() Member { return c.table.snapshot(c.self) }
 // NumKnown is how many members are known, the dead and left included.
 func (c *Core) NumKnown() int { return c.table.len() }
 
-// NumQueued is how many broadcasts wait to be sent.
-func (c *Core) NumQueued() int { return c.queue.Len() }
-
-// QueuedBytes is how many bytes they have.
-func (c *Core) QueuedBytes() int { return c.queue.Bytes() }
-
 // NumTimers is how many deadlines are set.
 func (c *Core) NumTimers() int { return len(c.deadlines.heap) }
-
-// DropQueued drops all broadcasts, finishing their notices: nobody needs to be
-// told. It is for simulations that begin with a cluster that has settled.
-func (c *Core) DropQueued() {
-	c.queue.Reset(c.onFinished)
-	c.untold = false
-}
 
 // Leaving reports whether Leave was called.
 func (c *Core) Leaving() bool { return c.leaving }
@@ -300,54 +275,6 @@ func (c *Core) ownName(name string) string {
 
 // changed publishes m as it now is.
 func (c *Core) changed(m *member) { c.out.Changed = append(c.out.Changed, c.table.snapshot(m)) }
-
-// broadcast queues a copy of a message about the member of a name, in place of
-// what was queued about it. So there are never more than one for each member,
-// none larger than a packet. What fits no packet is not queued: exchanges of
-// states bring it, and nobody need wait.
-func (c *Core) broadcast(name string, message []byte, notice uint64) {
-	c.push(name, queue.Named, message, notice)
-}
-
-func (c *Core) push(name string, kind queue.Kind, message []byte, notice uint64) {
-	if name == c.self.Name {
-		c.untold = false
-	}
-	if len(message) > MaxBroadcast(c.room) {
-		c.drop(DropOversize)
-		c.queue.RemoveNamed(name, c.onFinished)
-		c.finish(notice)
-		return
-	}
-	if len(message) > cap(c.slab)-len(c.slab) {
-		c.slab = make([]byte, 0, max(slabSize, len(message)))
-	}
-	from := len(c.slab)
-	c.slab = append(c.slab, message...)
-	if notice != 0 {
-		c.waiting = append(c.waiting, notice)
-	}
-	c.queue.Push(name, kind, c.slab[from:len(c.slab):len(c.slab)], notice, c.onFinished)
-}
-
-// tellOfSelf queues what we announced while nobody else was known: until then
-// it takes no memory, and no rounds of gossip.
-func (c *Core) tellOfSelf() {
-	if c.untold {
-		c.message = appendAlive(c.message[:0], c.self, c.self.Versions[:])
-		c.broadcast(c.self.Name, c.message, 0)
-	}
-}
-
-// waitNoMore finishes the notices of all that is queued: nobody is left to hear
-// it. It stays queued for those who come, and for the dead.
-func (c *Core) waitNoMore() {
-	c.out.Finished = append(c.out.Finished, c.waiting...)
-	c.waiting = c.waiting[:0]
-}
-
-// slabSize is how many bytes of messages are allocated at once: some 25 of them.
-const slabSize = 2048
 
 // allowed reports whether an address may be a member's, or be sent to on a
 // peer's word.
@@ -409,19 +336,6 @@ func (c *Core) roomIn(p *Packet) int {
 
 // fill adds queued broadcasts to the last packet of the output.
 func (c *Core) fill(p *Packet) { c.fillIn(c.out, p, c.roomIn(p)) }
-
-// fillIn adds queued broadcasts that take at most room bytes to a packet of
-// out, whose messages are the last in out, if it has any.
-func (c *Core) fillIn(out *Output, p *Packet, room int) {
-	c.tellOfSelf()
-	if c.queue.Len() == 0 {
-		return
-	}
-	first := len(out.pieces) - len(p.Messages)
-	limit := queue.TransmitLimit(c.cfg.RetransmitMult, c.table.len())
-	out.pieces = c.queue.Take(out.pieces, wire.CompoundPartOverhead, room, limit, c.onFinished)
-	p.Messages = out.pieces[first:len(out.pieces):len(out.pieces)]
-}
 
 // endpoint is where m is reached.
 func (m *member) endpoint() Endpoint { return Endpoint{Name: m.Name, AddrPort: m.addr.addrPort()} }

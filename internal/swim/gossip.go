@@ -25,7 +25,7 @@ func (c *Core) NextWork(now time.Time) (time.Time, bool) {
 	if c.gossip.index < 0 {
 		return c.NextDeadline()
 	}
-	if c.queue.Len() == 0 && !c.cfg.HasUserBroadcasts {
+	if c.NumQueued() == 0 && !c.cfg.HasUserBroadcasts {
 		c.resting = true
 		return c.deadlines.nextBut(&c.gossip)
 	}
@@ -48,7 +48,7 @@ func (c *Core) passOver(now time.Time) {
 // them: they may not be.
 func (c *Core) gossipTick(now time.Time) {
 	c.out.Counts.GossipRounds++
-	if c.queue.Len() == 0 && !c.cfg.HasUserBroadcasts {
+	if c.NumQueued() == 0 && !c.cfg.HasUserBroadcasts {
 		return
 	}
 	targets := c.choose(c.cfg.GossipNodes, func(m *member) bool {
@@ -82,7 +82,7 @@ func (c *Core) offer(room int) int {
 	if c.offered%wholeOffers == 0 {
 		return room
 	}
-	queued := c.queue.Bytes() + c.queue.Len()*wire.CompoundPartOverhead
+	queued := c.QueuedBytes() + c.NumQueued()*wire.CompoundPartOverhead
 	return max(room/userShare, min(room, room+c.slack-queued))
 }
 

@@ -140,14 +140,21 @@ func kinds(events []Event) []EventKind {
 	return k
 }
 
-// queued takes everything out of the broadcast queue, as sent to one target.
+// queued takes everything out of the broadcast queue, as sent to one target. Who waits for it goes on waiting.
 func (n *node) queued() []wire.Message {
 	n.t.Helper()
 	var messages []wire.Message
 	n.tellOfSelf()
-	for _, b := range n.queue.Take(nil, 2, 1<<20, 1, func(uint64) {}) {
-		messages = append(messages, parse(n.t, b))
-	}
+	n.queue.order.Take(2, 1<<20, 1, func(b *broadcast, _ bool) {
+		message := n.appendBroadcast(nil, b)
+		if len(message) != b.Size() {
+			n.t.Errorf("%d bytes that were queued as %d: %x", len(message), b.Size(), message)
+		}
+		messages = append(messages, parse(n.t, message))
+		if b.saying != sayFormer {
+			n.queue.about[b.member] = 0
+		}
+	})
 	return messages
 }
 

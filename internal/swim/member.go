@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/index"
-	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // State is what a Core believes of a member. The values are those of the wire.
@@ -268,18 +267,4 @@ func versionsOf(vsn []byte) (Versions, bool) {
 		return Versions{}, false
 	}
 	return Versions(vsn[:len(Versions{})]), true
-}
-
-// appendAlive appends the alive message that says of m what we know of it.
-func appendAlive(dst []byte, m *member, vsn []byte) []byte { return aliveMessage(m, vsn).Append(dst) }
-
-func aliveMessage(m *member, vsn []byte) *wire.Alive {
-	return &wire.Alive{
-		Incarnation: m.Incarnation,
-		Node:        m.Name,
-		Addr:        m.addr.bytes(),
-		Port:        m.addr.port,
-		Meta:        m.Meta,
-		Vsn:         vsn,
-	}
 }

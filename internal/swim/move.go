@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/queue"
-	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // former is what we were before we moved to another address; an incarnation of
@@ -44,8 +43,7 @@ func (c *Core) Depart(now time.Time, notice uint64) (heard bool) {
 	}
 	c.departed = true
 	c.former = former{addr: c.self.addr, incarnation: c.self.Incarnation, reminded: now}
-	c.message = c.formerLeft().Append(c.message[:0])
-	c.broadcast(c.self.Name, c.message, notice)
+	c.broadcast(c.self, c.formerLeft(sayDead), notice)
 	return true
 }
 
@@ -86,24 +84,25 @@ func (c *Core) announceLater(meta []byte, versions Versions, notice uint64) {
 }
 
 // formerLeft says that we left the former address.
-func (c *Core) formerLeft() *wire.Dead {
-	return &wire.Dead{Incarnation: c.former.incarnation, Node: c.self.Name, From: c.self.Name}
+func (c *Core) formerLeft(as saying) broadcast {
+	return broadcast{saying: as, incarnation: c.former.incarnation, member: c.self.ID, from: c.self.Name}
 }
 
 // remindOfMove gossips once more that we left the former address, next to what
 // is gossiped of us.
 func (c *Core) remindOfMove(now time.Time) {
-	if now.Sub(c.former.reminded) < remindEvery {
-		return
+	if c.departed || now.Sub(c.former.reminded) < remindEvery {
+		return // that we left is all that is said of us before Arrive
 	}
 	c.gossipFormer(now)
-	c.message = appendAlive(c.message[:0], c.self, c.self.Versions[:])
-	c.broadcast(c.self.Name, c.message, 0)
+	c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, 0)
 }
 
 func (c *Core) gossipFormer(now time.Time) {
 	c.former.reminded = now
-	c.queue.Push("", queue.Unique, c.formerLeft().Append(nil), 0, c.onFinished)
+	says := c.formerLeft(sayFormer)
+	says.size = uint16(c.broadcastSize(&says))
+	c.queue.order.Push(queue.Unique, says)
 }
 
 // wasOurs reports whether a claim to our name is what we were before we moved.

@@ -147,22 +147,32 @@ type Output struct {
 	pieces [][]byte // backs Packet.Messages
 }
 
-// reset empties o, keeping its memory but no reference in the part in use.
+// reset empties o, keeping its memory but no reference in the part in use. What a burst took is given back by the first use
+// that needs but a quarter of it.
 func (o *Output) reset() {
-	o.Packets = emptied(o.Packets)
-	o.Streams = emptied(o.Streams)
-	o.Events = emptied(o.Events)
-	o.Changed = emptied(o.Changed)
-	o.pieces = emptied(o.pieces)
-	o.Forgotten = o.Forgotten[:0]
-	o.Finished = o.Finished[:0]
-	o.Pings = emptied(o.Pings)
-	o.Probes = o.Probes[:0]
-	o.bytes = o.bytes[:0]
+	o.Packets = emptied(o.Packets, keptEntries)
+	o.Streams = emptied(o.Streams, keptEntries)
+	o.Events = emptied(o.Events, keptEntries)
+	o.Changed = emptied(o.Changed, keptEntries)
+	o.Forgotten = emptied(o.Forgotten, keptEntries)
+	o.Finished = emptied(o.Finished, keptEntries)
+	o.Pings = emptied(o.Pings, keptEntries)
+	o.Probes = emptied(o.Probes, keptEntries)
+	o.pieces = emptied(o.pieces, keptEntries)
+	o.bytes = emptied(o.bytes, keptBytes)
 	o.Counts = Counts{}
 }
 
-func emptied[T any](s []T) []T {
+// How much memory an Output keeps in any case, of each of its slices.
+const (
+	keptEntries = 128
+	keptBytes   = 16 << 10
+)
+
+func emptied[T any](s []T, kept int) []T {
+	if len(s) < cap(s)/4 && cap(s) > kept {
+		return nil
+	}
 	clear(s)
 	return s[:0]
 }

@@ -19,6 +19,18 @@ type claim struct {
 	incarnation uint32
 }
 
+// broadcast is what is gossiped of a claim that is believed.
+func (s *claim) broadcast() broadcast {
+	switch {
+	case s.hasVersions:
+		return broadcast{incarnation: s.incarnation}
+	case s.vsn == nil:
+		return broadcast{saying: sayBarely, incarnation: s.incarnation}
+	default:
+		return broadcast{saying: sayOddly, incarnation: s.incarnation, from: string(s.vsn)}
+	}
+}
+
 // stepAlive handles an alive message that came in a packet. Whoever sends one
 // that is older than a failure we know of is told of the failure, so that the
 // member can refute it.
@@ -172,16 +184,11 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 	if before.Gone() && m != c.self {
 		c.present++
 	}
-	vsn := m.Versions[:]
-	if !says.hasVersions {
-		vsn = says.vsn // as it came: zeros in their place would be refused
-	}
 	if c.table.len() == 1 {
 		c.untold = true
 		c.finish(notice)
 	} else {
-		c.message = appendAlive(c.message[:0], m, vsn)
-		c.broadcast(m.Name, c.message, notice)
+		c.broadcast(m, says.broadcast(), notice)
 	}
 	c.out.Counts.Alive++
 	c.changed(m)
@@ -206,8 +213,7 @@ func (c *Core) refute(incarnation uint32, from string) {
 	}
 	c.self.Incarnation = nextIncarnation(max(incarnation, c.self.Incarnation))
 	c.awareness.apply(1)
-	c.message = appendAlive(c.message[:0], c.self, c.self.Versions[:])
-	c.broadcast(c.self.Name, c.message, 0)
+	c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, 0)
 	c.event(Event{Kind: EventRefute, Member: c.Self(), From: c.ownName(from)})
 }
 
@@ -240,7 +246,8 @@ func (c *Core) answerStaleAccusation(from Endpoint, name string, incarnation uin
 		c.table.located(addressOf(from.AddrPort)) == nil {
 		return
 	}
-	c.sendAlone(from, aliveMessage(c.self, c.self.Versions[:]))
+	alive := c.self.alive(&broadcast{incarnation: c.self.Incarnation})
+	c.sendAlone(from, &alive)
 }
 
 // accused returns the member that an accusation is about, or nil if it is not
@@ -285,7 +292,8 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 		// It refuted the suspicion that runs, as we did not hear: this is another.
 		// Compat: the reference counts it for the one that runs.
 		c.dropSuspicion(m)
-		c.beginSuspicion(now, m, c.ownName(from))
+		from = c.ownName(from)
+		c.beginSuspicion(now, m, from)
 		c.broadcastSuspect(m, from)
 		c.changed(m)
 		return
@@ -293,7 +301,7 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 	if running != nil {
 		if running.confirm(from, c.cfg.Name) {
 			c.deadlines.set(running.due, running.end())
-			c.broadcastSuspect(m, from)
+			c.broadcastSuspect(m, c.ownName(from))
 		}
 		return
 	}
@@ -309,9 +317,9 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 	c.event(Event{Kind: EventSuspect, Member: c.table.snapshot(m), From: from})
 }
 
+// broadcastSuspect gossips an accusation by a name that may be kept.
 func (c *Core) broadcastSuspect(m *member, from string) {
-	c.message = (&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: from}).Append(c.message[:0])
-	c.broadcast(m.Name, c.message, 0)
+	c.broadcast(m, broadcast{saying: saySuspect, incarnation: m.Incarnation, from: from}, 0)
 }
 
 // applyDead takes a declaration by from that m is dead, or by m itself that it
@@ -349,11 +357,11 @@ func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from str
 	if m == c.self {
 		kind = queue.Urgent // we may not be here for long
 	}
-	c.message = (&wire.Dead{Incarnation: incarnation, Node: m.Name, From: from}).Append(c.message[:0])
-	c.push(m.Name, kind, c.message, notice)
+	from = c.ownName(from)
+	c.push(m, kind, broadcast{saying: sayDead, incarnation: incarnation, from: from}, notice)
 	c.out.Counts.Dead++
 	c.changed(m)
-	c.event(Event{Kind: EventLeave, Member: c.table.snapshot(m), From: c.ownName(from)})
+	c.event(Event{Kind: EventLeave, Member: c.table.snapshot(m), From: from})
 	if m == c.self {
 		return
 	}
@@ -465,7 +473,7 @@ func (c *Core) forgetGone(now time.Time) {
 
 // forget drops all that is known of m, but not its place in the probe order.
 func (c *Core) forget(m *member) {
-	c.queue.RemoveNamed(m.Name, c.onFinished) // if it is still there, there was nobody to tell it
+	c.unqueue(m) // if it is still there, there was nobody to tell it
 	c.out.Forgotten = append(c.out.Forgotten, m.ID)
 	c.table.remove(m)
 }

@@ -1,0 +1,215 @@
+package swim
+
+import (
+	"slices"
+
+	"github.com/e3431adc/memberlist/internal/queue"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// broadcasts are what is to be gossiped, at most one for each member. What is queued is not the message but what it says
+// beside what the table knows of the member, a third of the bytes; it is put into words when it is sent. Nothing that it
+// says of the member changes meanwhile: whoever changes an address, metadata or versions says so, in place of what was queued.
+type broadcasts struct {
+	order   queue.Order[broadcast]
+	about   []queue.Handle // by the members' IDs, as far as anything was queued; 0: nothing is
+	waiting []waiter       // for broadcasts that are queued
+}
+
+// broadcast is one of them.
+type broadcast struct {
+	from        string // who says it (saySuspect, sayDead); the version bytes that came (sayOddly)
+	incarnation uint32
+	member      ID
+	size        uint16 // of the message
+	saying      saying
+}
+
+// Size is that of the message.
+func (b broadcast) Size() int { return int(b.size) }
+
+// saying says what a broadcast says of its member.
+type saying uint8
+
+const (
+	sayAlive   saying = iota
+	sayOddly          // alive, with version bytes that are not six, as they came: zeros in their place would be refused
+	sayBarely         // alive, without any
+	saySuspect        // From says so
+	sayDead           // likewise
+	sayFormer         // dead, of ourselves before we moved: it goes beside what is said of us, and is not replaced by it
+)
+
+// waiter is who waits until what is queued about a member has been sent, or replaced.
+type waiter struct {
+	member ID
+	notice uint64
+}
+
+// keptAbout is for how many members a Core that has nothing to say keeps the memory of what is queued about them.
+const keptAbout = 1024
+
+// broadcast queues what is to be said of m, in place of what was queued about it. What fits no packet is not queued:
+// exchanges of states bring it, and nobody need wait.
+func (c *Core) broadcast(m *member, says broadcast, notice uint64) {
+	c.push(m, queue.Named, says, notice)
+}
+
+func (c *Core) push(m *member, kind queue.Kind, says broadcast, notice uint64) {
+	q := &c.queue
+	if m == c.self {
+		c.untold = false
+	}
+	says.member = m.ID
+	size := c.broadcastSize(&says)
+	if size > MaxBroadcast(c.room) {
+		c.drop(DropOversize)
+		c.unqueue(m)
+		c.finish(notice)
+		return
+	}
+	says.size = uint16(size)
+	if queued := q.aboutMember(m.ID); queued != 0 {
+		q.order.Replace(queued, kind, says)
+		c.finishAbout(m.ID)
+	} else {
+		if missing := int(m.ID) + 1 - len(q.about); missing > 0 {
+			q.about = slices.Grow(q.about, missing)[:int(m.ID)+1]
+		}
+		q.about[m.ID] = q.order.Push(kind, says)
+	}
+	if notice != 0 {
+		q.waiting = append(q.waiting, waiter{m.ID, notice})
+	}
+}
+
+// aboutMember returns what is queued about a member, or 0.
+func (q *broadcasts) aboutMember(id ID) queue.Handle {
+	if int(id) >= len(q.about) {
+		return 0
+	}
+	return q.about[id]
+}
+
+// unqueue drops what is queued about m.
+func (c *Core) unqueue(m *member) {
+	if queued := c.queue.aboutMember(m.ID); queued != 0 {
+		c.queue.order.Remove(queued)
+		c.left(&broadcast{member: m.ID})
+	}
+}
+
+// left notes that a broadcast is no longer queued.
+func (c *Core) left(b *broadcast) {
+	if b.saying == sayFormer {
+		return
+	}
+	q := &c.queue
+	q.about[b.member] = 0
+	c.finishAbout(b.member)
+}
+
+// finishAbout has the driver told that nobody need wait for what was queued about a member.
+func (c *Core) finishAbout(id ID) {
+	q := &c.queue
+	if len(q.waiting) == 0 {
+		return
+	}
+	if i := slices.IndexFunc(q.waiting, func(w waiter) bool { return w.member == id }); i >= 0 {
+		c.finish(q.waiting[i].notice)
+		q.waiting = slices.Delete(q.waiting, i, i+1)
+	}
+}
+
+// tellOfSelf queues what we announced while nobody else was known: until then it takes no memory, and no rounds of gossip.
+func (c *Core) tellOfSelf() {
+	if c.untold {
+		c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, 0)
+	}
+}
+
+// waitNoMore finishes the notices of all that is queued: nobody is left to hear it. It stays queued for those who come, and
+// for the dead.
+func (c *Core) waitNoMore() {
+	for _, w := range c.queue.waiting {
+		c.finish(w.notice)
+	}
+	c.queue.waiting = c.queue.waiting[:0]
+}
+
+// DropQueued drops all broadcasts, finishing their notices: nobody needs to be told. It is for simulations that begin with a
+// cluster that has settled.
+func (c *Core) DropQueued() {
+	c.waitNoMore()
+	c.queue.order.Reset()
+	c.queue.about = nil
+	c.untold = false
+}
+
+// NumQueued is how many broadcasts wait to be sent.
+func (c *Core) NumQueued() int { return c.queue.order.Len() }
+
+// QueuedBytes is how many bytes they have.
+func (c *Core) QueuedBytes() int { return c.queue.order.Bytes() }
+
+// fillIn adds queued broadcasts that take at most room bytes to a packet of out, whose messages are the last in out, if it
+// has any.
+func (c *Core) fillIn(out *Output, p *Packet, room int) {
+	c.tellOfSelf()
+	q := &c.queue
+	if q.order.Len() == 0 {
+		return
+	}
+	first := len(out.pieces) - len(p.Messages)
+	limit := queue.TransmitLimit(c.cfg.RetransmitMult, c.table.len())
+	q.order.Take(wire.CompoundPartOverhead, room, limit, func(b *broadcast, removed bool) {
+		start := len(out.bytes)
+		out.bytes = c.appendBroadcast(out.bytes, b)
+		out.pieces = append(out.pieces, out.bytes[start:len(out.bytes):len(out.bytes)])
+		if removed {
+			c.left(b)
+		}
+	})
+	p.Messages = out.pieces[first:len(out.pieces):len(out.pieces)]
+	if q.order.Len() == 0 && cap(q.about) > keptAbout {
+		q.about = nil
+	}
+}
+
+// appendBroadcast appends the message of a broadcast.
+func (c *Core) appendBroadcast(dst []byte, b *broadcast) []byte {
+	m := c.table.at(b.member)
+	switch b.saying {
+	case saySuspect:
+		return (&wire.Suspect{Incarnation: b.incarnation, Node: m.Name, From: b.from}).Append(dst)
+	case sayDead, sayFormer:
+		return (&wire.Dead{Incarnation: b.incarnation, Node: m.Name, From: b.from}).Append(dst)
+	default:
+		alive := m.alive(b)
+		return alive.Append(dst)
+	}
+}
+
+// broadcastSize is how many bytes appendBroadcast appends.
+func (c *Core) broadcastSize(b *broadcast) int {
+	m := c.table.at(b.member)
+	switch b.saying {
+	case saySuspect, sayDead, sayFormer:
+		return (&wire.Dead{Incarnation: b.incarnation, Node: m.Name, From: b.from}).Size()
+	default:
+		alive := m.alive(b)
+		return alive.Size()
+	}
+}
+
+// alive is the message of a broadcast that says that m is.
+func (m *member) alive(b *broadcast) wire.Alive {
+	alive := wire.Alive{Incarnation: b.incarnation, Node: m.Name, Addr: m.addr.bytes(), Port: m.addr.port, Meta: m.Meta}
+	switch b.saying {
+	case sayAlive:
+		alive.Vsn = m.Versions[:]
+	case sayOddly:
+		alive.Vsn = []byte(b.from)
+	}
+	return alive
+}
