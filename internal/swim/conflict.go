@@ -36,14 +36,14 @@ const (
 //	ProbeTimeout: ping again, others too, and a stream --ack--> kept
 //	  |
 //	ProbeInterval: silent --> the claim is taken if it is newer, else its maker
-//	                          is told what it has to be newer than
+//	                          is told what it has to be newer than, until it is
 //
 // For a while after that a claim is judged by what came of it.
 type check struct {
 	name  string
 	seq   uint32
 	due   *deadline
-	ends  time.Time
+	ends  time.Time // the wait for an answer; once that is over: what came of it
 	phase checkPhase
 	best  claim // the newest
 
@@ -120,6 +120,8 @@ func (c *Core) checkDue(now time.Time, seq uint32) {
 	k := c.checks[i]
 	m := c.table.named(k.name)
 	switch {
+	case k.phase == checkSilent && now.Before(k.ends):
+		c.contradict(now, k, m)
 	case k.phase >= checkKept || m == nil || m.State == StateLeft || m.addr.same(k.best.addr):
 		c.checks = slices.Delete(c.checks, i, i+1)
 	case k.phase == checkDirect:
@@ -141,9 +143,24 @@ func (c *Core) judgeCheck(now time.Time, k *check, m *member) {
 		c.takeOver(now, m, k.best)
 		return
 	}
-	// It is to refute what we know of its name, as it may have begun anew.
+	c.contradict(now, k, m)
+}
+
+// contradict has the maker of a claim refute what we know of its name, m, as it
+// may have begun anew. It does so again each ProbeInterval: what is answered to
+// others may not reach us.
+func (c *Core) contradict(now time.Time, k *check, m *member) {
+	if m == nil || m.State == StateLeft || m.addr.same(k.best.addr) {
+		c.deadlines.set(k.due, k.ends)
+		return
+	}
 	c.sendAlone(Endpoint{Name: m.Name, AddrPort: k.best.addr.addrPort()},
 		&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name})
+	again := now.Add(c.cfg.ProbeInterval)
+	if again.After(k.ends) {
+		again = k.ends
+	}
+	c.deadlines.set(k.due, again)
 }
 
 // checkAnswered ends a check: the member is where it was.
@@ -156,8 +173,8 @@ func (c *Core) checkAnswered(now time.Time, k *check) {
 }
 
 func (c *Core) endCheck(now time.Time, k *check, phase checkPhase) {
-	k.phase = phase
-	c.deadlines.set(k.due, now.Add(recheck*c.cfg.ProbeInterval))
+	k.phase, k.ends = phase, now.Add(recheck*c.cfg.ProbeInterval)
+	c.deadlines.set(k.due, k.ends)
 }
 
 // of is the claim as a member that would be m.

@@ -120,6 +120,34 @@ func TestConflictNewcomer(t *testing.T) {
 	}
 }
 
+// TestConflictIsContradictedUntilNewer: who claims what is not newer is told so each second, for as long as the check holds,
+// and no more once the claim is newer.
+func TestConflictIsContradictedUntilNewer(t *testing.T) {
+	for _, refutes := range []bool{false, true} {
+		n := newNode(t, nil).meet(5)
+		n.alive(claimOf(1, 1))
+		told := 0
+		count := func(o *Output) {
+			for _, p := range o.Packets {
+				if _, ok := parse(t, p.Messages[0]).(*wire.Suspect); ok && p.To.AddrPort == memberAddr(1001) {
+					told++
+				}
+			}
+		}
+		n.run(3500*time.Millisecond, count)
+		want := 3
+		if refutes {
+			n.alive(claimOf(1, 2))
+		} else {
+			want = recheck
+		}
+		n.run(30*time.Second, count)
+		if told != want || len(n.checks) != 0 {
+			t.Errorf("refutes %v: told %d times, want %d; %d checks are left", refutes, told, want, len(n.checks))
+		}
+	}
+}
+
 // TestConflictNewerAtOnce: the newest of the claims is taken as soon as the check is over.
 func TestConflictNewerAtOnce(t *testing.T) {
 	n := newNode(t, nil).meet(5)
