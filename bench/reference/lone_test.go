@@ -22,6 +22,7 @@ type loneTransport struct {
 	answer  []byte         // what a dialled stream is answered with
 	peer    *loneTransport // who has the other end of a dialled stream instead
 	sent    counter
+	started time.Time // when every packet is sent: neither library looks at that here, and the clock takes 50 ns
 }
 
 func newLoneTransport() *loneTransport {
@@ -29,6 +30,7 @@ func newLoneTransport() *loneTransport {
 		packets: make(chan *memberlist.Packet, 256),
 		streams: make(chan net.Conn),
 		sent:    newCounter(),
+		started: time.Now(),
 	}
 }
 
@@ -38,7 +40,7 @@ func (t *loneTransport) FinalAdvertiseAddr(ip string, port int) (net.IP, int, er
 
 func (t *loneTransport) WriteTo([]byte, string) (time.Time, error) {
 	t.sent.add()
-	return time.Now(), nil
+	return t.started, nil
 }
 
 func (t *loneTransport) DialTimeout(string, time.Duration) (net.Conn, error) {
