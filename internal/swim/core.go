@@ -234,9 +234,14 @@ func (c *Core) AnyAlive() bool { return c.present > 0 }
 
 // ReadsChecksums reports whether an endpoint is a known member, by its name or
 // else its address, that understands checksums.
-func (c *Core) ReadsChecksums(to Endpoint) bool {
-	m := c.table.named(to.Name)
-	if m == nil || to.Name == "" {
+func (c *Core) ReadsChecksums(to Endpoint) bool { return c.readsChecksums(&to) }
+
+func (c *Core) readsChecksums(to *Endpoint) bool {
+	var m *member
+	if to.Name != "" {
+		m = c.table.named(to.Name)
+	}
+	if m == nil {
 		m = c.table.located(addressOf(to.AddrPort))
 	}
 	return m != nil && m.Versions.PMax() >= protocolChecksum
@@ -278,8 +283,10 @@ func (c *Core) changed(m *member) { c.out.Changed = append(c.out.Changed, c.tabl
 
 // allowed reports whether an address may be a member's, or be sent to on a
 // peer's word.
-func (c *Core) allowed(a address) bool {
-	return c.cfg.Allowed == nil || c.cfg.Allowed(a.addr().Unmap())
+func (c *Core) allowed(a address) bool { return c.allowedIP(a.addr()) }
+
+func (c *Core) allowedIP(a netip.Addr) bool {
+	return c.cfg.Allowed == nil || c.cfg.Allowed(a.Unmap())
 }
 
 // send puts a packet with one message, and whatever broadcasts fit beside it,
@@ -298,7 +305,7 @@ func (c *Core) sendAlone(to Endpoint, messages ...wire.Message) *Packet {
 	if len(messages) < 2 || c.roomIn(p) >= 0 {
 		return p
 	}
-	c.out.Packets = c.out.Packets[:len(c.out.Packets)-1]
+	c.unsend()
 	for _, m := range messages[1:] {
 		c.compose(to, []wire.Message{m})
 	}
@@ -307,18 +314,38 @@ func (c *Core) sendAlone(to Endpoint, messages ...wire.Message) *Packet {
 
 // compose puts a packet with the given messages into the output.
 func (c *Core) compose(to Endpoint, messages []wire.Message) *Packet {
-	first := len(c.out.pieces)
+	p := c.newPacket()
+	p.To = to
 	for _, m := range messages {
-		start := len(c.out.bytes)
-		c.out.bytes = m.Append(c.out.bytes)
-		c.out.pieces = append(c.out.pieces, c.out.bytes[start:len(c.out.bytes):len(c.out.bytes)])
+		c.put(p, m)
 	}
-	c.out.Packets = append(c.out.Packets, Packet{
-		To:       to,
-		Messages: c.out.pieces[first:len(c.out.pieces):len(c.out.pieces)],
-		Checksum: c.ReadsChecksums(to),
-	})
+	p.Checksum = c.readsChecksums(&p.To)
+	return p
+}
+
+// newPacket puts a packet with nothing in it into the output.
+func (c *Core) newPacket() *Packet {
+	if n := len(c.out.Packets); n < cap(c.out.Packets) {
+		c.out.Packets = c.out.Packets[:n+1] // nothing has been left there
+	} else {
+		c.out.Packets = append(c.out.Packets, Packet{})
+	}
 	return &c.out.Packets[len(c.out.Packets)-1]
+}
+
+// put adds a message to the last packet of the output.
+func (c *Core) put(p *Packet, m wire.Message) {
+	start, first := len(c.out.bytes), len(c.out.pieces)-len(p.Messages)
+	c.out.bytes = m.Append(c.out.bytes)
+	c.out.pieces = append(c.out.pieces, c.out.bytes[start:len(c.out.bytes):len(c.out.bytes)])
+	p.Messages = c.out.pieces[first:len(c.out.pieces):len(c.out.pieces)]
+}
+
+// unsend takes the last packet out of the output.
+func (c *Core) unsend() {
+	last := len(c.out.Packets) - 1
+	c.out.Packets[last] = Packet{}
+	c.out.Packets = c.out.Packets[:last]
 }
 
 // roomIn is how many bytes a packet has left for messages, each with

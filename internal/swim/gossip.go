@@ -69,7 +69,7 @@ func (c *Core) gossipTick(now time.Time) {
 		}
 		c.fillIn(c.out, packet, c.roomIn(packet)+c.slack)
 		if len(packet.Messages) == 0 {
-			c.out.Packets = c.out.Packets[:len(c.out.Packets)-1]
+			c.unsend()
 			return
 		}
 	}

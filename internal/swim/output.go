@@ -150,16 +150,16 @@ type Output struct {
 // reset empties o, keeping its memory but no reference in the part in use. What a burst took is given back by the first use
 // that needs but a quarter of it.
 func (o *Output) reset() {
-	o.Packets = emptied(o.Packets, keptEntries)
-	o.Streams = emptied(o.Streams, keptEntries)
-	o.Events = emptied(o.Events, keptEntries)
-	o.Changed = emptied(o.Changed, keptEntries)
-	o.Forgotten = emptied(o.Forgotten, keptEntries)
-	o.Finished = emptied(o.Finished, keptEntries)
-	o.Pings = emptied(o.Pings, keptEntries)
-	o.Probes = emptied(o.Probes, keptEntries)
-	o.pieces = emptied(o.pieces, keptEntries)
-	o.bytes = emptied(o.bytes, keptBytes)
+	empty(&o.Packets, keptEntries)
+	empty(&o.Streams, keptEntries)
+	empty(&o.Events, keptEntries)
+	empty(&o.Changed, keptEntries)
+	empty(&o.Forgotten, keptEntries)
+	empty(&o.Finished, keptEntries)
+	empty(&o.Pings, keptEntries)
+	empty(&o.Probes, keptEntries)
+	empty(&o.pieces, keptEntries)
+	empty(&o.bytes, keptBytes)
 	o.Counts = Counts{}
 }
 
@@ -169,10 +169,22 @@ const (
 	keptBytes   = 16 << 10
 )
 
-func emptied[T any](s []T, kept int) []T {
-	if len(s) < cap(s)/4 && cap(s) > kept {
-		return nil
+func empty[T any](s *[]T, kept int) {
+	if len(*s) > 0 || cap(*s) > kept { // most are empty, at every turn
+		clearOrDrop(s, kept)
 	}
-	clear(s)
-	return s[:0]
+}
+
+func clearOrDrop[T any](s *[]T, kept int) {
+	switch n := len(*s); {
+	case n < cap(*s)/4 && cap(*s) > kept:
+		*s = nil
+	case n == 1: // one packet with one message: what most turns put out
+		var none T
+		(*s)[0] = none
+		*s = (*s)[:0]
+	default:
+		clear(*s)
+		*s = (*s)[:0]
+	}
 }

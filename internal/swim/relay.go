@@ -1,6 +1,7 @@
 package swim
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -29,8 +30,9 @@ func (c *Core) AnswerPing(from Endpoint, p *wire.Ping, payload []byte) {
 		c.drop(DropMisdirected)
 		return
 	}
-	to, ok := c.replyTo(from, p.SourceAddr, p.SourcePort, p.SourceNode)
-	if !ok {
+	answer := c.newPacket()
+	if !c.replyTo(&answer.To, &from, p.SourceAddr, p.SourcePort, p.SourceNode) {
+		c.unsend()
 		return
 	}
 	c.ack = wire.Ack{SeqNo: p.SeqNo, Payload: payload}
@@ -39,30 +41,33 @@ func (c *Core) AnswerPing(from Endpoint, p *wire.Ping, payload []byte) {
 		c.drop(DropOversize)
 		c.ack.Payload = nil
 	}
-	c.send(to, &c.ack)
+	c.put(answer, &c.ack)
+	answer.Checksum = c.readsChecksums(&answer.To)
+	c.fill(answer)
 }
 
 // sizeOf is how many bytes a message takes alone.
 func (c *Core) sizeOf(m wire.Message) int { return len(m.Append(c.out.bytes)) - len(c.out.bytes) }
 
-// replyTo is where the answer to a ping goes: to the source that it names,
+// replyTo finds where the answer to a ping goes: to the source that it names,
 // else to the packet's sender. It reports false for an address that we may not
 // send to.
-func (c *Core) replyTo(from Endpoint, ip []byte, port uint16, name string) (Endpoint, bool) {
+func (c *Core) replyTo(to, from *Endpoint, ip []byte, port uint16, name string) bool {
 	if len(ip) == 0 || port == 0 {
-		from.Name = name
-		return from, true
+		*to = Endpoint{Name: name, AddrPort: from.AddrPort, Text: from.Text}
+		return true
 	}
-	addr, ok := addressFrom(ip, port, 0)
+	addr, ok := netip.AddrFromSlice(ip)
 	if !ok || len(name) > MaxName {
 		c.drop(DropMalformed)
-		return Endpoint{}, false
+		return false
 	}
-	if !c.allowed(addr) {
+	if !c.allowedIP(addr) {
 		c.drop(DropNotAllowed)
-		return Endpoint{}, false
+		return false
 	}
-	return Endpoint{Name: name, AddrPort: addr.addrPort()}, true
+	to.Name, to.AddrPort = name, netip.AddrPortFrom(addr, port)
+	return true
 }
 
 // relayPing pings the target of an indirect ping on the asker's behalf (SWIM
@@ -77,8 +82,8 @@ func (c *Core) relayPing(now time.Time, from Endpoint, i *wire.IndirectPing) {
 		c.drop(DropNotAllowed)
 		return
 	}
-	asker, ok := c.replyTo(from, i.SourceAddr, i.SourcePort, i.SourceNode)
-	if !ok {
+	var asker Endpoint
+	if !c.replyTo(&asker, &from, i.SourceAddr, i.SourcePort, i.SourceNode) {
 		return
 	}
 	if len(c.relays) >= MaxRelays {

@@ -34,10 +34,18 @@ func (m *Ping) Parse(body []byte, names *Names) error {
 
 // parseCanonical reads a ping that says who sends it, as peers' do.
 func (m *Ping) parseCanonical(b []byte, names *Names) bool {
-	node, at := bytesAt(b, keyAt(b, 0, "\x85\xa4Node"))
+	key := keyAt(b, 0, "\x85\xa4Node")
+	node, at := shortAt(b, key)
+	if at == failed {
+		node, at = longBytesAt(b, key)
+	}
 	seqNo, at := uint32At(b, keyAt(b, at, "\xa5SeqNo"))
-	addr, at := bytesAt(b, keyAt(b, at, "\xaaSourceAddr"))
-	name, at := bytesAt(b, keyAt(b, at, "\xaaSourceNode"))
+	addr, at := shortAt(b, keyAt(b, at, "\xaaSourceAddr"))
+	key = keyAt(b, at, "\xaaSourceNode")
+	name, at := shortAt(b, key)
+	if at == failed {
+		name, at = longBytesAt(b, key)
+	}
 	port, at := uint16At(b, keyAt(b, at, "\xaaSourcePort"))
 	if at == failed {
 		return false
