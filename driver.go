@@ -184,7 +184,7 @@ func (m *Memberlist) sendRoomy(t *turn, ask func(room int) [][]byte) {
 // sendPacket sends what the core composed, and tells it if a ping could not be
 // sent.
 func (m *Memberlist) sendPacket(t *turn, p *swim.Packet, messages [][]byte) {
-	err := m.writeMessages(&t.pack, p.To, messages, p.Checksum)
+	err := m.writeMessages(&t.pack, &p.To, messages, p.Checksum)
 	if err == nil {
 		return
 	}

@@ -2,9 +2,11 @@ package memberlist
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	crand "crypto/rand"
 
@@ -18,11 +20,15 @@ type packer struct {
 	user       []byte // a user message with its type
 	compound   []byte
 	compressed []byte
-	packet     []byte
+	packet     []byte           // for a transport of ours, which does not keep it
+	slab       []byte           // where the next packet for another transport goes; those before it share its array
 	compressor *wire.Compressor // nil until something is to be compressed: it is large
-	nonce      [wire.NonceSize]byte
+	nonces     nonces
 	texts      addressTexts
 }
+
+// slabSize is how many bytes for packets are allocated at once. A transport that keeps one of them keeps the others.
+const slabSize = 4096
 
 // compress gives the packer's compressor.
 func (p *packer) compress() *wire.Compressor {
@@ -32,10 +38,13 @@ func (p *packer) compress() *wire.Compressor {
 	return p.compressor
 }
 
-// newNonce draws the nonce of one packet.
-func (p *packer) newNonce() *[wire.NonceSize]byte {
-	crand.Read(p.nonce[:]) // never fails
-	return &p.nonce
+// room gives an empty slice for a packet of at most so many bytes.
+func (p *packer) room(size int) []byte {
+	if size > cap(p.slab)-len(p.slab) {
+		p.slab = make([]byte, 0, max(size, slabSize))
+	}
+	from := len(p.slab)
+	return p.slab[from : from : from+size]
 }
 
 // ciphers returns the keys, the primary first, or none.
@@ -76,7 +85,10 @@ func (m *Memberlist) MaxBroadcastSize() int {
 
 // writeMessages sends messages in one packet, or in several if one cannot hold them: a compound has no place for so many, or
 // they do not shrink as much as those before them did.
-func (m *Memberlist) writeMessages(p *packer, to swim.Endpoint, messages [][]byte, checksum bool) error {
+func (m *Memberlist) writeMessages(p *packer, to *swim.Endpoint, messages [][]byte, checksum bool) error {
+	if len(messages) == 1 {
+		return m.writePayload(p, to, messages[0], checksum)
+	}
 	var errs error
 	for len(messages) > 1 {
 		compound, rest := wire.AppendCompound(p.compound[:0], messages)
@@ -103,14 +115,14 @@ func (m *Memberlist) writeMessages(p *packer, to swim.Endpoint, messages [][]byt
 }
 
 // writePayload sends one message.
-func (m *Memberlist) writePayload(p *packer, to swim.Endpoint, payload []byte, checksum bool) error {
+func (m *Memberlist) writePayload(p *packer, to *swim.Endpoint, payload []byte, checksum bool) error {
 	return m.writePacket(p, to, m.pack(p, payload, checksum))
 }
 
 // pack makes a packet of a message: compressed if that is shorter, with a checksum if the receiver understands it, sealed if
 // there are keys, labelled. It is the packer's.
 func (m *Memberlist) pack(p *packer, payload []byte, checksum bool) []byte {
-	if m.config.EnableCompression {
+	if m.config.EnableCompression && len(payload) > wire.MaxIncompressible {
 		compressed, shorter := p.compress().AppendShorter(p.compressed[:0], payload)
 		p.compressed = compressed
 		if shorter {
@@ -118,7 +130,11 @@ func (m *Memberlist) pack(p *packer, payload []byte, checksum bool) []byte {
 		}
 	}
 	sealer := m.sealer()
-	packet := append(p.packet[:0], m.labelHeader...)
+	packet := p.packet[:0]
+	if m.udp == nil {
+		packet = p.room(len(m.labelHeader) + wire.ChecksumSize + wire.SealOverhead(m.config.sealVersion()) + len(payload))
+	}
+	packet = append(packet, m.labelHeader...)
 	if sealer != nil {
 		packet = append(packet, sealRoom[:]...)
 	}
@@ -130,14 +146,18 @@ func (m *Memberlist) pack(p *packer, payload []byte, checksum bool) []byte {
 		packet = append(packet, payload...)
 	}
 	if sealer != nil {
-		packet = sealer.SealInPlace(packet, len(m.labelHeader), m.config.sealVersion(), p.newNonce(), m.labels[0].bytes)
+		packet = sealer.SealInPlace(packet, len(m.labelHeader), m.config.sealVersion(), p.nonces.draw(), m.labels[0].bytes)
 	}
-	p.packet = packet
+	if m.udp == nil {
+		p.slab = p.slab[:len(p.slab)+len(packet)]
+	} else {
+		p.packet = packet
+	}
 	return packet
 }
 
 // writePacket sends a packet that is not too large.
-func (m *Memberlist) writePacket(p *packer, to swim.Endpoint, packet []byte) error {
+func (m *Memberlist) writePacket(p *packer, to *swim.Endpoint, packet []byte) error {
 	if len(packet) > m.config.UDPBufferSize {
 		m.add(keyDroppedOversize, 1)
 		return fmt.Errorf("%w: a packet of %d bytes, the limit is %d", ErrMessageTooLarge, len(packet), m.config.UDPBufferSize)
@@ -151,6 +171,26 @@ var (
 	checksumRoom [wire.ChecksumSize]byte
 )
 
+// nonceBatch is how many nonces are drawn at a time.
+const nonceBatch = 32
+
+// nonces are random, for one packet each. They are drawn many at a time: most of what drawing takes is to begin.
+type nonces struct {
+	drawn [nonceBatch * wire.NonceSize]byte
+	left  int // of them, at the end
+}
+
+// draw gives a nonce that was never given before. It is valid until the next call.
+func (n *nonces) draw() *[wire.NonceSize]byte {
+	if n.left == 0 {
+		crand.Read(n.drawn[:]) // never fails
+		n.left = nonceBatch
+	}
+	nonce := n.drawn[(nonceBatch-n.left)*wire.NonceSize:]
+	n.left--
+	return (*[wire.NonceSize]byte)(nonce)
+}
+
 // newNonce draws the nonce of a stream's frame.
 func newNonce() *[wire.NonceSize]byte {
 	nonce := new([wire.NonceSize]byte)
@@ -159,8 +199,8 @@ func newNonce() *[wire.NonceSize]byte {
 }
 
 // write hands a packet to the transport. Only a transport of ours is known not
-// to keep it; others get a copy.
-func (m *Memberlist) write(p *packer, to swim.Endpoint, packet []byte) error {
+// to keep it; others get memory that is not used again.
+func (m *Memberlist) write(p *packer, to *swim.Endpoint, packet []byte) error {
 	m.packetsSent.Add(1)
 	m.add(keyUDPSent, len(packet))
 	if m.udp != nil && to.AddrPort.IsValid() {
@@ -170,7 +210,10 @@ func (m *Memberlist) write(p *packer, to swim.Endpoint, packet []byte) error {
 	if err := m.checkName(a); err != nil {
 		return err
 	}
-	_, err := m.transport.WriteToAddress(bytes.Clone(packet), a)
+	if m.udp != nil {
+		packet = bytes.Clone(packet)
+	}
+	_, err := m.transport.WriteToAddress(slices.Clip(packet), a)
 	return err
 }
 
@@ -187,15 +230,22 @@ type writtenAddress struct {
 const addressSlots = 64
 
 // of is addressText.
-func (t *addressTexts) of(e swim.Endpoint) string {
+func (t *addressTexts) of(e *swim.Endpoint) string {
 	if !e.AddrPort.IsValid() {
 		return e.Text
 	}
 	if t.slots == nil {
 		t.slots = make([]writtenAddress, addressSlots)
 	}
-	ip := e.AddrPort.Addr().As16()
-	slot := &t.slots[(int(ip[14])*7+int(ip[15])+int(e.AddrPort.Port()))%addressSlots]
+	var low uint32 // of the address
+	if ip := e.AddrPort.Addr(); ip.Is4() {
+		b := ip.As4()
+		low = binary.BigEndian.Uint32(b[:])
+	} else {
+		b := ip.As16()
+		low = binary.BigEndian.Uint32(b[12:])
+	}
+	slot := &t.slots[(low+low>>8*7+uint32(e.AddrPort.Port()))%addressSlots]
 	if slot.addr != e.AddrPort {
 		*slot = writtenAddress{e.AddrPort, e.AddrPort.String()}
 	}

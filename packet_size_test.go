@@ -366,7 +366,8 @@ func TestCompoundsAreSplit(t *testing.T) {
 		for i := range 600 {
 			parts = append(parts, []byte{byte(wire.TypeUser), byte(i)})
 		}
-		if err := m.writeMessages(new(packer), endpointOf(simAddr(0).String()), append(parts, large), false); err == nil {
+		to := endpointOf(simAddr(0).String())
+		if err := m.writeMessages(new(packer), &to, append(parts, large), false); err == nil {
 			t.Error("a packet of more than 64 KiB went over a network that carries less") // simnet's error: as UDP's
 		}
 		time.Sleep(time.Second)

@@ -83,7 +83,7 @@ func (m *Memberlist) sendUserPacket(to swim.Endpoint, msg []byte) error {
 	p := m.packers.Get().(*packer)
 	defer m.packers.Put(p)
 	p.user = append(append(p.user[:0], byte(wire.TypeUser)), msg...)
-	return m.writePayload(p, to, p.user, checksum)
+	return m.writePayload(p, &to, p.user, checksum)
 }
 
 // Ping pings the member of a name at an address in a packet and returns the

@@ -108,7 +108,7 @@ func TestTooMuchForOnePacketGoesInSeveral(t *testing.T) {
 		m := c.add(func(config *Config) { sent = recordContents(config) })
 		to := endpointOf(netip.AddrPortFrom(simAddr(1).Addr(), 7946).String())
 		messages := manyAlives(50, 300)
-		if err := m.writeMessages(new(packer), to, messages, true); err != nil {
+		if err := m.writeMessages(new(packer), &to, messages, true); err != nil {
 			t.Fatal(err)
 		}
 		if got := slices.Max(sent.sizes); got > m.config.UDPBufferSize {

@@ -17,9 +17,9 @@ const (
 	// algorithm, and the shortest header of raw bytes.
 	compressOverhead = 13
 
-	// maxIncompressible is the longest message, in bytes, that no compress message is shorter than, whatever it says: the
+	// MaxIncompressible is the longest message, in bytes, that no compress message is shorter than, whatever it says: the
 	// codes of k messages stand for at most 1+2+...+k bytes, and have 9 bits each, as have the two around them.
-	maxIncompressible = 24
+	MaxIncompressible = 24
 )
 
 // compressed is the body of a compress message.
@@ -66,7 +66,7 @@ func (c *Compressor) Append(dst, src []byte) []byte {
 // AppendShorter is as Append if the result is shorter than src. Otherwise it reports false, and dst is as it was; it does
 // not try to the end.
 func (c *Compressor) AppendShorter(dst, src []byte) (out []byte, ok bool) {
-	if len(src) <= maxIncompressible {
+	if len(src) <= MaxIncompressible {
 		return dst, false
 	}
 	return c.append(dst, src, len(src)-1)

@@ -160,11 +160,11 @@ func TestCompressShorter(t *testing.T) {
 		assertShorter(t, &c, []byte(strings.Repeat("memberlist ", 30)[:n]))
 	}
 	assertShorter(t, &c, append(noise(70000), make([]byte, 70000)...)) // a header of five bytes
-	if shortest := len(compressMessage(t, make([]byte, maxIncompressible))); shortest < maxIncompressible {
-		t.Errorf("%d bytes become %d, and are not tried", maxIncompressible, shortest)
+	if shortest := len(compressMessage(t, make([]byte, MaxIncompressible))); shortest < MaxIncompressible {
+		t.Errorf("%d bytes become %d, and are not tried", MaxIncompressible, shortest)
 	}
-	if _, ok := c.AppendShorter(nil, make([]byte, maxIncompressible+1)); !ok {
-		t.Errorf("%d bytes do not get shorter", maxIncompressible+1)
+	if _, ok := c.AppendShorter(nil, make([]byte, MaxIncompressible+1)); !ok {
+		t.Errorf("%d bytes do not get shorter", MaxIncompressible+1)
 	}
 }
 
