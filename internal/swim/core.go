@@ -52,8 +52,8 @@ func New(cfg Config) *Core {
 		awareness: awareness{max: cfg.AwarenessMaxMultiplier},
 		gossip:    unset(dueGossip),
 		pushPull:  unset(duePushPull),
-		losses:    newLosses(),
 	}
+	c.losses = newLosses(c.table.seed)
 	c.out = &c.first
 	c.probe.init()
 	return c

@@ -78,7 +78,7 @@ func (c *Core) Forget(now time.Time, name string) Removal {
 	switch {
 	case name == c.cfg.Name:
 		return NotSelf
-	case m == nil && c.losses.byName[name] == nil:
+	case m == nil && c.losses.named(name) == nil:
 		return NotKnown
 	case m != nil && !m.State.Gone():
 		return NotGone

@@ -1,6 +1,7 @@
 package swim
 
 import (
+	"hash/maphash"
 	"net/netip"
 	"time"
 )
@@ -36,8 +37,7 @@ const (
 // 30 s a side of n members begins n/10 streams a second at first, and then 0.4
 // a second in all; above 64 members each begins one in 160 s.
 type losses struct {
-	byName map[string]*lost
-	order  []*lost
+	lostMembers
 	due    deadline
 	rounds int       // since something changed
 	seeds  bool      // there are addresses to try
@@ -50,47 +50,17 @@ type losses struct {
 	latest   time.Time // loss
 }
 
-// lost is a member as it was known when it was declared dead, less its metadata.
-type lost struct {
-	Member
-	tried   time.Time // zero: not yet
-	episode uint32
-	index   int // in losses.order
+func newLosses(seed maphash.Seed) losses {
+	return losses{lostMembers: lostMembers{seed: seed}, due: unset(dueReconnect)}
 }
 
-func newLosses() losses {
-	return losses{due: unset(dueReconnect)}
-}
-
-// add remembers a member in place of what was remembered under its name.
-func (l *losses) add(m Member) {
-	l.remove(m.Name)
-	m.Meta = nil
-	one := &lost{Member: m, episode: l.episode, index: len(l.order)}
-	if l.byName == nil {
-		l.byName = make(map[string]*lost)
-	}
-	l.byName[m.Name] = one
-	l.order = append(l.order, one)
-	l.together++
-}
-
-// remove forgets the member of a name, and reports whether it was lost.
-func (l *losses) remove(name string) bool {
-	one := l.byName[name]
-	if one == nil {
-		return false
-	}
-	delete(l.byName, name)
-	last := len(l.order) - 1
-	l.order[one.index] = l.order[last]
-	l.order[one.index].index = one.index
-	l.order[last] = nil
-	l.order = l.order[:last]
-	if one.episode == l.episode {
+// regain forgets the member of a name, and reports whether it was lost.
+func (l *losses) regain(name string) bool {
+	one, ok := l.remove(name)
+	if ok && one.episode == l.episode {
 		l.together--
 	}
-	return true
+	return ok
 }
 
 // HaveSeeds tells that there are addresses to try when members are lost, or
@@ -106,7 +76,7 @@ func (c *Core) HaveSeeds(now time.Time) {
 }
 
 // NumLost is how many members are remembered that were declared dead.
-func (c *Core) NumLost() int { return len(c.losses.order) }
+func (c *Core) NumLost() int { return c.losses.len() }
 
 // Isolated reports whether we lost sight of all others, or of most at once: see
 // EventIsolated.
@@ -131,10 +101,13 @@ func (c *Core) lose(now time.Time, m *member) {
 		l.together = 0
 	}
 	l.latest = now
-	if len(l.order) >= MaxLost {
-		l.remove(l.order[c.cfg.Rand.IntN(len(l.order))].Name)
+	if l.len() >= MaxLost {
+		l.regain(l.all[c.cfg.Rand.IntN(l.len())].name)
 	}
-	l.add(c.table.snapshot(m))
+	l.regain(m.Name) // as it was when it was lost before
+	l.add(lost{name: m.Name, id: m.ID, addr: m.addr, versions: m.Versions, incarnation: m.Incarnation, since: m.since,
+		tried: never, episode: l.episode})
+	l.together++
 	l.rounds = 0
 	c.seekWithin(now, c.cfg.ReconnectInterval)
 }
@@ -142,7 +115,7 @@ func (c *Core) lose(now time.Time, m *member) {
 // found notes that the member of a name is alive, or need not be looked for.
 func (c *Core) found(now time.Time, name string) {
 	l := &c.losses
-	if l.remove(name) && len(l.order) > 0 {
+	if l.regain(name) && l.len() > 0 {
 		l.rounds = 0
 		c.seekWithin(now, c.cfg.ReconnectInterval)
 	}
@@ -151,7 +124,7 @@ func (c *Core) found(now time.Time, name string) {
 
 // foundLeft notes that a member said that it leaves, after we lost it.
 func (c *Core) foundLeft(now time.Time, name string, incarnation uint32) {
-	if one := c.losses.byName[name]; one != nil && incarnation >= one.Incarnation {
+	if one := c.losses.named(name); one != nil && incarnation >= one.incarnation {
 		c.found(now, name)
 	}
 }
@@ -161,11 +134,11 @@ func (c *Core) foundLeft(now time.Time, name string, incarnation uint32) {
 // and the next one brings the refutations of that. The first may just have
 // been.
 func (c *Core) foundByOthers(now time.Time, name string) {
-	one := c.losses.byName[name]
+	one := c.losses.named(name)
 	if one == nil || c.cfg.ProbeInterval <= 0 {
 		return
 	}
-	one.tried = time.Time{}
+	one.tried = never
 	c.seekWithin(now, min(c.cfg.ReconnectInterval, 2*c.cfg.ProbeInterval))
 }
 
@@ -189,15 +162,15 @@ func (c *Core) about(d time.Duration) time.Duration {
 func (c *Core) reconnectTick(now time.Time) {
 	l := &c.losses
 	c.giveUpLost(now)
-	for range min(reconnectsAtOnce, len(l.order)) {
+	for range min(reconnectsAtOnce, l.len()) {
 		one := c.nextLost()
-		one.tried = now
-		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamReconnect, To: one.Member})
+		one.tried = c.table.since(now)
+		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamReconnect, To: c.table.lostMember(one)})
 	}
 	alone := c.present == 0 && now.Sub(l.alone) <= c.reconnectTimeout()
 	most := min(max((c.present+1)/4, 1), maxReconnectStretch)
 	switch {
-	case len(l.order) > 0 || l.seeds && alone:
+	case l.len() > 0 || l.seeds && alone:
 	case l.seeds && c.cfg.KeepAskingSeeds:
 		most = maxReconnectStretch
 	default:
@@ -214,11 +187,11 @@ func (c *Core) reconnectTick(now time.Time) {
 // nextLost is the member that was not tried for the longest time, a random one
 // if there are several.
 func (c *Core) nextLost() *lost {
-	order := c.losses.order
-	from := c.cfg.Rand.IntN(len(order))
-	next := order[from]
-	for i := range order {
-		if one := order[(from+i)%len(order)]; one.tried.Before(next.tried) {
+	all := c.losses.all
+	from := c.cfg.Rand.IntN(len(all))
+	next := &all[from]
+	for i := range all {
+		if one := &all[(from+i)%len(all)]; one.tried < next.tried {
 			next = one
 		}
 	}
@@ -228,11 +201,12 @@ func (c *Core) nextLost() *lost {
 // giveUpLost forgets those who were lost too long ago.
 func (c *Core) giveUpLost(now time.Time) {
 	l := &c.losses
-	for i := len(l.order) - 1; i >= 0; i-- {
-		if one := l.order[i]; now.Sub(one.Since) > c.reconnectTimeout() {
-			l.remove(one.Name)
+	for i := l.len() - 1; i >= 0; i-- {
+		if one := &l.all[i]; c.table.since(now)-one.since > c.reconnectTimeout() {
+			l.regain(one.name)
 		}
 	}
+	l.giveBack()
 	c.judgeIsolation()
 }
 
@@ -253,7 +227,7 @@ func (c *Core) episodeGap() time.Duration {
 // judgeIsolation tells when we lose sight of most others, and when that ends.
 func (c *Core) judgeIsolation() {
 	l := &c.losses
-	isolated := l.together > c.present+1 || c.present == 0 && len(l.order) > 0
+	isolated := l.together > c.present+1 || c.present == 0 && l.len() > 0
 	if isolated == l.isolated || c.leaving {
 		return
 	}
@@ -262,5 +236,5 @@ func (c *Core) judgeIsolation() {
 	if isolated {
 		kind = EventIsolated
 	}
-	c.event(Event{Kind: kind, Member: c.Self(), Count: len(l.order)})
+	c.event(Event{Kind: kind, Member: c.Self(), Count: l.len()})
 }

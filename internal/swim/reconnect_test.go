@@ -161,16 +161,22 @@ func TestLostIsBounded(t *testing.T) {
 		n.alive(aliveOf(i, 1))
 		n.dead(i, 1, "m0")
 	}
-	if n.NumLost() != MaxLost || len(n.losses.byName) != MaxLost {
-		t.Errorf("%d and %d are remembered, want %d", n.NumLost(), len(n.losses.byName), MaxLost)
+	if n.NumLost() != MaxLost || n.losses.byName.Len() != MaxLost {
+		t.Errorf("%d and %d are remembered, want %d", n.NumLost(), n.losses.byName.Len(), MaxLost)
 	}
-	for i, one := range n.losses.order {
-		if one.index != i || n.losses.byName[one.Name] != one {
-			t.Fatalf("%s is out of place", one.Name)
+	for i := range n.losses.all {
+		if one := &n.losses.all[i]; n.losses.named(one.name) != one {
+			t.Fatalf("%s is out of place", one.name)
 		}
 	}
-	if _, ok := n.losses.byName[memberName(MaxLost+100)]; !ok {
+	if n.losses.named(memberName(MaxLost+100)) == nil {
 		t.Error("the latest is not remembered")
+	}
+	for i := 1; i <= MaxLost+100; i++ {
+		n.alive(aliveOf(i, 2))
+	}
+	if n.giveUpLost(n.now); n.NumLost() != 0 || cap(n.losses.all) > minLost {
+		t.Errorf("%d are still lost, and room is kept for %d", n.NumLost(), cap(n.losses.all))
 	}
 }
 
@@ -296,6 +302,6 @@ func TestNoTimerWithoutReconnects(t *testing.T) {
 	n.HaveSeeds(n.now)
 	n.dead(1, 1, "m2")
 	if n.NumTimers() != 0 || n.NumLost() != 1 {
-		t.Errorf("%d timers, %d lost: %s", n.NumTimers(), n.NumLost(), fmt.Sprint(n.losses.order))
+		t.Errorf("%d timers, %d lost: %s", n.NumTimers(), n.NumLost(), fmt.Sprint(n.losses.all))
 	}
 }
