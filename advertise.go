@@ -90,11 +90,13 @@ func (m *Memberlist) SetAdvertiseAddr(ctx context.Context, addr string, port int
 	if err != nil {
 		return fmt.Errorf("find the address to advertise: %w", err)
 	}
-	none := ""
-	before := m.advertised.Swap(&none) // no name is followed meanwhile
+	before := m.advertised.Swap(nil) // no name is followed meanwhile
 	err = m.moveTo(ctx, to)
 	if err != nil && !errors.Is(err, ErrUpdateTimeout) {
-		addr = *before
+		addr = ""
+		if before != nil {
+			addr = *before
+		}
 	}
 	m.keepAdvertising(addr)
 	return err
@@ -130,8 +132,8 @@ const departureTime = 5 * time.Second
 // moveTo announces another address. One move at a time.
 func (m *Memberlist) moveTo(ctx context.Context, to netip.AddrPort) error {
 	select {
-	case m.moveToken <- struct{}{}:
-		defer func() { <-m.moveToken }()
+	case m.moveToken.slot() <- struct{}{}:
+		defer func() { <-m.moveToken.slot() }()
 	case <-ctx.Done():
 		return contextError(ctx)
 	case <-m.tasks.stopping:
@@ -181,11 +183,12 @@ func (m *Memberlist) awaitDeparture(ctx context.Context, notice uint64, sent <-c
 
 // keepAdvertising remembers what to look up again: a host name, if that is what addr is.
 func (m *Memberlist) keepAdvertising(addr string) {
-	if _, err := netip.ParseAddr(addr); err == nil {
-		addr = ""
+	if _, err := netip.ParseAddr(addr); err == nil || addr == "" {
+		m.advertised.Store(nil)
+		return
 	}
 	m.advertised.Store(&addr)
-	if addr != "" && m.config.AdvertiseInterval > 0 && !m.advertising.Swap(true) {
+	if m.config.AdvertiseInterval > 0 && !m.advertising.Swap(true) {
 		m.tasks.start(m.advertiseLoop)
 	}
 }
@@ -207,13 +210,13 @@ func (m *Memberlist) advertiseLoop() {
 // readvertise follows the advertised host name to another address. As long as it stands for the present one among others,
 // that is kept.
 func (m *Memberlist) readvertise() {
-	name := *m.advertised.Load()
-	if name == "" {
+	name := m.advertised.Load()
+	if name == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(m.tasks.ctx, m.config.AdvertiseInterval)
+	ctx, cancel := context.WithTimeout(m.tasks.context(), m.config.AdvertiseInterval)
 	defer cancel()
-	ips, err := m.hosts.addrs(ctx, name)
+	ips, err := m.hosts.addrs(ctx, *name)
 	now := m.selfAddr()
 	if err == nil && slices.Contains(ips, now.Addr()) {
 		return
@@ -221,11 +224,11 @@ func (m *Memberlist) readvertise() {
 	if err == nil {
 		m.hosts.family.prefer(ips)
 		var to netip.AddrPort
-		if to, err = m.advertisable(ips[0], int(now.Port())); err == nil && *m.advertised.Load() == name {
+		if to, err = m.advertisable(ips[0], int(now.Port())); err == nil && m.advertised.Load() == name {
 			err = m.moveTo(ctx, to)
 		}
 	}
-	if err != nil && m.tasks.ctx.Err() == nil {
-		m.log.limited("advertise", slog.LevelWarn, "failed to follow the advertised host name", slog.String("host", name), errAttr(err))
+	if err != nil && !m.tasks.closed() {
+		m.log.limited("advertise", slog.LevelWarn, "failed to follow the advertised host name", slog.String("host", *name), errAttr(err))
 	}
 }

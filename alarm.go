@@ -24,9 +24,8 @@ type alarm struct {
 	}
 }
 
-func newAlarm(tasks *tasks, run func()) *alarm {
-	return &alarm{tasks: tasks, run: run, began: time.Now()}
-}
+// init makes the alarm ready to be set.
+func (a *alarm) init(tasks *tasks, run func()) { a.tasks, a.run, a.began = tasks, run, time.Now() }
 
 // note notes when the alarm is to go off. Who does holds Memberlist.mu, so that
 // the last one is right, and calls set without it.
@@ -62,7 +61,7 @@ func (a *alarm) loop() {
 		return
 	}
 	for range timer.C {
-		if a.tasks.ctx.Err() != nil {
+		if a.tasks.closed() {
 			return
 		}
 		a.run()

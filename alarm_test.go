@@ -33,7 +33,8 @@ func TestAlarm(t *testing.T) {
 					var got []time.Duration
 					var start time.Time
 					tasks := newTasks()
-					alarm := newAlarm(tasks, func() { got = append(got, time.Since(start)) })
+					var alarm alarm
+					alarm.init(tasks, func() { got = append(got, time.Since(start)) })
 					if before {
 						alarm.note(time.Now().Add(time.Minute))
 						alarm.set()

@@ -234,7 +234,7 @@ func TestSlowStreamsStarveNobody(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newSimCluster(t).grow(1, nil)
 				defer c.stop()
-				s := c.members[0].streams
+				s := &c.members[0].streams
 				for source := range tt.sources {
 					end := c.outsider(60 + source)
 					for range maxSourceStreams + 10 {

@@ -563,9 +563,9 @@ func (c *Config) bindAddrs() []string {
 	return []string{c.BindAddr}
 }
 
-// seedResolver is who is asked for the addresses of seeds.
+// seedResolver is who is asked for the addresses of seeds; nil: the system.
 func (c *Config) seedResolver() Resolver {
-	if c.Resolver != nil {
+	if c.Resolver != nil || c.DNSConfigPath == "" {
 		return c.Resolver
 	}
 	return &tcpFirstResolver{dnsConfigPath: c.DNSConfigPath, system: net.DefaultResolver}

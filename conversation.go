@@ -28,7 +28,7 @@ func (m *Memberlist) newConversation() *conversation {
 }
 
 func (m *Memberlist) makeConversation() any {
-	c := &conversation{set: m.streams}
+	c := &conversation{set: &m.streams}
 	c.reserve = c.take
 	return c
 }

@@ -29,7 +29,21 @@ type turn struct {
 	roomy bool
 }
 
-func (m *Memberlist) beginTurn() *turn { return m.beginTurnIn(m.turns.Get().(*turn), time.Now()) }
+func (m *Memberlist) beginTurn() *turn { return m.beginTurnIn(m.newTurn(), time.Now()) }
+
+// newTurn gives the memory of a turn, for dropTurn to take back.
+func (m *Memberlist) newTurn() *turn {
+	if t := m.spareTurn.Swap(nil); t != nil {
+		return t
+	}
+	return m.turns.Get().(*turn)
+}
+
+func (m *Memberlist) dropTurn(t *turn) {
+	if !m.spareTurn.CompareAndSwap(nil, t) {
+		m.turns.Put(t)
+	}
+}
 
 // beginTurnIn begins a turn in memory that the caller keeps for that, at a time
 // that is at hand. It ends with endTurnIn.
@@ -52,14 +66,14 @@ func (m *Memberlist) endTurn(t *turn) {
 			m.sendRoomy(t, noUserBroadcasts)
 		}
 	}
-	m.turns.Put(t)
+	m.dropTurn(t)
 }
 
 // endTurnIn is endTurn for a turn in the caller's memory, in which the core had
 // nothing to gossip.
 func (m *Memberlist) endTurnIn(t *turn) {
 	if m.finishTurn(t) {
-		m.eventLoops.Do(func() { m.tasks.start(m.eventLoop) })
+		m.eventLoops.Do(m.startEventLoop)
 		select {
 		case m.eventsReady <- struct{}{}:
 		default:
@@ -71,7 +85,7 @@ func (m *Memberlist) endTurnIn(t *turn) {
 // heard of it when it returns, unless a delivery is in progress already.
 func (m *Memberlist) endTurnAndDeliver(t *turn) {
 	events := m.finishTurn(t)
-	m.turns.Put(t)
+	m.dropTurn(t)
 	if events {
 		m.deliverEvents()
 	}
@@ -151,7 +165,7 @@ func (m *Memberlist) gossipLoop() {
 		select {
 		case t := <-m.gossipTurns:
 			m.sendRoomy(t, m.userBroadcasts)
-			m.turns.Put(t)
+			m.dropTurn(t)
 		case <-m.tasks.stopping:
 			return
 		}

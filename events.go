@@ -130,7 +130,7 @@ func (m *Memberlist) wanted(kind swim.EventKind) bool {
 		_, ok := m.config.Conflict.(ConflictVerdictDelegate)
 		return ok
 	case swim.EventPingComplete:
-		return *m.ping.Load() != nil
+		return m.pingDelegate() != nil
 	default:
 		return false
 	}
@@ -141,13 +141,13 @@ func (m *Memberlist) wanted(kind swim.EventKind) bool {
 func (m *Memberlist) deliverEvents() {
 	for {
 		select {
-		case m.eventToken <- struct{}{}:
+		case m.eventToken.slot() <- struct{}{}:
 		default:
 			return
 		}
 		for m.deliverNext() {
 		}
-		<-m.eventToken
+		<-m.eventToken.slot()
 		// What was queued after the last look and before the token was free
 		// again found it taken.
 		if !m.eventsPending() {
@@ -163,13 +163,13 @@ func (m *Memberlist) awaitEvents() bool {
 		return true
 	}
 	select {
-	case m.eventToken <- struct{}{}:
+	case m.eventToken.slot() <- struct{}{}:
 	case <-m.tasks.stopping:
 		return false
 	}
 	for m.deliverNext() {
 	}
-	<-m.eventToken
+	<-m.eventToken.slot()
 	m.deliverEvents() // what found the token taken
 	return true
 }
@@ -208,7 +208,7 @@ func (m *Memberlist) deliverNext() bool {
 	case swim.EventConflictEnded:
 		m.config.Conflict.(ConflictVerdictDelegate).NotifyConflictVerdict(d.node, d.other, conflictVerdict(d.event.Verdict))
 	case swim.EventPingComplete:
-		if ping := *m.ping.Load(); ping != nil {
+		if ping := m.pingDelegate(); ping != nil {
 			ping.NotifyPingComplete(d.node, d.event.RTT, d.event.Payload)
 		}
 	}
@@ -231,6 +231,11 @@ func (m *Memberlist) popDelivery() (delivery, bool) {
 		m.mu.pendingPings--
 	}
 	return d, true
+}
+
+func (m *Memberlist) startEventLoop() {
+	m.eventsReady = make(chan struct{}, 1)
+	m.tasks.start(m.eventLoop)
 }
 
 // eventLoop delivers what the protocol's own goroutines cause, which must not

@@ -27,7 +27,7 @@ func BenchmarkGrowth(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					at = at.Add(time.Hour)
-					t := m.beginTurnIn(m.turns.Get().(*turn), at)
+					t := m.beginTurnIn(m.newTurn(), at)
 					t.core.Tick(at)
 					m.endTurn(t)
 				}

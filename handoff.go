@@ -20,7 +20,7 @@ type handoff struct {
 	limit int       // bytes of the bodies of all messages that wait
 	begin sync.Once // what the first message starts
 	start func()
-	ready chan struct{} // one slot: there may be something to take
+	ready chan struct{} // one slot: there may be something to take; nil: nothing was ever put
 	moved chan struct{} // one slot: something was handled
 
 	// Of the messages that nobody has begun to handle. Only who puts adds.
@@ -72,10 +72,16 @@ const (
 // configuration send, and some that expand.
 func handoffLimit(c *Config) int { return c.HandoffQueueDepth * max(c.UDPBufferSize, parcelKeepBytes) }
 
-// newHandoff gives an empty handoff. The first message that is put calls start, which has somebody take it: most members
-// never get a user message, and one that is alone gets none at all.
 func newHandoff(depth, limit int, start func()) *handoff {
-	return &handoff{depth: depth, limit: limit, start: start, ready: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
+	h := new(handoff)
+	h.init(depth, limit, start)
+	return h
+}
+
+// init makes an empty handoff ready for use. The first message that is put calls start, which has somebody take it: most
+// members never get a user message, and one that is alone gets none at all.
+func (h *handoff) init(depth, limit int, start func()) {
+	h.depth, h.limit, h.start = depth, limit, start
 }
 
 // add copies a message into a parcel.
@@ -117,6 +123,9 @@ func (h *handoff) offer(p *parcel) (refused int) {
 		return refused
 	}
 	p.parts = p.parts[:n]
+	if h.ready == nil {
+		h.ready, h.moved = make(chan struct{}, 1), make(chan struct{}, 1)
+	}
 	h.messages.Add(int64(n))
 	h.bytes.Add(int64(bytes))
 	h.put.Add(uint64(n))

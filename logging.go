@@ -50,6 +50,7 @@ func LogConn(conn net.Conn) string {
 type logger struct {
 	handler slog.Handler
 	limit   lineLimiter
+	lines   lineHandler // the handler, if the user gave none
 }
 
 // newLogger gives a logger that writes to out, or to standard error if out is nil.
@@ -57,7 +58,9 @@ func newLogger(out *log.Logger) *logger {
 	if out == nil {
 		out = log.New(os.Stderr, "", log.LstdFlags)
 	}
-	return &logger{handler: lineHandler{out: out}}
+	l := &logger{lines: lineHandler{out: out}}
+	l.handler = &l.lines
+	return l
 }
 
 // newConfigLogger gives the logger that a configuration asks for.
@@ -74,8 +77,7 @@ func newConfigLogger(c *Config) *logger {
 
 // legacy is where lines go, for what takes a *log.Logger; nil with a handler of the user's.
 func (l *logger) legacy() *log.Logger {
-	h, _ := l.handler.(lineHandler)
-	return h.out
+	return l.lines.out
 }
 
 func (l *logger) debug(msg string, attrs ...slog.Attr) { l.write(slog.LevelDebug, msg, attrs) }

@@ -13,8 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	crand "crypto/rand"
-
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -32,15 +30,16 @@ type Memberlist struct {
 	keyring     *Keyring      // nil: no encryption
 	labelHeader []byte        // before every packet and dialled stream; empty without a label
 	labels      []heardLabel  // under which packets and streams are heard, our own first
-	resolver    *resolver     // of what Join is given
-	hosts       *resolver     // of what we advertise
+	ownLabel    [1]heardLabel // room for our own
+	resolver    resolver      // of what Join is given
+	hosts       resolver      // of what we advertise
 	log         *logger
-	tasks       *tasks
-	alarm       *alarm // goes off when tick has something to do
 
 	// Atomics and channels, and what has a lock of its own.
+	tasks           tasks
+	alarm           alarm // goes off when tick has something to do
 	directory       directory
-	ping            atomic.Pointer[PingDelegate] // to nil: none
+	ping            atomic.Pointer[PingDelegate] // nil: none
 	told            atomic.Uint64                // how many events delegates have been told
 	untold          atomic.Int64                 // how many are queued for them, or being told
 	health          atomic.Int64
@@ -51,23 +50,24 @@ type Memberlist struct {
 	packetsReceived atomic.Uint64
 	eventsReady     chan struct{}          // one slot: there are events to deliver
 	eventLoops      sync.Once              // starts eventLoop
-	gossipTurns     chan *turn             // one slot: packets that the delegate may add to
-	eventToken      chan struct{}          // one slot: held while delegates hear of events
-	pushPullToken   chan struct{}          // one slot: held during a push/pull that we begin, but for joins
-	seedToken       chan struct{}          // one slot: held while seeds are tried
-	reconnectSlots  chan struct{}          // maxReconnects slots, each held while a lost member is tried
-	moveToken       chan struct{}          // one slot: held while another address is announced
-	advertised      atomic.Pointer[string] // the host name that we advertise; to "": none
+	gossipTurns     chan *turn             // one slot: packets that the delegate may add to; nil without one
+	eventToken      baton                  // held while delegates hear of events
+	moveToken       baton                  // held while another address is announced
+	pushPulling     atomic.Bool            // during a push/pull that we begin, but for joins
+	tryingSeeds     atomic.Bool            // while seeds are tried
+	reconnects      atomic.Int32           // how many lost members are being tried
+	advertised      atomic.Pointer[string] // the host name that we advertise; nil: none
 	advertising     atomic.Bool            // whether it is looked up again
 	seeds           seedList
-	membership      *handoff // alive, suspect and dead messages
-	userMessages    *handoff
-	streams         *streamSet
-	synced          chan struct{} // closed when states were first exchanged
-	turns           sync.Pool     // of *turn
-	conversations   sync.Pool     // of *conversation
-	streamWriters   sync.Pool     // of *streamWriter
-	packers         sync.Pool     // of *packer
+	membership      handoff // alive, suspect and dead messages
+	userMessages    handoff
+	streams         streamSet
+	spareTurn       atomic.Pointer[turn] // before turns: at most times there is one at a time
+	firstTurn       turn
+	turns           sync.Pool // of *turn
+	conversations   sync.Pool // of *conversation
+	streamWriters   sync.Pool // of *streamWriter
+	packers         sync.Pool // of *packer
 
 	// Guarded by the one mutex, which is held for memory work only.
 	mu struct {
@@ -83,6 +83,8 @@ type Memberlist struct {
 		pings        map[uint32]chan swim.PingResult // with room for the one result
 		contacts     []contacts                      // by the core's IDs
 		changed      time.Time                       // when the view last did
+		exchanged    bool                            // whether states were, ever
+		synced       chan struct{}                   // closed when they first were; nil: nobody waits for that
 
 		subscriptions  []*Subscription
 		unsubscribable bool
@@ -139,40 +141,32 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 		return nil, err
 	}
 	m := &Memberlist{
-		config:         config,
-		given:          conf,
-		keyring:        config.Keyring,
-		log:            newConfigLogger(config),
-		tasks:          newTasks(),
-		resolver:       newResolver(config.seedResolver(), config.AddressFamily),
-		hosts:          newResolver(config.Resolver, config.AddressFamily),
-		eventsReady:    make(chan struct{}, 1),
-		gossipTurns:    make(chan *turn, 1),
-		eventToken:     make(chan struct{}, 1),
-		pushPullToken:  make(chan struct{}, 1),
-		moveToken:      make(chan struct{}, 1),
-		seedToken:      make(chan struct{}, 1),
-		reconnectSlots: make(chan struct{}, maxReconnects),
-		synced:         make(chan struct{}),
-		streams:        newStreamSet(),
+		config:   config,
+		given:    conf,
+		keyring:  config.Keyring,
+		log:      newConfigLogger(config),
+		resolver: *newResolver(config.seedResolver(), config.AddressFamily),
+		hosts:    *newResolver(config.Resolver, config.AddressFamily),
 	}
+	m.tasks.open()
 	header, err := wire.AppendLabel(nil, config.Label)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLabelTooLong, err)
 	}
-	m.membership = newHandoff(config.HandoffQueueDepth, handoffLimit(config), func() { m.tasks.start(m.membershipLoop) })
-	m.userMessages = newHandoff(config.HandoffQueueDepth, handoffLimit(config), func() { m.tasks.start(m.userMessageLoop) })
-	m.labelHeader, m.labels = header, heardLabels(config)
+	m.membership.init(config.HandoffQueueDepth, handoffLimit(config), func() { m.tasks.start(m.membershipLoop) })
+	m.userMessages.init(config.HandoffQueueDepth, handoffLimit(config), func() { m.tasks.start(m.userMessageLoop) })
+	m.labelHeader, m.labels = header, appendHeardLabels(m.ownLabel[:0], config)
 	m.takePing()
-	m.advertised.Store(new(string))
+	if config.Delegate != nil {
+		m.gossipTurns = make(chan *turn, 1)
+	}
+	m.spareTurn.Store(&m.firstTurn)
 	m.turns.New = func() any { return new(turn) }
 	m.conversations.New = m.makeConversation
 	m.streamWriters.New = func() any { return new(streamWriter) }
 	m.packers.New = func() any { return new(packer) }
-	m.alarm = newAlarm(m.tasks, m.tick)
+	m.alarm.init(&m.tasks, m.tick)
 	m.mu.compactAt = minCompactEvents
-	m.mu.notices = make(map[uint64]chan struct{})
-	m.mu.pings = make(map[uint32]chan swim.PingResult)
 	m.mu.core = swim.New(m.coreConfig())
 	m.mu.core.SetRoom(config.packetRoom())
 	if err := m.openTransport(); err != nil {
@@ -212,8 +206,6 @@ func (m *Memberlist) openTransport() error {
 // coreConfig is what the core has to know of the configuration.
 func (m *Memberlist) coreConfig() swim.Config {
 	c := m.config
-	var seed [32]byte
-	crand.Read(seed[:]) // never fails
 	core := swim.Config{
 		Name:                    c.Name,
 		DefaultPort:             uint16(c.BindPort),
@@ -231,7 +223,7 @@ func (m *Memberlist) coreConfig() swim.Config {
 		DeadNodeReclaimTime:     c.DeadNodeReclaimTime,
 		KeepAskingSeeds:         c.Seeds != nil,
 		HasUserBroadcasts:       c.Delegate != nil,
-		Rand:                    rand.New(rand.NewChaCha8(seed)),
+		Rand:                    rand.New(systemRandom{}),
 	}
 	if c.ReconnectInterval > 0 && c.ReconnectTimeout > 0 {
 		core.ReconnectInterval, core.ReconnectTimeout = c.ReconnectInterval, c.ReconnectTimeout
@@ -322,6 +314,9 @@ func (m *Memberlist) describeSelf(addr netip.AddrPort) (selfDescription, error) 
 
 // askAliveOfSelf asks the alive delegate whether we may be what we are.
 func (m *Memberlist) askAliveOfSelf(self *selfDescription) error {
+	if m.config.Alive == nil {
+		return nil
+	}
 	node := newNode(&swim.Member{Name: m.config.Name, Addr: self.addr, Meta: self.meta, Versions: self.versions})
 	if err := m.askAlive(node); err != nil {
 		return fmt.Errorf("alive delegate refuses this member itself: %w", err)
@@ -366,8 +361,19 @@ func (m *Memberlist) warnIfExposed(addr netip.Addr) {
 
 // takePing takes the ping delegate from the caller's configuration.
 func (m *Memberlist) takePing() {
-	ping := m.given.Ping
-	m.ping.Store(&ping)
+	if ping := m.given.Ping; ping != nil {
+		m.ping.Store(&ping)
+	} else {
+		m.ping.Store(nil)
+	}
+}
+
+// pingDelegate is who hears of pings, or nil.
+func (m *Memberlist) pingDelegate() PingDelegate {
+	if ping := m.ping.Load(); ping != nil {
+		return *ping
+	}
+	return nil
 }
 
 // Members returns the members that are alive or suspect, itself included. The
@@ -519,6 +525,9 @@ func (m *Memberlist) stop() {
 func (m *Memberlist) newNoticeLocked() (uint64, <-chan struct{}) {
 	m.mu.lastNotice++
 	done := make(chan struct{})
+	if m.mu.notices == nil {
+		m.mu.notices = make(map[uint64]chan struct{})
+	}
 	m.mu.notices[m.mu.lastNotice] = done
 	return m.mu.lastNotice, done
 }

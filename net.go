@@ -44,7 +44,7 @@ type receiver struct {
 }
 
 func newReceiver(m *Memberlist) *receiver {
-	r := &receiver{m: m, names: wire.NewNames(m.config.Name), membership: m.membership, userMessages: m.userMessages}
+	r := &receiver{m: m, names: wire.NewNames(m.config.Name), membership: &m.membership, userMessages: &m.userMessages}
 	r.unpacker.Limit = m.config.UDPBufferSize
 	r.visit = r.handle
 	return r
@@ -53,12 +53,11 @@ func newReceiver(m *Memberlist) *receiver {
 // packetLoop handles packets as they arrive. It ends with the Memberlist, or
 // when the transport closes its channel.
 func (m *Memberlist) packetLoop() {
-	r := newReceiver(m)
-	for {
-		p, ok := r.next()
-		if !ok {
-			return
-		}
+	p, ok := m.nextPacket()
+	if !ok {
+		return
+	}
+	for r := newReceiver(m); ok; p, ok = r.next() {
 		r.handlePacket(p)
 		if m.udp != nil {
 			m.udp.releasePacket(p)
@@ -70,7 +69,7 @@ func (m *Memberlist) packetLoop() {
 // they said are woken: less often, and at the latest when no packet waits.
 const wakeAfter = 16
 
-// next waits for a packet. It reports false when there will be none.
+// next is nextPacket for who has handled packets before.
 func (r *receiver) next() (*Packet, bool) {
 	stopping := r.m.tasks.stopping
 	if r.handed < wakeAfter {
@@ -84,10 +83,15 @@ func (r *receiver) next() (*Packet, bool) {
 		}
 	}
 	r.wake()
+	return r.m.nextPacket()
+}
+
+// nextPacket waits for a packet. It reports false when there will be none.
+func (m *Memberlist) nextPacket() (*Packet, bool) {
 	select {
-	case p, ok := <-r.m.transport.PacketCh():
+	case p, ok := <-m.transport.PacketCh():
 		return p, ok
-	case <-stopping:
+	case <-m.tasks.stopping:
 		return nil, false
 	}
 }
@@ -241,7 +245,7 @@ func (r *receiver) handlePing(body []byte) {
 	}
 	r.wake() // nobody waits for the user's code, or for the network
 	var payload []byte
-	if ping := *m.ping.Load(); ping != nil {
+	if ping := m.pingDelegate(); ping != nil {
 		if !m.tasks.goAway() {
 			return
 		}
@@ -277,7 +281,7 @@ func (r *receiver) step(message wire.Message, err error) {
 // event delegate. It ends with the Memberlist.
 func (m *Memberlist) userMessageLoop() {
 	one := make([]handedOff, 1)
-	m.drainLoop(m.userMessages, func(parcels []parcel) {
+	m.drainLoop(&m.userMessages, func(parcels []parcel) {
 		for i := range parcels {
 			for message := range parcels[i].messages() {
 				one[0] = message

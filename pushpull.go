@@ -56,12 +56,10 @@ func (m *Memberlist) servePushPull(c *conversation) error {
 
 // pushPullWith exchanges states with a member, as the core asked.
 func (m *Memberlist) pushPullWith(member swim.Member) {
-	select {
-	case m.pushPullToken <- struct{}{}:
-		defer func() { <-m.pushPullToken }()
-	default:
+	if m.pushPulling.Swap(true) {
 		return // the last one is still under way
 	}
+	defer m.pushPulling.Store(false)
 	m.syncWith(member)
 }
 

@@ -71,10 +71,8 @@ func (m *Memberlist) haveSeeds() {
 //
 // It is a join to the MergeDelegates of both sides, as it is when an operator or Serf does the same.
 func (m *Memberlist) reconnect(lost swim.Member) {
-	select {
-	case m.reconnectSlots <- struct{}{}:
-		defer func() { <-m.reconnectSlots }()
-	default:
+	defer m.reconnects.Add(-1)
+	if m.reconnects.Add(1) > maxReconnects {
 		return
 	}
 	if err := m.streamPing(lost, 0, time.Now().Add(m.config.TCPTimeout)); err != nil {
@@ -88,13 +86,11 @@ func (m *Memberlist) reconnect(lost swim.Member) {
 
 // trySeeds joins a few of the seeds, wherever they are by now.
 func (m *Memberlist) trySeeds() {
-	select {
-	case m.seedToken <- struct{}{}:
-		defer func() { <-m.seedToken }()
-	default:
+	if m.tryingSeeds.Swap(true) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(m.tasks.ctx, m.config.TCPTimeout)
+	defer m.tryingSeeds.Store(false)
+	ctx, cancel := context.WithTimeout(m.tasks.context(), m.config.TCPTimeout)
 	defer cancel()
 	seeds := append(m.seeds.list(), m.askForSeeds(ctx)...)
 	rand.Shuffle(len(seeds), func(i, j int) { seeds[i], seeds[j] = seeds[j], seeds[i] })

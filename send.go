@@ -111,6 +111,9 @@ func (m *Memberlist) PingContext(ctx context.Context, node string, addr net.Addr
 	result := make(chan swim.PingResult, 1)
 	t := m.beginTurn()
 	seq := t.core.Ping(t.now, to)
+	if m.mu.pings == nil {
+		m.mu.pings = make(map[uint32]chan swim.PingResult)
+	}
 	m.mu.pings[seq] = result
 	m.endTurn(t)
 	select {

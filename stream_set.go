@@ -34,7 +34,7 @@ const (
 )
 
 // streamSet knows the open streams, so that Shutdown can close them, and what
-// the inbound ones take.
+// the inbound ones take. Its zero value has none.
 type streamSet struct {
 	pushPulls atomic.Int64 // push/pulls being answered
 	bytes     atomic.Int64 // memory of streams being read
@@ -55,13 +55,6 @@ type inboundStream struct {
 	since  time.Time
 }
 
-func newStreamSet() *streamSet {
-	s := new(streamSet)
-	s.mu.open = make(map[net.Conn]struct{})
-	s.mu.bySource = make(map[netip.Addr]int)
-	return s
-}
-
 // admit lets in one more stream from a source, which must be released, and gives
 // the slow one that it takes the place of and that is to be closed, if any. It
 // gives nil if there is no place.
@@ -79,6 +72,9 @@ func (s *streamSet) admit(conn net.Conn, source netip.Addr, now time.Time) (admi
 	}
 	admitted = &inboundStream{conn, source, now}
 	s.mu.inbound = append(s.mu.inbound, admitted)
+	if s.mu.bySource == nil {
+		s.mu.bySource = make(map[netip.Addr]int)
+	}
 	s.mu.bySource[source]++
 	return admitted, evicted
 }
@@ -107,6 +103,9 @@ func (s *streamSet) add(conn net.Conn) bool {
 	s.mu.Lock()
 	closed := s.mu.closed
 	if !closed {
+		if s.mu.open == nil {
+			s.mu.open = make(map[net.Conn]struct{})
+		}
 		s.mu.open[conn] = struct{}{}
 	}
 	s.mu.Unlock()

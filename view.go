@@ -62,7 +62,7 @@ func (m *Memberlist) WaitSettled(ctx context.Context) error {
 	if quiet <= 0 || m.config.GossipNodes <= 0 {
 		quiet = settleDefault
 	}
-	synced := m.synced
+	synced := m.synced()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -106,10 +106,24 @@ func (m *Memberlist) noteChangeLocked(now time.Time, e *swim.Event) {
 func (m *Memberlist) exchanged() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	select {
-	case <-m.synced:
-	default:
-		m.mu.changed = time.Now()
-		close(m.synced)
+	if m.mu.exchanged {
+		return
 	}
+	m.mu.exchanged, m.mu.changed = true, time.Now()
+	if m.mu.synced != nil {
+		close(m.mu.synced)
+	}
+}
+
+// synced is closed when states have been exchanged for the first time; nil: they have been.
+func (m *Memberlist) synced() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.mu.exchanged {
+		return nil
+	}
+	if m.mu.synced == nil {
+		m.mu.synced = make(chan struct{})
+	}
+	return m.mu.synced
 }

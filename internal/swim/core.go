@@ -93,9 +93,14 @@ func (c *Core) SetSlack(bytes int) { c.slack = bytes }
 // Introduce tells the Core what we are, and nobody else: until Announce we
 // count as a member that has left.
 func (c *Core) Introduce(addr netip.AddrPort, meta []byte, versions Versions) {
+	c.beSomebody(addr, meta, versions)
+	c.changed(c.self)
+}
+
+// beSomebody has the Core know itself.
+func (c *Core) beSomebody(addr netip.AddrPort, meta []byte, versions Versions) {
 	c.self = c.table.add(c.cfg.Name, addressOf(addr), c.cfg.Rand.IntN)
 	c.self.Meta, c.self.Versions, c.self.State = meta, versions, StateLeft
-	c.changed(c.self)
 }
 
 // Announce makes known what we are, at a new incarnation: at the start, and
@@ -111,7 +116,7 @@ func (c *Core) Announce(now time.Time, addr netip.AddrPort, meta []byte, version
 		return
 	}
 	if c.self == nil {
-		c.Introduce(addr, meta, versions)
+		c.beSomebody(addr, meta, versions)
 	}
 	if c.departed {
 		c.announceLater(meta, versions, notice)
