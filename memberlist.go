@@ -203,10 +203,6 @@ func (m *Memberlist) openTransport() error {
 	return nil
 }
 
-// loopPhases is how many phases the loops of the members of a process have: ten times a second, for the default
-// Config.ProbeInterval, it wakes up for those whose turn it is to probe. A cluster's probes are spread over as many moments.
-const loopPhases = 10
-
 // coreConfig is what the core has to know of the configuration.
 func (m *Memberlist) coreConfig() swim.Config {
 	c := m.config
@@ -219,7 +215,6 @@ func (m *Memberlist) coreConfig() swim.Config {
 		SuspicionMult:           c.SuspicionMult,
 		SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult,
 		AwarenessMaxMultiplier:  c.AwarenessMaxMultiplier,
-		Phases:                  loopPhases,
 		GossipInterval:          c.GossipInterval,
 		GossipNodes:             c.GossipNodes,
 		GossipToTheDeadTime:     c.GossipToTheDeadTime,

@@ -45,10 +45,6 @@ type Config struct {
 	GossipToTheDeadTime time.Duration // a dead member is gossiped to and remembered so long
 	RetransmitMult      int           // scales how often a broadcast is sent (SWIM section 4.1: lambda)
 
-	// Phases is at how many times of its interval, by the clock, a loop may begin: those of the members in one process then
-	// wake it for several at once, which is most of what they cost while nothing happens. 0: at any time.
-	Phases int
-
 	PushPullInterval    time.Duration // between two full state syncs, before scaling with the cluster's size
 	DeadNodeReclaimTime time.Duration // a name dead for longer may come back at another address; 0: never
 

@@ -59,8 +59,7 @@ func New(cfg Config) *Core {
 	return c
 }
 
-// Start sets the loops going: each begins at a random phase of its interval, of
-// which there are Config.Phases.
+// Start sets the loops going: each begins at a random phase of its interval.
 func (c *Core) Start(now time.Time) {
 	c.begin(now, &c.probe.tick, c.cfg.ProbeInterval)
 	c.begin(now, &c.gossip, c.gossipInterval())
@@ -70,17 +69,8 @@ func (c *Core) Start(now time.Time) {
 func (c *Core) begin(now time.Time, d *deadline, interval time.Duration) {
 	if interval > 0 {
 		phase := time.Duration(c.cfg.Rand.Int64N(int64(interval)))
-		c.deadlines.set(d, c.inPhase(now.Add(interval+phase), interval))
+		c.deadlines.set(d, now.Add(interval+phase))
 	}
-}
-
-// inPhase is the last time until at when a loop may begin.
-func (c *Core) inPhase(at time.Time, interval time.Duration) time.Time {
-	if c.cfg.Phases == 0 {
-		return at
-	}
-	step := max(interval/time.Duration(c.cfg.Phases), 1)
-	return at.Add(-time.Duration(at.UnixNano() % int64(step)))
 }
 
 // gossipInterval is 0 when there is no gossip.
@@ -202,7 +192,7 @@ func (c *Core) Tick(now time.Time) {
 func (c *Core) again(now time.Time, d *deadline, interval time.Duration) {
 	next := d.at.Add(interval)
 	if !next.After(now) {
-		next = c.inPhase(now.Add(interval), interval)
+		next = now.Add(interval)
 	}
 	c.deadlines.set(d, next)
 }

@@ -1,7 +1,6 @@
 package swim
 
 import (
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -110,38 +109,5 @@ func TestAloneHasNothingToSay(t *testing.T) {
 	n.Leave(n.now, 0)
 	if got, want := texts(n.meet(1).queued()), "dead self@2 by self"; !slices.Contains(got, want) || slices.Contains(got, announced) {
 		t.Errorf("gossips %q after it left, want %q and not that it is alive", got, want)
-	}
-}
-
-// TestPhases: with phases the loops of all cores begin at the same few times of each interval, each phase is used, and a
-// loop that missed rounds is in one again afterwards.
-func TestPhases(t *testing.T) {
-	const phases = 10
-	used := make(map[time.Duration]int)
-	for i := range 300 {
-		n := newNode(t, func(c *Config) {
-			c.Phases, c.GossipInterval, c.PushPullInterval = phases, 0, 0
-			c.Rand = rand.New(rand.NewPCG(uint64(i), 1))
-		})
-		n.after(time.Duration(i) * 7 * time.Millisecond)
-		n.Start(n.now)
-		for round := range 3 {
-			at, _ := n.NextDeadline()
-			least := n.cfg.ProbeInterval * (phases - 1) / phases
-			if wait := at.Sub(n.now); wait > 2*n.cfg.ProbeInterval || round == 0 && wait < least {
-				t.Fatalf("round %d is due in %v", round, wait)
-			}
-			phase := time.Duration(at.UnixNano()) % n.cfg.ProbeInterval
-			if phase%(n.cfg.ProbeInterval/phases) != 0 {
-				t.Fatalf("probes at %v of an interval", phase)
-			}
-			used[phase]++
-			n.now = at.Add(12345 * time.Microsecond * time.Duration(i)) // at times too late for the next round
-			n.Tick(n.now)
-			n.take()
-		}
-	}
-	if len(used) != phases {
-		t.Errorf("%d phases are used, want %d", len(used), phases)
 	}
 }
