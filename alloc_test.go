@@ -93,3 +93,29 @@ func TestAllocations(t *testing.T) {
 		})
 	}
 }
+
+// TestSendReliableAllocates mostly what package net does, on both sides of a real connection.
+func TestSendReliableAllocates(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates too")
+	}
+	heard := make(chan []byte, 1)
+	pair := make([]*Memberlist, 2)
+	for i := range pair {
+		pair[i] = benchMember(t, func(c *Config) {
+			c.Name, c.Transport = fmt.Sprint("m", i), nil
+			c.BindAddr, c.BindPort, c.AdvertisePort = "127.0.0.1", 0, 0
+			c.Delegate = &hearingDelegate{heard: heard}
+		})
+	}
+	to, message := pair[1].LocalNode(), make([]byte, 200)
+	got := testing.AllocsPerRun(200, func() {
+		if err := pair[0].SendReliable(to, message); err != nil {
+			t.Fatal(err)
+		}
+		<-heard
+	})
+	if got > 40 {
+		t.Errorf("%v allocations, want at most 40", got)
+	}
+}

@@ -54,7 +54,7 @@ func closedByPeer(err error) bool {
 // dial opens a stream by the deadline, unless ctx ends before.
 func (m *Memberlist) dial(ctx context.Context, to Address, deadline time.Time) (net.Conn, error) {
 	if m.udp != nil {
-		return m.udp.dial(ctx, to.Addr, time.Until(deadline))
+		return m.udp.dial(ctx, to.Addr, deadline)
 	}
 	if ctx.Done() == nil {
 		return m.transport.DialAddressTimeout(to, time.Until(deadline))

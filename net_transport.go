@@ -327,20 +327,37 @@ func (t *NetTransport) StreamCh() <-chan net.Conn {
 // DialTimeout opens a TCP connection to "host:port". A timeout of 0 means none; Shutdown ends the attempt with an error
 // that wraps ErrShutdown. See Transport.
 func (t *NetTransport) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
-	return t.dial(context.Background(), addr, timeout)
+	return t.dialWith(&net.Dialer{Timeout: timeout}, t.ctx, addr)
 }
 
-// dial does what DialTimeout does, unless ctx ends before.
-func (t *NetTransport) dial(ctx context.Context, addr string, timeout time.Duration) (net.Conn, error) {
-	if ctx.Done() == nil {
-		ctx = t.ctx // nothing else ends it
-	} else {
-		both, cancel := context.WithCancel(ctx)
+// dial opens a TCP connection by the deadline, unless ctx ends before. It is for streams that have a deadline throughout: the
+// kernel need not find out whether the other side is still there.
+func (t *NetTransport) dial(ctx context.Context, addr string, deadline time.Time) (net.Conn, error) {
+	dialer := net.Dialer{KeepAlive: -1}
+	if ctx.Done() != nil {
+		both, cancel := context.WithDeadline(ctx, deadline)
 		defer cancel()
 		defer context.AfterFunc(t.ctx, cancel)()
-		ctx = both
+		return t.dialWith(&dialer, both, addr)
 	}
-	dialer := net.Dialer{Timeout: timeout}
+	if _, err := netip.ParseAddrPort(addr); err != nil {
+		dialer.Deadline = deadline // which ends the look-up too
+		return t.dialWith(&dialer, t.ctx, addr)
+	}
+	return t.dialWith(&dialer, &deadlineContext{t.ctx, deadline}, addr)
+}
+
+// deadlineContext is a context with a deadline that it does not end at: connecting to an IP address looks at that itself, so
+// that it takes no timer.
+type deadlineContext struct {
+	context.Context
+	deadline time.Time
+}
+
+// Deadline returns the deadline.
+func (c *deadlineContext) Deadline() (deadline time.Time, ok bool) { return c.deadline, true }
+
+func (t *NetTransport) dialWith(dialer *net.Dialer, ctx context.Context, addr string) (net.Conn, error) {
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil && t.ctx.Err() != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, ErrShutdown)
