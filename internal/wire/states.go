@@ -186,7 +186,7 @@ func (s *StreamReader) state(v *StateView, after int) (size int, err error) {
 		if done {
 			return v.parse(s.unread()[after : after+sc.off])
 		}
-		if err := s.fillWithin(2*after + MaxStreamValue); err != nil {
+		if err := s.fillWithin(4*after + MaxStreamValue); err != nil {
 			return 0, err
 		}
 	}
