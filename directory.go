@@ -3,6 +3,7 @@ package memberlist
 import (
 	"bytes"
 	"iter"
+	"math/bits"
 	"sync/atomic"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -17,29 +18,80 @@ type directory struct {
 	count  atomic.Int64 // members that are alive or suspect
 }
 
-const directoryChunkSize = 64
+// directoryChunkSize is as many as fill 512 bytes with what else a chunk has.
+const directoryChunkSize = 62
 
-type directoryChunk [directoryChunkSize]atomic.Pointer[Node]
+// allPresent is what directoryChunk.present is if all are.
+const allPresent = 1<<directoryChunkSize - 1
 
-// slot returns where the Node of an ID is, or nil if it never was anywhere.
-func (d *directory) slot(id swim.ID) *atomic.Pointer[Node] {
-	chunks := d.chunks.Load()
-	i := int(id / directoryChunkSize)
-	if chunks == nil || i >= len(*chunks) {
-		return nil
+// directoryChunk has the Nodes of some IDs, and which of them are alive or suspect, so that who wants those need not look at
+// each Node.
+type directoryChunk struct {
+	present atomic.Uint64 // a bit for each of nodes
+	changes atomic.Uint32 // one more when present begins to change, and when it has; so odd meanwhile
+	nodes   [directoryChunkSize]atomic.Pointer[Node]
+}
+
+// swap puts another Node, or none, into a slot and returns what was there.
+func (c *directoryChunk) swap(i int, node *Node) (old *Node) {
+	before, after := present(c.nodes[i].Load()), present(node)
+	if before == after {
+		return c.nodes[i].Swap(node)
 	}
-	return &(*chunks)[i][id%directoryChunkSize]
+	c.changes.Add(1)
+	old = c.nodes[i].Swap(node)
+	c.present.Store(c.present.Load()&^(1<<i) | uint64(after)<<i)
+	c.changes.Add(1)
+	return old
+}
+
+// appendPresent appends the Nodes that are alive or suspect.
+func (c *directoryChunk) appendPresent(nodes []*Node) []*Node {
+	before, known := c.changes.Load(), len(nodes)
+	left := c.present.Load()
+	if left == allPresent && cap(nodes)-known >= directoryChunkSize {
+		nodes = nodes[:known+directoryChunkSize]
+		all := (*[directoryChunkSize]*Node)(nodes[known:])
+		for i := range all {
+			all[i] = c.nodes[i].Load()
+		}
+		left = 0
+	}
+	for ; left != 0; left &= left - 1 {
+		nodes = append(nodes, c.nodes[bits.TrailingZeros64(left)].Load())
+	}
+	if before%2 == 0 && c.changes.Load() == before {
+		return nodes
+	}
+	nodes = nodes[:known] // somebody came or went meanwhile: each Node says itself what it is
+	for i := range c.nodes {
+		if n := c.nodes[i].Load(); present(n) == 1 {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+// chunk returns where the Node of an ID is, or nil if it never was anywhere.
+func (d *directory) chunk(id swim.ID) (chunk *directoryChunk, i int) {
+	chunks := d.chunks.Load()
+	if at := int(id / directoryChunkSize); chunks != nil && at < len(*chunks) {
+		return (*chunks)[at], int(id % directoryChunkSize)
+	}
+	return nil, 0
 }
 
 // publish replaces the Node of a member.
 func (d *directory) publish(m *swim.Member, isSelf bool) {
-	slot := d.slot(m.ID)
-	for slot == nil {
+	chunk, i := d.chunk(m.ID)
+	for chunk == nil {
 		d.grow()
-		slot = d.slot(m.ID)
+		chunk, i = d.chunk(m.ID)
 	}
 	node := newNode(m)
-	d.count.Add(int64(present(node) - present(slot.Swap(node))))
+	if change := present(node) - present(chunk.swap(i, node)); change != 0 {
+		d.count.Add(int64(change))
+	}
 	if isSelf {
 		d.self.Store(node)
 	}
@@ -47,8 +99,8 @@ func (d *directory) publish(m *swim.Member, isSelf bool) {
 
 // forget empties the slot of an ID.
 func (d *directory) forget(id swim.ID) {
-	if slot := d.slot(id); slot != nil {
-		d.count.Add(int64(-present(slot.Swap(nil))))
+	if chunk, i := d.chunk(id); chunk != nil {
+		d.count.Add(int64(-present(chunk.swap(i, nil))))
 	}
 }
 
@@ -66,9 +118,9 @@ func (d *directory) grow() {
 // caller's.
 func (d *directory) members() []*Node {
 	nodes := make([]*Node, 0, d.count.Load())
-	for n := range d.all() {
-		if present(n) == 1 {
-			nodes = append(nodes, n)
+	if chunks := d.chunks.Load(); chunks != nil {
+		for _, chunk := range *chunks {
+			nodes = chunk.appendPresent(nodes)
 		}
 	}
 	return nodes
@@ -82,8 +134,8 @@ func (d *directory) all() iter.Seq[*Node] {
 			return
 		}
 		for _, chunk := range *chunks {
-			for i := range chunk {
-				if n := chunk[i].Load(); n != nil && !yield(n) {
+			for i := range chunk.nodes {
+				if n := chunk.nodes[i].Load(); n != nil && !yield(n) {
 					return
 				}
 			}
@@ -94,8 +146,8 @@ func (d *directory) all() iter.Seq[*Node] {
 // node returns the published Node of a member if it says the same as m, and
 // else a Node made for m.
 func (d *directory) node(m *swim.Member) *Node {
-	if slot := d.slot(m.ID); slot != nil {
-		n := slot.Load()
+	if chunk, i := d.chunk(m.ID); chunk != nil {
+		n := chunk.nodes[i].Load()
 		if n != nil && n.Name == m.Name && n.State == NodeStateType(m.State) && n.Port == m.Addr.Port() &&
 			bytes.Equal(n.Meta, m.Meta) && bytes.Equal(n.Addr, m.Addr.Addr().AsSlice()) {
 			return n
