@@ -18,7 +18,7 @@ type Core struct {
 	slack     int       // bytes that gossip may have beyond that, SetSlack
 	offered   int       // packets of gossip with room for user broadcasts, so far
 	chosen    []*member // scratch of choose
-	accuser   string    // of the last accusation, if nobody known
+	accuser   string    // of the last accusation
 	present   int       // others that are alive or suspect
 	untold    bool      // our own alive is to be queued once there is somebody to tell
 	leaving   bool
@@ -272,19 +272,24 @@ func (c *Core) keep(s string) string {
 }
 
 // ownName returns a name of a message that may be kept: that of a member, if
-// there is one, or the last that was none's, as one accuses many.
+// there is one. The last one is at hand, as one accuses many.
 func (c *Core) ownName(name string) string {
-	if m := c.table.named(name); m != nil {
-		return m.Name
+	if name == c.accuser {
+		return c.accuser
 	}
-	if name != c.accuser {
+	if m := c.table.named(name); m != nil {
+		c.accuser = m.Name
+	} else {
 		c.accuser = c.keep(name)
 	}
 	return c.accuser
 }
 
-// changed publishes m as it now is.
-func (c *Core) changed(m *member) { c.out.Changed = append(c.out.Changed, c.table.snapshot(m)) }
+// changed publishes m as it now is, and returns that until there is another change.
+func (c *Core) changed(m *member) *Member {
+	c.out.Changed = append(c.out.Changed, c.table.snapshot(m))
+	return &c.out.Changed[len(c.out.Changed)-1]
+}
 
 // allowed reports whether an address may be a member's, or be sent to on a
 // peer's word.

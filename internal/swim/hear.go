@@ -49,11 +49,11 @@ func (c *Core) isOld(m *member, r *wire.Rumor) bool {
 
 // nameOf returns a name of a message as a string that may be kept.
 func (c *Core) nameOf(name []byte) string {
-	if m := c.table.namedBytes(name); m != nil {
-		return m.Name
-	}
 	if string(name) == c.accuser {
 		return c.accuser
+	}
+	if m := c.table.namedBytes(name); m != nil {
+		return m.Name
 	}
 	return string(name)
 }

@@ -11,6 +11,7 @@ import (
 // which it need not be any more.
 type lost struct {
 	name        string
+	hash        uint64        // of the name
 	since       time.Duration // when it was declared dead
 	tried       time.Duration // when it was last looked for; never
 	incarnation uint32
@@ -54,7 +55,8 @@ func (l *lostMembers) find(name string, hash uint64) (i uint32, ok bool) {
 
 // add remembers a member whose name is not remembered.
 func (l *lostMembers) add(one lost) {
-	l.byName.Add(maphash.String(l.seed, one.name), uint32(len(l.all)))
+	one.hash = maphash.String(l.seed, one.name)
+	l.byName.Add(one.hash, uint32(len(l.all)))
 	l.all = append(l.all, one)
 }
 
@@ -73,9 +75,8 @@ func (l *lostMembers) remove(name string) (one lost, ok bool) {
 	last := uint32(len(l.all) - 1)
 	if i != last { // the last one takes its place
 		l.all[i] = l.all[last]
-		hash := maphash.String(l.seed, l.all[i].name)
-		l.byName.Remove(hash, last)
-		l.byName.Add(hash, i)
+		l.byName.Remove(l.all[i].hash, last)
+		l.byName.Add(l.all[i].hash, i)
 	}
 	l.all[last] = lost{}
 	l.all = l.all[:last]

@@ -191,8 +191,7 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 		c.broadcast(m, says.broadcast(), notice)
 	}
 	c.out.Counts.Alive++
-	c.changed(m)
-	became := &c.out.Changed[len(c.out.Changed)-1]
+	became := c.changed(m)
 	if before == StateSuspect {
 		c.event(Event{Kind: EventRecover, Member: *became})
 	}
@@ -313,8 +312,7 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 	c.beginSuspicion(now, m, from)
 	c.broadcastSuspect(m, from)
 	c.out.Counts.Suspect++
-	c.changed(m)
-	c.event(Event{Kind: EventSuspect, Member: c.table.snapshot(m), From: from})
+	c.event(Event{Kind: EventSuspect, Member: *c.changed(m), From: from})
 }
 
 // broadcastSuspect gossips an accusation by a name that may be kept.
@@ -360,8 +358,7 @@ func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from str
 	from = c.ownName(from)
 	c.push(m, kind, broadcast{saying: sayDead, incarnation: incarnation, from: from}, notice)
 	c.out.Counts.Dead++
-	c.changed(m)
-	c.event(Event{Kind: EventLeave, Member: c.table.snapshot(m), From: from})
+	c.event(Event{Kind: EventLeave, Member: *c.changed(m), From: from})
 	if m == c.self {
 		return
 	}
