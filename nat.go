@@ -3,7 +3,6 @@ package memberlist
 import (
 	"log/slog"
 	"net/netip"
-	"strings"
 
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -20,7 +19,7 @@ const maxPortWarnings = 16
 type portWatch struct{ warned map[string]struct{} }
 
 // differs reports whether a ping of a known member, at the address that it advertises, comes from another port.
-func (w *portWatch) differs(core *swim.Core, from netip.AddrPort, p *wire.Ping) bool {
+func (w *portWatch) differs(core *swim.Core, from netip.AddrPort, p *wire.PingView) bool {
 	if p.SourcePort == 0 || p.SourcePort == from.Port() || !from.IsValid() {
 		return false
 	}
@@ -28,7 +27,7 @@ func (w *portWatch) differs(core *swim.Core, from netip.AddrPort, p *wire.Ping) 
 	if !ok {
 		return false
 	}
-	member, known := core.Member(p.SourceNode)
+	member, known := core.Member(string(p.SourceNode))
 	return known && member.Addr == netip.AddrPortFrom(source.Unmap(), p.SourcePort)
 }
 
@@ -40,7 +39,7 @@ func (w *portWatch) first(name string) bool {
 	if w.warned == nil {
 		w.warned = make(map[string]struct{})
 	}
-	w.warned[strings.Clone(name)] = struct{}{}
+	w.warned[name] = struct{}{}
 	return true
 }
 
@@ -48,12 +47,13 @@ func (w *portWatch) first(name string) bool {
 func (r *receiver) reportPort() {
 	r.m.add(keyPortDiffers, 1)
 	p := &r.ping
-	if !r.ports.first(p.SourceNode) {
+	name := string(p.SourceNode)
+	if !r.ports.first(name) {
 		return
 	}
 	source, _ := netip.AddrFromSlice(p.SourceAddr)
 	r.m.log.warn("member sends from another port than it advertises: a NAT between rewrites ports, or forwards the advertised "+
 		"one to it; if the member comes and goes, others cannot reach the address that it advertises",
-		slog.String("node", p.SourceNode), slog.String("advertised", netip.AddrPortFrom(source.Unmap(), p.SourcePort).String()),
+		slog.String("node", name), slog.String("advertised", netip.AddrPortFrom(source.Unmap(), p.SourcePort).String()),
 		slog.String("from", r.from.AddrPort.String()))
 }

@@ -37,14 +37,14 @@ type receiver struct {
 
 	turn turn // used again
 
-	ping         wire.Ping
+	ping         wire.PingView
 	indirectPing wire.IndirectPing
 	ack          wire.Ack
 	nack         wire.Nack
 }
 
 func newReceiver(m *Memberlist) *receiver {
-	r := &receiver{m: m, names: wire.NewNames(m.config.Name), membership: &m.membership, userMessages: &m.userMessages}
+	r := &receiver{m: m, names: wire.NewNames(), membership: &m.membership, userMessages: &m.userMessages}
 	r.unpacker.Limit = m.config.UDPBufferSize
 	r.visit = r.handle
 	return r
@@ -235,12 +235,14 @@ func (r *receiver) wake() {
 // handlePing acks a ping on the spot.
 func (r *receiver) handlePing(body []byte) {
 	m := r.m
-	if err := r.ping.Parse(body, r.names); err != nil {
+	if err := r.ping.Parse(body); err != nil {
 		r.m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be read", r.from, err)
 		return
 	}
-	if r.ping.Node != "" && r.ping.Node != m.config.Name {
-		m.log.limited("misdirected ping", slog.LevelWarn, "got ping for another member", slog.String("node", r.ping.Node))
+	if len(r.ping.Node) > 0 && string(r.ping.Node) != m.config.Name {
+		m.log.limitedFunc("misdirected ping", slog.LevelWarn, "got ping for another member", func() []slog.Attr {
+			return []slog.Attr{slog.String("node", string(r.ping.Node))}
+		})
 		return
 	}
 	r.wake() // nobody waits for the user's code, or for the network
@@ -253,7 +255,7 @@ func (r *receiver) handlePing(body []byte) {
 		m.tasks.comeBack()
 	}
 	t := m.beginTurnIn(&r.turn, r.at)
-	t.core.AnswerPing(r.from, &r.ping, payload)
+	t.core.HearPing(r.from, &r.ping, payload)
 	otherPort := r.ports.differs(t.core, r.from.AddrPort, &r.ping)
 	m.endTurnIn(t)
 	if otherPort {

@@ -28,7 +28,7 @@ type packer struct {
 }
 
 // slabSize is how many bytes for packets are allocated at once. A transport that keeps one of them keeps the others.
-const slabSize = 4096
+const slabSize = 1024
 
 // compress gives the packer's compressor.
 func (p *packer) compress() *wire.Compressor {

@@ -57,7 +57,7 @@ func New(cfg Config) *Sim {
 	}
 	cfg = cfg.withDefaults()
 	s := &Sim{cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 0)), nodes: make([]node, cfg.N)}
-	s.scratch.names = wire.NewNames("")
+	s.scratch.names = wire.NewNames()
 	s.patience = longestSuspicion(cfg.Core, cfg.N) + 2*probeTime(cfg.Core)
 	for i := range s.nodes {
 		s.nodes[i] = node{id: int32(i), name: nodeName(i), armed: never, impaired: -1, bandwidth: cfg.Link.Bandwidth}

@@ -249,8 +249,12 @@ func (c *Core) readsChecksums(to *Endpoint) bool {
 	if m == nil {
 		m = c.table.located(addressOf(to.AddrPort))
 	}
-	return m != nil && m.Versions.PMax() >= protocolChecksum
+	return m.readsChecksums()
 }
+
+// readsChecksums reports whether m, or nobody if it is nil, understands
+// checksums.
+func (m *member) readsChecksums() bool { return m != nil && m.Versions.PMax() >= protocolChecksum }
 
 // Protocol versions from which on a member understands a thing.
 const (

@@ -26,12 +26,25 @@ type ping struct {
 // AnswerPing acks a ping with the user's payload. A ping for another name is
 // not answered.
 func (c *Core) AnswerPing(from Endpoint, p *wire.Ping, payload []byte) {
-	if p.Node != "" && p.Node != c.cfg.Name {
+	c.HearPing(from, &wire.PingView{SeqNo: p.SeqNo, Node: []byte(p.Node), SourceAddr: p.SourceAddr, SourcePort: p.SourcePort,
+		SourceNode: []byte(p.SourceNode)}, payload)
+}
+
+// HearPing is AnswerPing, and keeps nothing of the ping's memory.
+func (c *Core) HearPing(from Endpoint, p *wire.PingView, payload []byte) {
+	if len(p.Node) > 0 && string(p.Node) != c.cfg.Name {
 		c.drop(DropMisdirected)
 		return
 	}
+	name := ""
+	source := c.table.namedBytes(p.SourceNode)
+	if source != nil {
+		name = source.Name
+	} else if len(p.SourceNode) > 0 {
+		name = string(p.SourceNode)
+	}
 	answer := c.newPacket()
-	if !c.replyTo(&answer.To, &from, p.SourceAddr, p.SourcePort, p.SourceNode) {
+	if !c.replyTo(&answer.To, &from, p.SourceAddr, p.SourcePort, name) {
 		c.unsend()
 		return
 	}
@@ -42,7 +55,10 @@ func (c *Core) AnswerPing(from Endpoint, p *wire.Ping, payload []byte) {
 		c.ack.Payload = nil
 	}
 	c.put(answer, &c.ack)
-	answer.Checksum = c.readsChecksums(&answer.To)
+	if source == nil {
+		source = c.table.located(addressOf(answer.To.AddrPort))
+	}
+	answer.Checksum = source.readsChecksums()
 	c.fill(answer)
 }
 

@@ -55,7 +55,7 @@ func TestAliveOddFacts(t *testing.T) {
 			t.Run(fmt.Sprintf("%d %q", size, name), func(t *testing.T) {
 				sent := Alive{Node: name, Addr: bytes.Repeat([]byte{9}, size)}
 				var got Alive
-				if err := got.Parse(sent.Append(nil)[1:], NewNames("")); err != nil {
+				if err := got.Parse(sent.Append(nil)[1:], NewNames()); err != nil {
 					t.Fatal(err)
 				}
 				if got.Node != name || len(got.Addr) != size || got.Port != 0 {
@@ -77,7 +77,7 @@ func BenchmarkAliveAppend(b *testing.B) {
 
 func BenchmarkAliveParse(b *testing.B) {
 	body := aliveTests[0].m.Append(nil)[1:]
-	names := NewNames("")
+	names := NewNames()
 	b.ReportAllocs()
 	for b.Loop() {
 		var m Alive

@@ -7,7 +7,7 @@ import (
 
 // What a node does for each packet, again and again, leaves nothing for the collector.
 func TestAllocs(t *testing.T) {
-	names := NewNames("")
+	names := NewNames()
 	c := testCipher(t, 32, 1)
 	ciphers := []*Cipher{testCipher(t, 16, 9), c}
 	aad := []byte("label")

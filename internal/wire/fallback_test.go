@@ -29,7 +29,7 @@ func TestFallback(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := Ping{SeqNo: 99, Node: "stale", SourceAddr: []byte("stale"), SourcePort: 99, SourceNode: "stale"}
-			if err := got.Parse(unhex(t, tt.hex), NewNames("")); err != nil {
+			if err := got.Parse(unhex(t, tt.hex), NewNames()); err != nil {
 				t.Fatal(err)
 			}
 			if !reflect.DeepEqual(got, tt.want) {

@@ -6,25 +6,20 @@ import "hash/maphash"
 // a small cache, not a registry: a newer string takes the slot of an older one. Owned by one goroutine. A nil *Names,
 // and the zero value, remember nothing.
 type Names struct {
-	own     string // is not looked up
 	seed    maphash.Seed
 	slots   []string // nil until there is one; as many as there is use for
 	wanting int      // rises with names that lose their slot to another, falls with names that are found
 }
 
-// NewNames returns a Names that knows one name, the one that it will be asked for most: that of whom peers write to. Its
-// hash is seeded, so that peers cannot choose names that share a slot.
-func NewNames(own string) *Names {
-	return &Names{own: own, seed: maphash.MakeSeed()}
+// NewNames returns an empty Names. Its hash is seeded, so that peers cannot choose names that share a slot.
+func NewNames() *Names {
+	return &Names{seed: maphash.MakeSeed()}
 }
 
 // Intern returns b as a string.
 func (n *Names) Intern(b []byte) string {
 	if len(b) == 0 {
 		return ""
-	}
-	if n != nil && string(b) == n.own {
-		return n.own
 	}
 	if n == nil || len(b) > maxName || n.seed == (maphash.Seed{}) {
 		return string(b)

@@ -8,7 +8,7 @@ import (
 )
 
 func TestNames(t *testing.T) {
-	n := NewNames("")
+	n := NewNames()
 	a, b := n.Intern([]byte("node")), n.Intern([]byte("node"))
 	if a != "node" || unsafe.StringData(a) != unsafe.StringData(b) {
 		t.Errorf("%q and %q are not the same string", a, b)
@@ -24,7 +24,7 @@ func TestNames(t *testing.T) {
 
 // A string handed out stays what it is when its input is overwritten or its slot taken.
 func TestNamesOverwritten(t *testing.T) {
-	n := NewNames("")
+	n := NewNames()
 	var got []string
 	buf := make([]byte, 0, 16)
 	for i := range 3 * maxNameSlots {
@@ -41,7 +41,7 @@ func TestNamesOverwritten(t *testing.T) {
 // TestNamesGrow: there is room for the names of a large cluster, and little is taken for those of a small one.
 func TestNamesGrow(t *testing.T) {
 	for _, tt := range []struct{ names, most int }{{20, 512}, {2000, 8192}} {
-		n := NewNames("")
+		n := NewNames()
 		names := make([][]byte, tt.names)
 		for i := range names {
 			names[i] = fmt.Appendf(nil, "node-%d", i)

@@ -337,7 +337,7 @@ func TestPacketLayers(t *testing.T) {
 func BenchmarkUnpack(b *testing.B) {
 	alive := aliveTests[0].m.Append(nil)
 	packet := withChecksum(compressMessage(b, compoundOf(slices.Repeat([][]byte{alive}, 12)...)))
-	names := NewNames("")
+	names := NewNames()
 	var u Unpacker
 	b.ReportAllocs()
 	for b.Loop() {

@@ -32,25 +32,13 @@ func (m *Ping) Parse(body []byte, names *Names) error {
 	return nil
 }
 
-// parseCanonical reads a ping that says who sends it, as peers' do.
 func (m *Ping) parseCanonical(b []byte, names *Names) bool {
-	key := keyAt(b, 0, "\x85\xa4Node")
-	node, at := shortAt(b, key)
-	if at == failed {
-		node, at = longBytesAt(b, key)
-	}
-	seqNo, at := uint32At(b, keyAt(b, at, "\xa5SeqNo"))
-	addr, at := shortAt(b, keyAt(b, at, "\xaaSourceAddr"))
-	key = keyAt(b, at, "\xaaSourceNode")
-	name, at := shortAt(b, key)
-	if at == failed {
-		name, at = longBytesAt(b, key)
-	}
-	port, at := uint16At(b, keyAt(b, at, "\xaaSourcePort"))
-	if at == failed {
+	var v PingView
+	if !v.parseCanonical(b) {
 		return false
 	}
-	*m = Ping{SeqNo: seqNo, Node: names.Intern(node), SourceAddr: addr, SourcePort: port, SourceNode: names.Intern(name)}
+	*m = Ping{SeqNo: v.SeqNo, Node: names.Intern(v.Node), SourceAddr: v.SourceAddr, SourcePort: v.SourcePort,
+		SourceNode: names.Intern(v.SourceNode)}
 	return true
 }
 
@@ -74,6 +62,49 @@ func (m *Ping) parse(body []byte, names *Names) bool {
 		}
 	}
 	return f.ok
+}
+
+// PingView is a Ping as views of the message: for who looks the names up rather than keep them.
+type PingView struct {
+	SeqNo      uint32
+	Node       []byte
+	SourceAddr []byte
+	SourcePort uint16
+	SourceNode []byte
+}
+
+// Parse is that of a Ping. All slices are views into body, or of their own.
+func (v *PingView) Parse(body []byte) error {
+	if v.parseCanonical(body) {
+		return nil
+	}
+	var m Ping
+	err := m.Parse(body, nil)
+	*v = PingView{SeqNo: m.SeqNo, Node: []byte(m.Node), SourceAddr: m.SourceAddr, SourcePort: m.SourcePort,
+		SourceNode: []byte(m.SourceNode)}
+	return err
+}
+
+// parseCanonical reads a ping that says who sends it, as peers' do.
+func (v *PingView) parseCanonical(b []byte) bool {
+	key := keyAt(b, 0, "\x85\xa4Node")
+	node, at := shortAt(b, key)
+	if at == failed {
+		node, at = longBytesAt(b, key)
+	}
+	seqNo, at := uint32At(b, keyAt(b, at, "\xa5SeqNo"))
+	addr, at := shortAt(b, keyAt(b, at, "\xaaSourceAddr"))
+	key = keyAt(b, at, "\xaaSourceNode")
+	name, at := shortAt(b, key)
+	if at == failed {
+		name, at = longBytesAt(b, key)
+	}
+	port, at := uint16At(b, keyAt(b, at, "\xaaSourcePort"))
+	if at == failed {
+		return false
+	}
+	v.SeqNo, v.Node, v.SourceAddr, v.SourcePort, v.SourceNode = seqNo, node, addr, port, name
+	return true
 }
 
 // IndirectPing asks a member to ping another one for the sender (SWIM section 3.1): with a SeqNo of its own, whose Ack

@@ -1,6 +1,10 @@
 package wire
 
-import "testing"
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
 
 var pingTests = []messageTest{
 	{
@@ -74,7 +78,7 @@ func BenchmarkPingAppend(b *testing.B) {
 
 func BenchmarkPingParse(b *testing.B) {
 	body := pingTests[0].m.Append(nil)[1:]
-	names := NewNames("")
+	names := NewNames()
 	b.ReportAllocs()
 	for b.Loop() {
 		var m Ping
@@ -82,4 +86,46 @@ func BenchmarkPingParse(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// TestPingView: it says what the message says, whatever its shape, and copies nothing of what peers send.
+func TestPingView(t *testing.T) {
+	long := strings.Repeat("node.", 20)
+	for _, m := range []*Ping{
+		{},
+		{SeqNo: 1, Node: "self"},
+		{SeqNo: 300, Node: "self", SourceAddr: []byte{10, 0, 0, 1}, SourcePort: 7946, SourceNode: "m1"},
+		{SeqNo: 1<<32 - 1, Node: long, SourceAddr: make([]byte, 16), SourcePort: 7, SourceNode: long},
+		{SeqNo: 7, SourceAddr: []byte{10, 0, 0, 1}, SourcePort: 1<<16 - 1, SourceNode: "a name of 32 bytes, no short one"},
+	} {
+		body := m.Append(nil)[1:]
+		for n := range len(body) + 1 {
+			checkPingView(t, body[:n])
+		}
+		var v PingView
+		if got := testing.AllocsPerRun(100, func() { v.Parse(body) }); got != 0 && m.SourceNode != "" {
+			t.Errorf("%+v: %v allocations", m, got)
+		}
+	}
+}
+
+func checkPingView(t *testing.T, body []byte) {
+	t.Helper()
+	var v PingView
+	var m Ping
+	err, want := v.Parse(body), m.Parse(body, nil)
+	if (err == nil) != (want == nil) {
+		t.Fatalf("%x: %v, want %v", body, err, want)
+	}
+	if got := (Ping{SeqNo: v.SeqNo, Node: string(v.Node), SourceAddr: v.SourceAddr, SourcePort: v.SourcePort,
+		SourceNode: string(v.SourceNode)}); !reflect.DeepEqual(got, m) {
+		t.Errorf("%x: got %+v, want %+v", body, got, m)
+	}
+}
+
+func FuzzPingView(f *testing.F) {
+	for _, tt := range pingTests {
+		f.Add(tt.m.Append(nil)[1:])
+	}
+	f.Fuzz(checkPingView)
 }

@@ -178,7 +178,7 @@ func testMessages(t *testing.T, tests []messageTest) {
 			if ref := refEncode(t, refOf(t, tt.m)); !bytes.Equal(body, ref) {
 				t.Errorf("go-msgpack encodes:\n     %x\nwant %x", ref, body)
 			}
-			for _, names := range []*Names{nil, NewNames("")} {
+			for _, names := range []*Names{nil, NewNames()} {
 				parsed := zero(tt.m)
 				if err := parsed.Parse(append(slices.Clone(body), 0xc1, 0xff), names); err != nil {
 					t.Fatal(err)
@@ -239,7 +239,7 @@ func testQuick[M any](t *testing.T, normalize func(*M)) {
 			return false
 		}
 		var back M
-		if err := any(&back).(message).Parse(got, NewNames("")); err != nil {
+		if err := any(&back).(message).Parse(got, NewNames()); err != nil {
 			t.Log(err)
 			return false
 		}
@@ -280,7 +280,7 @@ func fuzzMessage[M, R any](f *testing.F, seeds ...message) {
 	for _, s := range oddBodies(f, fields...) {
 		f.Add(s)
 	}
-	names := NewNames("")
+	names := NewNames()
 	f.Fuzz(func(t *testing.T, body []byte) {
 		agree[M, R](t, body, names)
 	})

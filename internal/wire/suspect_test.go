@@ -28,7 +28,7 @@ func FuzzDead(f *testing.F)         { fuzzMessage[Dead, refAccusation](f, deadTe
 
 func BenchmarkSuspectParse(b *testing.B) {
 	body := suspectTests[0].m.Append(nil)[1:]
-	names := NewNames("")
+	names := NewNames()
 	b.ReportAllocs()
 	for b.Loop() {
 		var m Suspect
