@@ -197,14 +197,19 @@ func (t *NetTransport) bindAddr(addr string) (netip.Addr, error) {
 
 // listen opens a TCP and a UDP socket for each address, at one port for all: the given one, or the one that the kernel
 // picks for the first of them.
+//
+// The sockets for streams are not for Multipath TCP, as Go's are else: nobody dials so, and each takes several times as long
+// to open and to close.
 func (t *NetTransport) listen(ips []netip.Addr, port int) error {
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
 	for _, ip := range ips {
 		at := netip.AddrPortFrom(ip, uint16(port))
-		listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
+		listener, err := config.Listen(t.ctx, "tcp", at.String())
 		if err != nil {
 			return fmt.Errorf("failed to start TCP listener on %s: %w", at, err)
 		}
-		t.listeners = append(t.listeners, listener)
+		t.listeners = append(t.listeners, listener.(*net.TCPListener))
 		port = listener.Addr().(*net.TCPAddr).Port
 		at = netip.AddrPortFrom(ip, uint16(port))
 		socket, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
@@ -472,6 +477,9 @@ func (t *NetTransport) readLoop(socket interface {
 	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
 }) {
 	var failures backoff
+	if !awaitPacket(socket) {
+		return
+	}
 	buf := make([]byte, readBufferSize)
 	for {
 		n, from, err := socket.ReadFromUDPAddrPort(buf)
