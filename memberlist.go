@@ -278,87 +278,6 @@ func (m *Memberlist) begin() error {
 	return nil
 }
 
-// selfDescription is what a member announces of itself.
-type selfDescription struct {
-	addr     netip.AddrPort
-	meta     []byte
-	versions swim.Versions
-}
-
-// findAddress asks the transport where the others reach us.
-func (m *Memberlist) findAddress(host string, port int) (netip.AddrPort, error) {
-	ip, port, err := m.transport.FinalAdvertiseAddr(host, port)
-	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("find the address to advertise: %w", err)
-	}
-	addr, ok := netip.AddrFromSlice(ip)
-	if !ok || port < 0 || port > 65535 {
-		return netip.AddrPort{}, fmt.Errorf("%w: transport advertises %v:%d", ErrInvalidAddress, ip, port)
-	}
-	return m.advertisable(addr, port)
-}
-
-// describeSelf asks the delegate what we are at an address.
-func (m *Memberlist) describeSelf(addr netip.AddrPort) (selfDescription, error) {
-	meta, err := m.localMeta()
-	if err != nil {
-		return selfDescription{}, err
-	}
-	if size, room := m.config.announcementSize(meta), swim.MaxBroadcast(m.config.packetRoom()); size > room {
-		return selfDescription{}, fmt.Errorf("%w: with it the announcement of this member has %d bytes, a packet has room for %d",
-			ErrMetaTooLarge, size, room)
-	}
-	self := selfDescription{addr: addr, meta: meta, versions: swim.Versions(m.config.BuildVsnArray())}
-	return self, nil
-}
-
-// askAliveOfSelf asks the alive delegate whether we may be what we are.
-func (m *Memberlist) askAliveOfSelf(self *selfDescription) error {
-	if m.config.Alive == nil {
-		return nil
-	}
-	node := newNode(&swim.Member{Name: m.config.Name, Addr: self.addr, Meta: self.meta, Versions: self.versions})
-	if err := m.askAlive(node); err != nil {
-		return fmt.Errorf("alive delegate refuses this member itself: %w", err)
-	}
-	return nil
-}
-
-// localMeta asks the delegate for our metadata.
-func (m *Memberlist) localMeta() ([]byte, error) {
-	if m.config.Delegate == nil {
-		return nil, nil
-	}
-	if !m.tasks.goAway() {
-		return nil, ErrShutdown
-	}
-	meta := m.config.Delegate.NodeMeta(MetaMaxSize)
-	m.tasks.comeBack()
-	if len(meta) > MetaMaxSize {
-		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", ErrMetaTooLarge, len(meta), MetaMaxSize)
-	}
-	return append([]byte(nil), meta...), nil
-}
-
-// askAlive asks the alive delegate whether a member may be.
-func (m *Memberlist) askAlive(node *Node) error {
-	if m.config.Alive == nil {
-		return nil
-	}
-	if !m.tasks.goAway() {
-		return ErrShutdown
-	}
-	defer m.tasks.comeBack()
-	return m.config.Alive.NotifyAlive(node)
-}
-
-// warnIfExposed warns of a public address without encryption.
-func (m *Memberlist) warnIfExposed(addr netip.Addr) {
-	if !m.config.EncryptionEnabled() && addr.IsGlobalUnicast() && !addr.IsPrivate() {
-		m.log.warn("binding to a public address without encryption", slog.String("addr", addr.String()))
-	}
-}
-
 // takePing takes the ping delegate from the caller's configuration.
 func (m *Memberlist) takePing() {
 	if ping := m.given.Ping; ping != nil {
@@ -401,65 +320,6 @@ func (m *Memberlist) GetHealthScore() int { return int(m.health.Load()) }
 
 // ProtocolVersion returns the version of the protocol that this member speaks.
 func (m *Memberlist) ProtocolVersion() uint8 { return m.config.ProtocolVersion }
-
-// UpdateNode asks the delegate for new metadata and announces it. If anyone
-// else is alive it waits until the announcement has been sent, or for the
-// timeout (0: for ever): then ErrUpdateTimeout. Other errors are
-// ErrMetaTooLarge, also if it does not fit a packet, ErrShutdown and what Config.Alive has against it.
-func (m *Memberlist) UpdateNode(timeout time.Duration) error {
-	ctx, cancel := within(timeout)
-	defer cancel()
-	if err := m.UpdateNodeContext(ctx); !errors.Is(err, ErrUpdateTimeout) {
-		return err
-	}
-	return ErrUpdateTimeout
-}
-
-// UpdateNodeContext is UpdateNode with a context in place of the timeout. If it
-// ends before the announcement has been sent, the error wraps ErrUpdateTimeout
-// and the context's; the announcement stays. If it had ended before, nothing is
-// announced and the error is the context's alone.
-func (m *Memberlist) UpdateNodeContext(ctx context.Context) error {
-	if !m.tasks.enter() {
-		return ErrShutdown
-	}
-	defer m.tasks.leave()
-	if ctx.Err() != nil {
-		return contextError(ctx)
-	}
-	self, err := m.describeSelf(m.selfAddr())
-	if err != nil {
-		return err
-	}
-	if err := m.askAliveOfSelf(&self); err != nil {
-		return err
-	}
-	return m.announce(ctx, func(t *turn, notice uint64) {
-		t.core.Announce(t.now, t.core.Self().Addr, self.meta, self.versions, notice)
-	})
-}
-
-// announce has the core announce something of ourselves and, if anyone else is
-// alive, waits until it has been sent.
-func (m *Memberlist) announce(ctx context.Context, what func(t *turn, notice uint64)) error {
-	t := m.beginTurn()
-	notice, sent := m.newNoticeLocked()
-	what(t, notice)
-	anyAlive := t.core.AnyAlive()
-	m.endTurnAndDeliver(t)
-	if !anyAlive {
-		m.dropNotice(notice)
-		return nil
-	}
-	return m.await(ctx, notice, sent, ErrUpdateTimeout)
-}
-
-// selfAddr is the address that we are known at.
-func (m *Memberlist) selfAddr() netip.AddrPort {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.mu.core.Self().Addr
-}
 
 // Leave tells the others that this member leaves, so that they do not take it
 // for failed. If anyone else is alive it waits until that has been sent, or for
@@ -519,54 +379,6 @@ func (m *Memberlist) stop() {
 		m.closeSubscriptions()
 	}
 	m.tasks.wait()
-}
-
-// newNoticeLocked makes a channel that is closed when a broadcast is finished.
-func (m *Memberlist) newNoticeLocked() (uint64, <-chan struct{}) {
-	m.mu.lastNotice++
-	done := make(chan struct{})
-	if m.mu.notices == nil {
-		m.mu.notices = make(map[uint64]chan struct{})
-	}
-	m.mu.notices[m.mu.lastNotice] = done
-	return m.mu.lastNotice, done
-}
-
-func (m *Memberlist) dropNotice(notice uint64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.mu.notices, notice)
-}
-
-// await waits for a notice, until the context ends, or for Shutdown.
-func (m *Memberlist) await(ctx context.Context, notice uint64, sent <-chan struct{}, late error) error {
-	defer m.dropNotice(notice)
-	select {
-	case <-sent:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", late, contextError(ctx))
-	case <-m.tasks.stopping:
-		return ErrShutdown
-	}
-}
-
-// within is a context that ends after a timeout (0: never).
-func within(timeout time.Duration) (context.Context, context.CancelFunc) {
-	if timeout <= 0 {
-		return context.WithCancel(context.Background())
-	}
-	return context.WithTimeout(context.Background(), timeout)
-}
-
-// contextError is why a context ended: the error of its kind, and the cause if
-// it was given another.
-func contextError(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if errors.Is(cause, err) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // checkName refuses an address without a name where names are required.
