@@ -19,7 +19,7 @@ type conversation struct {
 	taken   int64       // of the memory for all streams that are being read
 	reader  wire.StreamReader
 	reserve func(n int) error // take, made once
-	local   []byte            // our state
+	local   []byte            // what we say
 }
 
 // newConversation gives a conversation, whose stream is still to be set with begin.
@@ -39,10 +39,17 @@ func (c *conversation) begin(conn net.Conn, label *heardLabel) {
 	c.reader.Reset(c, c.reserve)
 }
 
+// maxLocalKept is how large, in bytes, the memory for what we say may be to be used again: enough for the states of some
+// 40,000 members.
+const maxLocalKept = 4 << 20
+
 func (m *Memberlist) endConversation(c *conversation) {
 	c.reader.Reset(nil, nil)
 	c.release()
 	c.conn, c.label = nil, nil
+	if cap(c.local) > maxLocalKept {
+		c.local = nil
+	}
 	m.conversations.Put(c)
 }
 
