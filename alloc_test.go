@@ -72,7 +72,7 @@ func TestAllocations(t *testing.T) {
 		{"18 known alives", 0, func() { f.receive(known) }},
 		{"18 stale suspects", 0, func() { f.receive(stale) }},
 		{"18 fresh alives", 40, func() { f.receive(fresh[0]); fresh = fresh[1:] }},
-		{"SendBestEffort", 1, func() {
+		{"SendBestEffort", 0, func() { // on the average: packets for a transport that may keep them are allocated some at a time
 			if err := m.SendBestEffort(to, message); err != nil {
 				t.Fatal(err)
 			}
