@@ -89,7 +89,7 @@ func (t *NetTransport) bindAddr(addr string) (netip.Addr, error) {
 // The sockets for streams are not for Multipath TCP, as Go's are else: nobody dials so, and each takes several times as long
 // to open and to close.
 func (t *NetTransport) listen(ips []netip.Addr, port int) error {
-	var config net.ListenConfig
+	config := net.ListenConfig{KeepAlive: -1}
 	config.SetMultipathTCP(false)
 	for _, ip := range ips {
 		at := netip.AddrPortFrom(ip, uint16(port))

@@ -60,7 +60,8 @@ type NetTransportConfig struct {
 }
 
 // NetTransport sends packets over UDP, and streams over one TCP connection each. It is what Create uses if
-// Config.Transport is nil.
+// Config.Transport is nil. The connections that it accepts have no keep-alive of TCP: a Memberlist gives each a deadline, and
+// who takes them from StreamCh itself should too.
 type NetTransport struct {
 	// Set once by NewNetTransport.
 	log       *logger
