@@ -267,8 +267,7 @@ func (m *Memberlist) begin() error {
 	}
 
 	// What handles messages about members, user messages and events starts with the first of them.
-	m.tasks.start(m.packetLoop)
-	m.tasks.start(m.streamLoop)
+	m.tasks.start(m.listenLoop)
 	if m.config.Delegate != nil {
 		m.tasks.start(m.gossipLoop)
 	}

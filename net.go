@@ -50,10 +50,27 @@ func newReceiver(m *Memberlist) *receiver {
 	return r
 }
 
+// listenLoop waits for the first packet or stream. Then it goes on as the loop
+// that handles what came, and starts the other: a member that nothing reaches has
+// one goroutine. It ends with the Memberlist.
+func (m *Memberlist) listenLoop() {
+	select {
+	case p, ok := <-m.transport.PacketCh():
+		m.tasks.start(m.streamLoop)
+		m.handlePackets(p, ok)
+	case conn, ok := <-m.transport.StreamCh():
+		m.tasks.start(m.packetLoop)
+		m.handleStreams(conn, ok)
+	case <-m.tasks.stopping:
+	}
+}
+
 // packetLoop handles packets as they arrive. It ends with the Memberlist, or
 // when the transport closes its channel.
-func (m *Memberlist) packetLoop() {
-	p, ok := m.nextPacket()
+func (m *Memberlist) packetLoop() { m.handlePackets(m.nextPacket()) }
+
+// handlePackets is packetLoop from its first packet on, if there is one.
+func (m *Memberlist) handlePackets(p *Packet, ok bool) {
 	if !ok {
 		return
 	}

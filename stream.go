@@ -14,17 +14,22 @@ import (
 
 // streamLoop serves streams that peers open. It ends with the Memberlist, or
 // when the transport closes its channel.
-func (m *Memberlist) streamLoop() {
-	for {
-		select {
-		case conn, ok := <-m.transport.StreamCh():
-			if !ok {
-				return
-			}
-			m.acceptStream(conn)
-		case <-m.tasks.stopping:
-			return
-		}
+func (m *Memberlist) streamLoop() { m.handleStreams(m.nextStream()) }
+
+// handleStreams is streamLoop from its first stream on, if there is one.
+func (m *Memberlist) handleStreams(conn net.Conn, ok bool) {
+	for ; ok; conn, ok = m.nextStream() {
+		m.acceptStream(conn)
+	}
+}
+
+// nextStream waits for a stream. It reports false when there will be none.
+func (m *Memberlist) nextStream() (net.Conn, bool) {
+	select {
+	case conn, ok := <-m.transport.StreamCh():
+		return conn, ok
+	case <-m.tasks.stopping:
+		return nil, false
 	}
 }
 
