@@ -14,8 +14,8 @@ const (
 	maxFree = 1024
 
 	// entriesAtOnce is how many entries are allocated at once: with what the queues of this module hold, they fill a size
-	// that Go's allocator has.
-	entriesAtOnce = 16
+	// that Go's allocator has, with what it adds to that.
+	entriesAtOnce = 10
 
 	// maxUnused is how many empty buckets keep their slots for reuse.
 	maxUnused = 64

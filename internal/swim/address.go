@@ -43,6 +43,9 @@ func addressFrom(ip []byte, port, defaultPort uint16) (address, bool) {
 	return a, true
 }
 
+// isIPv4 reports whether it is an IPv4 address, in whichever spelling.
+func (a *address) isIPv4() bool { return [12]byte(a.ip[:12]) == [12]byte{10: 0xff, 11: 0xff} }
+
 // same reports whether two addresses are one, be an IPv4 address written in 4 or in 16 bytes.
 func (a address) same(b address) bool { return a.ip == b.ip && a.port == b.port }
 

@@ -185,7 +185,7 @@ func (c *Core) appendBroadcast(dst []byte, b *broadcast) []byte {
 	case sayDead, sayFormer:
 		return (&wire.Dead{Incarnation: b.incarnation, Node: m.Name, From: b.from}).Append(dst)
 	default:
-		alive := m.alive(b)
+		alive := c.table.alive(m, b)
 		return alive.Append(dst)
 	}
 }
@@ -197,14 +197,14 @@ func (c *Core) broadcastSize(b *broadcast) int {
 	case saySuspect, sayDead, sayFormer:
 		return (&wire.Dead{Incarnation: b.incarnation, Node: m.Name, From: b.from}).Size()
 	default:
-		alive := m.alive(b)
+		alive := c.table.alive(m, b)
 		return alive.Size()
 	}
 }
 
 // alive is the message of a broadcast that says that m is.
-func (m *member) alive(b *broadcast) wire.Alive {
-	alive := wire.Alive{Incarnation: b.incarnation, Node: m.Name, Addr: m.addr.bytes(), Port: m.addr.port, Meta: m.Meta}
+func (t *table) alive(m *member, b *broadcast) wire.Alive {
+	alive := wire.Alive{Incarnation: b.incarnation, Node: m.Name, Addr: t.ip(m), Port: m.port, Meta: m.Meta}
 	switch b.saying {
 	case sayAlive:
 		alive.Vsn = m.Versions[:]

@@ -111,7 +111,7 @@ func (c *Core) beginCheck(now time.Time, m *member, says claim) {
 	k.due.seq = k.seq
 	c.checks = append(c.checks, k)
 	c.deadlines.set(k.due, now.Add(min(c.cfg.ProbeTimeout, c.cfg.ProbeInterval)))
-	c.sendAlone(m.endpoint(), c.pingOf(k.seq, m.Name))
+	c.sendAlone(c.endpoint(m), c.pingOf(k.seq, m.Name))
 }
 
 // checkDue goes on with a check whose time is up.
@@ -122,12 +122,12 @@ func (c *Core) checkDue(now time.Time, seq uint32) {
 	switch {
 	case k.phase == checkSilent && now.Before(k.ends):
 		c.contradict(now, k, m)
-	case k.phase >= checkKept || m == nil || m.State == StateLeft || m.addr.same(k.best.addr):
+	case k.phase >= checkKept || m == nil || m.State == StateLeft || c.table.isAt(m, k.best.addr):
 		c.checks = slices.Delete(c.checks, i, i+1)
 	case k.phase == checkDirect:
 		k.phase = checkIndirect
 		c.deadlines.set(k.due, k.ends)
-		c.sendAlone(m.endpoint(), c.pingOf(k.seq, m.Name))
+		c.sendAlone(c.endpoint(m), c.pingOf(k.seq, m.Name))
 		c.pingThroughOthers(m, k.seq, k.ends)
 	case k.streamAnswers:
 		c.checkAnswered(now, k)
@@ -150,7 +150,7 @@ func (c *Core) judgeCheck(now time.Time, k *check, m *member) {
 // may have begun anew. It does so again each ProbeInterval: what is answered to
 // others may not reach us.
 func (c *Core) contradict(now time.Time, k *check, m *member) {
-	if m == nil || m.State == StateLeft || m.addr.same(k.best.addr) {
+	if m == nil || m.State == StateLeft || c.table.isAt(m, k.best.addr) {
 		c.deadlines.set(k.due, k.ends)
 		return
 	}

@@ -379,4 +379,6 @@ func (c *Core) roomIn(p *Packet) int {
 func (c *Core) fill(p *Packet) { c.fillIn(c.out, p, c.roomIn(p)) }
 
 // endpoint is where m is reached.
-func (m *member) endpoint() Endpoint { return Endpoint{Name: m.Name, AddrPort: m.addr.addrPort()} }
+func (c *Core) endpoint(m *member) Endpoint {
+	return Endpoint{Name: m.Name, AddrPort: c.table.addrPort(m)}
+}

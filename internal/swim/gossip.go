@@ -62,7 +62,7 @@ func (c *Core) gossipTick(now time.Time) {
 		}
 	})
 	for _, m := range targets {
-		packet := c.sendAlone(m.endpoint())
+		packet := c.sendAlone(c.endpoint(m))
 		if c.cfg.HasUserBroadcasts {
 			packet.Room = c.offer(c.roomIn(packet))
 			continue // the driver asks for the rest: FillGossip

@@ -37,7 +37,7 @@ func (c *Core) isOld(m *member, r *wire.Rumor) bool {
 	}
 	switch r.Kind {
 	case wire.TypeAlive: // of one that is, where it is
-		return m.State == StateAlive && r.Port == m.addr.port && bytes.Equal(r.Addr, m.addr.bytes()) &&
+		return m.State == StateAlive && r.Port == m.port && bytes.Equal(r.Addr, c.table.ip(m)) &&
 			len(r.Meta) <= MaxMeta && possibleVersions(r.Vsn)
 	case wire.TypeSuspect: // refuted
 		return r.Incarnation < m.Incarnation && len(r.From) <= MaxName

@@ -40,7 +40,7 @@ func (c *Core) Leave(now time.Time, notice uint64) (heard bool) {
 func (c *Core) sayFarewell() {
 	told := c.choose(farewells, func(m *member) bool { return m != c.self && !m.State.Gone() })
 	for i, m := range told {
-		c.sendAlone(m.endpoint(), &wire.Dead{Incarnation: c.self.Incarnation, Node: c.cfg.Name, From: c.cfg.Name})
+		c.sendAlone(c.endpoint(m), &wire.Dead{Incarnation: c.self.Incarnation, Node: c.cfg.Name, From: c.cfg.Name})
 		if i == 0 && c.cfg.PushPullInterval > 0 { // else there are to be no exchanges
 			c.out.Streams = append(c.out.Streams, Stream{Kind: StreamFarewell, To: c.table.snapshot(m)})
 		}
@@ -122,7 +122,7 @@ func (c *Core) ForceLeaveAlive(now time.Time, name string, notice uint64) Remova
 		c.becomeLeft(now, m, notice)
 	default:
 		c.becomeGone(now, m, m.Incarnation, m.Name, notice)
-		c.sendAlone(m.endpoint(), &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
+		c.sendAlone(c.endpoint(m), &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
 	}
 	return Removed
 }

@@ -1,6 +1,7 @@
 package swim
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"math"
 	"net/netip"
@@ -74,20 +75,22 @@ type Member struct {
 type member struct {
 	Name        string
 	Meta        []byte
-	addr        address
-	Versions    Versions
-	State       State
-	Incarnation uint32
-	verdict     uint32 // while State is StateDead: the incarnation that is dead; a higher one may have been suspected
-	ID          ID
 	since       time.Duration // when State last changed, after the table's epoch; never
+	ID          ID
+	Incarnation uint32
+	ip          [4]byte // the IP address, if that has 4 bytes, or else where it is in table.long
+	port        uint16
+	ipSize      uint8 // how many bytes the IP address has on the wire: 4 or 16; 0: no address
+	State       State
+	Versions    Versions
 }
 
 // never is the since of a member that was never alive here.
 const never = time.Duration(math.MinInt64)
 
-// chunkSize is how many members are allocated at once: as many as fill 2304 bytes, a size that Go's allocator has.
-const chunkSize = 26
+// chunkSize is how many members are allocated at once: as many as fill 2688 bytes, a size that Go's allocator has, with the
+// 8 bytes that it adds.
+const chunkSize = 37
 
 // table holds the known members: by ID, by name, by address, and in probe order.
 type table struct {
@@ -95,6 +98,10 @@ type table struct {
 	free   []ID                 // IDs of forgotten members
 	order  []ID                 // probe order; also what random choices are made from
 	next   int                  // index in order of the next member to probe
+
+	long     [][16]byte    // IP addresses of 16 bytes
+	longFree []uint32      // places in long
+	verdicts map[ID]uint32 // of members that are dead and were suspected at a higher incarnation since: which one is dead
 
 	seed   maphash.Seed // so that no peer can choose names or addresses that are slow to find
 	byName index.Index
@@ -165,7 +172,7 @@ func (t *table) located(addr address) *member { return t.locatedBy(addr.hash(t.s
 func (t *table) locatedBy(hash uint64, addr address) *member {
 	x := &t.byAddr
 	for slot, id, ok := x.First(hash); ok; slot, id, ok = x.Next(slot) {
-		if m := t.at(ID(id)); m.addr.same(addr) {
+		if m := t.at(ID(id)); t.isAt(m, addr) {
 			return m
 		}
 	}
@@ -182,7 +189,8 @@ func (t *table) add(name string, addr address, intN func(int) int) *member {
 		t.chunks = append(t.chunks, new([chunkSize]member))
 	}
 	m := t.at(id)
-	m.ID, m.Name, m.addr, m.since = id, name, addr, never // the rest is zero
+	m.ID, m.Name, m.since = id, name, never // the rest is zero
+	t.setAddress(m, addr)
 	t.byName.Add(maphash.String(t.seed, name), uint32(id))
 	t.locate(m)
 	t.order = append(t.order, id)
@@ -202,7 +210,7 @@ func (t *table) reserve(more int) {
 // move gives a member another address.
 func (t *table) move(m *member, to address) {
 	t.forgetAddr(m)
-	m.addr = to
+	t.setAddress(m, to)
 	t.locate(m)
 }
 
@@ -210,6 +218,8 @@ func (t *table) move(m *member, to address) {
 func (t *table) remove(m *member) {
 	t.byName.Remove(maphash.String(t.seed, m.Name), uint32(m.ID))
 	t.forgetAddr(m)
+	t.setAddress(m, address{})
+	delete(t.verdicts, m.ID)
 	t.free = append(t.free, m.ID)
 	*m = member{} // its name and metadata are no longer held
 }
@@ -225,14 +235,91 @@ func (t *table) leaveOrder(id ID) {
 
 // locate makes m the latest member known at its address.
 func (t *table) locate(m *member) {
-	hash := m.addr.hash(t.seed)
-	if before := t.locatedBy(hash, m.addr); before != nil {
+	addr := t.address(m)
+	hash := addr.hash(t.seed)
+	if before := t.locatedBy(hash, addr); before != nil {
 		t.byAddr.Remove(hash, uint32(before.ID))
 	}
 	t.byAddr.Add(hash, uint32(m.ID))
 }
 
-func (t *table) forgetAddr(m *member) { t.byAddr.Remove(m.addr.hash(t.seed), uint32(m.ID)) }
+func (t *table) forgetAddr(m *member) { t.byAddr.Remove(t.address(m).hash(t.seed), uint32(m.ID)) }
+
+// ip is the IP address of m as the wire has it: a view into the table, for the moment.
+func (t *table) ip(m *member) []byte {
+	if m.ipSize == 16 {
+		return t.long[m.longPlace()][:]
+	}
+	return m.ip[:m.ipSize]
+}
+
+// longPlace is where in table.long the IP address is.
+func (m *member) longPlace() uint32 { return binary.LittleEndian.Uint32(m.ip[:]) }
+
+// address is where m is.
+func (t *table) address(m *member) address {
+	if m.ipSize == 4 {
+		return address{ip: [16]byte{10: 0xff, 11: 0xff, 12: m.ip[0], 13: m.ip[1], 14: m.ip[2], 15: m.ip[3]}, port: m.port, size: 4}
+	}
+	addr := address{port: m.port, size: m.ipSize}
+	copy(addr.ip[:], t.ip(m))
+	return addr
+}
+
+// isAt reports whether m is at an address, in whichever spelling.
+func (t *table) isAt(m *member, addr address) bool {
+	if m.ipSize == 4 {
+		return m.port == addr.port && m.ip == [4]byte(addr.ip[12:]) && addr.isIPv4()
+	}
+	return t.address(m).same(addr)
+}
+
+// setAddress writes where m is. It does not tell byAddr.
+func (t *table) setAddress(m *member, to address) {
+	if m.ipSize == 16 {
+		t.longFree = append(t.longFree, m.longPlace())
+	}
+	m.ip, m.port, m.ipSize = [4]byte{}, to.port, to.size
+	switch to.size {
+	case 4:
+		copy(m.ip[:], to.ip[12:])
+	case 16:
+		place := uint32(len(t.long))
+		if n := len(t.longFree); n > 0 {
+			place, t.longFree = t.longFree[n-1], t.longFree[:n-1]
+			t.long[place] = to.ip
+		} else {
+			t.long = append(t.long, to.ip)
+		}
+		binary.LittleEndian.PutUint32(m.ip[:], place)
+	}
+}
+
+// verdict is the incarnation of a dead member that is dead; a higher one may have been suspected since.
+func (t *table) verdict(m *member) uint32 {
+	if v, ok := t.verdicts[m.ID]; ok {
+		return v
+	}
+	return m.Incarnation
+}
+
+// suspectDead notes that a member that is dead is suspected at an incarnation, which may be a higher one.
+func (t *table) suspectDead(m *member, incarnation uint32) {
+	if incarnation == m.Incarnation {
+		return
+	}
+	if t.verdicts == nil {
+		t.verdicts = make(map[ID]uint32)
+	}
+	t.verdicts[m.ID] = t.verdict(m)
+	m.Incarnation = incarnation
+}
+
+// judge notes at which incarnation a member is dead, or alive.
+func (t *table) judge(m *member, incarnation uint32) {
+	delete(t.verdicts, m.ID)
+	m.Incarnation = incarnation
+}
 
 // since is how long after the epoch now is; the first to ask makes it the epoch.
 func (t *table) since(now time.Time) time.Duration {
@@ -252,12 +339,20 @@ func (t *table) age(now time.Time, m *member) time.Duration {
 
 // snapshot is what is known of m.
 func (t *table) snapshot(m *member) Member {
-	s := Member{ID: m.ID, Name: m.Name, Addr: m.addr.addrPort(), Meta: m.Meta, Versions: m.Versions,
+	s := Member{ID: m.ID, Name: m.Name, Addr: t.addrPort(m), Meta: m.Meta, Versions: m.Versions,
 		Incarnation: m.Incarnation, State: m.State}
 	if m.since != never {
 		s.Since = t.epoch.Add(m.since)
 	}
 	return s
+}
+
+// addrPort is where m is, for others than the table.
+func (t *table) addrPort(m *member) netip.AddrPort {
+	if m.ipSize == 4 {
+		return netip.AddrPortFrom(netip.AddrFrom4(m.ip), m.port)
+	}
+	return t.address(m).addrPort()
 }
 
 // versionsOf reads the version bytes of an alive or a state. Fewer than six

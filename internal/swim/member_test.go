@@ -1,10 +1,12 @@
 package swim
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +67,7 @@ func TestAddress(t *testing.T) {
 
 // TestTableMemory holds what a known member takes. It counts for each pair of processes in a cluster.
 func TestTableMemory(t *testing.T) {
-	if size := unsafe.Sizeof(member{}); size > 88 {
+	if size := unsafe.Sizeof(member{}); size > 72 {
 		t.Errorf("a member has %d bytes", size)
 	}
 	for _, n := range []int{10_000, 50_000} {
@@ -90,7 +92,7 @@ func TestTableMemory(t *testing.T) {
 		out = new(Output)
 		perMember := float64(heapInUse()-before) / float64(n)
 		t.Logf("%d members: %.1f bytes each, their names of 10 bytes included", n, perMember)
-		if perMember > 150 {
+		if perMember > 130 {
 			t.Errorf("%d members: %.1f bytes each", n, perMember)
 		}
 		runtime.KeepAlive(c)
@@ -130,5 +132,58 @@ func TestSince(t *testing.T) {
 	m, _ := n.Member(memberName(1))
 	if want := testStart.Add(time.Hour); !m.Since.Equal(want) {
 		t.Errorf("suspect since %v, want %v", m.Since, want)
+	}
+}
+
+// TestTableAddresses: a member is where it was last said to be, be its address of 4 bytes, of 16, an IPv4 one in 16, or none,
+// whatever others come, go and move; and what forgotten ones took is used again.
+func TestTableAddresses(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	random := func() address {
+		ip := [16]byte{10: 0xff, 11: 0xff, 12: 10, 15: byte(r.IntN(20))}
+		a := address{ip: ip, port: uint16(1 + r.IntN(3)), size: []uint8{4, 16, 16, 0}[r.IntN(4)]}
+		switch {
+		case a.size == 0:
+			a.ip = [16]byte{}
+		case a.size == 16 && r.IntN(2) == 0:
+			a.ip[0], a.ip[10] = 0xfd, 0 // its last bytes are those of an IPv4 one
+		}
+		return a
+	}
+	table := newTable()
+	is := map[string]address{}
+	var names []string
+	for step := range 5000 {
+		switch {
+		case len(names) < 5 || len(names) < 50 && r.IntN(2) == 0:
+			name := fmt.Sprint(step)
+			names = append(names, name)
+			is[name] = random()
+			table.add(name, is[name], r.IntN)
+		case r.IntN(2) == 0:
+			i := r.IntN(len(names))
+			m := table.named(names[i])
+			table.leaveOrder(m.ID)
+			table.remove(m)
+			delete(is, names[i])
+			names = slices.Delete(names, i, i+1)
+		default:
+			name := names[r.IntN(len(names))]
+			is[name] = random()
+			table.move(table.named(name), is[name])
+		}
+		other := random()
+		for name, want := range is {
+			m := table.named(name)
+			if got := table.address(m); got != want || table.addrPort(m) != want.addrPort() || !bytes.Equal(table.ip(m), want.bytes()) {
+				t.Fatalf("step %d: %s is at %v, want %v", step, name, got, want)
+			}
+			if got := table.isAt(m, other); got != want.same(other) {
+				t.Fatalf("step %d: %v is at %v: %v", step, want, other, got)
+			}
+		}
+	}
+	if len(table.long) > 50 {
+		t.Errorf("memory for %d addresses of 16 bytes; there were never more than 50 members", len(table.long))
 	}
 }

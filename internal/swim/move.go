@@ -42,7 +42,7 @@ func (c *Core) Depart(now time.Time, notice uint64) (heard bool) {
 		return false
 	}
 	c.departed = true
-	c.former = former{addr: c.self.addr, incarnation: c.self.Incarnation, reminded: now}
+	c.former = former{addr: c.table.address(c.self), incarnation: c.self.Incarnation, reminded: now}
 	c.broadcast(c.self, c.formerLeft(sayDead), notice)
 	return true
 }

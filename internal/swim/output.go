@@ -148,7 +148,7 @@ type Output struct {
 }
 
 // reset empties o, keeping its memory but no reference in the part in use. What a burst took is given back by the first use
-// that needs but a quarter of it.
+// that needs but a quarter of it, and what is more than that at once.
 func (o *Output) reset() {
 	empty(&o.Packets, keptEntries)
 	empty(&o.Streams, keptEntries)
@@ -163,10 +163,13 @@ func (o *Output) reset() {
 	o.Counts = Counts{}
 }
 
-// How much memory an Output keeps in any case, of each of its slices.
+// How many entries and bytes an Output keeps memory for in any case.
 const (
 	keptEntries = 128
 	keptBytes   = 16 << 10
+
+	// keptInBursts is how many times as much it keeps at most: an Output may be set aside for long.
+	keptInBursts = 8
 )
 
 func empty[T any](s *[]T, kept int) {
@@ -177,7 +180,7 @@ func empty[T any](s *[]T, kept int) {
 
 func clearOrDrop[T any](s *[]T, kept int) {
 	switch n := len(*s); {
-	case n < cap(*s)/4 && cap(*s) > kept:
+	case n < cap(*s)/4 && cap(*s) > kept, cap(*s) > keptInBursts*kept:
 		*s = nil
 	case n == 1: // one packet with one message: what most turns put out
 		var none T

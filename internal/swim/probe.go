@@ -84,9 +84,9 @@ func (c *Core) beginProbe(now time.Time, m *member) {
 
 	var packet *Packet
 	if m.State == StateAlive {
-		packet = c.send(m.endpoint(), c.pingOf(p.seq, m.Name))
+		packet = c.send(c.endpoint(m), c.pingOf(p.seq, m.Name))
 	} else {
-		packet = c.sendAlone(m.endpoint(), c.pingOf(p.seq, m.Name),
+		packet = c.sendAlone(c.endpoint(m), c.pingOf(p.seq, m.Name),
 			&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name})
 	}
 	packet.Ping = p.seq
@@ -97,8 +97,8 @@ func (c *Core) pingOf(seq uint32, name string) *wire.Ping {
 	return &wire.Ping{
 		SeqNo:      seq,
 		Node:       name,
-		SourceAddr: c.self.addr.bytes(),
-		SourcePort: c.self.addr.port,
+		SourceAddr: c.table.ip(c.self),
+		SourcePort: c.self.port,
 		SourceNode: c.cfg.Name,
 	}
 }
@@ -170,14 +170,14 @@ func (c *Core) pingThroughOthers(m *member, seq uint32, ends time.Time) (nacks i
 		if nack {
 			nacks++
 		}
-		c.send(h.endpoint(), &wire.IndirectPing{
+		c.send(c.endpoint(h), &wire.IndirectPing{
 			SeqNo:      seq,
-			Target:     m.addr.bytes(),
-			Port:       m.addr.port,
+			Target:     c.table.ip(m),
+			Port:       m.port,
 			Node:       m.Name,
 			Nack:       nack,
-			SourceAddr: c.self.addr.bytes(),
-			SourcePort: c.self.addr.port,
+			SourceAddr: c.table.ip(c.self),
+			SourcePort: c.self.port,
 			SourceNode: c.cfg.Name,
 		})
 	}

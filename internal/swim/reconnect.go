@@ -105,7 +105,7 @@ func (c *Core) lose(now time.Time, m *member) {
 		l.regain(l.all[c.cfg.Rand.IntN(l.len())].name)
 	}
 	l.regain(m.Name) // as it was when it was lost before
-	l.add(lost{name: m.Name, id: m.ID, addr: m.addr, versions: m.Versions, incarnation: m.Incarnation, since: m.since,
+	l.add(lost{name: m.Name, id: m.ID, addr: c.table.address(m), versions: m.Versions, incarnation: m.Incarnation, since: m.since,
 		tried: never, episode: l.episode})
 	l.together++
 	l.rounds = 0

@@ -52,8 +52,8 @@ func (c *Core) Snapshot(s *Snapshot) (more bool) {
 		s.Counts[m.State]++
 		s.States = (&wire.PushNodeState{
 			Name:        m.Name,
-			Addr:        m.addr.bytes(),
-			Port:        m.addr.port,
+			Addr:        c.table.ip(m),
+			Port:        m.port,
 			Meta:        m.Meta,
 			Incarnation: m.Incarnation,
 			State:       int(m.State),

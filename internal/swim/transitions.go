@@ -52,15 +52,15 @@ func (c *Core) answerStale(from Endpoint, a *wire.Alive) {
 	}
 	switch m.State {
 	case StateDead:
-		if a.Incarnation > m.verdict { // it was suspected since it came back; nobody found it dead
+		if a.Incarnation > c.table.verdict(m) { // it was suspected since it came back; nobody found it dead
 			c.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name})
 			break
 		}
-		c.sendAlone(from, &wire.Dead{Incarnation: m.verdict, Node: m.Name, From: c.cfg.Name})
+		c.sendAlone(from, &wire.Dead{Incarnation: c.table.verdict(m), Node: m.Name, From: c.cfg.Name})
 	case StateLeft:
 		c.sendAlone(from, &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
 	case StateSuspect:
-		if !addressOf(from.AddrPort).same(m.addr) {
+		if !c.table.isAt(m, addressOf(from.AddrPort)) {
 			return // gossip of before; only the member itself needs to know
 		}
 		c.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.suspicion(m).accusers[0]})
@@ -105,7 +105,7 @@ func (c *Core) applyAlive(now time.Time, m *member, a *wire.Alive) bool {
 	case m == c.self && c.wasOurs(addr, a.Incarnation):
 		c.remindOfMove(now)
 		return true
-	case !m.addr.same(addr):
+	case !c.table.isAt(m, addr):
 		if !c.allowed(addr) {
 			c.drop(DropNotAllowed)
 			return true
@@ -171,13 +171,16 @@ func (c *Core) hearOfSelf(m *member, a *wire.Alive) {
 func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) {
 	c.dropSuspicion(m)
 	before, oldMeta := m.State, m.Meta
-	if !m.addr.same(says.addr) {
+	if c.table.isAt(m, says.addr) {
+		c.table.setAddress(m, says.addr) // as it is spelled now
+	} else {
 		c.table.move(m, says.addr)
 	}
 	if says.hasVersions {
 		m.Versions = says.versions
 	}
-	m.addr, m.Meta, m.Incarnation = says.addr, says.meta, says.incarnation
+	m.Meta = says.meta
+	c.table.judge(m, says.incarnation)
 	if m.State != StateAlive {
 		m.State, m.since = StateAlive, c.table.since(now)
 	}
@@ -245,7 +248,7 @@ func (c *Core) answerStaleAccusation(from Endpoint, name string, incarnation uin
 		c.table.located(addressOf(from.AddrPort)) == nil {
 		return
 	}
-	alive := c.self.alive(&broadcast{incarnation: c.self.Incarnation})
+	alive := c.table.alive(c.self, &broadcast{incarnation: c.self.Incarnation})
 	c.sendAlone(from, &alive)
 }
 
@@ -278,12 +281,16 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 		}
 		return
 	}
-	if m.State == StateLeft {
+	switch m.State {
+	case StateLeft:
 		return // to others it left at the incarnation that we know
+	case StateDead:
+		// The highest evidence is kept even if nothing else changes: what is older
+		// than it must not bring the member back.
+		// Compat: the reference forgets it.
+		c.table.suspectDead(m, incarnation)
+		return
 	}
-	// The highest evidence is kept even if nothing else changes: what is older
-	// than it must not bring the member back.
-	// Compat: the reference forgets it.
 	newer := incarnation > m.Incarnation
 	m.Incarnation = incarnation
 	running := c.suspicion(m)
@@ -332,7 +339,7 @@ func (c *Core) applyDead(now time.Time, incarnation uint32, m *member, from stri
 	c.dropSuspicion(m)
 	switch m.State {
 	case StateDead:
-		m.Incarnation, m.verdict = incarnation, incarnation
+		c.table.judge(m, incarnation)
 		if from == m.Name {
 			c.becomeLeft(now, m, 0)
 		}
@@ -346,7 +353,8 @@ func (c *Core) applyDead(now time.Time, incarnation uint32, m *member, from stri
 // becomeGone makes m dead, or left on its own word, and gossips that.
 func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from string, notice uint64) {
 	c.dropSuspicion(m)
-	m.Incarnation, m.verdict, m.since = incarnation, incarnation, c.table.since(now)
+	c.table.judge(m, incarnation)
+	m.since = c.table.since(now)
 	m.State = StateDead
 	if from == m.Name {
 		m.State = StateLeft
@@ -415,7 +423,7 @@ func (c *Core) knowsAlive(m *member, v *wire.StateView) bool {
 		return false
 	}
 	addr, ok := addressFrom(v.Addr(), v.Port, c.cfg.DefaultPort)
-	return ok && m.addr.same(addr)
+	return ok && c.table.isAt(m, addr)
 }
 
 // expectNews makes room at once for what so many new members take until the next
