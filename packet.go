@@ -23,7 +23,7 @@ type packer struct {
 	packet     []byte           // for a transport of ours, which does not keep it
 	slab       []byte           // where the next packet for another transport goes; those before it share its array
 	compressor *wire.Compressor // nil until something is to be compressed: it is large
-	nonces     nonces
+	nonce      [wire.NonceSize]byte
 	texts      addressTexts
 }
 
@@ -146,7 +146,7 @@ func (m *Memberlist) pack(p *packer, payload []byte, checksum bool) []byte {
 		packet = append(packet, payload...)
 	}
 	if sealer != nil {
-		packet = sealer.SealInPlace(packet, len(m.labelHeader), m.config.sealVersion(), p.nonces.draw(), m.labels[0].bytes)
+		packet = sealer.SealInPlace(packet, len(m.labelHeader), m.config.sealVersion(), p.newNonce(), m.labels[0].bytes)
 	}
 	if m.udp == nil {
 		p.slab = p.slab[:len(p.slab)+len(packet)]
@@ -171,24 +171,11 @@ var (
 	checksumRoom [wire.ChecksumSize]byte
 )
 
-// nonceBatch is how many nonces are drawn at a time.
-const nonceBatch = 32
-
-// nonces are random, for one packet each. They are drawn many at a time: most of what drawing takes is to begin.
-type nonces struct {
-	drawn [nonceBatch * wire.NonceSize]byte
-	left  int // of them, at the end
-}
-
-// draw gives a nonce that was never given before. It is valid until the next call.
-func (n *nonces) draw() *[wire.NonceSize]byte {
-	if n.left == 0 {
-		crand.Read(n.drawn[:]) // never fails
-		n.left = nonceBatch
-	}
-	nonce := n.drawn[(nonceBatch-n.left)*wire.NonceSize:]
-	n.left--
-	return (*[wire.NonceSize]byte)(nonce)
+// newNonce draws the nonce of one packet. None is drawn before it is needed: a machine that is cloned while it runs would give
+// its twin the same ones.
+func (p *packer) newNonce() *[wire.NonceSize]byte {
+	crand.Read(p.nonce[:]) // never fails
+	return &p.nonce
 }
 
 // newNonce draws the nonce of a stream's frame.
