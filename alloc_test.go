@@ -42,6 +42,26 @@ func suspectPacket() *Packet {
 	return &Packet{Buf: compound, From: mustUDP(simAddr(1))}
 }
 
+// deadPacket says that the first members are dead.
+func deadPacket(incarnation uint32) *Packet {
+	messages := make([][]byte, perPacket)
+	for i := range messages {
+		messages[i] = (&wire.Dead{Node: fmt.Sprintf("node-%06d", i), Incarnation: incarnation, From: "node-000050"}).Append(nil)
+	}
+	compound, _ := wire.AppendCompound(nil, messages)
+	return &Packet{Buf: compound, From: mustUDP(simAddr(1))}
+}
+
+// accusingPacket accuses one member, each time at the incarnation that refutes the time before.
+func accusingPacket(name string, incarnation uint32) *Packet {
+	messages := make([][]byte, perPacket)
+	for i := range messages {
+		messages[i] = (&wire.Suspect{Node: name, Incarnation: incarnation + uint32(i), From: "node-000050"}).Append(nil)
+	}
+	compound, _ := wire.AppendCompound(nil, messages)
+	return &Packet{Buf: compound, From: mustUDP(simAddr(1))}
+}
+
 // TestAllocations holds how often the paths that are gone often allocate: not at all for what is known already, not for
 // more than is kept of what is new.
 func TestAllocations(t *testing.T) {
@@ -62,6 +82,11 @@ func TestAllocations(t *testing.T) {
 		incarnation++
 		fresh = append(fresh, alivePacket(incarnation))
 	}
+	var gone, refuted []*Packet // a death and a return each; accusations of ourselves
+	for i := range uint32(1001) {
+		gone = append(gone, deadPacket(incarnation+i), alivePacket(incarnation+i+1))
+		refuted = append(refuted, accusingPacket(m.LocalNode().Name, 1+i*perPacket))
+	}
 	to := m.Members()[1]
 	message := make([]byte, 200)
 	for _, tt := range []struct {
@@ -72,6 +97,8 @@ func TestAllocations(t *testing.T) {
 		{"18 known alives", 0, func() { f.receive(known) }},
 		{"18 stale suspects", 0, func() { f.receive(stale) }},
 		{"18 fresh alives", 40, func() { f.receive(fresh[0]); fresh = fresh[1:] }},
+		{"18 who are dead, then alive again", 2 * 20, func() { f.receive(gone[0]); f.receive(gone[1]); gone = gone[2:] }},
+		{"18 accusations of ourselves, refuted", 1, func() { f.receive(refuted[0]); refuted = refuted[1:] }},
 		{"SendBestEffort", 0, func() { // on the average: packets for a transport that may keep them are allocated some at a time
 			if err := m.SendBestEffort(to, message); err != nil {
 				t.Fatal(err)
@@ -91,6 +118,11 @@ func TestAllocations(t *testing.T) {
 				t.Errorf("%v allocations, want at most %v", got, tt.most)
 			}
 		})
+	}
+	for name, want := range map[string]uint32{m.LocalNode().Name: 1 + 1001*perPacket, "node-000000": incarnation + 1001} {
+		if info, _ := m.Member(name); info.Incarnation != want {
+			t.Errorf("%s is at incarnation %d, want %d", name, info.Incarnation, want)
+		}
 	}
 }
 

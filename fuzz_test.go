@@ -144,6 +144,7 @@ type feed struct {
 	receiver *receiver
 	handler  *membershipHandler
 	room     []parcel
+	taken    []handedOff
 }
 
 func newFeed(m *Memberlist) *feed {
@@ -155,6 +156,13 @@ func newFeed(m *Memberlist) *feed {
 func (f *feed) receive(p *Packet) {
 	f.receiver.receive(p)
 	for n := f.receiver.membership.take(f.room); n > 0; n = f.receiver.membership.take(f.room) {
+		f.taken = f.taken[:0]
+		for i := range f.room[:n] {
+			for message := range f.room[i].messages() {
+				f.taken = append(f.taken, message)
+			}
+		}
+		f.receiver.membership.began(f.taken) // the handler tells the member's own
 		f.handler.handle(f.room[:n])
 	}
 }
