@@ -28,6 +28,7 @@ func TestNothingIsLeft(t *testing.T) {
 	var members []*Memberlist
 	for i := range 100 {
 		config := loopbackConfig("m" + string(rune('0'+i/10)) + string(rune('0'+i%10)))
+		config.BindAddr = ownLoopback().String()
 		m, err := Create(config)
 		if err != nil {
 			t.Fatal(err)
@@ -53,11 +54,11 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
-// portIsFree checks that a loopback port can be listened on for both UDP and
+// portIsFree checks that a port of ownLoopback can be listened on for both UDP and
 // TCP.
 func portIsFree(t *testing.T, port int) {
 	t.Helper()
-	loopback := net.IPv4(127, 0, 0, 1)
+	loopback := ownLoopback()
 	tcp, err := net.ListenTCP("tcp", &net.TCPAddr{IP: loopback, Port: port})
 	if err != nil {
 		t.Errorf("port is in use: %v", err)
@@ -90,14 +91,14 @@ func TestFailedCreateLeavesNothing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			goroutines(t)
 			// A port that is free now, so that we can see whether it is after.
-			l, err := net.Listen("tcp", "127.0.0.1:0")
+			l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: ownLoopback()})
 			if err != nil {
 				t.Fatal(err)
 			}
 			port := l.Addr().(*net.TCPAddr).Port
 			l.Close()
 			config := loopbackConfig("m0")
-			config.BindPort = port
+			config.BindAddr, config.BindPort = ownLoopback().String(), port
 			tt.change(config)
 			m, err := Create(config)
 			if m != nil || err == nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -17,6 +19,16 @@ func loopbackConfig(name string) *Config {
 	c.BindPort = 0
 	c.LogOutput = io.Discard
 	return c
+}
+
+// ownLoopback is a loopback address that no other process uses, where the system has more than one: a port that is free there
+// stays free.
+func ownLoopback() net.IP {
+	if runtime.GOOS != "linux" {
+		return net.IPv4(127, 0, 0, 1)
+	}
+	pid := os.Getpid()
+	return net.IPv4(127, byte(1+pid>>14&0x7f), byte(pid>>7&0x7f), byte(1+pid&0x7f))
 }
 
 // TestRealSockets: two members on loopback join, talk, update and leave, in

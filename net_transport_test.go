@@ -206,7 +206,7 @@ func TestNetTransportBindsHostNames(t *testing.T) {
 func TestNewNetTransportFails(t *testing.T) {
 	before := runtime.NumGoroutine()
 	// A port that is free for TCP, but not for UDP.
-	taken, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	taken, err := net.ListenUDP("udp", &net.UDPAddr{IP: ownLoopback()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestNewNetTransportFails(t *testing.T) {
 		port  int
 	}{
 		{"no address", nil, 0},
-		{"port taken", []string{"127.0.0.1"}, port},
+		{"port taken", []string{ownLoopback().String()}, port},
 		{"misspelt", []string{"127.0.0.256"}, 0},
 		{"with port", []string{"127.0.0.1:0"}, 0},
 		{"second misspelt", []string{"127.0.0.1", "[::1]"}, 0},
@@ -236,7 +236,7 @@ func TestNewNetTransportFails(t *testing.T) {
 				t.Fatal("no error")
 			}
 			if tt.port == port {
-				free, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+				free, err := net.ListenTCP("tcp", &net.TCPAddr{IP: ownLoopback(), Port: port})
 				if err != nil {
 					t.Fatalf("the TCP port was not left free: %v", err)
 				}
