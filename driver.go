@@ -40,6 +40,7 @@ func (m *Memberlist) newTurn() *turn {
 }
 
 func (m *Memberlist) dropTurn(t *turn) {
+	t.out.GiveBack()
 	if !m.spareTurn.CompareAndSwap(nil, t) {
 		m.turns.Put(t)
 	}

@@ -163,12 +163,19 @@ func (o *Output) reset() {
 	o.Counts = Counts{}
 }
 
+// GiveBack gives back at once what a burst took, of an Output that is done with and may be set aside for long.
+func (o *Output) GiveBack() {
+	if cap(o.bytes) > keptInBursts*keptBytes || max(cap(o.pieces), cap(o.Events), cap(o.Changed)) > keptInBursts*keptEntries {
+		o.reset()
+	}
+}
+
 // How many entries and bytes an Output keeps memory for in any case.
 const (
 	keptEntries = 128
 	keptBytes   = 16 << 10
 
-	// keptInBursts is how many times as much it keeps at most: an Output may be set aside for long.
+	// keptInBursts is how many times as much it keeps at most.
 	keptInBursts = 8
 )
 

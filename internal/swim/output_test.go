@@ -28,3 +28,29 @@ func TestOutputGivesMemoryBack(t *testing.T) {
 		}
 	}
 }
+
+// TestOutputGivesMemoryBackAtOnce: of one that is done with only what a burst took is given back.
+func TestOutputGivesMemoryBackAtOnce(t *testing.T) {
+	n := newNode(t, func(c *Config) { c.GossipNodes, c.HasUserBroadcasts = 1, true })
+	n.SetRoom(1 << 20)
+	gossip := func(first, members int) *Output {
+		for i := range members {
+			n.Step(n.now, Endpoint{}, aliveOf(first+i, 1))
+		}
+		n.Core.Take(nil)
+		n.gossipTick(n.now)
+		out := n.Core.Take(nil)
+		n.FillGossip(out, &out.Packets[0], 0)
+		if len(out.Packets[0].Messages) < members {
+			t.Fatalf("%d messages about %d members", len(out.Packets[0].Messages), members)
+		}
+		out.GiveBack()
+		return out
+	}
+	if few := gossip(1, 10); cap(few.bytes) == 0 || cap(few.pieces) == 0 {
+		t.Error("the memory of a few messages is given back")
+	}
+	if many := gossip(100, 5000); cap(many.bytes)+cap(many.pieces) > 0 || len(many.Packets) > 0 {
+		t.Errorf("memory for %d bytes of %d messages is kept", cap(many.bytes), cap(many.pieces))
+	}
+}
