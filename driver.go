@@ -247,8 +247,8 @@ func (m *Memberlist) userBroadcasts(room int) [][]byte {
 // userMessageOverhead is the type byte before a user message in a packet.
 const userMessageOverhead = 1
 
-// tick does what is due, on a goroutine of the alarm's, and samples how many
-// broadcasts wait, every QueueCheckInterval.
+// tick does what is due, on a goroutine of the alarm's, and tells the metrics of
+// the packets since, and how many broadcasts wait, every QueueCheckInterval.
 func (m *Memberlist) tick() {
 	t := m.beginTurn()
 	m.mu.armed = time.Time{} // it has fired
@@ -259,6 +259,7 @@ func (m *Memberlist) tick() {
 	t.core.SetSlack(m.slack.load())
 	t.core.Tick(t.now)
 	m.endTurn(t)
+	m.tellTraffic()
 	if sample {
 		addSample(keyQueueBroadcasts, float32(queued), m.config.MetricLabels)
 	}

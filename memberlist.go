@@ -44,6 +44,7 @@ type Memberlist struct {
 	untold          atomic.Int64                 // how many are queued for them, or being told
 	health          atomic.Int64
 	slack           slack
+	traffic         traffic
 	reportedHealth  atomic.Int64
 	counters        [numCounters]atomic.Uint64 // add
 	packetsSent     atomic.Uint64
@@ -378,6 +379,7 @@ func (m *Memberlist) stop() {
 		m.closeSubscriptions()
 	}
 	m.tasks.wait()
+	m.tellTraffic()
 }
 
 // checkName refuses an address without a name where names are required.

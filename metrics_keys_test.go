@@ -225,3 +225,25 @@ type blockedDelegate struct {
 }
 
 func (d *blockedDelegate) NotifyMsg([]byte) { <-d.blocked }
+
+// TestBytesOfPacketsAreToldAtLast: what no timer has told the metrics of when a member is shut down is told then.
+func TestBytesOfPacketsAreToldAtLast(t *testing.T) {
+	sink := new(metricSink)
+	useSink(t, sink)
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		m := c.add(labelled)
+		if err := m.SendBestEffort(m.LocalNode(), []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		const sent = "counter memberlist.udp.sent cluster=blue"
+		if got := sink.sum(sent); got != 0 {
+			t.Errorf("%v bytes are told at once", got)
+		}
+		c.stop()
+		if got, want := sink.sum(sent), float32(m.Stats().BytesSent); got != want || got == 0 {
+			t.Errorf("%v bytes are told of %v", got, want)
+		}
+	})
+}

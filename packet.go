@@ -189,7 +189,7 @@ func newNonce() *[wire.NonceSize]byte {
 // to keep it; others get memory that is not used again.
 func (m *Memberlist) write(p *packer, to *swim.Endpoint, packet []byte) error {
 	m.packetsSent.Add(1)
-	m.add(keyUDPSent, len(packet))
+	m.counters[keyUDPSent].Add(uint64(len(packet)))
 	if m.udp != nil && to.AddrPort.IsValid() {
 		return m.udp.send(packet, to.AddrPort)
 	}

@@ -20,7 +20,8 @@ import (
 //
 // Compat: the reference sends it all the same, for the network to lose.
 func (m *Memberlist) SendBestEffort(to *Node, msg []byte) error {
-	return m.sendUserPacket(endpointOfNode(to), msg)
+	e := endpointOfNode(to)
+	return m.sendUserPacket(&e, msg, to.PMax >= swim.ProtocolChecksum || m.readsChecksums(&e))
 }
 
 // SendToUDP is SendBestEffort.
@@ -32,7 +33,8 @@ func (m *Memberlist) SendToUDP(to *Node, msg []byte) error { return m.SendBestEf
 //
 // Deprecated: call SendToAddress.
 func (m *Memberlist) SendTo(to net.Addr, msg []byte) error {
-	return m.sendUserPacket(senderOf(to), msg)
+	e := senderOf(to)
+	return m.sendUserPacket(&e, msg, m.readsChecksums(&e))
 }
 
 // SendToAddress sends a user message to an address as SendBestEffort does to a
@@ -40,7 +42,7 @@ func (m *Memberlist) SendTo(to net.Addr, msg []byte) error {
 func (m *Memberlist) SendToAddress(a Address, msg []byte) error {
 	to := endpointOf(a.Addr)
 	to.Name = a.Name
-	return m.sendUserPacket(to, msg)
+	return m.sendUserPacket(&to, msg, m.readsChecksums(&to))
 }
 
 // SendReliable sends a user message to a member on a stream of its own. When
@@ -67,15 +69,19 @@ func (m *Memberlist) SendReliableContext(ctx context.Context, to *Node, msg []by
 // Deprecated: call SendReliable.
 func (m *Memberlist) SendToTCP(to *Node, msg []byte) error { return m.SendReliable(to, msg) }
 
+// readsChecksums reports whether an endpoint is a known member that understands checksums.
+func (m *Memberlist) readsChecksums(to *swim.Endpoint) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mu.core.ReadsChecksums(*to)
+}
+
 // sendUserPacket sends a user message in one packet.
-func (m *Memberlist) sendUserPacket(to swim.Endpoint, msg []byte) error {
+func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, checksum bool) error {
 	if !m.tasks.enter() {
 		return ErrShutdown
 	}
 	defer m.tasks.leave()
-	m.mu.Lock()
-	checksum := m.mu.core.ReadsChecksums(to)
-	m.mu.Unlock()
 	if len(msg)+userMessageOverhead > wire.MaxPacket { // receivers cut off what expands to more
 		m.add(keyDroppedOversize, 1)
 		return fmt.Errorf("%w: %d bytes, the limit of a packet is %d", ErrMessageTooLarge, len(msg), wire.MaxPacket-userMessageOverhead)
@@ -83,7 +89,7 @@ func (m *Memberlist) sendUserPacket(to swim.Endpoint, msg []byte) error {
 	p := m.packers.Get().(*packer)
 	defer m.packers.Put(p)
 	p.user = append(append(p.user[:0], byte(wire.TypeUser)), msg...)
-	return m.writePayload(p, &to, p.user, checksum)
+	return m.writePayload(p, to, p.user, checksum)
 }
 
 // Ping pings the member of a name at an address in a packet and returns the

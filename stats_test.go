@@ -41,6 +41,7 @@ func TestStatsAreTheMetrics(t *testing.T) {
 			t.Error("100,000 bytes were sent in a packet") // they compress well, but expand to too much
 		}
 		time.Sleep(time.Second)
+		m.tellTraffic()
 		s := m.Stats()
 		for name, want := range map[string]uint64{
 			"udp.sent":           s.BytesSent,

@@ -254,13 +254,13 @@ func (c *Core) readsChecksums(to *Endpoint) bool {
 
 // readsChecksums reports whether m, or nobody if it is nil, understands
 // checksums.
-func (m *member) readsChecksums() bool { return m != nil && m.Versions.PMax() >= protocolChecksum }
+func (m *member) readsChecksums() bool { return m != nil && m.Versions.PMax() >= ProtocolChecksum }
 
 // Protocol versions from which on a member understands a thing.
 const (
 	protocolStreamPing = 3
 	protocolNack       = 4
-	protocolChecksum   = 5
+	ProtocolChecksum   = 5
 )
 
 func (c *Core) event(e Event) { c.out.Events = append(c.out.Events, e) }
