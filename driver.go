@@ -125,12 +125,14 @@ func (m *Memberlist) finishTurn(t *turn) (events bool) {
 		m.alarm.note(next)
 		rearm = true // also for a later time: what the timer was set for is not due any more
 	}
+	if health := int64(out.Health); m.health.Load() != health {
+		m.health.Store(health)
+	}
 	m.mu.Unlock()
 
 	if rearm {
 		m.alarm.set()
 	}
-	m.health.Store(int64(out.Health))
 	m.act(t)
 	return events
 }
