@@ -45,8 +45,8 @@ func TestPushPull(t *testing.T) {
 		a := c.start(c.cast[0], "a", pushPullAlone, func(o *options) { o.pushPullInterval = o.probeTimeout })
 		b := c.start(c.cast[1], "b", pushPullAlone)
 		c.join(a, b)
-		a.setMeta("new meta of a", time.Millisecond) // an error: nobody can be told at once
-		b.setMeta("new meta of b", time.Millisecond)
+		a.setMeta("new meta of a", 100*time.Millisecond) // an error: nobody can be told at once
+		b.setMeta("new meta of b", 100*time.Millisecond)
 		c.awaitEntry(b, sawUpdate, "a", "new meta of a")
 		c.awaitEntry(a, sawUpdate, "b", "new meta of b")
 		c.awaitEntry(a, sawSyncState, "", "state of b")
