@@ -84,7 +84,7 @@ func TestForceLeave(t *testing.T) {
 		if n, err := again.Join([]string{simAddr(0).String()}); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}
-		c.await(2*time.Second, func() bool { return c.agree(5, 4) })
+		c.await(2*time.Minute, func() bool { return c.agree(5, 4) }) // a push/pull brings what gossip did not
 
 		cancelled, cancel := context.WithCancel(ctx)
 		cancel()
