@@ -37,16 +37,11 @@ func (m *Alive) Parse(body []byte, names *Names) error {
 }
 
 func (m *Alive) parseCanonical(b []byte, names *Names) bool {
-	addr, at := bytesAt(b, keyAt(b, 0, "\x86\xa4Addr"))
-	incarnation, at := uint32At(b, keyAt(b, at, "\xabIncarnation"))
-	meta, at := bytesAt(b, keyAt(b, at, "\xa4Meta"))
-	node, at := bytesAt(b, keyAt(b, at, "\xa4Node"))
-	port, at := uint16At(b, keyAt(b, at, "\xa4Port"))
-	vsn, at := bytesAt(b, keyAt(b, at, "\xa3Vsn"))
-	if at == failed {
+	var r Rumor
+	if !r.parseAlive(b) {
 		return false
 	}
-	*m = Alive{Incarnation: incarnation, Node: names.Intern(node), Addr: addr, Port: port, Meta: meta, Vsn: vsn}
+	*m = Alive{Incarnation: r.Incarnation, Node: names.Intern(r.Node), Addr: r.Addr, Port: r.Port, Meta: r.Meta, Vsn: r.Vsn}
 	return true
 }
 

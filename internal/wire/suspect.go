@@ -63,13 +63,11 @@ func appendAccusation(dst []byte, m accusation) []byte {
 }
 
 func (m *accusation) parseCanonical(b []byte, names *Names) bool {
-	from, at := bytesAt(b, keyAt(b, 0, "\x83\xa4From"))
-	incarnation, at := uint32At(b, keyAt(b, at, "\xabIncarnation"))
-	node, at := bytesAt(b, keyAt(b, at, "\xa4Node"))
-	if at == failed {
+	var r Rumor
+	if !r.parseAccusation(TypeSuspect, b) { // a Dead has the same shape
 		return false
 	}
-	*m = accusation{Incarnation: incarnation, Node: names.Intern(node), From: names.Intern(from)}
+	*m = accusation{Incarnation: r.Incarnation, Node: names.Intern(r.Node), From: names.Intern(r.From)}
 	return true
 }
 
