@@ -88,11 +88,10 @@ const wakeAfter = 16
 
 // next is nextPacket for who has handled packets before.
 func (r *receiver) next() (*Packet, bool) {
-	stopping := r.m.tasks.stopping
 	if r.handed < wakeAfter {
 		select { // of one channel: that is much cheaper
 		case p, ok := <-r.m.transport.PacketCh():
-			if ended(stopping) {
+			if r.m.tasks.closed() {
 				return nil, false
 			}
 			return p, ok
@@ -110,16 +109,6 @@ func (m *Memberlist) nextPacket() (*Packet, bool) {
 		return p, ok
 	case <-m.tasks.stopping:
 		return nil, false
-	}
-}
-
-// ended reports whether a channel is closed.
-func ended(done <-chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	default:
-		return false
 	}
 }
 
@@ -328,7 +317,7 @@ func (m *Memberlist) drainLoop(h *handoff, handle func([]parcel)) {
 		}
 		for n := h.take(room); n > 0; n = h.take(room) {
 			handle(room[:n])
-			if ended(m.tasks.stopping) {
+			if m.tasks.closed() {
 				return
 			}
 		}
