@@ -97,7 +97,6 @@ func TestUserBroadcastsHaveTheirShare(t *testing.T) {
 // left, and with some what those need not.
 func TestUserBroadcastsHaveWhatIsFree(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = true }).meet(3)
-	const room = 1400 - wire.CompoundHeaderSize - wire.ChecksumSize
 	n.gossipTick(n.now)
 	out := n.take()
 	p := &out.Packets[0]
