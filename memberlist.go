@@ -36,39 +36,37 @@ type Memberlist struct {
 	log         *logger
 
 	// Atomics and channels, and what has a lock of its own.
-	tasks           tasks
-	alarm           alarm // goes off when tick has something to do
-	directory       directory
-	ping            atomic.Pointer[PingDelegate] // nil: none
-	told            atomic.Uint64                // how many events delegates have been told
-	untold          atomic.Int64                 // how many are queued for them, or being told
-	health          atomic.Int64
-	slack           slack
-	traffic         traffic
-	reportedHealth  atomic.Int64
-	counters        [numCounters]atomic.Uint64 // add
-	packetsSent     atomic.Uint64
-	packetsReceived atomic.Uint64
-	eventsReady     chan struct{}          // one slot: there are events to deliver
-	eventLoops      sync.Once              // starts eventLoop
-	gossipTurns     chan *turn             // one slot: packets that the delegate may add to; nil without one
-	eventToken      baton                  // held while delegates hear of events
-	moveToken       baton                  // held while another address is announced
-	pushPulling     atomic.Bool            // during a push/pull that we begin, but for joins
-	tryingSeeds     atomic.Bool            // while seeds are tried
-	reconnects      atomic.Int32           // how many lost members are being tried
-	advertised      atomic.Pointer[string] // the host name that we advertise; nil: none
-	advertising     atomic.Bool            // whether it is looked up again
-	seeds           seedList
-	membership      handoff // alive, suspect and dead messages
-	userMessages    handoff
-	streams         streamSet
-	spareTurn       atomic.Pointer[turn] // before turns: at most times there is one at a time
-	firstTurn       turn
-	turns           sync.Pool // of *turn
-	conversations   sync.Pool // of *conversation
-	streamWriters   sync.Pool // of *streamWriter
-	packers         sync.Pool // of *packer
+	tasks          tasks
+	alarm          alarm // goes off when tick has something to do
+	directory      directory
+	ping           atomic.Pointer[PingDelegate] // nil: none
+	told           atomic.Uint64                // how many events delegates have been told
+	untold         atomic.Int64                 // how many are queued for them, or being told
+	health         atomic.Int64
+	slack          slack
+	reportedHealth atomic.Int64
+	counters       [numCounters]atomic.Uint64 // add
+	sent, received traffic
+	eventsReady    chan struct{}          // one slot: there are events to deliver
+	eventLoops     sync.Once              // starts eventLoop
+	gossipTurns    chan *turn             // one slot: packets that the delegate may add to; nil without one
+	eventToken     baton                  // held while delegates hear of events
+	moveToken      baton                  // held while another address is announced
+	pushPulling    atomic.Bool            // during a push/pull that we begin, but for joins
+	tryingSeeds    atomic.Bool            // while seeds are tried
+	reconnects     atomic.Int32           // how many lost members are being tried
+	advertised     atomic.Pointer[string] // the host name that we advertise; nil: none
+	advertising    atomic.Bool            // whether it is looked up again
+	seeds          seedList
+	membership     handoff // alive, suspect and dead messages
+	userMessages   handoff
+	streams        streamSet
+	spareTurn      atomic.Pointer[turn] // before turns: at most times there is one at a time
+	firstTurn      turn
+	turns          sync.Pool // of *turn
+	conversations  sync.Pool // of *conversation
+	streamWriters  sync.Pool // of *streamWriter
+	packers        sync.Pool // of *packer
 
 	// Guarded by the one mutex, which is held for memory work only.
 	mu struct {

@@ -5,9 +5,7 @@ type counter uint8
 
 // The counters.
 const (
-	keyUDPSent     counter = iota // bytes
-	keyUDPReceived                // bytes
-	keyTCPAccept
+	keyTCPAccept counter = iota
 	keyTCPConnect
 	keyTCPSent // bytes
 	keyMsgAlive
@@ -34,8 +32,6 @@ const (
 // counterKeys are the keys of the counters, and those below of all other metrics, so that none is built anew each time.
 // They are only read: the metrics library copies a key before it adds anything to it, since these have no spare capacity.
 var counterKeys = [numCounters][]string{
-	keyUDPSent:          {"memberlist", "udp", "sent"},
-	keyUDPReceived:      {"memberlist", "udp", "received"},
 	keyTCPAccept:        {"memberlist", "tcp", "accept"},
 	keyTCPConnect:       {"memberlist", "tcp", "connect"},
 	keyTCPSent:          {"memberlist", "tcp", "sent"},
@@ -56,6 +52,9 @@ var counterKeys = [numCounters][]string{
 }
 
 var (
+	keyUDPSent     = []string{"memberlist", "udp", "sent"}     // counter, bytes
+	keyUDPReceived = []string{"memberlist", "udp", "received"} // counter, bytes
+
 	keyHealthScore   = []string{"memberlist", "health", "score"}   // gauge
 	keyNodeInstances = []string{"memberlist", "node", "instances"} // gauge, label node_state
 	keyIsolated      = []string{"memberlist", "isolated"}          // gauge, 1 or 0; the reference has none

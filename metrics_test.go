@@ -10,7 +10,7 @@ import (
 func TestMetricKeysHaveNoSpareRoom(t *testing.T) {
 	// The metrics library appends to keys: with spare room, two goroutines would write to the same memory.
 	for _, key := range append(counterKeys[:],
-		keyHealthScore, keyNodeInstances, keyIsolated, keySizeLocal, keySizeRemote,
+		keyUDPSent, keyUDPReceived, keyHealthScore, keyNodeInstances, keyIsolated, keySizeLocal, keySizeRemote,
 		keyQueueBroadcasts, keyProbeNode, keyGossip, keyPushPullNode,
 	) {
 		name := strings.Join(key, ".")

@@ -122,8 +122,7 @@ func (r *receiver) receive(p *Packet) {
 // What it cannot accept it drops, counts, and now and then logs.
 func (r *receiver) handlePacket(p *Packet) {
 	m := r.m
-	m.packetsReceived.Add(1)
-	m.counters[keyUDPReceived].Add(uint64(len(p.Buf)))
+	m.received.add(len(p.Buf))
 	r.from, r.at = senderOf(p.From), p.Timestamp
 	if !m.senderAllowed(r.from.AddrPort.Addr()) {
 		m.drop(keyDroppedCIDR, "packet cidr", "dropping packet from outside of the allowed networks", p.From, nil)

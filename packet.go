@@ -188,8 +188,7 @@ func newNonce() *[wire.NonceSize]byte {
 // write hands a packet to the transport. Only a transport of ours is known not
 // to keep it; others get memory that is not used again.
 func (m *Memberlist) write(p *packer, to *swim.Endpoint, packet []byte) error {
-	m.packetsSent.Add(1)
-	m.counters[keyUDPSent].Add(uint64(len(packet)))
+	m.sent.add(len(packet))
 	if m.udp != nil && to.AddrPort.IsValid() {
 		return m.udp.send(packet, to.AddrPort)
 	}

@@ -1,10 +1,6 @@
 package memberlist
 
-import (
-	"sync"
-
-	"github.com/e3431adc/memberlist/internal/swim"
-)
+import "github.com/e3431adc/memberlist/internal/swim"
 
 // Stats are the counts of one member at one moment. Counters begin with Create and only grow; those that are metrics too
 // have the metric's name in brackets, and its value as the sum of all that was added; the metrics of bytes in packets follow each
@@ -63,13 +59,15 @@ type Drops struct {
 // with the cluster, for Members.
 func (m *Memberlist) Stats() Stats {
 	n := func(c counter) uint64 { return m.counters[c].Load() }
+	packetsSent, bytesSent := m.sent.load()
+	packetsReceived, bytesReceived := m.received.load()
 	s := Stats{
 		Members:          m.directory.states(),
 		Health:           m.GetHealthScore(),
-		PacketsSent:      m.packetsSent.Load(),
-		PacketsReceived:  m.packetsReceived.Load(),
-		BytesSent:        n(keyUDPSent),
-		BytesReceived:    n(keyUDPReceived),
+		PacketsSent:      packetsSent,
+		PacketsReceived:  packetsReceived,
+		BytesSent:        bytesSent,
+		BytesReceived:    bytesReceived,
 		StreamsOpen:      m.streams.numOpen(),
 		StreamsAccepted:  n(keyTCPAccept),
 		StreamsDialed:    n(keyTCPConnect),
@@ -108,26 +106,6 @@ func (m *Memberlist) Stats() Stats {
 func (m *Memberlist) add(c counter, n int) {
 	m.counters[c].Add(uint64(n))
 	incrCounter(counterKeys[c], float32(n), m.config.MetricLabels)
-}
-
-// traffic is what the metrics have been told of the bytes in packets. Those are counted for each packet, and told of now and
-// then: what a metrics library takes for one call is a tenth of what a ping takes.
-type traffic struct {
-	mu   sync.Mutex
-	told [keyUDPReceived + 1]uint64
-}
-
-// tellTraffic tells the metrics of the packets since the last time.
-func (m *Memberlist) tellTraffic() {
-	for c := range m.traffic.told {
-		m.traffic.mu.Lock()
-		n := m.counters[c].Load() - m.traffic.told[c]
-		m.traffic.told[c] += n
-		m.traffic.mu.Unlock()
-		if n > 0 {
-			incrCounter(counterKeys[c], float32(n), m.config.MetricLabels)
-		}
-	}
 }
 
 // states counts the published Nodes by state.
