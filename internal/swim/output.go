@@ -159,7 +159,10 @@ func (o *Output) reset() {
 	empty(&o.Pings, keptEntries)
 	empty(&o.Probes, keptEntries)
 	empty(&o.pieces, keptEntries)
-	empty(&o.bytes, keptBytes)
+	if cap(o.bytes) > keptBytes {
+		clearOrDrop(&o.bytes, keptBytes)
+	}
+	o.bytes = o.bytes[:0] // refers to nothing
 	o.Counts = Counts{}
 }
 
@@ -185,6 +188,9 @@ func empty[T any](s *[]T, kept int) {
 	}
 }
 
+// clearOrDrop is not to be a part of empty, which then is small enough to be one of reset.
+//
+//go:noinline
 func clearOrDrop[T any](s *[]T, kept int) {
 	switch n := len(*s); {
 	case n < cap(*s)/4 && cap(*s) > kept, cap(*s) > keptInBursts*kept:
