@@ -105,8 +105,10 @@ func (m *Memberlist) finishTurn(t *turn) (events bool) {
 		m.directory.forget(id)
 		*m.contactsOfLocked(id) = contacts{}
 	}
-	m.watchLocked(t.now, out.Events)
-	events = m.queueEventsLocked(out.Events)
+	if len(out.Events) > 0 {
+		m.watchLocked(t.now, out.Events)
+		events = m.queueEventsLocked(out.Events)
+	}
 	for _, notice := range out.Finished {
 		if done := m.mu.notices[notice]; done != nil {
 			delete(m.mu.notices, notice)
@@ -155,7 +157,9 @@ func (m *Memberlist) act(t *turn) {
 	if t.out.Counts.GossipRounds > 0 {
 		measureSince(keyGossip, t.now, m.config.MetricLabels)
 	}
-	m.logEvents(t.now, t.out.Events)
+	if len(t.out.Events) > 0 {
+		m.logEvents(t.now, t.out.Events)
+	}
 	m.count(t.out)
 }
 

@@ -17,9 +17,6 @@ const maxPendingPings = 128
 // queueEventsLocked queues those of the core's events that somebody wants to
 // hear of, and reports whether there are any.
 func (m *Memberlist) queueEventsLocked(events []swim.Event) bool {
-	if len(events) == 0 {
-		return false
-	}
 	queued := false
 	before := len(m.mu.deliveries)
 	for i := range events {
