@@ -416,6 +416,9 @@ func senderOf(addr net.Addr) swim.Endpoint {
 	case nil:
 		return swim.Endpoint{}
 	case *net.UDPAddr:
+		if len(a.IP) == net.IPv4len {
+			return swim.Endpoint{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([net.IPv4len]byte(a.IP)), uint16(a.Port))}
+		}
 		return swim.Endpoint{AddrPort: unmapped(a.AddrPort())}
 	case *net.TCPAddr:
 		return swim.Endpoint{AddrPort: unmapped(a.AddrPort())}
