@@ -10,7 +10,7 @@ import (
 // streamWriter is what a message for a stream is put together in. It is used
 // again: a net.Conn does not keep what it writes.
 type streamWriter struct {
-	compressor wire.Compressor
+	compressor *wire.Compressor // nil until something is to be compressed: it is large
 	compressed []byte
 	out        []byte
 }
@@ -22,6 +22,9 @@ func (m *Memberlist) writeStream(conn net.Conn, label string, header, message []
 	w := m.streamWriters.Get().(*streamWriter)
 	defer m.streamWriters.Put(w)
 	if m.config.EnableCompression {
+		if w.compressor == nil {
+			w.compressor = new(wire.Compressor)
+		}
 		compressed, shorter := w.compressor.AppendShorter(w.compressed[:0], message)
 		w.compressed = compressed
 		if shorter {
