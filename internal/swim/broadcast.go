@@ -13,12 +13,13 @@ import (
 type broadcasts struct {
 	order   queue.Order[broadcast]
 	about   []queue.Handle // by the members' IDs, as far as anything was queued; 0: nothing is
+	texts   textSet        // those of the broadcasts
 	waiting []waiter       // for broadcasts that are queued
 }
 
 // broadcast is one of them.
 type broadcast struct {
-	from        string // who says it (saySuspect, sayDead); the version bytes that came (sayOddly)
+	text        uint32 // the number of who says it (saySuspect, sayDead), or of the version bytes that came (sayOddly)
 	incarnation uint32
 	member      ID
 	size        uint16 // of the message
@@ -49,20 +50,21 @@ type waiter struct {
 // keptAbout is for how many members a Core that has nothing to say keeps the memory of what is queued about them.
 const keptAbout = 1024
 
-// broadcast queues what is to be said of m, in place of what was queued about it. What fits no packet is not queued:
-// exchanges of states bring it, and nobody need wait.
-func (c *Core) broadcast(m *member, says broadcast, notice uint64) {
-	c.push(m, queue.Named, says, notice)
+// broadcast queues what is to be said of m, with its text, in place of what was queued about it. What fits no packet is not
+// queued: exchanges of states bring it, and nobody need wait.
+func (c *Core) broadcast(m *member, says broadcast, text string, notice uint64) {
+	c.push(m, queue.Named, says, text, notice)
 }
 
-func (c *Core) push(m *member, kind queue.Kind, says broadcast, notice uint64) {
+func (c *Core) push(m *member, kind queue.Kind, says broadcast, text string, notice uint64) {
 	q := &c.queue
 	if m == c.self {
 		c.untold = false
 	}
-	says.member = m.ID
+	says.member, says.text = m.ID, q.texts.add(text)
 	size := c.broadcastSize(&says)
 	if size > MaxBroadcast(c.room) {
+		q.texts.drop(says.text)
 		c.drop(DropOversize)
 		c.unqueue(m)
 		c.finish(notice)
@@ -70,7 +72,7 @@ func (c *Core) push(m *member, kind queue.Kind, says broadcast, notice uint64) {
 	}
 	says.size = uint16(size)
 	if queued := q.aboutMember(m.ID); queued != 0 {
-		q.order.Replace(queued, kind, says)
+		q.texts.drop(q.order.Replace(queued, kind, says).text)
 		c.finishAbout(m.ID)
 	} else {
 		if missing := int(m.ID) + 1 - len(q.about); missing > 0 {
@@ -94,17 +96,18 @@ func (q *broadcasts) aboutMember(id ID) queue.Handle {
 // unqueue drops what is queued about m.
 func (c *Core) unqueue(m *member) {
 	if queued := c.queue.aboutMember(m.ID); queued != 0 {
-		c.queue.order.Remove(queued)
-		c.left(&broadcast{member: m.ID})
+		b := c.queue.order.Remove(queued)
+		c.left(&b)
 	}
 }
 
 // left notes that a broadcast is no longer queued.
 func (c *Core) left(b *broadcast) {
+	q := &c.queue
+	q.texts.drop(b.text)
 	if b.saying == sayFormer {
 		return
 	}
-	q := &c.queue
 	q.about[b.member] = 0
 	c.finishAbout(b.member)
 }
@@ -124,7 +127,7 @@ func (c *Core) finishAbout(id ID) {
 // tellOfSelf queues what we announced while nobody else was known: until then it takes no memory, and no rounds of gossip.
 func (c *Core) tellOfSelf() {
 	if c.untold {
-		c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, 0)
+		c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, "", 0)
 	}
 }
 
@@ -142,7 +145,7 @@ func (c *Core) waitNoMore() {
 func (c *Core) DropQueued() {
 	c.waitNoMore()
 	c.queue.order.Reset()
-	c.queue.about = nil
+	c.queue.about, c.queue.texts = nil, textSet{}
 	c.untold = false
 }
 
@@ -172,7 +175,7 @@ func (c *Core) fillIn(out *Output, p *Packet, room int) {
 	})
 	p.Messages = out.pieces[first:len(out.pieces):len(out.pieces)]
 	if q.order.Len() == 0 && cap(q.about) > keptAbout {
-		q.about = nil
+		q.about, q.texts = nil, textSet{}
 	}
 }
 
@@ -181,11 +184,11 @@ func (c *Core) appendBroadcast(dst []byte, b *broadcast) []byte {
 	m := c.table.at(b.member)
 	switch b.saying {
 	case saySuspect:
-		return (&wire.Suspect{Incarnation: b.incarnation, Node: m.Name, From: b.from}).Append(dst)
+		return (&wire.Suspect{Incarnation: b.incarnation, Node: m.Name, From: c.queue.texts.at(b.text)}).Append(dst)
 	case sayDead, sayFormer:
-		return (&wire.Dead{Incarnation: b.incarnation, Node: m.Name, From: b.from}).Append(dst)
+		return (&wire.Dead{Incarnation: b.incarnation, Node: m.Name, From: c.queue.texts.at(b.text)}).Append(dst)
 	default:
-		alive := c.table.alive(m, b)
+		alive := c.alive(m, b)
 		return alive.Append(dst)
 	}
 }
@@ -195,21 +198,21 @@ func (c *Core) broadcastSize(b *broadcast) int {
 	m := c.table.at(b.member)
 	switch b.saying {
 	case saySuspect, sayDead, sayFormer:
-		return (&wire.Dead{Incarnation: b.incarnation, Node: m.Name, From: b.from}).Size()
+		return (&wire.Dead{Incarnation: b.incarnation, Node: m.Name, From: c.queue.texts.at(b.text)}).Size()
 	default:
-		alive := c.table.alive(m, b)
+		alive := c.alive(m, b)
 		return alive.Size()
 	}
 }
 
 // alive is the message of a broadcast that says that m is.
-func (t *table) alive(m *member, b *broadcast) wire.Alive {
-	alive := wire.Alive{Incarnation: b.incarnation, Node: m.Name, Addr: t.ip(m), Port: m.port, Meta: m.Meta}
+func (c *Core) alive(m *member, b *broadcast) wire.Alive {
+	alive := wire.Alive{Incarnation: b.incarnation, Node: m.Name, Addr: c.table.ip(m), Port: m.port, Meta: m.Meta}
 	switch b.saying {
 	case sayAlive:
 		alive.Vsn = m.Versions[:]
 	case sayOddly:
-		alive.Vsn = []byte(b.from)
+		alive.Vsn = []byte(c.queue.texts.at(b.text))
 	}
 	return alive
 }

@@ -151,6 +151,7 @@ func (n *node) queued() []wire.Message {
 			n.t.Errorf("%d bytes that were queued as %d: %x", len(message), b.Size(), message)
 		}
 		messages = append(messages, parse(n.t, message))
+		n.queue.texts.drop(b.text)
 		if b.saying != sayFormer {
 			n.queue.about[b.member] = 0
 		}

@@ -20,14 +20,14 @@ type claim struct {
 }
 
 // broadcast is what is gossiped of a claim that is believed.
-func (s *claim) broadcast() broadcast {
+func (s *claim) broadcast() (says broadcast, text string) {
 	switch {
 	case s.hasVersions:
-		return broadcast{incarnation: s.incarnation}
+		return broadcast{incarnation: s.incarnation}, ""
 	case s.vsn == nil:
-		return broadcast{saying: sayBarely, incarnation: s.incarnation}
+		return broadcast{saying: sayBarely, incarnation: s.incarnation}, ""
 	default:
-		return broadcast{saying: sayOddly, incarnation: s.incarnation, from: string(s.vsn)}
+		return broadcast{saying: sayOddly, incarnation: s.incarnation}, string(s.vsn)
 	}
 }
 
@@ -191,7 +191,8 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 		c.untold = true
 		c.finish(notice)
 	} else {
-		c.broadcast(m, says.broadcast(), notice)
+		b, text := says.broadcast()
+		c.broadcast(m, b, text, notice)
 	}
 	c.out.Counts.Alive++
 	became := c.changed(m)
@@ -215,7 +216,7 @@ func (c *Core) refute(incarnation uint32, from string) {
 	}
 	c.self.Incarnation = nextIncarnation(max(incarnation, c.self.Incarnation))
 	c.awareness.apply(1)
-	c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, 0)
+	c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, "", 0)
 	c.event(Event{Kind: EventRefute, Member: c.Self(), From: c.ownName(from)})
 }
 
@@ -248,7 +249,7 @@ func (c *Core) answerStaleAccusation(from Endpoint, name string, incarnation uin
 		c.table.located(addressOf(from.AddrPort)) == nil {
 		return
 	}
-	alive := c.table.alive(c.self, &broadcast{incarnation: c.self.Incarnation})
+	alive := c.alive(c.self, &broadcast{incarnation: c.self.Incarnation})
 	c.sendAlone(from, &alive)
 }
 
@@ -324,7 +325,7 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 
 // broadcastSuspect gossips an accusation by a name that may be kept.
 func (c *Core) broadcastSuspect(m *member, from string) {
-	c.broadcast(m, broadcast{saying: saySuspect, incarnation: m.Incarnation, from: from}, 0)
+	c.broadcast(m, broadcast{saying: saySuspect, incarnation: m.Incarnation}, from, 0)
 }
 
 // applyDead takes a declaration by from that m is dead, or by m itself that it
@@ -364,7 +365,7 @@ func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from str
 		kind = queue.Urgent // we may not be here for long
 	}
 	from = c.ownName(from)
-	c.push(m, kind, broadcast{saying: sayDead, incarnation: incarnation, from: from}, notice)
+	c.push(m, kind, broadcast{saying: sayDead, incarnation: incarnation}, from, notice)
 	c.out.Counts.Dead++
 	c.event(Event{Kind: EventLeave, Member: *c.changed(m), From: from})
 	if m == c.self {
