@@ -216,10 +216,10 @@ func (m *Memberlist) judge(remote *remoteState) error {
 	return m.config.Merge.NotifyMerge(nodes)
 }
 
-// mergeAtOnce is how many states are merged in one turn: at most some hundred microseconds, for which acks wait.
-const mergeAtOnce = 256
+// takenAtOnce is how many states delegates see at once, and are merged in one turn then.
+const takenAtOnce = 256
 
-// mergeMembers gives the core the states that nobody refuses.
+// mergeMembers gives the core the states that nobody refuses, some in each turn.
 func (m *Memberlist) mergeMembers(remote *remoteState, end func(*turn)) {
 	for states := remote.states; states.Len() > 0; {
 		var allowed []wire.PushNodeState
@@ -230,7 +230,7 @@ func (m *Memberlist) mergeMembers(remote *remoteState, end func(*turn)) {
 		if m.config.Alive != nil {
 			t.core.Merge(t.now, allowed)
 		} else {
-			t.core.MergeRead(t.now, &states, mergeAtOnce)
+			t.core.MergeRead(t.now, &states)
 		}
 		end(t)
 	}
@@ -238,7 +238,7 @@ func (m *Memberlist) mergeMembers(remote *remoteState, end func(*turn)) {
 
 // takeStates takes the next states that delegates are to see.
 func (m *Memberlist) takeStates(states *wire.States) []wire.PushNodeState {
-	taken := states.Take(mergeAtOnce)
+	taken := states.Take(takenAtOnce)
 	for i := range taken {
 		if taken[i].Port == 0 {
 			taken[i].Port = uint16(m.config.BindPort)

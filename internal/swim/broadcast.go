@@ -85,6 +85,11 @@ func (c *Core) push(m *member, kind queue.Kind, says broadcast, text string, not
 	}
 }
 
+// reserve makes room for what is to be said of so many members in all.
+func (q *broadcasts) reserve(members int) {
+	q.about = slices.Grow(q.about, max(members-len(q.about), 0))
+}
+
 // aboutMember returns what is queued about a member, or 0.
 func (q *broadcasts) aboutMember(id ID) queue.Handle {
 	if int(id) >= len(q.about) {

@@ -2,11 +2,8 @@ package swim
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"net/netip"
-	"reflect"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -522,116 +519,6 @@ func TestAnnounceReplacesWhatWasQueued(t *testing.T) {
 	if about != 1 {
 		t.Errorf("%d messages about us queued, want 1", about)
 	}
-}
-
-func TestMerge(t *testing.T) {
-	state := func(i int, s State, inc uint32) wire.PushNodeState {
-		return wire.PushNodeState{Name: memberName(i), Addr: memberAddr(i).Addr().AsSlice(), Port: 7946,
-			Incarnation: inc, State: int(s), Vsn: testVersions[:], Meta: []byte("m")}
-	}
-	n := newNode(t, nil).meet(4)
-	n.queued()
-	n.Merge(n.now, []wire.PushNodeState{
-		state(1, StateDead, 1), state(2, StateLeft, 1), state(3, StateSuspect, 1), state(4, StateAlive, 2),
-		state(5, StateAlive, 1), state(6, StateDead, 1), state(7, StateLeft, 1), state(8, State(9), 1),
-		state(9, StateSuspect, MaxIncarnation), {Name: "self", State: int(StateDead), Incarnation: 1},
-	})
-	out := n.take()
-	n.want(1, StateSuspect, 1)
-	n.want(2, StateLeft, 1)
-	n.want(3, StateSuspect, 1)
-	n.want(4, StateAlive, 2)
-	n.want(5, StateAlive, 1)
-	if n.NumKnown() != 6 {
-		t.Errorf("%d members known, want 6", n.NumKnown())
-	}
-	if n.Self().Incarnation != 2 {
-		t.Errorf("our incarnation is %d, want 2: refuted", n.Self().Incarnation)
-	}
-	for _, m := range n.queued() {
-		if s, ok := m.(*wire.Suspect); ok && s.From != hearsay {
-			t.Errorf("suspect by %q, want it to be nobody's word", s.From)
-		}
-	}
-	if out.Counts.Drops[DropMalformed] != 1 {
-		t.Errorf("drops %v, want the unknown state", out.Counts.Drops)
-	}
-}
-
-// TestMergeRead: states that were read off a stream do what they do as values, whatever they say and is known.
-func TestMergeRead(t *testing.T) {
-	for seed := range uint64(200) {
-		r := rand.New(rand.NewPCG(seed, 1))
-		reconnecting := func(c *Config) {
-			c.ReconnectInterval, c.DeadNodeReclaimTime = 20*time.Second, time.Second
-			c.Rand = rand.New(rand.NewPCG(seed, 2))
-		}
-		values, read := newNode(t, reconnecting), newNode(t, reconnecting)
-		for round := range 20 {
-			states := make([]wire.PushNodeState, r.IntN(20))
-			var encoded []byte
-			for i := range states {
-				states[i] = oddState(r)
-				encoded = states[i].Append(encoded)
-			}
-			values.Merge(values.now, states)
-			parsed := readStates(t, &Snapshot{States: encoded, Counts: [4]int{len(states)}})
-			for parsed.Len() > 0 {
-				read.MergeRead(read.now, &parsed, 1+r.IntN(8))
-			}
-			assertSameOutput(t, read.take(), values.take())
-			wait := time.Duration(r.IntN(10)) * time.Second
-			for _, n := range []*node{values, read} {
-				n.after(wait).Tick(n.now)
-			}
-			assertSameOutput(t, read.take(), values.take())
-			if t.Failed() {
-				t.Fatalf("seed %d, round %d: %+v", seed, round, states)
-			}
-		}
-	}
-}
-
-func assertSameOutput(t *testing.T, got, want *Output) {
-	t.Helper()
-	if got, want := withoutMemory(*got), withoutMemory(*want); !reflect.DeepEqual(got, want) {
-		t.Errorf("got\n%+v\nwant\n%+v", got, want)
-	}
-}
-
-// withoutMemory is what an Output says, be its memory for more than that what it may.
-func withoutMemory(o Output) Output {
-	o.bytes, o.pieces = nil, nil
-	for v, i := reflect.ValueOf(&o).Elem(), 0; i < v.NumField(); i++ {
-		if f := v.Field(i); f.Kind() == reflect.Slice && f.Len() == 0 && f.CanSet() {
-			f.SetZero()
-		}
-	}
-	return o
-}
-
-// oddState is a state of one of a few members that is sound in most respects.
-func oddState(r *rand.Rand) wire.PushNodeState {
-	i := r.IntN(8)
-	s := wire.PushNodeState{Name: memberName(i), Addr: memberAddr(i).Addr().AsSlice(), Port: 7946, Meta: []byte("m")[:r.IntN(2)],
-		Incarnation: uint32(r.IntN(4)), State: r.IntN(4) * r.IntN(2), Vsn: testVersions[:]}
-	switch r.IntN(20) {
-	case 0:
-		s.Name = []string{"", "self", strings.Repeat("n", MaxName+1)}[r.IntN(3)]
-	case 1:
-		s.Addr = [][]byte{nil, {1, 2, 3}, make([]byte, 16), {10, 9, 9, 9}}[r.IntN(4)]
-	case 2:
-		s.Port = uint16(r.IntN(2))
-	case 3:
-		s.Meta = make([]byte, MaxMeta+r.IntN(2))
-	case 4:
-		s.Incarnation = MaxIncarnation
-	case 5:
-		s.State = []int{-1, 4, 200, 1 << 20}[r.IntN(4)]
-	case 6:
-		s.Vsn = [][]byte{nil, {0, 5, 2}, {6, 5, 2, 0, 0, 0}, {1, 5}, {1, 4, 4, 0, 0, 0, 7}}[r.IntN(5)]
-	}
-	return s
 }
 
 func TestForgetting(t *testing.T) {
