@@ -25,6 +25,7 @@ const (
 func (c *Core) MergeRead(now time.Time, states *wire.States) {
 	var v wire.StateView
 	var names sequence
+	var block nameBlock
 	news := false
 	enough := len(c.out.Changed) + newsAtOnce
 	for i := 0; i < statesAtOnce && len(c.out.Changed) < enough && states.Next(&v); i++ {
@@ -33,11 +34,19 @@ func (c *Core) MergeRead(now time.Time, states *wire.States) {
 			c.foundByOthers(now, m.Name)
 			continue
 		}
-		if m == nil && State(v.State) == StateAlive && !news {
-			c.expectNews(1 + states.Len())
-			news = true
+		s := wire.PushNodeState{Addr: v.Addr(), Port: v.Port, Meta: v.Meta(), Incarnation: v.Incarnation, State: v.State, Vsn: v.Vsn()}
+		switch {
+		case m != nil:
+			s.Name = m.Name
+		case State(v.State) == StateAlive:
+			s.Name = block.add(v.Name())
+			if !news {
+				c.expectNews(1 + states.Len())
+				news = true
+			}
+		default:
+			s.Name = string(v.Name())
 		}
-		s := v.Named()
 		c.mergeState(now, m, &s)
 	}
 }
