@@ -156,13 +156,26 @@ func (m *Memberlist) pack(p *packer, payload []byte, checksum bool) []byte {
 	return packet
 }
 
-// writePacket sends a packet that is not too large.
+// writePacket hands a packet that is not too large to the transport. Only a transport of ours is known not
+// to keep it; others get memory that is not used again.
 func (m *Memberlist) writePacket(p *packer, to *swim.Endpoint, packet []byte) error {
 	if len(packet) > m.config.UDPBufferSize {
 		m.add(keyDroppedOversize, 1)
 		return fmt.Errorf("%w: a packet of %d bytes, the limit is %d", ErrMessageTooLarge, len(packet), m.config.UDPBufferSize)
 	}
-	return m.write(p, to, packet)
+	m.sent.add(len(packet))
+	if m.udp != nil && to.AddrPort.IsValid() {
+		return m.udp.send(packet, to.AddrPort)
+	}
+	a := Address{Addr: p.texts.of(to), Name: to.Name}
+	if err := m.checkName(a); err != nil {
+		return err
+	}
+	if m.udp != nil {
+		packet = bytes.Clone(packet)
+	}
+	_, err := m.transport.WriteToAddress(slices.Clip(packet), a)
+	return err
 }
 
 // Room that is left in a packet for what is filled in when it is whole.
@@ -183,24 +196,6 @@ func newNonce() *[wire.NonceSize]byte {
 	nonce := new([wire.NonceSize]byte)
 	crand.Read(nonce[:]) // never fails
 	return nonce
-}
-
-// write hands a packet to the transport. Only a transport of ours is known not
-// to keep it; others get memory that is not used again.
-func (m *Memberlist) write(p *packer, to *swim.Endpoint, packet []byte) error {
-	m.sent.add(len(packet))
-	if m.udp != nil && to.AddrPort.IsValid() {
-		return m.udp.send(packet, to.AddrPort)
-	}
-	a := Address{Addr: p.texts.of(to), Name: to.Name}
-	if err := m.checkName(a); err != nil {
-		return err
-	}
-	if m.udp != nil {
-		packet = bytes.Clone(packet)
-	}
-	_, err := m.transport.WriteToAddress(slices.Clip(packet), a)
-	return err
 }
 
 // addressTexts remembers how addresses are written, for transports that want
