@@ -37,9 +37,8 @@ type Core struct {
 	losses     losses
 	checks     []*check // of names that others claim
 
-	ack   wire.Ack // scratch of AnswerPing
-	out   *Output  // what there is to do, for Take
-	first Output   // what out is before anybody took it
+	out   *Output // what there is to do, for Take
+	first Output  // what out is before anybody took it
 }
 
 // New returns a Core that knows nobody, not even itself, until Announce or
@@ -349,10 +348,9 @@ func (c *Core) newPacket() *Packet {
 
 // put adds a message to the last packet of the output.
 func (c *Core) put(p *Packet, m wire.Message) {
-	start, first := len(c.out.bytes), len(c.out.pieces)-len(p.Messages)
+	start := len(c.out.bytes)
 	c.out.bytes = m.Append(c.out.bytes)
-	c.out.pieces = append(c.out.pieces, c.out.bytes[start:len(c.out.bytes):len(c.out.bytes)])
-	p.Messages = c.out.pieces[first:len(c.out.pieces):len(c.out.pieces)]
+	c.out.end(p, start)
 }
 
 // unsend takes the last packet out of the output.

@@ -147,6 +147,13 @@ type Output struct {
 	pieces [][]byte // backs Packet.Messages
 }
 
+// end makes a message of the last packet of what was appended to bytes from start on.
+func (o *Output) end(p *Packet, start int) {
+	first := len(o.pieces) - len(p.Messages)
+	o.pieces = append(o.pieces, o.bytes[start:len(o.bytes):len(o.bytes)])
+	p.Messages = o.pieces[first:len(o.pieces):len(o.pieces)]
+}
+
 // reset empties o, keeping its memory but no reference in the part in use. What a burst took is given back by the first use
 // that needs but a quarter of it, and what is more than that at once.
 func (o *Output) reset() {

@@ -26,16 +26,16 @@ type ping struct {
 // AnswerPing acks a ping with the user's payload. A ping for another name is
 // not answered.
 func (c *Core) AnswerPing(from Endpoint, p *wire.Ping, payload []byte) {
+	if p.Node != "" && p.Node != c.cfg.Name {
+		c.drop(DropMisdirected)
+		return
+	}
 	c.HearPing(from, &wire.PingView{SeqNo: p.SeqNo, Node: []byte(p.Node), SourceAddr: p.SourceAddr, SourcePort: p.SourcePort,
 		SourceNode: []byte(p.SourceNode)}, payload)
 }
 
-// HearPing is AnswerPing, and keeps nothing of the ping's memory.
+// HearPing is AnswerPing of a ping that is known to be for us, and keeps nothing of its memory.
 func (c *Core) HearPing(from Endpoint, p *wire.PingView, payload []byte) {
-	if len(p.Node) > 0 && string(p.Node) != c.cfg.Name {
-		c.drop(DropMisdirected)
-		return
-	}
 	name := ""
 	source := c.table.namedBytes(p.SourceNode)
 	if source != nil {
@@ -48,22 +48,21 @@ func (c *Core) HearPing(from Endpoint, p *wire.PingView, payload []byte) {
 		c.unsend()
 		return
 	}
-	c.ack = wire.Ack{SeqNo: p.SeqNo, Payload: payload}
-	if len(payload) > 0 && c.sizeOf(&c.ack) > c.room-wire.ChecksumSize {
+	ack, start := wire.Ack{SeqNo: p.SeqNo, Payload: payload}, len(c.out.bytes)
+	c.out.bytes = ack.Append(c.out.bytes)
+	if len(payload) > 0 && len(c.out.bytes)-start > c.room-wire.ChecksumSize {
 		// Compat: the reference sends what may not arrive, and is suspected.
 		c.drop(DropOversize)
-		c.ack.Payload = nil
+		ack.Payload = nil
+		c.out.bytes = ack.Append(c.out.bytes[:start])
 	}
-	c.put(answer, &c.ack)
+	c.out.end(answer, start)
 	if source == nil {
 		source = c.table.located(addressOf(answer.To.AddrPort))
 	}
 	answer.Checksum = source.readsChecksums()
 	c.fill(answer)
 }
-
-// sizeOf is how many bytes a message takes alone.
-func (c *Core) sizeOf(m wire.Message) int { return len(m.Append(c.out.bytes)) - len(c.out.bytes) }
 
 // replyTo finds where the answer to a ping goes: to the source that it names,
 // else to the packet's sender. It reports false for an address that we may not
