@@ -192,7 +192,9 @@ func (h *handoff) take(into []parcel) int {
 		h.mu.head = (h.mu.head + 1) % len(h.mu.ring)
 		into[i], *e = *e, into[i]
 	}
-	h.mu.len -= n
+	if h.mu.len -= n; h.mu.len == 0 {
+		h.mu.head = 0 // so that the memory of the same few parcels is used again and again
+	}
 	return n
 }
 

@@ -118,3 +118,23 @@ func TestHandoffWakesOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestHandoffUsesFewParcels: one packet at a time moves through the memory of as many parcels as that takes, not of all that
+// there may be.
+func TestHandoffUsesFewParcels(t *testing.T) {
+	h := newHandoff(1024, 1<<20, func() {})
+	in, into := new(parcel), make([]parcel, drainParcels)
+	used := make(map[*byte]bool)
+	for range 100 {
+		in.add(wire.TypeUser, []byte("message"))
+		used[&in.bytes[0]] = true
+		h.offer(in)
+		if n := h.take(into); n != 1 {
+			t.Fatalf("%d parcels taken, want 1", n)
+		}
+		h.began(slices.Collect(into[0].messages()))
+	}
+	if want := 3; len(used) > want { // one that is put, one that waits, one that is handled
+		t.Errorf("the memory of %d parcels was used, want %d", len(used), want)
+	}
+}
