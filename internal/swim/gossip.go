@@ -1,6 +1,7 @@
 package swim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -61,6 +62,9 @@ func (c *Core) gossipTick(now time.Time) {
 			return false
 		}
 	})
+	if !c.cfg.HasUserBroadcasts {
+		c.out.bytes = slices.Grow(c.out.bytes, len(targets)*min(c.room+c.slack, c.QueuedBytes()))
+	}
 	for _, m := range targets {
 		packet := c.sendAlone(c.endpoint(m))
 		if c.cfg.HasUserBroadcasts {
