@@ -16,27 +16,18 @@ import (
 
 // packer puts packets together. Its memory is used again for each.
 type packer struct {
-	parts      [][]byte
-	user       []byte // a user message with its type
-	compound   []byte
-	compressed []byte
-	packet     []byte           // for a transport of ours, which does not keep it
-	slab       []byte           // where the next packet for another transport goes; those before it share its array
-	compressor *wire.Compressor // nil until something is to be compressed: it is large
-	nonce      [wire.NonceSize]byte
-	texts      addressTexts
+	parts       [][]byte
+	user        []byte // a user message with its type
+	compound    []byte
+	compression compression
+	packet      []byte // for a transport of ours, which does not keep it
+	slab        []byte // where the next packet for another transport goes; those before it share its array
+	nonce       [wire.NonceSize]byte
+	texts       addressTexts
 }
 
 // slabSize is how many bytes for packets are allocated at once. A transport that keeps one of them keeps the others.
 const slabSize = 1024
-
-// compress gives the packer's compressor.
-func (p *packer) compress() *wire.Compressor {
-	if p.compressor == nil {
-		p.compressor = new(wire.Compressor)
-	}
-	return p.compressor
-}
 
 // room gives an empty slice for a packet of at most so many bytes.
 func (p *packer) room(size int) []byte {
@@ -122,12 +113,8 @@ func (m *Memberlist) writePayload(p *packer, to *swim.Endpoint, payload []byte, 
 // pack makes a packet of a message: compressed if that is shorter, with a checksum if the receiver understands it, sealed if
 // there are keys, labelled. It is the packer's.
 func (m *Memberlist) pack(p *packer, payload []byte, checksum bool) []byte {
-	if m.config.EnableCompression && len(payload) > wire.MaxIncompressible {
-		compressed, shorter := p.compress().AppendShorter(p.compressed[:0], payload)
-		p.compressed = compressed
-		if shorter {
-			payload = compressed
-		}
+	if m.config.EnableCompression {
+		payload = p.compression.shorten(payload)
 	}
 	sealer := m.sealer()
 	packet := p.packet[:0]

@@ -10,9 +10,8 @@ import (
 // streamWriter is what a message for a stream is put together in. It is used
 // again: a net.Conn does not keep what it writes.
 type streamWriter struct {
-	compressor *wire.Compressor // nil until something is to be compressed: it is large
-	compressed []byte
-	out        []byte
+	compression compression
+	out         []byte
 }
 
 // writeStream writes a message to a stream: compressed if that is shorter,
@@ -22,14 +21,7 @@ func (m *Memberlist) writeStream(conn net.Conn, label string, header, message []
 	w := m.streamWriters.Get().(*streamWriter)
 	defer m.streamWriters.Put(w)
 	if m.config.EnableCompression {
-		if w.compressor == nil {
-			w.compressor = new(wire.Compressor)
-		}
-		compressed, shorter := w.compressor.AppendShorter(w.compressed[:0], message)
-		w.compressed = compressed
-		if shorter {
-			message = compressed
-		}
+		message = w.compression.shorten(message)
 	}
 	out := message
 	if c := m.sealer(); c != nil {
