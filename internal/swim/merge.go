@@ -34,19 +34,20 @@ func (c *Core) MergeRead(now time.Time, states *wire.States) {
 			c.foundByOthers(now, m.Name)
 			continue
 		}
-		s := wire.PushNodeState{Addr: v.Addr(), Port: v.Port, Meta: v.Meta(), Incarnation: v.Incarnation, State: v.State, Vsn: v.Vsn()}
+		var name string
 		switch {
 		case m != nil:
-			s.Name = m.Name
+			name = m.Name
 		case State(v.State) == StateAlive:
-			s.Name = block.add(v.Name())
+			name = block.add(v.Name())
 			if !news {
 				c.expectNews(1 + states.Len())
 				news = true
 			}
 		default:
-			s.Name = string(v.Name())
+			name = string(v.Name())
 		}
+		s := v.Named(name)
 		c.mergeState(now, m, &s)
 	}
 }

@@ -29,9 +29,9 @@ func (v *StateView) Addr() []byte { return v.bytes(v.addr) }
 func (v *StateView) Meta() []byte { return v.bytes(v.meta) }
 func (v *StateView) Vsn() []byte  { return v.bytes(v.vsn) }
 
-// Named returns the state with a name that is a string of its own. Its other bytes are still views.
-func (v *StateView) Named() PushNodeState {
-	return PushNodeState{Name: string(v.Name()), Addr: v.Addr(), Port: v.Port, Meta: v.Meta(), Incarnation: v.Incarnation,
+// Named returns the state with its name in a string that the caller has of it. Its other bytes are still views.
+func (v *StateView) Named(name string) PushNodeState {
+	return PushNodeState{Name: name, Addr: v.Addr(), Port: v.Port, Meta: v.Meta(), Incarnation: v.Incarnation,
 		State: v.State, Vsn: v.Vsn()}
 }
 
@@ -144,7 +144,7 @@ func (s *States) Take(most int) []PushNodeState {
 	taken := make([]PushNodeState, 0, min(most, s.n))
 	var v StateView
 	for len(taken) < most && s.Next(&v) {
-		taken = append(taken, v.Named())
+		taken = append(taken, v.Named(string(v.Name())))
 	}
 	return taken
 }
