@@ -168,8 +168,8 @@ func newLoneOf(tb testing.TB, m mode, known int, change func(*memberlist.Config)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { created.Shutdown() })
 	l.Memberlist = created
+	tb.Cleanup(l.stop)
 	if known > 0 {
 		l.transport.answer = m.stream(tb, pushPullMessage(tb, known))
 		l.meet(tb, known)
@@ -178,6 +178,14 @@ func newLoneOf(tb testing.TB, m mode, known int, change func(*memberlist.Config)
 	l.receive(nil)
 	l.newestFirst = l.delegate.latest == '1'
 	return l
+}
+
+// stop shuts the member down, and lets go of it: what waits for the end of the benchmark would keep all that it knows.
+func (l *lone) stop() {
+	if l.Memberlist != nil {
+		l.Shutdown()
+	}
+	*l = lone{}
 }
 
 // meet joins those that a dialled stream answers with.

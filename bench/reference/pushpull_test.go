@@ -41,7 +41,7 @@ func BenchmarkFirstJoin(b *testing.B) {
 				meter.start()
 				l.meet(b, members)
 				meter.stop()
-				l.Shutdown()
+				l.stop()
 			}
 			meter.report()
 		})
