@@ -88,9 +88,9 @@ type member struct {
 // never is the since of a member that was never alive here.
 const never = time.Duration(math.MinInt64)
 
-// chunkSize is how many members are allocated at once: as many as fill 2688 bytes, a size that Go's allocator has, with the
-// 8 bytes that it adds.
-const chunkSize = 37
+// chunkSize is how many members are allocated at once: as many as fill 512 bytes, a size that Go's allocator has. A member
+// that knows few others takes little, and larger chunks would take less for each by one byte.
+const chunkSize = 7
 
 // table holds the known members: by ID, by name, by address, and in probe order.
 type table struct {
