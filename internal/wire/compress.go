@@ -94,7 +94,7 @@ func (c *Compressor) append(dst, src []byte, limit int) (out []byte, ok bool) {
 	return out, true
 }
 
-// Decompressor opens compress messages. The zero value is ready; it has a table of 32 KiB, so keep it. Owned by one
+// Decompressor opens compress messages. The zero value is ready; it has a table of 16 KiB, so keep it. Owned by one
 // goroutine.
 type Decompressor struct {
 	lzw      lzw.Decoder
