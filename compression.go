@@ -1,25 +1,42 @@
 package memberlist
 
-import "github.com/e3431adc/memberlist/internal/wire"
+import (
+	"sync"
+	"sync/atomic"
 
-// compression compresses what becomes shorter by that. Its memory is used again. The zero value is ready for use.
-type compression struct {
-	compressor *wire.Compressor // nil until something is to be compressed: it is large
-	compressed []byte
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// compressors are those that packets and streams are compressed with. They are large: one is kept, and those that are needed
+// at the same time are used again for as long as that is often. The zero value is ready for use.
+type compressors struct {
+	kept atomic.Pointer[wire.Compressor]
+	more sync.Pool // of *wire.Compressor
 }
 
-// shorten returns a message as it is sent: compressed if that is shorter. It is valid until the next call.
-func (c *compression) shorten(message []byte) []byte {
+// shorten returns a message as it is sent: compressed if that is shorter, in memory of buf.
+func (c *compressors) shorten(buf *[]byte, message []byte) []byte {
 	if len(message) <= wire.MaxIncompressible {
 		return message
 	}
-	if c.compressor == nil {
-		c.compressor = new(wire.Compressor)
+	compressor := c.take()
+	compressed, shorter := compressor.AppendShorter((*buf)[:0], message)
+	if !c.kept.CompareAndSwap(nil, compressor) {
+		c.more.Put(compressor)
 	}
-	compressed, shorter := c.compressor.AppendShorter(c.compressed[:0], message)
-	c.compressed = compressed
+	*buf = compressed
 	if shorter {
 		return compressed
 	}
 	return message
+}
+
+func (c *compressors) take() *wire.Compressor {
+	if kept := c.kept.Swap(nil); kept != nil {
+		return kept
+	}
+	if more, ok := c.more.Get().(*wire.Compressor); ok {
+		return more
+	}
+	return new(wire.Compressor)
 }

@@ -40,7 +40,9 @@ func (m *Memberlist) newTurn() *turn {
 }
 
 func (m *Memberlist) dropTurn(t *turn) {
-	t.out.GiveBack()
+	if t.out != nil { // it was a turn, and not just memory to put a packet together in
+		t.out.GiveBack()
+	}
 	if !m.spareTurn.CompareAndSwap(nil, t) {
 		m.turns.Put(t)
 	}
@@ -127,7 +129,7 @@ func (m *Memberlist) finishTurn(t *turn) (events bool) {
 		m.alarm.note(next)
 		rearm = true // also for a later time: what the timer was set for is not due any more
 	}
-	if health := int64(out.Health); m.health.Load() != health {
+	if health := int32(out.Health); m.health.Load() != health {
 		m.health.Store(health)
 	}
 	m.mu.Unlock()
@@ -287,7 +289,7 @@ func (m *Memberlist) count(out *swim.Output) {
 	for _, took := range out.Probes {
 		addSample(keyProbeNode, milliseconds(took), m.config.MetricLabels)
 	}
-	health := int64(out.Health)
+	health := int32(out.Health)
 	if m.reportedHealth.Load() != health && m.reportedHealth.Swap(health) != health {
 		setGauge(keyHealthScore, float32(health), m.config.MetricLabels)
 	}

@@ -42,9 +42,9 @@ type Memberlist struct {
 	ping           atomic.Pointer[PingDelegate] // nil: none
 	told           atomic.Uint64                // how many events delegates have been told
 	untold         atomic.Int64                 // how many are queued for them, or being told
-	health         atomic.Int64
+	health         atomic.Int32
 	slack          slack
-	reportedHealth atomic.Int64
+	reportedHealth atomic.Int32
 	counters       [numCounters]atomic.Uint64 // add
 	sent, received traffic
 	eventsReady    chan struct{}          // one slot: there are events to deliver
@@ -55,8 +55,8 @@ type Memberlist struct {
 	pushPulling    atomic.Bool            // during a push/pull that we begin, but for joins
 	tryingSeeds    atomic.Bool            // while seeds are tried
 	reconnects     atomic.Int32           // how many lost members are being tried
-	advertised     atomic.Pointer[string] // the host name that we advertise; nil: none
-	advertising    atomic.Bool            // whether it is looked up again
+	advertising    atomic.Bool            // whether the host name that we advertise is looked up again
+	advertised     atomic.Pointer[string] // that name; nil: none
 	seeds          seedList
 	membership     handoff // alive, suspect and dead messages
 	userMessages   handoff
@@ -66,7 +66,7 @@ type Memberlist struct {
 	turns          sync.Pool // of *turn
 	conversations  sync.Pool // of *conversation
 	streamWriters  sync.Pool // of *streamWriter
-	packers        sync.Pool // of *packer
+	compressors    compressors
 
 	// Guarded by the one mutex, which is held for memory work only.
 	mu struct {
@@ -163,7 +163,6 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.turns.New = func() any { return new(turn) }
 	m.conversations.New = m.makeConversation
 	m.streamWriters.New = func() any { return new(streamWriter) }
-	m.packers.New = func() any { return new(packer) }
 	m.alarm.init(&m.tasks, m.tick)
 	m.mu.compactAt = minCompactEvents
 	m.mu.core = swim.New(m.coreConfig())

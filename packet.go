@@ -16,14 +16,14 @@ import (
 
 // packer puts packets together. Its memory is used again for each.
 type packer struct {
-	parts       [][]byte
-	user        []byte // a user message with its type
-	compound    []byte
-	compression compression
-	packet      []byte // for a transport of ours, which does not keep it
-	slab        []byte // where the next packet for another transport goes; those before it share its array
-	nonce       [wire.NonceSize]byte
-	texts       addressTexts
+	parts      [][]byte
+	user       []byte // a user message with its type
+	compound   []byte
+	compressed []byte
+	packet     []byte // for a transport of ours, which does not keep it
+	slab       []byte // where the next packet for another transport goes; those before it share its array
+	nonce      [wire.NonceSize]byte
+	texts      addressTexts
 }
 
 // slabSize is how many bytes for packets are allocated at once. A transport that keeps one of them keeps the others.
@@ -114,7 +114,7 @@ func (m *Memberlist) writePayload(p *packer, to *swim.Endpoint, payload []byte, 
 // there are keys, labelled. It is the packer's.
 func (m *Memberlist) pack(p *packer, payload []byte, checksum bool) []byte {
 	if m.config.EnableCompression {
-		payload = p.compression.shorten(payload)
+		payload = m.compressors.shorten(&p.compressed, payload)
 	}
 	sealer := m.sealer()
 	packet := p.packet[:0]

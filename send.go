@@ -86,8 +86,9 @@ func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, checksum bool
 		m.add(keyDroppedOversize, 1)
 		return fmt.Errorf("%w: %d bytes, the limit of a packet is %d", ErrMessageTooLarge, len(msg), wire.MaxPacket-userMessageOverhead)
 	}
-	p := m.packers.Get().(*packer)
-	defer m.packers.Put(p)
+	t := m.newTurn()
+	defer m.dropTurn(t)
+	p := &t.pack
 	p.user = append(append(p.user[:0], byte(wire.TypeUser)), msg...)
 	return m.writePayload(p, to, p.user, checksum)
 }

@@ -10,8 +10,8 @@ import (
 // streamWriter is what a message for a stream is put together in. It is used
 // again: a net.Conn does not keep what it writes.
 type streamWriter struct {
-	compression compression
-	out         []byte
+	compressed []byte
+	out        []byte
 }
 
 // writeStream writes a message to a stream: compressed if that is shorter,
@@ -21,7 +21,7 @@ func (m *Memberlist) writeStream(conn net.Conn, label string, header, message []
 	w := m.streamWriters.Get().(*streamWriter)
 	defer m.streamWriters.Put(w)
 	if m.config.EnableCompression {
-		message = w.compression.shorten(message)
+		message = m.compressors.shorten(&w.compressed, message)
 	}
 	out := message
 	if c := m.sealer(); c != nil {
