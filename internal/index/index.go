@@ -23,6 +23,9 @@ func (x *Index) Cap() int { return len(x.slots) * maxFill / fillUnit }
 const (
 	minSlots = 8
 
+	// littleSlots are so few that it does not matter if there are twice as many as there need be.
+	littleSlots = 2048
+
 	// An index is at most maxFill/fillUnit full.
 	maxFill, fillUnit = 13, 16
 )
@@ -70,6 +73,9 @@ func (x *Index) Add(hash uint64, id uint32) {
 func (x *Index) Grow(n int) {
 	size := max(len(x.slots), minSlots)
 	for fillUnit*(x.used+n) > maxFill*size {
+		if size <= littleSlots {
+			size *= 2 // four times as many as there were, so that less is moved
+		}
 		size *= 2
 	}
 	if size == len(x.slots) {
