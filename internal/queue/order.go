@@ -280,6 +280,9 @@ func rank(tier uint32, size int) uint64 {
 	return uint64(tier)<<32 | (math.MaxUint32 - min(uint64(size), math.MaxUint32))
 }
 
+// sizeOf returns the size that a rank tells.
+func sizeOf(rank uint64) uint32 { return math.MaxUint32 - uint32(rank) }
+
 // tierOf returns the upper half of a rank.
 func tierOf(rank uint64) uint32 {
 	return uint32(rank >> 32)

@@ -24,11 +24,11 @@ func (o *Order[V]) Take(overhead, limit, transmitLimit int, taken func(v *V, rem
 		last := int64(transmits(tier))+1 >= int64(transmitLimit)
 		for b.live > 0 && free > 0 {
 			h := b.newest()
-			e := o.at(h)
-			size := e.value.Size()
+			size := o.newestSize(b)
 			if size > free {
 				break
 			}
+			e := o.at(h)
 			free -= overhead + size
 			b.removeNewest()
 			taken(&e.value, last)
@@ -80,7 +80,13 @@ func (o *Order[V]) fitting(tier uint32, free int) *bucket {
 	}
 }
 
-func (o *Order[V]) newestSize(b *bucket) int { return o.at(b.newest()).value.Size() }
+// newestSize is the size of the newest message of a bucket, which is that of all of them unless a rank cannot tell it.
+func (o *Order[V]) newestSize(b *bucket) int {
+	if size := sizeOf(b.rank); size < math.MaxInt32 {
+		return int(size)
+	}
+	return o.at(b.newest()).value.Size()
+}
 
 // TransmitLimit returns how often a message is to be transmitted in a cluster of n members, dead ones that are not yet
 // forgotten included: mult times the decimal logarithm of n+1, rounded up. No members, or fewer, give 0.
