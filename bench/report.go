@@ -32,7 +32,24 @@ func markdown(rows []row, ours, reference results) string {
 			quantity(l.ours, r.metric), l.ratio, r.goalText(), l.allocs, ceiling(r.allocs), met)
 	}
 	fmt.Fprintf(&b, "\n%d of %d goals are met.\n", reached, of)
+	writeBare(&b, rows, ours, reference)
 	return b.String()
+}
+
+// writeBare makes a table of how far a ratio can go, for the rows of which that is measured.
+func writeBare(b *strings.Builder, rows []row, ours, reference results) {
+	const head = "\n| the least that has to be done, with no library | takes | reference to that | this to that |\n| --- | ---: | ---: | ---: |\n"
+	heading := head
+	for _, r := range rows {
+		l, ok := r.line(ours, reference)
+		bare, measured := ours.median(r.bare, r.metric)
+		if !ok || !measured {
+			continue
+		}
+		fmt.Fprintf(b, "%s| %s | %s | %sx | %sx |\n", heading, r.label, quantity(bare, r.metric),
+			rounded(l.reference/bare), rounded(l.ours/bare))
+		heading = ""
+	}
 }
 
 // line is what is measured of a row.

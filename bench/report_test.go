@@ -14,6 +14,8 @@ BenchmarkPing/plain-2   	  116218	       932.0 ns/op	       100.0 cpu-ns/op	    
 BenchmarkPing/plain-2   	  116218	       932.0 ns/op	       500.0 cpu-ns/op	      40 B/op	       2 allocs/op
 BenchmarkUpdatesUnderReaders-2   	     96	   4202735 ns/op	      1000 updates/s
 BenchmarkMemory/known-2   	     1	   4202735 ns/op	      246.0 B/member
+BenchmarkCreate/memory-2   	     1	   4202735 ns/op	      500.0 cpu-ns/op
+BenchmarkBareCreate-2   	     1	   4202735 ns/op	      250.0 cpu-ns/op
 PASS
 `
 
@@ -32,7 +34,8 @@ func TestTable(t *testing.T) {
 		"| ping to ack, plain | 4.1 us | 500 ns | 8.2x | 8x | 41 to 2 | 3 | yes |\n",
 		"| updates a second while readers loop over Members() | 200 updates | 1000 updates | 5x | 10x |  |  | no |\n",
 		"| heap per known member of 50,000 | 246 B | 246 B | 1x | at most 245 B |  |  | no |\n",
-		"\n1 of 3 goals are met.\n",
+		"\n1 of 4 goals are met.\n",
+		"\n| Create and Shutdown, in memory | 250 ns | 16.4x | 2x |\n",
 	} {
 		if !strings.Contains(table, want) {
 			t.Errorf("no line %q in\n%s", want, table)

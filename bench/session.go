@@ -30,7 +30,7 @@ type group struct {
 }
 
 // once are the functions that take their time, and one operation of which tells all.
-var once = []string{"Idle", "Memory", "JoinAtOnce", "Overload"}
+var once = []string{"Idle", "BareIdle", "Memory", "JoinAtOnce", "Overload"}
 
 // measure runs what the rows need: in each round each function of the suite for the one library, then for the other, and
 // the other way round in the next, so that what slows the machine for a while slows both.
@@ -108,8 +108,15 @@ type side struct {
 
 func groupsOf(rows []row) []group {
 	var groups []group
+	var benches []string
 	for _, r := range rows {
-		function, part, _ := strings.Cut(r.bench, "/")
+		benches = append(benches, r.bench)
+		if r.bare != "" {
+			benches = append(benches, r.bare)
+		}
+	}
+	for _, bench := range benches {
+		function, part, _ := strings.Cut(bench, "/")
 		i := slices.IndexFunc(groups, func(g group) bool { return g.function == function })
 		if i < 0 {
 			i = len(groups)

@@ -28,13 +28,19 @@ func BenchmarkIdle(b *testing.B) {
 	c.awaitPairs(b, 100)
 	time.Sleep(settle) // until all that was to be said has been said
 	for range b.N {
-		cpu, bytes := processCPU(b), allocated()
-		time.Sleep(watch)
-		cpu, bytes = processCPU(b)-cpu, allocated()-bytes
-		nodeSeconds := float64(size) * watch.Seconds()
-		b.ReportMetric(float64(cpu.Microseconds())*60/nodeSeconds, "cpu-us/node-minute")
-		b.ReportMetric(float64(bytes)/nodeSeconds, "B/node-second")
+		reportIdle(b, size, watch)
 	}
+}
+
+// reportIdle tells what each of so many members takes, watched for so long.
+func reportIdle(b *testing.B, size int, watch time.Duration) {
+	b.Helper()
+	cpu, bytes := processCPU(b), allocated()
+	time.Sleep(watch)
+	cpu, bytes = processCPU(b)-cpu, allocated()-bytes
+	nodeSeconds := float64(size) * watch.Seconds()
+	b.ReportMetric(float64(cpu.Microseconds())*60/nodeSeconds, "cpu-us/node-minute")
+	b.ReportMetric(float64(bytes)/nodeSeconds, "B/node-second")
 }
 
 // BenchmarkJoinAtOnce is members who join one of them at the same time, until 99 of 100 pairs know each other.

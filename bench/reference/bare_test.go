@@ -1,0 +1,133 @@
+// Code generated from ../suite by go generate; DO NOT EDIT.
+
+package suite
+
+import (
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+	"time"
+)
+
+// What Go and the kernel take for the least that a member has to do, with no library: it says how far a ratio can go.
+
+// BenchmarkBareCreate is, of Create and Shutdown, the one goroutine that waits for what arrives.
+func BenchmarkBareCreate(b *testing.B) {
+	const work = 4 * time.Microsecond // as much as goes before: without a pause the other core would not go to sleep
+	meter := newMeter(b)
+	meter.start()
+	for range b.N {
+		for began := time.Now(); time.Since(began) < work; {
+		}
+		var arrive waiters
+		arrive.waitFor(make(chan int))
+		arrive.end()
+	}
+	meter.stop()
+	meter.report()
+}
+
+// BenchmarkBareSockets is the same with a UDP and a TCP socket, each with a goroutine that reads.
+func BenchmarkBareSockets(b *testing.B) {
+	loopback := net.IPv4(127, 0, 0, 1)
+	meter := newMeter(b)
+	meter.start()
+	for range b.N {
+		packets, err := net.ListenUDP("udp4", &net.UDPAddr{IP: loopback})
+		if err != nil {
+			b.Fatal(err)
+		}
+		streams, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: loopback})
+		if err != nil {
+			b.Fatal(err)
+		}
+		var arrive waiters
+		arrive.waitFor(make(chan int))
+		arrive.Go(func() { packets.Read(make([]byte, 1)) })
+		arrive.Go(func() { streams.Accept() })
+		packets.Close()
+		streams.Close()
+		arrive.end()
+	}
+	meter.stop()
+	meter.report()
+}
+
+// BenchmarkBareIdle is 50 goroutines with a timer, each of which sends something to another one every second, which
+// answers, and whose timer is set twice for that: when it sends, and when the answer is there.
+func BenchmarkBareIdle(b *testing.B) {
+	size, watch := 50, *window
+	if testing.Short() {
+		size, watch = 5, 200*time.Millisecond
+	}
+	type packet struct {
+		from   int
+		answer bool
+	}
+	inboxes := make([]chan packet, size)
+	for i := range inboxes {
+		inboxes[i] = make(chan packet, 16)
+	}
+	var members waiters
+	for i := range inboxes {
+		timer := time.NewTimer(rand.N(time.Second))
+		members.Go(func() {
+			for {
+				select {
+				case <-timer.C:
+					timer.Reset(500 * time.Millisecond)
+					inboxes[rand.IntN(size)] <- packet{from: i}
+				case <-members.stopping():
+					return
+				}
+			}
+		})
+		members.Go(func() {
+			for {
+				select {
+				case p := <-inboxes[i]:
+					if p.answer {
+						timer.Reset(time.Second)
+					} else {
+						inboxes[p.from] <- packet{answer: true}
+					}
+				case <-members.stopping():
+					return
+				}
+			}
+		})
+	}
+	for range b.N {
+		reportIdle(b, size, watch)
+	}
+	members.end()
+}
+
+// waiters are goroutines until their end.
+type waiters struct {
+	sync.WaitGroup
+	once sync.Once
+	stop chan struct{}
+}
+
+func (w *waiters) stopping() chan struct{} {
+	w.once.Do(func() { w.stop = make(chan struct{}) })
+	return w.stop
+}
+
+// waitFor starts a goroutine that waits for something to arrive.
+func (w *waiters) waitFor(arrived <-chan int) {
+	stopping := w.stopping()
+	w.Go(func() {
+		select {
+		case <-arrived:
+		case <-stopping:
+		}
+	})
+}
+
+func (w *waiters) end() {
+	close(w.stopping())
+	w.Wait()
+}
