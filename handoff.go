@@ -36,6 +36,7 @@ type handoff struct {
 		ring []parcel // grows to depth; the memory of its entries is used again
 		head int      // index of the oldest
 		len  int
+		idle int // bytes of memory that entries not in use keep
 	}
 }
 
@@ -53,6 +54,9 @@ type part struct {
 	start, end uint32
 }
 
+// partSize is how much memory a part takes, in bytes.
+const partSize = 12
+
 func (p part) size() int { return int(p.end - p.start) }
 
 // handedOff is one message of a parcel, as it is for as long as that is.
@@ -62,15 +66,34 @@ type handedOff struct {
 	body []byte
 }
 
-// parcelKeepBytes and parcelKeepParts are how much memory an idle parcel keeps.
+// How much memory is used again: of a parcel that holds what a packet of gossip expands to, and of all that are in a queue
+// and hold nothing.
 const (
-	parcelKeepBytes = 4096
-	parcelKeepParts = 64
+	parcelKeepBytes  = 8 << 10
+	parcelKeepParts  = 256
+	handoffKeepBytes = 1 << 20
 )
+
+// parcelBytes and parcelParts are how much a parcel begins with.
+const (
+	parcelBytes = 1 << 10
+	parcelParts = 16
+)
+
+// withRoom gives s with room for n more. Doubling leaves less behind than append does.
+func withRoom[T any](s []T, n, atLeast int) []T {
+	if n <= cap(s)-len(s) {
+		return s
+	}
+	return append(make([]T, 0, max(len(s)+n, 2*cap(s), atLeast)), s...)
+}
+
+// expandedBytes is what a packet that expands may have, on the average of all that wait.
+const expandedBytes = 4 << 10
 
 // handoffLimit is how many bytes may wait for each message that may, on the average: a packet of those that members of our
 // configuration send, and some that expand.
-func handoffLimit(c *Config) int { return c.HandoffQueueDepth * max(c.UDPBufferSize, parcelKeepBytes) }
+func handoffLimit(c *Config) int { return c.HandoffQueueDepth * max(c.UDPBufferSize, expandedBytes) }
 
 func newHandoff(depth, limit int, start func()) *handoff {
 	h := new(handoff)
@@ -87,9 +110,12 @@ func (h *handoff) init(depth, limit int, start func()) {
 // add copies a message into a parcel.
 func (p *parcel) add(kind wire.Type, body []byte) {
 	start := uint32(len(p.bytes))
-	p.bytes = append(p.bytes, body...)
-	p.parts = append(p.parts, part{kind, start, uint32(len(p.bytes))})
+	p.bytes = append(withRoom(p.bytes, len(body), parcelBytes), body...)
+	p.parts = append(withRoom(p.parts, 1, parcelParts), part{kind, start, uint32(len(p.bytes))})
 }
+
+// memory is how many bytes a parcel has memory for.
+func (p *parcel) memory() int { return cap(p.bytes) + cap(p.parts)*partSize }
 
 // messages iterates over the parcel's messages.
 func (p *parcel) messages() iter.Seq[handedOff] {
@@ -134,6 +160,7 @@ func (h *handoff) offer(p *parcel) (refused int) {
 		h.growLocked()
 	}
 	e := &h.mu.ring[(h.mu.head+h.mu.len)%len(h.mu.ring)]
+	h.mu.idle -= e.memory()
 	*e, *p = *p, *e
 	h.mu.len++
 	h.mu.Unlock()
@@ -191,6 +218,11 @@ func (h *handoff) take(into []parcel) int {
 		e := &h.mu.ring[h.mu.head]
 		h.mu.head = (h.mu.head + 1) % len(h.mu.ring)
 		into[i], *e = *e, into[i]
+		if memory := e.memory(); h.mu.idle+memory <= handoffKeepBytes {
+			h.mu.idle += memory
+		} else {
+			*e = parcel{}
+		}
 	}
 	if h.mu.len -= n; h.mu.len == 0 {
 		h.mu.head = 0 // so that the memory of the same few parcels is used again and again

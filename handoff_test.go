@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"testing"
 
@@ -136,5 +137,34 @@ func TestHandoffUsesFewParcels(t *testing.T) {
 	}
 	if want := 3; len(used) > want { // one that is put, one that waits, one that is handled
 		t.Errorf("the memory of %d parcels was used, want %d", len(used), want)
+	}
+}
+
+// TestHandoffGivesBurstsBack: of what many parcels took that waited at the same time, only so much is kept.
+func TestHandoffGivesBurstsBack(t *testing.T) {
+	const burst = 1024
+	h := newHandoff(burst, math.MaxInt, func() {})
+	in, into := new(parcel), make([]parcel, drainParcels)
+	body := make([]byte, parcelKeepBytes)
+	for range 3 {
+		for range burst {
+			in.add(wire.TypeUser, body)
+			h.offer(in)
+		}
+		if h.mu.idle != 0 {
+			t.Errorf("%d bytes are kept for nothing while all parcels are in use", h.mu.idle)
+		}
+		for n := h.take(into); n > 0; n = h.take(into) {
+			for i := range into[:n] {
+				h.began(slices.Collect(into[i].messages()))
+			}
+		}
+		kept := 0
+		for i := range h.mu.ring {
+			kept += h.mu.ring[i].memory()
+		}
+		if kept != h.mu.idle || kept > handoffKeepBytes || kept < handoffKeepBytes/2 {
+			t.Errorf("%d bytes are kept, counted as %d, want at most %d and about that", kept, h.mu.idle, handoffKeepBytes)
+		}
 	}
 }
