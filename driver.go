@@ -21,7 +21,7 @@ import (
 type turn struct {
 	core *swim.Core
 	now  time.Time
-	out  *swim.Output
+	out  swim.Output
 	pack packer
 
 	// roomy says that out has packets with room for user broadcasts, which are
@@ -40,9 +40,7 @@ func (m *Memberlist) newTurn() *turn {
 }
 
 func (m *Memberlist) dropTurn(t *turn) {
-	if t.out != nil { // it was a turn, and not just memory to put a packet together in
-		t.out.GiveBack()
-	}
+	t.out.GiveBack()
 	if !m.spareTurn.CompareAndSwap(nil, t) {
 		m.turns.Put(t)
 	}
@@ -54,6 +52,7 @@ func (m *Memberlist) beginTurnIn(t *turn, now time.Time) *turn {
 	t.now = now
 	m.mu.Lock()
 	t.core = m.mu.core
+	t.core.Use(&t.out)
 	return t
 }
 
@@ -97,8 +96,8 @@ func (m *Memberlist) endTurnAndDeliver(t *turn) {
 // finishTurn publishes, unlocks and acts. It reports whether there is anything
 // to tell the delegates.
 func (m *Memberlist) finishTurn(t *turn) (events bool) {
-	out := t.core.Take(t.out)
-	t.core, t.out = nil, out
+	out := t.core.Take(nil)
+	t.core = nil
 	for i := range out.Changed {
 		c := &out.Changed[i]
 		m.directory.publish(c, c.Name == m.config.Name)
@@ -162,7 +161,7 @@ func (m *Memberlist) act(t *turn) {
 	if len(t.out.Events) > 0 {
 		m.logEvents(t.now, t.out.Events)
 	}
-	m.count(t.out)
+	m.count(&t.out)
 }
 
 // gossipLoop sends the packets that user broadcasts are added to, so that
@@ -196,7 +195,7 @@ func (m *Memberlist) sendRoomy(t *turn, ask func(room int) [][]byte) {
 			used += wire.CompoundPartOverhead + len(b)
 		}
 		fill := m.beginTurn()
-		fill.core.FillGossip(t.out, p, used)
+		fill.core.FillGossip(&t.out, p, used)
 		m.endTurn(fill)
 		t.pack.parts = append(append(t.pack.parts[:0], p.Messages...), broadcasts...)
 		m.sendPacket(t, p, t.pack.parts)

@@ -165,7 +165,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.streamWriters.New = func() any { return new(streamWriter) }
 	m.alarm.init(&m.tasks, m.tick)
 	m.mu.compactAt = minCompactEvents
-	m.mu.core = swim.New(m.coreConfig())
+	m.mu.core = swim.New(m.coreConfig(), nil) // a turn has one
 	m.mu.core.SetRoom(config.packetRoom())
 	if err := m.openTransport(); err != nil {
 		return nil, err

@@ -116,7 +116,7 @@ var mutants = []mutant{
 			cfg := LAN()
 			cfg.Name, cfg.Rand = core.Self().Name, rand.New(rand.NewPCG(1, 1))
 			meta := binary.BigEndian.AppendUint32(nil, 0)
-			*core = *swim.New(cfg)
+			*core = *swim.New(cfg, new(swim.Output))
 			core.Announce(now, address(broken, 0), meta, versions, 0)
 		}
 	}), ruleIncarnation},

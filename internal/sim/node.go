@@ -64,7 +64,7 @@ func (s *Sim) boot(n *node) {
 	if s.cfg.Tamper.Config != nil {
 		s.cfg.Tamper.Config(int(n.id), &cfg)
 	}
-	n.core = swim.New(cfg)
+	n.core = swim.New(cfg, new(swim.Output))
 	n.core.SetRoom(s.cfg.Room)
 	n.up, n.joined, n.leaving, n.handling, n.syncing = true, false, false, false, false
 	n.armed, n.lineFree, n.stuck = never, 0, false

@@ -56,7 +56,7 @@ func New(cfg Config) *Sim {
 		panic(fmt.Sprintf("sim: %d nodes", cfg.N))
 	}
 	cfg = cfg.withDefaults()
-	s := &Sim{cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 0)), nodes: make([]node, cfg.N)}
+	s := &Sim{cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 0)), nodes: make([]node, cfg.N), out: new(swim.Output)}
 	s.scratch.names = wire.NewNames()
 	s.patience = longestSuspicion(cfg.Core, cfg.N) + 2*probeTime(cfg.Core)
 	for i := range s.nodes {

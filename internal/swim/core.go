@@ -37,13 +37,12 @@ type Core struct {
 	losses     losses
 	checks     []*check // of names that others claim
 
-	out   *Output // what there is to do, for Take
-	first Output  // what out is before anybody took it
+	out *Output // what there is to do, for Take
 }
 
 // New returns a Core that knows nobody, not even itself, until Announce or
-// Introduce. Its loops begin with Start.
-func New(cfg Config) *Core {
+// Introduce. Its loops begin with Start. It puts what there is to do into out: see Use.
+func New(cfg Config, out *Output) *Core {
 	c := &Core{
 		cfg:       cfg,
 		table:     newTable(),
@@ -51,9 +50,9 @@ func New(cfg Config) *Core {
 		awareness: awareness{max: cfg.AwarenessMaxMultiplier},
 		gossip:    unset(dueGossip),
 		pushPull:  unset(duePushPull),
+		out:       out,
 	}
 	c.losses = newLosses(c.table.seed)
-	c.out = &c.first
 	c.probe.init()
 	return c
 }
@@ -199,16 +198,22 @@ func (c *Core) again(now time.Time, d *deadline, interval time.Duration) {
 // NextDeadline returns when Tick has something to do, if ever.
 func (c *Core) NextDeadline() (time.Time, bool) { return c.deadlines.next() }
 
-// Take returns what there is to do now, and takes the memory of an Output that
-// is done with in exchange, if there is one: what was in spare is no longer valid.
-func (c *Core) Take(spare *Output) *Output {
-	if spare == nil {
-		spare = new(Output)
+// Use says where to put what there is to do from now on: into an Output that is
+// done with, as what was in it is no longer valid. nil: nowhere, and nothing may be
+// called that has something to do until the next Use. In a driver with an Output
+// for each of its goroutines, each grows by what that one does and no more.
+func (c *Core) Use(out *Output) {
+	if out != nil {
+		out.reset()
 	}
+	c.out = out
+}
+
+// Take returns what there is to do now, and uses another Output.
+func (c *Core) Take(other *Output) *Output {
 	out := c.out
 	out.Health = c.awareness.score
-	spare.reset()
-	c.out = spare
+	c.Use(other)
 	return out
 }
 

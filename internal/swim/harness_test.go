@@ -50,7 +50,7 @@ func newNode(t *testing.T, change func(*Config)) *node {
 	if change != nil {
 		change(&cfg)
 	}
-	n := &node{Core: New(cfg), t: t, now: testStart}
+	n := &node{Core: New(cfg, new(Output)), t: t, now: testStart, out: new(Output)}
 	n.SetRoom(1400)
 	n.Announce(n.now, memberAddr(0), nil, testVersions, 0)
 	n.take()

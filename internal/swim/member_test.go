@@ -72,7 +72,7 @@ func TestTableMemory(t *testing.T) {
 	}
 	for _, n := range []int{10_000, 50_000} {
 		before := heapInUse()
-		c := New(testConfig())
+		c := New(testConfig(), new(Output))
 		now := testStart
 		c.Announce(now, memberAddr(0), nil, testVersions, 0)
 		out := new(Output)

@@ -112,7 +112,7 @@ func TestMoveAlone(t *testing.T) {
 		t.Error("moves after it left")
 	}
 
-	unannounced := &node{Core: New(testConfig()), t: t, now: testStart}
+	unannounced := &node{Core: New(testConfig(), new(Output)), t: t, now: testStart, out: new(Output)}
 	unannounced.Introduce(memberAddr(0), nil, testVersions)
 	unannounced.Depart(testStart, 1)
 	unannounced.Arrive(testStart, newAddr, 2)

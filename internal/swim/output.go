@@ -19,7 +19,7 @@ type Packet struct {
 	To Endpoint
 
 	// Messages are what it carries, each with its type byte, the one it is
-	// sent for first. They are valid until the Output is given to Take again,
+	// sent for first. They are valid until the Output is given to Use again,
 	// and must not be changed. More than one go out as a compound.
 	Messages [][]byte
 
@@ -129,8 +129,8 @@ type PingResult struct {
 }
 
 // Output is what a driver does after calls to a Core, in any order but for
-// Events. It owns its slices; Core.Take empties one that it is given back and
-// fills it again.
+// Events. It owns its slices; Core.Use empties one that it is given and fills it
+// again.
 type Output struct {
 	Packets   []Packet
 	Streams   []Stream

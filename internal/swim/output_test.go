@@ -37,9 +37,9 @@ func TestOutputGivesMemoryBackAtOnce(t *testing.T) {
 		for i := range members {
 			n.Step(n.now, Endpoint{}, aliveOf(first+i, 1))
 		}
-		n.Core.Take(nil)
+		n.Core.Take(new(Output))
 		n.gossipTick(n.now)
-		out := n.Core.Take(nil)
+		out := n.Core.Take(new(Output))
 		n.FillGossip(out, &out.Packets[0], 0)
 		if len(out.Packets[0].Messages) < members {
 			t.Fatalf("%d messages about %d members", len(out.Packets[0].Messages), members)

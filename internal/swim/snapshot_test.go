@@ -59,7 +59,7 @@ func TestSnapshotSaysWhatIsKnown(t *testing.T) {
 		}
 	}
 
-	unknown := New(testConfig())
+	unknown := New(testConfig(), new(Output))
 	unknown.Introduce(memberAddr(0), nil, testVersions)
 	var none Snapshot
 	if more := unknown.Snapshot(&none); more || none.Len() != 0 || len(none.States) != 0 {
