@@ -23,6 +23,7 @@ type Core struct {
 	untold    bool      // our own alive is to be queued once there is somebody to tell
 	leaving   bool
 	departed  bool   // between Depart and Arrive
+	resting   bool   // rounds of gossip are passed over, NextWork
 	former    former // what we were before we moved last
 	seq       uint32 // of the last ping
 	awareness awareness
@@ -32,7 +33,6 @@ type Core struct {
 	relays     map[uint32]*relay // by the sequence number of our ping
 	pings      map[uint32]*ping
 	gossip     deadline
-	resting    bool // rounds of gossip are passed over, NextWork
 	pushPull   deadline
 	losses     losses
 	checks     []*check // of names that others claim
