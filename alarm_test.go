@@ -64,3 +64,27 @@ func TestAlarm(t *testing.T) {
 		}
 	}
 }
+
+// TestAloneSleeps: a member that knows nobody wakes up for its metrics alone, whatever loops and delegate it has; then it
+// probes.
+func TestAloneSleeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		first := c.add(func(config *Config) { config.Delegate = messageFunc(func(string) {}) })
+		sleeps := func() time.Duration {
+			first.mu.Lock()
+			defer first.mu.Unlock()
+			return time.Until(first.mu.armed)
+		}
+		if got, want := sleeps(), first.config.QueueCheckInterval; got != want {
+			t.Errorf("it wakes up after %v, want %v", got, want)
+		}
+		time.Sleep(time.Hour)
+		c.grow(1, nil)
+		synctest.Wait()
+		if got, most := sleeps(), first.config.GossipInterval; got > most {
+			t.Errorf("with another member it wakes up after %v, want at most %v", got, most)
+		}
+	})
+}

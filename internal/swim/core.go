@@ -22,10 +22,10 @@ type Core struct {
 	present   int       // others that are alive or suspect
 	untold    bool      // our own alive is to be queued once there is somebody to tell
 	leaving   bool
-	departed  bool   // between Depart and Arrive
-	resting   bool   // rounds of gossip are passed over, NextWork
-	former    former // what we were before we moved last
-	seq       uint32 // of the last ping
+	departed  bool          // between Depart and Arrive
+	resting   deadlineKinds // loops whose rounds are passed over, NextWork
+	former    former        // what we were before we moved last
+	seq       uint32        // of the last ping
 	awareness awareness
 
 	suspicions map[ID]*suspicion // of those whose State is StateSuspect

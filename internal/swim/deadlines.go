@@ -21,6 +21,18 @@ const (
 	duePing                             // no ack for a user's ping
 )
 
+// deadlineKinds is a set of kinds.
+type deadlineKinds uint16
+
+func kindsOf(of ...deadlineKind) (k deadlineKinds) {
+	for _, kind := range of {
+		k |= 1 << kind
+	}
+	return k
+}
+
+func (k deadlineKinds) has(kind deadlineKind) bool { return k>>kind&1 != 0 }
+
 // deadline is one thing that will be due. It is made once, used for as long as
 // what it belongs to lives, and never copied while it is set.
 type deadline struct {
@@ -80,21 +92,28 @@ func (s *deadlines) next() (time.Time, bool) {
 	return s.heap[0].at, true
 }
 
-// nextBut returns the time of the first deadline that is not d, which is set.
-func (s *deadlines) nextBut(d *deadline) (time.Time, bool) {
-	if s.heap[0] != d {
-		return s.heap[0].at, true
+// nextBut returns the time of the first deadline of another kind than these.
+func (s *deadlines) nextBut(these deadlineKinds) (time.Time, bool) {
+	if d := s.heap.firstBut(these, 0); d != nil {
+		return d.at, true
 	}
-	var first *deadline
-	for _, other := range s.heap[1:min(3, len(s.heap))] { // below the first of a heap come two
-		if first == nil || other.at.Before(first.at) {
-			first = other
-		}
+	return time.Time{}, false
+}
+
+// firstBut returns the first deadline of another kind than these in the heap below a place, or nil. It takes a look at those
+// two below each that is one of these: of the loops' kinds there is one each.
+func (h deadlineHeap) firstBut(these deadlineKinds, from int) *deadline {
+	if from >= len(h) {
+		return nil
 	}
-	if first == nil {
-		return time.Time{}, false
+	if d := h[from]; !these.has(d.kind) {
+		return d
 	}
-	return first.at, true
+	left, right := h.firstBut(these, 2*from+1), h.firstBut(these, 2*from+2)
+	if left == nil || right != nil && h.Less(right.index, left.index) {
+		return right
+	}
+	return left
 }
 
 // deadlineHeap implements heap.Interface.

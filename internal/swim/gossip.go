@@ -19,28 +19,49 @@ const (
 )
 
 // NextWork is NextDeadline for a driver that would rather sleep: it passes over
-// rounds of gossip that have nothing to send. It is to be called after whatever
-// may have queued something; the rounds are then at the times they would have
-// been at.
+// rounds of gossip that have nothing to send, and all rounds while nobody else is
+// known. It is to be called after whatever may have changed that; the rounds are
+// then at the times they would have been at.
 func (c *Core) NextWork(now time.Time) (time.Time, bool) {
-	if c.gossip.index < 0 {
-		return c.NextDeadline()
+	if resting := c.restingLoops(); resting != c.resting {
+		c.passOver(now)
+		c.resting = resting
 	}
-	if c.NumQueued() == 0 && !c.cfg.HasUserBroadcasts {
-		c.resting = true
-		return c.deadlines.nextBut(&c.gossip)
-	}
-	c.passOver(now)
-	c.resting = false
-	return c.NextDeadline()
+	return c.deadlines.nextBut(c.resting)
 }
 
-// passOver skips the rounds of gossip that were due before now while there was
-// nothing to send.
+var (
+	gossipLoop = kindsOf(dueGossip)
+	allLoops   = kindsOf(dueProbe, dueGossip, duePushPull)
+)
+
+// restingLoops is which loops have nothing to do.
+func (c *Core) restingLoops() deadlineKinds {
+	switch {
+	case c.table.len() < 2:
+		return allLoops
+	case c.NumQueued() == 0 && !c.cfg.HasUserBroadcasts:
+		return gossipLoop
+	default:
+		return 0
+	}
+}
+
+// passOver skips the rounds that were due before now while there was nothing to
+// do.
 func (c *Core) passOver(now time.Time) {
-	if late := now.Sub(c.gossip.at); c.resting && late >= 0 {
-		missed := late/c.cfg.GossipInterval + 1
-		c.deadlines.set(&c.gossip, c.gossip.at.Add(missed*c.cfg.GossipInterval))
+	if c.resting == 0 {
+		return
+	}
+	c.passOverLoop(now, &c.gossip, c.cfg.GossipInterval)
+	c.passOverLoop(now, &c.probe.tick, c.cfg.ProbeInterval)
+	c.passOverLoop(now, &c.pushPull, c.cfg.PushPullInterval)
+}
+
+func (c *Core) passOverLoop(now time.Time, loop *deadline, interval time.Duration) {
+	if late := now.Sub(loop.at); c.resting.has(loop.kind) && loop.index >= 0 && late >= 0 {
+		missed := late/interval + 1
+		c.deadlines.set(loop, loop.at.Add(missed*interval))
 	}
 }
 

@@ -61,7 +61,7 @@ func TestRestsWithoutLoops(t *testing.T) {
 	if at, ok := n.NextWork(n.now); ok {
 		t.Errorf("something is due at %v", at)
 	}
-	n = newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval, c.HasUserBroadcasts = 0, 0, true })
+	n = newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval, c.HasUserBroadcasts = 0, 0, true }).meet(1)
 	n.DropQueued()
 	n.Start(n.now)
 	if at, ok := n.NextWork(n.now); !ok || at.Sub(n.now) > 2*n.cfg.GossipInterval {
@@ -72,6 +72,62 @@ func TestRestsWithoutLoops(t *testing.T) {
 	n.Start(n.now)
 	if at, ok := n.NextWork(n.now); ok {
 		t.Errorf("woken at %v for gossip with nothing to send", at)
+	}
+}
+
+// TestRestsAlone: a member that knows nobody wakes up for nothing. Once it does, it probes, gossips and exchanges states at the
+// times that it would have done so anyway.
+func TestRestsAlone(t *testing.T) {
+	type done struct {
+		at   time.Duration
+		what string
+	}
+	const met = 95 * time.Second
+	run := func(next func(*node) (time.Time, bool)) (work []done, alone int) {
+		n := newNode(t, func(c *Config) { c.HasUserBroadcasts = true })
+		n.Start(n.now)
+		for n.now.Sub(testStart) < met+time.Minute {
+			at, ok := next(n)
+			switch known := n.NumKnown(); {
+			case known < 2 && (!ok || at.Sub(testStart) > met):
+				n.after(testStart.Add(met).Sub(n.now)).meet(1)
+			case !ok:
+				t.Fatalf("nothing to do after %v, with somebody there", n.now.Sub(testStart))
+			default:
+				if known < 2 {
+					alone++
+				}
+				n.now = at
+				n.Tick(at)
+			}
+			out := n.take()
+			for _, p := range out.Packets {
+				what := "gossip"
+				if p.Ping != 0 {
+					what = "ping"
+					n.Step(n.now, Endpoint{}, &wire.Ack{SeqNo: p.Ping})
+				}
+				work = append(work, done{n.now.Sub(testStart), what})
+			}
+			for range out.Streams {
+				work = append(work, done{n.now.Sub(testStart), "exchange"})
+			}
+			n.take()
+		}
+		return work, alone
+	}
+	want, often := run(func(n *node) (time.Time, bool) { return n.NextDeadline() })
+	got, seldom := run(func(n *node) (time.Time, bool) { return n.NextWork(n.now) })
+	if !slices.Equal(got, want) {
+		t.Errorf("who sleeps while it is alone does\n%v\nand who does not\n%v", got, want)
+	}
+	if seldom > 0 || often < 500 {
+		t.Errorf("woken %d times while alone, rather than %d", seldom, often)
+	}
+	for _, what := range []string{"ping", "gossip", "exchange"} {
+		if !slices.ContainsFunc(want, func(d done) bool { return d.what == what }) {
+			t.Errorf("no %s", what)
+		}
 	}
 }
 
