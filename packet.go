@@ -26,15 +26,23 @@ type packer struct {
 	texts      addressTexts
 }
 
-// slabSize is how many bytes for packets are allocated at once. A transport that keeps one of them keeps the others.
-const slabSize = 1024
+// How many bytes for packets are allocated at once: twice as many as before. A transport that keeps one of them keeps the
+// others.
+const (
+	smallestSlab = 768
+	largestSlab  = 3072
+)
 
-// room gives an empty slice for a packet of at most so many bytes.
+// room gives an empty slice for a packet of so many bytes. A large one has memory of its own.
 func (p *packer) room(size int) []byte {
+	if size > largestSlab/4 {
+		return make([]byte, 0, size)
+	}
 	if size > cap(p.slab)-len(p.slab) {
-		p.slab = make([]byte, 0, max(size, slabSize))
+		p.slab = make([]byte, 0, max(smallestSlab, size, min(2*cap(p.slab), largestSlab)))
 	}
 	from := len(p.slab)
+	p.slab = p.slab[:from+size]
 	return p.slab[from : from : from+size]
 }
 
@@ -119,7 +127,14 @@ func (m *Memberlist) pack(p *packer, payload []byte, checksum bool) []byte {
 	sealer := m.sealer()
 	packet := p.packet[:0]
 	if m.udp == nil {
-		packet = p.room(len(m.labelHeader) + wire.ChecksumSize + wire.SealOverhead(m.config.sealVersion()) + len(payload))
+		size := len(payload)
+		if checksum {
+			size += wire.ChecksumSize
+		}
+		if sealer != nil {
+			size = wire.SealedSize(m.config.sealVersion(), size)
+		}
+		packet = p.room(len(m.labelHeader) + size)
 	}
 	packet = append(packet, m.labelHeader...)
 	if sealer != nil {
@@ -135,9 +150,7 @@ func (m *Memberlist) pack(p *packer, payload []byte, checksum bool) []byte {
 	if sealer != nil {
 		packet = sealer.SealInPlace(packet, len(m.labelHeader), m.config.sealVersion(), p.newNonce(), m.labels[0].bytes)
 	}
-	if m.udp == nil {
-		p.slab = p.slab[:len(p.slab)+len(packet)]
-	} else {
+	if m.udp != nil {
 		p.packet = packet
 	}
 	return packet
