@@ -15,7 +15,7 @@ const (
 
 	// entriesAtOnce is how many entries are allocated at once: with what the queues of this module hold, they fill a size
 	// that Go's allocator has, with what it adds to that.
-	entriesAtOnce = 10
+	entriesAtOnce = 11
 
 	// maxUnused is how many empty buckets keep their slots for reuse.
 	maxUnused = 64

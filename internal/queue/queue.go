@@ -53,18 +53,21 @@ type Queue[V any] struct {
 	order    Order[item[V]]
 	seed     maphash.Seed // so that nobody can choose names that are slow to find
 	named    index.Index
-	plain    Handle // the newest
-	finished []V    // scratch of Take
+	plain    Handle           // the newest of those
+	links    map[Handle]links // of the plain ones
+	finished []V              // scratch of Take
 }
 
 // item is one queued message.
 type item[V any] struct {
-	message      []byte
-	value        V
-	name         string
-	kind         Kind
-	newer, older Handle // among the plain ones
+	message []byte
+	value   V
+	name    string
+	kind    Kind
 }
+
+// links are where a plain message is among the others; 0: there is none.
+type links struct{ newer, older Handle }
 
 // Size is the length of the message.
 func (i item[V]) Size() int { return len(i.message) }
@@ -101,11 +104,15 @@ func (q *Queue[V]) Push(name string, kind Kind, message []byte, value V, finishe
 		}
 		q.named.Add(hash, uint32(q.order.Push(kind, pushed)))
 	case Plain:
-		pushed.older = q.plain
-		q.plain = q.order.Push(kind, pushed)
-		if pushed.older != 0 {
-			q.order.Value(pushed.older).newer = q.plain
+		if q.links == nil {
+			q.links = make(map[Handle]links)
 		}
+		h, older := q.order.Push(kind, pushed), q.plain
+		q.links[h] = links{older: older}
+		if older != 0 {
+			q.links[older] = links{newer: h, older: q.links[older].older}
+		}
+		q.plain = h
 	default:
 		q.order.Push(kind, pushed)
 	}
@@ -116,11 +123,11 @@ func (q *Queue[V]) Push(name string, kind Kind, message []byte, value V, finishe
 func (q *Queue[V]) Take(dst [][]byte, overhead, limit, transmitLimit int, finished func(V)) [][]byte {
 	done := q.finished[:0]
 	q.finished = nil // finished may call Take
-	q.order.Take(overhead, limit, transmitLimit, func(taken *item[V], removed bool) {
+	q.order.Take(overhead, limit, transmitLimit, func(h Handle, taken *item[V], removed bool) {
 		dst = append(dst, taken.message)
 		if removed {
 			done = append(done, taken.value)
-			q.unlink(taken)
+			q.unlink(h, taken)
 		}
 	})
 	finishAll(done, finished)
@@ -143,7 +150,7 @@ func (q *Queue[V]) RemoveNamed(name string, finished func(V)) bool {
 // first, with their ids. The queue must not change meanwhile.
 func (q *Queue[V]) Plain(after uint64) iter.Seq2[uint64, V] {
 	return func(yield func(uint64, V) bool) {
-		for h := q.plain; h != 0 && q.order.ID(h) > after; h = q.order.Value(h).older {
+		for h := q.plain; h != 0 && q.order.ID(h) > after; h = q.links[h].older {
 			if !yield(q.order.ID(h), q.order.Value(h).value) {
 				return
 			}
@@ -154,7 +161,7 @@ func (q *Queue[V]) Plain(after uint64) iter.Seq2[uint64, V] {
 // RemovePlain drops the plain messages for which invalid, given id and value, reports true. It must not call the queue.
 func (q *Queue[V]) RemovePlain(invalid func(uint64, V) bool, finished func(V)) {
 	var doomed []Handle
-	for h := q.plain; h != 0; h = q.order.Value(h).older {
+	for h := q.plain; h != 0; h = q.links[h].older {
 		if invalid(q.order.ID(h), q.order.Value(h).value) {
 			doomed = append(doomed, h)
 		}
@@ -216,7 +223,7 @@ func (q *Queue[V]) Reset(finished func(V)) {
 
 // drop takes a message out of the queue.
 func (q *Queue[V]) drop(h Handle, finished func(V)) {
-	q.unlink(q.order.Value(h))
+	q.unlink(h, q.order.Value(h))
 	value := q.order.Remove(h).value
 	if finished != nil {
 		finished(value)
@@ -234,7 +241,7 @@ func (q *Queue[V]) dropAll(doomed []Handle, finished func(V)) {
 }
 
 // unlink makes a message that is being removed one that is not found.
-func (q *Queue[V]) unlink(i *item[V]) {
+func (q *Queue[V]) unlink(h Handle, i *item[V]) {
 	switch i.kind {
 	case Named, Urgent:
 		hash := q.hash(i.name)
@@ -243,13 +250,18 @@ func (q *Queue[V]) unlink(i *item[V]) {
 			q.named = index.Index{}
 		}
 	case Plain:
-		if i.older != 0 {
-			q.order.Value(i.older).newer = i.newer
+		at := q.links[h]
+		delete(q.links, h)
+		if at.older != 0 {
+			q.links[at.older] = links{newer: at.newer, older: q.links[at.older].older}
 		}
-		if i.newer != 0 {
-			q.order.Value(i.newer).older = i.older
+		if at.newer != 0 {
+			q.links[at.newer] = links{newer: q.links[at.newer].newer, older: at.older}
 		} else {
-			q.plain = i.older
+			q.plain = at.older
+		}
+		if q.plain == 0 {
+			q.links = nil // with its memory
 		}
 	}
 }

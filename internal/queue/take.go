@@ -9,7 +9,7 @@ import "math"
 //
 // taken is called for each of them, in that order, with whether it is removed. It must not change the Order, nor keep the
 // pointer.
-func (o *Order[V]) Take(overhead, limit, transmitLimit int, taken func(v *V, removed bool)) {
+func (o *Order[V]) Take(overhead, limit, transmitLimit int, taken func(h Handle, v *V, removed bool)) {
 	if o.len == 0 {
 		return
 	}
@@ -31,7 +31,7 @@ func (o *Order[V]) Take(overhead, limit, transmitLimit int, taken func(v *V, rem
 			e := o.at(h)
 			free -= overhead + size
 			b.removeNewest()
-			taken(&e.value, last)
+			taken(h, &e.value, last)
 			if last {
 				o.release(h, e)
 			} else {

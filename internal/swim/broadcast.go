@@ -170,7 +170,7 @@ func (c *Core) fillIn(out *Output, p *Packet, room int) {
 	}
 	first := len(out.pieces) - len(p.Messages)
 	limit := queue.TransmitLimit(c.cfg.RetransmitMult, c.table.len())
-	q.order.Take(wire.CompoundPartOverhead, room, limit, func(b *broadcast, removed bool) {
+	q.order.Take(wire.CompoundPartOverhead, room, limit, func(_ queue.Handle, b *broadcast, removed bool) {
 		start := len(out.bytes)
 		out.bytes = c.appendBroadcast(out.bytes, b)
 		out.pieces = append(out.pieces, out.bytes[start:len(out.bytes):len(out.bytes)])

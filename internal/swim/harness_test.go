@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/queue"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -145,7 +146,7 @@ func (n *node) queued() []wire.Message {
 	n.t.Helper()
 	var messages []wire.Message
 	n.tellOfSelf()
-	n.queue.order.Take(2, 1<<20, 1, func(b *broadcast, _ bool) {
+	n.queue.order.Take(2, 1<<20, 1, func(_ queue.Handle, b *broadcast, _ bool) {
 		message := n.appendBroadcast(nil, b)
 		if len(message) != b.Size() {
 			n.t.Errorf("%d bytes that were queued as %d: %x", len(message), b.Size(), message)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/e3431adc/memberlist/internal/queue"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -66,7 +67,7 @@ func TestTextsOfBroadcasts(t *testing.T) {
 		case 4:
 			n.Forget(n.now, name)
 		case 5:
-			n.queue.order.Take(2, 200, 2, func(b *broadcast, removed bool) {
+			n.queue.order.Take(2, 200, 2, func(_ queue.Handle, b *broadcast, removed bool) {
 				if removed {
 					n.left(b)
 				}
