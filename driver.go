@@ -32,18 +32,11 @@ type turn struct {
 func (m *Memberlist) beginTurn() *turn { return m.beginTurnIn(m.newTurn(), time.Now()) }
 
 // newTurn gives the memory of a turn, for dropTurn to take back.
-func (m *Memberlist) newTurn() *turn {
-	if t := m.spareTurn.Swap(nil); t != nil {
-		return t
-	}
-	return m.turns.Get().(*turn)
-}
+func (m *Memberlist) newTurn() *turn { return m.turns.take() }
 
 func (m *Memberlist) dropTurn(t *turn) {
 	t.out.GiveBack()
-	if !m.spareTurn.CompareAndSwap(nil, t) {
-		m.turns.Put(t)
-	}
+	m.turns.put(t)
 }
 
 // beginTurnIn begins a turn in memory that the caller keeps for that, at a time

@@ -61,9 +61,8 @@ type Memberlist struct {
 	membership     handoff // alive, suspect and dead messages
 	userMessages   handoff
 	streams        streamSet
-	spareTurn      atomic.Pointer[turn] // before turns: at most times there is one at a time
+	turns          spares[turn]
 	firstTurn      turn
-	turns          sync.Pool // of *turn
 	conversations  sync.Pool // of *conversation
 	streamWriters  sync.Pool // of *streamWriter
 	compressors    compressors
@@ -159,8 +158,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	if config.Delegate != nil {
 		m.gossipTurns = make(chan *turn, 1)
 	}
-	m.spareTurn.Store(&m.firstTurn)
-	m.turns.New = func() any { return new(turn) }
+	m.turns.put(&m.firstTurn)
 	m.conversations.New = m.makeConversation
 	m.streamWriters.New = func() any { return new(streamWriter) }
 	m.alarm.init(&m.tasks, m.tick)
