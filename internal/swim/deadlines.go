@@ -24,13 +24,6 @@ const (
 // deadlineKinds is a set of kinds.
 type deadlineKinds uint16
 
-func kindsOf(of ...deadlineKind) (k deadlineKinds) {
-	for _, kind := range of {
-		k |= 1 << kind
-	}
-	return k
-}
-
 func (k deadlineKinds) has(kind deadlineKind) bool { return k>>kind&1 != 0 }
 
 // deadline is one thing that will be due. It is made once, used for as long as

@@ -30,9 +30,9 @@ func (c *Core) NextWork(now time.Time) (time.Time, bool) {
 	return c.deadlines.nextBut(c.resting)
 }
 
-var (
-	gossipLoop = kindsOf(dueGossip)
-	allLoops   = kindsOf(dueProbe, dueGossip, duePushPull)
+const (
+	gossipLoop deadlineKinds = 1 << dueGossip
+	allLoops   deadlineKinds = 1<<dueProbe | 1<<dueGossip | 1<<duePushPull
 )
 
 // restingLoops is which loops have nothing to do.
