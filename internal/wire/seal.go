@@ -24,14 +24,6 @@ const (
 	padBlock = 16
 )
 
-// SealOverhead returns by how many bytes sealing grows a packet at most. Any version but 0 counts as 1.
-func SealOverhead(version uint8) int {
-	if version == SealVersion0 {
-		return SealHeaderSize + padBlock + TagSize
-	}
-	return SealHeaderSize + TagSize
-}
-
 // SealedSize returns how many bytes n bytes are once sealed. Any version but 0 counts as 1.
 func SealedSize(version uint8, n int) int {
 	return SealHeaderSize + n + padding(version, n) + TagSize
