@@ -38,8 +38,7 @@ func markdown(rows []row, ours, reference results) string {
 
 // writeBare makes a table of how far a ratio can go, for the rows of which that is measured.
 func writeBare(b *strings.Builder, rows []row, ours, reference results) {
-	const head = "\n| the least that has to be done, with no library | takes | reference to that | this to that |\n| --- | ---: | ---: | ---: |\n"
-	heading := head
+	heading := "\n| the least that has to be done, with no library | takes | reference to that | this to that |\n| --- | ---: | ---: | ---: |\n"
 	for _, r := range rows {
 		l, ok := r.line(ours, reference)
 		bare, measured := ours.median(r.bare, r.metric)

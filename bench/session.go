@@ -27,6 +27,7 @@ type session struct {
 type group struct {
 	function string
 	parts    []string // of the rows, after the function's name; empty: it has none
+	bare     bool     // it uses no library: it is run for one side
 }
 
 // once are the functions that take their time, and one operation of which tells all.
@@ -58,6 +59,9 @@ func (s *session) measure(rows []row) error {
 				continue
 			}
 			for _, side := range sides {
+				if g.bare && side.pkg != "suite" {
+					continue
+				}
 				fmt.Fprintf(os.Stderr, "round %d of %d: %s, %s\n", round+1, s.rounds, g.function, side.pkg)
 				if err := s.run(side, g); err != nil {
 					return err
@@ -108,15 +112,8 @@ type side struct {
 
 func groupsOf(rows []row) []group {
 	var groups []group
-	var benches []string
 	for _, r := range rows {
-		benches = append(benches, r.bench)
-		if r.bare != "" {
-			benches = append(benches, r.bare)
-		}
-	}
-	for _, bench := range benches {
-		function, part, _ := strings.Cut(bench, "/")
+		function, part, _ := strings.Cut(r.bench, "/")
 		i := slices.IndexFunc(groups, func(g group) bool { return g.function == function })
 		if i < 0 {
 			i = len(groups)
@@ -124,6 +121,9 @@ func groupsOf(rows []row) []group {
 		}
 		if part != "" && !slices.Contains(groups[i].parts, part) {
 			groups[i].parts = append(groups[i].parts, part)
+		}
+		if r.bare != "" {
+			groups = append(groups, group{function: r.bare, bare: true})
 		}
 	}
 	return groups

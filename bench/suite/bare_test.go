@@ -18,15 +18,15 @@ func BenchmarkBareCreate(b *testing.B) {
 	for range b.N {
 		for began := time.Now(); time.Since(began) < work; {
 		}
-		var arrive waiters
-		arrive.waitFor(make(chan int))
+		arrive := newWaiters()
+		arrive.wait()
 		arrive.end()
 	}
 	meter.stop()
 	meter.report()
 }
 
-// BenchmarkBareSockets is the same with a UDP and a TCP socket, each with a goroutine that reads.
+// BenchmarkBareSockets is that goroutine with a UDP and a TCP socket, each with a goroutine that reads.
 func BenchmarkBareSockets(b *testing.B) {
 	loopback := net.IPv4(127, 0, 0, 1)
 	meter := newMeter(b)
@@ -40,8 +40,8 @@ func BenchmarkBareSockets(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		var arrive waiters
-		arrive.waitFor(make(chan int))
+		arrive := newWaiters()
+		arrive.wait()
 		arrive.Go(func() { packets.Read(make([]byte, 1)) })
 		arrive.Go(func() { streams.Accept() })
 		packets.Close()
@@ -67,7 +67,7 @@ func BenchmarkBareIdle(b *testing.B) {
 	for i := range inboxes {
 		inboxes[i] = make(chan packet, 16)
 	}
-	var members waiters
+	members := newWaiters()
 	for i := range inboxes {
 		timer := time.NewTimer(rand.N(time.Second))
 		members.Go(func() {
@@ -76,7 +76,7 @@ func BenchmarkBareIdle(b *testing.B) {
 				case <-timer.C:
 					timer.Reset(500 * time.Millisecond)
 					inboxes[rand.IntN(size)] <- packet{from: i}
-				case <-members.stopping():
+				case <-members.stopping:
 					return
 				}
 			}
@@ -90,7 +90,7 @@ func BenchmarkBareIdle(b *testing.B) {
 					} else {
 						inboxes[p.from] <- packet{answer: true}
 					}
-				case <-members.stopping():
+				case <-members.stopping:
 					return
 				}
 			}
@@ -105,27 +105,23 @@ func BenchmarkBareIdle(b *testing.B) {
 // waiters are goroutines until their end.
 type waiters struct {
 	sync.WaitGroup
-	once sync.Once
-	stop chan struct{}
+	stopping chan struct{}
 }
 
-func (w *waiters) stopping() chan struct{} {
-	w.once.Do(func() { w.stop = make(chan struct{}) })
-	return w.stop
-}
+func newWaiters() *waiters { return &waiters{stopping: make(chan struct{})} }
 
-// waitFor starts a goroutine that waits for something to arrive.
-func (w *waiters) waitFor(arrived <-chan int) {
-	stopping := w.stopping()
+// wait starts a goroutine that waits for something to arrive.
+func (w *waiters) wait() {
+	arrived := make(chan int)
 	w.Go(func() {
 		select {
 		case <-arrived:
-		case <-stopping:
+		case <-w.stopping:
 		}
 	})
 }
 
 func (w *waiters) end() {
-	close(w.stopping())
+	close(w.stopping)
 	w.Wait()
 }
