@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"context"
+	"io"
 	"log"
 	"log/slog"
 	"net"
@@ -151,6 +152,9 @@ func errAttr(err error) slog.Attr { return slog.Any("error", err) }
 // lineDepth is how many calls lie between the line's caller and the *log.Logger, for its flags Lshortfile and Llongfile.
 const lineDepth = 4
 
+// lineBytes is how long most lines are at most, without their time.
+const lineBytes = 256
+
 // lineHandler writes records as "[WARN] memberlist: text: key=value key=value" to a *log.Logger. Values with spaces,
 // quotes or unprintable characters are quoted, so that a peer cannot forge a line.
 type lineHandler struct {
@@ -159,23 +163,26 @@ type lineHandler struct {
 	attrs  string // those of With, as they go on the line
 }
 
-func (h lineHandler) Enabled(context.Context, slog.Level) bool { return true }
+// Enabled says no if nobody can ever see a line.
+func (h lineHandler) Enabled(context.Context, slog.Level) bool { return h.out.Writer() != io.Discard }
 
 func (h lineHandler) Handle(_ context.Context, r slog.Record) error {
-	var line strings.Builder
-	line.WriteString(levelName(r.Level))
-	line.WriteString(" memberlist: ")
-	line.WriteString(r.Message)
-	attrs := []byte(h.attrs)
-	r.Attrs(func(a slog.Attr) bool {
-		attrs = appendAttr(attrs, h.prefix, a)
-		return true
-	})
-	if len(attrs) > 0 {
-		line.WriteByte(':')
-		line.Write(attrs)
+	line := make([]byte, 0, lineBytes)
+	line = append(line, levelName(r.Level)...)
+	line = append(line, " memberlist: "...)
+	line = append(line, r.Message...)
+	if bare := len(line); len(h.attrs) > 0 || r.NumAttrs() > 0 {
+		line = append(line, ':')
+		line = append(line, h.attrs...)
+		r.Attrs(func(a slog.Attr) bool {
+			line = appendAttr(line, h.prefix, a)
+			return true
+		})
+		if len(line) == bare+1 { // empty groups
+			line = line[:bare]
+		}
 	}
-	return h.out.Output(lineDepth, line.String())
+	return h.out.Output(lineDepth, string(line))
 }
 
 func (h lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {

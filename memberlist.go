@@ -178,7 +178,7 @@ func (m *Memberlist) openTransport() error {
 		m.udp, _ = m.config.Transport.(*NetTransport)
 		return nil
 	}
-	t, err := NewNetTransport(&NetTransportConfig{
+	t, err := listenNet(&NetTransportConfig{
 		BindAddrs:     m.config.bindAddrs(),
 		BindPort:      m.config.BindPort,
 		Resolver:      m.config.Resolver,
@@ -264,6 +264,9 @@ func (m *Memberlist) begin() error {
 
 	// What handles messages about members, user messages and events starts with the first of them.
 	m.tasks.start(m.listenLoop)
+	if m.config.Transport == nil {
+		m.udp.receive()
+	}
 	if m.config.Delegate != nil {
 		m.tasks.start(m.gossipLoop)
 	}

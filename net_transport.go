@@ -93,6 +93,16 @@ var (
 
 // NewNetTransport listens on all addresses of the configuration. If it can't on any one of them, none is left open.
 func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
+	t, err := listenNet(config)
+	if err != nil {
+		return nil, err
+	}
+	t.receive()
+	return t, nil
+}
+
+// listenNet is NewNetTransport of a transport that receives nothing until it is told to.
+func listenNet(config *NetTransportConfig) (*NetTransport, error) {
 	if len(config.BindAddrs) == 0 {
 		return nil, errors.New("at least one bind address is required")
 	}
@@ -113,11 +123,15 @@ func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 		cancel()
 		return nil, err
 	}
+	return t, nil
+}
+
+// receive starts the goroutines that read the sockets. It is called once, and not after Shutdown.
+func (t *NetTransport) receive() {
 	for i := range t.listeners {
 		t.readers.Go(func() { t.acceptLoop(t.listeners[i]) })
 		t.readers.Go(func() { t.readLoop(t.sockets[i]) })
 	}
-	return t, nil
 }
 
 // GetAutoBindPort gives the port listened on, which is of interest if BindPort was 0.
