@@ -10,12 +10,8 @@ import (
 
 // awaitPacket returns when there is something to be read from a socket, be it an error: until then a large buffer is not
 // needed. It reports false if the socket was closed before.
-func awaitPacket(socket any) bool {
-	s, ok := socket.(syscall.Conn)
-	if !ok {
-		return true
-	}
-	raw, err := s.SyscallConn()
+func awaitPacket(socket *net.UDPConn) bool {
+	raw, err := socket.SyscallConn()
 	if err != nil {
 		return true // reading gives it, too
 	}

@@ -2,7 +2,6 @@ package memberlist
 
 import (
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 )
@@ -105,9 +104,6 @@ func (t *NetTransport) listen(ips []netip.Addr, port int) error {
 			return fmt.Errorf("failed to start UDP listener on %s: %w", at, err)
 		}
 		t.sockets = append(t.sockets, socket)
-		if err := growReceiveBuffer(socket); err != nil {
-			t.log.warn("failed to resize UDP buffer", slog.String("addr", at.String()), errAttr(err))
-		}
 	}
 	return nil
 }

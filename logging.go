@@ -76,11 +76,6 @@ func newConfigLogger(c *Config) *logger {
 	}
 }
 
-// legacy is where lines go, for what takes a *log.Logger; nil with a handler of the user's.
-func (l *logger) legacy() *log.Logger {
-	return l.lines.out
-}
-
 func (l *logger) debug(msg string, attrs ...slog.Attr) { l.write(slog.LevelDebug, msg, attrs) }
 func (l *logger) info(msg string, attrs ...slog.Attr)  { l.write(slog.LevelInfo, msg, attrs) }
 func (l *logger) warn(msg string, attrs ...slog.Attr)  { l.write(slog.LevelWarn, msg, attrs) }

@@ -475,12 +475,12 @@ func TestLoggerFromConfig(t *testing.T) {
 	if want := "mine [WARN] memberlist: to the logger"; lines[1] != want {
 		t.Errorf("got line %q, want %q", lines[1], want)
 	}
-	if newConfigLogger(&Config{}).legacy() == nil {
+	if newConfigLogger(&Config{}).lines.out == nil {
 		t.Error("nothing to write to")
 	}
 	handler := slog.NewJSONHandler(&out, nil)
 	l := newConfigLogger(&Config{SlogHandler: handler})
-	if l.handler != handler || l.legacy() != nil {
+	if l.handler != handler || l.lines.out != nil {
 		t.Error("a handler is not used, or something else too")
 	}
 }

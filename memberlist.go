@@ -183,10 +183,8 @@ func (m *Memberlist) openTransport() error {
 		BindPort:      m.config.BindPort,
 		Resolver:      m.config.Resolver,
 		AddressFamily: m.config.AddressFamily,
-		Logger:        m.log.legacy(),
-		SlogHandler:   m.config.SlogHandler,
 		MetricLabels:  m.config.MetricLabels,
-	})
+	}, m.log)
 	if err != nil {
 		return fmt.Errorf("set up network transport: %w", err)
 	}
@@ -262,13 +260,15 @@ func (m *Memberlist) begin() error {
 		m.log.warn("not announcing this member", errAttr(refused))
 	}
 
-	// What handles messages about members, user messages and events starts with the first of them.
-	m.tasks.start(m.listenLoop)
-	if m.config.Transport == nil {
-		m.udp.receive()
-	}
+	// What handles packets, streams, messages about members, user messages and events starts with the first of them, as far
+	// as it is known when that is there.
 	if m.config.Delegate != nil {
 		m.tasks.start(m.gossipLoop)
+	}
+	if m.config.Transport == nil {
+		m.udp.receive(m.startListening)
+	} else {
+		m.startListening()
 	}
 	if m.udp != nil { // another transport makes of it what it likes
 		m.keepAdvertising(m.config.AdvertiseAddr)

@@ -27,7 +27,7 @@ const (
 	receiveBuffer = 2 << 20
 
 	// packetBacklog is how many packets wait in PacketCh. What comes then waits in the sockets' buffers.
-	packetBacklog = 64
+	packetBacklog = 16
 
 	// bindAttempts is how many ports are tried when any will do: one that is free for TCP may not be for UDP.
 	bindAttempts = 10
@@ -66,7 +66,7 @@ type NetTransport struct {
 	// Set once by NewNetTransport.
 	log       *logger
 	labels    []metricLabel
-	resolver  *resolver
+	resolver  resolver
 	bindIP    netip.Addr // of the first bind address; unspecified for all interfaces
 	port      int
 	listeners []*net.TCPListener
@@ -81,6 +81,8 @@ type NetTransport struct {
 	pool    packetPool
 	streams chan net.Conn
 	readers sync.WaitGroup
+	first   func() // see receive
+	begin   sync.Once
 	stop    sync.Once
 
 	chosen atomic.Pointer[netip.Addr] // address to advertise, to log a choice once
@@ -93,16 +95,16 @@ var (
 
 // NewNetTransport listens on all addresses of the configuration. If it can't on any one of them, none is left open.
 func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
-	t, err := listenNet(config)
+	t, err := listenNet(config, newConfigLogger(&Config{Logger: config.Logger, SlogHandler: config.SlogHandler}))
 	if err != nil {
 		return nil, err
 	}
-	t.receive()
+	t.receive(func() {})
 	return t, nil
 }
 
-// listenNet is NewNetTransport of a transport that receives nothing until it is told to.
-func listenNet(config *NetTransportConfig) (*NetTransport, error) {
+// listenNet is NewNetTransport of a transport that receives nothing until it is told to. It logs to log.
+func listenNet(config *NetTransportConfig, log *logger) (*NetTransport, error) {
 	if len(config.BindAddrs) == 0 {
 		return nil, errors.New("at least one bind address is required")
 	}
@@ -111,8 +113,8 @@ func listenNet(config *NetTransportConfig) (*NetTransport, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &NetTransport{
-		log:      newConfigLogger(&Config{Logger: config.Logger, SlogHandler: config.SlogHandler}),
-		resolver: newResolver(config.Resolver, config.AddressFamily),
+		log:      log,
+		resolver: *newResolver(config.Resolver, config.AddressFamily),
 		labels:   config.MetricLabels,
 		ctx:      ctx,
 		cancel:   cancel,
@@ -126,12 +128,36 @@ func listenNet(config *NetTransportConfig) (*NetTransport, error) {
 	return t, nil
 }
 
-// receive starts the goroutines that read the sockets. It is called once, and not after Shutdown.
-func (t *NetTransport) receive() {
+// receive starts the goroutines that read the sockets. It is called once, and not after Shutdown. Before anything is handed
+// on for the first time one of them calls first, which has somebody take what is.
+func (t *NetTransport) receive(first func()) {
+	t.first = first
 	for i := range t.listeners {
-		t.readers.Go(func() { t.acceptLoop(t.listeners[i]) })
-		t.readers.Go(func() { t.readLoop(t.sockets[i]) })
+		t.readers.Add(2)
+		go t.acceptFrom(t.listeners[i])
+		go t.readFrom(t.sockets[i])
 	}
+}
+
+// acceptFrom is acceptLoop of a goroutine of its own.
+func (t *NetTransport) acceptFrom(listener *net.TCPListener) {
+	defer t.readers.Done()
+	if t.ctx.Err() == nil {
+		t.acceptLoop(listener)
+	}
+}
+
+// readFrom is readLoop of a goroutine of its own. A member that hears nothing needs no large buffers.
+func (t *NetTransport) readFrom(socket *net.UDPConn) {
+	defer t.readers.Done()
+	if t.ctx.Err() != nil || !awaitPacket(socket) {
+		return
+	}
+	t.begin.Do(t.first)
+	if err := growReceiveBuffer(socket); err != nil {
+		t.log.warn("failed to resize UDP buffer", slog.String("addr", socket.LocalAddr().String()), errAttr(err))
+	}
+	t.readLoop(socket)
 }
 
 // GetAutoBindPort gives the port listened on, which is of interest if BindPort was 0.
@@ -334,6 +360,7 @@ func (t *NetTransport) acceptLoop(listener interface{ Accept() (net.Conn, error)
 			continue
 		}
 		failures.reset()
+		t.begin.Do(t.first)
 		select {
 		case t.streams <- conn:
 		case <-t.ctx.Done():
@@ -348,9 +375,6 @@ func (t *NetTransport) readLoop(socket interface {
 	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
 }) {
 	var failures backoff
-	if !awaitPacket(socket) {
-		return
-	}
 	buf := make([]byte, readBufferSize)
 	for {
 		n, from, err := socket.ReadFromUDPAddrPort(buf)

@@ -530,7 +530,7 @@ func (f *failing) pauses() (pauses []time.Duration) {
 // newBareTransport gives a transport without sockets, for its loops.
 func newBareTransport() (*NetTransport, *bytes.Buffer) {
 	l, out := bufferLogger(0)
-	t := &NetTransport{log: l, packets: make(chan *Packet, 16), streams: make(chan net.Conn, 16)}
+	t := &NetTransport{log: l, packets: make(chan *Packet, 16), streams: make(chan net.Conn, 16), first: func() {}}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t, out
 }
