@@ -4,7 +4,9 @@ package memberlist
 
 import (
 	"bytes"
+	"errors"
 	"net"
+	"syscall"
 	"testing"
 )
 
@@ -48,6 +50,45 @@ func TestAwaitPacket(t *testing.T) {
 			t.Error("a packet on a closed socket")
 		}
 	}
+}
+
+// TestBufferGrowsWithTheFirstPacket: once a packet was received, a socket has as large a buffer as the kernel grants.
+func TestBufferGrowsWithTheFirstPacket(t *testing.T) {
+	other := newUDPSocket(t)
+	small := receiveBufferOf(t, other)
+	if err := growReceiveBuffer(other); err != nil {
+		t.Fatal(err)
+	}
+	granted := receiveBufferOf(t, other)
+
+	tr := newLoopbackTransport(t, "127.0.0.1")
+	if got := receiveBufferOf(t, tr.sockets[0]); got != small {
+		t.Errorf("has %d bytes before anything came, want %d", got, small)
+	}
+	if _, err := other.WriteTo([]byte("x"), tr.sockets[0].LocalAddr()); err != nil {
+		t.Fatal(err)
+	}
+	<-tr.PacketCh()
+	if got := receiveBufferOf(t, tr.sockets[0]); got != granted {
+		t.Errorf("has %d bytes after a packet, want %d", got, granted)
+	}
+}
+
+// receiveBufferOf gives how many bytes the kernel keeps for a socket.
+func receiveBufferOf(t *testing.T, socket *net.UDPConn) int {
+	t.Helper()
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := 0
+	controlErr := raw.Control(func(fd uintptr) {
+		size, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF)
+	})
+	if err := errors.Join(controlErr, err); err != nil {
+		t.Fatal(err)
+	}
+	return size
 }
 
 func newUDPSocket(t *testing.T) *net.UDPConn {

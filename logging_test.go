@@ -81,6 +81,7 @@ func TestLogLines(t *testing.T) {
 		{"empty", func(l *logger) { l.warn("text", slog.String("node", "")) }, `[WARN] memberlist: text: node=""`},
 		{"group", func(l *logger) { l.warn("text", slog.Group("g", slog.Int("n", 1), slog.Int("m", 2))) },
 			"[WARN] memberlist: text: g.n=1 g.m=2"},
+		{"empty attribute", func(l *logger) { l.warn("text", slog.Attr{}) }, "[WARN] memberlist: text"},
 		{"handler's own attributes", func(l *logger) {
 			slog.New(l.handler).With("a", 1).WithGroup("g").With("b", 2).Warn("text", "c", 3)
 		}, "[WARN] memberlist: text: a=1 g.b=2 g.c=3"},
@@ -94,6 +95,24 @@ func TestLogLines(t *testing.T) {
 				t.Errorf("got %s\nwant %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestLogLinesToNobody: a line is not made while nobody can see it.
+func TestLogLinesToNobody(t *testing.T) {
+	out := log.New(io.Discard, "", 0)
+	l := newLogger(out)
+	made := 0
+	attrs := func() []slog.Attr { made++; return nil }
+	l.limitedFunc("id", slog.LevelWarn, "text", attrs)
+	if made > 0 {
+		t.Error("a line was made for nobody")
+	}
+	var seen bytes.Buffer
+	out.SetOutput(&seen)
+	l.limitedFunc("id", slog.LevelWarn, "text", attrs)
+	if got, want := seen.String(), "[WARN] memberlist: text\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -319,6 +319,61 @@ func TestNetTransportShutdown(t *testing.T) {
 	}
 }
 
+// TestNetTransportReceives: what comes before the sockets are read waits, and somebody is called to take it before it is
+// handed on, once; who hears nothing calls nobody.
+func TestNetTransportReceives(t *testing.T) {
+	for name, send := range map[string]func(*testing.T, *NetTransport, string){
+		"nothing": func(*testing.T, *NetTransport, string) {},
+		"packets": func(t *testing.T, from *NetTransport, to string) {
+			for range 2 {
+				if _, err := from.WriteTo([]byte("x"), to); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		"streams": func(t *testing.T, from *NetTransport, to string) {
+			for range 2 {
+				conn, err := from.DialTimeout(to, 10*time.Second)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { conn.Close() })
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from := newLoopbackTransport(t, "127.0.0.1")
+			l, _ := bufferLogger(0)
+			tr, err := listenNet(&NetTransportConfig{BindAddrs: []string{"127.0.0.1"}}, l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tr.Shutdown()
+			send(t, from, joinHostPort("127.0.0.1", uint16(tr.GetAutoBindPort())))
+
+			called := make(chan int, 2) // with how many packets that wait
+			tr.receive(func() { called <- len(tr.packets) })
+			for range 2 {
+				switch name {
+				case "packets":
+					<-tr.PacketCh()
+				case "streams":
+					(<-tr.StreamCh()).Close()
+				}
+			}
+			tr.Shutdown()
+			close(called)
+			var calls []int
+			for waiting := range called {
+				calls = append(calls, waiting)
+			}
+			if name == "nothing" && len(calls) > 0 || name != "nothing" && !slices.Equal(calls, []int{0}) {
+				t.Errorf("called with %v packets waiting", calls)
+			}
+		})
+	}
+}
+
 func TestNetTransportShutdownEndsIngestion(t *testing.T) {
 	tr := newLoopbackTransport(t, "127.0.0.1")
 	mine, theirs := net.Pipe()
