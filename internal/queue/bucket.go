@@ -18,6 +18,9 @@ type bucket struct {
 // keepSlots is how many slots an empty bucket may have to be used again; one may have more.
 const keepSlots = 256
 
+// size is how many bytes each of the bucket's messages has.
+func (b *bucket) size() int { return sizeOf(b.rank) }
+
 // newest returns the newest entry of a bucket that is not empty.
 func (b *bucket) newest() Handle {
 	for b.slots[b.tail-1] == 0 {

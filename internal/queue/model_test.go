@@ -243,7 +243,7 @@ func check(t *testing.T, step int, what string, q *Queue[uint64], m *model) {
 
 // checkBuckets holds what the buckets are to be: in the order if they hold something, with entries that know their places, in
 // the order of their ids.
-func checkBuckets[V Sized](t *testing.T, o *Order[V], entries int) {
+func checkBuckets[V any](t *testing.T, o *Order[V], entries int) {
 	t.Helper()
 	free := 0
 	for h := o.free; h != 0; h = Handle(o.at(h).position) {

@@ -21,19 +21,12 @@ const (
 	maxUnused = 64
 )
 
-// Sized is what an Order holds: it has the size of a message.
-type Sized interface {
-	// Size is the length of the message in bytes. It does not change while it is queued.
-	Size() int
-}
-
 // Handle is one queued value, for as long as it is queued. 0 is none.
 type Handle uint32
 
-// Order is the order of a queue, of values that say how large a message is that is made of each of them when it is taken.
-// Its owner finds what is queued by the Handles that Push gives. The zero value is empty. An Order is not safe for concurrent
+// Order is the order of a queue, of values of each of which a message is made when it is taken. Its owner finds what is queued by the Handles that Push gives. The zero value is empty. An Order is not safe for concurrent
 // use, and must not be copied once used.
-type Order[V Sized] struct {
+type Order[V any] struct {
 	tree  *btree.BTreeG[place] // the buckets that are not empty
 	last  *bucket              // what was looked for last
 	len   int
@@ -51,7 +44,7 @@ type Order[V Sized] struct {
 }
 
 // entry is one queued value.
-type entry[V Sized] struct {
+type entry[V any] struct {
 	value    V
 	id       uint64 // of its push
 	bucket   uint32 // its number
@@ -73,39 +66,43 @@ func (o *Order[V]) Len() int { return o.len }
 // Bytes returns the total size of the queued values.
 func (o *Order[V]) Bytes() int { return o.bytes }
 
-// Value returns what is queued. Its size must not be changed.
+// Value returns what is queued.
 func (o *Order[V]) Value(h Handle) *V { return &o.at(h).value }
+
+// Size returns the size of a value's message, in bytes.
+func (o *Order[V]) Size(h Handle) int { return o.buckets[o.at(h).bucket].size() }
 
 // ID returns which push a value came with: later ones have higher numbers.
 func (o *Order[V]) ID(h Handle) uint64 { return o.at(h).id }
 
 func (o *Order[V]) at(h Handle) *entry[V] { return &o.entries[h/entriesAtOnce][h%entriesAtOnce] }
 
-// Push queues a value that has not been transmitted yet. Of the kinds it only tells apart what is Urgent.
-func (o *Order[V]) Push(kind Kind, value V) Handle {
+// Push queues a value that has not been transmitted yet, with the size of its message, in bytes: all of 4 GiB and more have
+// the same. Of the kinds it only tells apart what is Urgent.
+func (o *Order[V]) Push(kind Kind, size int, value V) Handle {
 	h := o.allocate()
 	e := o.at(h)
 	o.id++
 	e.id, e.value = o.id, value
-	size := value.Size()
+	b := o.bucketOf(rank(kind.tier(), size))
 	o.len++
-	o.bytes += size
-	o.add(o.bucketOf(rank(kind.tier(), size)), h)
+	o.bytes += b.size()
+	o.add(b, h)
 	return h
 }
 
 // Replace puts a value in the place of another, as if that were removed and this pushed, and returns the other.
-func (o *Order[V]) Replace(h Handle, kind Kind, value V) (replaced V) {
+func (o *Order[V]) Replace(h Handle, kind Kind, size int, value V) (replaced V) {
 	e := o.at(h)
 	replaced = e.value
 	o.id++
 	e.id, e.value = o.id, value
-	size := value.Size()
-	o.bytes += size - replaced.Size()
 	b := o.buckets[e.bucket]
 	if to := rank(kind.tier(), size); b.rank != to {
+		o.bytes -= b.size()
 		o.leave(b, e)
 		b = o.bucketOf(to)
+		o.bytes += b.size()
 	} else {
 		b.remove(e.position)
 	}
@@ -116,9 +113,10 @@ func (o *Order[V]) Replace(h Handle, kind Kind, value V) (replaced V) {
 // Remove removes a value and returns it.
 func (o *Order[V]) Remove(h Handle) V {
 	e := o.at(h)
-	o.leave(o.buckets[e.bucket], e)
-	value := e.value
-	o.release(h, e)
+	b, value := o.buckets[e.bucket], e.value
+	size := b.size()
+	o.leave(b, e)
+	o.release(h, e, size)
 	o.giveBack()
 	return value
 }
@@ -227,9 +225,9 @@ func (o *Order[V]) retire(b *bucket) {
 	}
 }
 
-// release makes the Handle of an entry that is in no bucket free.
-func (o *Order[V]) release(h Handle, e *entry[V]) {
-	o.bytes -= e.value.Size()
+// release makes the Handle of an entry that is in no bucket free, of a value with a message of so many bytes.
+func (o *Order[V]) release(h Handle, e *entry[V], size int) {
+	o.bytes -= size
 	o.len--
 	*e = entry[V]{position: uint32(o.free)}
 	o.free = h
@@ -275,13 +273,13 @@ func (k Kind) tier() uint32 {
 // transmits is how often a message of a tier has been transmitted.
 func transmits(tier uint32) uint32 { return tier &^ firstTier }
 
-// rank orders by tier ascending, then by size descending. Sizes of 4 GiB and more count as one less than that.
+// rank orders by tier ascending, then by size descending. Sizes of 4 GiB and more count as one byte less than that.
 func rank(tier uint32, size int) uint64 {
 	return uint64(tier)<<32 | (math.MaxUint32 - min(uint64(size), math.MaxUint32))
 }
 
 // sizeOf returns the size that a rank tells.
-func sizeOf(rank uint64) uint32 { return math.MaxUint32 - uint32(rank) }
+func sizeOf(rank uint64) int { return int(math.MaxUint32 - uint32(rank)) }
 
 // tierOf returns the upper half of a rank.
 func tierOf(rank uint64) uint32 {

@@ -69,9 +69,6 @@ type item[V any] struct {
 // links are where a plain message is among the others; 0: there is none.
 type links struct{ newer, older Handle }
 
-// Size is the length of the message.
-func (i item[V]) Size() int { return len(i.message) }
-
 // New returns an empty queue.
 func New[V any]() *Queue[V] {
 	return new(Queue[V])
@@ -96,25 +93,25 @@ func (q *Queue[V]) Push(name string, kind Kind, message []byte, value V, finishe
 		pushed.name = name
 		hash := q.hash(name)
 		if old := q.find(name, hash); old != 0 {
-			replaced := q.order.Replace(old, kind, pushed).value
+			replaced := q.order.Replace(old, kind, len(message), pushed).value
 			if finished != nil {
 				finished(replaced)
 			}
 			return
 		}
-		q.named.Add(hash, uint32(q.order.Push(kind, pushed)))
+		q.named.Add(hash, uint32(q.order.Push(kind, len(message), pushed)))
 	case Plain:
 		if q.links == nil {
 			q.links = make(map[Handle]links)
 		}
-		h, older := q.order.Push(kind, pushed), q.plain
+		h, older := q.order.Push(kind, len(message), pushed), q.plain
 		q.links[h] = links{older: older}
 		if older != 0 {
 			q.links[older] = links{newer: h, older: q.links[older].older}
 		}
 		q.plain = h
 	default:
-		q.order.Push(kind, pushed)
+		q.order.Push(kind, len(message), pushed)
 	}
 }
 
@@ -192,7 +189,7 @@ func (q *Queue[V]) Bound(maxLen, maxBytes int, finished func(V)) (dropped int) {
 		if q.order.ID(h) != q.order.id {
 			doomed = append(doomed, h)
 			length--
-			bytes -= q.order.Value(h).Size()
+			bytes -= q.order.Size(h)
 		}
 		return true
 	})
@@ -204,7 +201,7 @@ func (q *Queue[V]) Bound(maxLen, maxBytes int, finished func(V)) (dropped int) {
 func (q *Queue[V]) RemoveLonger(n int, finished func(V)) {
 	var doomed []Handle
 	q.order.ascend(func(h Handle) {
-		if q.order.Value(h).Size() > n {
+		if q.order.Size(h) > n {
 			doomed = append(doomed, h)
 		}
 	})

@@ -21,19 +21,16 @@ func (o *Order[V]) Take(overhead, limit, transmitLimit int, taken func(h Handle,
 			break
 		}
 		tier = tierOf(b.rank)
+		size := b.size()
 		last := int64(transmits(tier))+1 >= int64(transmitLimit)
-		for b.live > 0 && free > 0 {
+		for b.live > 0 && free > 0 && size <= free {
 			h := b.newest()
-			size := o.newestSize(b)
-			if size > free {
-				break
-			}
 			e := o.at(h)
 			free -= overhead + size
 			b.removeNewest()
 			taken(h, &e.value, last)
 			if last {
-				o.release(h, e)
+				o.release(h, e, size)
 			} else {
 				remain = append(remain, moved{h, rank(tier+1, size)})
 			}
@@ -61,31 +58,20 @@ type moved struct {
 	rank   uint64
 }
 
-// fitting returns the first bucket, in the order and from the given tier on, whose newest message has at most free bytes.
+// fitting returns the first bucket, in the order and from the given tier on, whose messages have at most free bytes.
 func (o *Order[V]) fitting(tier uint32, free int) *bucket {
 	for {
 		var found *bucket
 		o.tree.AscendGreaterOrEqual(place{rank: rank(tier, free)}, func(p place) bool {
-			if o.newestSize(p.bucket) > free && tierOf(p.rank) == tier {
-				return true // its size is beyond what a rank can tell
-			}
 			found = p.bucket
 			return false
 		})
-		if found == nil || o.newestSize(found) <= free {
+		if found == nil || found.size() <= free {
 			return found
 		}
 		// Nothing in the tier fits, and the next one that is not empty starts with too large a message.
 		tier = tierOf(found.rank)
 	}
-}
-
-// newestSize is the size of the newest message of a bucket, which is that of all of them unless a rank cannot tell it.
-func (o *Order[V]) newestSize(b *bucket) int {
-	if size := sizeOf(b.rank); size < math.MaxInt32 {
-		return int(size)
-	}
-	return o.at(b.newest()).value.Size()
 }
 
 // TransmitLimit returns how often a message is to be transmitted in a cluster of n members, dead ones that are not yet

@@ -22,12 +22,8 @@ type broadcast struct {
 	text        uint32 // the number of who says it (saySuspect, sayDead), or of the version bytes that came (sayOddly)
 	incarnation uint32
 	member      ID
-	size        uint16 // of the message
 	saying      saying
 }
-
-// Size is that of the message.
-func (b broadcast) Size() int { return int(b.size) }
 
 // saying says what a broadcast says of its member.
 type saying uint8
@@ -70,15 +66,14 @@ func (c *Core) push(m *member, kind queue.Kind, says broadcast, text string, not
 		c.finish(notice)
 		return
 	}
-	says.size = uint16(size)
 	if queued := q.aboutMember(m.ID); queued != 0 {
-		q.texts.drop(q.order.Replace(queued, kind, says).text)
+		q.texts.drop(q.order.Replace(queued, kind, size, says).text)
 		c.finishAbout(m.ID)
 	} else {
 		if missing := int(m.ID) + 1 - len(q.about); missing > 0 {
 			q.about = slices.Grow(q.about, missing)[:int(m.ID)+1]
 		}
-		q.about[m.ID] = q.order.Push(kind, says)
+		q.about[m.ID] = q.order.Push(kind, size, says)
 	}
 	if notice != 0 {
 		q.waiting = append(q.waiting, waiter{m.ID, notice})

@@ -146,10 +146,10 @@ func (n *node) queued() []wire.Message {
 	n.t.Helper()
 	var messages []wire.Message
 	n.tellOfSelf()
-	n.queue.order.Take(2, 1<<20, 1, func(_ queue.Handle, b *broadcast, _ bool) {
+	n.queue.order.Take(2, 1<<20, 1, func(h queue.Handle, b *broadcast, _ bool) {
 		message := n.appendBroadcast(nil, b)
-		if len(message) != b.Size() {
-			n.t.Errorf("%d bytes that were queued as %d: %x", len(message), b.Size(), message)
+		if size := n.queue.order.Size(h); len(message) != size {
+			n.t.Errorf("%d bytes that were queued as %d: %x", len(message), size, message)
 		}
 		messages = append(messages, parse(n.t, message))
 		n.queue.texts.drop(b.text)

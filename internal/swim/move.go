@@ -102,8 +102,7 @@ func (c *Core) gossipFormer(now time.Time) {
 	c.former.reminded = now
 	says := c.formerLeft(sayFormer)
 	says.text = c.queue.texts.add(c.self.Name)
-	says.size = uint16(c.broadcastSize(&says))
-	c.queue.order.Push(queue.Unique, says)
+	c.queue.order.Push(queue.Unique, c.broadcastSize(&says), says)
 }
 
 // wasOurs reports whether a claim to our name is what we were before we moved.
