@@ -95,7 +95,8 @@ var (
 
 // NewNetTransport listens on all addresses of the configuration. If it can't on any one of them, none is left open.
 func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
-	t, err := listenNet(config, newConfigLogger(&Config{Logger: config.Logger, SlogHandler: config.SlogHandler}))
+	l := newConfigLogger(&Config{Logger: config.Logger, SlogHandler: config.SlogHandler})
+	t, err := listenNet(config, l)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +104,8 @@ func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 	return t, nil
 }
 
-// listenNet is NewNetTransport of a transport that receives nothing until it is told to. It logs to log.
-func listenNet(config *NetTransportConfig, log *logger) (*NetTransport, error) {
+// listenNet is NewNetTransport of a transport that receives nothing until it is told to, and that logs to l.
+func listenNet(config *NetTransportConfig, l *logger) (*NetTransport, error) {
 	if len(config.BindAddrs) == 0 {
 		return nil, errors.New("at least one bind address is required")
 	}
@@ -113,7 +114,7 @@ func listenNet(config *NetTransportConfig, log *logger) (*NetTransport, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &NetTransport{
-		log:      log,
+		log:      l,
 		resolver: *newResolver(config.Resolver, config.AddressFamily),
 		labels:   config.MetricLabels,
 		ctx:      ctx,
@@ -154,7 +155,7 @@ func (t *NetTransport) readFrom(socket *net.UDPConn) {
 		return
 	}
 	t.begin.Do(t.first)
-	if err := growReceiveBuffer(socket); err != nil {
+	if err := growReceiveBuffer(socket); err != nil && t.ctx.Err() == nil {
 		t.log.warn("failed to resize UDP buffer", slog.String("addr", socket.LocalAddr().String()), errAttr(err))
 	}
 	t.readLoop(socket)

@@ -24,8 +24,9 @@ const (
 // Handle is one queued value, for as long as it is queued. 0 is none.
 type Handle uint32
 
-// Order is the order of a queue, of values of each of which a message is made when it is taken. Its owner finds what is queued by the Handles that Push gives. The zero value is empty. An Order is not safe for concurrent
-// use, and must not be copied once used.
+// Order is the order of a queue, of values of each of which a message is made when it is taken. Its owner finds what is queued
+// by the Handles that Push gives. The zero value is empty. An Order is not safe for concurrent use, and must not be copied
+// once used.
 type Order[V any] struct {
 	tree  *btree.BTreeG[place] // the buckets that are not empty
 	last  *bucket              // what was looked for last
