@@ -143,8 +143,8 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 		given:    conf,
 		keyring:  config.Keyring,
 		log:      newConfigLogger(config),
-		resolver: *newResolver(config.seedResolver(), config.AddressFamily),
-		hosts:    *newResolver(config.Resolver, config.AddressFamily),
+		resolver: newResolver(config.seedResolver(), config.AddressFamily),
+		hosts:    newResolver(config.Resolver, config.AddressFamily),
 	}
 	m.tasks.open()
 	header, err := wire.AppendLabel(nil, config.Label)

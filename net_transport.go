@@ -115,7 +115,7 @@ func listenNet(config *NetTransportConfig, l *logger) (*NetTransport, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &NetTransport{
 		log:      l,
-		resolver: *newResolver(config.Resolver, config.AddressFamily),
+		resolver: newResolver(config.Resolver, config.AddressFamily),
 		labels:   config.MetricLabels,
 		ctx:      ctx,
 		cancel:   cancel,

@@ -183,16 +183,16 @@ type resolver struct {
 }
 
 // newResolver gives a resolver that asks from, or the system if that is nil.
-func newResolver(from Resolver, family AddressFamily) *resolver {
+func newResolver(from Resolver, family AddressFamily) resolver {
 	if from == nil {
 		from = net.DefaultResolver
 	}
-	return &resolver{from: from, family: family}
+	return resolver{from: from, family: family}
 }
 
 // resolve gives all places where the join address s may lead: at least one, at most maxResolved, none twice. The error
 // wraps ErrInvalidAddress if s can't be read.
-func (r *resolver) resolve(ctx context.Context, s string, defaultPort int) ([]Address, error) {
+func (r resolver) resolve(ctx context.Context, s string, defaultPort int) ([]Address, error) {
 	a, err := parseJoinAddress(s, defaultPort)
 	if err != nil {
 		return nil, err
@@ -213,7 +213,7 @@ func (r *resolver) resolve(ctx context.Context, s string, defaultPort int) ([]Ad
 
 // resolveService gives the places of a service, in the order of its records. A host among them that can't be looked up is
 // left out as long as there is another.
-func (r *resolver) resolveService(ctx context.Context, a joinAddress) ([]Address, error) {
+func (r resolver) resolveService(ctx context.Context, a joinAddress) ([]Address, error) {
 	_, records, err := r.from.LookupSRV(ctx, "", "", a.host)
 	if err != nil {
 		return nil, fmt.Errorf("look up service: %w", err)
@@ -254,7 +254,7 @@ func (r *resolver) resolveService(ctx context.Context, a joinAddress) ([]Address
 
 // addrs gives the addresses that an IP address or host name stands for: at least one, at most maxResolved, those to use
 // first at the front.
-func (r *resolver) addrs(ctx context.Context, host string) ([]netip.Addr, error) {
+func (r resolver) addrs(ctx context.Context, host string) ([]netip.Addr, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{ip.Unmap()}, nil
 	}
@@ -273,7 +273,7 @@ func (r *resolver) addrs(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
 // addr gives the one address that an IP address or host name stands for: of the preferred family if there is a choice.
-func (r *resolver) addr(ctx context.Context, host string) (netip.Addr, error) {
+func (r resolver) addr(ctx context.Context, host string) (netip.Addr, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.Unmap(), nil
 	}
@@ -286,7 +286,7 @@ func (r *resolver) addr(ctx context.Context, host string) (netip.Addr, error) {
 }
 
 // addrPort does the same for "host:port". It allocates nothing for an IP address.
-func (r *resolver) addrPort(ctx context.Context, addr string) (netip.AddrPort, error) {
+func (r resolver) addrPort(ctx context.Context, addr string) (netip.AddrPort, error) {
 	if to, err := netip.ParseAddrPort(addr); err == nil {
 		return to, nil
 	}

@@ -174,7 +174,7 @@ func parseIPs(texts ...string) (ips []netip.Addr) {
 }
 
 // tcpFirst is what a member without a Resolver looks seeds up with.
-func tcpFirst(path string, sys *system) *resolver {
+func tcpFirst(path string, sys *system) resolver {
 	return newResolver(&tcpFirstResolver{dnsConfigPath: path, system: sys}, AnyFamily)
 }
 
