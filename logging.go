@@ -166,16 +166,15 @@ func (h lineHandler) Handle(_ context.Context, r slog.Record) error {
 	line = append(line, levelName(r.Level)...)
 	line = append(line, " memberlist: "...)
 	line = append(line, r.Message...)
-	if bare := len(line); len(h.attrs) > 0 || r.NumAttrs() > 0 {
-		line = append(line, ':')
-		line = append(line, h.attrs...)
-		r.Attrs(func(a slog.Attr) bool {
-			line = appendAttr(line, h.prefix, a)
-			return true
-		})
-		if len(line) == bare+1 { // empty groups
-			line = line[:bare]
-		}
+	line = append(line, ':')
+	bare := len(line)
+	line = append(line, h.attrs...)
+	r.Attrs(func(a slog.Attr) bool {
+		line = appendAttr(line, h.prefix, a)
+		return true
+	})
+	if len(line) == bare {
+		line = line[:bare-1]
 	}
 	return h.out.Output(lineDepth, string(line))
 }

@@ -98,24 +98,6 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
-// TestLogLinesToNobody: a line is not made while nobody can see it.
-func TestLogLinesToNobody(t *testing.T) {
-	out := log.New(io.Discard, "", 0)
-	l := newLogger(out)
-	made := 0
-	attrs := func() []slog.Attr { made++; return nil }
-	l.limitedFunc("id", slog.LevelWarn, "text", attrs)
-	if made > 0 {
-		t.Error("a line was made for nobody")
-	}
-	var seen bytes.Buffer
-	out.SetOutput(&seen)
-	l.limitedFunc("id", slog.LevelWarn, "text", attrs)
-	if got, want := seen.String(), "[WARN] memberlist: text\n"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
 func TestLogLinesNameTheirCaller(t *testing.T) {
 	for name, write := range map[string]func(*logger){
 		"plain":   func(l *logger) { l.warn("text") },
@@ -192,31 +174,45 @@ func TestBurstsOfLines(t *testing.T) {
 	})
 }
 
-// TestNothingIsMadeForNobody: what a handler does not want to see is neither
-// put together nor counted.
+// TestNothingIsMadeForNobody: what a handler does not want to see, or goes nowhere, is neither put together nor counted.
 func TestNothingIsMadeForNobody(t *testing.T) {
 	var out bytes.Buffer
 	level := new(slog.LevelVar)
 	level.Set(slog.LevelError)
-	l := newConfigLogger(&Config{SlogHandler: slog.NewTextHandler(&out, &slog.HandlerOptions{Level: level})})
-	made := 0
-	write := func() {
-		l.warn("text")
-		l.limited("a", slog.LevelWarn, "text")
-		l.limitedFunc("b", slog.LevelWarn, "text", func() []slog.Attr { made++; return nil })
-	}
-	write()
-	if made != 0 || out.Len() != 0 {
-		t.Errorf("made attributes %d times, wrote %q", made, &out)
-	}
-	if allocs := testing.AllocsPerRun(100, write); allocs != 0 {
-		t.Errorf("%v allocations for lines that nobody sees", allocs)
-	}
-	level.Set(slog.LevelWarn)
-	write()
-	write()
-	if got := strings.Count(out.String(), "msg=text"); made != 1 || got != 4 || strings.Contains(out.String(), "suppressed") {
-		t.Errorf("made attributes once? %d times; %d lines: %s", made, got, &out)
+	lines := log.New(io.Discard, "", 0)
+	for _, tt := range []struct {
+		name string
+		l    *logger
+		show func()
+		line string
+	}{
+		{"handler", newConfigLogger(&Config{SlogHandler: slog.NewTextHandler(&out, &slog.HandlerOptions{Level: level})}),
+			func() { level.Set(slog.LevelWarn) }, "msg=text\n"},
+		{"logger", newConfigLogger(&Config{Logger: lines}),
+			func() { lines.SetOutput(&out) }, "[WARN] memberlist: text\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			out.Reset()
+			made := 0
+			write := func() {
+				tt.l.warn("text")
+				tt.l.limited("a", slog.LevelWarn, "text")
+				tt.l.limitedFunc("b", slog.LevelWarn, "text", func() []slog.Attr { made++; return nil })
+			}
+			write()
+			if made != 0 || out.Len() != 0 {
+				t.Errorf("made attributes %d times, wrote %q", made, &out)
+			}
+			if allocs := testing.AllocsPerRun(100, write); allocs != 0 {
+				t.Errorf("%v allocations for lines that nobody sees", allocs)
+			}
+			tt.show()
+			write()
+			write()
+			if got := strings.Count(out.String(), tt.line); made != 1 || got != 4 || strings.Contains(out.String(), "suppressed") {
+				t.Errorf("made attributes once? %d times; %d lines: %s", made, got, &out)
+			}
+		})
 	}
 }
 
