@@ -260,8 +260,8 @@ func (m *Memberlist) begin() error {
 		m.log.warn("not announcing this member", errAttr(refused))
 	}
 
-	// What handles packets, streams, messages about members, user messages and events starts with the first of them, as far
-	// as it is known when that is there.
+	// What handles messages about members, user messages and events starts with the first of them, and so does what handles
+	// the packets and streams of sockets of ours.
 	if m.config.Delegate != nil {
 		m.tasks.start(m.gossipLoop)
 	}

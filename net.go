@@ -50,6 +50,7 @@ func newReceiver(m *Memberlist) *receiver {
 	return r
 }
 
+// startListening has packets and streams taken from the transport. It is called once.
 func (m *Memberlist) startListening() { m.tasks.start(m.listenLoop) }
 
 // listenLoop waits for the first packet or stream. Then it goes on as the loop

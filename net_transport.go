@@ -63,7 +63,7 @@ type NetTransportConfig struct {
 // Config.Transport is nil. The connections that it accepts have no keep-alive of TCP: a Memberlist gives each a deadline, and
 // who takes them from StreamCh itself should too.
 type NetTransport struct {
-	// Set once by NewNetTransport.
+	// Set once by listenNet.
 	log       *logger
 	labels    []metricLabel
 	resolver  resolver
