@@ -191,13 +191,13 @@ func TestSeedsAreResolvedAnew(t *testing.T) {
 				}
 				seed := move(0)
 				other := c.add(func(c *Config) {
+					c.Resolver = lookupFunc(lookup)
 					if hook {
 						c.Seeds = func(context.Context) ([]string, error) {
 							return []string{at.Load().String()}, errors.New("not all of them")
 						}
 					}
 				})
-				other.resolver.from = lookupFunc(lookup)
 				if hook {
 					// It was never told of the seed but by the hook.
 					c.await(time.Minute, func() bool { return c.agree(2) })
