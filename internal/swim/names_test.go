@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -28,6 +29,7 @@ func TestNameBlock(t *testing.T) {
 // one that is kept for long holds no more than its block.
 func TestNamesAreGivenBack(t *testing.T) {
 	const members = 50_000
+	startThreads(8)
 	before := heapInUse()
 	names := make([]string, members)
 	array := heapInUse() - before
@@ -56,4 +58,19 @@ func TestNamesAreGivenBack(t *testing.T) {
 		t.Errorf("%.0f bytes are left of names that were forgotten", left)
 	}
 	runtime.KeepAlive(names)
+}
+
+// startThreads has Go start so many threads, which it keeps: one that it starts while the heap is measured has some KB there.
+func startThreads(n int) {
+	var started, ended sync.WaitGroup
+	started.Add(n)
+	for range n {
+		ended.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			started.Done()
+			started.Wait()
+		})
+	}
+	ended.Wait()
 }
