@@ -145,8 +145,8 @@ type Config struct {
 	// this member detects no failures.
 	ProbeInterval time.Duration
 
-	// ProbeTimeout is how long a ping may take before others are asked: some high percentile of the network's round trip
-	// time. It should be well below ProbeInterval, so that the indirect pings have time.
+	// ProbeTimeout is how long a ping may take before others are asked, which then have as long: some high percentile of the
+	// network's round trip time. A probe takes ProbeInterval, or two ProbeTimeouts if that is longer.
 	ProbeTimeout time.Duration
 
 	// DisableTcpPings turns off the ping over a stream to a member that did not answer a packet.

@@ -1,7 +1,6 @@
 package memberlist
 
 import (
-	"errors"
 	"log/slog"
 	"time"
 
@@ -209,11 +208,7 @@ func (m *Memberlist) sendPacket(t *turn, p *swim.Packet, messages [][]byte) {
 		return
 	}
 	fail := m.beginTurn()
-	if failedRemote(err) || errors.Is(err, ErrMessageTooLarge) { // others, or a stream, may reach it
-		fail.core.SendFailed(p.Ping, err)
-	} else {
-		fail.core.SendBroken(fail.now, p.Ping, err)
-	}
+	fail.core.SendFailed(p.Ping, err) // others, or a stream, may reach it
 	m.endTurn(fail)
 }
 

@@ -452,20 +452,3 @@ func addressText(e swim.Endpoint) string {
 
 // addressOf turns an endpoint into the transport's terms.
 func addressOf(e swim.Endpoint) Address { return Address{Addr: addressText(e), Name: e.Name} }
-
-// failedRemote reports whether an error of sending or dialling says that the
-// other side failed, rather than this one.
-func failedRemote(err error) bool {
-	var op *net.OpError
-	if !errors.As(err, &op) {
-		return false
-	}
-	switch {
-	case strings.HasPrefix(op.Net, "tcp"):
-		return op.Op == "dial" || op.Op == "read" || op.Op == "write"
-	case strings.HasPrefix(op.Net, "udp"):
-		return op.Op == "write"
-	default:
-		return false
-	}
-}

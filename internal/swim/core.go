@@ -178,7 +178,7 @@ func (c *Core) Tick(now time.Time) {
 		case dueSuspicion:
 			c.suspicionEnded(now, d.member)
 		case dueRelay:
-			c.relayEnded(d.seq)
+			c.relayDue(d.seq)
 		case duePing:
 			c.pingEnded(d.seq)
 		}

@@ -10,9 +10,15 @@ import (
 // probe is our own failure detection of one member at a time (SWIM section
 // 3.1, with Lifeguard's nacks and stretched interval):
 //
-//	idle --tick--> direct --ProbeTimeout or send failed--> indirect --interval ends--> idle
+//	idle --tick--> direct --ProbeTimeout or send failed--> indirect --time is up--> idle
 //	                  |                                        |
 //	                  +---ack: success, a round-trip time      +---ack: success
+//
+// It lasts for ProbeInterval, stretched by our health, or for two ProbeTimeouts
+// if that is longer: each half has the time that an answer may take.
+//
+// Compat: in the reference it ends with the interval, so that there are no
+// indirect pings if ProbeTimeout is as long.
 //
 // A tick while a probe is under way is made up for when that ends, once.
 type probe struct {
@@ -76,10 +82,10 @@ func (c *Core) beginProbe(now time.Time, m *member) {
 	p := &c.probe
 	p.target, p.incarnation = m, m.Incarnation
 	p.seq = c.nextSeq()
-	p.began, p.ends = now, now.Add(interval)
+	p.began, p.ends = now, now.Add(max(interval, 2*c.cfg.ProbeTimeout))
 	p.indirect, p.streamAnswers = false, false
 	p.wantedNacks, p.nacks = 0, 0
-	c.deadlines.set(&p.timeout, now.Add(min(c.cfg.ProbeTimeout, interval)))
+	c.deadlines.set(&p.timeout, now.Add(c.cfg.ProbeTimeout))
 	c.deadlines.set(&p.end, p.ends)
 
 	var packet *Packet
@@ -112,22 +118,15 @@ func (c *Core) nextSeq() uint32 {
 	return c.seq
 }
 
-// SendFailed tells that our ping of a sequence number could not be sent because
-// of the other side. A probe goes on with its indirect part at once; a user's
-// ping ends with the error.
+// SendFailed tells that our ping of a sequence number could not be sent, for
+// whatever reason: there will be no ack of it. A probe goes on with its indirect
+// part at once; a user's ping ends with the error.
+//
+// Compat: in the reference a probe ends without a result unless the error is of
+// package net, so that a dead member is never noticed over other transports.
 func (c *Core) SendFailed(seq uint32, err error) {
 	if c.probesDirectly(seq) {
 		c.probeIndirectly()
-		return
-	}
-	c.pingFailed(seq, err)
-}
-
-// SendBroken tells that our ping of a sequence number could not be sent because
-// of ourselves. That says nothing of a probe's target: the probe ends.
-func (c *Core) SendBroken(now time.Time, seq uint32, err error) {
-	if c.probesDirectly(seq) {
-		c.endProbe(now, 0)
 		return
 	}
 	c.pingFailed(seq, err)
