@@ -113,7 +113,7 @@ func Create(conf *Config) (*Memberlist, error) {
 	m, err := newMemberlist(conf)
 	if err != nil {
 		if conf.Transport != nil {
-			err = errors.Join(err, conf.Transport.Shutdown())
+			err = errors.Join(err, shutDown(conf.Transport))
 		}
 		return nil, err
 	}
@@ -370,10 +370,10 @@ func (m *Memberlist) Shutdown() error {
 func (m *Memberlist) stop() {
 	if m.tasks.close() {
 		m.alarm.end()
-		if err := m.transport.Shutdown(); err != nil {
+		m.streams.closeAll() // first: the transport may wait for them to end
+		if err := shutDown(m.transport); err != nil {
 			m.log.error("failed to shut down the transport", errAttr(err))
 		}
-		m.streams.closeAll()
 		m.closeSubscriptions()
 	}
 	m.tasks.wait()
