@@ -230,8 +230,10 @@ type Config struct {
 	// as many times UDPBufferSize bytes, or 4096 if that is more. What comes then is dropped and counted.
 	HandoffQueueDepth int
 
-	// UDPBufferSize is the most bytes that a packet has, all included, of whatever Transport. Above 1400 packets may be fragmented or
-	// dropped on the way; above 65507 they cannot be UDP packets, and a NetTransport refuses it.
+	// UDPBufferSize is the most bytes that a packet of the protocol's own has, all included, of whatever Transport: pings, acks,
+	// gossip. What SendBestEffort sends may be larger. Above 1400 packets may be fragmented or dropped on the way; above 65507
+	// they cannot be UDP packets, and a NetTransport refuses it. Packets received may have, and expand to, as much, or 64 KiB
+	// if that is more.
 	UDPBufferSize int
 
 	// DeadNodeReclaimTime is how long a member must have been dead before another address may take its name at once, without

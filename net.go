@@ -45,7 +45,7 @@ type receiver struct {
 
 func newReceiver(m *Memberlist) *receiver {
 	r := &receiver{m: m, names: wire.NewNames(), membership: &m.membership, userMessages: &m.userMessages}
-	r.unpacker.Limit = m.config.UDPBufferSize
+	r.unpacker.Limit = m.config.largestUnpacked()
 	r.visit = r.handle
 	return r
 }
