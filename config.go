@@ -83,8 +83,10 @@ type Config struct {
 	// sends. LabelUses tells whether anyone is still heard under "a". Nil: none. Unused with SkipInboundLabelCheck.
 	AcceptLabels []string
 
-	// SkipInboundLabelCheck says that the Transport removes the label header from what arrives and has checked it. A header
-	// that is still there is then an error.
+	// SkipInboundLabelCheck is for a Transport that removes the label header from what arrives, having checked it, and for
+	// giving a running cluster its first label: packets and streams without a header are taken for ones with Label, also by
+	// what encryption authenticates. Those with Label are taken too, those with another are dropped; without a Label, all are
+	// taken.
 	SkipInboundLabelCheck bool
 
 	// BindAddr is the address to listen on, for packets and streams: an IP address, or a host name that is resolved to
