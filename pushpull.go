@@ -87,12 +87,15 @@ func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind
 	defer measureSince(keyPushPullNode, start, m.config.MetricLabels)
 	c := m.newConversation()
 	defer m.endConversation(c)
-	state, err := m.localState(bool(kind), c)
-	if err != nil {
-		return err
-	}
 	var remote remoteState
-	err = m.exchange(ctx, c, to, start.Add(m.config.TCPTimeout), state, func() error {
+	err := m.exchange(ctx, c, to, start.Add(m.config.TCPTimeout), func() error {
+		state, err := m.localState(bool(kind), c)
+		if err != nil {
+			return err
+		}
+		if err := m.say(c, state); err != nil {
+			return err
+		}
 		reply, err := m.readReply(c)
 		if err != nil {
 			return err

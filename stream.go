@@ -174,5 +174,5 @@ func (m *Memberlist) sendUserMessage(ctx context.Context, to Address, message []
 	c := m.newConversation()
 	defer m.endConversation(c)
 	c.local = append((&wire.UserHeader{UserMsgLen: len(message)}).Append(c.local[:0]), message...)
-	return m.exchange(ctx, c, to, time.Now().Add(m.config.TCPTimeout), c.local, nil)
+	return m.exchange(ctx, c, to, time.Now().Add(m.config.TCPTimeout), func() error { return m.say(c, c.local) })
 }

@@ -28,7 +28,10 @@ func (m *Memberlist) streamPing(to swim.Member, seq uint32, deadline time.Time) 
 	ping := wire.Ping{SeqNo: seq, Node: to.Name, SourceAddr: self.Addr, SourcePort: self.Port, SourceNode: self.Name}
 	c := m.newConversation()
 	defer m.endConversation(c)
-	return m.exchange(context.Background(), c, addressOfMember(&to), deadline, ping.Append(nil), func() error {
+	return m.exchange(context.Background(), c, addressOfMember(&to), deadline, func() error {
+		if err := m.say(c, ping.Append(nil)); err != nil {
+			return err
+		}
 		kind, err := m.readReply(c)
 		if err != nil {
 			return err
