@@ -106,7 +106,7 @@ type Config struct {
 
 	// AdvertiseAddr is the address under which the others reach this member, if it is not the one listened on, as behind a
 	// NAT: an IP address, or a host name that is resolved to one. Empty: the address listened on or, if that is all
-	// interfaces, a private IPv4 address of this machine, else a global one, else an IPv6 one.
+	// interfaces, a private IPv4 address of this machine, else a global one, else an IPv6 one. "0.0.0.0" and "::" are refused.
 	AdvertiseAddr string
 
 	// AdvertiseInterval is the time between look-ups of AdvertiseAddr, if that is a host name: when it no longer stands for

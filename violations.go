@@ -85,6 +85,9 @@ func (c *Config) addressViolations() (errs []error) {
 			errs = append(errs, fmt.Errorf("AdvertiseAddr: %w: %q is neither an IP address nor a host name",
 				ErrInvalidAddress, c.AdvertiseAddr))
 		}
+		if ip, err := netip.ParseAddr(c.AdvertiseAddr); err == nil && ip.Unmap().WithZone("").IsUnspecified() {
+			errs = append(errs, unspecifiedAdvertiseAddr(ip))
+		}
 	}
 	if c.AddressFamily < AnyFamily || c.AddressFamily > OnlyIPv6 {
 		errs = append(errs, fmt.Errorf("AddressFamily: %d is none", c.AddressFamily))
