@@ -29,7 +29,8 @@ type receiver struct {
 
 	ports portWatch
 
-	from    swim.Endpoint // of the packet at hand
+	source  net.Addr      // of the packet at hand
+	from    swim.Endpoint // the same
 	at      time.Time     // when it arrived
 	members parcel        // what it says of members
 	users   parcel        // its user messages
@@ -127,7 +128,7 @@ func (r *receiver) receive(p *Packet) {
 func (r *receiver) handlePacket(p *Packet) {
 	m := r.m
 	m.received.add(len(p.Buf))
-	r.from, r.at = senderOf(p.From), p.Timestamp
+	r.source, r.from, r.at = p.From, senderOf(p.From), p.Timestamp
 	if !m.senderAllowed(r.from.AddrPort.Addr()) {
 		m.drop(keyDroppedCIDR, "packet cidr", "dropping packet from outside of the allowed networks", p.From, nil)
 		return
@@ -265,7 +266,7 @@ func (r *receiver) handlePing(body []byte) {
 	}
 	t := m.beginTurnIn(&r.turn, r.at)
 	t.core.HearPing(r.from, &r.ping, payload)
-	otherPort := r.ports.differs(t.core, r.from.AddrPort, &r.ping)
+	otherPort := r.ports.differs(t.core, r.source, &r.ping)
 	m.endTurnIn(t)
 	if otherPort {
 		r.reportPort()

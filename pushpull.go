@@ -3,6 +3,7 @@ package memberlist
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -67,7 +68,7 @@ func (m *Memberlist) pushPullWith(member swim.Member) {
 func (m *Memberlist) syncWith(member swim.Member) {
 	err := m.pushPull(context.Background(), addressOfMember(&member), exchangePeriodic)
 	m.noteStream(&member, err)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrShutdown) {
 		m.log.limited("push/pull", slog.LevelError, "push/pull failed", memberAttrs(&member, errAttr(err))...)
 	}
 }

@@ -56,7 +56,11 @@ func (m *Memberlist) acceptStream(conn net.Conn) {
 	serve := func() {
 		defer m.streams.release(admitted)
 		defer m.streams.remove(conn)
-		if err := m.serveStream(conn); err != nil && !errors.Is(err, io.EOF) {
+		err := m.serveStream(conn)
+		if m.tasks.closed() {
+			return // which closed the stream
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
 			m.drop(keyOfStreamError(err), "stream", "stream failed", conn.RemoteAddr(), err)
 		}
 	}

@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -61,6 +62,9 @@ func (m *Memberlist) probeOnStream(s swim.Stream) {
 	}
 	err := m.streamPing(s.To, s.Seq, s.Deadline)
 	m.noteStream(&s.To, err)
+	if errors.Is(err, ErrShutdown) {
+		return
+	}
 	if err != nil {
 		m.log.limited("stream ping", slog.LevelDebug, "ping on a stream failed", memberAttrs(&s.To, errAttr(err))...)
 		return

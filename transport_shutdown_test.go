@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // waitingTransport hands packets and streams over on channels without a buffer. Its Shutdown has every goroutine hand one
@@ -275,4 +277,36 @@ func talk(t *testing.T, to *socketTransport, stop <-chan struct{}) {
 			}
 		}
 	}
+}
+
+// TestShutdownIsQuiet: what Shutdown itself cuts off is no error: exchanges that this member began, and streams that others
+// opened.
+func TestShutdownIsQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log lineBuffer
+		slow := new(statefulDelegate)
+		c := newSimCluster(t).grow(1, func(config *Config) { config.Delegate = slow })
+		defer c.stop()
+		m := c.add(func(config *Config) {
+			config.LogOutput, config.PushPullInterval = &log, time.Second
+			config.ProbeInterval, config.GossipInterval = 0, 0
+		})
+		if _, err := m.Join(seedsAt(0)); err != nil {
+			t.Fatal(err)
+		}
+		slow.takes = 5 * time.Second
+		conn, err := c.outsider(50).Dial(t.Context(), simAddr(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write([]byte{byte(wire.TypePushPull)}); err != nil {
+			t.Fatal(err)
+		}
+		c.await(5*time.Second, func() bool { return m.streams.numOpen() == 2 }) // one each way
+		m.Shutdown()
+		if lines := log.containing("memberlist:"); len(lines) > 0 {
+			t.Errorf("logged %q", lines)
+		}
+	})
 }
