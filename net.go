@@ -242,6 +242,9 @@ func (r *receiver) wake() {
 	}
 }
 
+// misdirectedPing is logged for a ping that is not answered, as it is for another name.
+const misdirectedPing = "got ping for another member"
+
 // handlePing acks a ping on the spot.
 func (r *receiver) handlePing(body []byte) {
 	m := r.m
@@ -250,7 +253,7 @@ func (r *receiver) handlePing(body []byte) {
 		return
 	}
 	if len(r.ping.Node) > 0 && string(r.ping.Node) != m.config.Name {
-		m.log.limitedFunc("misdirected ping", slog.LevelWarn, "got ping for another member", func() []slog.Attr {
+		m.log.limitedFunc("misdirected ping", slog.LevelWarn, misdirectedPing, func() []slog.Attr {
 			return []slog.Attr{slog.String("node", string(r.ping.Node))}
 		})
 		return
@@ -373,7 +376,7 @@ func (m *Memberlist) notifyMessage(message []byte) {
 // drop counts what was dropped, and now and then logs why.
 func (m *Memberlist) drop(key counter, id, message string, from net.Addr, err error) {
 	m.add(key, 1)
-	m.log.limitedFunc(id, slog.LevelWarn, message, func() []slog.Attr {
+	m.log.limitedFunc(id, dropLevel(key), message, func() []slog.Attr {
 		if from == nil {
 			return dropAttrs("<unknown address>", err)
 		}
@@ -383,7 +386,17 @@ func (m *Memberlist) drop(key counter, id, message string, from net.Addr, err er
 
 func (m *Memberlist) dropFrom(key counter, id, message string, from swim.Endpoint, err error) {
 	m.add(key, 1)
-	m.log.limitedFunc(id, slog.LevelWarn, message, func() []slog.Attr { return dropAttrs(addressText(from), err) })
+	m.log.limitedFunc(id, dropLevel(key), message, func() []slog.Attr { return dropAttrs(addressText(from), err) })
+}
+
+// dropLevel returns the level at which a drop is logged, which is the reference's: operators alert on it.
+func dropLevel(key counter) slog.Level {
+	switch key {
+	case keyDroppedChecksum, keyDroppedQueueFull, keyDroppedRate, keyDroppedCIDR:
+		return slog.LevelWarn
+	default:
+		return slog.LevelError
+	}
 }
 
 func dropAttrs(from string, err error) []slog.Attr {

@@ -61,7 +61,8 @@ func (m *Memberlist) acceptStream(conn net.Conn) {
 			return // which closed the stream
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			m.drop(keyOfStreamError(err), "stream", "stream failed", conn.RemoteAddr(), err)
+			key := keyOfStreamError(err)
+			m.drop(key, "stream "+counterKeys[key][2], "stream failed", conn.RemoteAddr(), err) // a line for each kind
 		}
 	}
 	if !m.streams.add(conn) || !m.tasks.start(serve) {

@@ -18,7 +18,8 @@ func (m *Memberlist) serveStreamPing(c *conversation) error {
 		return err
 	}
 	if ping.Node != "" && ping.Node != m.config.Name {
-		return fmt.Errorf("ping for another member %q", ping.Node)
+		m.log.limited("misdirected stream ping", slog.LevelWarn, misdirectedPing, slog.String("node", ping.Node))
+		return nil
 	}
 	return m.writeStream(c.conn, c.label.text, nil, (&wire.Ack{SeqNo: ping.SeqNo}).Append(nil))
 }
@@ -66,7 +67,8 @@ func (m *Memberlist) probeOnStream(s swim.Stream) {
 		return
 	}
 	if err != nil {
-		m.log.limited("stream ping", slog.LevelDebug, "ping on a stream failed", memberAttrs(&s.To, errAttr(err))...)
+		m.log.event(time.Now(), "stream ping", slog.LevelError, limitBurst, "ping on a stream failed",
+			func() []slog.Attr { return memberAttrs(&s.To, errAttr(err)) })
 		return
 	}
 	t := m.beginTurn()
