@@ -110,6 +110,9 @@ type Memberlist struct {
 // metadata that is too large, creates a member that CIDRsAllowed refuses, and
 // panics in many methods of one that was refused.
 func Create(conf *Config) (*Memberlist, error) {
+	if conf == nil {
+		return nil, errNilConfig
+	}
 	m, err := newMemberlist(conf)
 	if err != nil {
 		if conf.Transport != nil {

@@ -23,7 +23,7 @@ type portWatch struct{ warned map[string]struct{} }
 // differs reports whether a ping of a known member, at the address that it advertises, comes from another port of UDP.
 func (w *portWatch) differs(core *swim.Core, from net.Addr, p *wire.PingView) bool {
 	udp, ok := from.(*net.UDPAddr)
-	if !ok || udp.Port == 0 || udp.IP.IsUnspecified() || p.SourcePort == 0 || int(p.SourcePort) == udp.Port {
+	if !ok || udp == nil || udp.Port == 0 || udp.IP.IsUnspecified() || p.SourcePort == 0 || int(p.SourcePort) == udp.Port {
 		return false
 	}
 	source, ok := netip.AddrFromSlice(p.SourceAddr)

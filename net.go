@@ -434,7 +434,7 @@ func senderOf(addr net.Addr) swim.Endpoint {
 	case nil:
 		return swim.Endpoint{}
 	case *net.UDPAddr:
-		if len(a.IP) == net.IPv4len {
+		if a != nil && len(a.IP) == net.IPv4len {
 			return swim.Endpoint{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([net.IPv4len]byte(a.IP)), uint16(a.Port))}
 		}
 		return swim.Endpoint{AddrPort: unmapped(a.AddrPort())}

@@ -21,10 +21,13 @@ import (
 // SendReliable can send it: one of more than 64 KiB or Config.UDPBufferSize
 // bytes, whichever is more, and with a NetTransport one whose packet has more
 // than the 65507 bytes of a UDP datagram. Other errors are the transport's,
-// ErrShutdown and ErrNodeNameRequired.
+// ErrShutdown, ErrNodeNameRequired, and ErrInvalidAddress for a nil node.
 //
 // Compat: the reference has no limit of its own.
 func (m *Memberlist) SendBestEffort(to *Node, msg []byte) error {
+	if to == nil {
+		return errNilNode
+	}
 	e := endpointOfNode(to)
 	return m.sendUserPacket(&e, msg, to.PMax >= swim.ProtocolChecksum || m.readsChecksums(&e))
 }
@@ -39,6 +42,9 @@ func (m *Memberlist) SendToUDP(to *Node, msg []byte) error { return m.SendBestEf
 // Deprecated: call SendToAddress.
 func (m *Memberlist) SendTo(to net.Addr, msg []byte) error {
 	e := senderOf(to)
+	if e == (swim.Endpoint{}) {
+		return errNilAddr
+	}
 	return m.sendUserPacket(&e, msg, m.readsChecksums(&e))
 }
 
@@ -62,6 +68,9 @@ func (m *Memberlist) SendReliable(to *Node, msg []byte) error {
 // error wraps the context's, and part of the message may have been sent, which
 // the receiver drops.
 func (m *Memberlist) SendReliableContext(ctx context.Context, to *Node, msg []byte) error {
+	if to == nil {
+		return errNilNode
+	}
 	if !m.tasks.enter() {
 		return ErrShutdown
 	}
@@ -125,6 +134,9 @@ func (m *Memberlist) PingContext(ctx context.Context, node string, addr net.Addr
 		return 0, contextError(ctx)
 	}
 	to := senderOf(addr)
+	if to == (swim.Endpoint{}) {
+		return 0, errNilAddr
+	}
 	to.Name = node
 	if err := m.checkName(addressOf(to)); err != nil {
 		return 0, err

@@ -12,7 +12,12 @@ import (
 
 // Validate names all that is wrong with the configuration, in one error that wraps ErrInvalidConfig and has a line for
 // each violation. Zero values are judged as what they mean. It changes nothing; Create calls it.
-func (c *Config) Validate() error { return c.withDefaults().validate() }
+func (c *Config) Validate() error {
+	if c == nil {
+		return errNilConfig
+	}
+	return c.withDefaults().validate()
+}
 
 // validate is Validate for a configuration that has its defaults.
 func (d *Config) validate() error {
