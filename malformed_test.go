@@ -317,7 +317,7 @@ func TestMalformedLabel(t *testing.T) {
 		})
 	}
 	t.Run("taken off below", func(t *testing.T) {
-		attack(t, func(c *Config) { c.Label, c.SkipInboundLabelCheck = "", true }, func(a *attacker) {
+		attack(t, func(c *Config) { c.Label, c.SkipInboundLabelCheck = "red", true }, func(a *attacker) {
 			header, _ := wire.AppendLabel(nil, "blue")
 			a.packet(append(header, (&wire.Suspect{Incarnation: 9, Node: "m1", From: "x"}).Append(nil)...))
 			a.stream(header)

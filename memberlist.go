@@ -112,10 +112,13 @@ type Memberlist struct {
 // metadata that is too large, creates a member that CIDRsAllowed refuses, and
 // panics in many methods of one that was refused.
 func Create(conf *Config) (*Memberlist, error) {
+	if conf == nil {
+		return nil, errNilConfig
+	}
 	m, err := newMemberlist(conf)
 	if err != nil {
 		if conf.Transport != nil {
-			err = errors.Join(err, conf.Transport.Shutdown())
+			err = errors.Join(err, shutDown(conf.Transport))
 		}
 		return nil, err
 	}
@@ -372,10 +375,10 @@ func (m *Memberlist) Shutdown() error {
 func (m *Memberlist) stop() {
 	if m.tasks.close() {
 		m.alarm.end()
-		if err := m.transport.Shutdown(); err != nil {
+		m.streams.closeAll() // first: the transport may wait for them to end
+		if err := shutDown(m.transport); err != nil {
 			m.log.error("failed to shut down the transport", errAttr(err))
 		}
-		m.streams.closeAll()
 		m.closeSubscriptions()
 	}
 	m.tasks.wait()
