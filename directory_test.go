@@ -80,7 +80,7 @@ func TestDirectory(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var d directory
 	m := directoryModel{state: map[int]swim.State{}}
-	for step := range 20000 {
+	for step := range 4000 {
 		id := r.IntN(1 + r.IntN(70)) // few as well as many
 		if _, known := m.state[id]; known && r.IntN(5) == 0 {
 			d.forget(swim.ID(id))
