@@ -299,13 +299,18 @@ func (m *Memberlist) pingDelegate() PingDelegate {
 }
 
 // Members returns the members that are alive or suspect, itself included. The
-// slice is the caller's. It takes no lock.
+// slice is the caller's. It takes no lock, unless members keep coming and going
+// while it reads.
+//
+// The order is the reference's: a new member takes the place of a random other,
+// which moves to the end, and keeps it until it is forgotten. So the second
+// member of a cluster is first in the list of the first one.
 //
 // What delegates did in the events that they have been told before is visible
 // to who calls Members or NumMembers.
 func (m *Memberlist) Members() []*Node {
 	m.told.Load() // synchronizes with the events
-	return m.directory.members()
+	return m.directory.members(&m.mu.Mutex)
 }
 
 // NumMembers returns how many members are alive or suspect, itself included.
