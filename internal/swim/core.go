@@ -57,10 +57,11 @@ func New(cfg Config, out *Output) *Core {
 	return c
 }
 
-// Start sets the loops going: each begins at a random phase of its interval.
+// Start sets the loops going: each begins at a random phase of its interval, but
+// for gossip, which begins with a probe.
 func (c *Core) Start(now time.Time) {
 	c.begin(now, &c.probe.tick, c.cfg.ProbeInterval)
-	c.begin(now, &c.gossip, c.gossipInterval())
+	c.beginGossip(now)
 	c.begin(now, &c.pushPull, c.cfg.PushPullInterval)
 }
 

@@ -100,6 +100,18 @@ func (c *Core) gossipTick(now time.Time) {
 	}
 }
 
+// beginGossip sets the rounds of gossip going so that one falls on the first probe,
+// and with intervals that are multiples on every one: a process that wakes once for
+// both takes less.
+func (c *Core) beginGossip(now time.Time) {
+	interval := c.gossipInterval()
+	if interval <= 0 || c.probe.tick.index < 0 {
+		c.begin(now, &c.gossip, interval)
+		return
+	}
+	c.deadlines.set(&c.gossip, now.Add(interval+c.probe.tick.at.Sub(now)%interval))
+}
+
 // offer is how many of the bytes of a packet user broadcasts may have: what is
 // queued leaves free, and their share in any case.
 func (c *Core) offer(room int) int {

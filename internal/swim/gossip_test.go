@@ -301,17 +301,20 @@ func TestPushPullTick(t *testing.T) {
 	}
 }
 
-// TestLoops pins how often each loop runs, and that each begins at a phase of
-// its own within the second interval.
+// TestLoops pins how often each loop runs, that each begins within its second
+// interval, and that every probe comes with a round of gossip.
 func TestLoops(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.HasUserBroadcasts = true }).meet(3)
 	n.Start(n.now)
-	var pings, gossips, pushPulls int
+	var pings, apart, gossips, pushPulls int
 	var first [3]time.Time
 	n.run(time.Minute, func(o *Output) {
 		for _, p := range o.Packets {
 			if p.Ping != 0 {
 				pings++
+				if o.Counts.GossipRounds != 1 {
+					apart++
+				}
 				n.Step(n.now, Endpoint{}, ackOf(p.Ping))
 				first[0] = earliest(first[0], n.now)
 			}
@@ -327,6 +330,9 @@ func TestLoops(t *testing.T) {
 	})
 	if pings < 58 || pings > 59 || gossips < 298 || gossips > 299 || pushPulls != 1 {
 		t.Errorf("%d pings, %d rounds of gossip, %d push/pulls in a minute", pings, gossips, pushPulls)
+	}
+	if apart > 0 {
+		t.Errorf("%d probes without a round of gossip", apart)
 	}
 	for i, interval := range []time.Duration{time.Second, 200 * time.Millisecond, 30 * time.Second} {
 		if after := first[i].Sub(testStart); after < interval || after >= 2*interval {
