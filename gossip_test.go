@@ -1,6 +1,7 @@
 package memberlist
 
 import (
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -8,13 +9,15 @@ import (
 )
 
 // broadcaster is a Delegate of which only GetBroadcasts does anything.
-type broadcaster func() [][]byte
+type broadcaster func(overhead, limit int) [][]byte
 
-func (broadcaster) NodeMeta(int) []byte               { return nil }
-func (broadcaster) NotifyMsg([]byte)                  {}
-func (f broadcaster) GetBroadcasts(int, int) [][]byte { return f() }
-func (broadcaster) LocalState(bool) []byte            { return nil }
-func (broadcaster) MergeRemoteState([]byte, bool)     {}
+func (broadcaster) NodeMeta(int) []byte           { return nil }
+func (broadcaster) NotifyMsg([]byte)              {}
+func (broadcaster) LocalState(bool) []byte        { return nil }
+func (broadcaster) MergeRemoteState([]byte, bool) {}
+func (f broadcaster) GetBroadcasts(overhead, limit int) [][]byte {
+	return f(overhead, limit)
+}
 
 // TestDelegateWithNothingToSay: it is asked once in a round of gossip, and the round ends; one that has something is asked
 // for each member of the round.
@@ -34,7 +37,7 @@ func TestDelegateWithNothingToSay(t *testing.T) {
 				defer c.stop()
 				var asked atomic.Int64
 				m := c.add(func(config *Config) {
-					config.Delegate = broadcaster(func() [][]byte { asked.Add(1); return tt.give })
+					config.Delegate = broadcaster(func(int, int) [][]byte { asked.Add(1); return tt.give })
 				})
 				if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
 					t.Fatal(err)
@@ -94,4 +97,47 @@ func TestSlowDelegateHoldsUpNoGossip(t *testing.T) {
 			return false
 		})
 	})
+}
+
+// TestUserBroadcastsWithoutGossip: without rounds of gossip user broadcasts go with probes, which wait for no slow delegate.
+func TestUserBroadcastsWithoutGossip(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		off  func(*Config)
+	}{
+		{"no interval", func(c *Config) { c.GossipInterval = 0 }},
+		{"no nodes", func(c *Config) { c.GossipNodes = 0 }},
+	} {
+		for _, takes := range []time.Duration{0, 10 * time.Second} {
+			t.Run(fmt.Sprint(tt.name, ", a delegate that takes ", takes), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := newSimCluster(t)
+					defer time.Sleep(time.Minute)
+					defer c.stop()
+					q := &TransmitLimitedQueue{NumNodes: func() int { return 3 }, RetransmitMult: 4}
+					heard := make([]atomic.Int64, 3)
+					for i := range heard {
+						m := c.add(func(config *Config) {
+							tt.off(config)
+							config.Delegate = messageFunc(func(string) { heard[i].Add(1) })
+							if i == 0 {
+								config.Delegate = broadcaster(func(overhead, limit int) [][]byte {
+									time.Sleep(takes)
+									return q.GetBroadcasts(overhead, limit)
+								})
+							}
+						})
+						if _, err := m.Join([]string{simAddr(0).String()}); err != nil && i > 0 {
+							t.Fatal(err)
+						}
+					}
+					q.QueueBroadcast(&plainBroadcast{message: "hello"})
+					c.await(time.Minute+5*takes, func() bool { return heard[1].Load() > 0 && heard[2].Load() > 0 })
+					if got := c.members[0].GetHealthScore(); got != 0 {
+						t.Errorf("health score %d, want 0: a probe waited", got)
+					}
+				})
+			})
+		}
+	}
 }

@@ -163,7 +163,9 @@ func (c *Core) Tick(now time.Time) {
 			c.again(now, d, c.cfg.ProbeInterval)
 			c.probeTick(now)
 		case dueGossip:
-			c.again(now, d, c.cfg.GossipInterval)
+			if interval := c.gossipInterval(); interval > 0 {
+				c.again(now, d, interval)
+			}
 			c.gossipTick(now)
 		case duePushPull:
 			c.again(now, d, pushPullInterval(c.cfg.PushPullInterval, c.table.len()))

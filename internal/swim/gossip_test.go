@@ -1,6 +1,7 @@
 package swim
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -346,6 +347,68 @@ func earliest(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// TestUserBroadcastsWithoutGossip: each probe comes with a packet of its own for them, to the same member, also one that is
+// overdue and begins when the one before it ends; and there is none if the driver has no user broadcasts.
+func TestUserBroadcastsWithoutGossip(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		off   func(*Config)
+		has   bool
+		acked bool
+	}{
+		{"no interval", func(c *Config) { c.GossipInterval = 0 }, true, true},
+		{"no nodes", func(c *Config) { c.GossipNodes = 0 }, true, true},
+		{"probes that last longer than their interval", func(c *Config) { c.GossipNodes, c.AwarenessMaxMultiplier = 0, 8 }, true, false},
+		{"no user broadcasts", func(c *Config) { c.GossipNodes = 0 }, false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := newNode(t, func(c *Config) { tt.off(c); c.HasUserBroadcasts, c.PushPullInterval = tt.has, 0 }).meet(3)
+			n.Start(n.now)
+			pings, rooms := make(map[string]int), make(map[string]int)
+			n.run(10*time.Second, func(o *Output) {
+				for _, p := range o.Packets {
+					switch {
+					case p.Room > 0:
+						rooms[p.To.Name]++
+						if p.Room < MaxBroadcast(1400)/userShare || len(p.Messages) > 0 {
+							t.Errorf("a packet with room for %d bytes and %d messages", p.Room, len(p.Messages))
+						}
+					case p.Ping != 0:
+						pings[p.To.Name]++
+						if tt.acked {
+							defer n.Step(n.now, Endpoint{}, ackOf(p.Ping))
+						}
+					}
+				}
+			})
+			want := pings
+			if !tt.has {
+				want = map[string]int{}
+			}
+			if len(pings) != 3 || !maps.Equal(rooms, want) {
+				t.Errorf("packets for user broadcasts to %v, want %v", rooms, want)
+			}
+		})
+	}
+}
+
+// TestAloneWithoutGossip: who is alone rests, though a round was due with its last probe.
+func TestAloneWithoutGossip(t *testing.T) {
+	n := newNode(t, func(c *Config) { c.HasUserBroadcasts, c.GossipInterval, c.PushPullInterval = true, 0, 0 }).meet(1)
+	n.Start(n.now)
+	n.beginProbe(n.now, n.table.named("m1"))
+	n.ForceLeaveAlive(n.now, "m1", 0)
+	n.Forget(n.now, "m1")
+	n.after(time.Hour)
+	if at, ok := n.NextWork(n.now); ok && at.Before(n.now.Add(-time.Hour)) {
+		t.Errorf("work at %v", at)
+	}
+	n.Tick(n.now)
+	if n.meet(1); len(n.take().Packets) > 0 {
+		t.Error("packets to nobody")
+	}
 }
 
 func TestLoopsThatAreOff(t *testing.T) {
