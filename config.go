@@ -162,10 +162,11 @@ type Config struct {
 	// (S in Lifeguard section IV-A). 1: never.
 	AwarenessMaxMultiplier int
 
-	// GossipInterval is the time between gossip packets of broadcasts for which the probes had no room. Zero: none.
+	// GossipInterval is the time between gossip packets of broadcasts for which the probes had no room. Zero: none; then news of
+	// members goes with probes, and what Delegate.GetBroadcasts returns to each member that is probed, in a packet of its own.
 	GossipInterval time.Duration
 
-	// GossipNodes is how many random members get one each time. Zero: none.
+	// GossipNodes is how many random members get one each time. Zero: none, as with a GossipInterval of zero.
 	GossipNodes int
 
 	// GossipToTheDeadTime is how long a dead member is still gossiped to, so that it can refute, and how long dead and left

@@ -49,7 +49,7 @@ type Memberlist struct {
 	sent, received traffic
 	eventsReady    chan struct{}          // one slot: there are events to deliver
 	eventLoops     sync.Once              // starts eventLoop
-	gossipTurns    chan *turn             // one slot: packets that the delegate may add to; nil without one
+	gossiping      atomic.Bool            // while a round of gossip may wait for the delegate
 	eventToken     baton                  // held while delegates hear of events
 	moveToken      baton                  // held while another address is announced
 	pushPulling    atomic.Bool            // during a push/pull that we begin, but for joins
@@ -160,9 +160,6 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.userMessages.init(config.HandoffQueueDepth, handoffLimit(config), func() { m.tasks.start(m.userMessageLoop) })
 	m.labelHeader, m.labels = header, appendHeardLabels(m.ownLabel[:0], config)
 	m.takePing()
-	if config.Delegate != nil {
-		m.gossipTurns = make(chan *turn, 1)
-	}
 	m.turns.put(&m.firstTurn)
 	m.conversations.New = m.makeConversation
 	m.streamWriters.New = func() any { return new(streamWriter) }
@@ -267,9 +264,6 @@ func (m *Memberlist) begin() error {
 
 	// What handles messages about members, user messages and events starts with the first of them, and so does what handles
 	// the packets and streams of sockets of ours.
-	if m.config.Delegate != nil {
-		m.tasks.start(m.gossipLoop)
-	}
 	if m.config.Transport == nil {
 		m.udp.receive(m.startListening)
 	} else {

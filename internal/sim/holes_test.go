@@ -92,10 +92,12 @@ func TestHoleSyncConfirms(t *testing.T) {
 	core := LAN()
 	core.PushPullInterval = 0 // but for those that the test makes
 	s := &scene{New(Config{N: 8, Unchecked: true, Core: core}), t}
-	s.cfg.Tamper.In = func(node int, _ *swim.Core, m wire.Message) bool { // it acks, and does not hear of the suspicion
+	s.cfg.Tamper.In = func(node int, _ *swim.Core, m wire.Message) bool {
 		switch m.(type) {
-		case *wire.Suspect, *wire.Dead:
-			return node != 3
+		case *wire.Suspect:
+			return node != 3 // it acks, and does not refute
+		case *wire.Dead:
+			return node != 3 && node != 1 // others may hear the hearsay first, then n2's word, which confirms it
 		}
 		return true
 	}
