@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -16,6 +15,7 @@ type agent struct {
 	name  string
 	ports ports
 	log   *journal
+	list  *list
 	cmd   *exec.Cmd
 	done  chan struct{} // closed when the process has ended
 	err   error         // how it ended; read after done
@@ -23,10 +23,10 @@ type agent struct {
 
 // startAgent starts an agent, which ends with the context at the latest.
 func startAgent(ctx context.Context, binary, dir, name string, at ports, args ...string) (*agent, error) {
-	a := &agent{name: name, ports: at, log: new(journal), done: make(chan struct{})}
+	a := &agent{name: name, ports: at, log: new(journal), list: &list{addr: at.rpcAddr()},
+		done: make(chan struct{})}
 	a.cmd = exec.CommandContext(ctx, binary, append([]string{"agent",
-		"-node=" + name, "-bind=" + at.gossipAddr(), "-rpc-addr=" + at.rpcAddr(),
-		"-rejoin", "-snapshot=" + filepath.Join(dir, name+".snapshot")}, args...)...)
+		"-node=" + name, "-bind=" + at.gossipAddr(), "-rpc-addr=" + at.rpcAddr()}, args...)...)
 	a.cmd.Dir = dir
 	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
 	// In a group of its own: an interrupt at the terminal is the harness's to handle.
@@ -51,10 +51,11 @@ func (a *agent) ended() bool {
 	}
 }
 
-// kill ends the process at once.
+// kill ends the process at once, if it has not ended.
 func (a *agent) kill() {
 	a.cmd.Process.Kill()
 	<-a.done
+	a.list.close()
 }
 
 // interrupt asks the agent to leave.

@@ -12,14 +12,27 @@ const patience = time.Minute
 
 // experiment measures a cluster of one library.
 type experiment struct {
-	name   string
-	title  string
-	rounds int
-	fast   bool
-	run    func(context.Context, bench) ([]figure, error)
+	name      string
+	title     string
+	many, few int // rounds: by default, and with -fast
+	run       func(context.Context, bench) ([]figure, error)
 }
 
-// bench is what an experiment is given to work with.
+var experiments = []experiment{
+	{"leave", "leave: one of 9 agents, gracefully", 500, 3, leave},
+	{"restart", "restart: one of 5 agents, killed, at another port", 20, 1, restart},
+	{"idle", "idle: 5 agents at rest", 1, 1, idle},
+}
+
+// settings are the flags.
+type settings struct {
+	only      string // all, if empty
+	libraries []library
+	rounds    int // those of each experiment, if 0
+	fast      bool
+}
+
+// bench is where an experiment is run.
 type bench struct {
 	binary string // Serf's
 	dir    string
@@ -27,33 +40,29 @@ type bench struct {
 	fast   bool
 }
 
-// choose returns the experiments to run, with their numbers of rounds: the default ones, those of -fast, or as told.
-func choose(only string, rounds int, fast bool) []experiment {
-	all := []struct {
-		experiment
-		many, few int
-	}{
-		{experiment{name: "leave", title: "leave: one of 9 agents, gracefully", run: leave}, 500, 3},
-		{experiment{name: "restart", title: "restart: one of 5 agents, killed, at another port", run: restart}, 20, 1},
-		{experiment{name: "idle", title: "idle: 5 agents at rest", run: idle}, 1, 1},
+// chosen are the experiments to run.
+func (s settings) chosen() ([]experiment, error) {
+	if s.only == "" {
+		return experiments, nil
 	}
-	var chosen []experiment
-	for _, e := range all {
-		if only != "" && only != e.name {
-			continue
+	for _, e := range experiments {
+		if e.name == s.only {
+			return []experiment{e}, nil
 		}
-		switch {
-		case rounds > 0:
-			e.rounds = rounds
-		case fast:
-			e.rounds = e.few
-		default:
-			e.rounds = e.many
-		}
-		e.fast = fast
-		chosen = append(chosen, e.experiment)
 	}
-	return chosen
+	return nil, fmt.Errorf("no experiment %q", s.only)
+}
+
+// bench returns where the experiment is run with a library.
+func (s settings) bench(e experiment, l library, dir string) bench {
+	b := bench{binary: l.binary(dir), dir: dir, rounds: e.many, fast: s.fast}
+	switch {
+	case s.rounds > 0:
+		b.rounds = s.rounds
+	case s.fast:
+		b.rounds = e.few
+	}
+	return b
 }
 
 // poll waits until the condition holds, and fails after the given time with the condition's last error.

@@ -15,15 +15,16 @@ type leaves struct {
 	rounds       int
 	observations int
 	failedFirst  int             // observations that began with a failure
-	unheard      int             // observations without a leave
+	failedLast   int             // observations that had come to no leave when the process had ended
+	unseen       int             // observations of nothing at all
 	unfinished   int             // leaves that Serf gave up after its three seconds
-	known        []time.Duration // of each leave, until the last observer knew
+	gone         []time.Duration // of each leave, until all had reported the agent as left or failed
 }
 
 // leave lets one agent after the other leave and rejoin.
 func leave(ctx context.Context, b bench) ([]figure, error) {
 	var l leaves
-	c, err := newCluster(ctx, b, leaveAgents)
+	c, err := newCluster(ctx, b, leaveAgents, "-rejoin", "-snapshot=snapshot")
 	defer c.close()
 	for round := 0; err == nil && round < b.rounds; round++ {
 		err = l.round(ctx, c, round%leaveAgents)
@@ -31,7 +32,8 @@ func leave(ctx context.Context, b bench) ([]figure, error) {
 	return l.figures(), err
 }
 
-// round lets an agent leave, waits until the others know, and starts it again, to rejoin by its snapshot.
+// round lets an agent leave, waits until the others have reported it and its process has ended, and starts it again, to
+// rejoin by its snapshot.
 func (l *leaves) round(ctx context.Context, c *cluster, i int) error {
 	leaving := c.agents[i]
 	others := c.others(leaving)
@@ -39,11 +41,11 @@ func (l *leaves) round(ctx context.Context, c *cluster, i int) error {
 	if err := leaving.interrupt(); err != nil {
 		return leaving.failure(err)
 	}
-	// An observer that has not heard in time is counted below.
+	// An observer that has reported nothing in time is counted below.
 	_ = poll(ctx, patience, func() error {
 		for _, other := range others {
-			if !knowsLeave(other.log.since(leaving.name, began)) {
-				return fmt.Errorf("%s has not heard that %s left", other.name, leaving.name)
+			if len(other.log.since(leaving.name, began)) == 0 {
+				return fmt.Errorf("%s has not reported %s", other.name, leaving.name)
 			}
 		}
 		return nil
@@ -63,58 +65,47 @@ func (l *leaves) round(ctx context.Context, c *cluster, i int) error {
 		reports = append(reports, other.log.since(leaving.name, began))
 	}
 	l.add(began, reports)
-	if err := c.replace(ctx, i, leaving.ports); err != nil {
+	if err := c.restart(ctx, i, leaving.ports); err != nil {
 		return err
 	}
 	return c.agree(ctx)
 }
 
-func knowsLeave(report []event) bool {
-	_, ok := firstOf(report, left)
-	return ok
-}
-
-// firstOf returns the first event of a kind.
-func firstOf(report []event, k kind) (event, bool) {
-	for _, e := range report {
-		if e.kind == k {
-			return e, true
-		}
-	}
-	return event{}, false
-}
-
-// add adds a leave: what each observer reported of it.
+// add adds a leave: the reports of each observer.
 func (l *leaves) add(began time.Time, reports [][]event) {
 	l.rounds++
+	l.observations += len(reports)
 	var last time.Time
-	unheard := 0
+	unseen := 0
 	for _, report := range reports {
-		l.observations++
-		if len(report) > 0 && report[0].kind == failed {
+		if len(report) == 0 {
+			unseen++
+			continue
+		}
+		if report[0].at.After(last) {
+			last = report[0].at
+		}
+		if report[0].kind == failed {
 			l.failedFirst++
 		}
-		e, ok := firstOf(report, left)
-		if !ok {
-			unheard++
-		} else if e.at.After(last) {
-			last = e.at
+		if report[len(report)-1].kind == failed {
+			l.failedLast++
 		}
 	}
-	l.unheard += unheard
-	if unheard == 0 {
-		l.known = append(l.known, last.Sub(began))
+	l.unseen += unseen
+	if unseen == 0 {
+		l.gone = append(l.gone, last.Sub(began))
 	}
 }
 
 func (l *leaves) figures() []figure {
 	return []figure{
 		{"leaves", fmt.Sprint(l.rounds)},
-		{"observations", fmt.Sprint(l.observations)},
-		{"first reported as failed", share(l.failedFirst, l.observations)},
-		{"never reported as left", share(l.unheard, l.observations)},
+		{"reported as failed at first", share(l.failedFirst, l.observations)},
+		{"still so when the agent has ended", share(l.failedLast, l.observations)},
+		{"not reported", share(l.unseen, l.observations)},
 		{"given up by the leaving agent", share(l.unfinished, l.rounds)},
-		{"known to all, p50", milliseconds(percentile(l.known, 50))},
-		{"known to all, p99", milliseconds(percentile(l.known, 99))},
+		{"reported by all, p50", milliseconds(percentile(l.gone, 50))},
+		{"reported by all, p99", milliseconds(percentile(l.gone, 99))},
 	}
 }

@@ -28,50 +28,54 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "", "leave, restart or idle, and no other experiment")
+	s := settings{libraries: both}
+	flag.StringVar(&s.only, "only", "", "leave, restart or idle, and no other experiment")
 	reference := flag.Bool("reference", false, "with the reference alone")
 	ours := flag.Bool("ours", false, "with this library alone")
-	rounds := flag.Int("rounds", 0, "how many `leaves`, restarts or minutes (default 500, 20, 1)")
-	fast := flag.Bool("fast", false, "few rounds, to see that all works; the figures mean little")
+	flag.IntVar(&s.rounds, "rounds", 0, "how many `leaves`, restarts, or minutes at rest (default 500, 20, 1)")
+	flag.BoolVar(&s.fast, "fast", false, "few rounds, to see that all works; the figures mean little")
 	flag.Parse()
-
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	libraries := both
+	if flag.NArg() > 0 || s.rounds < 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
 	switch {
 	case *ours == *reference: // both
 	case *ours:
-		libraries = both[1:]
+		s.libraries = both[1:]
 	default:
-		libraries = both[:1]
+		s.libraries = both[:1]
 	}
-	if err := run(ctx, *only, libraries, *rounds, *fast); err != nil {
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if err := run(ctx, s); err != nil {
 		fmt.Fprintln(os.Stderr, "agents:", err)
 		os.Exit(1)
 	}
 }
 
 // run builds the agents, runs the experiments and prints a table of each.
-func run(ctx context.Context, only string, libraries []library, rounds int, fast bool) error {
-	chosen := choose(only, rounds, fast)
-	if len(chosen) == 0 {
-		return fmt.Errorf("no experiment %q", only)
+func run(ctx context.Context, s settings) error {
+	chosen, err := s.chosen()
+	if err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp("", "memberlist-agents-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	for _, l := range libraries {
+	for _, l := range s.libraries {
 		if err := l.build(ctx, dir); err != nil {
 			return fmt.Errorf("build Serf with %s: %w", l.title, err)
 		}
 	}
 	fmt.Printf("Serf %s\n", source.Serf.Version)
 	for _, e := range chosen {
-		columns, err := e.runWith(ctx, libraries, dir)
+		columns, err := s.measure(ctx, e, dir)
 		fmt.Printf("\n%s\n", e.title)
-		printTable(os.Stdout, libraries, columns)
+		printTable(os.Stdout, s.libraries, columns)
 		if err != nil {
 			return err
 		}
@@ -79,17 +83,16 @@ func run(ctx context.Context, only string, libraries []library, rounds int, fast
 	return nil
 }
 
-// runWith runs an experiment with the libraries at the same time and returns the figures of each: after an error, or an
+// measure runs an experiment with the libraries at the same time and returns the figures of each: after an error, or an
 // interrupt, those gathered until then.
-func (e experiment) runWith(ctx context.Context, libraries []library, dir string) ([][]figure, error) {
-	columns := make([][]figure, len(libraries))
-	errs := make([]error, len(libraries))
+func (s settings) measure(ctx context.Context, e experiment, dir string) ([][]figure, error) {
+	columns := make([][]figure, len(s.libraries))
+	errs := make([]error, len(s.libraries))
 	var wg sync.WaitGroup
-	for i, l := range libraries {
+	for i, l := range s.libraries {
 		wg.Go(func() {
-			b := bench{binary: l.binary(dir), dir: dir, rounds: e.rounds, fast: e.fast}
 			var err error
-			if columns[i], err = e.run(ctx, b); err != nil {
+			if columns[i], err = e.run(ctx, s.bench(e, l, dir)); err != nil {
 				errs[i] = fmt.Errorf("%s, %s: %w", e.name, l.title, err)
 			}
 		})

@@ -18,45 +18,69 @@ type member struct {
 	Status string
 }
 
-// members asks an agent for its members. Serf's own client is not used: what it requires would be required here, of the
-// older version of the reference too.
-func members(ctx context.Context, addr string) ([]member, error) {
+// list asks an agent for its members, over one connection as long as that lasts. Serf's own client is not used: what it
+// requires would be required here, of the older version of the reference too.
+type list struct {
+	addr   string
+	caller *caller // nil: to be connected
+}
+
+func (l *list) members(ctx context.Context) ([]member, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	if deadline, ok := ctx.Deadline(); ok {
-		conn.SetDeadline(deadline)
-	}
-	c := newCaller(conn)
-	if err := c.call("handshake", map[string]int{"Version": 1}, nil); err != nil {
-		return nil, err
+	if l.caller == nil {
+		c, err := connect(ctx, l.addr)
+		if err != nil {
+			return nil, err
+		}
+		l.caller = c
 	}
 	var answer struct{ Members []member }
-	err = c.call("members", nil, &answer)
+	err := l.caller.call(ctx, "members", nil, &answer)
+	if err != nil {
+		l.close()
+	}
 	return answer.Members, err
+}
+
+func (l *list) close() {
+	if l.caller != nil {
+		l.caller.conn.Close()
+		l.caller = nil
+	}
 }
 
 // caller calls an agent by Serf's protocol for that: a header and a body in each direction, in msgpack.
 type caller struct {
+	conn    net.Conn
 	out     *bufio.Writer
 	encoder *codec.Encoder
 	decoder *codec.Decoder
 	seq     uint64
 }
 
-func newCaller(conn net.Conn) *caller {
+func connect(ctx context.Context, addr string) (*caller, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
 	handle := new(codec.MsgpackHandle)
 	handle.WriteExt = true
 	out := bufio.NewWriter(conn)
-	return &caller{out: out, encoder: codec.NewEncoder(out, handle), decoder: codec.NewDecoder(bufio.NewReader(conn), handle)}
+	c := &caller{conn: conn, out: out, encoder: codec.NewEncoder(out, handle),
+		decoder: codec.NewDecoder(bufio.NewReader(conn), handle)}
+	if err := c.call(ctx, "handshake", map[string]int{"Version": 1}, nil); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
-// call sends a command, with a body if it has one, and decodes the answer, if it has one.
-func (c *caller) call(command string, body, answer any) error {
+// call sends a command, with a body if it has one, and decodes the answer, if it has one. The context has a deadline.
+func (c *caller) call(ctx context.Context, command string, body, answer any) error {
+	if deadline, ok := ctx.Deadline(); ok {
+		c.conn.SetDeadline(deadline)
+	}
 	c.seq++
 	if err := c.encoder.Encode(map[string]any{"Command": command, "Seq": c.seq}); err != nil {
 		return err

@@ -52,16 +52,23 @@ func TestMembers(t *testing.T) {
 			out.Encode(map[string]any{"Members": []fullMember{
 				{"a", net.IPv4(127, 0, 0, 1), 7946, map[string]string{"role": "x"}, "alive"},
 				{"b", net.IPv4(127, 0, 0, 1), 7947, nil, "failed"},
+				{"l", net.IPv4(127, 0, 0, 1), 7948, nil, "leaving"},
 			}})
 		}
 	}()
 
-	got, err := members(t.Context(), listener.Addr().String())
-	if want := []member{{"a", 7946, "alive"}, {"b", 7947, "failed"}}; !slices.Equal(got, want) || err != nil {
-		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	l := &list{addr: listener.Addr().String()}
+	defer l.close()
+	var got []member
+	for range 2 {
+		got, err = l.members(t.Context())
+		if want := []member{{"a", 7946, "alive"}, {"b", 7947, "failed"}, {"l", 7948, "leaving"}}; !slices.Equal(got, want) || err != nil {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
 	}
-	if got, want := <-asked, []string{"handshake", "members"}; !slices.Equal(got, want) {
-		t.Errorf("asked %q, want %q", got, want)
+	l.close()
+	if got, want := <-asked, []string{"handshake", "members", "members"}; !slices.Equal(got, want) {
+		t.Errorf("asked %q, want %q: on one connection", got, want)
 	}
 	for _, tc := range []struct {
 		name   string
@@ -72,7 +79,8 @@ func TestMembers(t *testing.T) {
 		{"alive there", "a", 7946, true},
 		{"alive elsewhere", "a", 7999, false},
 		{"failed", "b", 7947, false},
-		{"unknown", "c", 7948, false},
+		{"leaving", "l", 7948, true},
+		{"unknown", "c", 7949, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if err := find(got, tc.member, tc.port); (err == nil) != tc.ok {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -17,9 +18,10 @@ const (
 
 // restarts are the results of the experiment restart.
 type restarts struct {
-	rounds int
-	stayed int
-	seen   []time.Duration // of each restart that all others saw, until the last did
+	rounds   int
+	stayed   int
+	outvoted int             // quit as the others gave the name to the old address
+	seen     []time.Duration // of each restart that all others saw, until the last did
 }
 
 // restart kills agents and starts them at another port, each in a cluster of its own, so that one restart does not
@@ -47,26 +49,13 @@ func (r *restarts) round(ctx context.Context, b bench, i int) error {
 	}
 	c.agents[i].kill()
 	began := time.Now()
-	if err := c.replace(ctx, i, at, "-join="+c.agents[0].ports.gossipAddr()); err != nil {
+	if err := c.restart(ctx, i, at, c.joinFirst()); err != nil {
 		return err
 	}
 
 	again := c.agents[i]
-	others := c.others(again)
-	seen := poll(ctx, patience, func() error {
-		if again.ended() {
-			return nil
-		}
-		for _, other := range others {
-			if err := other.sees(ctx, again); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	took := time.Since(began)
-	if seen == nil && !again.ended() {
-		r.seen = append(r.seen, took)
+	if awaitSeen(ctx, again, c.others(again)) == nil && !again.ended() {
+		r.seen = append(r.seen, time.Since(began))
 	}
 	watch := resolution
 	if b.fast {
@@ -83,14 +72,32 @@ func (r *restarts) round(ctx context.Context, b bench, i int) error {
 	r.rounds++
 	if !again.ended() {
 		r.stayed++
+	} else if strings.Contains(again.log.last(), "minority in name conflict resolution") {
+		r.outvoted++
 	}
 	return nil
+}
+
+// awaitSeen waits until the others list an agent as alive where it is, or it has ended.
+func awaitSeen(ctx context.Context, a *agent, others []*agent) error {
+	return poll(ctx, patience, func() error {
+		if a.ended() {
+			return nil
+		}
+		for _, other := range others {
+			if err := other.sees(ctx, a); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (r *restarts) figures() []figure {
 	return []figure{
 		{"restarts", fmt.Sprint(r.rounds)},
 		{"stayed up", share(r.stayed, r.rounds)},
+		{"quit by the vote on its name", share(r.outvoted, r.rounds)},
 		{"seen by all at the new address", share(len(r.seen), r.rounds)},
 		{"seen by all, p50", milliseconds(percentile(r.seen, 50))},
 		{"seen by all, max", milliseconds(percentile(r.seen, 100))},
