@@ -58,7 +58,7 @@ func TestReadmeBuilds(t *testing.T) {
 					t.Fatalf("go %s: %v\n%s", command[1], err, out)
 				}
 			}
-			if out, err := goCommand(dir, "build", "-o", filepath.Join(parent, "built"), "."); err != nil {
+			if out, err := goCommand(dir, "build", "-trimpath", "-o", filepath.Join(parent, "built"), "."); err != nil {
 				t.Errorf("go build: %v\n%s", err, out)
 			}
 		})
