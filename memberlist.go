@@ -49,7 +49,7 @@ type Memberlist struct {
 	sent, received traffic
 	eventsReady    chan struct{}          // one slot: there are events to deliver
 	eventLoops     sync.Once              // starts eventLoop
-	gossipTurns    chan *turn             // one slot: packets that the delegate may add to; nil without one
+	gossiping      atomic.Bool            // while a round of gossip may wait for the delegate
 	eventToken     baton                  // held while delegates hear of events
 	moveToken      baton                  // held while another address is announced
 	pushPulling    atomic.Bool            // during a push/pull that we begin, but for joins
@@ -57,8 +57,7 @@ type Memberlist struct {
 	reconnects     atomic.Int32           // how many lost members are being tried
 	advertising    atomic.Bool            // whether the host name that we advertise is looked up again
 	advertised     atomic.Pointer[string] // that name; nil: none
-	seeds          seedList
-	membership     handoff // alive, suspect and dead messages
+	membership     handoff                // alive, suspect and dead messages
 	userMessages   handoff
 	streams        streamSet
 	turns          spares[turn]
@@ -80,9 +79,12 @@ type Memberlist struct {
 		notices      map[uint64]chan struct{}        // closed when a broadcast has been sent
 		pings        map[uint32]chan swim.PingResult // with room for the one result
 		contacts     []contacts                      // by the core's IDs
-		changed      time.Time                       // when the view last did
-		exchanged    bool                            // whether states were, ever
-		synced       chan struct{}                   // closed when they first were; nil: nobody waits for that
+		seeds        seedList
+		nameTaken    bool          // as the last join that could tell found
+		nameDecided  chan struct{} // closed when it is known if another has our name; nil: nobody waits for that
+		changed      time.Time     // when the view last did
+		exchanged    bool          // whether states were, ever
+		synced       chan struct{} // closed when they first were; nil: nobody waits for that
 
 		subscriptions  []*Subscription
 		unsubscribable bool
@@ -110,10 +112,13 @@ type Memberlist struct {
 // metadata that is too large, creates a member that CIDRsAllowed refuses, and
 // panics in many methods of one that was refused.
 func Create(conf *Config) (*Memberlist, error) {
+	if conf == nil {
+		return nil, errNilConfig
+	}
 	m, err := newMemberlist(conf)
 	if err != nil {
 		if conf.Transport != nil {
-			err = errors.Join(err, conf.Transport.Shutdown())
+			err = errors.Join(err, shutDown(conf.Transport))
 		}
 		return nil, err
 	}
@@ -155,9 +160,6 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.userMessages.init(config.HandoffQueueDepth, handoffLimit(config), func() { m.tasks.start(m.userMessageLoop) })
 	m.labelHeader, m.labels = header, appendHeardLabels(m.ownLabel[:0], config)
 	m.takePing()
-	if config.Delegate != nil {
-		m.gossipTurns = make(chan *turn, 1)
-	}
 	m.turns.put(&m.firstTurn)
 	m.conversations.New = m.makeConversation
 	m.streamWriters.New = func() any { return new(streamWriter) }
@@ -262,9 +264,6 @@ func (m *Memberlist) begin() error {
 
 	// What handles messages about members, user messages and events starts with the first of them, and so does what handles
 	// the packets and streams of sockets of ours.
-	if m.config.Delegate != nil {
-		m.tasks.start(m.gossipLoop)
-	}
 	if m.config.Transport == nil {
 		m.udp.receive(m.startListening)
 	} else {
@@ -375,10 +374,10 @@ func (m *Memberlist) Shutdown() error {
 func (m *Memberlist) stop() {
 	if m.tasks.close() {
 		m.alarm.end()
-		if err := m.transport.Shutdown(); err != nil {
+		m.streams.closeAll() // first: the transport may wait for them to end
+		if err := shutDown(m.transport); err != nil {
 			m.log.error("failed to shut down the transport", errAttr(err))
 		}
-		m.streams.closeAll()
 		m.closeSubscriptions()
 	}
 	m.tasks.wait()

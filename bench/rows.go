@@ -26,6 +26,9 @@ const (
 	allocs    = "allocs/op"
 	perMember = "B/member"
 	updates   = "updates/s" // the one of which more is better
+
+	cpuPerMinute = "cpu-us/node-minute"
+	switches     = "switches/node-minute"
 )
 
 var rows = []row{
@@ -81,8 +84,12 @@ var rows = []row{
 	{label: "Create and Shutdown, in memory", bench: "Create/memory", metric: cpuPerOp, ratio: 10, allocs: atMost(60), bare: "BareCreate"},
 	{label: "Create and Shutdown, with sockets", bench: "Create/sockets", metric: cpuPerOp, ratio: 3, allocs: atMost(90), bare: "BareSockets"},
 
-	{label: "idle member of 50: CPU", bench: "Idle", metric: "cpu-us/node-minute", ratio: 4, bare: "BareIdle"},
+	{label: "idle member of 50: CPU", bench: "Idle", metric: cpuPerMinute, ratio: 4, bare: "BareIdle"},
 	{label: "idle member of 50: allocated", bench: "Idle", metric: "B/node-second", ratio: 100},
+	{label: "idle, a process each, without a Delegate: CPU", bench: "IdleProcess/without_delegate", metric: cpuPerMinute, ratio: 2},
+	{label: "the same: voluntary context switches", bench: "IdleProcess/without_delegate", metric: switches},
+	{label: "idle, a process each, with a Delegate: CPU", bench: "IdleProcess/with_delegate", metric: cpuPerMinute, ratio: 2},
+	{label: "the same: voluntary context switches", bench: "IdleProcess/with_delegate", metric: switches},
 	{label: "heap per known member of 50,000", bench: "Memory/known", metric: perMember, most: atMost(245)},
 	{label: "the same with its broadcast queued", bench: "Memory/queued", metric: perMember, most: atMost(360)},
 

@@ -36,6 +36,14 @@ func newChecker(s *Sim) *checker {
 	return c
 }
 
+// metaOf reads a member's metadata: 0 for one that is remembered, whose metadata is not.
+func metaOf(m *swim.Member) uint32 {
+	if len(m.Meta) == 0 {
+		return 0
+	}
+	return binary.BigEndian.Uint32(m.Meta)
+}
+
 // turn checks what a node put out.
 func (c *checker) turn(n *node, out *swim.Output) {
 	if c == nil {
@@ -105,7 +113,7 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event)
 	old := v.entries[x]
 	now := old
 	now.state, now.incarnation, now.since = stateOf(m.State), m.Incarnation, int64(m.Since.Sub(start))
-	now.meta = binary.BigEndian.Uint32(m.Meta)
+	now.meta = metaOf(m)
 	_, now.moves = nodeAt(m.Addr)
 	c.s.mix(uint64(n.id)<<32|uint64(x), uint64(m.Incarnation)<<8|uint64(now.state))
 	if c.s.cfg.Trace != nil {
@@ -142,10 +150,13 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event)
 		t.accused.add(m.Incarnation, c.s.now)
 	case dead, left:
 		late := old.state == dead && now.state == left // it had said so
-		if old.state != alive && old.state != suspect && !late {
+		recalled := old.state == unknown               // it was so before it was forgotten
+		if old.state != alive && old.state != suspect && !late && !recalled {
 			c.s.fail(n, ruleTransition, x, fmt.Sprintf("state %d after state %d", now.state, old.state))
 		}
-		c.gone(n, x, now)
+		if !recalled {
+			c.gone(n, x, now)
+		}
 	}
 }
 

@@ -293,7 +293,7 @@ func (s *Sim) observe(n *node, changed []swim.Member) {
 	for i := range changed {
 		m := &changed[i]
 		s.cfg.Observe(Belief{At: s.Now(), Node: int(n.id), Member: int(nodeNumber(m.Name)), State: m.State,
-			Meta: binary.BigEndian.Uint32(m.Meta)})
+			Meta: metaOf(m)})
 	}
 }
 
