@@ -302,13 +302,23 @@ func (r *receiver) step(message wire.Message, err error) {
 		return
 	}
 	r.wake() // nobody waits for the network
-	t := r.m.beginTurnIn(&r.turn, time.Now())
+	m := r.m
+	var t *turn
+	if m.udp == nil {
+		t = m.beginTurn()
+	} else {
+		t = m.beginTurnIn(&r.turn, time.Now())
+	}
 	at := t.now
 	if !r.at.IsZero() && r.at.Before(at) {
 		at = r.at // round trips do not include our own delays
 	}
 	t.core.Step(at, r.from, message)
-	r.m.endTurnIn(t)
+	if m.udp == nil { // it may wait for the member that another asks us to ping
+		m.endTurnAside(t)
+	} else {
+		m.endTurnIn(t)
+	}
 }
 
 // userMessageLoop hands user messages to the delegate, each after what had arrived about members before it was told to the
