@@ -2,8 +2,8 @@ package memberlist
 
 import (
 	"go/ast"
-	"go/constant"
 	"go/build"
+	"go/constant"
 	"go/importer"
 	"go/parser"
 	"go/token"
