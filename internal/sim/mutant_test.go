@@ -221,7 +221,6 @@ func TestMutants(t *testing.T) {
 
 // TestBeyond: each bound of what a core keeps is held, and not a bit less is allowed.
 func TestBeyond(t *testing.T) {
-	cfg := &Config{N: 10, Core: LAN()}
 	for _, tt := range []struct {
 		most, beyond kept
 		rule         string
@@ -233,10 +232,10 @@ func TestBeyond(t *testing.T) {
 		{kept{health: 7}, kept{health: 8}, ruleHealth},
 		{kept{}, kept{health: -1}, ruleHealth},
 	} {
-		if rule, detail := tt.most.beyond(cfg); rule != "" {
+		if rule, detail := tt.most.beyond(LAN(), 10); rule != "" {
 			t.Errorf("%+v: %s, %s", tt.most, rule, detail)
 		}
-		if rule, detail := tt.beyond.beyond(cfg); rule != tt.rule || detail == "" {
+		if rule, detail := tt.beyond.beyond(LAN(), 10); rule != tt.rule || detail == "" {
 			t.Errorf("%+v: %q, %q; want %q", tt.beyond, rule, detail, tt.rule)
 		}
 	}

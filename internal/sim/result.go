@@ -20,6 +20,7 @@ type Detection struct {
 	First time.Duration // until the first member declared it dead; 0: not yet
 	All   time.Duration // until every member did; 0: not yet
 
+	number  int32 // of the name
 	missing int
 }
 

@@ -39,39 +39,54 @@ func (s *Sim) open(n *node, st *swim.Stream) {
 		s.trySeeds(n)
 		return
 	}
-	to, moves := nodeAt(st.To.Addr)
+	to := s.leads(n, st.To.Name, st.To.Addr)
 	switch {
 	case st.Kind == swim.StreamPing:
-		s.streamPing(n, to, moves, st)
+		s.streamPing(n, to, st)
 	case st.Kind == swim.StreamFarewell:
-		s.exchange(n, to, moves, toReconnect)
+		s.exchange(n, to, toReconnect)
 	case st.Kind == swim.StreamReconnect:
 		s.result.Reconnects++
-		s.exchange(n, to, moves, toReconnect)
+		s.check.looked(n, &st.To)
+		if s.isThere(to, st.To.Name) {
+			s.exchange(n, to, toReconnect)
+		}
 	case !n.syncing:
 		n.syncing = true
-		s.exchange(n, to, moves, toSync)
+		s.exchange(n, to, toSync)
 	}
 }
 
-// trySeeds exchanges states with a random seed that the node does not see, wherever it is by now.
+// isThere reports whether who is at an address has a name, which it says when it is pinged over a stream.
+func (s *Sim) isThere(p place, name string) bool {
+	n := s.at(p)
+	return n != nil && n.up && n.name == name
+}
+
+// trySeeds exchanges states with a random seed that the node does not see: with the seed wherever it is by now, or with
+// whoever is at the address that it had.
 func (s *Sim) trySeeds(n *node) {
 	for _, i := range s.rand.Perm(len(s.cfg.Seeds)) {
 		seed := int32(s.cfg.Seeds[i])
-		moves := s.nodes[seed].moves
-		if n.core.Seeks(address(seed, moves)) {
+		to := s.nodes[seed].place
+		if s.cfg.FixedSeeds {
+			to = home(seed, 0)
+		}
+		if n.core.Seeks(to.addrPort()) {
 			s.result.Reconnects++
-			s.exchange(n, seed, moves, toReconnect)
+			s.exchange(n, to, toReconnect)
 			return
 		}
 	}
 }
 
 // reaches reports whether a stream between two nodes can work now, in both directions.
-func (s *Sim) reaches(n *node, to int32, moves uint16) bool {
-	if int(to) >= len(s.nodes) || !s.nodes[to].up || s.nodes[to].moves != moves {
+func (s *Sim) reaches(n *node, at place) bool {
+	other := s.at(at)
+	if other == nil || !other.up {
 		return false
 	}
+	to := other.id
 	if s.cfg.Link.Fail > 0 && s.rand.Float64() < s.cfg.Link.Fail {
 		return false
 	}
@@ -115,11 +130,12 @@ func (s *Sim) segment(from, to int32) time.Duration {
 }
 
 // streamPing pings a node on a stream: a handshake and a round trip.
-func (s *Sim) streamPing(n *node, to int32, moves uint16, st *swim.Stream) {
+func (s *Sim) streamPing(n *node, at place, st *swim.Stream) {
 	s.result.StreamPings++
-	if !s.reaches(n, to, moves) || !s.nodes[to].hears() {
+	if !s.reaches(n, at) || !s.at(at).hears() || !s.isThere(at, st.To.Name) {
 		return
 	}
+	to := s.at(at).id
 	took := s.segment(n.id, to) + s.segment(to, n.id) + s.segment(n.id, to) + s.segment(to, n.id)
 	if s.time(n).Add(took).After(st.Deadline) {
 		return
@@ -128,16 +144,17 @@ func (s *Sim) streamPing(n *node, to int32, moves uint16, st *swim.Stream) {
 }
 
 // exchange begins a push/pull.
-func (s *Sim) exchange(n *node, to int32, moves uint16, why purpose) {
+func (s *Sim) exchange(n *node, at place, why purpose) {
 	i := s.newExchange()
 	x := &s.exchanges[i]
-	x.from, x.to, x.fromLife, x.why, x.began = n.id, to, n.life, why, s.now
-	if !s.reaches(n, to, moves) {
+	x.from, x.fromLife, x.why, x.began = n.id, n.life, why, s.now
+	if !s.reaches(n, at) {
 		x.failed = true
 		s.schedule(s.cfg.JoinRetry, event{kind: eventReply, node: n.id, arg: i})
 		return
 	}
-	x.toLife = s.nodes[to].life
+	to := s.at(at).id
+	x.to, x.toLife = to, s.nodes[to].life
 	x.asked = n.core.Members(x.asked[:0])
 	s.countStream(n, x.asked)
 	took := s.segment(n.id, to) + s.segment(to, n.id) + s.segment(n.id, to)
@@ -151,7 +168,7 @@ func (s *Sim) serve(n *node, i uint32) {
 	gone := !n.up || n.life != x.toLife || from.life != x.fromLife || x.why != toSync && !n.joined
 	late := s.now-x.began > int64(s.cfg.StreamTimeout)
 	switch {
-	case gone, late, !s.reaches(from, n.id, n.moves):
+	case gone, late, !s.reaches(from, n.place):
 		x.failed = true
 		s.schedule(s.segment(n.id, x.from), event{kind: eventReply, node: x.from, arg: i})
 	case !n.hears():
@@ -194,6 +211,7 @@ func (s *Sim) reply(n *node, i uint32) {
 
 // merge gives the states of a push/pull to a node.
 func (s *Sim) merge(n *node, members []swim.Member) {
+	s.check.told(n, members)
 	states, addrs := s.states[:0], s.addrs[:0]
 	for i := range members {
 		addrs = append(addrs, members[i].Addr.Addr().As4())

@@ -1,0 +1,68 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+)
+
+// identity checks that a member may be known to a node under its name, at its address.
+func (c *checker) identity(n *node, x int32, now entry, m *swim.Member) {
+	switch {
+	case uint8(now.meta>>24) != n.cluster:
+		c.s.fail(n, ruleMerge, x, fmt.Sprintf("it is of cluster %d", now.meta>>24))
+	case m.Versions != versions:
+		c.s.fail(n, ruleVersions, x, fmt.Sprintf("versions %v", m.Versions))
+	case now.state == alive && now.place == n.place:
+		c.s.fail(n, ruleOwn, x, fmt.Sprintf("alive at %v", m.Addr))
+	case now.state == alive && now.incarnation <= now.farewell && !c.isAt(n, x, now.place):
+		c.s.fail(n, ruleAway, x, fmt.Sprintf("alive at %d, it left at %d", now.incarnation, now.farewell))
+	}
+}
+
+// isAt reports whether the member of a name is up, and at a place.
+func (c *checker) isAt(n *node, x int32, p place) bool {
+	holder := c.holder(n, x)
+	return holder != nil && holder.number == x && holder.up && !holder.leaving && holder.place == p
+}
+
+// conflict checks that there are two that claim a name.
+func (c *checker) conflict(n *node, x int32, ev *swim.Event) {
+	claimants := 0
+	for i := range c.s.nodes {
+		if other := &c.s.nodes[i]; other.up && other.number == x {
+			claimants++
+		}
+	}
+	if claimants < 2 {
+		c.s.fail(n, ruleConflict, x, fmt.Sprintf("at %v and %v", ev.Member.Addr, ev.Other.Addr))
+	}
+}
+
+// looked checks that a member is not looked for where another is that is known to be alive.
+func (c *checker) looked(n *node, lost *swim.Member) {
+	if c == nil {
+		return
+	}
+	p := placeOf(lost.Addr)
+	for x := range c.views[n.id].entries {
+		if e := &c.views[n.id].entries[x]; e.state == alive && e.place == p && int32(x) != n.number && c.isAt(n, int32(x), p) {
+			c.s.fail(n, ruleReplaced, nodeNumber(lost.Name), fmt.Sprintf("%s is at %v", c.s.names[x], lost.Addr))
+		}
+	}
+	if p == n.place {
+		c.s.fail(n, ruleReplaced, nodeNumber(lost.Name), fmt.Sprintf("it is itself at %v", lost.Addr))
+	}
+}
+
+// told checks what is passed on in a push/pull.
+func (c *checker) told(n *node, members []swim.Member) {
+	if c == nil {
+		return
+	}
+	for i := range members {
+		if m := &members[i]; m.Versions != versions {
+			c.s.fail(n, ruleVersions, nodeNumber(m.Name), fmt.Sprintf("another tells it of versions %v", m.Versions))
+		}
+	}
+}

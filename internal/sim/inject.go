@@ -1,0 +1,98 @@
+package sim
+
+import (
+	"encoding/binary"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// Some faults are words: members hear what no node says now. They hear it in packets, as gossip.
+
+// claim is what a node once said of itself.
+type claim struct {
+	number      int32 // of its name
+	incarnation uint32
+	meta        uint32
+	place       place
+}
+
+// maxPast is how many claims of a node are remembered, the latest.
+const maxPast = 32
+
+// strangeVersions are version bytes of which nobody is a member: none, too few, none that can be, and those of programs that
+// speak another version of what lies above.
+var strangeVersions = [][]byte{nil, {}, {1, 5}, {0, 0, 0, 0, 0, 0}, {1, 5, 2, 4, 6, 5}}
+
+// strangeNames returns new names for a fault that brings such, of nobody that is a node.
+func (s *Sim) strangeNames(f *Fault) []int32 {
+	if f.Kind != Ghosts && f.Kind != Strange {
+		return nil
+	}
+	names := make([]int32, f.Count)
+	for i := range names {
+		names[i] = s.newName()
+		s.check.named(names[i])
+	}
+	return names
+}
+
+// nowhere is an address of a name that no node has.
+func nowhere(name int32) place { return 255<<16 | place(name)&0xffff }
+
+// ghost is the alive of a name that no node has.
+func (s *Sim) ghost(n *node, name int32, at place) *wire.Alive {
+	return &wire.Alive{Incarnation: 1, Node: s.names[name], Addr: at.addrPort().Addr().AsSlice(), Port: port,
+		Meta: binary.BigEndian.AppendUint32(nil, uint32(n.cluster)<<24), Vsn: versions[:]}
+}
+
+// haunt makes a node know names as such that were alive and are dead. That is no news to the others.
+func (s *Sim) haunt(n *node, names []int32, at []int) {
+	for i, name := range names {
+		p := nowhere(name)
+		if len(at) > 0 {
+			p = s.nodes[at[i%len(at)]].place
+		}
+		s.tell(n, n.place, s.ghost(n, name, p).Append(nil))
+		haveAnswered(n.core)
+		s.tell(n, n.place, (&wire.Dead{Incarnation: 1, Node: s.names[name], From: n.name}).Append(nil))
+	}
+	n.core.DropQueued()
+}
+
+// haveAnswered makes a core take all members for such as once answered it.
+func haveAnswered(*swim.Core) {}
+
+// hearStrange makes a node hear of names without versions that can be, in a packet and in a push/pull.
+func (s *Sim) hearStrange(n *node, names []int32) {
+	for i, name := range names {
+		a := s.ghost(n, name, nowhere(name))
+		a.Vsn = strangeVersions[i%len(strangeVersions)]
+		s.tell(n, n.place, a.Append(nil))
+		n.core.Merge(s.time(n), []wire.PushNodeState{{Name: a.Node, Addr: a.Addr, Port: a.Port, Meta: a.Meta,
+			Incarnation: a.Incarnation, Vsn: a.Vsn}})
+		s.turn(n)
+	}
+}
+
+// replay makes a node hear again what others, by number, said of themselves; nil: all.
+func (s *Sim) replay(n *node, of []int) {
+	for _, subject := range s.those(of) {
+		if subject == n || subject.cluster != n.cluster || len(subject.past) == 0 {
+			continue
+		}
+		c := subject.past[s.rand.IntN(len(subject.past))]
+		a := &wire.Alive{Incarnation: c.incarnation, Node: s.names[c.number], Addr: c.place.addrPort().Addr().AsSlice(), Port: port,
+			Meta: binary.BigEndian.AppendUint32(nil, c.meta), Vsn: versions[:]}
+		from := s.nodes[s.rand.IntN(len(s.nodes))].place // any member's, gossip is
+		s.tell(n, from, a.Append(nil))
+	}
+}
+
+// tell gives a message to a node as if it had come in a packet from an address.
+func (s *Sim) tell(n *node, from place, message []byte) {
+	s.mix(uint64(n.id)<<32|uint64(from), uint64(len(message)))
+	s.step(n, s.time(n), swim.Endpoint{AddrPort: from.addrPort()}, message)
+	s.turn(n)
+	s.check.settleHeard(n)
+}
