@@ -73,7 +73,11 @@ const mostNews = 100
 // gossipTime is for how long a member goes on sending news of all members, in packets that need not hold all at once.
 func (c *Config) gossipTime(names int) time.Duration {
 	packets := 1 + names*mostNews/c.Room
-	return time.Duration(packets) * gossipTime(c.Core, names)
+	core := c.Core
+	if len(c.NoGossip) > 0 {
+		core.GossipNodes = 0
+	}
+	return time.Duration(packets) * gossipTime(core, names)
 }
 
 // reconnectTime is how long it takes until one of n members that lost others has tried all of these, mostly.

@@ -40,8 +40,8 @@ type Config struct {
 
 	Faults []Fault
 
-	// Seeds are the nodes that every node tries when it lost others, wherever they are then, or with FixedSeeds whoever is
-	// then at the address that they had at the start. Nil: it tries only those that it lost.
+	// Seeds are the nodes that those of their cluster try when they lost others, wherever they are then, or with FixedSeeds
+	// whoever is then at the address that they had at the start. Nil: they try only those that they lost.
 	Seeds      []int
 	FixedSeeds bool
 

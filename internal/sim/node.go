@@ -82,7 +82,7 @@ func (s *Sim) boot(n *node) {
 	s.check.boot(n)
 	s.announce(n, n.meta)
 	n.core.Start(s.time(n))
-	if len(s.cfg.Seeds) > 0 {
+	if len(s.seedsOf(n)) > 0 {
 		n.core.HaveSeeds(s.time(n))
 	}
 	s.arm(n)

@@ -63,11 +63,26 @@ func (s *Sim) isThere(p place, name string) bool {
 	return n != nil && n.up && n.name == name
 }
 
+// seedsOf are the seeds of a node's cluster.
+func (s *Sim) seedsOf(n *node) []int {
+	if s.cfg.Strangers == 0 {
+		return s.cfg.Seeds
+	}
+	var own []int
+	for _, seed := range s.cfg.Seeds {
+		if s.nodes[seed].cluster == n.cluster {
+			own = append(own, seed)
+		}
+	}
+	return own
+}
+
 // trySeeds exchanges states with a random seed that the node does not see: with the seed wherever it is by now, or with
 // whoever is at the address that it had.
 func (s *Sim) trySeeds(n *node) {
-	for _, i := range s.rand.Perm(len(s.cfg.Seeds)) {
-		seed := int32(s.cfg.Seeds[i])
+	seeds := s.seedsOf(n)
+	for _, i := range s.rand.Perm(len(seeds)) {
+		seed := int32(seeds[i])
 		to := s.nodes[seed].place
 		if s.cfg.FixedSeeds {
 			to = home(seed, 0)
