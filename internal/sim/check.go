@@ -13,12 +13,13 @@ import (
 type checker struct {
 	s       *Sim
 	views   []view
-	truths  [][]truth // by cluster and number of a name
-	touched []int32   // subjects of the messages of a turn
-	open    []int     // detections that are not complete
-	wrong   int       // entries of members' views that do not agree
-	agreed  int64     // since when none is
-	news    int64     // when something last changed
+	truths  [][]truth       // by cluster and number of a name
+	looks   map[look]answer // of members that were lost, which others answered
+	touched []int32         // subjects of the messages of a turn
+	open    []int           // detections that are not complete
+	wrong   int             // entries of members' views that do not agree
+	agreed  int64           // since when none is
+	news    int64           // when something last changed
 }
 
 // newChecker returns a checker, or nil, which checks nothing.
@@ -26,7 +27,8 @@ func newChecker(s *Sim) *checker {
 	if s.cfg.Unchecked {
 		return nil
 	}
-	c := &checker{s: s, views: make([]view, s.cfg.N), truths: make([][]truth, 1+min(s.cfg.Strangers, 1))}
+	c := &checker{s: s, views: make([]view, s.cfg.N), truths: make([][]truth, 1+min(s.cfg.Strangers, 1)),
+		looks: make(map[look]answer)}
 	for i := range c.truths {
 		c.truths[i] = make([]truth, len(s.names))
 		for x := range c.truths[i] {

@@ -39,12 +39,31 @@ func (c *checker) conflict(n *node, x int32, ev *swim.Event) {
 	}
 }
 
-// looked checks that a member is not looked for where another is that is known to be alive.
+// answer is a process that answered a look, and the life of the one that looked.
+type answer struct {
+	node      int32
+	life, own uint32
+}
+
+// look is a name that a node looked for at a place.
+type look struct {
+	node, number int32
+	place        place
+}
+
+// looked checks that a member is not looked for where another is: one that is known to be alive, or that answered before.
 func (c *checker) looked(n *node, lost *swim.Member) {
 	if c == nil {
 		return
 	}
 	p := placeOf(lost.Addr)
+	if other := c.s.at(p); other != nil && other.up && other.name != lost.Name && c.s.canReach(n, other) {
+		this := look{n.id, nodeNumber(lost.Name), p}
+		if at, ok := c.looks[this]; ok && at.node == other.id && at.life == other.life && at.own == n.life {
+			c.s.fail(n, ruleReplaced, this.number, fmt.Sprintf("%s answered at %v before", other.name, lost.Addr))
+		}
+		c.looks[this] = answer{other.id, other.life, n.life}
+	}
 	for x := range c.views[n.id].entries {
 		if e := &c.views[n.id].entries[x]; e.state == alive && e.place == p && int32(x) != n.number && c.isAt(n, int32(x), p) {
 			c.s.fail(n, ruleReplaced, nodeNumber(lost.Name), fmt.Sprintf("%s is at %v", c.s.names[x], lost.Addr))

@@ -75,13 +75,16 @@ func (s *Sim) hearStrange(n *node, names []int32) {
 	}
 }
 
-// replay makes a node hear again what others, by number, said of themselves; nil: all.
+// replay makes a node hear again what others said of themselves, and itself under former names; nil: all.
 func (s *Sim) replay(n *node, of []int) {
 	for _, subject := range s.those(of) {
-		if subject == n || subject.cluster != n.cluster || len(subject.past) == 0 {
+		if subject.cluster != n.cluster || len(subject.past) == 0 {
 			continue
 		}
 		c := subject.past[s.rand.IntN(len(subject.past))]
+		if c.number == n.number {
+			continue
+		}
 		a := &wire.Alive{Incarnation: c.incarnation, Node: s.names[c.number], Addr: c.place.addrPort().Addr().AsSlice(), Port: port,
 			Meta: binary.BigEndian.AppendUint32(nil, c.meta), Vsn: versions[:]}
 		from := s.nodes[s.rand.IntN(len(s.nodes))].place // any member's, gossip is

@@ -35,6 +35,8 @@ func (d draw) timings(core *swim.Config) {
 		core.PushPullInterval = 0
 	case 3:
 		core.DeadNodeReclaimTime = d.seconds(1, 30)
+	case 4:
+		core.GossipToTheDeadTime = d.seconds(60, 600)
 	}
 }
 

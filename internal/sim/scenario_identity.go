@@ -42,9 +42,12 @@ func take(d draw) Config {
 	})
 }
 
-// rename has processes start anew under new names where they were.
+// rename has processes start anew under new names where they were. Some hear of the old names once more.
 func rename(d draw) Config {
 	cfg := d.cluster()
+	if d.IntN(2) == 0 {
+		cfg.Faults = []Fault{{Kind: Replay, At: d.seconds(10, 60), For: d.seconds(1, 60), Delay: d.seconds(1, 10), Nodes: d.some(cfg.N, 3)}}
+	}
 	return d.with(cfg, 3, func() Fault {
 		return Fault{Kind: Rename, At: d.seconds(0, 40), For: d.seconds(0.1, 60), Nodes: d.some(cfg.N, 3)}
 	})

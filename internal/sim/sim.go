@@ -274,7 +274,7 @@ func (s *Sim) mix(a, b uint64) {
 // fail records the first violation.
 func (s *Sim) fail(n *node, rule string, subject int32, detail string) {
 	if s.result.Violation == nil && !slices.Contains(s.cfg.Ignored, rule) {
-		s.result.Violation = &Violation{Rule: rule, At: time.Duration(s.now), Node: int(n.id), Subject: int(subject),
+		s.result.Violation = &Violation{Rule: rule, At: time.Duration(s.now), Node: int(n.id), Name: n.name, Subject: int(subject),
 			Detail: detail}
 		s.tracef("violation: %v", s.result.Violation)
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -122,6 +123,16 @@ func (s *Sim) reaches(n *node, at place) bool {
 		}
 	}
 	return true
+}
+
+// canReach reports whether streams between two nodes that are up would work for certain, in both directions.
+func (s *Sim) canReach(n, other *node) bool {
+	if s.cfg.Link.Fail > 0 || !other.hears() {
+		return false
+	}
+	return !slices.ContainsFunc(s.rules, func(r rule) bool {
+		return (r.applies(n.id, other.id) || r.applies(other.id, n.id)) && (r.kind == Cut || r.kind == Partition || r.kind == NoStreams)
+	})
 }
 
 // segment is how long a segment of a stream takes to arrive, retransmissions included.
