@@ -94,12 +94,16 @@ func (m *Memberlist) finishTurn(t *turn) (events bool) {
 		c := &out.Changed[i]
 		m.directory.publish(c, c.Name == m.config.Name)
 	}
+	if len(out.Changed) > 0 {
+		m.noteSeedsLocked(out)
+	}
 	for _, id := range out.Forgotten {
 		m.directory.forget(id)
 		*m.contactsOfLocked(id) = contacts{}
 	}
 	if len(out.Events) > 0 {
 		m.watchLocked(t.now, out.Events)
+		m.noteOwnNameLocked(out.Events)
 		events = m.queueEventsLocked(out.Events)
 	}
 	for _, notice := range out.Finished {

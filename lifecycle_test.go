@@ -177,7 +177,7 @@ func TestShutdownAborts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newSimCluster(t).grow(1, nil)
 				defer c.stop()
-				m := c.add(func(config *Config) { config.GossipInterval, config.ProbeInterval = 0, 0 })
+				m := c.add(func(config *Config) { config.GossipInterval, config.ProbeInterval = time.Hour, time.Hour })
 				if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
 					t.Fatal(err)
 				}
@@ -202,7 +202,7 @@ func TestTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(1, nil)
 		defer c.stop()
-		m := c.add(func(config *Config) { config.GossipInterval, config.ProbeInterval = 0, 0 })
+		m := c.add(func(config *Config) { config.GossipInterval, config.ProbeInterval = time.Hour, time.Hour })
 		if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
 			t.Fatal(err)
 		}

@@ -57,8 +57,7 @@ type Memberlist struct {
 	reconnects     atomic.Int32           // how many lost members are being tried
 	advertising    atomic.Bool            // whether the host name that we advertise is looked up again
 	advertised     atomic.Pointer[string] // that name; nil: none
-	seeds          seedList
-	membership     handoff // alive, suspect and dead messages
+	membership     handoff                // alive, suspect and dead messages
 	userMessages   handoff
 	streams        streamSet
 	turns          spares[turn]
@@ -80,9 +79,12 @@ type Memberlist struct {
 		notices      map[uint64]chan struct{}        // closed when a broadcast has been sent
 		pings        map[uint32]chan swim.PingResult // with room for the one result
 		contacts     []contacts                      // by the core's IDs
-		changed      time.Time                       // when the view last did
-		exchanged    bool                            // whether states were, ever
-		synced       chan struct{}                   // closed when they first were; nil: nobody waits for that
+		seeds        seedList
+		nameTaken    bool          // as the last join that could tell found
+		nameDecided  chan struct{} // closed when it is known if another has our name; nil: nobody waits for that
+		changed      time.Time     // when the view last did
+		exchanged    bool          // whether states were, ever
+		synced       chan struct{} // closed when they first were; nil: nobody waits for that
 
 		subscriptions  []*Subscription
 		unsubscribable bool

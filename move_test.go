@@ -234,7 +234,7 @@ func TestSetAdvertiseAddrFails(t *testing.T) {
 		m := c.add(func(config *Config) {
 			config.CIDRsAllowed, _ = ParseCIDRs([]string{"10.0.0.0/8"})
 			config.Alive = veto
-			config.GossipInterval, config.ProbeInterval, config.PushPullInterval = 0, 0, 0
+			config.GossipInterval, config.ProbeInterval, config.PushPullInterval = time.Hour, time.Hour, 0
 			config.Resolver = lookupFunc(func(context.Context, string) ([]netip.Addr, error) { return nil, refuse })
 		})
 		if _, err := m.Join(seedsAt(0)); err != nil {

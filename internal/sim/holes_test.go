@@ -64,7 +64,7 @@ func (s *scene) alive(node int, incarnation uint32) *wire.Alive {
 func TestHoleStaleAlive(t *testing.T) {
 	s := newScene(t, 5)
 	s.hear(1, 2, &wire.Dead{Incarnation: 100, Node: "n3", From: "n2"})
-	s.nodes[1].core.DropQueued() // nobody else hears of it
+	s.nodes[1].core.Settle() // nobody else hears of it
 	s.want(1, 3, swim.StateDead, 100)
 	s.hear(1, 3, s.alive(3, 1))
 	s.until(2 * time.Second)
@@ -149,7 +149,7 @@ func TestHoleSyncIsRefuted(t *testing.T) {
 func TestHoleAckedSuspect(t *testing.T) {
 	s := newScene(t, 5)
 	s.hear(1, 2, &wire.Suspect{Incarnation: 7, Node: "n3", From: "n2"})
-	s.nodes[1].core.DropQueued()
+	s.nodes[1].core.Settle()
 	s.want(1, 3, swim.StateSuspect, 7)
 	s.until(10 * time.Second)
 	s.want(1, 3, swim.StateAlive, 8)
@@ -170,7 +170,7 @@ func TestHoleStaleAccusation(t *testing.T) {
 	s.want(2, 3, swim.StateAlive, 2)
 	s.cfg.Tamper.In = nil
 	s.hear(1, 4, &wire.Suspect{Incarnation: 1, Node: "n3", From: "n4"})
-	s.nodes[1].core.DropQueued()
+	s.nodes[1].core.Settle()
 	s.want(1, 3, swim.StateSuspect, 1)
 	s.until(15 * time.Second) // a round of probes
 	s.want(1, 3, swim.StateAlive, 2)

@@ -125,11 +125,11 @@ func (s *Sim) settle(n *node, states []wire.PushNodeState) {
 	for len(states) > 0 {
 		k := min(atOnce, len(states))
 		n.core.Merge(s.time(n), states[:k])
-		n.core.DropQueued()
+		n.core.Settle()
 		s.turn(n)
 		states = states[k:]
 	}
-	n.core.DropQueued()
+	n.core.Settle()
 }
 
 // schedule makes an event happen after a time.

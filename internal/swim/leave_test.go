@@ -114,7 +114,7 @@ func TestForget(t *testing.T) {
 		for _, p := range o.Packets {
 			if _, ok := parse(t, p.Messages[0]).(*wire.Ping); ok {
 				probed[p.To.Name]++
-				n.Core.acked(n.now, &wire.Ack{SeqNo: p.Ping})
+				n.Core.acked(n.now, Endpoint{}, &wire.Ack{SeqNo: p.Ping})
 			}
 		}
 	})

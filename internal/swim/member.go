@@ -83,6 +83,8 @@ type member struct {
 	ipSize      uint8 // how many bytes the IP address has on the wire: 4 or 16; 0: no address
 	State       State
 	Versions    Versions
+	answered    bool  // us, itself, or pinged us: it is real
+	met         uint8 // the episode of losses in which it came
 }
 
 // never is the since of a member that was never alive here.
@@ -214,7 +216,7 @@ func (t *table) move(m *member, to address) {
 	t.locate(m)
 }
 
-// remove forgets a member; the caller takes it out of the order.
+// remove forgets a member; leaveOrder then takes it out of the order.
 func (t *table) remove(m *member) {
 	t.byName.Remove(maphash.String(t.seed, m.Name), uint32(m.ID))
 	t.forgetAddr(m)
@@ -224,13 +226,20 @@ func (t *table) remove(m *member) {
 	*m = member{} // its name and metadata are no longer held
 }
 
-// leaveOrder takes a member out of the probe order, which else stays as it is.
-func (t *table) leaveOrder(id ID) {
-	i := slices.Index(t.order, id)
-	t.order = slices.Delete(t.order, i, i+1)
-	if i < t.next {
-		t.next--
+// leaveOrder takes the members that were removed out of the probe order, which
+// else stays as it is.
+func (t *table) leaveOrder() {
+	kept := t.order[:0]
+	next := t.next
+	for i, id := range t.order {
+		switch {
+		case t.at(id).Name != "":
+			kept = append(kept, id)
+		case i < t.next:
+			next--
+		}
 	}
+	t.order, t.next = kept, next
 }
 
 // locate makes m the latest member known at its address.

@@ -81,11 +81,11 @@ func TestTableMemory(t *testing.T) {
 			c.Step(now, Endpoint{}, &wire.Alive{Incarnation: 1, Node: fmt.Sprintf("node-%05d", i), Addr: addr, Port: 7946,
 				Vsn: testVersions[:]})
 			if i%100 == 0 {
-				c.DropQueued()
+				c.Settle()
 				out = c.Take(out)
 			}
 		}
-		c.DropQueued()
+		c.Settle()
 		out = c.Take(out)
 		out = new(Output)
 		out = c.Take(out)
@@ -163,8 +163,8 @@ func TestTableAddresses(t *testing.T) {
 		case r.IntN(2) == 0:
 			i := r.IntN(len(names))
 			m := table.named(names[i])
-			table.leaveOrder(m.ID)
 			table.remove(m)
+			table.leaveOrder()
 			delete(is, names[i])
 			names = slices.Delete(names, i, i+1)
 		default:

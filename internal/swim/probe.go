@@ -48,20 +48,17 @@ func (c *Core) probeTick(now time.Time) {
 		c.probe.missedTick = true
 		return
 	}
-	if m := c.nextToProbe(now); m != nil {
+	if m := c.nextToProbe(); m != nil {
 		c.beginProbe(now, m)
 	}
 }
 
 // nextToProbe goes on in the probe order to a member that may be probed, for
 // at most one round.
-func (c *Core) nextToProbe(now time.Time) *member {
+func (c *Core) nextToProbe() *member {
 	for range c.table.len() + 1 {
 		if c.table.next >= c.table.len() {
-			c.forgetGone(now)
-			if c.table.len() == 0 {
-				return nil
-			}
+			c.shuffleOrder()
 		}
 		m := c.table.at(c.table.order[c.table.next])
 		c.table.next++
@@ -70,6 +67,13 @@ func (c *Core) nextToProbe(now time.Time) *member {
 		}
 	}
 	return nil
+}
+
+// shuffleOrder begins a round of probes in another order (SWIM section 4.3).
+func (c *Core) shuffleOrder() {
+	order := c.table.order
+	c.cfg.Rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	c.table.next = 0
 }
 
 // beginProbe pings m. A suspect is told by the same packet that it is one, so
@@ -142,8 +146,9 @@ func (c *Core) probesDirectly(seq uint32) bool {
 func (c *Core) StreamPingDone(seq uint32) {
 	if c.probe.target != nil && c.probe.seq == seq {
 		c.probe.streamAnswers = true
+		c.probe.target.answered = true
 	}
-	if k := c.checkBySeq(seq); k != nil {
+	if k := c.checks.asking[seq]; k != nil {
 		k.streamAnswers = true
 	}
 }
@@ -154,13 +159,15 @@ func (c *Core) probeIndirectly() {
 	c.deadlines.stop(&p.timeout)
 	p.indirect = true
 	m := p.target
-	c.event(Event{Kind: EventUnanswered, Member: c.table.snapshot(m)})
-	p.wantedNacks = c.pingThroughOthers(m, p.seq, p.ends)
+	target := c.table.snapshot(m)
+	c.event(Event{Kind: EventUnanswered, Member: target})
+	p.wantedNacks = c.pingThroughOthers(m, &target, p.seq, p.ends)
 }
 
-// pingThroughOthers asks others to ping m, and for a ping on a stream. It returns
-// how many will say so if they reach us and not m.
-func (c *Core) pingThroughOthers(m *member, seq uint32, ends time.Time) (nacks int) {
+// pingThroughOthers asks others to ping m where target says, and for a ping on a
+// stream. It returns how many will say so if they reach us and not m.
+func (c *Core) pingThroughOthers(m *member, target *Member, seq uint32, ends time.Time) (nacks int) {
+	ip := addressOf(target.Addr)
 	helpers := c.choose(c.cfg.IndirectChecks, func(h *member) bool {
 		return h != c.self && h != m && h.State == StateAlive
 	})
@@ -171,8 +178,8 @@ func (c *Core) pingThroughOthers(m *member, seq uint32, ends time.Time) (nacks i
 		}
 		c.send(c.endpoint(h), &wire.IndirectPing{
 			SeqNo:      seq,
-			Target:     c.table.ip(m),
-			Port:       m.port,
+			Target:     ip.bytes(),
+			Port:       ip.port,
 			Node:       m.Name,
 			Nack:       nack,
 			SourceAddr: c.table.ip(c.self),
@@ -181,7 +188,7 @@ func (c *Core) pingThroughOthers(m *member, seq uint32, ends time.Time) (nacks i
 		})
 	}
 	if m.Versions.PMax() >= protocolStreamPing {
-		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamPing, To: c.table.snapshot(m), Seq: seq, Deadline: ends})
+		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamPing, To: *target, Seq: seq, Deadline: ends})
 	}
 	return nacks
 }
@@ -231,8 +238,9 @@ func (p *probe) abandon(deadlines *deadlines) {
 
 // acked handles an ack: of our probe, of a ping we made for another, or of a
 // user's ping.
-func (c *Core) acked(now time.Time, a *wire.Ack) {
+func (c *Core) acked(now time.Time, from Endpoint, a *wire.Ack) {
 	if p := &c.probe; p.target != nil && p.seq == a.SeqNo {
+		p.target.answered = true
 		if !p.indirect {
 			c.event(Event{Kind: EventPingComplete, Member: c.table.snapshot(p.target), RTT: max(now.Sub(p.began), 0),
 				Payload: bytes.Clone(a.Payload)})
@@ -248,8 +256,8 @@ func (c *Core) acked(now time.Time, a *wire.Ack) {
 		c.pingAcked(now, p)
 		return
 	}
-	if k := c.checkBySeq(a.SeqNo); k != nil {
-		c.checkAnswered(now, k)
+	if k := c.checks.asking[a.SeqNo]; k != nil {
+		c.checkAnswered(now, k, from)
 	}
 }
 

@@ -9,12 +9,12 @@ import (
 
 // relay is a ping that we make because another asked for it.
 type relay struct {
-	seq     uint32 // of our ping
-	asked   uint32 // the asker's sequence number
-	asker   Endpoint
-	nack    bool // the asker wants to hear of failure, and has not yet
-	ends    time.Time
-	due     *deadline // the nack is, or the relay ends
+	seq   uint32 // of our ping
+	asked uint32 // the asker's sequence number
+	asker Endpoint
+	nack  bool // the asker wants to hear of failure, and has not yet
+	ends  time.Time
+	due   *deadline // the nack is, or the relay ends
 }
 
 // nackAfter is when a nack leaves if there is no ack yet: at 80 % of the time that the ping has, so that it reaches the asker
@@ -65,6 +65,9 @@ func (c *Core) HearPing(from Endpoint, p *wire.PingView, payload []byte) {
 		c.out.bytes = ack.Append(c.out.bytes[:start])
 	}
 	c.out.end(answer, start)
+	if source != nil && c.table.isAt(source, addressOf(from.AddrPort)) {
+		source.answered = true // it is real
+	}
 	if source == nil {
 		source = c.table.located(addressOf(answer.To.AddrPort))
 	}

@@ -321,7 +321,7 @@ func readStates(r *wire.StreamReader) (table map[string]member, join bool, refus
 	if err := r.ReadMessage(&h); err != nil {
 		return nil, false, "", err
 	}
-	states, err := r.ReadStates(h.Nodes, nil)
+	states, err := r.ReadStates(h.Nodes)
 	if err != nil {
 		return nil, false, "", err
 	}
