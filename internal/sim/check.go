@@ -119,7 +119,7 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event)
 	old := v.entries[x]
 	now := old
 	now.state, now.incarnation, now.since = stateOf(m.State), m.Incarnation, int64(m.Since.Sub(start))
-	now.meta = binary.BigEndian.Uint32(m.Meta)
+	now.meta = metaOf(n, m)
 	now.place = placeOf(m.Addr)
 	c.s.mix(uint64(n.id)<<32|uint64(x), uint64(m.Incarnation)<<8|uint64(now.state))
 	if c.s.cfg.Trace != nil {
@@ -151,17 +151,30 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event)
 		if old.state != alive && !(old.state == suspect && m.Incarnation > old.incarnation) {
 			c.s.fail(n, ruleTransition, x, fmt.Sprintf("suspect after state %d", old.state))
 		}
-		if !t.accused.has(m.Incarnation) && !t.condemned.has(m.Incarnation) && !t.farewells.has(m.Incarnation) {
+		due := t.accused.has(m.Incarnation) || t.condemned.has(m.Incarnation) || t.farewells.has(m.Incarnation)
+		if !due && c.isAt(n, x, now.place) {
 			c.s.fail(n, ruleAccusation, x, fmt.Sprintf("suspect at %d, where no probe failed", m.Incarnation))
 		}
 		t.accused.add(m.Incarnation, c.s.now)
 	case dead, left:
+		if old.state == unknown && now.place == n.place { // it is not: the node is there itself
+			t.condemned.add(m.Incarnation, c.s.now)
+			old.state = alive
+		}
 		late := old.state == dead && now.state == left // it had said so
 		if old.state != alive && old.state != suspect && !late {
 			c.s.fail(n, ruleTransition, x, fmt.Sprintf("state %d after state %d", now.state, old.state))
 		}
 		c.gone(n, x, now)
 	}
+}
+
+// metaOf is the metadata of a member; of one whose there is none, that of a cluster's member that never changed it.
+func metaOf(n *node, m *swim.Member) uint32 {
+	if len(m.Meta) < 4 {
+		return uint32(n.cluster) << 24
+	}
+	return binary.BigEndian.Uint32(m.Meta)
 }
 
 // takeover checks that a member may be at another address.

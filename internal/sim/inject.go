@@ -54,14 +54,11 @@ func (s *Sim) haunt(n *node, names []int32, at []int) {
 			p = s.nodes[at[i%len(at)]].place
 		}
 		s.tell(n, n.place, s.ghost(n, name, p).Append(nil))
-		haveAnswered(n.core)
+		n.core.Settle() // as if it had answered
 		s.tell(n, n.place, (&wire.Dead{Incarnation: 1, Node: s.names[name], From: n.name}).Append(nil))
 	}
-	n.core.DropQueued()
+	n.core.Settle()
 }
-
-// haveAnswered makes a core take all members for such as once answered it.
-func haveAnswered(*swim.Core) {}
 
 // hearStrange makes a node hear of names without versions that can be, in a packet and in a push/pull.
 func (s *Sim) hearStrange(n *node, names []int32) {

@@ -46,6 +46,7 @@ type node struct {
 	lineFree  int64 // when what it sent has left
 
 	past   []claim // what it said of itself
+	seeds  []int32 // nodes that it still has for seeds
 	peers  []int32 // nodes to join, wherever they are; kept over a crash
 	counts NodeCounts
 }
@@ -82,7 +83,8 @@ func (s *Sim) boot(n *node) {
 	s.check.boot(n)
 	s.announce(n, n.meta)
 	n.core.Start(s.time(n))
-	if len(s.seedsOf(n)) > 0 {
+	n.seeds = s.seedsOf(n)
+	if len(n.seeds) > 0 {
 		n.core.HaveSeeds(s.time(n))
 	}
 	s.arm(n)
@@ -308,7 +310,7 @@ func (s *Sim) observe(n *node, changed []swim.Member) {
 	for i := range changed {
 		m := &changed[i]
 		s.cfg.Observe(Belief{At: s.Now(), Node: int(n.id), Member: int(nodeNumber(m.Name)), State: m.State,
-			Meta: binary.BigEndian.Uint32(m.Meta) & 0xffffff})
+			Meta: metaOf(n, m) & 0xffffff})
 	}
 }
 
@@ -321,6 +323,7 @@ func (s *Sim) turn(n *node) {
 		s.cfg.Tamper.Out(int(n.id), n.core, s.time(n), out)
 	}
 	s.check.turn(n, out)
+	s.forgetSeeds(n, out.Changed)
 	if s.cfg.Observe != nil {
 		s.observe(n, out.Changed)
 	}

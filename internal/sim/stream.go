@@ -16,6 +16,7 @@ type exchange struct {
 	failed           bool
 	began            int64
 	asked, answered  []swim.Member
+	lost             swim.Member // of toLook: who is looked for; nobody: a seed
 }
 
 // purpose is what a push/pull is for.
@@ -24,6 +25,7 @@ type purpose uint8
 const (
 	toSync      purpose = iota // one of the periodic ones: one at a time
 	toJoin                     // to be let in; tried again until it is
+	toLook                     // to see who is where a member was lost, or a seed is; nothing is said
 	toReconnect                // with a member that was lost, or a seed
 )
 
@@ -49,12 +51,29 @@ func (s *Sim) open(n *node, st *swim.Stream) {
 	case st.Kind == swim.StreamReconnect:
 		s.result.Reconnects++
 		s.check.looked(n, &st.To)
-		if s.isThere(to, st.To.Name) {
-			s.exchange(n, to, toReconnect)
-		}
+		s.look(n, to, st.To)
 	case !n.syncing:
 		n.syncing = true
 		s.exchange(n, to, toSync)
+	}
+}
+
+// look asks who is at a place, where a member was lost or a seed is.
+func (s *Sim) look(n *node, at place, lost swim.Member) {
+	i := s.exchange(n, at, toLook)
+	s.exchanges[i].lost = lost
+}
+
+// recognize joins whom a node looked for, if it is one of its cluster.
+func (s *Sim) recognize(n *node, x *exchange) {
+	found := swim.Acquaintance{With: x.lost}
+	n.core.Recognize(&found, s.statesOf(x.answered))
+	switch {
+	case found.Ours():
+		s.exchange(n, s.nodes[x.to].place, toReconnect)
+	case !found.There() && x.lost.Name != "":
+		n.core.NotThere(s.time(n), x.lost)
+		s.turn(n)
 	}
 }
 
@@ -65,32 +84,40 @@ func (s *Sim) isThere(p place, name string) bool {
 }
 
 // seedsOf are the seeds of a node's cluster.
-func (s *Sim) seedsOf(n *node) []int {
-	if s.cfg.Strangers == 0 {
-		return s.cfg.Seeds
-	}
-	var own []int
+func (s *Sim) seedsOf(n *node) []int32 {
+	var own []int32
 	for _, seed := range s.cfg.Seeds {
 		if s.nodes[seed].cluster == n.cluster {
-			own = append(own, seed)
+			own = append(own, int32(seed))
 		}
 	}
 	return own
 }
 
+// forgetSeeds forgets addresses of members that left.
+func (s *Sim) forgetSeeds(n *node, changed []swim.Member) {
+	if !s.cfg.FixedSeeds {
+		return
+	}
+	for i := range changed {
+		if m := &changed[i]; m.State == swim.StateLeft {
+			n.seeds = slices.DeleteFunc(n.seeds, func(seed int32) bool { return home(seed, 0) == placeOf(m.Addr) })
+		}
+	}
+}
+
 // trySeeds exchanges states with a random seed that the node does not see: with the seed wherever it is by now, or with
 // whoever is at the address that it had.
 func (s *Sim) trySeeds(n *node) {
-	seeds := s.seedsOf(n)
-	for _, i := range s.rand.Perm(len(seeds)) {
-		seed := int32(seeds[i])
+	for _, i := range s.rand.Perm(len(n.seeds)) {
+		seed := n.seeds[i]
 		to := s.nodes[seed].place
 		if s.cfg.FixedSeeds {
 			to = home(seed, 0)
 		}
 		if n.core.Seeks(to.addrPort()) {
 			s.result.Reconnects++
-			s.exchange(n, to, toReconnect)
+			s.look(n, to, swim.Member{})
 			return
 		}
 	}
@@ -170,21 +197,24 @@ func (s *Sim) streamPing(n *node, at place, st *swim.Stream) {
 }
 
 // exchange begins a push/pull.
-func (s *Sim) exchange(n *node, at place, why purpose) {
+func (s *Sim) exchange(n *node, at place, why purpose) (number uint32) {
 	i := s.newExchange()
 	x := &s.exchanges[i]
 	x.from, x.fromLife, x.why, x.began = n.id, n.life, why, s.now
 	if !s.reaches(n, at) {
 		x.failed = true
 		s.schedule(s.cfg.JoinRetry, event{kind: eventReply, node: n.id, arg: i})
-		return
+		return i
 	}
 	to := s.at(at).id
 	x.to, x.toLife = to, s.nodes[to].life
-	x.asked = n.core.Members(x.asked[:0])
-	s.countStream(n, x.asked)
+	if why != toLook {
+		x.asked = n.core.Members(x.asked[:0])
+		s.countStream(n, x.asked)
+	}
 	took := s.segment(n.id, to) + s.segment(to, n.id) + s.segment(n.id, to)
 	s.schedule(took, event{kind: eventServe, node: to, arg: i})
+	return i
 }
 
 // serve answers a push/pull, then merges it.
@@ -203,7 +233,9 @@ func (s *Sim) serve(n *node, i uint32) {
 		x.answered = n.core.Members(x.answered[:0])
 		s.countStream(n, x.answered)
 		s.schedule(s.segment(n.id, x.from), event{kind: eventReply, node: x.from, arg: i})
-		s.merge(n, x.asked)
+		if x.why != toLook {
+			s.merge(n, x.asked)
+		}
 	}
 }
 
@@ -219,9 +251,14 @@ func (s *Sim) reply(n *node, i uint32) {
 		if x.why == toSync {
 			n.syncing = false
 		}
-		if !x.failed && !late {
+		if !x.failed && !late && x.why == toLook {
+			s.recognize(n, x)
+		} else if !x.failed && !late {
 			s.result.PushPulls++
 			s.merge(n, x.answered)
+			if n.up {
+				n.core.Answered(s.nodes[x.to].place.addrPort())
+			}
 			if x.why != toSync && n.up {
 				s.letIn(n)
 			}
@@ -238,6 +275,20 @@ func (s *Sim) reply(n *node, i uint32) {
 // merge gives the states of a push/pull to a node.
 func (s *Sim) merge(n *node, members []swim.Member) {
 	s.check.told(n, members)
+	n.core.Merge(s.time(n), s.statesOf(members))
+	for i := range members {
+		m := &members[i]
+		s.check.heard(n, m.Name)
+		if m.State != swim.StateAlive {
+			s.check.accused(n, m.Name, m.Incarnation)
+		}
+	}
+	s.turn(n)
+	s.check.settleHeard(n)
+}
+
+// statesOf are members as a push/pull has them, until the next call.
+func (s *Sim) statesOf(members []swim.Member) []wire.PushNodeState {
 	states, addrs := s.states[:0], s.addrs[:0]
 	for i := range members {
 		addrs = append(addrs, members[i].Addr.Addr().As4())
@@ -248,16 +299,7 @@ func (s *Sim) merge(n *node, members []swim.Member) {
 			Incarnation: m.Incarnation, State: int(m.State), Vsn: m.Versions[:]})
 	}
 	s.states, s.addrs = states, addrs
-	n.core.Merge(s.time(n), states)
-	for i := range members {
-		m := &members[i]
-		s.check.heard(n, m.Name)
-		if m.State != swim.StateAlive {
-			s.check.accused(n, m.Name, m.Incarnation)
-		}
-	}
-	s.turn(n)
-	s.check.settleHeard(n)
+	return states
 }
 
 // countStream counts the bytes of a state as it is encoded.
