@@ -33,7 +33,7 @@ func (c *checker) named(x int32) {
 	}
 	for i := range c.truths {
 		t := &c.truths[i][x]
-		t.holder, t.highest = -1, 1
+		t.holder, t.highest = -1, 2
 		t.condemned.add(1, c.s.now)
 	}
 }

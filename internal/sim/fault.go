@@ -37,7 +37,8 @@ const (
 	Swap    // as Crash, and each is at the address of the next one after it
 	Take    // as Crash, and each is at the address of one of To after it, unless that is up
 	Rename  // as Crash, and they have new names after it, at the addresses that they had
-	Ghosts  // Nodes come to know Count names that are alive, at once dead, and never return; at the addresses of To, if any
+	Ghosts  // Nodes come to know Count names that are alive, at once dead, and never return; Rate of them never answered
+	Movers  // Nodes come to know Count names that claim other addresses at once; that is decided after Delay, for a time For
 	Replay  // Nodes hear again what To once said of themselves, and again every Delay (unless 0) during For
 	Strange // Nodes hear of Count names without versions that can be, or with those of another program
 	Say     // the programs of Nodes broadcast a message
@@ -47,7 +48,7 @@ const (
 
 var kindNames = [numKinds]string{"loss", "duplicate", "reorder", "delay", "cut", "partition", "no packets", "no streams",
 	"bandwidth", "refuse", "slow", "pause", "block", "jump", "crash", "amnesia", "move", "leave", "meta", "join", "swap",
-	"take", "rename", "ghosts", "replay", "strange", "say"}
+	"take", "rename", "ghosts", "movers", "replay", "strange", "say"}
 
 // String returns the kind's name in lower case.
 func (k Kind) String() string {
@@ -140,7 +141,7 @@ func (s *Sim) begin(i int) {
 }
 
 // repeats reports whether the fault strikes again every Delay.
-func (f *Fault) repeats() bool { return f.Kind == Meta || f.Kind == Replay }
+func (f *Fault) repeats() bool { return f.Kind == Meta || f.Kind == Replay || f.Kind == Movers }
 
 // told reports whether the fault does nothing but tell members something.
 func (f *Fault) told() bool { return f.Kind == Join || f.Kind == Meta || f.Kind >= Ghosts }
@@ -148,7 +149,7 @@ func (f *Fault) told() bool { return f.Kind == Join || f.Kind == Meta || f.Kind 
 // strike is the part of a fault's beginning that befalls nodes.
 func (s *Sim) strike(i int) {
 	f := &s.cfg.Faults[i]
-	names := s.strangeNames(f)
+	names := s.strangeNames(i)
 	for _, n := range s.those(f.Nodes) {
 		if !n.up && f.Kind != Slow && f.Kind != Pause && f.Kind != Block {
 			continue
@@ -171,7 +172,9 @@ func (s *Sim) strike(i int) {
 		case Join:
 			s.rejoin(n, f.To)
 		case Ghosts:
-			s.haunt(n, names, f.To)
+			s.haunt(n, f, names)
+		case Movers:
+			s.move(n, names)
 		case Replay:
 			s.replay(n, f.To)
 		case Strange:
@@ -193,6 +196,10 @@ func (s *Sim) strike(i int) {
 // again makes a fault that goes on strike once more.
 func (s *Sim) again(i int) {
 	f := &s.cfg.Faults[i]
+	if f.Kind == Movers {
+		s.check.decided(s.those(f.Nodes), s.brought[i])
+		return
+	}
 	s.strike(i)
 	if time.Duration(s.now)+f.Delay < f.At+f.For {
 		s.schedule(f.Delay, event{kind: eventAgain, arg: uint32(i)})

@@ -65,7 +65,7 @@ func (f *Fault) newNames(n int) int {
 			return n
 		}
 		return len(f.Nodes)
-	case Ghosts, Strange:
+	case Ghosts, Movers, Strange:
 		return f.Count
 	}
 	return 0

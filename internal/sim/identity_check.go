@@ -45,6 +45,27 @@ type answer struct {
 	life, own uint32
 }
 
+// answered notes that a name that no node has counts as having answered.
+func (c *checker) answered(n *node, x int32) {
+	if c != nil {
+		c.truth(n, x).answered = true
+	}
+}
+
+// decided checks that nodes believe the claims of names to be elsewhere.
+func (c *checker) decided(nodes []*node, names []int32) {
+	if c == nil {
+		return
+	}
+	for _, n := range nodes {
+		for _, x := range names {
+			if e := &c.views[n.id].entries[x]; n.up && e.state != unknown && e.place != elsewhere(x) {
+				c.s.fail(n, ruleDecided, x, fmt.Sprintf("at %v", e.place.addrPort()))
+			}
+		}
+	}
+}
+
 // look is a name that a node looked for at a place.
 type look struct {
 	node, number int32
@@ -56,21 +77,24 @@ func (c *checker) looked(n *node, lost *swim.Member) {
 	if c == nil {
 		return
 	}
-	p := placeOf(lost.Addr)
+	x, p := nodeNumber(lost.Name), placeOf(lost.Addr)
+	if t := c.truth(n, x); t.holder < 0 && !t.answered {
+		c.s.fail(n, ruleReplaced, x, "it never answered")
+	}
 	if other := c.s.at(p); other != nil && other.up && other.name != lost.Name && c.s.canReach(n, other) {
-		this := look{n.id, nodeNumber(lost.Name), p}
+		this := look{n.id, x, p}
 		if at, ok := c.looks[this]; ok && at.node == other.id && at.life == other.life && at.own == n.life {
 			c.s.fail(n, ruleReplaced, this.number, fmt.Sprintf("%s answered at %v before", other.name, lost.Addr))
 		}
 		c.looks[this] = answer{other.id, other.life, n.life}
 	}
-	for x := range c.views[n.id].entries {
-		if e := &c.views[n.id].entries[x]; e.state == alive && e.place == p && int32(x) != n.number && c.isAt(n, int32(x), p) {
-			c.s.fail(n, ruleReplaced, nodeNumber(lost.Name), fmt.Sprintf("%s is at %v", c.s.names[x], lost.Addr))
+	for y := range c.views[n.id].entries {
+		if e := &c.views[n.id].entries[y]; e.state == alive && e.place == p && int32(y) != n.number && c.isAt(n, int32(y), p) {
+			c.s.fail(n, ruleReplaced, x, fmt.Sprintf("%s is at %v", c.s.names[y], lost.Addr))
 		}
 	}
 	if p == n.place {
-		c.s.fail(n, ruleReplaced, nodeNumber(lost.Name), fmt.Sprintf("it is itself at %v", lost.Addr))
+		c.s.fail(n, ruleReplaced, x, fmt.Sprintf("it is itself at %v", lost.Addr))
 	}
 }
 

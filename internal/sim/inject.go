@@ -25,8 +25,9 @@ const maxPast = 32
 var strangeVersions = [][]byte{nil, {}, {1, 5}, {0, 0, 0, 0, 0, 0}, {1, 5, 2, 4, 6, 5}}
 
 // strangeNames returns new names for a fault that brings such, of nobody that is a node.
-func (s *Sim) strangeNames(f *Fault) []int32 {
-	if f.Kind != Ghosts && f.Kind != Strange {
+func (s *Sim) strangeNames(fault int) []int32 {
+	f := &s.cfg.Faults[fault]
+	if f.Kind != Ghosts && f.Kind != Movers && f.Kind != Strange {
 		return nil
 	}
 	names := make([]int32, f.Count)
@@ -34,11 +35,13 @@ func (s *Sim) strangeNames(f *Fault) []int32 {
 		names[i] = s.newName()
 		s.check.named(names[i])
 	}
+	s.brought[fault] = names
 	return names
 }
 
-// nowhere is an address of a name that no node has.
-func nowhere(name int32) place { return 255<<16 | place(name)&0xffff }
+// nowhere is an address of a name that no node has, and elsewhere another one.
+func nowhere(name int32) place   { return 255<<16 | place(name)&0xffff }
+func elsewhere(name int32) place { return 254<<16 | place(name)&0xffff }
 
 // ghost is the alive of a name that no node has.
 func (s *Sim) ghost(n *node, name int32, at place) *wire.Alive {
@@ -47,17 +50,36 @@ func (s *Sim) ghost(n *node, name int32, at place) *wire.Alive {
 }
 
 // haunt makes a node know names as such that were alive and are dead. That is no news to the others.
-func (s *Sim) haunt(n *node, names []int32, at []int) {
+// Some never answered it; they come first, as all that it knows count as having answered when it settles.
+func (s *Sim) haunt(n *node, f *Fault, names []int32) {
+	silent, at := int(f.Rate*float64(len(names))), f.To // where other members are, if any
 	for i, name := range names {
 		p := nowhere(name)
 		if len(at) > 0 {
 			p = s.nodes[at[i%len(at)]].place
 		}
 		s.tell(n, n.place, s.ghost(n, name, p).Append(nil))
-		n.core.Settle() // as if it had answered
+		if i >= silent {
+			n.core.Settle()
+			s.check.answered(n, name)
+		}
 		s.tell(n, n.place, (&wire.Dead{Incarnation: 1, Node: s.names[name], From: n.name}).Append(nil))
 	}
 	n.core.Settle()
+}
+
+// move makes a node know names that are somewhere, and claim at once to be elsewhere.
+func (s *Sim) move(n *node, names []int32) {
+	for _, name := range names {
+		s.tell(n, n.place, s.ghost(n, name, nowhere(name)).Append(nil))
+		s.check.answered(n, name)
+	}
+	n.core.Settle()
+	for _, name := range names {
+		claim := s.ghost(n, name, elsewhere(name))
+		claim.Incarnation = 2
+		s.tell(n, n.place, claim.Append(nil))
+	}
 }
 
 // hearStrange makes a node hear of names without versions that can be, in a packet and in a push/pull.

@@ -33,7 +33,8 @@ const (
 	ruleOwn         = "nobody else is believed to be at one's own address"
 	ruleVersions    = "who has no versions that can be is no member"
 	ruleConflict    = "a conflict is told only while two claim one name"
-	ruleReplaced    = "nobody is looked for who was replaced"
+	ruleDecided     = "claims are decided in time, however many"
+	ruleReplaced    = "nobody is looked for who was replaced, or never answered"
 	ruleWhole       = "nobody is isolated while most members are there"
 	ruleWholeAgain  = "isolation ends"
 	ruleIll         = "nobody takes itself for ill because of another"
@@ -85,6 +86,7 @@ type view struct {
 // truth is what is so of a name.
 type truth struct {
 	holder      int32 // the node that has the name or had it; -1: none ever did
+	answered    bool  // of a name that no node has: it is as if it had answered once
 	member      bool  // it is up, let in and not leaving
 	incarnation uint32
 	highest     uint32 // incarnation it ever had

@@ -1,6 +1,10 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+)
 
 // The scenarios of this file vary what members are known by: names, addresses and clusters.
 
@@ -79,13 +83,15 @@ func rollingRename(d draw) Config {
 	return cfg
 }
 
-// massMove has more members come back at other addresses at once than may be asked at a time whether they are still there.
+// massMove is of more names that claim other addresses at once than the checks of a core that are not decided may be many,
+// and of more of them right after.
 func massMove(d draw) Config {
-	moved := maxChecks + 20 + d.IntN(20)
-	cfg := Config{N: moved + 3, Core: Local(), Heal: 20 * time.Second}
-	cfg.Core.GossipToTheDeadTime = 2 * time.Second
-	cfg.Core.SuspicionMult = 8 // they are back before anybody takes them for dead
-	cfg.Faults = []Fault{{Kind: Move, At: d.seconds(0, 2), For: d.seconds(0.1, 0.5), Nodes: d.Perm(cfg.N)[:moved]}}
+	cfg := Config{N: 2 + d.IntN(3), Core: []swim.Config{LAN(), Local()}[d.IntN(2)]}
+	at, decided := d.seconds(0, 5), 2*cfg.Core.ProbeTimeout+time.Second
+	for range 2 {
+		cfg.Faults = append(cfg.Faults, Fault{Kind: Movers, At: at, For: 2 * decided, Delay: decided, Nodes: d.some(cfg.N, 2), Count: 70 + d.IntN(50)})
+		at += decided + d.seconds(0, 1)
+	}
 	return cfg
 }
 
@@ -103,8 +109,15 @@ func (d draw) strangers(after time.Duration) Config {
 	cfg.N = 6 + d.IntN(8)
 	cfg.Strangers = 3 + d.IntN(cfg.N-5)
 	first := cfg.N - cfg.Strangers
+	spared := 0
 	cfg.SameNames = min([]int{0, 0, 1, cfg.N}[d.IntN(4)], first, cfg.Strangers)
-	seeds := d.some(first, first)
+	if cfg.SameNames > 1 {
+		spared = 1 // one whose name is in both is there: else nobody can tell the one from the other that moved
+	}
+	seeds := make([]int, 0, first)
+	for _, i := range d.some(first-spared, first-spared) {
+		seeds = append(seeds, i+spared)
+	}
 	cfg.Seeds, cfg.FixedSeeds = seeds, true
 	gone := seeds[:1+d.IntN(max(1, min(len(seeds), first-2)))]
 	kind := []Kind{Crash, Crash, Leave, Move}[d.IntN(4)]
@@ -114,7 +127,7 @@ func (d draw) strangers(after time.Duration) Config {
 		cfg.Faults[0].For = d.seconds(0.1, 5)
 	}
 	if d.IntN(2) == 0 {
-		cfg.Faults = append(cfg.Faults, Fault{Kind: Crash, At: d.seconds(0, 200), Nodes: []int{d.IntN(first)}})
+		cfg.Faults = append(cfg.Faults, Fault{Kind: Crash, At: d.seconds(0, 200), Nodes: []int{spared + d.IntN(first-spared)}})
 	}
 	return cfg
 }
@@ -139,8 +152,8 @@ func ghosts(d draw) Config {
 	cfg := d.cluster()
 	cfg.N = 4 + d.IntN(6)
 	cfg.Core = LAN()
-	cfg.Heal = 3 * time.Minute
-	haunted := Fault{Kind: Ghosts, At: d.seconds(0, 2), Count: 30 + d.IntN(271)}
+	cfg.Heal = 75 * time.Second
+	haunted := Fault{Kind: Ghosts, At: d.seconds(0, 2), Count: 30 + d.IntN(271), Rate: 0.3 * d.Float64()}
 	if d.IntN(3) == 0 {
 		haunted.To = d.some(cfg.N, 3)
 	}

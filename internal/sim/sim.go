@@ -24,7 +24,8 @@ type Sim struct {
 	places    map[place]int32 // the last node that came up at each
 	names     []string        // by number
 	namesUsed int
-	rules     []rule // of the active faults
+	brought   map[int][]int32 // names that a fault brought
+	rules     []rule          // of the active faults
 	check     *checker
 	patience  time.Duration // for how long a fault may have consequences for who was under it
 	hash      uint64
@@ -61,7 +62,7 @@ func New(cfg Config) *Sim {
 	}
 	cfg = cfg.withDefaults()
 	s := &Sim{cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 0)), nodes: make([]node, cfg.N), out: new(swim.Output),
-		places: make(map[place]int32, cfg.N), names: make([]string, numNames(&cfg)), namesUsed: cfg.N}
+		places: make(map[place]int32, cfg.N), names: make([]string, numNames(&cfg)), namesUsed: cfg.N, brought: make(map[int][]int32)}
 	s.scratch.names = wire.NewNames()
 	s.patience = longestSuspicion(cfg.Core, cfg.N) + 2*probeTime(cfg.Core)
 	for i := range s.names {
