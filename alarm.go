@@ -6,10 +6,9 @@ import (
 	"time"
 )
 
-// alarm is the one timer of a Memberlist, and the goroutine that does what is
-// due when it goes off. That goroutine begins when it goes off first, and counts
-// as one of the tasks from when it is set first: a member that is started and
-// stopped at once has none.
+// alarm is the one timer of a Memberlist. Each time it goes off, what is due runs
+// on a goroutine of its own, so that a run that takes long holds up no other. Each
+// run is one of the tasks, from when the timer is set.
 type alarm struct {
 	tasks *tasks
 	run   func()
@@ -19,75 +18,45 @@ type alarm struct {
 	mu struct {
 		sync.Mutex
 		ended bool
-		first *time.Timer // starts the goroutine; nil: never set
-		timer *time.Timer // wakes the goroutine; nil: it did not begin
+		timer *time.Timer // nil: never set
 	}
 }
 
 // init makes the alarm ready to be set.
 func (a *alarm) init(tasks *tasks, run func()) { a.tasks, a.run, a.began = tasks, run, time.Now() }
 
-// note notes when the alarm is to go off. Who does holds Memberlist.mu, so that
+// note notes when the alarm is to go off. The caller holds Memberlist.mu, so that
 // the last one is right, and calls set without it.
 func (a *alarm) note(at time.Time) { a.at.Store(int64(at.Sub(a.began))) }
 
-// set sets the alarm to what was noted last, in place of what it was set to. It
-// wakes nobody before that time.
+// set sets the alarm to what was noted last, in place of what it was set to.
 func (a *alarm) set() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.mu.ended {
+	if a.mu.ended || !a.tasks.enter() {
 		return
 	}
 	left := time.Duration(a.at.Load()) - time.Since(a.began)
-	switch {
-	case a.mu.timer != nil:
-		a.mu.timer.Reset(left)
-	case a.mu.first == nil:
-		if a.tasks.enter() {
-			a.mu.first = time.AfterFunc(left, a.loop)
-		}
-	case a.mu.first.Stop():
-		a.mu.first.Reset(left)
-	default: // the goroutine is about to begin
+	if a.mu.timer == nil {
+		a.mu.timer = time.AfterFunc(left, a.goOff)
+	} else if a.mu.timer.Reset(left) {
+		a.tasks.leave() // it was set, and the run that it was set for is a task already
 	}
 }
 
-// loop runs what is due each time the alarm goes off. It ends with end.
-func (a *alarm) loop() {
+func (a *alarm) goOff() {
 	defer a.tasks.leave()
-	timer := a.begin()
-	if timer == nil {
-		return
-	}
-	for range timer.C {
-		if a.tasks.closed() {
-			return
-		}
+	if !a.tasks.closed() {
 		a.run()
 	}
 }
 
-// begin gives the timer, which goes off at once, or nil after end.
-func (a *alarm) begin() *time.Timer {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.mu.ended {
-		return nil
-	}
-	a.mu.timer = time.NewTimer(0)
-	return a.mu.timer
-}
-
-// end has the goroutine end, or not begin, once the tasks are closed.
+// end stops the alarm for good.
 func (a *alarm) end() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.mu.ended = true
-	switch {
-	case a.mu.timer != nil:
-		a.mu.timer.Reset(0)
-	case a.mu.first != nil && a.mu.first.Stop():
+	if a.mu.timer != nil && a.mu.timer.Stop() {
 		a.tasks.leave()
 	}
 }

@@ -65,6 +65,35 @@ func TestAlarm(t *testing.T) {
 	}
 }
 
+// TestSlowRunHoldsUpNoOther: each run is on a goroutine of its own, and Shutdown waits for all of them.
+func TestSlowRunHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var alarm alarm
+		tasks := newTasks()
+		start := time.Now()
+		var began, ended []time.Duration
+		alarm.init(tasks, func() {
+			began = append(began, time.Since(start))
+			alarm.note(time.Now().Add(time.Second))
+			alarm.set()
+			time.Sleep(time.Minute)
+			ended = append(ended, time.Since(start))
+		})
+		alarm.note(start.Add(time.Second))
+		alarm.set()
+		time.Sleep(3*time.Second + time.Millisecond)
+		tasks.close()
+		alarm.end()
+		tasks.wait()
+		if want := []time.Duration{time.Second, 2 * time.Second, 3 * time.Second}; !slices.Equal(began, want) {
+			t.Errorf("runs begin at %v, want %v", began, want)
+		}
+		if len(ended) != len(began) {
+			t.Errorf("%d of %d runs have ended", len(ended), len(began))
+		}
+	})
+}
+
 // TestAloneSleeps: a member that knows nobody wakes up for its metrics alone, whatever loops and delegate it has; then it
 // probes.
 func TestAloneSleeps(t *testing.T) {

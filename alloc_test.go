@@ -87,7 +87,7 @@ func TestAllocations(t *testing.T) {
 		gone = append(gone, deadPacket(incarnation+i), alivePacket(incarnation+i+1))
 		refuted = append(refuted, accusingPacket(m.LocalNode().Name, 1+i*perPacket))
 	}
-	to := m.Members()[1]
+	to := m.Members()[0] // never itself, as all others came later
 	message := make([]byte, 200)
 	for _, tt := range []struct {
 		name string

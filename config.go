@@ -83,8 +83,10 @@ type Config struct {
 	// sends. LabelUses tells whether anyone is still heard under "a". Nil: none. Unused with SkipInboundLabelCheck.
 	AcceptLabels []string
 
-	// SkipInboundLabelCheck says that the Transport removes the label header from what arrives and has checked it. A header
-	// that is still there is then an error.
+	// SkipInboundLabelCheck is for a Transport that removes the label header from what arrives, having checked it, and for
+	// giving a running cluster its first label: packets and streams without a header are taken for ones with Label, also by
+	// what encryption authenticates. Those with Label are taken too, those with another are dropped; without a Label, all are
+	// taken.
 	SkipInboundLabelCheck bool
 
 	// BindAddr is the address to listen on, for packets and streams: an IP address, or a host name that is resolved to
@@ -104,7 +106,7 @@ type Config struct {
 
 	// AdvertiseAddr is the address under which the others reach this member, if it is not the one listened on, as behind a
 	// NAT: an IP address, or a host name that is resolved to one. Empty: the address listened on or, if that is all
-	// interfaces, a private IPv4 address of this machine, else a global one, else an IPv6 one.
+	// interfaces, a private IPv4 address of this machine, else a global one, else an IPv6 one. "0.0.0.0" and "::" are refused.
 	AdvertiseAddr string
 
 	// AdvertiseInterval is the time between look-ups of AdvertiseAddr, if that is a host name: when it no longer stands for
@@ -160,10 +162,11 @@ type Config struct {
 	// (S in Lifeguard section IV-A). 1: never.
 	AwarenessMaxMultiplier int
 
-	// GossipInterval is the time between gossip packets of broadcasts for which the probes had no room. Zero: none.
+	// GossipInterval is the time between gossip packets of broadcasts for which the probes had no room. Zero: none; then news of
+	// members goes with probes, and what Delegate.GetBroadcasts returns to each member that is probed, in a packet of its own.
 	GossipInterval time.Duration
 
-	// GossipNodes is how many random members get one each time. Zero: none.
+	// GossipNodes is how many random members get one each time. Zero: none, as with a GossipInterval of zero.
 	GossipNodes int
 
 	// GossipToTheDeadTime is how long a dead member is still gossiped to, so that it can refute, and how long dead and left
@@ -230,8 +233,10 @@ type Config struct {
 	// as many times UDPBufferSize bytes, or 4096 if that is more. What comes then is dropped and counted.
 	HandoffQueueDepth int
 
-	// UDPBufferSize is the most bytes that a packet has, all included, of whatever Transport. Above 1400 packets may be fragmented or
-	// dropped on the way; above 65507 they cannot be UDP packets, and a NetTransport refuses it.
+	// UDPBufferSize is the most bytes that a packet of the protocol's own has, all included, of whatever Transport: pings, acks,
+	// gossip. What SendBestEffort sends may be larger. Above 1400 packets may be fragmented or dropped on the way; above 65507
+	// they cannot be UDP packets, and a NetTransport refuses it. Packets received may have, and expand to, as much, or 64 KiB
+	// if that is more.
 	UDPBufferSize int
 
 	// DeadNodeReclaimTime is how long a member must have been dead before another address may take its name at once, without

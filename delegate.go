@@ -30,8 +30,9 @@ type Delegate interface {
 	// bytes, and together they must not cost more than limit bytes; what does not fit is dropped, counted and logged. The
 	// limit is what the protocol's own broadcasts need not, and at least a quarter of the packet however many there are;
 	// every eighth time it is the whole packet, so that each message of at most Memberlist.MaxBroadcastSize bytes gets its
-	// turn. What is not used goes to the protocol's own. It is called from the goroutine that gossips; if it has not
-	// returned by the next round, that goes without. The slices are read until the packet has been sent. A
+	// turn. What is not used goes to the protocol's own. In a round of gossip in which it
+	// returns nothing for the first packet, and nothing else is queued, it is not asked again. If it has not returned by the
+	// next round, that goes without: it is not called again before. The slices are read until the packet has been sent. A
 	// TransmitLimitedQueue does this job.
 	//
 	// Compat: the reference offers what its own broadcasts leave, which is nothing while many members come and go; and it
@@ -82,7 +83,8 @@ const (
 	NodeUpdate                      // the member's metadata changed
 )
 
-// NodeEvent is one change of one member. The Node is a snapshot taken at the change.
+// NodeEvent is one change of one member. The Node is a copy made for the receiver, as it was at the change; the bytes of its
+// Addr and Meta are shared, and must not be written to.
 type NodeEvent struct {
 	Event NodeEventType
 	Node  *Node
@@ -90,17 +92,21 @@ type NodeEvent struct {
 
 // NotifyJoin sends a NodeJoin.
 func (c *ChannelEventDelegate) NotifyJoin(n *Node) {
-	c.Ch <- NodeEvent{Event: NodeJoin, Node: n}
+	c.send(NodeJoin, *n)
 }
 
 // NotifyLeave sends a NodeLeave.
 func (c *ChannelEventDelegate) NotifyLeave(n *Node) {
-	c.Ch <- NodeEvent{Event: NodeLeave, Node: n}
+	c.send(NodeLeave, *n)
 }
 
 // NotifyUpdate sends a NodeUpdate.
 func (c *ChannelEventDelegate) NotifyUpdate(n *Node) {
-	c.Ch <- NodeEvent{Event: NodeUpdate, Node: n}
+	c.send(NodeUpdate, *n)
+}
+
+func (c *ChannelEventDelegate) send(event NodeEventType, n Node) {
+	c.Ch <- NodeEvent{Event: event, Node: &n}
 }
 
 // AliveDelegate can refuse members one by one.

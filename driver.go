@@ -24,8 +24,10 @@ type turn struct {
 	pack packer
 
 	// roomy says that out has packets with room for user broadcasts, which are
-	// still to be sent.
+	// still to be sent: sendGossip. Only tick has any.
 	roomy bool
+
+	queued int // of a roomy turn: how many broadcasts the core had last
 }
 
 func (m *Memberlist) beginTurn() *turn { return m.beginTurnIn(m.newTurn(), time.Now()) }
@@ -52,19 +54,10 @@ func (m *Memberlist) beginTurnIn(t *turn, now time.Time) *turn {
 // from the event loop.
 func (m *Memberlist) endTurn(t *turn) {
 	m.endTurnIn(t)
-	if t.roomy {
-		select {
-		case m.gossipTurns <- t:
-			return
-		default: // the delegate is slow: gossip goes without it
-			m.sendRoomy(t, noUserBroadcasts)
-		}
-	}
 	m.dropTurn(t)
 }
 
-// endTurnIn is endTurn for a turn in the caller's memory, in which the core had
-// nothing to gossip.
+// endTurnIn is endTurn for a turn in the caller's memory.
 func (m *Memberlist) endTurnIn(t *turn) {
 	if m.finishTurn(t) {
 		m.eventLoops.Do(m.startEventLoop)
@@ -160,38 +153,35 @@ func (m *Memberlist) act(t *turn) {
 	m.count(&t.out)
 }
 
-// gossipLoop sends the packets that user broadcasts are added to, so that
-// probes do not wait for the delegate. It ends with the Memberlist.
+// sendGossip sends a turn's packets with room for user broadcasts: the delegate
+// is asked with the core not locked, then the core fills the room that is left.
+// The round ends at the first packet for which neither has anything. While an
+// earlier round waits for the delegate, gossip goes without user broadcasts.
 //
-// Compat: the reference asks the delegate for pings and acks too.
-func (m *Memberlist) gossipLoop() {
-	for {
-		select {
-		case t := <-m.gossipTurns:
-			m.sendRoomy(t, m.userBroadcasts)
-			m.dropTurn(t)
-		case <-m.tasks.stopping:
-			return
-		}
+// Compat: the reference asks the delegate for pings and acks too, which then wait
+// for it.
+func (m *Memberlist) sendGossip(t *turn) {
+	ask := noUserBroadcasts
+	if m.gossiping.CompareAndSwap(false, true) {
+		defer m.gossiping.Store(false)
+		ask = m.userBroadcasts
 	}
-}
-
-// sendRoomy sends a turn's packets with room for user broadcasts: first it is
-// known what those take, with the core not locked, then the core fills what
-// they leave.
-func (m *Memberlist) sendRoomy(t *turn, ask func(room int) [][]byte) {
 	for i := range t.out.Packets {
 		p := &t.out.Packets[i]
 		if p.Room == 0 {
 			continue
 		}
 		broadcasts := ask(p.Room)
+		if len(broadcasts) == 0 && t.queued == 0 {
+			return
+		}
 		used := 0
 		for _, b := range broadcasts {
 			used += wire.CompoundPartOverhead + len(b)
 		}
 		fill := m.beginTurn()
 		fill.core.FillGossip(&t.out, p, used)
+		t.queued = fill.core.NumQueued()
 		m.endTurn(fill)
 		t.pack.parts = append(append(t.pack.parts[:0], p.Messages...), broadcasts...)
 		m.sendPacket(t, p, t.pack.parts)
@@ -247,7 +237,8 @@ func (m *Memberlist) userBroadcasts(room int) [][]byte {
 const userMessageOverhead = 1
 
 // tick does what is due, on a goroutine of the alarm's, and tells the metrics of
-// the packets since, and how many broadcasts wait, every QueueCheckInterval.
+// the packets since, and how many broadcasts wait, every QueueCheckInterval. The
+// alarm is set anew before anything is sent and before the delegate is asked.
 func (m *Memberlist) tick() {
 	t := m.beginTurn()
 	m.mu.armed = time.Time{} // it has fired
@@ -257,11 +248,16 @@ func (m *Memberlist) tick() {
 	}
 	t.core.SetSlack(m.slack.load())
 	t.core.Tick(t.now)
-	m.endTurn(t)
+	t.queued = t.core.NumQueued()
+	m.endTurnIn(t)
 	m.tellTraffic()
 	if sample {
 		addSample(keyQueueBroadcasts, float32(queued), m.config.MetricLabels)
 	}
+	if t.roomy {
+		m.sendGossip(t)
+	}
+	m.dropTurn(t)
 }
 
 // nextAlarmLocked is when tick has something to do.

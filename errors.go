@@ -112,6 +112,26 @@ var (
 	ErrUpdateTimeout = errors.New("timeout waiting for update broadcast")
 )
 
+// Arguments that are nil where something is needed.
+var (
+	errNilConfig = fmt.Errorf("%w: it is nil", ErrInvalidConfig)
+	errNilNode   = fmt.Errorf("%w: the node is nil", ErrInvalidAddress)
+	errNilAddr   = fmt.Errorf("%w: it is nil", ErrInvalidAddress)
+)
+
+// oneLine is errors.Join with the texts on one line.
+func oneLine(errs ...error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	switch len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	default:
+		return oneLineError{errors.Join(errs...)}
+	}
+}
+
 // NoPingResponseError is returned by Memberlist.Ping when the ping was sent and no answer came within
 // Config.ProbeTimeout.
 type NoPingResponseError struct {

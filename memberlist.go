@@ -49,7 +49,7 @@ type Memberlist struct {
 	sent, received traffic
 	eventsReady    chan struct{}          // one slot: there are events to deliver
 	eventLoops     sync.Once              // starts eventLoop
-	gossipTurns    chan *turn             // one slot: packets that the delegate may add to; nil without one
+	gossiping      atomic.Bool            // while a round of gossip may wait for the delegate
 	eventToken     baton                  // held while delegates hear of events
 	moveToken      baton                  // held while another address is announced
 	pushPulling    atomic.Bool            // during a push/pull that we begin, but for joins
@@ -112,10 +112,13 @@ type Memberlist struct {
 // metadata that is too large, creates a member that CIDRsAllowed refuses, and
 // panics in many methods of one that was refused.
 func Create(conf *Config) (*Memberlist, error) {
+	if conf == nil {
+		return nil, errNilConfig
+	}
 	m, err := newMemberlist(conf)
 	if err != nil {
 		if conf.Transport != nil {
-			err = errors.Join(err, conf.Transport.Shutdown())
+			err = errors.Join(err, shutDown(conf.Transport))
 		}
 		return nil, err
 	}
@@ -157,9 +160,6 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.userMessages.init(config.HandoffQueueDepth, handoffLimit(config), func() { m.tasks.start(m.userMessageLoop) })
 	m.labelHeader, m.labels = header, appendHeardLabels(m.ownLabel[:0], config)
 	m.takePing()
-	if config.Delegate != nil {
-		m.gossipTurns = make(chan *turn, 1)
-	}
 	m.turns.put(&m.firstTurn)
 	m.conversations.New = m.makeConversation
 	m.streamWriters.New = func() any { return new(streamWriter) }
@@ -264,9 +264,6 @@ func (m *Memberlist) begin() error {
 
 	// What handles messages about members, user messages and events starts with the first of them, and so does what handles
 	// the packets and streams of sockets of ours.
-	if m.config.Delegate != nil {
-		m.tasks.start(m.gossipLoop)
-	}
 	if m.config.Transport == nil {
 		m.udp.receive(m.startListening)
 	} else {
@@ -296,13 +293,18 @@ func (m *Memberlist) pingDelegate() PingDelegate {
 }
 
 // Members returns the members that are alive or suspect, itself included. The
-// slice is the caller's. It takes no lock.
+// slice is the caller's. It takes no lock, unless members keep coming and going
+// while it reads.
+//
+// The order is the reference's: a new member takes the place of a random other,
+// which moves to the end, and keeps it until it is forgotten. So the second
+// member of a cluster is first in the list of the first one.
 //
 // What delegates did in the events that they have been told before is visible
 // to who calls Members or NumMembers.
 func (m *Memberlist) Members() []*Node {
 	m.told.Load() // synchronizes with the events
-	return m.directory.members()
+	return m.directory.members(&m.mu.Mutex)
 }
 
 // NumMembers returns how many members are alive or suspect, itself included.
@@ -372,10 +374,10 @@ func (m *Memberlist) Shutdown() error {
 func (m *Memberlist) stop() {
 	if m.tasks.close() {
 		m.alarm.end()
-		if err := m.transport.Shutdown(); err != nil {
+		m.streams.closeAll() // first: the transport may wait for them to end
+		if err := shutDown(m.transport); err != nil {
 			m.log.error("failed to shut down the transport", errAttr(err))
 		}
-		m.streams.closeAll()
 		m.closeSubscriptions()
 	}
 	m.tasks.wait()

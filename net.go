@@ -29,7 +29,8 @@ type receiver struct {
 
 	ports portWatch
 
-	from    swim.Endpoint // of the packet at hand
+	source  net.Addr      // of the packet at hand
+	from    swim.Endpoint // the same
 	at      time.Time     // when it arrived
 	members parcel        // what it says of members
 	users   parcel        // its user messages
@@ -45,7 +46,7 @@ type receiver struct {
 
 func newReceiver(m *Memberlist) *receiver {
 	r := &receiver{m: m, names: wire.NewNames(), membership: &m.membership, userMessages: &m.userMessages}
-	r.unpacker.Limit = m.config.UDPBufferSize
+	r.unpacker.Limit = m.config.largestUnpacked()
 	r.visit = r.handle
 	return r
 }
@@ -127,7 +128,7 @@ func (r *receiver) receive(p *Packet) {
 func (r *receiver) handlePacket(p *Packet) {
 	m := r.m
 	m.received.add(len(p.Buf))
-	r.from, r.at = senderOf(p.From), p.Timestamp
+	r.source, r.from, r.at = p.From, senderOf(p.From), p.Timestamp
 	if !m.senderAllowed(r.from.AddrPort.Addr()) {
 		m.drop(keyDroppedCIDR, "packet cidr", "dropping packet from outside of the allowed networks", p.From, nil)
 		return
@@ -241,6 +242,9 @@ func (r *receiver) wake() {
 	}
 }
 
+// misdirectedPing is logged for a ping that is not answered, as it is for another name.
+const misdirectedPing = "got ping for another member"
+
 // handlePing acks a ping on the spot.
 func (r *receiver) handlePing(body []byte) {
 	m := r.m
@@ -249,7 +253,7 @@ func (r *receiver) handlePing(body []byte) {
 		return
 	}
 	if len(r.ping.Node) > 0 && string(r.ping.Node) != m.config.Name {
-		m.log.limitedFunc("misdirected ping", slog.LevelWarn, "got ping for another member", func() []slog.Attr {
+		m.log.limitedFunc("misdirected ping", slog.LevelWarn, misdirectedPing, func() []slog.Attr {
 			return []slog.Attr{slog.String("node", string(r.ping.Node))}
 		})
 		return
@@ -265,7 +269,7 @@ func (r *receiver) handlePing(body []byte) {
 	}
 	t := m.beginTurnIn(&r.turn, r.at)
 	t.core.HearPing(r.from, &r.ping, payload)
-	otherPort := r.ports.differs(t.core, r.from.AddrPort, &r.ping)
+	otherPort := r.ports.differs(t.core, r.source, &r.ping)
 	m.endTurnIn(t)
 	if otherPort {
 		r.reportPort()
@@ -372,7 +376,7 @@ func (m *Memberlist) notifyMessage(message []byte) {
 // drop counts what was dropped, and now and then logs why.
 func (m *Memberlist) drop(key counter, id, message string, from net.Addr, err error) {
 	m.add(key, 1)
-	m.log.limitedFunc(id, slog.LevelWarn, message, func() []slog.Attr {
+	m.log.limitedFunc(id, dropLevel(key), message, func() []slog.Attr {
 		if from == nil {
 			return dropAttrs("<unknown address>", err)
 		}
@@ -382,7 +386,17 @@ func (m *Memberlist) drop(key counter, id, message string, from net.Addr, err er
 
 func (m *Memberlist) dropFrom(key counter, id, message string, from swim.Endpoint, err error) {
 	m.add(key, 1)
-	m.log.limitedFunc(id, slog.LevelWarn, message, func() []slog.Attr { return dropAttrs(addressText(from), err) })
+	m.log.limitedFunc(id, dropLevel(key), message, func() []slog.Attr { return dropAttrs(addressText(from), err) })
+}
+
+// dropLevel returns the level at which a drop is logged, which is the reference's: operators alert on it.
+func dropLevel(key counter) slog.Level {
+	switch key {
+	case keyDroppedChecksum, keyDroppedQueueFull, keyDroppedRate, keyDroppedCIDR:
+		return slog.LevelWarn
+	default:
+		return slog.LevelError
+	}
 }
 
 func dropAttrs(from string, err error) []slog.Attr {
@@ -420,7 +434,7 @@ func senderOf(addr net.Addr) swim.Endpoint {
 	case nil:
 		return swim.Endpoint{}
 	case *net.UDPAddr:
-		if len(a.IP) == net.IPv4len {
+		if a != nil && len(a.IP) == net.IPv4len {
 			return swim.Endpoint{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([net.IPv4len]byte(a.IP)), uint16(a.Port))}
 		}
 		return swim.Endpoint{AddrPort: unmapped(a.AddrPort())}

@@ -95,6 +95,9 @@ var (
 
 // NewNetTransport listens on all addresses of the configuration. If it can't on any one of them, none is left open.
 func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
+	if config == nil {
+		return nil, errNilConfig
+	}
 	l := newConfigLogger(&Config{Logger: config.Logger, SlogHandler: config.SlogHandler})
 	t, err := listenNet(config, l)
 	if err != nil {

@@ -3,6 +3,7 @@ package memberlist
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -67,7 +68,7 @@ func (m *Memberlist) pushPullWith(member swim.Member) {
 func (m *Memberlist) syncWith(member swim.Member) {
 	err := m.pushPull(context.Background(), addressOfMember(&member), exchangePeriodic)
 	m.noteStream(&member, err)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrShutdown) {
 		m.log.limited("push/pull", slog.LevelError, "push/pull failed", memberAttrs(&member, errAttr(err))...)
 	}
 }
@@ -91,15 +92,18 @@ func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind
 	defer measureSince(keyPushPullNode, start, m.config.MetricLabels)
 	c := m.newConversation()
 	defer m.endConversation(c)
-	if kind == exchangeJoin {
-		m.rejoin()
-	}
-	state, err := m.localState(kind.isJoin(), c)
-	if err != nil {
-		return err
-	}
 	var remote remoteState
-	err = m.exchange(ctx, c, to, start.Add(m.config.TCPTimeout), state, func() (err error) {
+	err := m.exchange(ctx, c, to, start.Add(m.config.TCPTimeout), func() error {
+		if kind == exchangeJoin {
+			m.rejoin()
+		}
+		state, err := m.localState(kind.isJoin(), c)
+		if err != nil {
+			return err
+		}
+		if err := m.say(c, state); err != nil {
+			return err
+		}
 		remote, err = m.readStateReply(c)
 		return err
 	})

@@ -51,8 +51,10 @@ func (m *Memberlist) reconnect(lost swim.Member) {
 func (m *Memberlist) look(found *swim.Acquaintance, at Address) error {
 	c := m.newConversation()
 	defer m.endConversation(c)
-	question := (&wire.PushPullHeader{}).Append(nil)
-	return m.exchange(context.Background(), c, at, time.Now().Add(m.config.TCPTimeout), question, func() error {
+	return m.exchange(context.Background(), c, at, time.Now().Add(m.config.TCPTimeout), func() error {
+		if err := m.say(c, (&wire.PushPullHeader{}).Append(nil)); err != nil {
+			return err
+		}
 		remote, err := m.readStateReply(c)
 		if err != nil {
 			return err

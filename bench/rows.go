@@ -26,6 +26,9 @@ const (
 	allocs    = "allocs/op"
 	perMember = "B/member"
 	updates   = "updates/s" // the one of which more is better
+
+	cpuPerMinute = "cpu-us/node-minute"
+	switches     = "switches/node-minute"
 )
 
 var rows = []row{
@@ -64,6 +67,8 @@ var rows = []row{
 	{label: "queue of 10,000: drain a packet, named", bench: "QueueDrain/named", metric: cpuPerOp, ratio: 12, allocs: atMost(2)},
 	{label: "queue of 10,000: drain a packet, unique", bench: "QueueDrain/unique", metric: cpuPerOp, ratio: 10, allocs: atMost(2)},
 	{label: "queue of 10,000: replace", bench: "QueueReplace", metric: cpuPerOp, ratio: 6, allocs: atMost(0)},
+	{label: "queue: plain broadcasts, 1,000 queued", bench: "QueuePlain/keep", metric: cpuPerOp, ratio: 2, allocs: atMost(1)},
+	{label: "queue: plain broadcasts that replace one, 1,000 queued", bench: "QueuePlain/replace", metric: cpuPerOp, ratio: 2, allocs: atMost(3)},
 	{label: "queue of 10,000: fill", bench: "QueueFill", metric: cpuPerOp, ratio: 1.6, allocs: atMost(1)},
 
 	{label: "Members() of 10,000", bench: "Members", metric: cpuPerOp, ratio: 1, allocs: atMost(1)},
@@ -79,8 +84,12 @@ var rows = []row{
 	{label: "Create and Shutdown, in memory", bench: "Create/memory", metric: cpuPerOp, ratio: 10, allocs: atMost(60), bare: "BareCreate"},
 	{label: "Create and Shutdown, with sockets", bench: "Create/sockets", metric: cpuPerOp, ratio: 3, allocs: atMost(90), bare: "BareSockets"},
 
-	{label: "idle member of 50: CPU", bench: "Idle", metric: "cpu-us/node-minute", ratio: 4, bare: "BareIdle"},
+	{label: "idle member of 50: CPU", bench: "Idle", metric: cpuPerMinute, ratio: 4, bare: "BareIdle"},
 	{label: "idle member of 50: allocated", bench: "Idle", metric: "B/node-second", ratio: 100},
+	{label: "idle, a process each, without a Delegate: CPU", bench: "IdleProcess/without_delegate", metric: cpuPerMinute, ratio: 2},
+	{label: "the same: voluntary context switches", bench: "IdleProcess/without_delegate", metric: switches},
+	{label: "idle, a process each, with a Delegate: CPU", bench: "IdleProcess/with_delegate", metric: cpuPerMinute, ratio: 2},
+	{label: "the same: voluntary context switches", bench: "IdleProcess/with_delegate", metric: switches},
 	{label: "heap per known member of 50,000", bench: "Memory/known", metric: perMember, most: atMost(245)},
 	{label: "the same with its broadcast queued", bench: "Memory/queued", metric: perMember, most: atMost(360)},
 

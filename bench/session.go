@@ -31,7 +31,7 @@ type group struct {
 }
 
 // once are the functions that take their time, and one operation of which tells all.
-var once = []string{"Idle", "BareIdle", "Memory", "JoinAtOnce", "Overload"}
+var once = []string{"Idle", "BareIdle", "IdleProcess", "Memory", "JoinAtOnce", "Overload"}
 
 // measure runs what the rows need: in each round each function of the suite for the one library, then for the other, and
 // the other way round in the next, so that what slows the machine for a while slows both.

@@ -30,7 +30,7 @@ func runArgs(t *testing.T, args string, more ...string) (status int, stdout, std
 func simulate(t *testing.T, args string) document {
 	t.Helper()
 	status, stdout, stderr := runArgs(t, args+" -json")
-	if status != exitOK || stderr != "" {
+	if status != exitOK || stderr != "" && !strings.Contains(stderr, "simulated") {
 		t.Fatalf("exit status %d: %s", status, stderr)
 	}
 	var d document
@@ -209,7 +209,11 @@ func TestBadFlags(t *testing.T) {
 		{"-for -1s", "-for -1s: can be 1s to"},
 		{"-crash 99", "-crash 99: can be 0 to 98"},
 		{"-slow 50 -crash 49", "-crash 49: can be 0 to 48"},
-		{"-slow -1", "-slow -1: can be 0 to 98"},
+		{"-slow -1", "-slow -1: can be 0 to 97"},
+		{"-slow 98", "-slow 98: can be 0 to 97 members"},
+		{"-slow 99 -crash 0", "-slow 99: can be 0 to 98 members"},
+		{"-slow 100", "-slow 100: can be 0 to 97 members"},
+		{"-slow 100 -crash 100", "-slow 100: can be 0 to 97 members"},
 		{"-slow-for 30s", "-slow-for 30s: must be less than -slow-every, which is 30s"},
 		{"-latency -1ms", "-latency -1ms: can be 0s to 5s"},
 		{"-jitter 1m", "-jitter 1m0s: can be 0s to 5s"},

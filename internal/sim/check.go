@@ -162,10 +162,15 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event)
 			old.state = alive
 		}
 		late := old.state == dead && now.state == left // it had said so
-		if old.state != alive && old.state != suspect && !late {
+		recalled := old.state == unknown               // it was so before it was forgotten
+		if old.state != alive && old.state != suspect && !late && !recalled {
 			c.s.fail(n, ruleTransition, x, fmt.Sprintf("state %d after state %d", now.state, old.state))
 		}
-		c.gone(n, x, now)
+		if !recalled {
+			c.gone(n, x, now)
+		} else if now.state == left {
+			v.entries[x].farewell = max(old.farewell, now.incarnation)
+		}
 	}
 }
 

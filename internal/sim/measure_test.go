@@ -91,7 +91,7 @@ func TestAgreed(t *testing.T) {
 // TestJoinBurst: of clusters of 50 that join through one node within 400 ms nearly all agree in seconds. Now and then the
 // news of a join dies out, as few members were known when it was sent; then push/pull brings it.
 func TestJoinBurst(t *testing.T) {
-	const seeds, n = 20, 50
+	const seeds, n = 40, 50
 	soon := 0
 	for seed := range uint64(seeds) {
 		s := New(Config{N: n, Seed: seed, Start: Joining, JoinEvery: 400 * time.Millisecond / n})

@@ -147,7 +147,8 @@ func twoClusters(d draw) Config {
 // twoClustersAtOnce meet there when it is still spoken to.
 func twoClustersAtOnce(d draw) Config { return d.strangers(d.seconds(0.1, 60)) }
 
-// ghosts are names of which many were lost and none will return, before a partition that outlasts what members remember.
+// ghosts are names of which many were lost and none will return, before a partition that outlasts what members remember, or
+// during it.
 func ghosts(d draw) Config {
 	cfg := d.cluster()
 	cfg.N = 4 + d.IntN(6)
@@ -157,7 +158,11 @@ func ghosts(d draw) Config {
 	if d.IntN(3) == 0 {
 		haunted.To = d.some(cfg.N, 3)
 	}
-	cfg.Faults = []Fault{haunted, {Kind: Partition, At: d.seconds(60, 300), For: d.seconds(100, 300), Nodes: d.some(cfg.N, cfg.N-1)}}
+	begins := d.seconds(60, 300)
+	if d.IntN(3) == 0 {
+		haunted.At = begins + d.seconds(0, 90)
+	}
+	cfg.Faults = []Fault{haunted, {Kind: Partition, At: begins, For: d.seconds(100, 300), Nodes: d.some(cfg.N, cfg.N-1)}}
 	return cfg
 }
 

@@ -60,10 +60,11 @@ func New(cfg Config, out *Output) *Core {
 	return c
 }
 
-// Start sets the loops going: each begins at a random phase of its interval.
+// Start sets the loops going: each begins at a random phase of its interval, but
+// for gossip, which begins with a probe.
 func (c *Core) Start(now time.Time) {
 	c.begin(now, &c.probe.tick, c.cfg.ProbeInterval)
-	c.begin(now, &c.gossip, c.gossipInterval())
+	c.beginGossip(now)
 	c.begin(now, &c.pushPull, c.cfg.PushPullInterval)
 }
 
@@ -165,7 +166,9 @@ func (c *Core) Tick(now time.Time) {
 			c.again(now, d, c.cfg.ProbeInterval)
 			c.probeTick(now)
 		case dueGossip:
-			c.again(now, d, c.cfg.GossipInterval)
+			if interval := c.gossipInterval(); interval > 0 {
+				c.again(now, d, interval)
+			}
 			c.gossipTick(now)
 		case duePushPull:
 			c.again(now, d, pushPullInterval(c.cfg.PushPullInterval, c.table.len()))

@@ -53,7 +53,9 @@ func (c *Core) passOver(now time.Time) {
 	if c.resting == 0 {
 		return
 	}
-	c.passOverLoop(now, &c.gossip, c.cfg.GossipInterval)
+	if interval := c.gossipInterval(); interval > 0 {
+		c.passOverLoop(now, &c.gossip, interval)
+	}
 	c.passOverLoop(now, &c.probe.tick, c.cfg.ProbeInterval)
 	c.passOverLoop(now, &c.pushPull, c.cfg.PushPullInterval)
 }
@@ -73,16 +75,7 @@ func (c *Core) gossipTick(now time.Time) {
 	if c.NumQueued() == 0 && !c.cfg.HasUserBroadcasts {
 		return
 	}
-	targets := c.choose(c.cfg.GossipNodes, func(m *member) bool {
-		switch m.State {
-		case StateAlive, StateSuspect:
-			return m != c.self
-		case StateDead:
-			return c.table.age(now, m) <= c.cfg.GossipToTheDeadTime
-		default:
-			return false
-		}
-	})
+	targets := c.gossipTargets(now)
 	if !c.cfg.HasUserBroadcasts {
 		c.out.bytes = slices.Grow(c.out.bytes, len(targets)*min(c.room+c.slack, c.QueuedBytes()))
 	}
@@ -98,6 +91,49 @@ func (c *Core) gossipTick(now time.Time) {
 			return
 		}
 	}
+}
+
+// gossipTargets returns the members of a round of gossip. Without rounds of their
+// own user broadcasts go to the member that is probed.
+func (c *Core) gossipTargets(now time.Time) []*member {
+	if c.gossipInterval() <= 0 {
+		c.chosen = c.chosen[:0]
+		if c.probe.target != nil {
+			c.chosen = append(c.chosen, c.probe.target)
+		}
+		return c.chosen
+	}
+	return c.choose(c.cfg.GossipNodes, func(m *member) bool {
+		switch m.State {
+		case StateAlive, StateSuspect:
+			return m != c.self
+		case StateDead:
+			return c.table.age(now, m) <= c.cfg.GossipToTheDeadTime
+		default:
+			return false
+		}
+	})
+}
+
+// gossipWithProbe makes a round of gossip due with a probe if there are no others:
+// then user broadcasts would not be sent at all. They have a packet of their own,
+// as a ping does not wait for the user.
+func (c *Core) gossipWithProbe(now time.Time) {
+	if c.cfg.HasUserBroadcasts && c.gossipInterval() <= 0 {
+		c.deadlines.set(&c.gossip, now)
+	}
+}
+
+// beginGossip sets the rounds of gossip going so that one falls on the first probe,
+// and with intervals that are multiples on every one: a process that wakes once for
+// both takes less.
+func (c *Core) beginGossip(now time.Time) {
+	interval := c.gossipInterval()
+	if interval <= 0 || c.probe.tick.index < 0 {
+		c.begin(now, &c.gossip, interval)
+		return
+	}
+	c.deadlines.set(&c.gossip, now.Add(interval+c.probe.tick.at.Sub(now)%interval))
 }
 
 // offer is how many of the bytes of a packet user broadcasts may have: what is

@@ -1,6 +1,7 @@
 package swim
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -301,17 +302,20 @@ func TestPushPullTick(t *testing.T) {
 	}
 }
 
-// TestLoops pins how often each loop runs, and that each begins at a phase of
-// its own within the second interval.
+// TestLoops pins how often each loop runs, that each begins within its second
+// interval, and that every probe comes with a round of gossip.
 func TestLoops(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.HasUserBroadcasts = true }).meet(3)
 	n.Start(n.now)
-	var pings, gossips, pushPulls int
+	var pings, apart, gossips, pushPulls int
 	var first [3]time.Time
 	n.run(time.Minute, func(o *Output) {
 		for _, p := range o.Packets {
 			if p.Ping != 0 {
 				pings++
+				if o.Counts.GossipRounds != 1 {
+					apart++
+				}
 				n.Step(n.now, Endpoint{}, ackOf(p.Ping))
 				first[0] = earliest(first[0], n.now)
 			}
@@ -328,6 +332,9 @@ func TestLoops(t *testing.T) {
 	if pings < 58 || pings > 59 || gossips < 298 || gossips > 299 || pushPulls != 1 {
 		t.Errorf("%d pings, %d rounds of gossip, %d push/pulls in a minute", pings, gossips, pushPulls)
 	}
+	if apart > 0 {
+		t.Errorf("%d probes without a round of gossip", apart)
+	}
 	for i, interval := range []time.Duration{time.Second, 200 * time.Millisecond, 30 * time.Second} {
 		if after := first[i].Sub(testStart); after < interval || after >= 2*interval {
 			t.Errorf("loop %d begins after %v", i, after)
@@ -340,6 +347,68 @@ func earliest(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// TestUserBroadcastsWithoutGossip: each probe comes with a packet of its own for them, to the same member, also one that is
+// overdue and begins when the one before it ends; and there is none if the driver has no user broadcasts.
+func TestUserBroadcastsWithoutGossip(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		off   func(*Config)
+		has   bool
+		acked bool
+	}{
+		{"no interval", func(c *Config) { c.GossipInterval = 0 }, true, true},
+		{"no nodes", func(c *Config) { c.GossipNodes = 0 }, true, true},
+		{"probes that last longer than their interval", func(c *Config) { c.GossipNodes, c.AwarenessMaxMultiplier = 0, 8 }, true, false},
+		{"no user broadcasts", func(c *Config) { c.GossipNodes = 0 }, false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := newNode(t, func(c *Config) { tt.off(c); c.HasUserBroadcasts, c.PushPullInterval = tt.has, 0 }).meet(3)
+			n.Start(n.now)
+			pings, rooms := make(map[string]int), make(map[string]int)
+			n.run(10*time.Second, func(o *Output) {
+				for _, p := range o.Packets {
+					switch {
+					case p.Room > 0:
+						rooms[p.To.Name]++
+						if p.Room < MaxBroadcast(1400)/userShare || len(p.Messages) > 0 {
+							t.Errorf("a packet with room for %d bytes and %d messages", p.Room, len(p.Messages))
+						}
+					case p.Ping != 0:
+						pings[p.To.Name]++
+						if tt.acked {
+							defer n.Step(n.now, Endpoint{}, ackOf(p.Ping))
+						}
+					}
+				}
+			})
+			want := pings
+			if !tt.has {
+				want = map[string]int{}
+			}
+			if len(pings) != 3 || !maps.Equal(rooms, want) {
+				t.Errorf("packets for user broadcasts to %v, want %v", rooms, want)
+			}
+		})
+	}
+}
+
+// TestAloneWithoutGossip: who is alone rests, though a round was due with its last probe.
+func TestAloneWithoutGossip(t *testing.T) {
+	n := newNode(t, func(c *Config) { c.HasUserBroadcasts, c.GossipInterval, c.PushPullInterval = true, 0, 0 }).meet(1)
+	n.Start(n.now)
+	n.beginProbe(n.now, n.table.named("m1"))
+	n.ForceLeaveAlive(n.now, "m1", 0)
+	n.Forget(n.now, "m1")
+	n.after(time.Hour)
+	if at, ok := n.NextWork(n.now); ok && at.Before(n.now.Add(-time.Hour)) {
+		t.Errorf("work at %v", at)
+	}
+	n.Tick(n.now)
+	if n.meet(1); len(n.take().Packets) > 0 {
+		t.Error("packets to nobody")
+	}
 }
 
 func TestLoopsThatAreOff(t *testing.T) {

@@ -1,6 +1,10 @@
 package swim
 
-import "time"
+import (
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
 
 // lost is a member as it was known when it went, less its metadata: it was declared dead, or said farewell. Its times are after
 // the epoch of the table, in which it need not be any more.
@@ -88,10 +92,12 @@ func (l *lost) less(other *lost) bool {
 	}
 }
 
-// hasLeft reports whether a member of a name is remembered that left at an incarnation or above.
-func (l *lostMembers) hasLeft(name string, incarnation uint32) bool {
-	one := l.named(name)
-	return one != nil && one.left && incarnation <= one.incarnation
+// dead is the message that says that it went.
+func (l *lost) dead(self string) *wire.Dead {
+	if l.left {
+		self = l.name
+	}
+	return &wire.Dead{Incarnation: l.incarnation, Node: l.name, From: self}
 }
 
 // lostMember is what was known of a lost one.

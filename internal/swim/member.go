@@ -195,9 +195,11 @@ func (t *table) add(name string, addr address, intN func(int) int) *member {
 	t.setAddress(m, addr)
 	t.byName.Add(maphash.String(t.seed, name), uint32(id))
 	t.locate(m)
-	t.order = append(t.order, id)
-	i, last := intN(len(t.order)), len(t.order)-1
-	t.order[i], t.order[last] = t.order[last], t.order[i]
+	i := intN(len(t.order) + 1)
+	t.order = slices.Insert(t.order, i, id) // not in the place of another, which would wait for long, over and over if many come
+	if i < t.next {
+		t.next++
+	}
 	return m
 }
 

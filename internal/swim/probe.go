@@ -100,6 +100,7 @@ func (c *Core) beginProbe(now time.Time, m *member) {
 			&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name})
 	}
 	packet.Ping = p.seq
+	c.gossipWithProbe(now)
 }
 
 // pingOf makes a ping for a member of a name.

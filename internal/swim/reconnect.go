@@ -50,8 +50,8 @@ const (
 // 30 s a side of n members begins n/8 streams a second at first, and then 0.5
 // a second in all; above 64 members each begins one in 120 s.
 //
-// Who left is not looked for, and is remembered for as long: what is not newer
-// than its farewell does not bring it back.
+// Who left is not looked for, and is remembered for as long: of neither does what
+// is not newer than when it went bring it back.
 type losses struct {
 	lostMembers
 	due    deadline
@@ -182,7 +182,7 @@ func (c *Core) foundByOthers(now time.Time, name string) {
 	if one == nil || one.left {
 		return
 	}
-	one.answered, one.tried, one.failures, one.rests = true, never, 0, 0
+	one.tried, one.failures, one.rests = never, 0, 0
 	c.seekWithin(now, min(c.cfg.ReconnectInterval, 2*c.cfg.period()))
 }
 

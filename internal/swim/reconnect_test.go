@@ -252,7 +252,7 @@ func TestReconnectNotTheReplaced(t *testing.T) {
 			n.table.named("m1").answered = false
 			n.dead(1, 1, "m2")
 			n.Merge(n.now, []wire.PushNodeState{stateOf(1, 1, StateAlive)})
-		}, []string{"m1"}},
+		}, nil},
 		"replaced before": {func(n *node) { n.alive(at(9, 1)); n.dead(1, 1, "m2") }, nil},
 		"replaced after":  {func(n *node) { n.dead(1, 1, "m2"); n.alive(at(9, 1)) }, nil},
 		"replaced and lost again": {func(n *node) {

@@ -24,8 +24,12 @@ type claim struct {
 // Compat: the reference drops it silently, and the member stays dead to us until
 // it hears of that from somebody else.
 func (c *Core) stepAlive(now time.Time, from Endpoint, a *wire.Alive) {
-	if !c.applyAlive(now, c.table.named(a.Node), a) {
-		c.answerStale(from, a)
+	m := c.table.named(a.Node)
+	if c.applyAlive(now, m, a) {
+		return
+	}
+	if said, _ := addressFrom(a.Addr, a.Port, c.cfg.DefaultPort); m != nil || !said.same(addressOf(from.AddrPort)) {
+		c.answerStale(from, a) // else that is who was challenged
 	}
 }
 
@@ -82,7 +86,7 @@ func (c *Core) applyAlive(now time.Time, m *member, a *wire.Alive) bool {
 	says := claim{addr: addr, meta: a.Meta, versions: versions, incarnation: a.Incarnation}
 	switch {
 	case m == nil:
-		c.meet(now, a.Node, says)
+		return c.meet(now, a.Node, says)
 	case !isThere:
 		c.applyElsewhere(now, m, says)
 	case a.Incarnation <= m.Incarnation:
@@ -154,8 +158,10 @@ func (c *Core) applyAliveOfSelf(now time.Time, addr address, a *wire.Alive) {
 	}
 }
 
-// meet takes a claim of a name that is not known.
-func (c *Core) meet(now time.Time, name string, says claim) {
+// meet takes a claim of a name that is not known. As applyAlive, it reports false
+// if the claim is old: not newer than when the member went, as we remember.
+func (c *Core) meet(now time.Time, name string, says claim) bool {
+	gone := c.losses.named(name)
 	switch {
 	case says.incarnation == 0: // nobody begins there
 		c.drop(DropMalformed)
@@ -163,11 +169,14 @@ func (c *Core) meet(now time.Time, name string, says claim) {
 		c.drop(DropOversize)
 	case c.table.isAt(c.self, says.addr):
 		c.deny(now, name, says)
-	case c.losses.hasLeft(name, says.incarnation):
-		c.challenge(name, c.losses.named(name).incarnation, says.addr)
+	case gone != nil && says.incarnation <= gone.incarnation:
+		c.recall(now, gone)
+		c.challenge(says.addr, gone.dead(c.cfg.Name))
+		return false
 	default:
 		c.becomeAlive(now, c.add(name, says), says.own(&member{}), 0)
 	}
+	return true
 }
 
 // add makes a member that is dead of a name that is not known.
@@ -200,11 +209,29 @@ func (c *Core) deny(now time.Time, name string, says claim) {
 		return
 	}
 	m := c.add(name, says)
-	c.table.judge(m, says.incarnation)
-	m.since = c.table.since(now)
-	c.forgetLater(now, m)
+	c.beGone(now, m, StateDead, says.incarnation)
 	c.broadcast(m, broadcast{saying: sayDead, incarnation: says.incarnation}, c.cfg.Name, 0)
 	c.out.Counts.Dead++
+}
+
+// recall makes a member known again that went and was forgotten, as it was: somebody
+// has it for alive still, and is told so in the next exchange of states.
+func (c *Core) recall(now time.Time, gone *lost) {
+	m := c.add(gone.name, claim{addr: gone.addr, versions: gone.versions})
+	m.answered = gone.answered
+	if gone.left {
+		c.beGone(now, m, StateLeft, gone.incarnation)
+	} else {
+		c.beGone(now, m, StateDead, gone.incarnation)
+	}
+}
+
+// beGone makes a member that was not known one that is dead or has left. To those
+// that hear of events it never was there.
+func (c *Core) beGone(now time.Time, m *member, state State, incarnation uint32) {
+	c.table.judge(m, incarnation)
+	m.State, m.since = state, c.table.since(now)
+	c.forgetLater(now, m)
 	c.changed(m)
 }
 
@@ -214,7 +241,7 @@ func (c *Core) applyElsewhere(now time.Time, m *member, says claim) {
 	case c.table.isAt(c.self, says.addr): // which is ours
 		c.drop(DropMalformed)
 	case m.State == StateLeft && says.incarnation <= m.Incarnation:
-		c.challenge(m.Name, m.Incarnation, says.addr)
+		c.challenge(says.addr, &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
 	case m.State == StateLeft || c.mayReclaim(now, m):
 		before := c.table.snapshot(m)
 		c.becomeAlive(now, m, says.own(m), 0)
@@ -224,13 +251,14 @@ func (c *Core) applyElsewhere(now time.Time, m *member, says claim) {
 	}
 }
 
-// challenge asks who is said to be at an address, under a name that left, to say
-// so at an incarnation above the one at which it left: if it is there it does, and
-// what is old does not bring it back.
+// challenge tells who is said to be at an address, under a name of one that went,
+// at which incarnation that was: if it is there it refutes that, at once, and what
+// is old does not bring it back.
 //
-// Compat: the reference gives the name of a member that left to any claim.
-func (c *Core) challenge(name string, left uint32, addr address) {
-	c.sendAlone(Endpoint{Name: name, AddrPort: addr.addrPort()}, &wire.Dead{Incarnation: left, Node: name, From: name})
+// Compat: the reference gives the name of a member that left to any claim, and
+// that of one that it has forgotten.
+func (c *Core) challenge(addr address, gone *wire.Dead) {
+	c.sendAlone(Endpoint{Name: gone.Node, AddrPort: addr.addrPort()}, gone)
 	c.out.Counts.StaleAlives++
 }
 

@@ -597,9 +597,14 @@ func TestForgetting(t *testing.T) {
 	if _, ok := n.Member("m1"); ok {
 		t.Error("a forgotten member is still found")
 	}
-	// A stale alive of a third party brings it back, as anyone unknown.
-	n.alive(aliveOf(1, 1))
-	n.want(1, StateAlive, 1)
+	// What was so before it died does not bring it back, but asks whoever may be there. What is newer does.
+	if out := n.alive(aliveOf(1, 1)); len(out.Events) != 0 || len(out.Packets) != 1 || out.Packets[0].To.AddrPort != memberAddr(1) ||
+		describe(parse(t, out.Packets[0].Messages[0])) != "dead m1@1 by self" {
+		t.Errorf("events %v, packets %+v", out.Events, out.Packets)
+	}
+	n.want(1, StateDead, 1) // so that others are told
+	n.alive(aliveOf(1, 2))
+	n.want(1, StateAlive, 2)
 	ids := map[ID]bool{}
 	for _, m := range n.Members(nil) {
 		if ids[m.ID] {

@@ -1,0 +1,109 @@
+package memberlist
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// TestLevelsOfWhatIsDropped are the reference's: what operators alert on, as a member without the key, is an error.
+func TestLevelsOfWhatIsDropped(t *testing.T) {
+	cipher := func(key string) *wire.Cipher {
+		c, err := wire.NewCipher([]byte(key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	ours, another := cipher(string(attackKey)), cipher("another key of 32 bytes, as long")
+	sealed := func(c *wire.Cipher, message []byte) []byte {
+		return underLabel(t, "blue", c.AppendSealed(nil, wire.SealVersion1, newNonce(), message, []byte("blue")))
+	}
+	frame := func(c *wire.Cipher, message []byte) []byte {
+		return underLabel(t, "blue", wire.AppendSealedFrame(nil, c, wire.SealVersion1, newNonce(), "blue", message))
+	}
+	user := []byte{byte(wire.TypeUser), 'x'}
+	damaged := append(make([]byte, wire.ChecksumSize), user...)
+	wire.PutChecksum(damaged)
+	damaged[wire.ChecksumSize-1]++
+	misdirected := (&wire.Ping{SeqNo: 1, Node: "another"}).Append(nil)
+	for _, tt := range []struct {
+		name           string
+		packet, stream []byte
+		text, level    string
+	}{
+		{"packet that is not encrypted", underLabel(t, "blue", user), nil, "dropping packet that cannot be decrypted", "ERROR"},
+		{"packet with another key", sealed(another, user), nil, "dropping packet that cannot be decrypted", "ERROR"},
+		{"packet with another label", underLabel(t, "red", user), nil, "dropping packet with unacceptable label", "ERROR"},
+		{"packet without a label", user, nil, "dropping packet with unacceptable label", "ERROR"},
+		{"empty packet", sealed(ours, nil), nil, "dropping empty packet", "ERROR"},
+		{"unknown message", sealed(ours, []byte{99}), nil, "dropping what cannot be read of a packet", "ERROR"},
+		{"malformed message", sealed(ours, []byte{byte(wire.TypeAlive), 1}), nil, "dropping message that cannot be read", "ERROR"},
+		{"damaged packet", sealed(ours, damaged), nil, "dropping what cannot be read of a packet", "WARN"},
+		{"ping for another", sealed(ours, misdirected), nil, "got ping for another member", "WARN"},
+		{"stream that is not encrypted", nil, underLabel(t, "blue", user), "stream failed", "ERROR"},
+		{"stream with another key", nil, frame(another, user), "stream failed", "ERROR"},
+		{"stream with another label", nil, underLabel(t, "red", user), "stream failed", "ERROR"},
+		{"unknown message on a stream", nil, frame(ours, []byte{99}), "stream failed", "ERROR"},
+		{"ping for another on a stream", nil, frame(ours, misdirected), "got ping for another member", "WARN"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := new(recordHandler)
+				c := newSimCluster(t)
+				defer c.stop()
+				c.add(func(config *Config) {
+					config.Label, config.SecretKey = "blue", attackKey
+					config.LogOutput, config.SlogHandler = nil, h
+				})
+				end := c.outsider(1)
+				defer end.Close()
+				if tt.packet != nil {
+					if err := end.Send(tt.packet, simAddr(0)); err != nil {
+						t.Fatal(err)
+					}
+				} else {
+					conn, err := end.Dial(t.Context(), simAddr(0))
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer conn.Close()
+					if _, err := conn.Write(tt.stream); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(time.Minute)
+				found := h.find(tt.text)
+				if len(found) != 1 || found[0]["level"] != tt.level {
+					t.Errorf("records %v, want one at level %s; all: %v", found, tt.level, h.find(""))
+				}
+			})
+		})
+	}
+}
+
+// TestLevelOfAFallbackPing that fails is an error, as in the reference; once the member is known to be dead it is quiet.
+func TestLevelOfAFallbackPing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(recordHandler)
+		c := newSimCluster(t)
+		defer c.stop()
+		c.add(func(config *Config) { config.LogOutput, config.SlogHandler = nil, h })
+		m := c.add(nil)
+		if _, err := m.Join(seedsAt(0)); err != nil {
+			t.Fatal(err)
+		}
+		m.Shutdown()
+		c.await(settles, func() bool { return c.members[0].NumMembers() == 1 })
+		failed := h.find("ping on a stream failed")
+		if len(failed) == 0 || failed[0]["level"] != "ERROR" || failed[0]["node"] != "m1" {
+			t.Errorf("records %v, want some at level ERROR about m1", failed)
+		}
+		time.Sleep(time.Hour)
+		if n := len(h.find("ping on a stream failed")); n > len(failed)+1 { // one may have been under way
+			t.Errorf("%d more records in the hour after", n-len(failed))
+		}
+	})
+}
