@@ -102,7 +102,7 @@ func (c *checker) forgotten(n *node, v *view, id swim.ID) {
 	if age := c.clock(n) - e.since; !e.state.gone() || age <= int64(c.s.cfg.Core.GossipToTheDeadTime) {
 		c.s.fail(n, ruleForget, x, fmt.Sprintf("state %d for %v", e.state, time.Duration(age)))
 	}
-	c.set(n.id, x, entry{farewell: e.farewell})
+	c.set(n.id, x, entry{gone: e.gone})
 }
 
 // changed checks a visible change of a member.
@@ -130,7 +130,7 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event)
 	if x == n.number {
 		return // see self
 	}
-	c.identity(n, x, now, m)
+	c.identity(n, x, old, now, m)
 	t := c.truth(n, x)
 	moved := now.place != old.place && old.state != unknown
 	if moved {
@@ -166,10 +166,9 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event)
 		if old.state != alive && old.state != suspect && !late && !recalled {
 			c.s.fail(n, ruleTransition, x, fmt.Sprintf("state %d after state %d", now.state, old.state))
 		}
+		v.entries[x].gone = max(old.gone, now.incarnation)
 		if !recalled {
 			c.gone(n, x, now)
-		} else if now.state == left {
-			v.entries[x].farewell = max(old.farewell, now.incarnation)
 		}
 	}
 }
@@ -184,10 +183,9 @@ func metaOf(n *node, m *swim.Member) uint32 {
 
 // takeover checks that a member may be at another address.
 func (c *checker) takeover(n *node, x int32, old entry, events []swim.Event) {
-	reclaim := c.s.cfg.Core.DeadNodeReclaimTime
-	long := reclaim > 0 && c.clock(n)-old.since > int64(reclaim)
+	long := c.reclaimable(n, old)
 	newer := c.views[n.id].entries[x].incarnation > old.incarnation // it was asked, and did not answer
-	if old.state != left && !(old.state == dead && long) && !newer {
+	if old.state != left && !long && !newer {
 		c.s.fail(n, ruleTakeover, x, fmt.Sprintf("it was in state %d", old.state))
 	}
 	for i := range events {
@@ -199,11 +197,16 @@ func (c *checker) takeover(n *node, x int32, old entry, events []swim.Event) {
 	c.s.fail(n, ruleEvents, x, "it moved without an event")
 }
 
+// reclaimable reports whether a member has been dead for so long that its name is anybody's.
+func (c *checker) reclaimable(n *node, e entry) bool {
+	reclaim := c.s.cfg.Core.DeadNodeReclaimTime
+	return e.state == dead && reclaim > 0 && c.clock(n)-e.since > int64(reclaim)
+}
+
 // gone checks why a member is taken for dead or left, and measures.
 func (c *checker) gone(n *node, x int32, now entry) {
 	t := c.truth(n, x)
 	if now.state == left {
-		c.views[n.id].entries[x].farewell = now.incarnation
 		if !t.farewells.has(now.incarnation) {
 			c.s.fail(n, ruleFarewell, x, fmt.Sprintf("left at %d, where it never did", now.incarnation))
 		}

@@ -7,7 +7,10 @@ import (
 )
 
 // identity checks that a member may be known to a node under its name, at its address.
-func (c *checker) identity(n *node, x int32, now entry, m *swim.Member) {
+func (c *checker) identity(n *node, x int32, old, now entry, m *swim.Member) {
+	if now.place != old.place && c.reclaimable(n, old) {
+		now.gone, c.views[n.id].entries[x].gone = 0, 0 // its name is anybody's
+	}
 	switch {
 	case uint8(now.meta>>24) != n.cluster:
 		c.s.fail(n, ruleMerge, x, fmt.Sprintf("it is of cluster %d", now.meta>>24))
@@ -15,8 +18,8 @@ func (c *checker) identity(n *node, x int32, now entry, m *swim.Member) {
 		c.s.fail(n, ruleVersions, x, fmt.Sprintf("versions %v", m.Versions))
 	case now.state == alive && now.place == n.place:
 		c.s.fail(n, ruleOwn, x, fmt.Sprintf("alive at %v", m.Addr))
-	case now.state == alive && now.incarnation <= now.farewell && !c.isAt(n, x, now.place):
-		c.s.fail(n, ruleAway, x, fmt.Sprintf("alive at %d, it left at %d", now.incarnation, now.farewell))
+	case now.state == alive && now.incarnation <= now.gone && !c.isAt(n, x, now.place):
+		c.s.fail(n, ruleAway, x, fmt.Sprintf("alive at %d, it was gone at %d", now.incarnation, now.gone))
 	}
 }
 

@@ -29,7 +29,7 @@ const (
 	ruleSettle      = "once faults have ended all views agree in time"
 	ruleRemembered  = "who has been gone for long enough is forgotten"
 	ruleMerge       = "clusters that share no member do not become one"
-	ruleAway        = "who left stays away"
+	ruleAway        = "who is gone stays away until it says otherwise"
 	ruleOwn         = "nobody else is believed to be at one's own address"
 	ruleVersions    = "who has no versions that can be is no member"
 	ruleConflict    = "a conflict is told only while two claim one name"
@@ -64,7 +64,7 @@ type entry struct {
 	incarnation uint32
 	meta        uint32
 	known       int32  // members known when the suspicion began
-	farewell    uint32 // highest incarnation at which it is known to have left, also when it is forgotten
+	gone        uint32 // highest incarnation at which it is known to be dead or to have left, also when it is forgotten
 	place       place
 	state       state
 	present     bool // by the events: joined, and did not leave

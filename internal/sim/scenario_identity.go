@@ -166,7 +166,7 @@ func ghosts(d draw) Config {
 	return cfg
 }
 
-// replayed is of members that leave, of which others hear later what they said before, at other addresses too.
+// replayed is of members that leave or crash, of which others hear later what they said before, at other addresses too.
 func replayed(d draw) Config {
 	cfg := d.cluster()
 	cfg.N = 5 + d.IntN(8)
@@ -175,9 +175,9 @@ func replayed(d draw) Config {
 		cfg.Faults = []Fault{{Kind: Move, At: d.seconds(0, 5), For: d.seconds(0.1, 10), Nodes: leavers}}
 	}
 	cfg.Faults = append(cfg.Faults, Fault{Kind: Meta, At: d.seconds(20, 30), Nodes: leavers},
-		Fault{Kind: Leave, At: d.seconds(40, 60), Nodes: leavers})
+		Fault{Kind: []Kind{Leave, Leave, Crash}[d.IntN(3)], At: d.seconds(40, 60), Nodes: leavers})
 	return d.with(cfg, 3, func() Fault {
-		return Fault{Kind: Replay, At: d.seconds(60, 150), For: d.seconds(1, 30), Delay: d.seconds(0.5, 5),
+		return Fault{Kind: Replay, At: d.seconds(60, 200), For: d.seconds(1, 30), Delay: d.seconds(0.5, 5),
 			Nodes: others(cfg.N, leavers)[:2], To: leavers}
 	})
 }
