@@ -293,7 +293,7 @@ func TestBeyond(t *testing.T) {
 // TestEveryRuleIsTested: for each rule there is a broken core that only it finds, or a test of what is within its bound.
 func TestEveryRuleIsTested(t *testing.T) {
 	// By TestBeyond, and by TestPutBack: no core can be made to break them from outside.
-	tested := []string{ruleQueue, ruleLost, ruleWholeAgain}
+	tested := []string{ruleQueue, ruleLost, ruleWholeAgain, ruleDecided}
 	for _, m := range mutants {
 		tested = append(tested, m.rule)
 	}
