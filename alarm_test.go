@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,13 +72,19 @@ func TestSlowRunHoldsUpNoOther(t *testing.T) {
 		var alarm alarm
 		tasks := newTasks()
 		start := time.Now()
+		var mu sync.Mutex
 		var began, ended []time.Duration
+		note := func(times *[]time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
+			*times = append(*times, time.Since(start))
+		}
 		alarm.init(tasks, func() {
-			began = append(began, time.Since(start))
+			note(&began)
 			alarm.note(time.Now().Add(time.Second))
 			alarm.set()
 			time.Sleep(time.Minute)
-			ended = append(ended, time.Since(start))
+			note(&ended)
 		})
 		alarm.note(start.Add(time.Second))
 		alarm.set()

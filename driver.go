@@ -27,7 +27,10 @@ type turn struct {
 	// still to be sent: sendGossip. Only tick has any.
 	roomy bool
 
-	queued int // of a roomy turn: how many broadcasts the core had last
+	queued  int  // of a roomy turn: how many broadcasts the core had last
+	leaving bool // of a roomy turn: what was broadcast lately goes again
+
+	lastWords [][]byte // user broadcasts that go with our farewell
 }
 
 func (m *Memberlist) beginTurn() *turn { return m.beginTurnIn(m.newTurn(), time.Now()) }
@@ -37,6 +40,7 @@ func (m *Memberlist) newTurn() *turn { return m.turns.take() }
 
 func (m *Memberlist) dropTurn(t *turn) {
 	t.out.GiveBack()
+	t.lastWords = nil
 	m.turns.put(t)
 }
 
@@ -135,11 +139,14 @@ func (m *Memberlist) act(t *turn) {
 	t.roomy = false
 	for i := range t.out.Packets {
 		p := &t.out.Packets[i]
-		if p.Room > 0 {
+		switch {
+		case p.Room == 0:
+			m.sendPacket(t, p, p.Messages)
+		case len(p.Messages) > 0:
+			m.sendParts(t, p, append(appendFitting(t.pack.parts[:0], t.lastWords, p.Room), p.Messages...))
+		default:
 			t.roomy = true
-			continue
 		}
-		m.sendPacket(t, p, p.Messages)
 	}
 	for i := range t.out.Streams {
 		m.startStream(t.out.Streams[i])
@@ -162,9 +169,11 @@ func (m *Memberlist) act(t *turn) {
 // for it.
 func (m *Memberlist) sendGossip(t *turn) {
 	ask := noUserBroadcasts
-	if m.gossiping.CompareAndSwap(false, true) {
-		defer m.gossiping.Store(false)
+	select {
+	case m.gossipToken.slot() <- struct{}{}:
+		defer func() { <-m.gossipToken.slot() }()
 		ask = m.userBroadcasts
+	default: // the delegate is slow
 	}
 	for i := range t.out.Packets {
 		p := &t.out.Packets[i]
@@ -175,6 +184,9 @@ func (m *Memberlist) sendGossip(t *turn) {
 		if len(broadcasts) == 0 && t.queued == 0 {
 			return
 		}
+		if t.leaving {
+			broadcasts = appendFitting(nil, m.recent.list(time.Now()), p.Room)
+		}
 		used := 0
 		for _, b := range broadcasts {
 			used += wire.CompoundPartOverhead + len(b)
@@ -183,10 +195,15 @@ func (m *Memberlist) sendGossip(t *turn) {
 		fill.core.FillGossip(&t.out, p, used)
 		t.queued = fill.core.NumQueued()
 		m.endTurn(fill)
-		t.pack.parts = append(append(t.pack.parts[:0], p.Messages...), broadcasts...)
-		m.sendPacket(t, p, t.pack.parts)
-		clear(t.pack.parts) // what they are parts of is not held on to
+		m.sendParts(t, p, append(append(t.pack.parts[:0], p.Messages...), broadcasts...))
 	}
+}
+
+// sendParts is sendPacket of messages that are in the turn's memory for that.
+func (m *Memberlist) sendParts(t *turn, p *swim.Packet, parts [][]byte) {
+	t.pack.parts = parts
+	m.sendPacket(t, p, parts)
+	clear(parts) // what they are parts of is not held on to
 }
 
 // sendPacket sends what the core composed, and tells it if a ping could not be
@@ -209,7 +226,7 @@ func (m *Memberlist) sendPacket(t *turn, p *swim.Packet, messages [][]byte) {
 func noUserBroadcasts(int) [][]byte { return nil }
 
 // userBroadcasts asks the delegate for messages that fit so much room, and
-// frames each as a user message.
+// frames each as a user message. The caller holds the gossip token.
 func (m *Memberlist) userBroadcasts(room int) [][]byte {
 	if m.config.Delegate == nil || !m.tasks.goAway() {
 		return nil
@@ -230,6 +247,7 @@ func (m *Memberlist) userBroadcasts(room int) [][]byte {
 		message = append(message, byte(wire.TypeUser))
 		framed = append(framed, append(message, b...))
 	}
+	m.recent.note(time.Now(), framed)
 	return framed
 }
 
@@ -248,7 +266,7 @@ func (m *Memberlist) tick() {
 	}
 	t.core.SetSlack(m.slack.load())
 	t.core.Tick(t.now)
-	t.queued = t.core.NumQueued()
+	t.queued, t.leaving = t.core.NumQueued(), t.core.Leaving()
 	m.endTurnIn(t)
 	m.tellTraffic()
 	if sample {

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -21,7 +22,6 @@ type handoff struct {
 	begin sync.Once // what the first message starts
 	start func()
 	ready chan struct{} // one slot: there may be something to take; nil: nothing was ever put
-	moved chan struct{} // one slot: something was handled
 
 	// Of the messages that nobody has begun to handle. Only who puts adds.
 	messages atomic.Int64
@@ -31,19 +31,22 @@ type handoff struct {
 	put     atomic.Uint64 // how many messages have ever been put
 	handled atomic.Uint64 // and how many of them are done with
 
+	awaiting atomic.Int32 // how many goroutines are in awaitUntil
+
 	mu struct {
 		sync.Mutex
-		ring []parcel // grows to depth; the memory of its entries is used again
-		head int      // index of the oldest
-		len  int
-		idle int // bytes of memory that entries not in use keep
+		moved chan struct{} // closed when something was handled; nil: no goroutine waits for that
+		ring  []parcel      // grows to depth; the memory of its entries is used again
+		head  int           // index of the oldest
+		len   int
+		idle  int // bytes of memory that entries not in use keep
 	}
 }
 
 // parcel is copies of messages of one packet.
 type parcel struct {
 	from  swim.Endpoint
-	after uint64 // of user messages: what was put about members before them
+	after uint64 // what was put into the other queue and is to be handled before it, of user messages and farewells
 	parts []part
 	bytes []byte
 }
@@ -150,7 +153,7 @@ func (h *handoff) offer(p *parcel) (refused int) {
 	}
 	p.parts = p.parts[:n]
 	if h.ready == nil {
-		h.ready, h.moved = make(chan struct{}, 1), make(chan struct{}, 1)
+		h.ready = make(chan struct{}, 1)
 	}
 	h.messages.Add(int64(n))
 	h.bytes.Add(int64(bytes))
@@ -246,21 +249,51 @@ func (h *handoff) waiting() int { return int(h.messages.Load()) }
 // done tells that so many of the messages taken have been handled.
 func (h *handoff) done(n int) {
 	h.handled.Add(uint64(n))
-	select {
-	case h.moved <- struct{}{}:
-	default:
+	if h.awaiting.Load() == 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.mu.moved != nil {
+		close(h.mu.moved)
+		h.mu.moved = nil
 	}
 }
 
 // await returns when the first n messages have been handled, or with false
-// when stopping is closed. One goroutine at a time may wait.
+// when stopping is closed.
 func (h *handoff) await(n uint64, stopping <-chan struct{}) bool {
-	for h.handled.Load() < n {
+	return h.awaitUntil(n, nil, stopping)
+}
+
+// awaitUntil is await that returns false also when until gives a value.
+func (h *handoff) awaitUntil(n uint64, until <-chan time.Time, stopping <-chan struct{}) bool {
+	if h.handled.Load() >= n {
+		return true
+	}
+	h.awaiting.Add(1)
+	defer h.awaiting.Add(-1)
+	for {
+		moved := h.nextMove()
+		if h.handled.Load() >= n {
+			return true
+		}
 		select {
-		case <-h.moved:
+		case <-moved:
+		case <-until:
+			return false
 		case <-stopping:
 			return false
 		}
 	}
-	return true
+}
+
+// nextMove returns a channel that is closed when the next message has been handled.
+func (h *handoff) nextMove() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.mu.moved == nil {
+		h.mu.moved = make(chan struct{})
+	}
+	return h.mu.moved
 }

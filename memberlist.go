@@ -49,7 +49,9 @@ type Memberlist struct {
 	sent, received traffic
 	eventsReady    chan struct{}          // one slot: there are events to deliver
 	eventLoops     sync.Once              // starts eventLoop
-	gossiping      atomic.Bool            // while a round of gossip may wait for the delegate
+	gossipToken    baton                  // held while the delegate may be asked for broadcasts
+	recent         recentBroadcasts       // that were sent; empty without a Delegate
+	stuckAt        atomic.Uint64          // the user message that awaitUserMessages gave up on, counted from 1; 0: none
 	eventToken     baton                  // held while delegates hear of events
 	moveToken      baton                  // held while another address is announced
 	pushPulling    atomic.Bool            // during a push/pull that we begin, but for joins
@@ -160,6 +162,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.userMessages.init(config.HandoffQueueDepth, handoffLimit(config), func() { m.tasks.start(m.userMessageLoop) })
 	m.labelHeader, m.labels = header, appendHeardLabels(m.ownLabel[:0], config)
 	m.takePing()
+	m.recent.room = m.farewellRoom()
 	m.turns.put(&m.firstTurn)
 	m.conversations.New = m.makeConversation
 	m.streamWriters.New = func() any { return new(streamWriter) }
@@ -329,6 +332,10 @@ func (m *Memberlist) ProtocolVersion() uint8 { return m.config.ProtocolVersion }
 // others until Shutdown. Leaving again does nothing; after Shutdown the error
 // is ErrShutdown.
 //
+// What the Delegate broadcast in the last seconds, and what it has to broadcast
+// now, goes out with that, and the others hear it before they are told that this
+// member left.
+//
 // Compat: the reference panics after Shutdown.
 func (m *Memberlist) Leave(timeout time.Duration) error {
 	ctx, cancel := within(timeout)
@@ -348,7 +355,9 @@ func (m *Memberlist) LeaveContext(ctx context.Context) error {
 		return ErrShutdown
 	}
 	defer m.tasks.leave()
+	words := m.lastWords()
 	t := m.beginTurn()
+	t.lastWords = words
 	notice, sent := m.newNoticeLocked()
 	heard := t.core.Leave(t.now, notice)
 	m.endTurnAndDeliver(t)

@@ -40,9 +40,14 @@ func (m *Memberlist) membershipLoop() {
 	m.drainLoop(&m.membership, newMembershipHandler(m).handle)
 }
 
-// handle handles the messages of parcels, some in a turn.
+// handle handles the messages of parcels, some in a turn. Farewells wait for the user messages that arrived before them, but
+// not for long: others' news waits behind them.
 func (h *membershipHandler) handle(parcels []parcel) {
 	for i := range parcels {
+		if after := parcels[i].after; after > h.m.userMessages.handled.Load() {
+			h.handleBatch()
+			h.m.awaitUserMessages(after)
+		}
 		for message := range parcels[i].messages() {
 			h.batch = append(h.batch, message)
 			if len(h.batch) == h.most {
@@ -50,14 +55,15 @@ func (h *membershipHandler) handle(parcels []parcel) {
 			}
 		}
 	}
-	if len(h.batch) > 0 {
-		h.handleBatch()
-	}
+	h.handleBatch()
 }
 
 // handleBatch asks whoever may refuse, and then gives the core what is left.
 func (h *membershipHandler) handleBatch() {
 	m := h.m
+	if len(h.batch) == 0 {
+		return
+	}
 	m.membership.began(h.batch)
 	for i := range h.batch {
 		h.decode(&h.batch[i])

@@ -29,12 +29,14 @@ type receiver struct {
 
 	ports portWatch
 
-	source  net.Addr      // of the packet at hand
-	from    swim.Endpoint // the same
-	at      time.Time     // when it arrived
-	members parcel        // what it says of members
-	users   parcel        // its user messages
-	handed  int           // packets whose messages were handed off since anybody was told
+	source    net.Addr      // of the packet at hand
+	from      swim.Endpoint // the same
+	at        time.Time     // when it arrived
+	members   parcel        // what it says of members
+	farewells parcel        // what members say of themselves when they leave
+	users     parcel        // its user messages
+	handed    int           // packets whose messages were handed off since anybody was told
+	dead      wire.Rumor    // scratch of handleDead
 
 	turn turn // used again
 
@@ -197,8 +199,10 @@ func (r *receiver) handle(kind wire.Type, body []byte) {
 		r.step(&r.ack, r.ack.Parse(body, r.names))
 	case wire.TypeNack:
 		r.step(&r.nack, r.nack.Parse(body, r.names))
-	case wire.TypeAlive, wire.TypeSuspect, wire.TypeDead:
+	case wire.TypeAlive, wire.TypeSuspect:
 		r.members.add(kind, body)
+	case wire.TypeDead:
+		r.handleDead(body)
 	case wire.TypeUser:
 		if r.m.config.Delegate != nil {
 			r.users.add(kind, body)
@@ -209,16 +213,31 @@ func (r *receiver) handle(kind wire.Type, body []byte) {
 	}
 }
 
+// handleDead tells a farewell from what is said of others.
+func (r *receiver) handleDead(body []byte) {
+	if r.m.config.Delegate != nil && r.dead.Parse(wire.TypeDead, body) == nil && bytes.Equal(r.dead.Node, r.dead.From) {
+		r.farewells.add(wire.TypeDead, body)
+		return
+	}
+	r.members.add(wire.TypeDead, body)
+}
+
 // handOff hands on what the packet at hand says of members, and then its user messages, the last one first: a broadcast
-// queue puts the newest first of those with the same size, and this gives them their order back.
+// queue puts the newest first of those with the same size, and this gives them their order back. Farewells come after both:
+// what a member said before it left is heard before it is gone.
 func (r *receiver) handOff() {
 	if len(r.members.parts) > 0 {
+		r.members.after = 0
 		r.put(r.membership, &r.members)
 	}
 	if len(r.users.parts) > 0 {
 		slices.Reverse(r.users.parts)
 		r.users.after = r.membership.put.Load()
 		r.put(r.userMessages, &r.users)
+	}
+	if len(r.farewells.parts) > 0 {
+		r.farewells.after = r.userMessages.put.Load()
+		r.put(r.membership, &r.farewells)
 	}
 }
 
@@ -305,6 +324,7 @@ func (m *Memberlist) userMessageLoop() {
 					return
 				}
 				m.notifyMessage(message.body)
+				m.userMessages.done(1)
 			}
 		}
 	})

@@ -165,18 +165,31 @@ func (m *Memberlist) pack(p *packer, payload []byte, checksum bool) []byte {
 	return packet
 }
 
-// writePacket hands a packet of the protocol's own to the transport, unless it is larger than such packets may be.
+// writePacket hands a packet of the protocol's own to the transport, unless it is larger than such packets may be. One that
+// Shutdown keeps from leaving is lost without an error.
 func (m *Memberlist) writePacket(p *packer, to *swim.Endpoint, packet []byte) error {
 	if len(packet) > m.config.UDPBufferSize {
 		m.add(keyDroppedOversize, 1)
 		return fmt.Errorf("%w: a packet of %d bytes, the limit is %d", ErrMessageTooLarge, len(packet), m.config.UDPBufferSize)
 	}
-	return m.transmit(p, to, packet)
+	err := m.transmit(p, to, packet)
+	if errors.Is(err, ErrShutdown) {
+		return nil
+	}
+	return err
 }
 
-// transmit hands a packet to the transport. Only a NetTransport is known not to keep it; others get memory that is not used
-// again.
+// transmit hands a packet to the transport. ErrShutdown is returned for whatever error there is once Shutdown was called.
 func (m *Memberlist) transmit(p *packer, to *swim.Endpoint, packet []byte) error {
+	err := m.handToTransport(p, to, packet)
+	if err != nil && m.tasks.closed() {
+		return ErrShutdown
+	}
+	return err
+}
+
+// handToTransport sends a packet. Only a NetTransport is known not to keep it; others get memory that is not used again.
+func (m *Memberlist) handToTransport(p *packer, to *swim.Endpoint, packet []byte) error {
 	m.sent.add(len(packet))
 	if m.udp != nil && to.AddrPort.IsValid() {
 		return m.udp.send(packet, to.AddrPort)

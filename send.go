@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -107,13 +108,11 @@ func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, checksum bool
 		p = new(packer) // so that its memory is not kept
 	}
 	p.user = append(append(p.user[:0], byte(wire.TypeUser)), msg...)
-	packet := m.pack(p, p.user, checksum)
-	if m.udp != nil && len(packet) > maxDatagram {
+	err := m.transmit(p, to, m.pack(p, p.user, checksum))
+	if errors.Is(err, ErrMessageTooLarge) {
 		m.add(keyDroppedOversize, 1)
-		return fmt.Errorf("%w: %d bytes make a packet of %d, the limit of a UDP packet is %d",
-			ErrMessageTooLarge, len(msg), len(packet), maxDatagram)
 	}
-	return m.transmit(p, to, packet)
+	return err
 }
 
 // Ping pings the member of a name at an address in a packet and returns the

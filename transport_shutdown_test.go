@@ -113,7 +113,7 @@ func TestShutdownTakesWhatTheTransportHandsOver(t *testing.T) {
 					if m == nil {
 						return
 					}
-					time.Sleep(time.Minute)
+					time.Sleep(time.Second)
 					if err := m.Shutdown(); err != nil {
 						t.Error(err)
 					}
@@ -236,6 +236,13 @@ func TestShutdownWhilePeersTalk(t *testing.T) {
 		transport := newSocketTransport(t)
 		config := DefaultLocalConfig()
 		config.Name, config.LogOutput, config.Transport = "m0", io.Discard, transport
+		heard := make(chan string, 1)
+		config.Delegate = messageFunc(func(m string) {
+			select {
+			case heard <- m:
+			default:
+			}
+		})
 		stop := make(chan struct{})
 		var peers sync.WaitGroup
 		peers.Go(func() { talk(t, transport, stop) })
@@ -249,6 +256,7 @@ func TestShutdownWhilePeersTalk(t *testing.T) {
 		case i%4 != 3 && err != nil:
 			t.Error(err)
 		case m != nil:
+			<-heard
 			m.Shutdown()
 		}
 		close(stop)
@@ -309,4 +317,56 @@ func TestShutdownIsQuiet(t *testing.T) {
 			t.Errorf("logged %q", lines)
 		}
 	})
+}
+
+// TestShutdownCutsOffPacketsQuietly: a packet that meets a transport that is down already is no error in the log, and
+// ErrShutdown for the caller who sent it.
+func TestShutdownCutsOffPacketsQuietly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log lineBuffer
+		c := newSimCluster(t).grow(1, nil)
+		defer c.stop()
+		slow := &slowTransport{writing: make(chan struct{}), down: make(chan struct{})}
+		m := c.add(func(config *Config) {
+			config.LogOutput = &log
+			config.GossipInterval, config.PushPullInterval = 0, 0
+			slow.Transport, config.Transport = config.Transport, slow
+		})
+		if _, err := m.Join(seedsAt(0)); err != nil {
+			t.Fatal(err)
+		}
+		to := memberNamed(t, m, "m0")
+		<-slow.writing // a ping
+		sent := make(chan error)
+		go func() { sent <- m.SendBestEffort(to, []byte("message")) }()
+		<-slow.writing
+		m.Shutdown()
+		if err := <-sent; !errors.Is(err, ErrShutdown) {
+			t.Errorf("SendBestEffort: error %v, want ErrShutdown", err)
+		}
+		if lines := log.containing("memberlist:"); len(lines) > 0 {
+			t.Errorf("logged %q", lines)
+		}
+	})
+}
+
+// slowTransport's writes do not return before it is down, and fail then.
+type slowTransport struct {
+	Transport
+	writing chan struct{} // gets one of each write
+	down    chan struct{}
+}
+
+func (s *slowTransport) WriteTo([]byte, string) (time.Time, error) {
+	select {
+	case s.writing <- struct{}{}:
+		<-s.down
+	case <-s.down:
+	}
+	return time.Time{}, net.ErrClosed
+}
+
+func (s *slowTransport) Shutdown() error {
+	close(s.down)
+	return s.Transport.Shutdown()
 }

@@ -54,10 +54,11 @@ func TestFigures(t *testing.T) {
 	if *first.P50 < 4.3 || *first.Max > 30 || *first.P50 > *each.P50 || *each.P50 > *last.Max {
 		t.Errorf("first %v, each %v, last %v", *first.P50, *each.P50, *last.Max)
 	}
-	if update := d.Times["update"]; update.Count != 4 || *update.P50 <= 0 || *update.Max > 5 {
+	// What gossip misses, once in some hundred times, a push/pull brings: each member begins its first within a minute.
+	if update := d.Times["update"]; update.Count != 4 || *update.P50 <= 0 || *update.P50 > 5 || *update.Max > 65 {
 		t.Errorf("update: %+v, %v", update, *update.Max)
 	}
-	if start := d.Times["start"]; start.Count != 4 || *start.P50 <= 0 || *start.Max > 40 {
+	if start := d.Times["start"]; start.Count != 4 || *start.P50 <= 0 || *start.P50 > 5 || *start.Max > 65 {
 		t.Errorf("start: %+v, %v", start, *start.Max)
 	}
 	// A ping and an ack a second, of less than 60 bytes each, the ping with two names.

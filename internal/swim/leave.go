@@ -56,11 +56,15 @@ func (c *Core) Return(now time.Time) (left bool) {
 	return true
 }
 
-// sayFarewell tells a few members directly that we leave.
+// sayFarewell tells a few members directly that we leave. What the user said before
+// it goes with that: there is room for it.
 func (c *Core) sayFarewell() {
 	told := c.choose(farewells, func(m *member) bool { return m != c.self && !m.State.Gone() })
 	for i, m := range told {
-		c.sendAlone(c.endpoint(m), &wire.Dead{Incarnation: c.self.Incarnation, Node: c.cfg.Name, From: c.cfg.Name})
+		packet := c.sendAlone(c.endpoint(m), &wire.Dead{Incarnation: c.self.Incarnation, Node: c.cfg.Name, From: c.cfg.Name})
+		if c.cfg.HasUserBroadcasts {
+			packet.Room = max(c.roomIn(packet), 0)
+		}
 		if i == 0 && c.cfg.PushPullInterval > 0 { // else there are to be no exchanges
 			c.out.Streams = append(c.out.Streams, Stream{Kind: StreamFarewell, To: c.table.snapshot(m)})
 		}

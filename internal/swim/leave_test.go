@@ -54,6 +54,24 @@ func TestLeaveGoesFirst(t *testing.T) {
 	}
 }
 
+// TestFarewellHasRoom: what the user broadcasts may go with it, if there is a user who does.
+func TestFarewellHasRoom(t *testing.T) {
+	for _, has := range []bool{false, true} {
+		n := newNode(t, func(c *Config) { c.HasUserBroadcasts = has }).meet(3)
+		n.Leave(n.now, 0)
+		packets := n.take().Packets
+		for i := range packets {
+			p := &packets[i]
+			if len(p.Messages) != 1 || (p.Room > 0) != has || has && packetSize(p, p.Room) != 1400 {
+				t.Errorf("with user broadcasts %v: %d messages and room for %d bytes", has, len(p.Messages), p.Room)
+			}
+		}
+		if len(packets) != 3 {
+			t.Errorf("%d packets, want 3", len(packets))
+		}
+	}
+}
+
 // TestLeaveAlone: there is nobody to tell.
 func TestLeaveAlone(t *testing.T) {
 	n := newNode(t, nil).meet(1)

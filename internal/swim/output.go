@@ -28,7 +28,8 @@ type Packet struct {
 	// have room: pings and acks do not wait for user code. Such a packet has no
 	// messages yet: the driver, which does not know what the user has before it
 	// asks, calls FillGossip then. A packet with neither messages nor user
-	// broadcasts is not sent.
+	// broadcasts is not sent. One with a message is the farewell of Leave: what
+	// the user said before goes in front of it.
 	Room int
 
 	// Checksum says that the receiver is known to understand checksums.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"debug/buildinfo"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -46,6 +48,25 @@ func (l library) build(ctx context.Context, dir string) error {
 		}
 		args = append(args, "-tags="+source.Serf.Tags)
 	}
-	_, err = source.Go(ctx, module, append(args, "./cmd/serf")...)
-	return err
+	if _, err := source.Go(ctx, module, append(args, "./cmd/serf")...); err != nil {
+		return err
+	}
+	return l.check(l.binary(dir))
+}
+
+// check returns an error if the binary was built with the other library.
+func (l library) check(binary string) error {
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		return err
+	}
+	for _, module := range info.Deps {
+		if module.Path == source.ReferenceModule {
+			if replaced := module.Replace != nil; replaced != l.replaced {
+				return fmt.Errorf("%s has %s replaced: %t, want %t", binary, module.Path, replaced, l.replaced)
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is built without %s", binary, source.ReferenceModule)
 }

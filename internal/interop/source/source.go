@@ -13,10 +13,10 @@ import (
 	"strings"
 )
 
-const (
-	libraryModule   = "github.com/e3431adc/memberlist"
-	referenceModule = "github.com/hashicorp/memberlist"
-)
+// ReferenceModule is the module that Replace replaces.
+const ReferenceModule = "github.com/hashicorp/memberlist"
+
+const libraryModule = "github.com/e3431adc/memberlist"
 
 // Program is one version of a program.
 type Program struct {
@@ -53,7 +53,7 @@ func Replace(ctx context.Context, modfile string) error {
 	}
 	library := strings.TrimSpace(string(out))
 	_, err = Go(ctx, ".", "mod", "edit",
-		"-replace="+referenceModule+"="+filepath.Join(library, "compat", "hashicorp"),
+		"-replace="+ReferenceModule+"="+filepath.Join(library, "compat", "hashicorp"),
 		"-replace="+libraryModule+"="+library, modfile)
 	return err
 }
