@@ -17,11 +17,11 @@ const (
 
 	// latestAtOnce is how many lost members are tried in one round, those that were
 	// lost latest. One more is tried then: the one that has waited longest.
-	latestAtOnce = 3
+	latestAtOnce = 6
 
 	// maxRests is for how many rounds a lost member that was tried in vain lets
 	// others go first.
-	maxRests = 2
+	maxRests = 1
 
 	// maxReconnectStretch is how many times ReconnectInterval the time between
 	// two rounds may become.
@@ -47,8 +47,8 @@ const (
 // so on, up to as many as a quarter of us are alive, at least 1 and at most
 // maxReconnectStretch; all times a quarter more or less. So however large a
 // side is, it begins a round once an interval at least. With the default of
-// 30 s a side of n members begins n/8 streams a second at first, and then 0.5
-// a second in all; above 64 members each begins one in 120 s.
+// 30 s a side of n members begins n/4 streams a second at most at first, and then
+// one a second in all; above 64 members each begins one in 69 s.
 //
 // Who left is not looked for, and is remembered for as long: of neither does what
 // is not newer than when it went bring it back.
@@ -114,9 +114,12 @@ func (c *Core) lose(now time.Time, m *member) {
 // isReplaced reports whether another member, which is alive, is where m is: its
 // process began anew under another name, or is us.
 func (c *Core) isReplaced(m *member) bool {
-	addr := c.table.address(m)
-	at := c.table.located(addr)
-	return at != nil && at != m && !at.State.Gone() || c.table.isAt(c.self, addr)
+	for other := range c.table.locatedAll(c.table.address(m)) {
+		if other != m && (!other.State.Gone() || other == c.self) {
+			return true
+		}
+	}
+	return false
 }
 
 // remember remembers m, as it is, and returns what is remembered.

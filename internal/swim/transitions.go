@@ -339,7 +339,9 @@ func (c *Core) refute(incarnation uint32, from string) {
 		return
 	}
 	c.self.Incarnation = nextIncarnation(max(incarnation, c.self.Incarnation))
-	c.awareness.apply(1)
+	if c.cfg.ProbeInterval > 0 { // else nothing would bring it down again
+		c.awareness.apply(1)
+	}
 	c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, "", 0)
 	c.event(Event{Kind: EventRefute, Member: c.Self(), From: c.ownName(from)})
 }
