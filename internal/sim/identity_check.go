@@ -31,6 +31,7 @@ func (c *checker) isAt(n *node, x int32, p place) bool {
 
 // conflict checks that there are two that claim a name.
 func (c *checker) conflict(n *node, x int32, ev *swim.Event) {
+	c.truth(n, x).told = true
 	claimants := 0
 	for i := range c.s.nodes {
 		if other := &c.s.nodes[i]; other.up && other.number == x {
@@ -67,6 +68,25 @@ func (c *checker) decided(nodes []*node, names []int32) {
 			}
 		}
 	}
+}
+
+// contested reports whether two have one name.
+func (c *checker) contested() bool { return c.anyName(func(t *truth) bool { return t.contested }) >= 0 }
+
+// untold is a name that two have, of which nobody was told; -1: there is none.
+func (c *checker) untold() int32 {
+	return c.anyName(func(t *truth) bool { return t.contested && !t.told })
+}
+
+func (c *checker) anyName(is func(*truth) bool) int32 {
+	for _, names := range c.truths {
+		for x := range names {
+			if is(&names[x]) {
+				return int32(x)
+			}
+		}
+	}
+	return -1
 }
 
 // look is a name that a node looked for at a place.

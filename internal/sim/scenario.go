@@ -55,6 +55,7 @@ func Scenarios() []Scenario {
 		{"rename", rename},
 		{"crash loop", crashLoop},
 		{"rolling rename", rollingRename},
+		{"twins", twins},
 		{"mass move", massMove},
 		{"move by name", moveByName},
 		{"two clusters", twoClusters},
@@ -332,7 +333,11 @@ func chaos(d draw) Config {
 	cfg.N = 8 + d.IntN(9)
 	for range 3 + d.IntN(4) {
 		other := all[d.IntN(len(all)-1)].make(d)
+		cfg.RouteByName = cfg.RouteByName || other.RouteByName && d.IntN(2) == 0
 		for _, f := range other.Faults {
+			if f.Kind == Twin { // after it nothing is so
+				continue
+			}
 			f.Nodes, f.To = within(f.Nodes, cfg.N), within(f.To, cfg.N)
 			cfg.Faults = append(cfg.Faults, f)
 			if f.Kind >= Move { // see move

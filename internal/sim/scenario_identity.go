@@ -83,6 +83,16 @@ func rollingRename(d draw) Config {
 	return cfg
 }
 
+// twins are processes that start under names that others have.
+func twins(d draw) Config {
+	cfg := d.cluster()
+	cfg.N += 2
+	order := d.Perm(cfg.N)
+	k := 1 + d.IntN(2)
+	cfg.Faults = []Fault{{Kind: Twin, At: d.seconds(0, 10), For: d.seconds(0.1, 60), Nodes: order[:k], To: order[k : 2*k]}}
+	return cfg
+}
+
 // massMove is of more names that claim other addresses at once than the checks of a core that are not decided may be many,
 // and of more of them right after.
 func massMove(d draw) Config {
