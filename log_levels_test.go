@@ -1,6 +1,7 @@
 package memberlist
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,7 +59,11 @@ func TestLevelsOfWhatIsDropped(t *testing.T) {
 					config.Label, config.SecretKey = "blue", attackKey
 					config.LogOutput, config.SlogHandler = nil, h
 				})
-				end := c.outsider(1)
+				other := c.add(func(config *Config) { config.Label, config.SecretKey = "blue", attackKey })
+				if _, err := other.Join(seedsAt(0)); err != nil {
+					t.Fatal(err)
+				}
+				end := c.outsider(9)
 				defer end.Close()
 				if tt.packet != nil {
 					if err := end.Send(tt.packet, simAddr(0)); err != nil {
@@ -82,6 +87,50 @@ func TestLevelsOfWhatIsDropped(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestNewNameAtAnOldAddress: a process that was started anew under another name is no reason to worry: nobody warns, of pings
+// for the old name or of whatever else, and the old name is gone at once.
+func TestNewNameAtAnOldAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(recordHandler)
+		c := newSimCluster(t).grow(5, func(config *Config) { config.LogOutput, config.SlogHandler = nil, h })
+		defer c.stop()
+		c.await(settles, func() bool { return c.agree(5) })
+		c.members[4].Shutdown()
+		config := c.simConfig(4)
+		config.Name, config.LogOutput, config.SlogHandler = "again", nil, h
+		again, err := Create(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer again.Shutdown()
+		if _, err := again.Join(seedsAt(0)); err != nil {
+			t.Fatal(err)
+		}
+		c.await(time.Second, func() bool {
+			for _, m := range append(c.members[:4:4], again) {
+				if names := namesOf(m); len(names) != 5 || !slices.Contains(names, "again") {
+					return false
+				}
+			}
+			return true
+		})
+		time.Sleep(time.Hour)
+		for _, record := range h.find("") {
+			if level := record["level"]; level == "WARN" || level == "ERROR" {
+				t.Errorf("logged %v", record)
+			}
+		}
+	})
+}
+
+// namesOf are the names of the members that a member sees.
+func namesOf(m *Memberlist) (names []string) {
+	for _, n := range m.Members() {
+		names = append(names, n.Name)
+	}
+	return names
 }
 
 // TestLevelOfAFallbackPing that fails is an error, as in the reference; once the member is known to be dead it is quiet.

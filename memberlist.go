@@ -56,6 +56,7 @@ type Memberlist struct {
 	moveToken      baton                  // held while another address is announced
 	pushPulling    atomic.Bool            // during a push/pull that we begin, but for joins
 	tryingSeeds    atomic.Bool            // while seeds are tried
+	writes         atomic.Int32           // packets that the transport is given at the moment
 	reconnects     atomic.Int32           // how many lost members are being tried
 	advertising    atomic.Bool            // whether the host name that we advertise is looked up again
 	advertised     atomic.Pointer[string] // that name; nil: none

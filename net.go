@@ -261,8 +261,23 @@ func (r *receiver) wake() {
 	}
 }
 
-// misdirectedPing is logged for a ping that is not answered, as it is for another name.
-const misdirectedPing = "got ping for another member"
+// logMisdirected tells of a ping for another name, which is not answered. That is no reason to worry if a process of that name
+// was here before us, or may have been: until we know others, nobody can have told us.
+func (m *Memberlist) logMisdirected(id, name string) {
+	level := slog.LevelWarn
+	if m.wasHere(name) {
+		level = slog.LevelDebug
+	}
+	m.log.limited(id, level, "got ping for another member", slog.String("node", name))
+}
+
+// wasHere reports whether another member was at our address.
+func (m *Memberlist) wasHere(name string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before, known := m.mu.core.Member(name)
+	return known && before.Addr == m.mu.core.Self().Addr || !m.mu.core.AnyAlive()
+}
 
 // handlePing acks a ping on the spot.
 func (r *receiver) handlePing(body []byte) {
@@ -272,9 +287,7 @@ func (r *receiver) handlePing(body []byte) {
 		return
 	}
 	if len(r.ping.Node) > 0 && string(r.ping.Node) != m.config.Name {
-		m.log.limitedFunc("misdirected ping", slog.LevelWarn, misdirectedPing, func() []slog.Attr {
-			return []slog.Attr{slog.String("node", string(r.ping.Node))}
-		})
+		m.logMisdirected("misdirected ping", string(r.ping.Node))
 		return
 	}
 	r.wake() // nobody waits for the user's code, or for the network
@@ -302,13 +315,23 @@ func (r *receiver) step(message wire.Message, err error) {
 		return
 	}
 	r.wake() // nobody waits for the network
-	t := r.m.beginTurnIn(&r.turn, time.Now())
+	m := r.m
+	var t *turn
+	if m.udp == nil {
+		t = m.beginTurn()
+	} else {
+		t = m.beginTurnIn(&r.turn, time.Now())
+	}
 	at := t.now
 	if !r.at.IsZero() && r.at.Before(at) {
 		at = r.at // round trips do not include our own delays
 	}
 	t.core.Step(at, r.from, message)
-	r.m.endTurnIn(t)
+	if m.udp == nil { // it may wait for the member that another asks us to ping
+		m.endTurnAside(t)
+	} else {
+		m.endTurnIn(t)
+	}
 }
 
 // userMessageLoop hands user messages to the delegate, each after what had arrived about members before it was told to the

@@ -201,9 +201,18 @@ func (m *Memberlist) handToTransport(p *packer, to *swim.Endpoint, packet []byte
 	if m.udp != nil {
 		packet = bytes.Clone(packet)
 	}
+	defer m.writes.Add(-1)
+	if m.writes.Add(1) > maxWrites {
+		m.add(keyDroppedQueueFull, 1)
+		return fmt.Errorf("%w: the transport is writing %d packets", ErrBusy, maxWrites)
+	}
 	_, err := m.transport.WriteToAddress(slices.Clip(packet), a)
 	return err
 }
+
+// maxWrites is how many packets may be written at a time to a transport that waits, as for a connection to a member that is
+// gone. What is to be sent then is lost, as packets may be.
+const maxWrites = 256
 
 // Room that is left in a packet for what is filled in when it is whole.
 var (

@@ -18,7 +18,7 @@ func (m *Memberlist) serveStreamPing(c *conversation) error {
 		return err
 	}
 	if ping.Node != "" && ping.Node != m.config.Name {
-		m.log.limited("misdirected stream ping", slog.LevelWarn, misdirectedPing, slog.String("node", ping.Node))
+		m.logMisdirected("misdirected stream ping", ping.Node)
 		return nil
 	}
 	return m.writeStream(c.conn, c.label.text, nil, (&wire.Ack{SeqNo: ping.SeqNo}).Append(nil))
