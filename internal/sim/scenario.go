@@ -335,7 +335,7 @@ func chaos(d draw) Config {
 		other := all[d.IntN(len(all)-1)].make(d)
 		cfg.RouteByName = cfg.RouteByName || other.RouteByName && d.IntN(2) == 0
 		for _, f := range other.Faults {
-			if f.Kind == Twin { // after it nothing is so
+			if f.Kind == Twin || f.Kind == Movers { // after the one nothing is so, and the other is of a configuration
 				continue
 			}
 			f.Nodes, f.To = within(f.Nodes, cfg.N), within(f.To, cfg.N)
