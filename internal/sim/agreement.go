@@ -308,7 +308,7 @@ func (s *Sim) atRest() error {
 	}
 	rest := s.cfg.gossipTime(len(s.names))*2 + s.restTime()
 	if slices.ContainsFunc(s.nodes, s.remembersGone) {
-		rest = max(rest, cfg.GossipToTheDeadTime+forgetSlack)
+		rest = max(rest, forgetTime(cfg))
 	}
 	if err := s.RunUntil(s.Now() + rest); err != nil {
 		return err

@@ -61,6 +61,7 @@ func Scenarios() []Scenario {
 		{"two clusters", twoClusters},
 		{"two clusters at once", twoClustersAtOnce},
 		{"ghosts", ghosts},
+		{"ghosts meanwhile", ghostsMeanwhile},
 		{"replay", replayed},
 		{"configurations", configurations},
 		{"observers", observers},
@@ -331,9 +332,12 @@ func chaos(d draw) Config {
 	all := Scenarios()[4:] // those with faults
 	cfg := d.cluster()
 	cfg.N = 8 + d.IntN(9)
+	cfg.RouteByName = d.IntN(6) == 0
+	if d.IntN(4) == 0 {
+		d.timings(&cfg.Core)
+	}
 	for range 3 + d.IntN(4) {
 		other := all[d.IntN(len(all)-1)].make(d)
-		cfg.RouteByName = cfg.RouteByName || other.RouteByName && d.IntN(2) == 0
 		for _, f := range other.Faults {
 			if f.Kind == Twin || f.Kind == Movers { // after the one nothing is so, and the other is of a configuration
 				continue
