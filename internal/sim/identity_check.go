@@ -43,12 +43,6 @@ func (c *checker) conflict(n *node, x int32, ev *swim.Event) {
 	}
 }
 
-// answer is a process that answered a look, and the life of the one that looked.
-type answer struct {
-	node      int32
-	life, own uint32
-}
-
 // answered notes that a name that no node has counts as having answered.
 func (c *checker) answered(n *node, x int32) {
 	if c != nil {
@@ -95,6 +89,12 @@ type look struct {
 	place        place
 }
 
+// answer is a process that answered a look, and the life of the one that looked.
+type answer struct {
+	node      int32
+	life, own uint32
+}
+
 // looked checks that a member is not looked for where another is: one that is known to be alive, or that answered before.
 func (c *checker) looked(n *node, lost *swim.Member) {
 	if c == nil {
@@ -104,7 +104,7 @@ func (c *checker) looked(n *node, lost *swim.Member) {
 	if t := c.truth(n, x); t.holder < 0 && !t.answered {
 		c.s.fail(n, ruleReplaced, x, "it never answered")
 	}
-	if other := c.s.at(p); other != nil && other.up && other.name != lost.Name && c.s.canReach(n, other) {
+	if other := c.s.at(p); other != nil && other.up && other.name != lost.Name && !c.truth(other, other.number).contested && c.s.canReach(n, other) {
 		this := look{n.id, x, p}
 		if at, ok := c.looks[this]; ok && at.node == other.id && at.life == other.life && at.own == n.life {
 			c.s.fail(n, ruleReplaced, this.number, fmt.Sprintf("%s answered at %v before", other.name, lost.Addr))
