@@ -22,7 +22,12 @@ func (c *checker) renamed(n *node) {
 	if c == nil {
 		return
 	}
-	c.truth(n, n.number).holder = n.id
+	if t := c.truth(n, n.number); t.holder < 0 {
+		t.holder = n.id
+	} else {
+		t.contested = true
+		c.reconsider(n, n.number)
+	}
 	c.judgeAll(n)
 }
 
@@ -211,6 +216,9 @@ func (c *checker) agree(viewer, x int32) bool {
 		return true // see self
 	}
 	e, t := &c.views[viewer].entries[x], c.truth(n, x)
+	if t.contested {
+		return true // each may be right
+	}
 	if e.state == alive {
 		return t.member && e.incarnation == t.incarnation && e.meta == t.meta && e.place == c.s.nodes[t.holder].place
 	}
@@ -251,7 +259,7 @@ func (s *Sim) Await(atMost time.Duration) error {
 		if err := s.RunUntil(min(s.Now()+every, deadline)); err != nil {
 			return err
 		}
-		if c.wrong == 0 && s.now-c.news > int64(s.restTime()) && s.allIn() && s.allTold() {
+		if c.wrong == 0 && s.now-c.news > int64(s.restTime()) && s.allIn() && s.allTold() && c.untold() < 0 {
 			s.result.Agreed, s.result.AgreedAt = true, time.Duration(c.agreed)
 			return s.atRest()
 		}
@@ -266,6 +274,10 @@ func (s *Sim) Await(atMost time.Duration) error {
 				return s.result.Violation
 			}
 		}
+	}
+	if x := c.untold(); x >= 0 {
+		s.fail(&s.nodes[0], ruleTold, x, fmt.Sprintf("after %v", atMost))
+		return s.result.Violation
 	}
 	if s.failUntold(); s.result.Violation != nil {
 		return s.result.Violation
@@ -291,9 +303,12 @@ func (s *Sim) allIn() bool {
 // atRest runs on until all news has been told and the dead may be forgotten, and checks that nothing is left over then.
 func (s *Sim) atRest() error {
 	c, cfg := s.check, s.cfg.Core
+	if c.contested() {
+		return nil // there is no rest
+	}
 	rest := s.cfg.gossipTime(len(s.names))*2 + s.restTime()
 	if slices.ContainsFunc(s.nodes, s.remembersGone) {
-		rest = max(rest, cfg.GossipToTheDeadTime+forgetSlack)
+		rest = max(rest, forgetTime(cfg))
 	}
 	if err := s.RunUntil(s.Now() + rest); err != nil {
 		return err

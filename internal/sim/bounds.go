@@ -89,8 +89,10 @@ func reconnectTime(c swim.Config, n int) time.Duration {
 // maxChecks is how many names a core asks about at once whose members others claim to be.
 const maxChecks = 64
 
-// forgetSlack is how much later than it may be a member is forgotten.
-const forgetSlack = 2 * time.Second
+// forgetTime is after how long a member that is gone is forgotten: as many as are due are forgotten together.
+func forgetTime(c swim.Config) time.Duration {
+	return c.GossipToTheDeadTime + c.GossipToTheDeadTime/32 + 2*time.Second
+}
 
 // longestIsolation is for how long a member that sees another may take itself for isolated.
 const longestIsolation = time.Hour
@@ -161,5 +163,5 @@ func (f *Fault) silences() bool {
 	case Crash, Amnesia, Move, Swap, Take:
 		return f.For == 0
 	}
-	return f.Kind == Rename || f.Kind == Ghosts || f.Kind == Movers || f.Kind == Replay
+	return f.Kind == Rename || f.Kind == Twin || f.Kind == Ghosts || f.Kind == Movers || f.Kind == Replay
 }

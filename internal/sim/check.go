@@ -130,8 +130,11 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event)
 	if x == n.number {
 		return // see self
 	}
-	c.identity(n, x, old, now, m)
 	t := c.truth(n, x)
+	if t.contested {
+		return // each is right about the one that it knows
+	}
+	c.identity(n, x, old, now, m)
 	moved := now.place != old.place && old.state != unknown
 	if moved {
 		c.takeover(n, x, old, events)
@@ -303,6 +306,9 @@ func (c *checker) event(n *node, v *view, ev *swim.Event) {
 
 // timeout checks that a suspicion did not end too early.
 func (c *checker) timeout(n *node, v *view, ev *swim.Event, x int32) {
+	if c.truth(n, x).contested {
+		return
+	}
 	lasted := time.Duration(c.clock(n)) - ev.Member.Since.Sub(start)
 	if least := shortestSuspicion(c.s.cfg.coreOf(n.id), int(v.entries[x].known)); lasted < least {
 		c.s.fail(n, rulePatience, x, fmt.Sprintf("%v, the least is %v", lasted, least))
@@ -341,7 +347,7 @@ func (c *checker) self(n *node, v *view) {
 	v.self = self.Incarnation
 	t := c.truth(n, n.number)
 	t.highest = max(t.highest, self.Incarnation)
-	if meta := binary.BigEndian.Uint32(self.Meta); t.incarnation != self.Incarnation || t.meta != meta {
+	if meta := binary.BigEndian.Uint32(self.Meta); !t.contested && (t.incarnation != self.Incarnation || t.meta != meta) {
 		t.incarnation, t.meta = self.Incarnation, meta
 		c.news = c.s.now
 		c.reconsider(n, n.number)
@@ -386,7 +392,7 @@ func (c *checker) settleHeard(n *node) {
 	}
 	v := &c.views[n.id]
 	for _, x := range c.touched {
-		if x == n.number || !n.up {
+		if x == n.number || !n.up || c.truth(n, x).contested {
 			continue
 		}
 		m, ok := n.core.Member(c.s.names[x])

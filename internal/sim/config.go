@@ -40,8 +40,9 @@ type Config struct {
 
 	Faults []Fault
 
-	// Seeds are the nodes that those of their cluster try when they lost others, wherever they are then, or with FixedSeeds
-	// whoever is then at the address that they had at the start. Nil: they try only those that they lost.
+	// Seeds are the nodes that those of their cluster try when they lost others: wherever they are then, as if the program said
+	// so when it is asked, or with FixedSeeds at the address that they had at the start, as if that was joined then. Nil: they
+	// try only those that they lost.
 	Seeds      []int
 	FixedSeeds bool
 

@@ -37,6 +37,7 @@ const (
 	Swap    // as Crash, and each is at the address of the next one after it
 	Take    // as Crash, and each is at the address of one of To after it, unless that is up
 	Rename  // as Crash, and they have new names after it, at the addresses that they had
+	Twin    // as Crash, and they have the names of To after it, which others have too
 	Ghosts  // Nodes come to know Count names that are alive, at once dead, and never return; Rate of them never answered
 	Movers  // Nodes come to know Count names that claim other addresses at once; that is decided after Delay, for a time For
 	Replay  // Nodes hear again what To once said of themselves, and again every Delay (unless 0) during For
@@ -48,7 +49,7 @@ const (
 
 var kindNames = [numKinds]string{"loss", "duplicate", "reorder", "delay", "cut", "partition", "no packets", "no streams",
 	"bandwidth", "refuse", "slow", "pause", "block", "jump", "crash", "amnesia", "move", "leave", "meta", "join", "swap",
-	"take", "rename", "ghosts", "movers", "replay", "strange", "say"}
+	"take", "rename", "twin", "ghosts", "movers", "replay", "strange", "say"}
 
 // String returns the kind's name in lower case.
 func (k Kind) String() string {
@@ -163,7 +164,7 @@ func (s *Sim) strike(i int) {
 			n.blocked++
 		case Jump:
 			s.jump(n, f.Delay)
-		case Crash, Amnesia, Move, Swap, Take, Rename:
+		case Crash, Amnesia, Move, Swap, Take, Rename, Twin:
 			s.crash(n)
 		case Leave:
 			s.leave(n)
@@ -236,6 +237,11 @@ func (s *Sim) end(i int) {
 			s.restart(n, f.Kind, n.place)
 		case Swap, Take:
 			s.restart(n, f.Kind, places[j%len(places)])
+		case Twin:
+			if other := &s.nodes[f.To[j%len(f.To)]]; other.up {
+				s.rename(n, other.number)
+			}
+			s.restart(n, f.Kind, n.place)
 		}
 	}
 }

@@ -98,6 +98,13 @@ func (s *Sim) newName() int32 {
 	return int32(s.namesUsed - 1)
 }
 
+// rename gives a node that is down another name.
+func (s *Sim) rename(n *node, name int32) {
+	n.number, n.name = name, s.names[name]
+	n.meta++
+	s.check.renamed(n)
+}
+
 // at returns the node that is at a place, or was the last to be; nil if none ever was, or if it came up elsewhere since.
 func (s *Sim) at(p place) *node {
 	id, ok := s.places[p]

@@ -31,6 +31,7 @@ func (c *checker) isAt(n *node, x int32, p place) bool {
 
 // conflict checks that there are two that claim a name.
 func (c *checker) conflict(n *node, x int32, ev *swim.Event) {
+	c.truth(n, x).told = true
 	claimants := 0
 	for i := range c.s.nodes {
 		if other := &c.s.nodes[i]; other.up && other.number == x {
@@ -40,12 +41,6 @@ func (c *checker) conflict(n *node, x int32, ev *swim.Event) {
 	if claimants < 2 {
 		c.s.fail(n, ruleConflict, x, fmt.Sprintf("at %v and %v", ev.Member.Addr, ev.Other.Addr))
 	}
-}
-
-// answer is a process that answered a look, and the life of the one that looked.
-type answer struct {
-	node      int32
-	life, own uint32
 }
 
 // answered notes that a name that no node has counts as having answered.
@@ -69,10 +64,35 @@ func (c *checker) decided(nodes []*node, names []int32) {
 	}
 }
 
+// contested reports whether two have one name.
+func (c *checker) contested() bool { return c.anyName(func(t *truth) bool { return t.contested }) >= 0 }
+
+// untold is a name that two have, of which nobody was told; -1: there is none.
+func (c *checker) untold() int32 {
+	return c.anyName(func(t *truth) bool { return t.contested && !t.told })
+}
+
+func (c *checker) anyName(is func(*truth) bool) int32 {
+	for _, names := range c.truths {
+		for x := range names {
+			if is(&names[x]) {
+				return int32(x)
+			}
+		}
+	}
+	return -1
+}
+
 // look is a name that a node looked for at a place.
 type look struct {
 	node, number int32
 	place        place
+}
+
+// answer is a process that answered a look, and the life of the one that looked.
+type answer struct {
+	node      int32
+	life, own uint32
 }
 
 // looked checks that a member is not looked for where another is: one that is known to be alive, or that answered before.
@@ -84,7 +104,7 @@ func (c *checker) looked(n *node, lost *swim.Member) {
 	if t := c.truth(n, x); t.holder < 0 && !t.answered {
 		c.s.fail(n, ruleReplaced, x, "it never answered")
 	}
-	if other := c.s.at(p); other != nil && other.up && other.name != lost.Name && c.s.canReach(n, other) {
+	if other := c.s.at(p); other != nil && other.up && other.name != lost.Name && !c.truth(other, other.number).contested && c.s.canReach(n, other) {
 		this := look{n.id, x, p}
 		if at, ok := c.looks[this]; ok && at.node == other.id && at.life == other.life && at.own == n.life {
 			c.s.fail(n, ruleReplaced, this.number, fmt.Sprintf("%s answered at %v before", other.name, lost.Addr))

@@ -60,12 +60,12 @@ func (s *Sim) haunt(n *node, f *Fault, names []int32) {
 		}
 		s.tell(n, n.place, s.ghost(n, name, p).Append(nil))
 		if i >= silent {
-			n.core.Settle()
+			n.settled()
 			s.check.answered(n, name)
 		}
 		s.tell(n, n.place, (&wire.Dead{Incarnation: 1, Node: s.names[name], From: n.name}).Append(nil))
 	}
-	n.core.Settle()
+	n.settled()
 }
 
 // move makes a node know names that are somewhere, and claim at once to be elsewhere.
@@ -74,7 +74,7 @@ func (s *Sim) move(n *node, names []int32) {
 		s.tell(n, n.place, s.ghost(n, name, nowhere(name)).Append(nil))
 		s.check.answered(n, name)
 	}
-	n.core.Settle()
+	n.settled()
 	for _, name := range names {
 		claim := s.ghost(n, name, elsewhere(name))
 		claim.Incarnation = 2
@@ -88,6 +88,9 @@ func (s *Sim) hearStrange(n *node, names []int32) {
 		a := s.ghost(n, name, nowhere(name))
 		a.Vsn = strangeVersions[i%len(strangeVersions)]
 		s.tell(n, n.place, a.Append(nil))
+		if !n.up {
+			return
+		}
 		n.core.Merge(s.time(n), []wire.PushNodeState{{Name: a.Node, Addr: a.Addr, Port: a.Port, Meta: a.Meta,
 			Incarnation: a.Incarnation, Vsn: a.Vsn}})
 		s.turn(n)
@@ -111,8 +114,18 @@ func (s *Sim) replay(n *node, of []int) {
 	}
 }
 
-// tell gives a message to a node as if it had come in a packet from an address.
+// settled has a node that is up take all that it knows for old news, and for such as answered it.
+func (n *node) settled() {
+	if n.up {
+		n.core.Settle()
+	}
+}
+
+// tell gives a message to a node, if it is up, as if it had come in a packet from an address.
 func (s *Sim) tell(n *node, from place, message []byte) {
+	if !n.up { // it may have left with the last one
+		return
+	}
 	s.mix(uint64(n.id)<<32|uint64(from), uint64(len(message)))
 	s.step(n, s.time(n), swim.Endpoint{AddrPort: from.addrPort()}, message)
 	s.turn(n)

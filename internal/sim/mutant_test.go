@@ -212,6 +212,11 @@ var mutants = []mutant{
 			o.Events = append(o.Events, swim.Event{Kind: swim.EventConflict, Member: o.Changed[i], Other: &o.Changed[i]})
 		}
 	}), ruleConflict},
+	{"does not tell of conflicts", func(c *Config) {
+		c.Tamper.Out = func(_ int, _ *swim.Core, _ time.Time, o *swim.Output) {
+			o.Events = slices.DeleteFunc(o.Events, func(e swim.Event) bool { return e.Kind == swim.EventConflict })
+		}
+	}, ruleTold},
 	{"looks for a name where another is", out(func(core *swim.Core, _ time.Time, o *swim.Output) {
 		if m, ok := core.Member(nodeName(1)); ok && o.Counts.GossipRounds > 0 {
 			m.Name = nodeName(0)
@@ -243,7 +248,7 @@ func TestMutants(t *testing.T) {
 	var scenarios []Scenario
 	for _, sc := range Scenarios() {
 		if slices.Contains([]string{"calm", "join at once", "crash", "crash and return", "leave", "move", "pauses", "metadata", "loss",
-			"slow", "user broadcasts"}, sc.Name) {
+			"slow", "user broadcasts", "twins"}, sc.Name) {
 			scenarios = append(scenarios, sc)
 		}
 	}

@@ -150,10 +150,7 @@ func (s *Sim) restart(n *node, why Kind, at place) {
 	case Swap, Take:
 		s.moveTo(n, at)
 	case Rename:
-		n.number = s.newName()
-		n.name = s.names[n.number]
-		n.meta++
-		s.check.renamed(n)
+		s.rename(n, s.newName())
 	}
 	s.tracef("%s starts anew", n.name)
 	s.boot(n)

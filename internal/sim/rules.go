@@ -33,6 +33,7 @@ const (
 	ruleOwn         = "nobody else is believed to be at one's own address"
 	ruleVersions    = "who has no versions that can be is no member"
 	ruleConflict    = "a conflict is told only while two claim one name"
+	ruleTold        = "two that claim one name are told of"
 	ruleDecided     = "claims are decided in time, however many"
 	ruleReplaced    = "nobody is looked for who was replaced, or never answered"
 	ruleWhole       = "nobody is isolated while most members are there"
@@ -87,6 +88,8 @@ type view struct {
 type truth struct {
 	holder      int32 // the node that has the name or had it; -1: none ever did
 	answered    bool  // of a name that no node has: it is as if it had answered once
+	contested   bool  // two nodes have it
+	told        bool  // that two claim it
 	member      bool  // it is up, let in and not leaving
 	incarnation uint32
 	highest     uint32 // incarnation it ever had

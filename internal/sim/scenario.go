@@ -55,11 +55,13 @@ func Scenarios() []Scenario {
 		{"rename", rename},
 		{"crash loop", crashLoop},
 		{"rolling rename", rollingRename},
+		{"twins", twins},
 		{"mass move", massMove},
 		{"move by name", moveByName},
 		{"two clusters", twoClusters},
 		{"two clusters at once", twoClustersAtOnce},
 		{"ghosts", ghosts},
+		{"ghosts meanwhile", ghostsMeanwhile},
 		{"replay", replayed},
 		{"configurations", configurations},
 		{"observers", observers},
@@ -330,9 +332,16 @@ func chaos(d draw) Config {
 	all := Scenarios()[4:] // those with faults
 	cfg := d.cluster()
 	cfg.N = 8 + d.IntN(9)
+	cfg.RouteByName = d.IntN(6) == 0
+	if d.IntN(4) == 0 {
+		d.timings(&cfg.Core)
+	}
 	for range 3 + d.IntN(4) {
 		other := all[d.IntN(len(all)-1)].make(d)
 		for _, f := range other.Faults {
+			if f.Kind == Twin || f.Kind == Movers { // after the one nothing is so, and the other is of a configuration
+				continue
+			}
 			f.Nodes, f.To = within(f.Nodes, cfg.N), within(f.To, cfg.N)
 			cfg.Faults = append(cfg.Faults, f)
 			if f.Kind >= Move { // see move

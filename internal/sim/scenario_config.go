@@ -50,8 +50,9 @@ func leastRoom() int {
 
 // configurations are those of other scenarios, with any configuration.
 func configurations(d draw) Config {
-	cfg := []func(draw) Config{calm, joinOneByOne, loss, duplicates, longPartition, crash, crashAndReturn, amnesia, move, leave,
-		metadata, swap, rename}[d.IntN(13)](d)
+	all := []func(draw) Config{calm, joinOneByOne, loss, duplicates, longPartition, crash, crashAndReturn, amnesia, move, leave,
+		metadata, swap, take, rename, rollingRename, moveByName, replayed, strange, userBroadcasts}
+	cfg := all[d.IntN(len(all))](d)
 	cfg.Never = 0
 	cfg.N = min(cfg.N, 20)
 	d.timings(&cfg.Core)

@@ -83,6 +83,16 @@ func rollingRename(d draw) Config {
 	return cfg
 }
 
+// twins are processes that start under names that others have.
+func twins(d draw) Config {
+	cfg := d.cluster()
+	cfg.N += 2
+	order := d.Perm(cfg.N)
+	k := 1 + d.IntN(2)
+	cfg.Faults = []Fault{{Kind: Twin, At: d.seconds(0, 10), For: d.seconds(0.1, 60), Nodes: order[:k], To: order[k : 2*k]}}
+	return cfg
+}
+
 // massMove is of more names that claim other addresses at once than the checks of a core that are not decided may be many,
 // and of more of them right after.
 func massMove(d draw) Config {
@@ -147,8 +157,7 @@ func twoClusters(d draw) Config {
 // twoClustersAtOnce meet there when it is still spoken to.
 func twoClustersAtOnce(d draw) Config { return d.strangers(d.seconds(0.1, 60)) }
 
-// ghosts are names of which many were lost and none will return, before a partition that outlasts what members remember, or
-// during it.
+// ghosts are names of which many were lost and none will return, before a partition that outlasts what members remember.
 func ghosts(d draw) Config {
 	cfg := d.cluster()
 	cfg.N = 4 + d.IntN(6)
@@ -158,11 +167,14 @@ func ghosts(d draw) Config {
 	if d.IntN(3) == 0 {
 		haunted.To = d.some(cfg.N, 3)
 	}
-	begins := d.seconds(60, 300)
-	if d.IntN(3) == 0 {
-		haunted.At = begins + d.seconds(0, 90)
-	}
-	cfg.Faults = []Fault{haunted, {Kind: Partition, At: begins, For: d.seconds(100, 300), Nodes: d.some(cfg.N, cfg.N-1)}}
+	cfg.Faults = []Fault{haunted, {Kind: Partition, At: d.seconds(60, 300), For: d.seconds(100, 300), Nodes: d.some(cfg.N, cfg.N-1)}}
+	return cfg
+}
+
+// ghostsMeanwhile are such names that are lost during the partition.
+func ghostsMeanwhile(d draw) Config {
+	cfg := ghosts(d)
+	cfg.Faults[0].At = cfg.Faults[1].At + d.seconds(30, 90)
 	return cfg
 }
 

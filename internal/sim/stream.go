@@ -106,8 +106,8 @@ func (s *Sim) forgetSeeds(n *node, changed []swim.Member) {
 	}
 }
 
-// trySeeds exchanges states with a random seed that the node does not see: with the seed wherever it is by now, or with
-// whoever is at the address that it had.
+// trySeeds joins a random seed that the node does not see: one that the program names now, or whoever is at the address that
+// was joined once, if it is of the same cluster.
 func (s *Sim) trySeeds(n *node) {
 	for _, i := range s.rand.Perm(len(n.seeds)) {
 		seed := n.seeds[i]
@@ -115,11 +115,16 @@ func (s *Sim) trySeeds(n *node) {
 		if s.cfg.FixedSeeds {
 			to = home(seed, 0)
 		}
-		if n.core.Seeks(to.addrPort()) {
-			s.result.Reconnects++
-			s.look(n, to, swim.Member{})
-			return
+		if !n.core.Seeks(to.addrPort()) {
+			continue
 		}
+		s.result.Reconnects++
+		if s.cfg.FixedSeeds {
+			s.look(n, to, swim.Member{})
+		} else {
+			s.exchange(n, to, toReconnect)
+		}
+		return
 	}
 }
 
