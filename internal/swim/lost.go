@@ -22,7 +22,8 @@ type lost struct {
 	replaced bool          // another is at its address: it is not looked for
 	answered bool          // us, ever: one that never did is not looked for
 	tried    time.Duration // when it was last looked for; never
-	failures int           // times that it was, in vain
+	pinged   time.Duration // when it was last pinged, to find out if it is there; never
+	failures int           // times that it was looked for, in vain
 	rests    int           // rounds for which others go before it
 }
 

@@ -263,7 +263,9 @@ func (c *Core) acked(now time.Time, from Endpoint, a *wire.Ack) {
 	}
 	if k := c.checks.claims[a.SeqNo]; k != nil {
 		c.claimantAnswered(k, from)
+		return
 	}
+	c.sounded(a.SeqNo)
 }
 
 // nacked counts a helper's word that it reached us but not the target.

@@ -23,6 +23,9 @@ const (
 	// others go first.
 	maxRests = 1
 
+	// soundedAtOnce is how many others are pinged in one round.
+	soundedAtOnce = 64
+
 	// maxReconnectStretch is how many times ReconnectInterval the time between
 	// two rounds may become.
 	maxReconnectStretch = 16
@@ -41,7 +44,9 @@ const (
 // name, or nowhere. So a member is looked for only if it ever answered us, and no
 // more once somebody else is at its address; those that were lost latest go
 // first, and each that is tried in vain lets others go before it in the next
-// rounds. In each round one is tried that would else wait for very long.
+// rounds. In each round one is tried that would else wait for very long. All
+// others are pinged, some at a time, without a name, so that nobody is told that it
+// is somebody else: where an ack comes from is tried at once.
 //
 // A round is due one ReconnectInterval after a loss, then after twice that and
 // so on, up to as many as a quarter of us are alive, at least 1 and at most
@@ -58,6 +63,8 @@ type losses struct {
 	rounds int       // since something changed
 	seeds  bool      // there are addresses to try
 	alone  time.Time // since when nobody else is alive
+
+	sounded map[uint32]*lost // by the sequence numbers of the pings of the last round
 	isolation
 }
 
@@ -126,7 +133,7 @@ func (c *Core) isReplaced(m *member) bool {
 func (c *Core) remember(m *member) *lost {
 	l := &c.losses
 	one := &lost{name: m.Name, id: m.ID, addr: c.table.address(m), versions: m.Versions, incarnation: m.Incarnation, since: m.since,
-		tried: never, left: m.State == StateLeft, replaced: c.isReplaced(m), answered: m.answered}
+		tried: never, pinged: never, left: m.State == StateLeft, replaced: c.isReplaced(m), answered: m.answered}
 	l.regain(l.named(m.Name)) // as it was when it went before
 	if one.missed() {
 		l.replace(l.at(one.addr))
@@ -238,6 +245,7 @@ func (c *Core) reconnectTick(now time.Time) {
 	for _, one := range wanted {
 		one.rests = max(one.rests-1, 0)
 	}
+	c.soundOut(now, wanted)
 	alone := c.present == 0 && now.Sub(l.alone) <= c.reconnectTimeout()
 	most := min(max((c.present+1)/4, 1), maxReconnectStretch)
 	switch {
@@ -253,6 +261,37 @@ func (c *Core) reconnectTick(now time.Time) {
 	l.rounds++
 	stretch := min(1<<min(l.rounds, 8), most)
 	c.deadlines.set(&l.due, now.Add(c.about(time.Duration(stretch)*c.cfg.ReconnectInterval)))
+}
+
+// soundOut pings members that are not tried in this round, those first that were
+// pinged or tried longest ago.
+func (c *Core) soundOut(now time.Time, wanted []*lost) {
+	l := &c.losses
+	clear(l.sounded)
+	slices.SortFunc(wanted, func(a, b *lost) int {
+		return cmp.Or(cmp.Compare(max(a.pinged, a.tried), max(b.pinged, b.tried)), cmp.Compare(b.since, a.since), cmp.Compare(a.name, b.name))
+	})
+	for _, one := range wanted[:min(soundedAtOnce, len(wanted))] {
+		if one.tried == c.table.since(now) {
+			break
+		}
+		one.pinged = c.table.since(now)
+		if l.sounded == nil {
+			l.sounded = make(map[uint32]*lost)
+		}
+		seq := c.nextSeq()
+		l.sounded[seq] = one
+		c.sendAlone(Endpoint{Name: one.name, AddrPort: one.addr.addrPort()}, c.pingOf(seq, ""))
+	}
+}
+
+// sounded has a lost member tried from whose address an ack came.
+func (c *Core) sounded(seq uint32) {
+	one := c.losses.sounded[seq]
+	delete(c.losses.sounded, seq)
+	if one != nil && c.losses.named(one.name) == one && one.missed() {
+		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamReconnect, To: c.table.lostMember(one)})
+	}
 }
 
 // nextLost returns the members to try in this round, and all that are looked for.

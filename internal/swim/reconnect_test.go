@@ -224,6 +224,49 @@ func TestReconnectGhosts(t *testing.T) {
 	}
 }
 
+// TestReconnectSounding: all others that are lost are pinged, some in each round, and the one that acks is tried at once.
+func TestReconnectSounding(t *testing.T) {
+	n := reconnecting(t, func(c *Config) { c.ReconnectTimeout = 24 * time.Hour }).meet1(1001)
+	const lost = latestAtOnce + 1 + 2*soundedAtOnce
+	for i := 1; i <= lost; i++ {
+		n.meet1(i)
+		n.dead(i, 1, "m1001")
+	}
+	pinged := make(map[string]int)
+	var tried []string
+	rounds := 0
+	n.run(75*time.Second, func(o *Output) {
+		for _, s := range o.Streams {
+			if s.Kind == StreamReconnect {
+				tried = append(tried, s.To.Name)
+			}
+		}
+		if len(o.Packets) > 0 {
+			rounds++
+		}
+		for _, p := range o.Packets {
+			ping := parse(t, p.Messages[0]).(*wire.Ping)
+			if ping.Node != "" {
+				t.Errorf("pinged as %q", ping.Node)
+			}
+			pinged[p.To.Name]++
+		}
+	})
+	if rounds != 2 || len(pinged) != 2*soundedAtOnce {
+		t.Fatalf("%d members were pinged in %d rounds, want %d in 2", len(pinged), rounds, 2*soundedAtOnce)
+	}
+	for seq, one := range n.losses.sounded {
+		name := one.name
+		n.Step(n.now, Endpoint{AddrPort: one.addr.addrPort()}, ackOf(seq))
+		n.Step(n.now, Endpoint{AddrPort: one.addr.addrPort()}, ackOf(seq))
+		out := n.take()
+		if len(out.Streams) != 1 || out.Streams[0].Kind != StreamReconnect || out.Streams[0].To.Name != name {
+			t.Errorf("after the ack of %s: streams %v", name, out.Streams)
+		}
+		break
+	}
+}
+
 // attemptsOf counts how often a member is tried in a time.
 func (n *node) attemptsOf(d time.Duration, name string, tried *int) (names []string, rounds []time.Time) {
 	names, rounds = n.attempts(d)
