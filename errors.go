@@ -159,7 +159,7 @@ func (e *RemoteError) Is(target error) bool {
 }
 
 // refusals are what a peer is told by its text alone, so that it can tell them apart.
-var refusals = []error{ErrLabelMismatch, ErrDecrypt, ErrNotEncrypted, ErrEncrypted}
+var refusals = []error{ErrLabelMismatch, ErrDecrypt, ErrNotEncrypted, ErrEncrypted, errMistaken}
 
 // refusalText is what a peer is told of an error.
 func refusalText(err error) string {

@@ -37,8 +37,17 @@ func (m *Memberlist) servePushPull(c *conversation) error {
 	if m.streams.pushPulls.Add(1) > maxPushPulls {
 		return fmt.Errorf("%w: %d push/pulls are being answered", ErrBusy, maxPushPulls)
 	}
-	if err := m.judge(&remote, c.conn); err != nil {
+	var meant meant
+	if !remote.join {
+		self := m.LocalNode()
+		meant.name, meant.at = self.Name, endpointOfNode(self).AddrPort
+	}
+	if err := m.judge(&remote, c.conn, meant); err != nil {
 		_ = m.answerError(c, err)
+		if errors.Is(err, errMistaken) {
+			m.log.limited("mistaken", slog.LevelDebug, "refusing states that are meant for another", errAttr(err))
+			return nil
+		}
 		return err
 	}
 	state, err := m.localState(remote.join, c)
@@ -71,7 +80,11 @@ func (m *Memberlist) pushPullWith(member swim.Member) {
 func (m *Memberlist) syncWith(member swim.Member) {
 	err := m.pushPull(context.Background(), addressOfMember(&member), exchangePeriodic)
 	m.noteStream(&member, err)
-	if err != nil && !errors.Is(err, ErrShutdown) {
+	switch {
+	case err == nil, errors.Is(err, ErrShutdown):
+	case errors.Is(err, errMistaken): // the probes find out
+		m.log.limited("mistaken", slog.LevelDebug, "another is where a member was", memberAttrs(&member, errAttr(err))...)
+	default:
 		m.log.limited("push/pull", slog.LevelError, "push/pull failed", memberAttrs(&member, errAttr(err))...)
 	}
 }
@@ -114,7 +127,11 @@ func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind
 		return err
 	}
 	remote.join = kind.isJoin()
-	if err := m.judge(&remote, c.conn); err != nil {
+	var meant meant
+	if kind == exchangePeriodic {
+		meant.name, meant.at = to.Name, endpointOf(to.Addr).AddrPort
+	}
+	if err := m.judge(&remote, c.conn, meant); err != nil {
 		return err
 	}
 	m.mergeMembers(&remote, m.endTurnAndDeliver)
@@ -223,8 +240,8 @@ func (m *Memberlist) readState(c *conversation) (remoteState, error) {
 
 // judge decides whether states may be merged: the peer's versions must go with
 // ours, and on a join the merge delegate must agree.
-func (m *Memberlist) judge(remote *remoteState, conn net.Conn) error {
-	if err := m.checkVersions(remote.states, senderOf(conn.RemoteAddr()).AddrPort.Addr()); err != nil {
+func (m *Memberlist) judge(remote *remoteState, conn net.Conn, meant meant) error {
+	if err := m.checkPeer(remote.states, senderOf(conn.RemoteAddr()).AddrPort.Addr(), meant); err != nil {
 		return err
 	}
 	if !remote.join || m.config.Merge == nil {

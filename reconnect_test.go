@@ -341,3 +341,34 @@ func TestSeedsAreThoseJoined(t *testing.T) {
 		}
 	}
 }
+
+// TestPeriodicExchangeWithAnother: the address of a member that crashed is at once that of a member of another cluster. The
+// periodic exchanges of states of those that have not noticed do not make the two one, whichever side begins.
+func TestPeriodicExchangeWithAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(2, func(config *Config) {
+			config.ProbeInterval, config.GossipInterval, config.PushPullInterval = 0, 0, time.Second
+		})
+		defer c.stop()
+		c.members[1].Shutdown()
+		config := c.simConfig(1)
+		config.Name = "another"
+		config.ProbeInterval, config.GossipInterval, config.PushPullInterval = 0, 0, time.Second
+		another, err := Create(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer another.Shutdown()
+		dials := c.dials(0)
+		time.Sleep(time.Minute)
+		if c.dials(0)-dials < 30 {
+			t.Errorf("%d exchanges were begun", c.dials(0)-dials)
+		}
+		if got := namesOf(another); !slices.Equal(got, []string{"another"}) {
+			t.Errorf("another knows %v", got)
+		}
+		if got := namesOf(c.members[0]); slices.Contains(got, "another") {
+			t.Errorf("the member knows %v", got)
+		}
+	})
+}
