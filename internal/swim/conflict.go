@@ -37,7 +37,7 @@ const (
 // impostor. If the name is our own, it is the other who is asked whether it is
 // where it is said to be: it may be what was here before us.
 //
-//	begin --ack--> kept: two have the name
+//	begin --ack--> kept
 //	  |
 //	  +--ack from where the claim says it is--> silent: whoever has the name is there
 //	  |
@@ -46,16 +46,20 @@ const (
 //	2 ProbeTimeouts: silent --> the claim is taken if it is newer, else its maker
 //	                            is told what it has to be newer than, until it is
 //
+// It is a conflict only if there are two: so the claimant is pinged too, and what is old, of a former address, makes none.
+//
 // For a while after that a claim is judged by what came of it.
 type check struct {
 	name  string
-	seq   uint32
+	seq   uint32 // of the ping to the member
+	claim uint32 // of the ping to the claimant; 0: it is us
 	due   *deadline
 	ends  time.Time // the wait for an answer; once that is over: what came of it
 	phase checkPhase
 	best  claim // the newest
 
 	streamAnswers bool
+	claimantLives bool
 }
 
 type checkPhase uint8
@@ -73,15 +77,26 @@ func (k *check) decided() bool { return k.phase >= checkKept }
 // checks are those under way, and those that were decided lately.
 type checks struct {
 	byName map[string]*check
-	asking map[uint32]*check // by the sequence numbers of pings that wait for an answer
+	asking map[uint32]*check // by the sequence numbers of pings to members that wait for an answer
+	claims map[uint32]*check // by those of pings to claimants
 }
 
 // add makes a check known.
 func (s *checks) add(k *check) {
 	if s.byName == nil {
-		s.byName, s.asking = make(map[string]*check), make(map[uint32]*check)
+		s.byName, s.asking, s.claims = make(map[string]*check), make(map[uint32]*check), make(map[uint32]*check)
 	}
 	s.byName[k.name], s.asking[k.seq] = k, k
+	if k.claim != 0 {
+		s.claims[k.claim] = k
+	}
+}
+
+// remove forgets a check.
+func (s *checks) remove(k *check) {
+	delete(s.byName, k.name)
+	delete(s.asking, k.seq)
+	delete(s.claims, k.claim)
 }
 
 // decidedFirst returns the decided check that ends first, or nil.
@@ -134,6 +149,10 @@ func (c *Core) beginCheck(now time.Time, m *member, says claim) {
 	}
 	k := &check{name: m.Name, seq: c.nextSeq(), due: newDeadline(dueCheck), ends: now.Add(2 * c.cfg.ProbeTimeout), best: says.clone()}
 	k.due.check = k
+	if k.claimantLives = m == c.self; !k.claimantLives {
+		k.claim = c.nextSeq()
+		c.sendAlone(Endpoint{Name: m.Name, AddrPort: k.best.addr.addrPort()}, c.pingOf(k.claim, m.Name))
+	}
 	c.checks.add(k)
 	c.deadlines.set(k.due, now.Add(c.cfg.ProbeTimeout))
 	c.sendAlone(c.asked(k, m), c.pingOf(k.seq, m.Name))
@@ -157,8 +176,7 @@ func (c *Core) claimant(k *check, m *member) address {
 
 func (c *Core) dropCheck(k *check) {
 	c.deadlines.stop(k.due)
-	delete(c.checks.byName, k.name)
-	delete(c.checks.asking, k.seq)
+	c.checks.remove(k)
 }
 
 // checkDue goes on with a check whose time is up.
@@ -195,6 +213,18 @@ func (c *Core) checkAnswered(now time.Time, k *check, from Endpoint) {
 		c.checkSilent(now, k, m)
 	default:
 		c.checkKept(now, k, m)
+	}
+}
+
+// claimantAnswered notes that the claimant of a check acked. An ack that comes from where the member is is the member's own.
+func (c *Core) claimantAnswered(k *check, from Endpoint) {
+	m := c.table.named(k.name)
+	if m == nil || k.claimantLives || c.table.isAt(m, addressOf(from.AddrPort)) {
+		return
+	}
+	k.claimantLives = true
+	if k.phase == checkKept {
+		c.tellConflict(k, m)
 	}
 }
 
@@ -238,9 +268,16 @@ func (c *Core) contradict(now time.Time, k *check, m *member) {
 	c.deadlines.set(k.due, again)
 }
 
-// checkKept ends a check that was answered: there are two of the name.
+// checkKept ends a check that was answered: the member is where it was.
 func (c *Core) checkKept(now time.Time, k *check, m *member) {
 	c.endCheck(now, k, checkKept)
+	if k.claimantLives {
+		c.tellConflict(k, m)
+	}
+}
+
+// tellConflict tells that there are two of one name.
+func (c *Core) tellConflict(k *check, m *member) {
 	other := k.best.of(m)
 	c.event(Event{Kind: EventConflict, Member: c.table.snapshot(m), Other: &other})
 	c.event(Event{Kind: EventConflictEnded, Member: c.table.snapshot(m), Other: &other, Verdict: VerdictKept})

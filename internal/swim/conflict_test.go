@@ -26,10 +26,13 @@ func verdicts(events []Event) (v []Verdict) {
 }
 
 // asked returns the sequence number of the ping that asks member i where it was; 0: none does.
-func asked(t *testing.T, o *Output, i int) uint32 {
+func asked(t *testing.T, o *Output, i int) uint32 { return askedAt(t, o, i, i) }
+
+// askedAt returns the sequence number of the ping for member i to where member at is; 0: there is none.
+func askedAt(t *testing.T, o *Output, i, at int) uint32 {
 	t.Helper()
 	for _, p := range o.Packets {
-		if ping, ok := parse(t, p.Messages[0]).(*wire.Ping); ok && p.To.AddrPort == memberAddr(i) && ping.Node == memberName(i) {
+		if ping, ok := parse(t, p.Messages[0]).(*wire.Ping); ok && p.To.AddrPort == memberAddr(at) && ping.Node == memberName(i) {
 			return ping.SeqNo
 		}
 	}
@@ -53,11 +56,17 @@ func TestConflictOldAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := newNode(t, nil).meet(5)
 			out := n.alive(claimOf(1, 7))
-			seq := asked(t, out, 1)
-			if seq == 0 || len(out.Events) != 0 {
+			seq, claim := asked(t, out, 1), askedAt(t, out, 1, 1001)
+			if seq == 0 || claim == 0 || len(out.Events) != 0 {
 				t.Fatalf("events %v, packets %v; want a question, and no conflict yet", out.Events, out.Packets)
 			}
 			answer(n, seq)
+			if out := n.take(); len(out.Events) != 0 {
+				t.Errorf("events %v, though nobody answered where the claim says", kinds(out.Events))
+			}
+			n.Step(n.now, Endpoint{AddrPort: memberAddr(1)}, ackOf(claim)) // the member's own: the transport leads by name
+			n.Step(n.now, Endpoint{AddrPort: memberAddr(1001)}, ackOf(claim))
+			n.Step(n.now, Endpoint{AddrPort: memberAddr(1001)}, ackOf(claim))
 			out = n.take()
 			if got := verdicts(out.Events); !slices.Equal(got, []Verdict{VerdictKept}) {
 				t.Errorf("verdicts %v, want that the old is kept", got)
@@ -187,7 +196,7 @@ func TestConflictsManyAtOnce(t *testing.T) {
 	}
 	for batch := range 3 {
 		out := claim()
-		if len(out.Packets) != asksAtOnce || len(n.checks.asking) != asksAtOnce || out.Counts.Drops[DropBusy] == 0 && batch < 2 {
+		if len(out.Packets) != 2*asksAtOnce || len(n.checks.asking) != asksAtOnce || out.Counts.Drops[DropBusy] == 0 && batch < 2 {
 			t.Errorf("batch %d: %d packets, %d are asked, %d claims wait", batch, len(out.Packets), len(n.checks.asking), out.Counts.Drops[DropBusy])
 		}
 		n.run(time.Second, func(*Output) {})
@@ -196,7 +205,7 @@ func TestConflictsManyAtOnce(t *testing.T) {
 		}
 	}
 	n.run(time.Minute, func(*Output) {})
-	if len(n.checks.byName)+len(n.checks.asking) != 0 || n.NumTimers() != 0 {
+	if len(n.checks.byName)+len(n.checks.asking)+len(n.checks.claims) != 0 || n.NumTimers() != 0 {
 		t.Errorf("%d checks, %d timers are left", len(n.checks.byName), n.NumTimers())
 	}
 }

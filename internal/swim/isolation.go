@@ -39,9 +39,9 @@ func (i *isolation) endEpisode(present int) {
 	i.began, i.together = present, 0
 }
 
-// regain notes that a member is no longer lost.
+// regain notes that a member that was missed is so no longer.
 func (i *isolation) regain(one *lost) {
-	if !one.left && one.counted && one.episode == i.episode {
+	if one.counted && one.episode == i.episode {
 		i.together--
 	}
 }

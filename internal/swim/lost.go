@@ -19,38 +19,38 @@ type lost struct {
 	versions    Versions
 
 	left     bool          // it said farewell, or an operator did: it is not looked for
+	replaced bool          // another is at its address: it is not looked for
 	answered bool          // us, ever: one that never did is not looked for
 	tried    time.Duration // when it was last looked for; never
 	failures int           // times that it was, in vain
 	rests    int           // rounds for which others go before it
 }
 
-// wanted reports whether a member is looked for.
-func (l *lost) wanted() bool { return !l.left && l.answered }
+// missed reports whether a member may be somewhere still: it did not leave, and was not replaced.
+func (l *lost) missed() bool { return !l.left && !l.replaced }
 
-// lostMembers are those that are remembered, by name. Those that did not leave are found by address too: of several at one
-// address, the latest took the place of the others.
+// lostMembers are those that are remembered, by name. Those that are missed are found by address too.
 type lostMembers struct {
 	byName map[string]*lost
 	byAddr map[address]*lost
 }
 
-// len returns how many are remembered that did not leave.
+// len returns how many are missed.
 func (l *lostMembers) len() int { return len(l.byAddr) }
 
 // named returns the member of a name, or nil.
 func (l *lostMembers) named(name string) *lost { return l.byName[name] }
 
-// at returns the member that was lost at an address, or nil.
+// at returns the member that is missed at an address, or nil.
 func (l *lostMembers) at(addr address) *lost { return l.byAddr[addr.key()] }
 
-// add remembers a member whose name is not remembered, nor the address of one that did not leave.
+// add remembers a member whose name is not remembered, and at whose address nobody else is missed.
 func (l *lostMembers) add(one *lost) {
 	if l.byName == nil {
 		l.byName, l.byAddr = make(map[string]*lost), make(map[address]*lost)
 	}
 	l.byName[one.name] = one
-	if !one.left {
+	if one.missed() {
 		l.byAddr[one.addr.key()] = one
 	}
 }
@@ -58,7 +58,7 @@ func (l *lostMembers) add(one *lost) {
 // remove forgets a member. The memory that many took goes with the last one.
 func (l *lostMembers) remove(one *lost) {
 	delete(l.byName, one.name)
-	if !one.left {
+	if one.missed() {
 		delete(l.byAddr, one.addr.key())
 	}
 	if len(l.byName) == 0 {
@@ -66,8 +66,8 @@ func (l *lostMembers) remove(one *lost) {
 	}
 }
 
-// least returns the member that is worth remembering least: one that left, then one that never answered, then one that is
-// looked for; of each kind the one that went first.
+// least returns the member that is worth remembering least: one that is not missed, then one that never answered, then one that
+// is looked for; of each kind the one that went first.
 func (l *lostMembers) least() *lost {
 	var least *lost
 	for _, one := range l.byName {
@@ -81,8 +81,8 @@ func (l *lostMembers) least() *lost {
 // less reports whether one is to be forgotten before other. No two are equal.
 func (l *lost) less(other *lost) bool {
 	switch {
-	case l.left != other.left:
-		return l.left
+	case l.missed() != other.missed():
+		return other.missed()
 	case l.answered != other.answered:
 		return !l.answered
 	case l.since != other.since:

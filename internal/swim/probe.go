@@ -259,6 +259,10 @@ func (c *Core) acked(now time.Time, from Endpoint, a *wire.Ack) {
 	}
 	if k := c.checks.asking[a.SeqNo]; k != nil {
 		c.checkAnswered(now, k, from)
+		return
+	}
+	if k := c.checks.claims[a.SeqNo]; k != nil {
+		c.claimantAnswered(k, from)
 	}
 }
 

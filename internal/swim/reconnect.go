@@ -17,11 +17,11 @@ const (
 
 	// latestAtOnce is how many lost members are tried in one round, those that were
 	// lost latest. One more is tried then: the one that has waited longest.
-	latestAtOnce = 3
+	latestAtOnce = 6
 
 	// maxRests is for how many rounds a lost member that was tried in vain lets
 	// others go first.
-	maxRests = 2
+	maxRests = 1
 
 	// maxReconnectStretch is how many times ReconnectInterval the time between
 	// two rounds may become.
@@ -47,8 +47,8 @@ const (
 // so on, up to as many as a quarter of us are alive, at least 1 and at most
 // maxReconnectStretch; all times a quarter more or less. So however large a
 // side is, it begins a round once an interval at least. With the default of
-// 30 s a side of n members begins n/8 streams a second at first, and then 0.5
-// a second in all; above 64 members each begins one in 120 s.
+// 30 s a side of n members begins n/4 streams a second at most at first, and then
+// one a second in all; above 64 members each begins one in 69 s.
 //
 // Who left is not looked for, and is remembered for as long: of neither does what
 // is not newer than when it went bring it back.
@@ -99,10 +99,10 @@ func (c *Core) lose(now time.Time, m *member) {
 		l.alone = now
 	}
 	c.beginEpisode(now)
-	if c.isReplaced(m) {
+	one := c.remember(m)
+	if one.replaced {
 		return
 	}
-	one := c.remember(m)
 	one.episode = l.episode
 	if one.counted = m.met != uint8(l.episode); one.counted { // else it came since that began
 		l.together++
@@ -112,20 +112,24 @@ func (c *Core) lose(now time.Time, m *member) {
 }
 
 // isReplaced reports whether another member, which is alive, is where m is: its
-// process began anew under another name.
+// process began anew under another name, or is us.
 func (c *Core) isReplaced(m *member) bool {
-	at := c.table.located(c.table.address(m))
-	return at != nil && at != m && !at.State.Gone()
+	for other := range c.table.locatedAll(c.table.address(m)) {
+		if other != m && (!other.State.Gone() || other == c.self) {
+			return true
+		}
+	}
+	return false
 }
 
 // remember remembers m, as it is, and returns what is remembered.
 func (c *Core) remember(m *member) *lost {
 	l := &c.losses
 	one := &lost{name: m.Name, id: m.ID, addr: c.table.address(m), versions: m.Versions, incarnation: m.Incarnation, since: m.since,
-		tried: never, left: m.State == StateLeft, answered: m.answered}
+		tried: never, left: m.State == StateLeft, replaced: c.isReplaced(m), answered: m.answered}
 	l.regain(l.named(m.Name)) // as it was when it went before
-	if !one.left {
-		l.regain(l.at(one.addr))
+	if one.missed() {
+		l.replace(l.at(one.addr))
 	}
 	if len(l.byName) >= MaxLost {
 		l.regain(l.least())
@@ -134,20 +138,37 @@ func (c *Core) remember(m *member) *lost {
 	return one
 }
 
-// regain forgets a lost member, if it is one, and reports whether it was looked for.
-func (l *losses) regain(one *lost) (wasLost bool) {
+// regain forgets a member, if it is remembered, and reports whether it was missed.
+func (l *losses) regain(one *lost) (missed bool) {
 	if one == nil {
 		return false
 	}
+	missed = one.missed()
 	l.remove(one)
-	l.isolation.regain(one)
-	return !one.left
+	if missed {
+		l.isolation.regain(one)
+	}
+	return missed
 }
 
-// found notes that the member of a name is alive, or need not be looked for.
+// replace notes that somebody else is where a member was, if it is missed: it is no more, but remembered.
+func (l *losses) replace(one *lost) (missed bool) {
+	if !l.regain(one) {
+		return false
+	}
+	one.replaced = true
+	l.add(one)
+	return true
+}
+
+// found notes that the member of a name is alive, or need not be remembered.
 func (c *Core) found(now time.Time, name string) {
-	l := &c.losses
-	if l.regain(l.named(name)) && l.len() > 0 {
+	c.missLess(now, c.losses.regain(c.losses.named(name)))
+}
+
+// missLess notes that a member is missed no more, if one was: others may be found too.
+func (c *Core) missLess(now time.Time, missed bool) {
+	if l := &c.losses; missed && l.len() > 0 {
 		l.rounds = 0
 		c.seekWithin(now, c.cfg.ReconnectInterval)
 	}
@@ -158,7 +179,7 @@ func (c *Core) found(now time.Time, name string) {
 // been replaced.
 func (c *Core) foundAt(now time.Time, addr address) {
 	if one := c.losses.at(addr); one != nil {
-		c.found(now, one.name)
+		c.missLess(now, c.losses.replace(one))
 	}
 }
 
@@ -168,9 +189,10 @@ func (c *Core) foundLeft(now time.Time, name string, incarnation uint32) {
 	if one == nil || one.left || incarnation < one.incarnation {
 		return
 	}
-	c.found(now, name)
+	missed := c.losses.regain(one)
 	one.left, one.incarnation = true, incarnation
 	c.losses.add(one)
+	c.missLess(now, missed)
 }
 
 // foundByOthers notes that another has a member for alive which we have for
@@ -179,7 +201,7 @@ func (c *Core) foundLeft(now time.Time, name string, incarnation uint32) {
 // been.
 func (c *Core) foundByOthers(now time.Time, name string) {
 	one := c.losses.named(name)
-	if one == nil || one.left {
+	if one == nil || !one.missed() {
 		return
 	}
 	one.tried, one.failures, one.rests = never, 0, 0
@@ -236,7 +258,7 @@ func (c *Core) reconnectTick(now time.Time) {
 // nextLost returns the members to try in this round, and all that are looked for.
 func (c *Core) nextLost() (next, wanted []*lost) {
 	for _, one := range c.losses.byAddr {
-		if m := c.table.named(one.name); one.wanted() && (m == nil || m.State == StateDead) {
+		if m := c.table.named(one.name); one.answered && (m == nil || m.State == StateDead) {
 			wanted = append(wanted, one)
 		}
 	}
@@ -335,7 +357,7 @@ func (c *Core) Answered(addr netip.AddrPort) {
 // NotThere tells that somebody else is where a lost member was, who is none of
 // ours: it is not looked for any more.
 func (c *Core) NotThere(now time.Time, lost Member) {
-	if one := c.losses.named(lost.Name); one != nil && !one.left && one.addr.same(addressOf(lost.Addr)) {
-		c.found(now, lost.Name)
+	if one := c.losses.at(addressOf(lost.Addr)); one != nil && one.name == lost.Name {
+		c.missLess(now, c.losses.replace(one))
 	}
 }

@@ -78,6 +78,9 @@ func (c *Core) applyAlive(now time.Time, m *member, a *wire.Alive) bool {
 		c.drop(DropVersions)
 		return true
 	}
+	if c.table.isAt(c.self, addr) {
+		return c.deny(now, m, a.Node, claim{addr: addr, versions: versions, incarnation: a.Incarnation})
+	}
 	isThere := m != nil && c.table.isAt(m, addr)
 	if !isThere && !c.allowed(addr) {
 		c.drop(DropNotAllowed)
@@ -167,8 +170,6 @@ func (c *Core) meet(now time.Time, name string, says claim) bool {
 		c.drop(DropMalformed)
 	case !c.canPing(name):
 		c.drop(DropOversize)
-	case c.table.isAt(c.self, says.addr):
-		c.deny(now, name, says)
 	case gone != nil && says.incarnation <= gone.incarnation:
 		c.recall(now, gone)
 		c.challenge(says.addr, gone.dead(c.cfg.Name))
@@ -199,19 +200,33 @@ func (c *Core) canPing(name string) bool {
 }
 
 // deny takes a claim that another is at our own address. It is not: it was there
-// before us, and what we hear is old. It is dead, as the others are told, unless
-// it refutes that.
+// before us, and what we hear is old. It is dead, as the others are told. What
+// claims that again, at whatever incarnation, changes no more than that: who says
+// so is told, as of one that died. As applyAlive, it reports false then.
 //
 // Compat: the reference makes it a member, which takes until a probe of it fails.
-func (c *Core) deny(now time.Time, name string, says claim) {
-	if says.incarnation == MaxIncarnation {
+func (c *Core) deny(now time.Time, m *member, name string, says claim) bool {
+	switch {
+	case says.incarnation == MaxIncarnation:
 		c.drop(DropMaximum)
-		return
+		return true
+	case m == nil:
+		m = c.add(name, says)
+		c.beGone(now, m, StateDead, says.incarnation)
+		c.remember(m)
+		c.broadcast(m, broadcast{saying: sayDead, incarnation: says.incarnation}, c.cfg.Name, 0)
+		c.out.Counts.Dead++
+		return true
+	case !c.table.isAt(m, says.addr): // it is known elsewhere
+		return true
+	case !m.State.Gone(): // it was there before we moved
+		c.becomeGone(now, m, max(m.Incarnation, says.incarnation), c.cfg.Name, 0)
+		return true
 	}
-	m := c.add(name, says)
-	c.beGone(now, m, StateDead, says.incarnation)
-	c.broadcast(m, broadcast{saying: sayDead, incarnation: says.incarnation}, c.cfg.Name, 0)
-	c.out.Counts.Dead++
+	if says.incarnation > m.Incarnation {
+		c.table.judge(m, says.incarnation)
+	}
+	return false
 }
 
 // recall makes a member known again that went and was forgotten, as it was: somebody
@@ -238,8 +253,6 @@ func (c *Core) beGone(now time.Time, m *member, state State, incarnation uint32)
 // applyElsewhere takes a claim that a member is at another address than it is known at.
 func (c *Core) applyElsewhere(now time.Time, m *member, says claim) {
 	switch {
-	case c.table.isAt(c.self, says.addr): // which is ours
-		c.drop(DropMalformed)
 	case m.State == StateLeft && says.incarnation <= m.Incarnation:
 		c.challenge(says.addr, &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
 	case m.State == StateLeft || c.mayReclaim(now, m):
@@ -326,7 +339,9 @@ func (c *Core) refute(incarnation uint32, from string) {
 		return
 	}
 	c.self.Incarnation = nextIncarnation(max(incarnation, c.self.Incarnation))
-	c.awareness.apply(1)
+	if c.cfg.ProbeInterval > 0 { // else nothing would bring it down again
+		c.awareness.apply(1)
+	}
 	c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, "", 0)
 	c.event(Event{Kind: EventRefute, Member: c.Self(), From: c.ownName(from)})
 }

@@ -206,8 +206,14 @@ func TestNameAtOurAddress(t *testing.T) {
 		t.Errorf("events %v when it is heard again", out.Events)
 	}
 	old.Incarnation = 5
+	if out := n.alive(old); len(out.Events) != 0 || len(n.queued()) != 0 || len(out.Packets) != 1 ||
+		describe(parse(t, out.Packets[0].Messages[0])) != "dead m9@5 by self" {
+		t.Errorf("newer: events %v, packets %+v", out.Events, out.Packets)
+	}
+	n.want(9, StateDead, 5)
+	n.after(time.Minute).forgetGone(n.now)
 	n.alive(old)
-	n.want(9, StateAlive, 5)
+	n.want(9, StateDead, 5)
 	old.Node, old.Incarnation = "m10", MaxIncarnation
 	if out := n.alive(old); out.Counts.Drops[DropMaximum] != 1 || n.NumKnown() != 5 {
 		t.Error("a claim at the last incarnation is taken")
@@ -295,7 +301,7 @@ func TestAddressChange(t *testing.T) {
 			out := n.alive(elsewhere(1)) // not newer: the address makes it so
 			m, _ := n.Member("m1")
 			if !tt.moves {
-				if len(out.Events) != 0 || len(out.Packets) != 1 {
+				if len(out.Events) != 0 || len(out.Packets) == 0 {
 					t.Fatalf("events %v, %d packets; want a question", kinds(out.Events), len(out.Packets))
 				}
 				if m.Addr != memberAddr(1) {
