@@ -69,7 +69,7 @@ func (c *checker) turn(n *node, out *swim.Output) {
 		}
 	}
 	for i := range out.Changed {
-		c.changed(n, v, &out.Changed[i], out.Events)
+		c.changed(n, v, &out.Changed[i], out)
 	}
 	if c.s.result.Violation != nil {
 		return // perhaps about nobody: what follows looks members up
@@ -106,7 +106,7 @@ func (c *checker) forgotten(n *node, v *view, id swim.ID) {
 }
 
 // changed checks a visible change of a member.
-func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event) {
+func (c *checker) changed(n *node, v *view, m *swim.Member, out *swim.Output) {
 	x := nodeNumber(m.Name)
 	if x < 0 || int(x) >= c.s.namesUsed {
 		c.s.fail(n, ruleTable, -1, fmt.Sprintf("%s is nobody", m.Name))
@@ -137,7 +137,7 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event)
 	c.identity(n, x, old, now, m)
 	moved := now.place != old.place && old.state != unknown
 	if moved {
-		c.takeover(n, x, old, events)
+		c.takeover(n, x, old, out.Events)
 	} else if old.state != unknown && m.Incarnation < old.incarnation {
 		c.s.fail(n, ruleIncarnation, x, fmt.Sprintf("%d after %d", m.Incarnation, old.incarnation))
 	}
@@ -150,7 +150,7 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event)
 			c.s.fail(n, ruleReturn, x, fmt.Sprintf("alive at %d after state %d at %d", m.Incarnation, old.state, old.incarnation))
 		}
 	case suspect:
-		v.entries[x].known = int32(min(v.known, n.core.NumKnown()))
+		v.entries[x].known = int32(min(v.known, n.core.NumKnown()) - len(out.Forgotten))
 		if old.state != alive && !(old.state == suspect && m.Incarnation > old.incarnation) {
 			c.s.fail(n, ruleTransition, x, fmt.Sprintf("suspect after state %d", old.state))
 		}

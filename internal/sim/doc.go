@@ -33,7 +33,7 @@
 //
 //	go test ./internal/sim -run '^TestSweep$' -v -timeout 4h -args -seeds 10000
 //
-// -seed sets the first seed, -scenario names the only scenario.
+// -seed sets the first seed, -scenario names the only scenarios.
 //
 // A sweep fails too if the faults of a scenario never had an effect. What sweeps found is kept in regression_test.go. -ignore
 // names rules that may be broken, with semicolons, to find what is behind those that are known to be.

@@ -104,7 +104,7 @@ func (c *checker) looked(n *node, lost *swim.Member) {
 	if t := c.truth(n, x); t.holder < 0 && !t.answered {
 		c.s.fail(n, ruleReplaced, x, "it never answered")
 	}
-	if other := c.s.at(p); other != nil && other.up && other.name != lost.Name && !c.truth(other, other.number).contested && c.s.canReach(n, other) {
+	if other := c.s.at(p); other != nil && other.up && other.joined && other.name != lost.Name && !c.truth(other, other.number).contested && c.s.canReach(n, other) {
 		this := look{n.id, x, p}
 		if at, ok := c.looks[this]; ok && at.node == other.id && at.life == other.life && at.own == n.life {
 			c.s.fail(n, ruleReplaced, this.number, fmt.Sprintf("%s answered at %v before", other.name, lost.Addr))

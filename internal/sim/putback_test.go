@@ -225,10 +225,11 @@ func TestFind(t *testing.T) {
 	if *findFlag == "" {
 		t.Skip("only with -find")
 	}
+	scenarios := chosen(t)
 	for seed := range uint64(*seedsFlag) {
-		for _, name := range strings.Split(*scenarioFlag, ", ") {
-			if v := breaks(scenario(name).Config(seed), *findFlag); v != nil {
-				t.Fatalf("found: %s, seed %d: %v", name, seed, v)
+		for _, sc := range scenarios {
+			if v := breaks(sc.Config(seed), *findFlag); v != nil {
+				t.Fatalf("found: %s, seed %d: %v", sc.Name, seed, v)
 			}
 		}
 	}

@@ -342,6 +342,9 @@ func chaos(d draw) Config {
 			if f.Kind == Twin || f.Kind == Movers { // after the one nothing is so, and the other is of a configuration
 				continue
 			}
+			if f.Kind == Refuse && f.For == 0 { // those that it is about may return
+				f.For = time.Minute
+			}
 			f.Nodes, f.To = within(f.Nodes, cfg.N), within(f.To, cfg.N)
 			cfg.Faults = append(cfg.Faults, f)
 			if f.Kind >= Move { // see move

@@ -22,7 +22,7 @@ func (d draw) timings(core *swim.Config) {
 	core.GossipInterval = d.seconds(0.02, 1)
 	core.GossipNodes = 1 + d.IntN(4)
 	core.GossipToTheDeadTime = d.seconds(1, 60)
-	core.RetransmitMult = 1 + d.IntN(5)
+	core.RetransmitMult = 2 + d.IntN(4)
 	core.PushPullInterval = d.seconds(5, 60)
 	core.ReconnectInterval = d.seconds(5, 60)
 	core.DeadNodeReclaimTime = 0

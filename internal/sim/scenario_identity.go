@@ -136,8 +136,8 @@ func (d draw) strangers(after time.Duration) Config {
 	if kind == Move {
 		cfg.Faults[0].For = d.seconds(0.1, 5)
 	}
-	if d.IntN(2) == 0 {
-		cfg.Faults = append(cfg.Faults, Fault{Kind: Crash, At: d.seconds(0, 200), Nodes: []int{spared + d.IntN(first-spared)}})
+	if rest := others(first, gone)[spared:]; len(rest) > 0 && d.IntN(2) == 0 {
+		cfg.Faults = append(cfg.Faults, Fault{Kind: Crash, At: d.seconds(0, 200), Nodes: rest[:1]})
 	}
 	return cfg
 }

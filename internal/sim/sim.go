@@ -262,6 +262,7 @@ func (s *Sim) join(n *node, to int32) {
 func (s *Sim) letIn(n *node) {
 	if !n.joined {
 		n.joined = true
+		s.tracef("%s is let in", n.name)
 		s.check.joined(n)
 	}
 }

@@ -12,24 +12,28 @@ import (
 
 var (
 	seedsFlag    = flag.Int("seeds", 0, "run the sweep with so many seeds")
-	scenarioFlag = flag.String("scenario", "", "the scenario to sweep or to replay")
+	scenarioFlag = flag.String("scenario", "", "the scenarios to sweep, with commas, or the one to replay")
 	seedFlag     = flag.Uint64("seed", 0, "the first seed of the sweep, or the one to replay")
 	ignoreFlag   = flag.String("ignore", "", "rules that may be broken, with semicolons, to find what is behind them")
 	faultsFlag   = flag.String("faults", "all", "the faults to replay: numbers with commas, all, or none")
 )
 
-// chosen returns the scenarios that the flag names.
+// chosen returns the scenarios that the flag names, or all.
 func chosen(t *testing.T) []Scenario {
 	t.Helper()
 	all := Scenarios()
 	if *scenarioFlag == "" {
 		return all
 	}
-	i := slices.IndexFunc(all, func(sc Scenario) bool { return sc.Name == *scenarioFlag })
-	if i < 0 {
-		t.Fatalf("there is no scenario %q", *scenarioFlag)
+	var some []Scenario
+	for _, name := range strings.Split(*scenarioFlag, ", ") {
+		i := slices.IndexFunc(all, func(sc Scenario) bool { return sc.Name == name })
+		if i < 0 {
+			t.Fatalf("there is no scenario %q", name)
+		}
+		some = append(some, all[i])
 	}
-	return all[i : i+1]
+	return some
 }
 
 // ignoring has a Config ignore the rules that the flag names.
