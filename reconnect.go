@@ -34,13 +34,13 @@ func (m *Memberlist) reconnect(lost swim.Member) {
 		m.log.limited("reconnect", slog.LevelDebug, "lost member is not there", slog.String("node", lost.Name), errAttr(err))
 		return
 	}
+	if !found.There() {
+		t := m.beginTurn()
+		t.core.NotThere(t.now, lost)
+		m.endTurn(t)
+	}
 	if !found.Ours() {
 		m.log.limited("reconnect", slog.LevelDebug, "another cluster is where a lost member was", memberAttrs(&lost)...)
-		if !found.There() {
-			t := m.beginTurn()
-			t.core.NotThere(t.now, lost)
-			m.endTurn(t)
-		}
 		return
 	}
 	m.joinAgain(addressOfMember(&lost), slog.String("node", lost.Name))

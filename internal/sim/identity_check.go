@@ -112,7 +112,7 @@ func (c *checker) looked(n *node, lost *swim.Member) {
 		c.looks[this] = answer{other.id, other.life, n.life}
 	}
 	for y := range c.views[n.id].entries {
-		if e := &c.views[n.id].entries[y]; e.state == alive && e.place == p && int32(y) != n.number && c.isAt(n, int32(y), p) {
+		if e := &c.views[n.id].entries[y]; e.state == alive && e.place == p && int32(y) != n.number && int32(y) != x && c.isAt(n, int32(y), p) {
 			c.s.fail(n, ruleReplaced, x, fmt.Sprintf("%s is at %v", c.s.names[y], lost.Addr))
 		}
 	}

@@ -68,10 +68,10 @@ func (s *Sim) look(n *node, at place, lost swim.Member) {
 func (s *Sim) recognize(n *node, x *exchange) {
 	found := swim.Acquaintance{With: x.lost}
 	n.core.Recognize(&found, s.statesOf(x.answered))
-	switch {
-	case found.Ours():
+	if found.Ours() {
 		s.exchange(n, s.nodes[x.to].place, toReconnect)
-	case !found.There() && x.lost.Name != "":
+	}
+	if !found.There() && x.lost.Name != "" {
 		n.core.NotThere(s.time(n), x.lost)
 		s.turn(n)
 	}
