@@ -183,7 +183,7 @@ func (r *run) withoutVain(ours, theirs []string, o operation) []string {
 
 // answersStale says whether a packet of ours answers an alive that came too late with what is known against the member.
 func (r *run) answersStale(p packet, o operation) bool {
-	if o.kind != opAlive || len(p.messages) != 1 || p.to != o.source().String() {
+	if o.kind != opAlive || len(o.claims) == 0 || len(p.messages) != 1 || p.to != o.source().String() {
 		return false
 	}
 	known, g := r.table[o.claims[0].node], p.messages[0]
@@ -486,7 +486,7 @@ func (r *run) finishVersionless(o operation) error {
 		return err
 	}
 	theirsBefore, err := r.theirs.observe()
-	if known := theirsBefore["p6"]; err != nil || known.state != alive || r.usable(claim{vsn: known.versions[:]}) {
+	if known := theirsBefore["p6"]; err != nil || known.name == "" || known.state != alive || r.usable(claim{vsn: known.versions[:]}) {
 		return err
 	}
 	news := operation{kind: opPushPull, sender: "p1", claims: []claim{{node: "p5", delta: 1, meta: "news", vsn: goodVersions}}}
@@ -514,7 +514,7 @@ func (r *run) finishHere() error {
 	r.feedPacket(odd.Append(nil), homeOf("p1"))
 	ours, err := r.ours.take()
 	if err != nil || len(ours.events)+len(ours.sent) > 0 {
-		return fmt.Errorf("ours told of %v when another name claimed its address: %w", ours, err)
+		return errors.Join(err, fmt.Errorf("ours told of %v when another name claimed its address", ours))
 	}
 	theirs, err := r.theirs.observe()
 	if got := theirs[odd.Node]; err != nil || got.state != alive {

@@ -168,7 +168,7 @@ func generate(seed uint64) history {
 	if g.oneIn(6) {
 		g.vetoMerge = "p6"
 	}
-	g.remembers = g.oneIn(6)
+	g.remembers = !g.gossips && g.oneIn(4) // for gossip to spread there has to be time
 	h := history{seed: seed, profile: g.profile}
 	// A few members to begin with, most of the time.
 	if !g.oneIn(8) {
@@ -269,7 +269,7 @@ func (g *generator) operation() operation {
 			if c.state = g.pick(6, 2, 2, 2); c.state == alive || g.oneIn(2) {
 				state := c.state
 				c = g.alive()
-				c.state = state
+				c.state, c.least = state, 1 // one more that is known at 0 has suspicions last longer
 			}
 			c.node = names[i]
 			c.vsn = goodVersions // a member without any is at the end

@@ -112,6 +112,7 @@ func (r *run) noteGone(o operation, before map[string]member) {
 	}
 	for name, m := range before {
 		if _, ok := r.oursTable[name]; !ok {
+			m.state = max(m.state, dead) // a suspect died first
 			r.gone[name] = m
 		}
 	}
@@ -222,6 +223,8 @@ func (r *run) compatible(o operation) operation {
 		switch {
 		case c.state != alive:
 			c.vsn = goodVersions
+		case !r.usable(c) && c.node == self:
+			c.vsn = foreign // which is as wrong
 		case !r.usable(c):
 			continue
 		}
@@ -238,13 +241,26 @@ func (r *run) refusedByVersion(o operation) (refused bool) {
 	return refused && !r.refuses(o)
 }
 
-// tookCompatible notes that theirs was given a push/pull as ours takes it, of which merge delegates are told in full.
+// foreign are versions that are not the node's, and go with these.
+var foreign = []byte{1, 5, 3, 0, 0, 0}
+
+// tookCompatible notes that theirs was given a push/pull as ours takes it, of which delegates are told what was said.
 func (r *run) tookCompatible(o, compatible operation) {
 	r.allow(ruleVersions, "%d of %d states", len(o.claims)-len(compatible.claims), len(o.claims))
 	r.theirs.set(func() {
 		for i, e := range r.theirs.events {
 			if e.text == mergeText(compatible.states(r.table)) {
 				r.theirs.events[i].text = mergeText(o.states(r.table))
+			}
+		}
+		for _, c := range o.claims {
+			if c.node != self || c.state != alive || r.usable(c) {
+				continue
+			}
+			for i, ask := range r.theirs.asks {
+				if rest, is := strings.CutSuffix(ask, fmt.Sprint(foreign)); is && strings.HasPrefix(ask, self+" ") {
+					r.theirs.asks[i] = rest + fmt.Sprint(c.vsn)
+				}
 			}
 		}
 	})

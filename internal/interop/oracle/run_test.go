@@ -476,7 +476,7 @@ func (r *run) mend() error {
 		if theirs.name == "" || ours.name != "" && ours.addr != theirs.addr && !ours.gone() {
 			return differ("what is known of "+name, ours, theirs)
 		}
-		at, newest := netip.MustParseAddrPort(theirs.addr), max(ours.incarnation, theirs.incarnation)
+		at, newest := netip.MustParseAddrPort(theirs.addr), max(ours.incarnation, theirs.incarnation, r.gone[name].incarnation)
 		says := []wire.Message{&wire.Alive{Incarnation: newest + 1, Node: name,
 			Addr: at.Addr().AsSlice(), Port: at.Port(), Meta: []byte(theirs.meta), Vsn: goodVersions}}
 		if ours.gone() && ours.addr != theirs.addr { // to both it leaves, and comes back where theirs has it
