@@ -372,6 +372,9 @@ func (r *run) compareGossip(ours, theirs []gossip) error {
 			r.allow(ruleRefutation, "theirs: %v", g)
 		case n < 0 && r.table[g.node].name == "":
 			r.allow(ruleForgotten, "theirs: %v", g)
+		case n < 0 && r.toldLate(): // ours tells it when it is mended
+			r.allow(ruleLate, "theirs: %v", g)
+			r.uneven[g.node] = true
 		case n > 0 && r.wasLost(g, theirs):
 			r.allow(ruleLost, "ours: %v", g)
 		default:
@@ -384,6 +387,21 @@ func (r *run) compareGossip(ours, theirs []gossip) error {
 // wasReplaced says whether a message is one about the node itself that a later one should have replaced.
 func (r *run) wasReplaced(g gossip) bool {
 	return g.kind == wire.TypeAlive && g.node == self && (g.incarnation < r.table[self].incarnation || r.left)
+}
+
+// toldLate says whether nobody but members that are dead to the reference is there to be told anything, as they have left to ours.
+func (r *run) toldLate() bool {
+	late := false
+	for name, ours := range r.oursTable {
+		switch {
+		case name == self:
+		case ours.state == left && r.table[name].state == dead && r.uneven[name]:
+			late = true
+		case ours.state != left:
+			return false
+		}
+	}
+	return late && r.gossips
 }
 
 // wasLost says whether the reference may have lost a message: it has another one like it. Then its queue is in disorder,
