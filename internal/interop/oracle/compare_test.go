@@ -56,7 +56,11 @@ func (r *run) compare(o operation) error {
 	if len(theirs.sent) > 0 {
 		return differ("what is sent at once", ours.sent, theirs.sent)
 	}
+	answered := make(map[string]bool) // names of which ours said something to those that are wrong about them
 	for _, p := range ours.sent {
+		for _, g := range p.messages {
+			answered[g.node] = true
+		}
 		switch {
 		case r.answersStale(p, o):
 			r.allow(ruleStale, "%v to %s", p.messages[0], p.to)
@@ -69,6 +73,9 @@ func (r *run) compare(o operation) error {
 		default:
 			return differ("what is sent at once", ours.sent, theirs.sent)
 		}
+	}
+	if r.mustAnswer(o) && !answered[self] {
+		return fmt.Errorf("ours does not answer %s, which accuses it", o.sender)
 	}
 	if err := r.observe(o); err != nil {
 		return err
@@ -89,7 +96,7 @@ func (r *run) compare(o operation) error {
 			return differ("what is known of "+name+", and was before,", ours, want)
 		}
 	}
-	return r.compareExpected(expected, told, theirsTold)
+	return r.compareExpected(expected, answered, told, theirsTold)
 }
 
 // countsHearsay gives the members, as they should be for us, that are suspect and that an operation accuses once more, when
@@ -213,6 +220,12 @@ func (r *run) answersAccuser(p packet, o operation) bool {
 	known, g, c := r.table[self], p.messages[0], o.claims[0]
 	return g.kind == wire.TypeAlive && g.node == self && g.incarnation == max(known.incarnation, c.number(known)+1) &&
 		c.node == self && known.state == alive
+}
+
+// mustAnswer says whether an operation is an accusation of the node, that is alive, by a member.
+func (r *run) mustAnswer(o operation) bool {
+	return (o.kind == opSuspect || o.kind == opDead) && o.claims[0].node == self && r.table[self].state == alive &&
+		slices.ContainsFunc(sorted(r.table), func(m member) bool { return m.addr == o.source().String() })
 }
 
 // saysFarewell says whether a packet of ours tells a member that is there that the node leaves.

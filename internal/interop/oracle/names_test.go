@@ -66,14 +66,14 @@ func (r *run) expect(o operation) map[string]expected {
 }
 
 // compareExpected holds that ours knows what it is to know, where theirs may know something else, and tells nobody of it.
-func (r *run) compareExpected(all map[string]expected, told, theirsTold []event) error {
+func (r *run) compareExpected(all map[string]expected, answered map[string]bool, told, theirsTold []event) error {
 	for name, e := range all {
 		isOther := func(e event) bool { return e.node != name }
 		told, theirsTold := slices.DeleteFunc(slices.Clone(told), isOther), slices.DeleteFunc(slices.Clone(theirsTold), isOther)
 		switch ours, theirs := r.oursTable[name], r.table[name]; {
 		case ours == theirs && slices.Equal(told, theirsTold):
 			delete(r.uneven, name)
-		case ours == e.want && len(told) == 0:
+		case ours == e.want && len(told) == 0 && answered[name] == (e.which != ruleZero):
 			r.allow(e.which, "%v, theirs %v", ours, theirs)
 		default:
 			return differ("what is known of "+name, ours, theirs)
