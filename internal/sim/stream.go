@@ -158,13 +158,13 @@ func (s *Sim) reaches(n *node, at place) bool {
 	return true
 }
 
-// canReach reports whether streams between two nodes that are up would work for certain, in both directions.
+// canReach reports whether streams between two nodes that are up work for certain, in both directions and in time.
 func (s *Sim) canReach(n, other *node) bool {
-	if s.cfg.Link.Fail > 0 || !other.hears() {
+	if s.cfg.Link.Fail > 0 || s.cfg.Link.Loss > 0 || !other.hears() {
 		return false
 	}
 	return !slices.ContainsFunc(s.rules, func(r rule) bool {
-		return (r.applies(n.id, other.id) || r.applies(other.id, n.id)) && (r.kind == Cut || r.kind == Partition || r.kind == NoStreams)
+		return (r.applies(n.id, other.id) || r.applies(other.id, n.id)) && r.kind != Refuse
 	})
 }
 
