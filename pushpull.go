@@ -37,10 +37,10 @@ func (m *Memberlist) servePushPull(c *conversation) error {
 	if m.streams.pushPulls.Add(1) > maxPushPulls {
 		return fmt.Errorf("%w: %d push/pulls are being answered", ErrBusy, maxPushPulls)
 	}
-	var meant meant
+	var meant swim.Meant
 	if !remote.join {
 		self := m.LocalNode()
-		meant.name, meant.at = self.Name, endpointOfNode(self).AddrPort
+		meant.Name, meant.At = self.Name, endpointOfNode(self).AddrPort
 	}
 	if err := m.judge(&remote, c.conn, meant); err != nil {
 		_ = m.answerError(c, err)
@@ -127,9 +127,9 @@ func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind
 		return err
 	}
 	remote.join = kind.isJoin()
-	var meant meant
+	var meant swim.Meant
 	if kind == exchangePeriodic {
-		meant.name, meant.at = to.Name, endpointOf(to.Addr).AddrPort
+		meant.Name, meant.At = to.Name, endpointOf(to.Addr).AddrPort
 	}
 	if err := m.judge(&remote, c.conn, meant); err != nil {
 		return err
@@ -240,7 +240,7 @@ func (m *Memberlist) readState(c *conversation) (remoteState, error) {
 
 // judge decides whether states may be merged: the peer's versions must go with
 // ours, and on a join the merge delegate must agree.
-func (m *Memberlist) judge(remote *remoteState, conn net.Conn, meant meant) error {
+func (m *Memberlist) judge(remote *remoteState, conn net.Conn, meant swim.Meant) error {
 	if err := m.checkPeer(remote.states, senderOf(conn.RemoteAddr()).AddrPort.Addr(), meant); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package memberlist
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -14,12 +13,10 @@ import (
 // understand, or does not understand ours. What it says of others that are is left out when states are merged. Which of the
 // states is the peer's own is told by the IP address that it speaks from, if any has that.
 //
-// In an exchange that is no join it refuses a peer, too, that does not mean us, or is not whom we meant: by now an address may
-// be that of a member of another cluster, and the two must not become one.
+// It refuses a peer, too, that does not mean us, or is not whom we meant.
 //
-// Compat: the reference refuses all if any member, here or there, speaks what any other does not understand, and merges what
-// anybody says.
-func (m *Memberlist) checkPeer(states wire.States, from netip.Addr, meant meant) error {
+// Compat: the reference refuses all if any member, here or there, speaks what any other does not understand.
+func (m *Memberlist) checkPeer(states wire.States, from netip.Addr, meant swim.Meant) error {
 	var there, all versionsHeard
 	own := swim.Versions(m.config.BuildVsnArray())
 	var v wire.StateView
@@ -33,39 +30,15 @@ func (m *Memberlist) checkPeer(states wire.States, from netip.Addr, meant meant)
 		if ok && addr.Unmap() == from {
 			there.hear(err)
 		}
-		meant.hear(v.Name(), netip.AddrPortFrom(addr.Unmap(), v.Port))
+		meant.Hear(v.Name(), netip.AddrPortFrom(addr.Unmap(), v.Port))
 	}
 	if there.heard {
 		all = there
 	}
-	return cmp.Or(all.err, meant.err())
-}
-
-// meant is who an exchange of states is meant for. The zero value is anybody.
-type meant struct {
-	name  string
-	at    netip.AddrPort
-	known bool   // by that name
-	other string // who else is said to be there
-}
-
-// hear takes note of a member that is said to be alive.
-func (m *meant) hear(name []byte, at netip.AddrPort) {
-	switch {
-	case m.name == "":
-	case string(name) == m.name:
-		m.known = true
-	case at == m.at:
-		m.other = string(name)
+	if other, mistaken := meant.Mistaken(); mistaken && all.err == nil {
+		return fmt.Errorf("%w: %q is said to be at %v, not %q", errMistaken, other, meant.At, meant.Name)
 	}
-}
-
-// err returns an error if it is meant for another.
-func (m *meant) err() error {
-	if m.known || m.other == "" {
-		return nil
-	}
-	return fmt.Errorf("%w: %v is said to be %q, not %q", errMistaken, m.at, m.other, m.name)
+	return all.err
 }
 
 // errMistaken is an exchange of states with somebody that was meant for another.

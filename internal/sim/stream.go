@@ -236,13 +236,26 @@ func (s *Sim) serve(n *node, i uint32) {
 	case !n.hears():
 		s.schedule(pausedPoll, event{kind: eventServe, node: n.id, arg: i})
 	default:
+		x.failed = x.why == toSync && mistaken(x.asked, n.name, n.place)
 		x.answered = n.core.Members(x.answered[:0])
 		s.countStream(n, x.answered)
 		s.schedule(s.segment(n.id, x.from), event{kind: eventReply, node: x.from, arg: i})
-		if x.why != toLook {
+		if x.why != toLook && !x.failed {
 			s.merge(n, x.asked)
 		}
 	}
+}
+
+// mistaken reports whether states are meant for another than who has a name at a place.
+func mistaken(members []swim.Member, name string, p place) bool {
+	meant := swim.Meant{Name: name, At: p.addrPort()}
+	for i := range members {
+		if m := &members[i]; m.State == swim.StateAlive {
+			meant.Hear([]byte(m.Name), m.Addr)
+		}
+	}
+	_, is := meant.Mistaken()
+	return is
 }
 
 // reply ends a push/pull at who began it.

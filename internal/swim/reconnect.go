@@ -24,7 +24,7 @@ const (
 	maxRests = 1
 
 	// soundedAtOnce is how many others are pinged in one round.
-	soundedAtOnce = 64
+	soundedAtOnce = 256
 
 	// maxReconnectStretch is how many times ReconnectInterval the time between
 	// two rounds may become.
