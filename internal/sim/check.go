@@ -214,7 +214,7 @@ func (c *checker) gone(n *node, x int32, now entry) {
 			c.s.fail(n, ruleFarewell, x, fmt.Sprintf("left at %d, where it never did", now.incarnation))
 		}
 	} else {
-		if !t.condemned.has(now.incarnation) && !t.farewells.has(now.incarnation) {
+		if !t.condemned.has(now.incarnation) && !t.farewells.has(now.incarnation) && c.isAt(n, x, now.place) {
 			c.s.fail(n, ruleVerdict, x, fmt.Sprintf("dead at %d, where no suspicion ended", now.incarnation))
 		}
 		if subject := c.holder(n, x); subject != nil && subject.up && !subject.leaving {

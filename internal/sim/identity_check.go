@@ -104,7 +104,7 @@ func (c *checker) looked(n *node, lost *swim.Member) {
 	if t := c.truth(n, x); t.holder < 0 && !t.answered {
 		c.s.fail(n, ruleReplaced, x, "it never answered")
 	}
-	if other := c.s.at(p); other != nil && other.up && other.joined && other.name != lost.Name && !c.truth(other, other.number).contested && c.s.canReach(n, other) {
+	if other := c.s.at(p); other != nil && c.answers(n, other, x) {
 		this := look{n.id, x, p}
 		if at, ok := c.looks[this]; ok && at.node == other.id && at.life == other.life && at.own == n.life {
 			c.s.fail(n, ruleReplaced, this.number, fmt.Sprintf("%s answered at %v before", other.name, lost.Addr))
@@ -112,13 +112,20 @@ func (c *checker) looked(n *node, lost *swim.Member) {
 		c.looks[this] = answer{other.id, other.life, n.life}
 	}
 	for y := range c.views[n.id].entries {
-		if e := &c.views[n.id].entries[y]; e.state == alive && e.place == p && int32(y) != n.number && int32(y) != x && c.isAt(n, int32(y), p) {
+		e, other := &c.views[n.id].entries[y], int32(y)
+		known := e.state == alive && e.place == p && e.since < c.clock(n) // before this turn
+		if known && other != n.number && other != x && c.isAt(n, other, p) {
 			c.s.fail(n, ruleReplaced, x, fmt.Sprintf("%s is at %v", c.s.names[y], lost.Addr))
 		}
 	}
 	if p == n.place {
 		c.s.fail(n, ruleReplaced, x, fmt.Sprintf("it is itself at %v", lost.Addr))
 	}
+}
+
+// answers reports whether a node that looks for a member of a name hears for certain that another is where it was.
+func (c *checker) answers(n, other *node, x int32) bool {
+	return other.up && other.joined && other.number != x && !c.truth(other, other.number).contested && c.s.canReach(n, other)
 }
 
 // told checks what is passed on in a push/pull.

@@ -171,9 +171,10 @@ func ghosts(d draw) Config {
 	return cfg
 }
 
-// ghostsMeanwhile are such names that are lost during the partition.
+// ghostsMeanwhile are such names that are lost during the partition: not all are pinged in one round.
 func ghostsMeanwhile(d draw) Config {
 	cfg := ghosts(d)
+	cfg.Heal = 3 * time.Minute
 	cfg.Faults[0].At = cfg.Faults[1].At + d.seconds(30, 90)
 	return cfg
 }

@@ -50,6 +50,7 @@ func (s *Sim) open(n *node, st *swim.Stream) {
 		s.exchange(n, to, toReconnect)
 	case st.Kind == swim.StreamReconnect:
 		s.result.Reconnects++
+		s.tracef("%s looks for %s at %v", n.name, st.To.Name, st.To.Addr)
 		s.check.looked(n, &st.To)
 		s.look(n, to, st.To)
 	case !n.syncing:
@@ -157,13 +158,13 @@ func (s *Sim) reaches(n *node, at place) bool {
 	return true
 }
 
-// canReach reports whether streams between two nodes that are up would work for certain, in both directions.
+// canReach reports whether streams between two nodes that are up work for certain, in both directions and in time.
 func (s *Sim) canReach(n, other *node) bool {
-	if s.cfg.Link.Fail > 0 || !other.hears() {
+	if s.cfg.Link.Fail > 0 || s.cfg.Link.Loss > 0 || !other.hears() {
 		return false
 	}
 	return !slices.ContainsFunc(s.rules, func(r rule) bool {
-		return (r.applies(n.id, other.id) || r.applies(other.id, n.id)) && (r.kind == Cut || r.kind == Partition || r.kind == NoStreams)
+		return (r.applies(n.id, other.id) || r.applies(other.id, n.id)) && r.kind != Refuse
 	})
 }
 
