@@ -169,7 +169,10 @@ func (m *Memberlist) sendGossip(t *turn) {
 	select {
 	case m.gossipToken.slot() <- struct{}{}:
 		defer func() { <-m.gossipToken.slot() }()
-		ask = m.userBroadcasts
+		ask = func(room int) (broadcasts [][]byte) {
+			m.alarm.userCode(func() { broadcasts = m.userBroadcasts(room) })
+			return broadcasts
+		}
 	default: // the delegate is slow
 	}
 	for i := range t.out.Packets {
