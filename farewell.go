@@ -102,8 +102,8 @@ func (m *Memberlist) lastWords() [][]byte {
 	select {
 	case m.gossipToken.slot() <- struct{}{}:
 		defer func() { <-m.gossipToken.slot() }()
-		if m.wouldBeHeard() {
-			m.userBroadcasts(m.farewellRoom())
+		if room := m.farewellRoom(); room > 0 && m.wouldBeHeard() {
+			m.userBroadcasts(room)
 		}
 	case <-timer.C: // the delegate is slow
 	case <-m.tasks.stopping:
