@@ -25,11 +25,22 @@ type alarm struct {
 	}
 }
 
-// alarmTimer is a time.Timer of time.AfterFunc, or does the same.
+// alarmTimer is a goTimer, or does the same.
 type alarmTimer interface {
 	Reset(time.Duration) bool
 	Stop() bool
+
+	// A run that calls user code calls beginUserCode before and endUserCode after
+	// that. One run at a time does.
+	beginUserCode()
+	endUserCode()
 }
+
+// goTimer is a timer of time.AfterFunc: each run has a goroutine of its own.
+type goTimer struct{ *time.Timer }
+
+func (goTimer) beginUserCode() {}
+func (goTimer) endUserCode()   {}
 
 // kernelTimerBelow is for what times a timer of the kernel is used: a member that is
 // alone wakes up more seldom, and needs none.
@@ -57,7 +68,7 @@ func (a *alarm) set() {
 		a.useKernelTimerLocked()
 	}
 	if a.mu.timer == nil {
-		a.mu.timer = time.AfterFunc(left, a.goOff)
+		a.mu.timer = goTimer{time.AfterFunc(left, a.goOff)}
 	} else if a.mu.timer.Reset(left) {
 		a.tasks.leave() // it was set, and its run has entered
 	}
@@ -89,15 +100,10 @@ func (a *alarm) goOff() {
 // time does.
 func (a *alarm) userCode(call func()) {
 	a.mu.Lock()
-	timer, ok := a.mu.timer.(interface {
-		beginUserCode()
-		endUserCode()
-	})
+	timer := a.mu.timer
 	a.mu.Unlock()
-	if ok { // else each run has a goroutine of its own
-		timer.beginUserCode()
-		defer timer.endUserCode()
-	}
+	timer.beginUserCode()
+	defer timer.endUserCode()
 	call()
 }
 

@@ -251,7 +251,9 @@ func (m *Memberlist) userBroadcasts(room int) [][]byte {
 		message = append(message, byte(wire.TypeUser))
 		framed = append(framed, append(message, b...))
 	}
-	m.recent.note(time.Now(), framed)
+	if len(framed) > 0 {
+		m.recent.note(time.Now(), framed)
+	}
 	return framed
 }
 

@@ -40,9 +40,6 @@ type recentBroadcast struct {
 
 // note takes note of broadcasts that are sent in one packet, in the order of a packet: the latest first.
 func (r *recentBroadcasts) note(now time.Time, messages [][]byte) {
-	if len(messages) == 0 {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, message := range slices.Backward(messages) {

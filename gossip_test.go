@@ -121,7 +121,7 @@ func TestUserBroadcastsWithoutGossip(t *testing.T) {
 					c := newSimCluster(t)
 					defer time.Sleep(time.Minute)
 					defer c.stop()
-					q := &TransmitLimitedQueue{NumNodes: func() int { return 3 }, RetransmitMult: 4}
+					q := &TransmitLimitedQueue{NumNodes: func() int { return 3 }, RetransmitMult: 100}
 					heard := make([]atomic.Int64, 3)
 					for i := range heard {
 						m := c.add(func(config *Config) {

@@ -16,6 +16,7 @@ import (
 // timer lets the next one begin on another goroutine.
 type kernelTimer struct {
 	file *os.File
+	fd   uintptr // the file's, valid while it has not been stopped
 	raw  syscall.RawConn
 	run  func()
 
@@ -54,7 +55,7 @@ func newKernelTimer(run func()) *kernelTimer {
 	if errno != 0 {
 		return nil
 	}
-	t := &kernelTimer{file: os.NewFile(fd, "timer"), run: run}
+	t := &kernelTimer{file: os.NewFile(fd, "timer"), fd: fd, run: run}
 	var err error
 	if t.raw, err = t.file.SyscallConn(); err != nil {
 		t.file.Close()
@@ -103,7 +104,7 @@ func (t *kernelTimer) goesOn(reader chan struct{}) bool {
 	return true
 }
 
-// beginUserCode is called by a run before it calls user code, and endUserCode afterwards. One run at a time does.
+// beginUserCode has the next run begin elsewhere unless endUserCode is called soon.
 func (t *kernelTimer) beginUserCode() {
 	t.mu.Lock()
 	if t.mu.guard == nil && !t.mu.stopped {
@@ -145,11 +146,12 @@ func (t *kernelTimer) unset() { t.reset(false, 0) }
 func (t *kernelTimer) reset(set bool, d time.Duration) (was bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.mu.stopped {
+		return false
+	}
 	was, t.mu.set = t.mu.set, set
 	spec := timerSpec{value: syscall.NsecToTimespec(int64(d))}
-	_ = t.raw.Control(func(fd uintptr) {
-		syscall.RawSyscall6(syscall.SYS_TIMERFD_SETTIME, fd, 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0)
-	})
+	syscall.RawSyscall6(syscall.SYS_TIMERFD_SETTIME, t.fd, 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0)
 	return was
 }
 
