@@ -111,19 +111,26 @@ func (m *Memberlist) lookUpAdvertised(ctx context.Context, addr string, port int
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	if ip.IsUnspecified() {
-		return netip.AddrPort{}, fmt.Errorf("%w: %s is nobody's", ErrInvalidAddress, ip)
-	}
 	return m.advertisable(ip, port)
 }
 
-// advertisable gives the address at which we may be known.
+// advertisable returns the address at which this member may be known.
+//
+// Compat: the reference advertises "0.0.0.0" and "::" if told to.
 func (m *Memberlist) advertisable(ip netip.Addr, port int) (netip.AddrPort, error) {
 	ip = ip.Unmap().WithZone("")
+	if ip.IsUnspecified() {
+		return netip.AddrPort{}, unspecifiedAdvertiseAddr(ip)
+	}
 	if err := m.config.IPAllowed(net.IP(ip.AsSlice())); err != nil {
 		return netip.AddrPort{}, fmt.Errorf("advertise %v: %w", ip, err)
 	}
 	return netip.AddrPortFrom(ip, uint16(port)), nil
+}
+
+// unspecifiedAdvertiseAddr returns the error for an address to advertise under which nothing can be reached.
+func unspecifiedAdvertiseAddr(ip netip.Addr) error {
+	return fmt.Errorf("AdvertiseAddr: %w: other members cannot reach %s", ErrInvalidAddress, ip)
 }
 
 // departureTime bounds how long the others have to hear that we left, before they are told where we are.

@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/e3431adc/memberlist/internal/queue"
@@ -104,6 +105,9 @@ type TransmitLimitedQueue struct {
 // callsToTell is how many limits tell what fits no packet. Not a few, as the limits depend on what else there is to send.
 const callsToTell = 1000
 
+// plainAtOnce is the number of broadcasts that a new one is compared with each time that the lock is given up.
+const plainAtOnce = 256
+
 // QueueBroadcast queues a broadcast. If it is a NamedBroadcast it replaces the one of the same name; if it is a
 // UniqueBroadcast it replaces none; else it replaces those it invalidates, of the ones that are neither. What is replaced
 // is finished with before QueueBroadcast returns.
@@ -167,53 +171,58 @@ func boundOf(n int) int {
 	return n
 }
 
-// invalidateAndPush removes the plain broadcasts that b invalidates and queues b. Since b is asked with no lock held it is
-// asked again about those that others queue meanwhile, so that it has been asked about all that it finds.
+// invalidateAndPush removes the plain broadcasts that b invalidates and queues b. b is asked with no lock held, about a few
+// at a time, until none is left that it was not asked about, of those queued meanwhile too.
 func (q *TransmitLimitedQueue) invalidateAndPush(kind queue.Kind, b Broadcast) {
 	message := b.Message()
 	if q.refuse(b, message) {
 		return
 	}
-	invalid := make(map[uint64]bool)
-	var finished []Broadcast
+	var ids [plainAtOnce]uint64
+	var few [plainAtOnce]Broadcast
+	var invalid []uint64
+	asked := uint64(0)
 
 	q.mu.Lock()
-	for asked := uint64(0); ; {
-		newest, fresh := q.plainLocked(asked)
-		if len(fresh) == 0 {
+	for {
+		n := q.mu.queue.CopyPlain(ids[:], few[:], asked)
+		if n == 0 {
 			break
 		}
 		q.mu.Unlock()
-		for id, other := range fresh {
-			if b.Invalidates(other) {
-				invalid[id] = true
+		for at := 0; at < n; at++ {
+			next := indexInvalidated(b, few[at:n])
+			if next < 0 {
+				break
 			}
+			at += next
+			invalid = append(invalid, ids[at])
 		}
-		asked = newest
+		asked = ids[n-1]
 		q.mu.Lock()
 	}
-	if len(invalid) > 0 {
-		q.mu.queue.RemovePlain(
-			func(id uint64, _ Broadcast) bool { return invalid[id] },
-			func(old Broadcast) { finished = append(finished, old) },
-		)
-	}
+	slices.Reverse(invalid) // the newest is finished with first
+	var finished []Broadcast
+	finish := func(old Broadcast) { finished = append(finished, old) }
+	q.mu.queue.RemovePlain(invalid, finish)
 	q.mu.queue.Push("", kind, message, b, nil)
-	q.boundLocked(message, func(old Broadcast) { finished = append(finished, old) })
+	q.boundLocked(message, finish)
 	q.mu.Unlock()
 
 	finishAll(finished)
 }
 
-// plainLocked gives the plain broadcasts with an id above the given one, and the highest id among them.
-func (q *TransmitLimitedQueue) plainLocked(after uint64) (newest uint64, fresh map[uint64]Broadcast) {
-	for id, b := range q.mu.queue.Plain(after) {
-		if fresh == nil {
-			newest, fresh = id, make(map[uint64]Broadcast)
+// indexInvalidated returns the index of the first of the queued broadcasts that b invalidates, or -1. Nil ones are not queued
+// any more. Inlined, its variables would not stay in registers, and comparing would take a quarter longer.
+//
+//go:noinline
+func indexInvalidated(b Broadcast, queued []Broadcast) int {
+	for i, other := range queued {
+		if other != nil && b.Invalidates(other) {
+			return i
 		}
-		fresh[id] = b
 	}
-	return newest, fresh
+	return -1
 }
 
 // GetBroadcasts gives the messages for one packet, each counted as its length and overhead, both in bytes, and at most

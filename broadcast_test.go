@@ -436,3 +436,51 @@ func TestTransmitLimitedQueueAllocates(t *testing.T) {
 		t.Errorf("filling a packet: %v allocations", got)
 	}
 }
+
+// quietBroadcast is a plain Broadcast that is made once, so that it allocates nothing itself.
+type quietBroadcast struct {
+	key     int
+	message []byte
+}
+
+func (b *quietBroadcast) Invalidates(other Broadcast) bool {
+	o, ok := other.(*quietBroadcast)
+	return ok && o.key == b.key
+}
+
+func (b *quietBroadcast) Message() []byte { return b.message }
+func (b *quietBroadcast) Finished()       {}
+
+// TestTransmitLimitedQueuePlainAllocates nothing to compare a plain broadcast with all that are queued, and little for the one
+// that it replaces.
+func TestTransmitLimitedQueuePlainAllocates(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates too")
+	}
+	news := make([]quietBroadcast, 2000)
+	for i := range news {
+		news[i] = quietBroadcast{key: i, message: []byte("the same to all")}
+	}
+	for _, tt := range []struct {
+		name string
+		keys int // of so many broadcasts that are queued one after the other
+		most float64
+	}{
+		{"that replace none", 2000, 1}, // by Prune
+		{"that replace one each", 1000, 3},
+	} {
+		q := testQueue(1 << 20)
+		i := 0
+		push := func() {
+			q.QueueBroadcast(&news[i%tt.keys])
+			q.Prune(1000)
+			i++
+		}
+		for range 5000 {
+			push()
+		}
+		if got := testing.AllocsPerRun(1000, push); got > tt.most || q.NumQueued() != 1000 {
+			t.Errorf("%s: %v allocations, want at most %v; %d are queued", tt.name, got, tt.most, q.NumQueued())
+		}
+	}
+}

@@ -83,8 +83,10 @@ type Config struct {
 	// sends. LabelUses tells whether anyone is still heard under "a". Nil: none. Unused with SkipInboundLabelCheck.
 	AcceptLabels []string
 
-	// SkipInboundLabelCheck says that the Transport removes the label header from what arrives and has checked it. A header
-	// that is still there is then an error.
+	// SkipInboundLabelCheck is for a Transport that removes the label header from what arrives, having checked it, and for
+	// giving a running cluster its first label: packets and streams without a header are taken for ones with Label, also by
+	// what encryption authenticates. Those with Label are taken too, those with another are dropped; without a Label, all are
+	// taken.
 	SkipInboundLabelCheck bool
 
 	// BindAddr is the address to listen on, for packets and streams: an IP address, or a host name that is resolved to
@@ -104,7 +106,7 @@ type Config struct {
 
 	// AdvertiseAddr is the address under which the others reach this member, if it is not the one listened on, as behind a
 	// NAT: an IP address, or a host name that is resolved to one. Empty: the address listened on or, if that is all
-	// interfaces, a private IPv4 address of this machine, else a global one, else an IPv6 one.
+	// interfaces, a private IPv4 address of this machine, else a global one, else an IPv6 one. "0.0.0.0" and "::" are refused.
 	AdvertiseAddr string
 
 	// AdvertiseInterval is the time between look-ups of AdvertiseAddr, if that is a host name: when it no longer stands for
@@ -145,8 +147,8 @@ type Config struct {
 	// this member detects no failures.
 	ProbeInterval time.Duration
 
-	// ProbeTimeout is how long a ping may take before others are asked: some high percentile of the network's round trip
-	// time. It should be well below ProbeInterval, so that the indirect pings have time.
+	// ProbeTimeout is how long a ping may take before others are asked, which then have as long: some high percentile of the
+	// network's round trip time. A probe takes ProbeInterval, or two ProbeTimeouts if that is longer.
 	ProbeTimeout time.Duration
 
 	// DisableTcpPings turns off the ping over a stream to a member that did not answer a packet.
@@ -231,8 +233,10 @@ type Config struct {
 	// as many times UDPBufferSize bytes, or 4096 if that is more. What comes then is dropped and counted.
 	HandoffQueueDepth int
 
-	// UDPBufferSize is the most bytes that a packet has, all included, of whatever Transport. Above 1400 packets may be fragmented or
-	// dropped on the way; above 65507 they cannot be UDP packets, and a NetTransport refuses it.
+	// UDPBufferSize is the most bytes that a packet of the protocol's own has, all included, of whatever Transport: pings, acks,
+	// gossip. What SendBestEffort sends may be larger. Above 1400 packets may be fragmented or dropped on the way; above 65507
+	// they cannot be UDP packets, and a NetTransport refuses it. Packets received may have, and expand to, as much, or 64 KiB
+	// if that is more.
 	UDPBufferSize int
 
 	// DeadNodeReclaimTime is how long a member must have been dead before another address may take its name at once, without

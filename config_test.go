@@ -220,6 +220,12 @@ func TestValidateNamesEachViolation(t *testing.T) {
 		{"longer further label", func(c *Config) { c.AcceptLabels = []string{"l", strings.Repeat("l", 256)} }, "AcceptLabels:", ErrLabelTooLong},
 		{"bracketed advertise", func(c *Config) { c.AdvertiseAddr = "[::1]" }, "AdvertiseAddr:", ErrInvalidAddress},
 		{"named advertise", func(c *Config) { c.AdvertiseAddr = "lb.example.com." }, "", nil},
+		{"advertise all interfaces", func(c *Config) { c.AdvertiseAddr = "0.0.0.0" }, "AdvertiseAddr:", ErrInvalidAddress},
+		{"advertise all IPv6 interfaces", func(c *Config) { c.AdvertiseAddr = "::%eth0" }, "AdvertiseAddr:", ErrInvalidAddress},
+		{"advertise all interfaces, mapped", func(c *Config) { c.AdvertiseAddr = "::ffff:0.0.0.0" }, "AdvertiseAddr:", ErrInvalidAddress},
+		{"advertise what a transport reads", func(c *Config) {
+			c.AdvertiseAddr, c.Transport = "0.0.0.0", &plainTransport{}
+		}, "", nil},
 		{"any port", func(c *Config) { c.BindPort, c.AdvertisePort = 0, 0 }, "", nil},
 		{"negative port", func(c *Config) { c.BindPort = -1 }, "BindPort:", nil},
 		{"high port", func(c *Config) { c.AdvertisePort = 65536 }, "AdvertisePort:", nil},

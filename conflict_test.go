@@ -1,8 +1,10 @@
 package memberlist
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -97,8 +99,11 @@ func TestTwoOfOneName(t *testing.T) {
 		defer c.stop()
 		c.await(settles, func() bool { return c.agree(3) })
 		second := c.add(func(c *Config) { c.Name = "m2" })
-		if _, err := second.Join([]string{simAddr(0).String()}); err != nil {
-			t.Fatal(err)
+		if n, err := second.Join([]string{simAddr(0).String()}); n != 0 || !errors.Is(err, ErrNameTaken) || !strings.Contains(err.Error(), simAddr(2).String()) {
+			t.Errorf("joined %d, %v; want ErrNameTaken and where the other is", n, err)
+		}
+		if n, err := second.Join([]string{simAddr(0).String()}); n != 0 || !errors.Is(err, ErrNameTaken) {
+			t.Errorf("joined again %d, %v; want ErrNameTaken", n, err)
 		}
 		time.Sleep(5 * time.Second)
 		if want := fmt.Sprintf("verdict %d %s %s", ConflictKept, simAddr(2), simAddr(3)); !slices.Contains(j.all(), want) {

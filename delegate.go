@@ -83,7 +83,8 @@ const (
 	NodeUpdate                      // the member's metadata changed
 )
 
-// NodeEvent is one change of one member. The Node is a snapshot taken at the change.
+// NodeEvent is one change of one member. The Node is a copy made for the receiver, as it was at the change; the bytes of its
+// Addr and Meta are shared, and must not be written to.
 type NodeEvent struct {
 	Event NodeEventType
 	Node  *Node
@@ -91,17 +92,21 @@ type NodeEvent struct {
 
 // NotifyJoin sends a NodeJoin.
 func (c *ChannelEventDelegate) NotifyJoin(n *Node) {
-	c.Ch <- NodeEvent{Event: NodeJoin, Node: n}
+	c.send(NodeJoin, *n)
 }
 
 // NotifyLeave sends a NodeLeave.
 func (c *ChannelEventDelegate) NotifyLeave(n *Node) {
-	c.Ch <- NodeEvent{Event: NodeLeave, Node: n}
+	c.send(NodeLeave, *n)
 }
 
 // NotifyUpdate sends a NodeUpdate.
 func (c *ChannelEventDelegate) NotifyUpdate(n *Node) {
-	c.Ch <- NodeEvent{Event: NodeUpdate, Node: n}
+	c.send(NodeUpdate, *n)
+}
+
+func (c *ChannelEventDelegate) send(event NodeEventType, n Node) {
+	c.Ch <- NodeEvent{Event: event, Node: &n}
 }
 
 // AliveDelegate can refuse members one by one.

@@ -15,3 +15,17 @@ func TestChannelEventDelegateSendsEachEvent(t *testing.T) {
 		}
 	}
 }
+
+// TestChannelEventDelegateSendsCopies: what a receiver makes of its Node, no other sees.
+func TestChannelEventDelegateSendsCopies(t *testing.T) {
+	ch := make(chan NodeEvent, 1)
+	d := &ChannelEventDelegate{Ch: ch}
+	for name, notify := range map[string]func(*Node){"join": d.NotifyJoin, "update": d.NotifyUpdate, "leave": d.NotifyLeave} {
+		n := &Node{Name: "a"}
+		notify(n)
+		(<-ch).Node.Name = "b"
+		if n.Name != "a" {
+			t.Errorf("%s: the receiver has changed the Node of all", name)
+		}
+	}
+}

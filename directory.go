@@ -2,163 +2,215 @@ package memberlist
 
 import (
 	"bytes"
-	"iter"
-	"math/bits"
+	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
 // directory is what the core's members look like from outside: an immutable
-// Node each, found by the core's dense IDs. One goroutine at a time writes (it
-// holds Memberlist.mu); any number read without a lock.
+// Node each, in the order in which Members lists them. One goroutine at a time
+// writes (it holds Memberlist.mu); any number read without a lock.
+//
+// A member has a slot from when it is first alive until it is forgotten, and its
+// Node in it while it is alive or suspect. The order is the reference's: a new
+// member takes the slot of a random other, which moves to the end; when one is
+// forgotten the last one moves into its slot.
 type directory struct {
-	chunks atomic.Pointer[[]*directoryChunk] // grows, never shrinks: as large as the cluster has been
-	self   atomic.Pointer[Node]
-	count  atomic.Int64 // members that are alive or suspect
+	slots atomic.Pointer[[]atomic.Pointer[Node]] // never shrinks: as large as the cluster has been
+	used  atomic.Int64                           // slots in use: the first ones
+	count atomic.Int64                           // members that are alive or suspect
+	moves atomic.Uint64                          // one more when a Node begins to move, and when it has moved; odd meanwhile
+	self  atomic.Pointer[Node]
+
+	// The writer's own:
+	entries []directoryEntry // by ID
+	ids     []swim.ID        // by slot
+	states  [5]int           // members by directoryEntry.state
 }
 
-// directoryChunkSize is as many as fill 512 bytes with what else a chunk has.
-const directoryChunkSize = 62
-
-// allPresent is what directoryChunk.present is if all are.
-const allPresent = 1<<directoryChunkSize - 1
-
-// directoryChunk has the Nodes of some IDs, and which of them are alive or suspect, so that who wants those need not look at
-// each Node.
-type directoryChunk struct {
-	present atomic.Uint64 // a bit for each of nodes
-	changes atomic.Uint32 // one more when present begins to change, and when it has; so odd meanwhile
-	nodes   [directoryChunkSize]atomic.Pointer[Node]
+// directoryEntry is what the writer knows of an ID.
+type directoryEntry struct {
+	slot  uint32 // plus 1; 0: none
+	state uint8  // plus 1; 0: there is no such member
 }
 
-// swap puts another Node, or none, into a slot and returns what was there.
-func (c *directoryChunk) swap(i int, node *Node) (old *Node) {
-	before, after := present(c.nodes[i].Load()), present(node)
-	if before == after {
-		return c.nodes[i].Swap(node)
-	}
-	c.changes.Add(1)
-	old = c.nodes[i].Swap(node)
-	c.present.Store(c.present.Load()&^(1<<i) | uint64(after)<<i)
-	c.changes.Add(1)
-	return old
-}
-
-// appendPresent appends the Nodes that are alive or suspect.
-func (c *directoryChunk) appendPresent(nodes []*Node) []*Node {
-	before, known := c.changes.Load(), len(nodes)
-	left := c.present.Load()
-	if left == allPresent && cap(nodes)-known >= directoryChunkSize {
-		nodes = nodes[:known+directoryChunkSize]
-		all := (*[directoryChunkSize]*Node)(nodes[known:])
-		for i := range all {
-			all[i] = c.nodes[i].Load()
-		}
-		left = 0
-	}
-	for ; left != 0; left &= left - 1 {
-		nodes = append(nodes, c.nodes[bits.TrailingZeros64(left)].Load())
-	}
-	if before%2 == 0 && c.changes.Load() == before {
-		return nodes
-	}
-	nodes = nodes[:known] // somebody came or went meanwhile: each Node says itself what it is
-	for i := range c.nodes {
-		if n := c.nodes[i].Load(); present(n) == 1 {
-			nodes = append(nodes, n)
-		}
-	}
-	return nodes
-}
-
-// chunk returns where the Node of an ID is, or nil if it never was anywhere.
-func (d *directory) chunk(id swim.ID) (chunk *directoryChunk, i int) {
-	chunks := d.chunks.Load()
-	if at := int(id / directoryChunkSize); chunks != nil && at < len(*chunks) {
-		return (*chunks)[at], int(id % directoryChunkSize)
-	}
-	return nil, 0
-}
+// readAttempts is how often a reader without a lock starts over because Nodes moved meanwhile.
+const readAttempts = 3
 
 // publish replaces the Node of a member.
 func (d *directory) publish(m *swim.Member, isSelf bool) {
-	chunk, i := d.chunk(m.ID)
-	for chunk == nil {
-		d.grow()
-		chunk, i = d.chunk(m.ID)
+	for int(m.ID) >= len(d.entries) {
+		d.entries = append(d.entries, directoryEntry{})
 	}
-	node := newNode(m)
-	if change := present(node) - present(chunk.swap(i, node)); change != 0 {
-		d.count.Add(int64(change))
+	e := &d.entries[m.ID]
+	d.setState(e, uint8(m.State)+1)
+	var node *Node
+	if isSelf || !m.State.Gone() {
+		node = newNode(m)
 	}
 	if isSelf {
 		d.self.Store(node)
 	}
+	if m.State.Gone() {
+		node = nil // not listed
+	}
+	switch {
+	case e.slot > 0:
+		old := (*d.slots.Load())[e.slot-1].Swap(node)
+		d.count.Add(present(node) - present(old))
+	case node != nil:
+		d.insert(m.ID, node)
+	}
 }
 
-// forget empties the slot of an ID.
+// forget drops the Node of an ID that may be used again.
 func (d *directory) forget(id swim.ID) {
-	if chunk, i := d.chunk(id); chunk != nil {
-		d.count.Add(int64(-present(chunk.swap(i, nil))))
+	if int(id) >= len(d.entries) {
+		return
+	}
+	e := &d.entries[id]
+	d.setState(e, 0)
+	if e.slot > 0 {
+		d.remove(e)
 	}
 }
 
-// grow appends a chunk. Who reads the chunks before it does not see it.
-func (d *directory) grow() {
-	var chunks []*directoryChunk
-	if old := d.chunks.Load(); old != nil {
-		chunks = *old
+// insert gives a new member the slot of a random one that is listed, and moves that to the end. If none is listed, the new one
+// goes to the end.
+func (d *directory) insert(id swim.ID, node *Node) {
+	d.moves.Add(1)
+	slots, end := d.grow(), len(d.ids)
+	d.ids = append(d.ids, id)
+	at := end
+	if d.count.Load() > 0 {
+		at = rand.IntN(end)
+		for slots[at].Load() == nil {
+			at = (at + 1) % end
+		}
+		d.move(slots, at, end)
 	}
-	chunks = append(chunks, new(directoryChunk))
-	d.chunks.Store(&chunks)
+	d.ids[at], d.entries[id].slot = id, uint32(at)+1
+	slots[at].Store(node)
+	d.used.Store(int64(end + 1))
+	d.count.Add(1)
+	d.moves.Add(1)
+}
+
+// remove takes the slot away from an ID and moves the last one into it.
+func (d *directory) remove(e *directoryEntry) {
+	d.moves.Add(1)
+	slots, at, end := *d.slots.Load(), int(e.slot)-1, len(d.ids)-1
+	d.count.Add(-present(slots[at].Load()))
+	d.move(slots, end, at)
+	slots[end].Store(nil)
+	d.ids = d.ids[:end]
+	e.slot = 0
+	d.used.Store(int64(end))
+	d.moves.Add(1)
+}
+
+// move puts what is in one slot into another.
+func (d *directory) move(slots []atomic.Pointer[Node], from, to int) {
+	id := d.ids[from]
+	d.ids[to], d.entries[id].slot = id, uint32(to)+1
+	slots[to].Store(slots[from].Load())
+}
+
+// grow returns slots with room for one more than are in use. A reader that has the former ones notices by moves.
+func (d *directory) grow() []atomic.Pointer[Node] {
+	var old []atomic.Pointer[Node]
+	if p := d.slots.Load(); p != nil {
+		old = *p
+	}
+	if len(d.ids) < len(old) {
+		return old
+	}
+	slots := make([]atomic.Pointer[Node], 2*len(old)+2)
+	for i := range old {
+		slots[i].Store(old[i].Load())
+	}
+	d.slots.Store(&slots)
+	return slots
 }
 
 // members returns all Nodes that are alive or suspect, in a slice of the
-// caller's.
-func (d *directory) members() []*Node {
-	nodes := make([]*Node, 0, d.count.Load())
-	if chunks := d.chunks.Load(); chunks != nil {
-		for _, chunk := range *chunks {
-			nodes = chunk.appendPresent(nodes)
+// caller's. It takes the writer's lock only if Nodes keep moving.
+func (d *directory) members(writer sync.Locker) []*Node {
+	for range readAttempts {
+		if nodes, ok := d.read(); ok {
+			return nodes
 		}
 	}
+	writer.Lock()
+	defer writer.Unlock()
+	nodes, _ := d.read()
 	return nodes
 }
 
-// all iterates over the Nodes of all members that are known.
-func (d *directory) all() iter.Seq[*Node] {
-	return func(yield func(*Node) bool) {
-		chunks := d.chunks.Load()
-		if chunks == nil {
-			return
+// read returns the listed Nodes, and whether none moved meanwhile: else some may be missing, or there twice.
+func (d *directory) read() (nodes []*Node, ok bool) {
+	before := d.moves.Load()
+	slots := d.slots.Load()
+	if slots == nil {
+		return nil, true
+	}
+	used := (*slots)[:min(int(d.used.Load()), len(*slots))]
+	nodes = make([]*Node, len(used))
+	n := 0
+	for i := range used {
+		if node := used[i].Load(); node != nil {
+			nodes[n] = node
+			n++
 		}
-		for _, chunk := range *chunks {
-			for i := range chunk.nodes {
-				if n := chunk.nodes[i].Load(); n != nil && !yield(n) {
-					return
-				}
-			}
-		}
+	}
+	return nodes[:n], before%2 == 0 && d.moves.Load() == before
+}
+
+// setState counts a member in another state.
+func (d *directory) setState(e *directoryEntry, state uint8) {
+	d.states[e.state]--
+	e.state = state
+	d.states[state]++
+}
+
+// counts returns the number of members in each state. Only the writer may call it.
+func (d *directory) counts() Members {
+	of := func(state swim.State) int { return d.states[state+1] }
+	return Members{
+		Alive:   of(swim.StateAlive),
+		Suspect: of(swim.StateSuspect),
+		Dead:    of(swim.StateDead),
+		Left:    of(swim.StateLeft),
 	}
 }
 
 // node returns the published Node of a member if it says the same as m, and
-// else a Node made for m.
-func (d *directory) node(m *swim.Member) *Node {
-	if chunk, i := d.chunk(m.ID); chunk != nil {
-		n := chunk.nodes[i].Load()
-		if n != nil && n.Name == m.Name && n.State == NodeStateType(m.State) && n.Port == m.Addr.Port() &&
-			bytes.Equal(n.Meta, m.Meta) && bytes.Equal(n.Addr, m.Addr.Addr().AsSlice()) {
-			return n
-		}
+// else a Node made for m. Only the writer may call it.
+func (d *directory) node(m *swim.Member) *Node { return nodeOf(m, d.published(m.ID)) }
+
+// published returns the Node of an ID, or nil if it has none. Only the writer may call it.
+func (d *directory) published(id swim.ID) *Node {
+	if int(id) >= len(d.entries) || d.entries[id].slot == 0 {
+		return nil
+	}
+	return (*d.slots.Load())[d.entries[id].slot-1].Load()
+}
+
+// nodeOf returns the published Node if it says the same as m, and else a Node made for m.
+func nodeOf(m *swim.Member, published *Node) *Node {
+	n := published
+	if n != nil && n.Name == m.Name && n.State == NodeStateType(m.State) && n.Port == m.Addr.Port() &&
+		bytes.Equal(n.Meta, m.Meta) && bytes.Equal(n.Addr, m.Addr.Addr().AsSlice()) {
+		return n
 	}
 	return newNode(m)
 }
 
-// present is 1 for a Node that counts as a member, else 0.
-func present(n *Node) int {
-	if n == nil || n.State == StateDead || n.State == StateLeft {
+// present is 1 for a listed Node, and 0 for none.
+func present(n *Node) int64 {
+	if n == nil {
 		return 0
 	}
 	return 1

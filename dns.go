@@ -2,7 +2,6 @@ package memberlist
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -39,7 +38,7 @@ func (r *tcpFirstResolver) LookupNetIP(ctx context.Context, network, host string
 	}
 	ips, err := r.system.LookupNetIP(ctx, network, host)
 	if err != nil {
-		return nil, errors.Join(err, tcpErr)
+		return nil, oneLine(err, tcpErr)
 	}
 	return ips, nil
 }
@@ -81,7 +80,7 @@ func (r *tcpFirstResolver) lookupTCP(ctx context.Context, network, host string) 
 		four = askTCP(ctx, server, host, dns.TypeA)
 	}
 	six := <-v6
-	return append(four.addrs(network), six.addrs(network)...), errors.Join(any.err, four.err, six.err)
+	return append(four.addrs(network), six.addrs(network)...), oneLine(any.err, four.err, six.err)
 }
 
 // dnsAnswer is what a server says.
@@ -111,9 +110,10 @@ func (a dnsAnswer) addrs(network string) (ips []netip.Addr) {
 
 // askTCP asks one question on a connection of its own.
 func askTCP(ctx context.Context, server, host string, kind uint16) dnsAnswer {
+	failed := func(err error) error { return fmt.Errorf("ask for %s: %w", dns.TypeToString[kind], err) }
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", server)
 	if err != nil {
-		return dnsAnswer{err: err, final: true}
+		return dnsAnswer{err: failed(err), final: true}
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
@@ -121,7 +121,7 @@ func askTCP(ctx context.Context, server, host string, kind uint16) dnsAnswer {
 	client := &dns.Client{Net: "tcp", Timeout: dnsTimeout}
 	answer, _, err := client.ExchangeWithConn(question, &dns.Conn{Conn: conn})
 	if err != nil {
-		return dnsAnswer{err: err, final: ctx.Err() != nil}
+		return dnsAnswer{err: failed(err), final: ctx.Err() != nil}
 	}
 	return dnsAnswer{records: answer.Answer, final: answer.Rcode == dns.RcodeNameError}
 }

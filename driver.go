@@ -1,7 +1,6 @@
 package memberlist
 
 import (
-	"errors"
 	"log/slog"
 	"time"
 
@@ -64,33 +63,61 @@ func (m *Memberlist) endTurn(t *turn) {
 
 // endTurnIn is endTurn for a turn in the caller's memory.
 func (m *Memberlist) endTurnIn(t *turn) {
-	if m.finishTurn(t) {
-		m.eventLoops.Do(m.startEventLoop)
-		select {
-		case m.eventsReady <- struct{}{}:
-		default:
-		}
+	if m.publishTurn(t) {
+		m.wakeEventLoop()
+	}
+	m.act(t)
+}
+
+// endTurnAside is endTurn for a caller that must not wait for the transport: what
+// is to be sent is sent on another goroutine, which ends when it is.
+func (m *Memberlist) endTurnAside(t *turn) {
+	if m.publishTurn(t) {
+		m.wakeEventLoop()
+	}
+	act := func() {
+		m.act(t)
+		m.dropTurn(t)
+	}
+	if len(t.out.Packets) == 0 {
+		act()
+		return
+	}
+	m.tasks.start(act)
+}
+
+// wakeEventLoop has the event loop deliver what is queued.
+func (m *Memberlist) wakeEventLoop() {
+	m.eventLoops.Do(m.startEventLoop)
+	select {
+	case m.eventsReady <- struct{}{}:
+	default:
 	}
 }
 
 // endTurnAndDeliver ends a turn that a caller of ours caused: delegates have
 // heard of it when it returns, unless a delivery is in progress already.
 func (m *Memberlist) endTurnAndDeliver(t *turn) {
-	events := m.finishTurn(t)
+	events := m.publishTurn(t)
+	m.act(t)
 	m.dropTurn(t)
 	if events {
 		m.deliverEvents()
 	}
 }
 
-// finishTurn publishes, unlocks and acts. It reports whether there is anything
-// to tell the delegates.
-func (m *Memberlist) finishTurn(t *turn) (events bool) {
+// publishTurn publishes what changed, and unlocks. What the core asked for is
+// still to be done: act. It reports whether there is anything to tell the
+// delegates.
+func (m *Memberlist) publishTurn(t *turn) (events bool) {
 	out := t.core.Take(nil)
 	t.core = nil
 	for i := range out.Changed {
 		c := &out.Changed[i]
 		m.directory.publish(c, c.Name == m.config.Name)
+	}
+	if len(out.Changed) > 0 {
+		m.noteSeedsLocked(out)
 	}
 	for _, id := range out.Forgotten {
 		m.directory.forget(id)
@@ -98,6 +125,7 @@ func (m *Memberlist) finishTurn(t *turn) (events bool) {
 	}
 	if len(out.Events) > 0 {
 		m.watchLocked(t.now, out.Events)
+		m.noteOwnNameLocked(out.Events)
 		events = m.queueEventsLocked(out.Events)
 	}
 	for _, notice := range out.Finished {
@@ -126,7 +154,6 @@ func (m *Memberlist) finishTurn(t *turn) (events bool) {
 	if rearm {
 		m.alarm.set()
 	}
-	m.act(t)
 	return events
 }
 
@@ -219,11 +246,7 @@ func (m *Memberlist) sendPacket(t *turn, p *swim.Packet, messages [][]byte) {
 		return
 	}
 	fail := m.beginTurn()
-	if failedRemote(err) || errors.Is(err, ErrMessageTooLarge) { // others, or a stream, may reach it
-		fail.core.SendFailed(p.Ping, err)
-	} else {
-		fail.core.SendBroken(fail.now, p.Ping, err)
-	}
+	fail.core.SendFailed(p.Ping, err) // others, or a stream, may reach it
 	m.endTurn(fail)
 }
 

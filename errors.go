@@ -104,9 +104,33 @@ var (
 	// has not the address.
 	ErrJoinRejected = errors.New("peer rejected the join")
 
+	// ErrNameTaken is returned by Join and JoinContext when a member that was alone has reached a cluster in which another member
+	// has its name, and answers. This one is not taken for a member then.
+	ErrNameTaken = errors.New("name is taken by another member")
+
 	// ErrUpdateTimeout is returned by UpdateNode, UpdateNodeContext and SetAdvertiseAddr when the others could not be told in time. They will be, later.
 	ErrUpdateTimeout = errors.New("timeout waiting for update broadcast")
 )
+
+// Arguments that are nil where something is needed.
+var (
+	errNilConfig = fmt.Errorf("%w: it is nil", ErrInvalidConfig)
+	errNilNode   = fmt.Errorf("%w: the node is nil", ErrInvalidAddress)
+	errNilAddr   = fmt.Errorf("%w: it is nil", ErrInvalidAddress)
+)
+
+// oneLine is errors.Join with the texts on one line.
+func oneLine(errs ...error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	switch len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	default:
+		return oneLineError{errors.Join(errs...)}
+	}
+}
 
 // NoPingResponseError is returned by Memberlist.Ping when the ping was sent and no answer came within
 // Config.ProbeTimeout.
@@ -135,7 +159,7 @@ func (e *RemoteError) Is(target error) bool {
 }
 
 // refusals are what a peer is told by its text alone, so that it can tell them apart.
-var refusals = []error{ErrLabelMismatch, ErrDecrypt, ErrNotEncrypted, ErrEncrypted}
+var refusals = []error{ErrLabelMismatch, ErrDecrypt, ErrNotEncrypted, ErrEncrypted, errMistaken}
 
 // refusalText is what a peer is told of an error.
 func refusalText(err error) string {

@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// exchange opens a stream, sends a message and has read take the reply, all by
-// the deadline and before ctx ends. A nil read means that there is none.
-func (m *Memberlist) exchange(ctx context.Context, c *conversation, to Address, deadline time.Time, message []byte, read func() error) error {
+// exchange opens a stream and calls talk, which writes to and reads from it, all
+// by the deadline and before ctx ends. If the stream cannot be opened, talk is
+// not called.
+func (m *Memberlist) exchange(ctx context.Context, c *conversation, to Address, deadline time.Time, talk func() error) error {
 	if err := m.checkName(to); err != nil {
 		return err
 	}
@@ -34,14 +35,16 @@ func (m *Memberlist) exchange(ctx context.Context, c *conversation, to Address, 
 		return m.endedOr(ctx, err)
 	}
 	c.begin(conn, &m.labels[0])
-	err = m.writeStream(conn, m.config.Label, m.labelHeader, message)
-	if err == nil && read != nil {
-		err = read()
-	}
+	err = talk()
 	if c.size == 0 && closedByPeer(err) {
 		err = fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
 	return m.endedOr(ctx, err)
+}
+
+// say writes a message to a stream of exchange.
+func (m *Memberlist) say(c *conversation, message []byte) error {
+	return m.writeStream(c.conn, m.config.Label, m.labelHeader, message)
 }
 
 // closedByPeer reports whether an error of reading or writing comes from the

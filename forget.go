@@ -22,6 +22,9 @@ func (m *Memberlist) Forget(name string) error {
 	}
 	defer m.tasks.leave()
 	t := m.beginTurn()
+	if member, ok := t.core.Member(name); ok && member.State.Gone() {
+		m.mu.seeds.forgetAddress(member.Addr)
+	}
 	removal := t.core.Forget(t.now, name)
 	m.endTurnAndDeliver(t)
 	return removalError(name, removal)

@@ -81,13 +81,14 @@ func (m *Memberlist) All() iter.Seq[MemberInfo] {
 	return func(yield func(MemberInfo) bool) {
 		m.mu.Lock()
 		members := m.mu.core.Members(make([]swim.Member, 0, m.mu.core.NumKnown()))
-		reached := make([]contacts, len(members))
+		nodes, reached := make([]*Node, len(members)), make([]contacts, len(members))
 		for i := range members {
+			nodes[i] = m.directory.published(members[i].ID)
 			reached[i] = m.contactsLocked(members[i].ID)
 		}
 		m.mu.Unlock()
 		for i := range members {
-			if !yield(m.info(&members[i], reached[i])) {
+			if !yield(newInfo(&members[i], nodeOf(&members[i], nodes[i]), reached[i])) {
 				return
 			}
 		}
@@ -97,19 +98,22 @@ func (m *Memberlist) All() iter.Seq[MemberInfo] {
 // Member returns what is known of the member of a name, dead or left as it may be, and false for one that is not known.
 func (m *Memberlist) Member(name string) (MemberInfo, bool) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	member, ok := m.mu.core.Member(name)
-	reached := m.contactsLocked(member.ID)
-	m.mu.Unlock()
 	if !ok {
 		return MemberInfo{}, false
 	}
-	return m.info(&member, reached), true
+	return m.infoLocked(&member), true
 }
 
-// info puts together what is known of a member.
-func (m *Memberlist) info(member *swim.Member, c contacts) MemberInfo {
+// infoLocked returns what is known of a member.
+func (m *Memberlist) infoLocked(member *swim.Member) MemberInfo {
+	return newInfo(member, m.directory.node(member), m.contactsLocked(member.ID))
+}
+
+func newInfo(member *swim.Member, node *Node, c contacts) MemberInfo {
 	return MemberInfo{
-		Node:        m.directory.node(member),
+		Node:        node,
 		Incarnation: member.Incarnation,
 		Since:       member.Since,
 		RTT:         c.rtt,
@@ -154,7 +158,7 @@ var errUnanswered = errors.New("ping not answered in time")
 // or no longer.
 func (m *Memberlist) noteWayLocked(now time.Time, w *way, err error, member *swim.Member) {
 	if w.note(now, err) && m.subscribedLocked() {
-		m.publishLocked(Event{Kind: EventReach, Time: now, Member: m.info(member, m.contactsLocked(member.ID))})
+		m.publishLocked(Event{Kind: EventReach, Time: now, Member: m.infoLocked(member)})
 	}
 }
 

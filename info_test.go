@@ -158,6 +158,9 @@ func TestAMemberThatMovesIsReachedAnew(t *testing.T) {
 		if _, err := again.Join([]string{simAddr(0).String()}); err != nil {
 			t.Fatal(err)
 		}
+		for c.members[0].NumMembers() == 1 { // until it has said that it is newer than its farewell
+			time.Sleep(time.Millisecond)
+		}
 		if info := infoOf(t, c.members[0], "m1"); info.State != StateAlive || info.RTT != 0 || !info.Packets.Last.IsZero() {
 			t.Errorf("at the new address: %+v", info)
 		}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+
+	"github.com/e3431adc/memberlist/internal/swim"
 )
 
 // joinsAtOnce is how many seeds one join resolves, and how many addresses it
@@ -35,6 +37,7 @@ type JoinAttempt struct {
 	// Err is nil if states were exchanged with the address. ErrInvalidAddress is
 	// a seed that cannot be read, ErrOwnAddress this member itself,
 	// ErrJoinRejected a peer that will not have us, as for another label or key,
+	// ErrNameTaken a cluster in which another member has our name and is there,
 	// ErrEnoughJoined one that was not needed any more, ErrShutdown one that
 	// Shutdown put an end to, and the context's error one that the context did;
 	// others say what failed.
@@ -55,7 +58,7 @@ type JoinResult struct {
 // Join makes contact with existing members: it exchanges states with each
 // address that the strings resolve to, and returns with how many that worked.
 // The error is nil if it worked with any, else it joins what went wrong with
-// each (errors.Is finds ErrShutdown, ErrJoinRejected and the causes). Each takes at most
+// each (errors.Is finds ErrShutdown, ErrJoinRejected, ErrNameTaken and the causes). Each takes at most
 // Config.TCPTimeout. It is JoinContext without a context, for all addresses,
 // this member's own not left out, and those given twice counted twice.
 //
@@ -63,8 +66,13 @@ type JoinResult struct {
 // an IPv6 host with a port is in brackets. "[name/]srv+service" stands for the
 // hosts and ports of the DNS records (SRV) of that name, such as
 // srv+_memberlist._tcp.example.com. Names are looked up as Config.Resolver,
-// DNSConfigPath and AddressFamily say. The strings are remembered: members
-// that are lost later are looked for there too, see Config.ReconnectInterval.
+// DNSConfigPath and AddressFamily say. The strings that led to a member are
+// remembered: members that are lost later are looked for there too, see
+// Config.ReconnectInterval. While there never was another member, those that led to
+// none are tried again.
+//
+// After Leave, a join makes this member one again, at a new incarnation, as soon as
+// it has reached somebody.
 //
 // Compat: the reference contacts them one after the other, whatever each takes.
 // It reads all of the Config that Create was given when it needs it; here Join
@@ -106,6 +114,8 @@ type joining struct {
 	m       *Memberlist
 	request JoinRequest
 	own     *Node // is not contacted; nil: is
+	enters  bool  // a cluster; else it is in one, and others may have to go
+	left    bool  // it left one before
 
 	seeds    []seed // as in the request
 	contacts map[Address]*contact
@@ -151,7 +161,7 @@ func (j *joining) run(ctx context.Context) (JoinResult, error) {
 	}
 	defer m.tasks.leave()
 	m.takePing()
-	defer m.rememberSeeds(j.request.Seeds)
+	j.enters, j.left = m.beforeJoin()
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends what is under way
@@ -162,7 +172,74 @@ func (j *joining) run(ctx context.Context) (JoinResult, error) {
 	j.contacts = make(map[Address]*contact)
 	j.resolved = make(chan resolved, joinsAtOnce)
 	j.contacted = make(chan contacted, joinsAtOnce)
-	return j.result(j.steps(ctx))
+	result, err := j.result(j.steps(ctx))
+	if j.left && j.joined == 0 {
+		m.leaveAgain()
+	}
+	m.rememberSeeds(result.Attempts)
+	return result, err
+}
+
+// beforeJoin reports whether this member enters a cluster by a join, as it is alone, and whether it has left one before.
+func (m *Memberlist) beforeJoin() (enters, left bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mu.nameTaken || !m.mu.core.AnyAlive(), m.mu.core.Leaving()
+}
+
+// rejoin makes this member one again that left, as the program joins.
+func (m *Memberlist) rejoin() {
+	t := m.beginTurn()
+	t.core.Return(t.now)
+	m.endTurnAndDeliver(t)
+}
+
+// leaveAgain undoes rejoin.
+func (m *Memberlist) leaveAgain() {
+	t := m.beginTurn()
+	t.core.Leave(t.now, 0)
+	m.endTurnAndDeliver(t)
+}
+
+// noteOwnNameLocked tells that it is known whether another member has our name, if that was found out in a turn.
+func (m *Memberlist) noteOwnNameLocked(events []swim.Event) {
+	if m.mu.nameDecided == nil {
+		return
+	}
+	for i := range events {
+		if e := &events[i]; e.Kind == swim.EventConflictEnded && e.Member.Name == m.config.Name {
+			close(m.mu.nameDecided)
+			m.mu.nameDecided = nil
+			return
+		}
+	}
+}
+
+// awaitOwnName waits until it is known whether another member has our name, if one is said to, and returns ErrNameTaken then.
+func (m *Memberlist) awaitOwnName(ctx context.Context) error {
+	m.mu.Lock()
+	decided := m.mu.nameDecided
+	if m.mu.core.NameContested() && decided == nil {
+		decided = make(chan struct{})
+		m.mu.nameDecided = decided
+	}
+	m.mu.Unlock()
+	if decided != nil {
+		select {
+		case <-decided:
+		case <-ctx.Done():
+			return contextError(ctx)
+		case <-m.tasks.stopping:
+			return ErrShutdown
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	other, taken := m.mu.core.Namesake()
+	if m.mu.nameTaken = taken; taken {
+		return fmt.Errorf("%w: %q is at %v", ErrNameTaken, m.config.Name, other)
+	}
+	return nil
 }
 
 // steps resolves and contacts until all is done, or returns why the rest is
@@ -265,6 +342,9 @@ func (j *joining) contact(ctx context.Context, c *contact) {
 	m := j.m
 	started := m.tasks.start(func() {
 		err := m.pushPull(ctx, c.addr, exchangeJoin)
+		if err == nil && j.enters {
+			err = m.awaitOwnName(ctx)
+		}
 		if err != nil {
 			m.log.debug("failed to join", slog.String("addr", c.addr.Addr), errAttr(err))
 			err = fmt.Errorf("join %s: %w", c.addr.Addr, rejection(err))

@@ -238,7 +238,7 @@ func TestContextEndsWhatWaits(t *testing.T) {
 					m := c.add(func(config *Config) {
 						stuck.simTransport = config.Transport.(*simTransport)
 						config.Transport = stuck
-						config.GossipInterval, config.ProbeInterval, config.PushPullInterval = 0, 0, 0
+						config.GossipInterval, config.ProbeInterval, config.PushPullInterval = time.Hour, time.Hour, 0
 					})
 					c.network.Down(simAddr(50))
 					m.resolver.from = lookupFunc(func(ctx context.Context, _ string) ([]netip.Addr, error) {
@@ -289,7 +289,7 @@ func TestEndedContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(2, func(config *Config) {
 			config.Delegate = &testDelegate{}
-			config.GossipInterval, config.ProbeInterval, config.PushPullInterval = 0, 0, 0
+			config.GossipInterval, config.ProbeInterval, config.PushPullInterval = time.Hour, time.Hour, 0
 		})
 		defer c.stop()
 		m, transport := c.members[1], c.members[1].config.Transport.(*simTransport)

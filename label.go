@@ -142,13 +142,19 @@ func appendHeardLabels(heard []heardLabel, c *Config) []heardLabel {
 	return heard
 }
 
-// checkLabel finds the label that came with a packet or stream, nil for none, among those that are heard.
+// checkLabel finds the label that came with a packet or stream, nil for none, among those that are heard. With
+// SkipInboundLabelCheck none stands for this member's own, which the transport may have removed; and a member that has none of
+// its own takes any, with which the sender has authenticated what it sealed. The label may be a view into the packet.
+//
+// Compat: the reference refuses every label with SkipInboundLabelCheck.
 func (m *Memberlist) checkLabel(label []byte) (*heardLabel, error) {
-	if m.config.SkipInboundLabelCheck { // the transport below has taken it off
-		if len(label) == 0 {
+	if m.config.SkipInboundLabelCheck {
+		switch {
+		case len(label) == 0:
 			return &m.labels[0], nil
+		case m.config.Label == "":
+			return &heardLabel{text: string(label), bytes: label}, nil
 		}
-		return nil, fmt.Errorf("%w: %q", ErrLabelMismatch, label)
 	}
 	for i := range m.labels {
 		if string(label) == m.labels[i].text {

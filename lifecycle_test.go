@@ -177,7 +177,7 @@ func TestShutdownAborts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newSimCluster(t).grow(1, nil)
 				defer c.stop()
-				m := c.add(func(config *Config) { config.GossipInterval, config.ProbeInterval = 0, 0 })
+				m := c.add(func(config *Config) { config.GossipInterval, config.ProbeInterval = time.Hour, time.Hour })
 				if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
 					t.Fatal(err)
 				}
@@ -202,7 +202,7 @@ func TestTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(1, nil)
 		defer c.stop()
-		m := c.add(func(config *Config) { config.GossipInterval, config.ProbeInterval = 0, 0 })
+		m := c.add(func(config *Config) { config.GossipInterval, config.ProbeInterval = time.Hour, time.Hour })
 		if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
 			t.Fatal(err)
 		}
@@ -284,4 +284,65 @@ func TestRequireNodeNames(t *testing.T) {
 			t.Errorf("SendTo: %v", err)
 		}
 	})
+}
+
+// TestJoinAfterLeave: who left and joins again is a member again, to itself and to the others, though it is the same process.
+// A join that reaches nobody changes nothing.
+func TestJoinAfterLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(3, nil)
+		defer c.stop()
+		c.await(settles, func() bool { return c.agree(3) })
+		m := c.members[2]
+		if err := m.Leave(time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		c.await(settles, func() bool { return c.agree(2, 2) })
+		if n, err := m.Join([]string{simAddr(50).String()}); n != 0 || err == nil || m.LocalNode().State != StateLeft {
+			t.Errorf("joined %d, %v; it is %v", n, err, m.LocalNode().State)
+		}
+		time.Sleep(time.Minute)
+		if n, err := m.Join([]string{simAddr(0).String()}); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		c.await(settles, func() bool { return c.agree(3) })
+		time.Sleep(time.Minute)
+		if !c.agree(3) || c.events[2].count("join m2") != 2 || c.events[0].count("join m2") != 2 {
+			t.Errorf("it heard %v, another %v", c.events[2].list(), c.events[0].list())
+		}
+	})
+}
+
+// TestNewsWithoutLoops: with exchanges of states alone, and without them, an update and a leave end at once, and are known.
+func TestNewsWithoutLoops(t *testing.T) {
+	for _, exchanges := range []time.Duration{0, 30 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			d := &testDelegate{}
+			c := newSimCluster(t).grow(3, func(config *Config) {
+				config.ProbeInterval, config.GossipInterval, config.PushPullInterval = 0, 0, exchanges
+				config.Delegate = d
+			})
+			defer c.stop()
+			for _, m := range c.members { // each knows each: there is no gossip
+				if _, err := m.Join(seedsAt(0, 1, 2)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			start := time.Now()
+			d.set([]byte("new"))
+			if err := c.members[0].UpdateNode(0); err != nil {
+				t.Error(err)
+			}
+			if err := c.members[2].Leave(0); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(start); took > time.Second {
+				t.Errorf("took %v", took)
+			}
+			c.await(time.Second, func() bool {
+				return c.members[0].NumMembers() == 2 && c.members[1].NumMembers() == 2 &&
+					string(infoOf(t, c.members[1], "m0").Meta) == "new"
+			})
+		})
+	}
 }

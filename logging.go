@@ -141,8 +141,29 @@ func memberAttrs(m *swim.Member, more ...slog.Attr) []slog.Attr {
 	}, more...)
 }
 
-// errAttr is the attribute of an error.
-func errAttr(err error) slog.Attr { return slog.Any("error", err) }
+// errAttr is the attribute of an error, whose text it has on one line.
+func errAttr(err error) slog.Attr {
+	if strings.ContainsAny(err.Error(), "\r\n") {
+		err = oneLineError{err}
+	}
+	return slog.Any("error", err)
+}
+
+// oneLineError is an error with its lines behind one another, as one of several has.
+type oneLineError struct{ error }
+
+// Error returns the lines with semicolons between them.
+func (e oneLineError) Error() string {
+	var lines []string
+	for line := range strings.FieldsFuncSeq(e.error.Error(), func(r rune) bool { return r == '\n' || r == '\r' }) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
+}
+
+func (e oneLineError) Unwrap() error { return e.error }
 
 // lineDepth is how many calls lie between the line's caller and the *log.Logger, for its flags Lshortfile and Llongfile.
 const lineDepth = 4

@@ -74,6 +74,9 @@ func TestLogLines(t *testing.T) {
 		}, "[WARN] memberlist: text: node=a n=3 rtt=1s"},
 		{"error attribute", func(l *logger) { l.warn("text", errAttr(errors.New("it broke"))) },
 			`[WARN] memberlist: text: error="it broke"`},
+		{"error of several lines", func(l *logger) {
+			l.warn("text", errAttr(errors.Join(errors.New("2 errors:\n\t* a"), errors.New("\tb\r\n"))))
+		}, `[WARN] memberlist: text: error="2 errors:; * a; b"`},
 		{"forged line", func(l *logger) { l.warn("text", slog.String("node", "a\n[ERR] memberlist: fire")) },
 			`[WARN] memberlist: text: node="a\n[ERR] memberlist: fire"`},
 		{"escape sequence", func(l *logger) { l.warn("text", slog.String("node", "\x1b[31m")) },

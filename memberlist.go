@@ -56,11 +56,11 @@ type Memberlist struct {
 	moveToken      baton                  // held while another address is announced
 	pushPulling    atomic.Bool            // during a push/pull that we begin, but for joins
 	tryingSeeds    atomic.Bool            // while seeds are tried
+	writes         atomic.Int32           // packets that the transport is given at the moment
 	reconnects     atomic.Int32           // how many lost members are being tried
 	advertising    atomic.Bool            // whether the host name that we advertise is looked up again
 	advertised     atomic.Pointer[string] // that name; nil: none
-	seeds          seedList
-	membership     handoff // alive, suspect and dead messages
+	membership     handoff                // alive, suspect and dead messages
 	userMessages   handoff
 	streams        streamSet
 	turns          spares[turn]
@@ -82,9 +82,12 @@ type Memberlist struct {
 		notices      map[uint64]chan struct{}        // closed when a broadcast has been sent
 		pings        map[uint32]chan swim.PingResult // with room for the one result
 		contacts     []contacts                      // by the core's IDs
-		changed      time.Time                       // when the view last did
-		exchanged    bool                            // whether states were, ever
-		synced       chan struct{}                   // closed when they first were; nil: nobody waits for that
+		seeds        seedList
+		nameTaken    bool          // as the last join that could tell found
+		nameDecided  chan struct{} // closed when it is known if another has our name; nil: nobody waits for that
+		changed      time.Time     // when the view last did
+		exchanged    bool          // whether states were, ever
+		synced       chan struct{} // closed when they first were; nil: nobody waits for that
 
 		subscriptions  []*Subscription
 		unsubscribable bool
@@ -112,10 +115,13 @@ type Memberlist struct {
 // metadata that is too large, creates a member that CIDRsAllowed refuses, and
 // panics in many methods of one that was refused.
 func Create(conf *Config) (*Memberlist, error) {
+	if conf == nil {
+		return nil, errNilConfig
+	}
 	m, err := newMemberlist(conf)
 	if err != nil {
 		if conf.Transport != nil {
-			err = errors.Join(err, conf.Transport.Shutdown())
+			err = errors.Join(err, shutDown(conf.Transport))
 		}
 		return nil, err
 	}
@@ -294,13 +300,18 @@ func (m *Memberlist) pingDelegate() PingDelegate {
 }
 
 // Members returns the members that are alive or suspect, itself included. The
-// slice is the caller's. It takes no lock.
+// slice is the caller's. It takes no lock, unless members keep coming and going
+// while it reads.
+//
+// The order is the reference's: a new member takes the place of a random other,
+// which moves to the end, and keeps it until it is forgotten. So the second
+// member of a cluster is first in the list of the first one.
 //
 // What delegates did in the events that they have been told before is visible
 // to who calls Members or NumMembers.
 func (m *Memberlist) Members() []*Node {
 	m.told.Load() // synchronizes with the events
-	return m.directory.members()
+	return m.directory.members(&m.mu.Mutex)
 }
 
 // NumMembers returns how many members are alive or suspect, itself included.
@@ -376,10 +387,10 @@ func (m *Memberlist) Shutdown() error {
 func (m *Memberlist) stop() {
 	if m.tasks.close() {
 		m.alarm.end()
-		if err := m.transport.Shutdown(); err != nil {
+		m.streams.closeAll() // first: the transport may wait for them to end
+		if err := shutDown(m.transport); err != nil {
 			m.log.error("failed to shut down the transport", errAttr(err))
 		}
-		m.streams.closeAll()
 		m.closeSubscriptions()
 	}
 	m.tasks.wait()

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // restart has member i leave and come back with another configuration, which
@@ -89,6 +92,110 @@ func TestLabelMigration(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestFirstLabelBySkippingTheCheck: a cluster without a label gets one, member by member, with SkipInboundLabelCheck on
+// while they differ.
+func TestFirstLabelBySkippingTheCheck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 4
+		c := newSimCluster(t)
+		defer c.stop()
+		c.grow(n, nil)
+		for _, round := range []func(*Config){
+			func(config *Config) { config.SkipInboundLabelCheck = true },
+			func(config *Config) { config.Label, config.SkipInboundLabelCheck = "blue", true },
+			func(config *Config) { config.Label = "blue" },
+		} {
+			for i := range n {
+				c.restart(i, round)
+				c.await(settles, func() bool { return c.agree(n) })
+				time.Sleep(10 * time.Second)
+			}
+		}
+		if deaths := c.deaths(); len(deaths) > 0 || !c.agree(n) {
+			t.Errorf("not one cluster in the end; deaths: %v", deaths)
+		}
+	})
+}
+
+// TestLabelsHeardWhenSkippingTheCheck: which labels a member hears, before packets and streams and authenticated by a seal.
+func TestLabelsHeardWhenSkippingTheCheck(t *testing.T) {
+	const plain = "not sealed"
+	for _, tt := range []struct {
+		own, header, auth string // the member's; before the packet; in the seal
+		heard             bool
+	}{
+		{"blue", "blue", plain, true},
+		{"blue", "", plain, true},
+		{"blue", "red", plain, false},
+		{"", "", plain, true},
+		{"", "red", plain, true},
+		{"blue", "blue", "blue", true},
+		{"blue", "", "blue", true},
+		{"blue", "blue", "red", false},
+		{"blue", "red", "blue", false},
+		{"blue", "red", "red", false},
+		{"", "", "", true},
+		{"", "red", "red", true},
+		{"", "red", "", false},
+	} {
+		t.Run(fmt.Sprintf("own=%s/header=%s/auth=%s", tt.own, tt.header, tt.auth), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newSimCluster(t)
+				defer c.stop()
+				delegate := new(testDelegate)
+				c.add(func(config *Config) {
+					config.Label, config.SkipInboundLabelCheck, config.Delegate = tt.own, true, delegate
+					if tt.auth != plain {
+						config.SecretKey = attackKey
+					}
+				})
+				packet := append([]byte{byte(wire.TypeUser)}, "packet"...)
+				stream := append((&wire.UserHeader{UserMsgLen: 6}).Append(nil), "stream"...)
+				if tt.auth != plain {
+					cipher, err := wire.NewCipher(attackKey)
+					if err != nil {
+						t.Fatal(err)
+					}
+					packet = cipher.AppendSealed(nil, wire.SealVersion1, newNonce(), packet, []byte(tt.auth))
+					stream = wire.AppendSealedFrame(nil, cipher, wire.SealVersion1, newNonce(), tt.auth, stream)
+				}
+				end := c.outsider(1)
+				defer end.Close()
+				if err := end.Send(underLabel(t, tt.header, packet), simAddr(0)); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+				conn, err := end.Dial(t.Context(), simAddr(0))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				if _, err := conn.Write(underLabel(t, tt.header, stream)); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+				var want []string
+				if tt.heard {
+					want = []string{"packet", "stream"}
+				}
+				if got := delegate.received(); !slices.Equal(got, want) {
+					t.Errorf("heard %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}
+
+// underLabel returns b behind the header of a label.
+func underLabel(t *testing.T, label string, b []byte) []byte {
+	t.Helper()
+	header, err := wire.AppendLabel(nil, label)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(header, b...)
 }
 
 // TestLabelUses: who may drop the old label sees whether anyone is heard under

@@ -147,7 +147,7 @@ func (t *MockTransport) WriteTo(b []byte, addr string) (time.Time, error) {
 }
 
 // WriteToAddress sends a copy of b to the transport of that name or, without a name, of that address. It fails if there
-// never was one, if b is longer than a UDP packet can be, and with ErrShutdown after Shutdown. What is sent to a transport
+// never was one, and with ErrShutdown after Shutdown. What is sent to a transport
 // that was shut down is lost, without an error. See NodeAwareTransport.
 func (t *MockTransport) WriteToAddress(b []byte, a Address) (time.Time, error) {
 	if t.closed() {
@@ -158,7 +158,7 @@ func (t *MockTransport) WriteToAddress(b []byte, a Address) (time.Time, error) {
 		return time.Time{}, err
 	}
 	now := time.Now()
-	if err := t.endpoint.Send(b, to.endpoint.Addr()); err != nil {
+	if err := t.endpoint.SendLarge(b, to.endpoint.Addr()); err != nil {
 		return time.Time{}, err
 	}
 	return now, nil

@@ -80,8 +80,11 @@ func TestMockTransportPackets(t *testing.T) {
 				t.Errorf("dial: got %v", err)
 			}
 		}
-		if _, err := a.WriteTo(make([]byte, 1<<16), b.addr.String()); err == nil {
-			t.Error("more than a UDP packet holds: no error")
+		const large = 1 << 20 // more than a UDP packet holds
+		if _, err := a.WriteTo(make([]byte, large), b.addr.String()); err != nil {
+			t.Error(err)
+		} else if p := <-b.PacketCh(); len(p.Buf) != large {
+			t.Errorf("got %d bytes of %d", len(p.Buf), large)
 		}
 	})
 }

@@ -234,7 +234,7 @@ func TestSetAdvertiseAddrFails(t *testing.T) {
 		m := c.add(func(config *Config) {
 			config.CIDRsAllowed, _ = ParseCIDRs([]string{"10.0.0.0/8"})
 			config.Alive = veto
-			config.GossipInterval, config.ProbeInterval, config.PushPullInterval = 0, 0, 0
+			config.GossipInterval, config.ProbeInterval, config.PushPullInterval = time.Hour, time.Hour, 0
 			config.Resolver = lookupFunc(func(context.Context, string) ([]netip.Addr, error) { return nil, refuse })
 		})
 		if _, err := m.Join(seedsAt(0)); err != nil {
@@ -253,6 +253,7 @@ func TestSetAdvertiseAddrFails(t *testing.T) {
 			{"outside of the networks", t.Context(), "192.168.0.1", 0, ErrAddressNotAllowed},
 			{"no address", t.Context(), "10.0.0.256", 0, ErrInvalidAddress},
 			{"all interfaces", t.Context(), "0.0.0.0", 0, ErrInvalidAddress},
+			{"all IPv6 interfaces", t.Context(), "::", 0, ErrInvalidAddress},
 			{"no port", t.Context(), "10.0.0.9", 65536, ErrInvalidAddress},
 			{"a name that is not known", t.Context(), "host", 0, refuse},
 			{"an ended context", ended, "10.0.0.9", 0, context.Canceled},

@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"log/slog"
+	"net"
 	"net/netip"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -13,14 +14,16 @@ const maxPortWarnings = 16
 
 // portWatch notices members whose packets come from another port than the one that they advertise, as behind a NAT that
 // rewrites ports. Others are then reached by them, and may not reach them: they are suspected and refute, over and over. A
-// member that sends from another address at the same port has several addresses, or a NAT that does no harm.
+// member that sends from another address at the same port has several addresses, or a NAT that does no harm. Packets that
+// come over something else than UDP say nothing about ports.
 //
 // It belongs to the goroutine that receives packets.
 type portWatch struct{ warned map[string]struct{} }
 
-// differs reports whether a ping of a known member, at the address that it advertises, comes from another port.
-func (w *portWatch) differs(core *swim.Core, from netip.AddrPort, p *wire.PingView) bool {
-	if p.SourcePort == 0 || p.SourcePort == from.Port() || !from.IsValid() {
+// differs reports whether a ping of a known member, at the address that it advertises, comes from another port of UDP.
+func (w *portWatch) differs(core *swim.Core, from net.Addr, p *wire.PingView) bool {
+	udp, ok := from.(*net.UDPAddr)
+	if !ok || udp == nil || udp.Port == 0 || udp.IP.IsUnspecified() || p.SourcePort == 0 || int(p.SourcePort) == udp.Port {
 		return false
 	}
 	source, ok := netip.AddrFromSlice(p.SourceAddr)

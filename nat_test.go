@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -143,4 +144,67 @@ func TestPortsThatAnyoneClaims(t *testing.T) {
 			t.Errorf("counts %d and warns %d times, want %d and %d", n, len(lines), 6*maxPortWarnings, maxPortWarnings)
 		}
 	})
+}
+
+// relabelledTransport says that packets come from somewhere else.
+type relabelledTransport struct {
+	*simTransport
+	packets chan *Packet
+}
+
+func relabelled(t *simTransport, from net.Addr) *relabelledTransport {
+	r := &relabelledTransport{t, make(chan *Packet)}
+	go func() {
+		defer close(r.packets)
+		for {
+			select {
+			case p := <-t.packets:
+				p.From = from
+				r.packets <- p
+			case <-t.ctx.Done():
+				return
+			}
+		}
+	}()
+	return r
+}
+
+func (r *relabelledTransport) PacketCh() <-chan *Packet { return r.packets }
+
+// textAddr is an address of no network that is known.
+type textAddr string
+
+func (textAddr) Network() string  { return "text" }
+func (a textAddr) String() string { return string(a) }
+
+// TestPortsThatAreNotUDPs say nothing of a NAT: those of connections, of text, of none.
+func TestPortsThatAreNotUDPs(t *testing.T) {
+	ip := net.IPv4(10, 0, 0, 0)
+	for _, from := range []net.Addr{
+		nil,
+		textAddr("10.0.0.0:40000"),
+		textAddr("@"),
+		&net.TCPAddr{IP: ip, Port: 40000},
+		&net.UDPAddr{IP: ip},
+		&net.UDPAddr{IP: net.IPv6unspecified, Port: 40000},
+	} {
+		t.Run(fmt.Sprintf("%T %v", from, from), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log lineBuffer
+				c := newSimCluster(t)
+				defer c.stop()
+				c.grow(3, func(config *Config) {
+					config.Transport = relabelled(config.Transport.(*simTransport), from)
+					config.LogOutput = &log
+				})
+				time.Sleep(10 * time.Minute)
+				if lines, n := log.containing("another port"), c.members[0].Stats().PingsFromOtherPort; len(lines) > 0 || n > 0 {
+					t.Errorf("counts %d pings and warns %q", n, lines)
+				}
+				if !c.agree(3) || len(c.deaths()) > 0 {
+					t.Error("the members do not reach each other")
+				}
+			})
+		})
+	}
 }

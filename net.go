@@ -29,7 +29,8 @@ type receiver struct {
 
 	ports portWatch
 
-	from      swim.Endpoint // of the packet at hand
+	source    net.Addr      // of the packet at hand
+	from      swim.Endpoint // the same
 	at        time.Time     // when it arrived
 	members   parcel        // what it says of members
 	farewells parcel        // what members say of themselves when they leave
@@ -47,7 +48,7 @@ type receiver struct {
 
 func newReceiver(m *Memberlist) *receiver {
 	r := &receiver{m: m, names: wire.NewNames(), membership: &m.membership, userMessages: &m.userMessages}
-	r.unpacker.Limit = m.config.UDPBufferSize
+	r.unpacker.Limit = m.config.largestUnpacked()
 	r.visit = r.handle
 	return r
 }
@@ -129,7 +130,7 @@ func (r *receiver) receive(p *Packet) {
 func (r *receiver) handlePacket(p *Packet) {
 	m := r.m
 	m.received.add(len(p.Buf))
-	r.from, r.at = senderOf(p.From), p.Timestamp
+	r.source, r.from, r.at = p.From, senderOf(p.From), p.Timestamp
 	if !m.senderAllowed(r.from.AddrPort.Addr()) {
 		m.drop(keyDroppedCIDR, "packet cidr", "dropping packet from outside of the allowed networks", p.From, nil)
 		return
@@ -260,6 +261,24 @@ func (r *receiver) wake() {
 	}
 }
 
+// logMisdirected tells of a ping for another name, which is not answered. That is no reason to worry if a process of that name
+// was here before us, or may have been: until we know others, nobody can have told us.
+func (m *Memberlist) logMisdirected(id, name string) {
+	level := slog.LevelWarn
+	if m.wasHere(name) {
+		level = slog.LevelDebug
+	}
+	m.log.limited(id, level, "got ping for another member", slog.String("node", name))
+}
+
+// wasHere reports whether another member was at our address.
+func (m *Memberlist) wasHere(name string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before, known := m.mu.core.Member(name)
+	return known && before.Addr == m.mu.core.Self().Addr || !m.mu.core.AnyAlive()
+}
+
 // handlePing acks a ping on the spot.
 func (r *receiver) handlePing(body []byte) {
 	m := r.m
@@ -268,9 +287,7 @@ func (r *receiver) handlePing(body []byte) {
 		return
 	}
 	if len(r.ping.Node) > 0 && string(r.ping.Node) != m.config.Name {
-		m.log.limitedFunc("misdirected ping", slog.LevelWarn, "got ping for another member", func() []slog.Attr {
-			return []slog.Attr{slog.String("node", string(r.ping.Node))}
-		})
+		m.logMisdirected("misdirected ping", string(r.ping.Node))
 		return
 	}
 	r.wake() // nobody waits for the user's code, or for the network
@@ -284,7 +301,7 @@ func (r *receiver) handlePing(body []byte) {
 	}
 	t := m.beginTurnIn(&r.turn, r.at)
 	t.core.HearPing(r.from, &r.ping, payload)
-	otherPort := r.ports.differs(t.core, r.from.AddrPort, &r.ping)
+	otherPort := r.ports.differs(t.core, r.source, &r.ping)
 	m.endTurnIn(t)
 	if otherPort {
 		r.reportPort()
@@ -298,13 +315,23 @@ func (r *receiver) step(message wire.Message, err error) {
 		return
 	}
 	r.wake() // nobody waits for the network
-	t := r.m.beginTurnIn(&r.turn, time.Now())
+	m := r.m
+	var t *turn
+	if m.udp == nil {
+		t = m.beginTurn()
+	} else {
+		t = m.beginTurnIn(&r.turn, time.Now())
+	}
 	at := t.now
 	if !r.at.IsZero() && r.at.Before(at) {
 		at = r.at // round trips do not include our own delays
 	}
 	t.core.Step(at, r.from, message)
-	r.m.endTurnIn(t)
+	if m.udp == nil { // it may wait for the member that another asks us to ping
+		m.endTurnAside(t)
+	} else {
+		m.endTurnIn(t)
+	}
 }
 
 // userMessageLoop hands user messages to the delegate, each after what had arrived about members before it was told to the
@@ -392,7 +419,7 @@ func (m *Memberlist) notifyMessage(message []byte) {
 // drop counts what was dropped, and now and then logs why.
 func (m *Memberlist) drop(key counter, id, message string, from net.Addr, err error) {
 	m.add(key, 1)
-	m.log.limitedFunc(id, slog.LevelWarn, message, func() []slog.Attr {
+	m.log.limitedFunc(id, dropLevel(key), message, func() []slog.Attr {
 		if from == nil {
 			return dropAttrs("<unknown address>", err)
 		}
@@ -402,7 +429,17 @@ func (m *Memberlist) drop(key counter, id, message string, from net.Addr, err er
 
 func (m *Memberlist) dropFrom(key counter, id, message string, from swim.Endpoint, err error) {
 	m.add(key, 1)
-	m.log.limitedFunc(id, slog.LevelWarn, message, func() []slog.Attr { return dropAttrs(addressText(from), err) })
+	m.log.limitedFunc(id, dropLevel(key), message, func() []slog.Attr { return dropAttrs(addressText(from), err) })
+}
+
+// dropLevel returns the level at which a drop is logged, which is the reference's: operators alert on it.
+func dropLevel(key counter) slog.Level {
+	switch key {
+	case keyDroppedChecksum, keyDroppedQueueFull, keyDroppedRate, keyDroppedCIDR:
+		return slog.LevelWarn
+	default:
+		return slog.LevelError
+	}
 }
 
 func dropAttrs(from string, err error) []slog.Attr {
@@ -440,7 +477,7 @@ func senderOf(addr net.Addr) swim.Endpoint {
 	case nil:
 		return swim.Endpoint{}
 	case *net.UDPAddr:
-		if len(a.IP) == net.IPv4len {
+		if a != nil && len(a.IP) == net.IPv4len {
 			return swim.Endpoint{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([net.IPv4len]byte(a.IP)), uint16(a.Port))}
 		}
 		return swim.Endpoint{AddrPort: unmapped(a.AddrPort())}
@@ -472,20 +509,3 @@ func addressText(e swim.Endpoint) string {
 
 // addressOf turns an endpoint into the transport's terms.
 func addressOf(e swim.Endpoint) Address { return Address{Addr: addressText(e), Name: e.Name} }
-
-// failedRemote reports whether an error of sending or dialling says that the
-// other side failed, rather than this one.
-func failedRemote(err error) bool {
-	var op *net.OpError
-	if !errors.As(err, &op) {
-		return false
-	}
-	switch {
-	case strings.HasPrefix(op.Net, "tcp"):
-		return op.Op == "dial" || op.Op == "read" || op.Op == "write"
-	case strings.HasPrefix(op.Net, "udp"):
-		return op.Op == "write"
-	default:
-		return false
-	}
-}

@@ -95,6 +95,9 @@ var (
 
 // NewNetTransport listens on all addresses of the configuration. If it can't on any one of them, none is left open.
 func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
+	if config == nil {
+		return nil, errNilConfig
+	}
 	l := newConfigLogger(&Config{Logger: config.Logger, SlogHandler: config.SlogHandler})
 	t, err := listenNet(config, l)
 	if err != nil {
@@ -202,7 +205,7 @@ func (t *NetTransport) chooseAdvertiseAddr(from interfaces, family AddressFamily
 	return addr, nil
 }
 
-// WriteTo sends a packet to "host:port". See Transport.
+// WriteTo sends a packet to "host:port". ErrMessageTooLarge is returned for one of more than 65507 bytes. See Transport.
 func (t *NetTransport) WriteTo(b []byte, addr string) (time.Time, error) {
 	to, err := t.resolver.addrPort(t.ctx, addr)
 	if err != nil {
@@ -222,8 +225,11 @@ func (t *NetTransport) writeToAddrPort(b []byte, to netip.AddrPort) (time.Time, 
 	return time.Now(), err
 }
 
-// send sends a packet.
+// send sends a packet. ErrMessageTooLarge is returned for one that no datagram can hold.
 func (t *NetTransport) send(b []byte, to netip.AddrPort) error {
+	if len(b) > maxDatagram {
+		return fmt.Errorf("%w: a packet of %d bytes, the limit of a UDP packet is %d", ErrMessageTooLarge, len(b), maxDatagram)
+	}
 	ip := to.Addr().Unmap()
 	_, err := t.socketTo(ip).WriteToUDPAddrPort(b, netip.AddrPortFrom(ip, to.Port()))
 	return err

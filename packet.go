@@ -75,6 +75,15 @@ func (c *Config) packetRoom() int {
 	return room
 }
 
+// largestMessage returns the most bytes of a user message that travels in a packet.
+func (c *Config) largestMessage() int { return max(c.UDPBufferSize, wire.MaxPacket) }
+
+// largestUnpacked returns the most bytes that a received packet may have, and expand to: the largest message with what goes
+// before it.
+func (c *Config) largestUnpacked() int {
+	return c.largestMessage() + userMessageOverhead + wire.ChecksumSize
+}
+
 // MaxBroadcastSize returns the length in bytes of the longest message that
 // Delegate.GetBroadcasts can give: what Config.UDPBufferSize leaves for it once
 // all that a packet needs besides is counted. It never changes.
@@ -156,13 +165,31 @@ func (m *Memberlist) pack(p *packer, payload []byte, checksum bool) []byte {
 	return packet
 }
 
-// writePacket hands a packet that is not too large to the transport. Only a transport of ours is known not
-// to keep it; others get memory that is not used again.
+// writePacket hands a packet of the protocol's own to the transport, unless it is larger than such packets may be. One that
+// Shutdown keeps from leaving is lost without an error.
 func (m *Memberlist) writePacket(p *packer, to *swim.Endpoint, packet []byte) error {
 	if len(packet) > m.config.UDPBufferSize {
 		m.add(keyDroppedOversize, 1)
 		return fmt.Errorf("%w: a packet of %d bytes, the limit is %d", ErrMessageTooLarge, len(packet), m.config.UDPBufferSize)
 	}
+	err := m.transmit(p, to, packet)
+	if errors.Is(err, ErrShutdown) {
+		return nil
+	}
+	return err
+}
+
+// transmit hands a packet to the transport. ErrShutdown is returned for whatever error there is once Shutdown was called.
+func (m *Memberlist) transmit(p *packer, to *swim.Endpoint, packet []byte) error {
+	err := m.handToTransport(p, to, packet)
+	if err != nil && m.tasks.closed() {
+		return ErrShutdown
+	}
+	return err
+}
+
+// handToTransport sends a packet. Only a NetTransport is known not to keep it; others get memory that is not used again.
+func (m *Memberlist) handToTransport(p *packer, to *swim.Endpoint, packet []byte) error {
 	m.sent.add(len(packet))
 	if m.udp != nil && to.AddrPort.IsValid() {
 		return m.udp.send(packet, to.AddrPort)
@@ -174,9 +201,18 @@ func (m *Memberlist) writePacket(p *packer, to *swim.Endpoint, packet []byte) er
 	if m.udp != nil {
 		packet = bytes.Clone(packet)
 	}
+	defer m.writes.Add(-1)
+	if m.writes.Add(1) > maxWrites {
+		m.add(keyDroppedQueueFull, 1)
+		return fmt.Errorf("%w: the transport is writing %d packets", ErrBusy, maxWrites)
+	}
 	_, err := m.transport.WriteToAddress(slices.Clip(packet), a)
 	return err
 }
+
+// maxWrites is how many packets may be written at a time to a transport that waits, as for a connection to a member that is
+// gone. What is to be sent then is lost, as packets may be.
+const maxWrites = 256
 
 // Room that is left in a packet for what is filled in when it is whole.
 var (

@@ -3,8 +3,10 @@ package memberlist
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"time"
 
@@ -14,10 +16,9 @@ import (
 
 // remoteState is what the other side of a push/pull says.
 type remoteState struct {
-	join     bool
-	states   wire.States // valid until the conversation ends
-	versions versionRange
-	user     []byte
+	join   bool
+	states wire.States // valid until the conversation ends
+	user   []byte
 }
 
 // servePushPull answers a push/pull: it reads all that the peer says, refuses
@@ -36,8 +37,17 @@ func (m *Memberlist) servePushPull(c *conversation) error {
 	if m.streams.pushPulls.Add(1) > maxPushPulls {
 		return fmt.Errorf("%w: %d push/pulls are being answered", ErrBusy, maxPushPulls)
 	}
-	if err := m.judge(&remote); err != nil {
+	var meant swim.Meant
+	if !remote.join {
+		self := m.LocalNode()
+		meant.Name, meant.At = self.Name, endpointOfNode(self).AddrPort
+	}
+	if err := m.judge(&remote, c.conn, meant); err != nil {
 		_ = m.answerError(c, err)
+		if errors.Is(err, errMistaken) {
+			m.log.limited("mistaken", slog.LevelDebug, "refusing states that are meant for another", errAttr(err))
+			return nil
+		}
 		return err
 	}
 	state, err := m.localState(remote.join, c)
@@ -70,18 +80,26 @@ func (m *Memberlist) pushPullWith(member swim.Member) {
 func (m *Memberlist) syncWith(member swim.Member) {
 	err := m.pushPull(context.Background(), addressOfMember(&member), exchangePeriodic)
 	m.noteStream(&member, err)
-	if err != nil {
+	switch {
+	case err == nil, errors.Is(err, ErrShutdown):
+	case errors.Is(err, errMistaken): // the probes find out
+		m.log.limited("mistaken", slog.LevelDebug, "another is where a member was", memberAttrs(&member, errAttr(err))...)
+	default:
 		m.log.limited("push/pull", slog.LevelError, "push/pull failed", memberAttrs(&member, errAttr(err))...)
 	}
 }
 
 // exchangeKind says what a push/pull is part of.
-type exchangeKind bool
+type exchangeKind uint8
 
 const (
-	exchangePeriodic exchangeKind = false
-	exchangeJoin     exchangeKind = true
+	exchangePeriodic  exchangeKind = iota
+	exchangeReconnect              // a join that nobody asked for now
+	exchangeJoin                   // one that the program asked for
 )
+
+// isJoin reports whether it is a join to the delegates of both sides.
+func (k exchangeKind) isJoin() bool { return k != exchangePeriodic }
 
 // pushPull exchanges states with the member at an address and merges what it
 // says.
@@ -90,33 +108,56 @@ func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind
 	defer measureSince(keyPushPullNode, start, m.config.MetricLabels)
 	c := m.newConversation()
 	defer m.endConversation(c)
-	state, err := m.localState(bool(kind), c)
-	if err != nil {
-		return err
-	}
 	var remote remoteState
-	err = m.exchange(ctx, c, to, start.Add(m.config.TCPTimeout), state, func() error {
-		reply, err := m.readReply(c)
+	err := m.exchange(ctx, c, to, start.Add(m.config.TCPTimeout), func() error {
+		if kind == exchangeJoin {
+			m.rejoin()
+		}
+		state, err := m.localState(kind.isJoin(), c)
 		if err != nil {
 			return err
 		}
-		if reply != wire.TypePushPull {
-			return fmt.Errorf("%w: %v in reply to a push/pull", wire.ErrUnknownType, reply)
+		if err := m.say(c, state); err != nil {
+			return err
 		}
-		remote, err = m.readState(c)
+		remote, err = m.readStateReply(c)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	remote.join = bool(kind)
-	if err := m.judge(&remote); err != nil {
+	remote.join = kind.isJoin()
+	var meant swim.Meant
+	if kind == exchangePeriodic {
+		meant.Name, meant.At = to.Name, endpointOf(to.Addr).AddrPort
+	}
+	if err := m.judge(&remote, c.conn, meant); err != nil {
 		return err
 	}
 	m.mergeMembers(&remote, m.endTurnAndDeliver)
+	m.noteAnswer(to)
 	m.exchanged()
 	m.mergeUserState(&remote)
 	return nil
+}
+
+// noteAnswer tells the core that a member at an address answered us.
+func (m *Memberlist) noteAnswer(at Address) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mu.core.Answered(endpointOf(at.Addr).AddrPort)
+}
+
+// readStateReply reads what a peer answers to a push/pull.
+func (m *Memberlist) readStateReply(c *conversation) (remoteState, error) {
+	reply, err := m.readReply(c)
+	if err != nil {
+		return remoteState{}, err
+	}
+	if reply != wire.TypePushPull {
+		return remoteState{}, fmt.Errorf("%w: %v in reply to a push/pull", wire.ErrUnknownType, reply)
+	}
+	return m.readState(c)
 }
 
 // localState asks the delegate for its state and encodes all that we know, in
@@ -180,8 +221,8 @@ func (m *Memberlist) readState(c *conversation) (remoteState, error) {
 	if err := header.Validate(); err != nil {
 		return remoteState{}, err
 	}
-	remote := remoteState{join: header.Join, versions: anyVersions()}
-	states, err := c.reader.ReadStates(header.Nodes, remote.versions.includeState)
+	remote := remoteState{join: header.Join}
+	states, err := c.reader.ReadStates(header.Nodes)
 	if err != nil {
 		return remoteState{}, err
 	}
@@ -197,10 +238,10 @@ func (m *Memberlist) readState(c *conversation) (remoteState, error) {
 	return remote, nil
 }
 
-// judge decides whether states may be merged: their versions must go with ours,
-// and on a join the merge delegate must agree.
-func (m *Memberlist) judge(remote *remoteState) error {
-	if err := m.checkVersions(&remote.versions); err != nil {
+// judge decides whether states may be merged: the peer's versions must go with
+// ours, and on a join the merge delegate must agree.
+func (m *Memberlist) judge(remote *remoteState, conn net.Conn, meant swim.Meant) error {
+	if err := m.checkPeer(remote.states, senderOf(conn.RemoteAddr()).AddrPort.Addr(), meant); err != nil {
 		return err
 	}
 	if !remote.join || m.config.Merge == nil {

@@ -5,17 +5,13 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 const (
-	// maxSeeds is how many strings that Join was given are remembered, the latest.
-	maxSeeds = 64
-
 	// seedsAtOnce is how many addresses of seeds are tried at a time.
 	seedsAtOnce = 2
 
@@ -24,50 +20,8 @@ const (
 	maxReconnects = 8
 )
 
-// seedList has what Join was given, without repetition, the latest last.
-type seedList struct {
-	mu struct {
-		sync.Mutex
-		seeds []string
-	}
-}
-
-func (l *seedList) remember(seeds []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, s := range seeds {
-		l.mu.seeds = append(slices.DeleteFunc(l.mu.seeds, func(old string) bool { return old == s }), s)
-	}
-	if extra := len(l.mu.seeds) - maxSeeds; extra > 0 {
-		l.mu.seeds = slices.Delete(l.mu.seeds, 0, extra)
-	}
-}
-
-func (l *seedList) list() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Clone(l.mu.seeds)
-}
-
-// rememberSeeds keeps what Join was given for when others are lost.
-func (m *Memberlist) rememberSeeds(seeds []string) {
-	if len(seeds) == 0 {
-		return
-	}
-	m.seeds.remember(seeds)
-	m.haveSeeds()
-}
-
-// haveSeeds tells the core that there are seeds to try.
-func (m *Memberlist) haveSeeds() {
-	t := m.beginTurn()
-	t.core.HaveSeeds(t.now)
-	m.endTurn(t)
-}
-
 // reconnect joins a lost member, if it is still the one at its address: by now that may be the address of a member of
-// another cluster, and the two must not become one. (A member that does not answer pings on streams, as before version 3
-// of the protocol, is not found.)
+// another cluster, and the two must not become one.
 //
 // It is a join to the MergeDelegates of both sides, as it is when an operator or Serf does the same.
 func (m *Memberlist) reconnect(lost swim.Member) {
@@ -75,16 +29,61 @@ func (m *Memberlist) reconnect(lost swim.Member) {
 	if m.reconnects.Add(1) > maxReconnects {
 		return
 	}
-	if err := m.streamPing(lost, 0, time.Now().Add(m.config.TCPTimeout)); err != nil {
+	found := swim.Acquaintance{With: lost}
+	if err := m.look(&found, addressOfMember(&lost)); err != nil {
 		m.log.limited("reconnect", slog.LevelDebug, "lost member is not there", slog.String("node", lost.Name), errAttr(err))
 		return
 	}
-	if m.joinAgain(addressOfMember(&lost)) == nil {
-		m.log.info("reconnected to a lost member", slog.String("node", lost.Name))
+	if !found.There() {
+		t := m.beginTurn()
+		t.core.NotThere(t.now, lost)
+		m.endTurn(t)
 	}
+	if !found.Ours() {
+		m.log.limited("reconnect", slog.LevelDebug, "another cluster is where a lost member was", memberAttrs(&lost)...)
+		return
+	}
+	m.joinAgain(addressOfMember(&lost), slog.String("node", lost.Name))
 }
 
-// trySeeds joins a few of the seeds, wherever they are by now.
+// look asks the member at an address what it knows, and tells it nothing of us: to it that is an exchange of states in which
+// we know nobody.
+func (m *Memberlist) look(found *swim.Acquaintance, at Address) error {
+	c := m.newConversation()
+	defer m.endConversation(c)
+	return m.exchange(context.Background(), c, at, time.Now().Add(m.config.TCPTimeout), func() error {
+		if err := m.say(c, (&wire.PushPullHeader{}).Append(nil)); err != nil {
+			return err
+		}
+		remote, err := m.readStateReply(c)
+		if err != nil {
+			return err
+		}
+		for states := remote.states; states.Len() > 0; {
+			some := states.Take(takenAtOnce)
+			m.mu.Lock()
+			m.mu.core.Recognize(found, some)
+			m.mu.Unlock()
+		}
+		return nil
+	})
+}
+
+// joinAgain exchanges states with an address, as in a join that nobody asked for now.
+func (m *Memberlist) joinAgain(addr Address, about slog.Attr) bool {
+	if err := m.pushPull(context.Background(), addr, exchangeReconnect); err != nil {
+		m.log.limited("reconnect", slog.LevelDebug, "failed to join again", slog.String("addr", addr.Addr), errAttr(err))
+		return false
+	}
+	m.mu.Lock()
+	lost := m.mu.core.NumLost()
+	m.mu.Unlock()
+	m.log.info("joined again, as members are lost", about, slog.String("addr", addr.Addr), slog.Int("lost", lost))
+	return true
+}
+
+// trySeeds joins a few of the seeds, wherever they are by now. Those that the program gives now are joined as they are, and
+// those of a join that failed, while there never was anybody else. What led to a member before has to lead to one of ours.
 func (m *Memberlist) trySeeds() {
 	if m.tryingSeeds.Swap(true) {
 		return
@@ -92,13 +91,21 @@ func (m *Memberlist) trySeeds() {
 	defer m.tryingSeeds.Store(false)
 	ctx, cancel := context.WithTimeout(m.tasks.context(), m.config.TCPTimeout)
 	defer cancel()
-	seeds := append(m.seeds.list(), m.askForSeeds(ctx)...)
+	var seeds []triedSeed
+	m.mu.Lock()
+	for _, text := range m.mu.seeds.texts() {
+		seeds = append(seeds, triedSeed{text, !m.mu.seeds.metOthers})
+	}
+	m.mu.Unlock()
+	for _, text := range m.askForSeeds(ctx) {
+		seeds = append(seeds, triedSeed{text, true})
+	}
 	rand.Shuffle(len(seeds), func(i, j int) { seeds[i], seeds[j] = seeds[j], seeds[i] })
 	tried := make(map[string]bool)
 	for _, seed := range seeds {
-		addrs, err := m.resolver.resolve(ctx, seed, m.config.BindPort)
+		addrs, err := m.resolver.resolve(ctx, seed.text, m.config.BindPort)
 		if err != nil {
-			m.log.limited("resolve seed", slog.LevelWarn, "failed to resolve", slog.String("seed", seed), errAttr(err))
+			m.log.limited("resolve seed", slog.LevelWarn, "failed to resolve", slog.String("seed", seed.text), errAttr(err))
 			continue
 		}
 		rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
@@ -107,20 +114,34 @@ func (m *Memberlist) trySeeds() {
 				continue
 			}
 			tried[addr.Addr] = true
-			if m.joinAgain(addr) == nil || len(tried) == seedsAtOnce {
+			if m.trySeed(seed, addr) || len(tried) == seedsAtOnce {
 				return
 			}
 		}
 	}
 }
 
-// joinAgain exchanges states with an address, as in a join.
-func (m *Memberlist) joinAgain(addr Address) error {
-	err := m.pushPull(context.Background(), addr, exchangeJoin)
-	if err != nil {
-		m.log.limited("reconnect", slog.LevelDebug, "failed to join again", slog.String("addr", addr.Addr), errAttr(err))
+// triedSeed is a seed, and whether it is to be joined whoever it is.
+type triedSeed struct {
+	text  string
+	asked bool
+}
+
+// trySeed joins an address that a seed leads to, and reports whether it did.
+func (m *Memberlist) trySeed(seed triedSeed, addr Address) bool {
+	if !seed.asked {
+		var found swim.Acquaintance
+		if err := m.look(&found, addr); err != nil {
+			m.log.limited("reconnect", slog.LevelDebug, "seed is not there", slog.String("seed", seed.text), errAttr(err))
+			return false
+		}
+		if !found.Ours() {
+			m.log.limited("other cluster", slog.LevelWarn, "another cluster is where a seed leads to by now; not joining it",
+				slog.String("seed", seed.text), slog.String("addr", addr.Addr))
+			return false
+		}
 	}
-	return err
+	return m.joinAgain(addr, slog.String("seed", seed.text))
 }
 
 // askForSeeds asks the program for seeds.

@@ -113,6 +113,7 @@ func TestReconnectLeavesOthersAlone(t *testing.T) {
 		if _, err := b.Join([]string{simAddr(0).String()}); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(5 * time.Second)
 		b.Shutdown()
 		c.await(settles, func() bool { return c.members[0].NumMembers() == 1 })
 		stranger := c.simConfig(1)
@@ -303,10 +304,71 @@ func TestIsolatedGauge(t *testing.T) {
 func TestSeedListIsBounded(t *testing.T) {
 	var l seedList
 	for i := range 3 * maxSeeds {
-		l.remember([]string{"first", fmt.Sprint(i)})
+		l.remember("first", netip.AddrPort{}, true)
+		l.remember(fmt.Sprint(i), netip.AddrPort{}, true)
 	}
-	seeds := l.list()
+	seeds := l.texts()
 	if len(seeds) != maxSeeds || seeds[maxSeeds-1] != fmt.Sprint(3*maxSeeds-1) || !slices.Contains(seeds, "first") {
 		t.Errorf("%d seeds: %v", len(seeds), seeds)
 	}
+}
+
+// TestSeedsAreThoseJoined: only who was joined is a seed, until it is removed; but while there never was anybody else, what a
+// join that failed was given is one too.
+func TestSeedsAreThoseJoined(t *testing.T) {
+	at := netip.MustParseAddrPort("10.0.0.1:7946")
+	for _, tt := range []struct {
+		name string
+		do   func(l *seedList)
+		want []string
+	}{
+		{"joined", func(l *seedList) { l.remember("a", at, true) }, []string{"a"}},
+		{"failed, alone", func(l *seedList) { l.remember("a", at, false) }, []string{"a"}},
+		{"failed, and others came", func(l *seedList) { l.remember("a", at, false); l.meetOthers() }, nil},
+		{"failed among others", func(l *seedList) { l.meetOthers(); l.remember("a", at, false) }, nil},
+		{"joined, then failed", func(l *seedList) { l.meetOthers(); l.remember("a", at, true); l.remember("a", at, false) }, []string{"a"}},
+		{"failed, then joined", func(l *seedList) { l.remember("a", at, false); l.remember("a", at, true); l.meetOthers() }, []string{"a"}},
+		{"removed", func(l *seedList) { l.remember("a", at, true); l.forgetAddress(at) }, nil},
+		{"another removed", func(l *seedList) {
+			l.remember("a", at, true)
+			l.forgetAddress(netip.MustParseAddrPort("10.0.0.2:7946"))
+		}, []string{"a"}},
+		{"removed, but looked up", func(l *seedList) { l.remember("host", netip.AddrPort{}, true); l.forgetAddress(at) }, []string{"host"}},
+	} {
+		var l seedList
+		if tt.do(&l); !slices.Equal(l.texts(), tt.want) {
+			t.Errorf("%s: seeds %v, want %v", tt.name, l.texts(), tt.want)
+		}
+	}
+}
+
+// TestPeriodicExchangeWithAnother: the address of a member that crashed is at once that of a member of another cluster. The
+// periodic exchanges of states of those that have not noticed do not make the two one, whichever side begins.
+func TestPeriodicExchangeWithAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(2, func(config *Config) {
+			config.ProbeInterval, config.GossipInterval, config.PushPullInterval = 0, 0, time.Second
+		})
+		defer c.stop()
+		c.members[1].Shutdown()
+		config := c.simConfig(1)
+		config.Name = "another"
+		config.ProbeInterval, config.GossipInterval, config.PushPullInterval = 0, 0, time.Second
+		another, err := Create(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer another.Shutdown()
+		dials := c.dials(0)
+		time.Sleep(time.Minute)
+		if c.dials(0)-dials < 30 {
+			t.Errorf("%d exchanges were begun", c.dials(0)-dials)
+		}
+		if got := namesOf(another); !slices.Equal(got, []string{"another"}) {
+			t.Errorf("another knows %v", got)
+		}
+		if got := namesOf(c.members[0]); slices.Contains(got, "another") {
+			t.Errorf("the member knows %v", got)
+		}
+	})
 }

@@ -2,7 +2,6 @@ package memberlist
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -247,7 +246,7 @@ func (r resolver) resolveService(ctx context.Context, a joinAddress) ([]Address,
 		}
 	}
 	if len(targets) == 0 {
-		return nil, errors.Join(append(errs, fmt.Errorf("no address found for service %q", a.host))...)
+		return nil, oneLine(append(errs, fmt.Errorf("no address found for service %q", a.host))...)
 	}
 	return targets, nil
 }

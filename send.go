@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -12,14 +13,22 @@ import (
 )
 
 // SendBestEffort sends a user message to a member in one packet: it may be
-// lost, doubled or overtaken. The receiver's Delegate.NotifyMsg gets it. The
-// packet has at most Config.UDPBufferSize bytes: a message of up to
-// MaxBroadcastSize bytes fits, and a longer one if it compresses well; else the
-// error is ErrMessageTooLarge, and SendReliable can send it. Other errors are
-// the transport's, ErrShutdown and ErrNodeNameRequired.
+// lost, doubled or overtaken. The receiver's Delegate.NotifyMsg gets it. A
+// message of up to Config.UDPBufferSize bytes can be sent; label, key and
+// checksum come on top. Longer ones are sent too, but packets of more than 1400
+// bytes may be fragmented or dropped on the way.
 //
-// Compat: the reference sends it all the same, for the network to lose.
+// ErrMessageTooLarge is returned for a message that cannot be sent, and
+// SendReliable can send it: one of more than 64 KiB or Config.UDPBufferSize
+// bytes, whichever is more, and with a NetTransport one whose packet has more
+// than the 65507 bytes of a UDP datagram. Other errors are the transport's,
+// ErrShutdown, ErrNodeNameRequired, and ErrInvalidAddress for a nil node.
+//
+// Compat: the reference has no limit of its own.
 func (m *Memberlist) SendBestEffort(to *Node, msg []byte) error {
+	if to == nil {
+		return errNilNode
+	}
 	e := endpointOfNode(to)
 	return m.sendUserPacket(&e, msg, to.PMax >= swim.ProtocolChecksum || m.readsChecksums(&e))
 }
@@ -34,6 +43,9 @@ func (m *Memberlist) SendToUDP(to *Node, msg []byte) error { return m.SendBestEf
 // Deprecated: call SendToAddress.
 func (m *Memberlist) SendTo(to net.Addr, msg []byte) error {
 	e := senderOf(to)
+	if e == (swim.Endpoint{}) {
+		return errNilAddr
+	}
 	return m.sendUserPacket(&e, msg, m.readsChecksums(&e))
 }
 
@@ -57,6 +69,9 @@ func (m *Memberlist) SendReliable(to *Node, msg []byte) error {
 // error wraps the context's, and part of the message may have been sent, which
 // the receiver drops.
 func (m *Memberlist) SendReliableContext(ctx context.Context, to *Node, msg []byte) error {
+	if to == nil {
+		return errNilNode
+	}
 	if !m.tasks.enter() {
 		return ErrShutdown
 	}
@@ -82,15 +97,22 @@ func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, checksum bool
 		return ErrShutdown
 	}
 	defer m.tasks.leave()
-	if len(msg)+userMessageOverhead > wire.MaxPacket { // receivers cut off what expands to more
+	if limit := m.config.largestMessage(); len(msg) > limit {
 		m.add(keyDroppedOversize, 1)
-		return fmt.Errorf("%w: %d bytes, the limit of a packet is %d", ErrMessageTooLarge, len(msg), wire.MaxPacket-userMessageOverhead)
+		return fmt.Errorf("%w: %d bytes, the limit of a message in a packet is %d", ErrMessageTooLarge, len(msg), limit)
 	}
 	t := m.newTurn()
 	defer m.dropTurn(t)
 	p := &t.pack
+	if len(msg) > maxDatagram {
+		p = new(packer) // so that its memory is not kept
+	}
 	p.user = append(append(p.user[:0], byte(wire.TypeUser)), msg...)
-	return m.writePayload(p, to, p.user, checksum)
+	err := m.transmit(p, to, m.pack(p, p.user, checksum))
+	if errors.Is(err, ErrMessageTooLarge) {
+		m.add(keyDroppedOversize, 1)
+	}
+	return err
 }
 
 // Ping pings the member of a name at an address in a packet and returns the
@@ -111,6 +133,9 @@ func (m *Memberlist) PingContext(ctx context.Context, node string, addr net.Addr
 		return 0, contextError(ctx)
 	}
 	to := senderOf(addr)
+	if to == (swim.Endpoint{}) {
+		return 0, errNilAddr
+	}
 	to.Name = node
 	if err := m.checkName(addressOf(to)); err != nil {
 		return 0, err

@@ -44,7 +44,7 @@ func recordContents(c *Config) *packetContents {
 func manyAlives(n, meta int) (messages [][]byte) {
 	rng := rand.NewChaCha8([32]byte{1})
 	for i := range n {
-		a := wire.Alive{Incarnation: 1, Node: simAddr(i).String(), Port: 7946, Meta: make([]byte, meta), Vsn: []byte{1, 5, 2, 2, 5, 4}}
+		a := wire.Alive{Incarnation: 1, Node: simAddr(i).String(), Port: 7946, Meta: make([]byte, meta), Vsn: []byte{1, 5, 2, 0, 0, 0}}
 		ip := simAddr(i).Addr().As4()
 		a.Addr = ip[:]
 		rng.Read(a.Meta)

@@ -1,7 +1,5 @@
 package memberlist
 
-import "github.com/e3431adc/memberlist/internal/swim"
-
 // Stats are the counts of one member at one moment. Counters begin with Create and only grow; those that are metrics too
 // have the metric's name in brackets, and its value as the sum of all that was added; the metrics of bytes in packets follow each
 // time that the member's timer goes off, and at Shutdown.
@@ -55,14 +53,12 @@ type Drops struct {
 	Rate      uint64 // too many at once, as of streams [dropped.rate]
 }
 
-// Stats returns the counts as they are now. Each is exact; they are not all of one moment. It takes a time that grows
-// with the cluster, for Members.
+// Stats returns the counts as they are now. Each is exact; they are not all of one moment.
 func (m *Memberlist) Stats() Stats {
 	n := func(c counter) uint64 { return m.counters[c].Load() }
 	packetsSent, bytesSent := m.sent.load()
 	packetsReceived, bytesReceived := m.received.load()
 	s := Stats{
-		Members:          m.directory.states(),
 		Health:           m.GetHealthScore(),
 		PacketsSent:      packetsSent,
 		PacketsReceived:  packetsReceived,
@@ -96,6 +92,7 @@ func (m *Memberlist) Stats() Stats {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	s.Members = m.directory.counts()
 	s.Broadcasts, s.BroadcastBytes = m.mu.core.NumQueued(), m.mu.core.QueuedBytes()
 	s.Events = len(m.mu.deliveries)
 	s.Subscriptions, s.EventsLost = len(m.mu.subscriptions), m.mu.eventsLost
@@ -106,18 +103,4 @@ func (m *Memberlist) Stats() Stats {
 func (m *Memberlist) add(c counter, n int) {
 	m.counters[c].Add(uint64(n))
 	incrCounter(counterKeys[c], float32(n), m.config.MetricLabels)
-}
-
-// states counts the published Nodes by state.
-func (d *directory) states() Members {
-	var counts [4]int
-	for n := range d.all() {
-		counts[n.State]++
-	}
-	return Members{
-		Alive:   counts[swim.StateAlive],
-		Suspect: counts[swim.StateSuspect],
-		Dead:    counts[swim.StateDead],
-		Left:    counts[swim.StateLeft],
-	}
 }

@@ -56,8 +56,13 @@ func (m *Memberlist) acceptStream(conn net.Conn) {
 	serve := func() {
 		defer m.streams.release(admitted)
 		defer m.streams.remove(conn)
-		if err := m.serveStream(conn); err != nil && !errors.Is(err, io.EOF) {
-			m.drop(keyOfStreamError(err), "stream", "stream failed", conn.RemoteAddr(), err)
+		err := m.serveStream(conn)
+		if m.tasks.closed() {
+			return // which closed the stream
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			key := keyOfStreamError(err)
+			m.drop(key, "stream "+counterKeys[key][2], "stream failed", conn.RemoteAddr(), err) // a line for each kind
 		}
 	}
 	if !m.streams.add(conn) || !m.tasks.start(serve) {
@@ -174,5 +179,5 @@ func (m *Memberlist) sendUserMessage(ctx context.Context, to Address, message []
 	c := m.newConversation()
 	defer m.endConversation(c)
 	c.local = append((&wire.UserHeader{UserMsgLen: len(message)}).Append(c.local[:0]), message...)
-	return m.exchange(ctx, c, to, time.Now().Add(m.config.TCPTimeout), c.local, nil)
+	return m.exchange(ctx, c, to, time.Now().Add(m.config.TCPTimeout), func() error { return m.say(c, c.local) })
 }

@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -17,7 +18,8 @@ func (m *Memberlist) serveStreamPing(c *conversation) error {
 		return err
 	}
 	if ping.Node != "" && ping.Node != m.config.Name {
-		return fmt.Errorf("ping for another member %q", ping.Node)
+		m.logMisdirected("misdirected stream ping", ping.Node)
+		return nil
 	}
 	return m.writeStream(c.conn, c.label.text, nil, (&wire.Ack{SeqNo: ping.SeqNo}).Append(nil))
 }
@@ -28,7 +30,10 @@ func (m *Memberlist) streamPing(to swim.Member, seq uint32, deadline time.Time) 
 	ping := wire.Ping{SeqNo: seq, Node: to.Name, SourceAddr: self.Addr, SourcePort: self.Port, SourceNode: self.Name}
 	c := m.newConversation()
 	defer m.endConversation(c)
-	return m.exchange(context.Background(), c, addressOfMember(&to), deadline, ping.Append(nil), func() error {
+	return m.exchange(context.Background(), c, addressOfMember(&to), deadline, func() error {
+		if err := m.say(c, ping.Append(nil)); err != nil {
+			return err
+		}
 		kind, err := m.readReply(c)
 		if err != nil {
 			return err
@@ -58,8 +63,12 @@ func (m *Memberlist) probeOnStream(s swim.Stream) {
 	}
 	err := m.streamPing(s.To, s.Seq, s.Deadline)
 	m.noteStream(&s.To, err)
+	if errors.Is(err, ErrShutdown) {
+		return
+	}
 	if err != nil {
-		m.log.limited("stream ping", slog.LevelDebug, "ping on a stream failed", memberAttrs(&s.To, errAttr(err))...)
+		m.log.event(time.Now(), "stream ping", slog.LevelError, limitBurst, "ping on a stream failed",
+			func() []slog.Attr { return memberAttrs(&s.To, errAttr(err)) })
 		return
 	}
 	t := m.beginTurn()

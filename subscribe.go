@@ -185,7 +185,7 @@ func (m *Memberlist) eventLocked(now time.Time, kind EventKind, e *swim.Event) E
 	if kind == EventIsolated || kind == EventWhole {
 		member = m.mu.core.Self()
 	}
-	event := Event{Kind: kind, Time: now, Member: m.info(&member, m.contactsLocked(member.ID))}
+	event := Event{Kind: kind, Time: now, Member: m.infoLocked(&member)}
 	switch kind {
 	case EventConflict:
 		event.Other = newNode(e.Other)

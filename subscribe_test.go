@@ -1,6 +1,7 @@
 package memberlist
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -8,8 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // received are the events that wait in a subscription, as "join m1".
@@ -68,11 +67,18 @@ func TestSubscribersHearEverything(t *testing.T) {
 
 		time.Sleep(time.Minute) // whom m1 suspected while it was cut off recovers
 		received(first)
-		end := c.outsider(66)
-		end.Send((&wire.Alive{Incarnation: 9, Node: "m2", Addr: simAddr(66).Addr().AsSlice(), Port: 7946,
-			Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil), simAddr(0))
+		config := c.simConfig(66)
+		config.Name = "m2"
+		twin, err := Create(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := twin.Join(seedsAt(0)); !errors.Is(err, ErrNameTaken) {
+			t.Errorf("a second m2 joins: %v", err)
+		}
 		time.Sleep(10 * time.Millisecond)
 		expect("another of that name", "m2", "conflict m2", "verdict m2")
+		twin.Shutdown()
 
 		if err := c.members[3].Leave(time.Minute); err != nil {
 			t.Fatal(err)

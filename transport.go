@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"net"
+	"sync"
 	"time"
 )
 
@@ -44,7 +45,8 @@ type Transport interface {
 	StreamCh() <-chan net.Conn
 
 	// Shutdown stops listening and releases everything. Create calls it when it fails, Memberlist.Shutdown always; it may
-	// be called more than once.
+	// be called more than once. Until it returns, packets and streams are still received from both channels: packets are
+	// dropped, streams closed. So it may wait for goroutines that hand one over, and may close the channels.
 	Shutdown() error
 }
 
@@ -86,6 +88,55 @@ type IngestionAwareTransport interface {
 
 	// IngestStream treats conn as a stream that a peer opened.
 	IngestStream(conn net.Conn) error
+}
+
+// shutDown shuts a transport down. Until that is done it receives what the transport still hands over, so that a Shutdown
+// that waits for the goroutines that do so returns. Other receivers may have ended, or never begun.
+func shutDown(t Transport) error {
+	down := make(chan struct{})
+	var discarding sync.WaitGroup
+	discarding.Go(func() { discard(t.PacketCh(), t.StreamCh(), down) })
+	err := t.Shutdown()
+	close(down)
+	discarding.Wait()
+	return err
+}
+
+// discard drops packets and closes streams until the transport is down; then it closes the streams that are left in a
+// buffer.
+func discard(packets <-chan *Packet, streams <-chan net.Conn, down <-chan struct{}) {
+	for {
+		select {
+		case _, ok := <-packets:
+			if !ok {
+				packets = nil
+			}
+		case conn, ok := <-streams:
+			if !ok {
+				streams = nil
+				continue
+			}
+			conn.Close()
+		case <-down:
+			closeBuffered(streams)
+			return
+		}
+	}
+}
+
+// closeBuffered closes the streams that can be received without waiting.
+func closeBuffered(streams <-chan net.Conn) {
+	for {
+		select {
+		case conn, ok := <-streams:
+			if !ok {
+				return
+			}
+			conn.Close()
+		default:
+			return
+		}
+	}
 }
 
 // asNodeAware gives t itself if it takes names, and else a view of t that drops them.

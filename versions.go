@@ -1,92 +1,81 @@
 package memberlist
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// versionRange bounds the versions that all alive members of a cluster understand, and the versions that members speak, be
-// they alive or not: of the protocol, then of the delegate. Members without versions are left out: one such must not keep
-// the others from joining.
+// checkPeer refuses the states of a peer that is itself incompatible with us: that speaks a version which we do not
+// understand, or does not understand ours. What it says of others that are is left out when states are merged. Which of the
+// states is the peer's own is told by the IP address that it speaks from, if any has that.
 //
-// Compat: in the reference one such makes every join fail.
-type versionRange struct {
-	low, high       [2]uint8
-	oldest, newest  [2]speaker
-	last            swim.Versions // that were included last
-	lastAlive, some bool          // of a member that is alive; whether there were any
-}
-
-// speaker is who speaks a version.
-type speaker struct {
-	version uint8
-	name    string
-}
-
-// anyVersions is the range of no member.
-func anyVersions() versionRange { return versionRange{high: [2]uint8{255, 255}} }
-
-// includeState narrows the range by what a state says.
-func (r *versionRange) includeState(name []byte, state int, vsn []byte) {
-	if len(vsn) < len(swim.Versions{}) {
-		return
-	}
-	v, alive := swim.Versions(vsn[:len(swim.Versions{})]), swim.State(state) == swim.StateAlive
-	if r.some && v == r.last && alive == r.lastAlive { // as most are
-		return
-	}
-	r.include(v, alive, func() string { return string(name) })
-}
-
-// include narrows the range by the versions of a member.
-func (r *versionRange) include(v swim.Versions, alive bool, name func() string) {
-	if !possible(v) {
-		return
-	}
-	for i := range r.low {
-		if alive {
-			r.low[i] = max(r.low[i], v[3*i])
-			r.high[i] = min(r.high[i], v[3*i+1])
+// It refuses a peer, too, that does not mean us, or is not whom we meant.
+//
+// Compat: the reference refuses all if any member, here or there, speaks what any other does not understand.
+func (m *Memberlist) checkPeer(states wire.States, from netip.Addr, meant swim.Meant) error {
+	var there, all versionsHeard
+	own := swim.Versions(m.config.BuildVsnArray())
+	var v wire.StateView
+	for states.Next(&v) {
+		if swim.State(v.State) != swim.StateAlive {
+			continue
 		}
-		speaks := v[3*i+2]
-		if !r.some || speaks < r.oldest[i].version {
-			r.oldest[i] = speaker{speaks, name()}
+		err := incompatible(own, &v)
+		all.hear(err)
+		addr, ok := netip.AddrFromSlice(v.Addr())
+		if ok && addr.Unmap() == from {
+			there.hear(err)
 		}
-		if !r.some || speaks > r.newest[i].version {
-			r.newest[i] = speaker{speaks, name()}
-		}
+		meant.Hear(v.Name(), netip.AddrPortFrom(addr.Unmap(), v.Port))
 	}
-	r.last, r.lastAlive, r.some = v, alive, true
+	if there.heard {
+		all = there
+	}
+	if other, mistaken := meant.Mistaken(); mistaken && all.err == nil {
+		return fmt.Errorf("%w: %q is said to be at %v, not %q", errMistaken, other, meant.At, meant.Name)
+	}
+	return all.err
 }
 
-// possible reports whether versions say anything: a member that never told
-// them, or told nonsense, is not judged by them.
-func possible(v swim.Versions) bool { return v[0] > 0 && v[0] <= v[1] && v[3] <= v[4] }
+// errMistaken is an exchange of states with somebody that was meant for another.
+var errMistaken = errors.New("another is meant")
 
-// check refuses a range if a member speaks a version which not all understand.
-func (r *versionRange) check() error {
-	if !r.some {
+// versionsHeard sums up whether members are compatible with us.
+type versionsHeard struct {
+	heard bool
+	err   error // why the first is not; nil if any is
+}
+
+func (h *versionsHeard) hear(err error) {
+	if !h.heard || err == nil {
+		h.heard, h.err = true, err
+	}
+}
+
+// incompatible says why the member of a state and we do not understand what the other speaks, if we do not.
+func incompatible(own swim.Versions, v *wire.StateView) error {
+	vsn := v.Vsn()
+	if string(vsn) == string(own[:]) { // as most are
 		return nil
 	}
+	if len(vsn) < len(own) || vsn[0] == 0 {
+		return fmt.Errorf("%w: member %q says no versions", ErrIncompatibleVersion, v.Name())
+	}
+	theirs := swim.Versions(vsn[:len(own)])
 	for i, what := range []string{"protocol", "delegate protocol"} {
-		for _, who := range []speaker{r.oldest[i], r.newest[i]} {
-			if who.version < r.low[i] || who.version > r.high[i] {
-				return fmt.Errorf("%w: %s version %d of member %q, the cluster understands [%d, %d]",
-					ErrIncompatibleVersion, what, who.version, who.name, r.low[i], r.high[i])
-			}
+		low, high, speaks := 3*i, 3*i+1, 3*i+2
+		switch {
+		case theirs[speaks] < own[low] || theirs[speaks] > own[high]:
+			return fmt.Errorf("%w: member %q speaks %s version %d, we understand [%d, %d]",
+				ErrIncompatibleVersion, v.Name(), what, theirs[speaks], own[low], own[high])
+		case own[speaks] < theirs[low] || own[speaks] > theirs[high]:
+			return fmt.Errorf("%w: member %q understands %s versions [%d, %d], we speak %d",
+				ErrIncompatibleVersion, v.Name(), what, theirs[low], theirs[high], own[speaks])
 		}
 	}
 	return nil
-}
-
-// checkVersions refuses states of that range if not all alive members, ours and theirs, understand what each member speaks.
-func (m *Memberlist) checkVersions(all *versionRange) error {
-	m.mu.Lock()
-	local := m.mu.core.DistinctVersions(nil)
-	m.mu.Unlock()
-	for i := range local {
-		all.include(local[i].Versions, local[i].State == swim.StateAlive, func() string { return local[i].Name })
-	}
-	return all.check()
 }

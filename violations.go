@@ -12,7 +12,12 @@ import (
 
 // Validate names all that is wrong with the configuration, in one error that wraps ErrInvalidConfig and has a line for
 // each violation. Zero values are judged as what they mean. It changes nothing; Create calls it.
-func (c *Config) Validate() error { return c.withDefaults().validate() }
+func (c *Config) Validate() error {
+	if c == nil {
+		return errNilConfig
+	}
+	return c.withDefaults().validate()
+}
 
 // validate is Validate for a configuration that has its defaults.
 func (d *Config) validate() error {
@@ -84,6 +89,9 @@ func (c *Config) addressViolations() (errs []error) {
 		if c.AdvertiseAddr != "" && !isHost(c.AdvertiseAddr) {
 			errs = append(errs, fmt.Errorf("AdvertiseAddr: %w: %q is neither an IP address nor a host name",
 				ErrInvalidAddress, c.AdvertiseAddr))
+		}
+		if ip, err := netip.ParseAddr(c.AdvertiseAddr); err == nil && ip.Unmap().WithZone("").IsUnspecified() {
+			errs = append(errs, unspecifiedAdvertiseAddr(ip))
 		}
 	}
 	if c.AddressFamily < AnyFamily || c.AddressFamily > OnlyIPv6 {

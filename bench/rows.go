@@ -67,6 +67,8 @@ var rows = []row{
 	{label: "queue of 10,000: drain a packet, named", bench: "QueueDrain/named", metric: cpuPerOp, ratio: 12, allocs: atMost(2)},
 	{label: "queue of 10,000: drain a packet, unique", bench: "QueueDrain/unique", metric: cpuPerOp, ratio: 10, allocs: atMost(2)},
 	{label: "queue of 10,000: replace", bench: "QueueReplace", metric: cpuPerOp, ratio: 6, allocs: atMost(0)},
+	{label: "queue: plain broadcasts, 1,000 queued", bench: "QueuePlain/keep", metric: cpuPerOp, ratio: 2, allocs: atMost(1)},
+	{label: "queue: plain broadcasts that replace one, 1,000 queued", bench: "QueuePlain/replace", metric: cpuPerOp, ratio: 2, allocs: atMost(3)},
 	{label: "queue of 10,000: fill", bench: "QueueFill", metric: cpuPerOp, ratio: 1.6, allocs: atMost(1)},
 
 	{label: "Members() of 10,000", bench: "Members", metric: cpuPerOp, ratio: 1, allocs: atMost(1)},

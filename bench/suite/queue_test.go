@@ -40,6 +40,29 @@ func newUnique(i int) memberlist.Broadcast {
 	return &uniqueBroadcast{message: fmt.Appendf(nil, "what is to be said of %s to all of the others", memberName(i))}
 }
 
+// plainDepth is how many plain broadcasts wait.
+const plainDepth = 1000
+
+// plainBroadcast replaces those with its key.
+type plainBroadcast struct {
+	key     int
+	message []byte
+}
+
+func (p *plainBroadcast) Invalidates(b memberlist.Broadcast) bool {
+	other, ok := b.(*plainBroadcast)
+	return ok && other.key == p.key
+}
+func (p *plainBroadcast) Message() []byte { return p.message }
+func (p *plainBroadcast) Finished()       {}
+
+// simpleBroadcast replaces none, as those of Alertmanager.
+type simpleBroadcast []byte
+
+func (s *simpleBroadcast) Invalidates(memberlist.Broadcast) bool { return false }
+func (s *simpleBroadcast) Message() []byte                       { return *s }
+func (s *simpleBroadcast) Finished()                             {}
+
 // newQueue is one that never empties: what was sent is to be sent again, as good as for ever.
 func newQueue(broadcasts []memberlist.Broadcast) *memberlist.TransmitLimitedQueue {
 	q := &memberlist.TransmitLimitedQueue{NumNodes: func() int { return queueDepth }, RetransmitMult: 1 << 30}
@@ -104,4 +127,36 @@ func BenchmarkQueueFill(b *testing.B) {
 		meter.stop()
 	}
 	meter.report()
+}
+
+// BenchmarkQueuePlain is a broadcast that is neither named nor unique, with 1,000 queued, all of which it has to be compared
+// with: one that replaces none, for which another is pruned, or one that replaces one.
+func BenchmarkQueuePlain(b *testing.B) {
+	message := []byte("what is to be said to all of the others")
+	for _, bb := range []struct {
+		name string
+		make func(i int) memberlist.Broadcast
+	}{
+		{"keep", func(int) memberlist.Broadcast { return (*simpleBroadcast)(&message) }},
+		{"replace", func(i int) memberlist.Broadcast { return &plainBroadcast{i, message} }},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			var broadcasts []memberlist.Broadcast
+			for i := range plainDepth {
+				broadcasts = append(broadcasts, bb.make(i))
+			}
+			q := newQueue(broadcasts)
+			meter := newMeter(b)
+			meter.start()
+			for i := range b.N {
+				q.QueueBroadcast(broadcasts[i%plainDepth])
+				q.Prune(plainDepth)
+			}
+			meter.stop()
+			meter.report()
+			if q.NumQueued() != plainDepth {
+				b.Fatalf("%d are queued", q.NumQueued())
+			}
+		})
+	}
 }

@@ -41,9 +41,10 @@ func (r *report) writeChart(f *os.File) error {
 // most is how many points of a distribution are drawn.
 const most = 500
 
-// distribution is how many percent of the times were at most so long.
+// distribution is how many percent of the times were at most so long, of what had not happened before.
 func (d spread) distribution() []plot.Point {
 	points := []plot.Point{{}}
+	d = d[d.early():]
 	n := d.happened()
 	every := max(1, n/most)
 	for i := 0; i < n; i++ {

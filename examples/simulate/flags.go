@@ -46,6 +46,7 @@ type settings struct {
 const (
 	maxMembers = 5000
 	maxSeeds   = 100_000
+	maxWorkers = 1024
 	maxCalm    = 24 * time.Hour
 	maxLatency = 5 * time.Second
 	longest    = 10 * time.Minute // of times that follow from the interval of push/pulls
@@ -53,7 +54,7 @@ const (
 	// bytesAPair is about what it takes that one member knows of another; workersMemory what all runs may take at once,
 	// unless -workers says how many there are.
 	bytesAPair    = 500
-	workersMemory = 4 << 30
+	workersMemory = int64(4 << 30)
 )
 
 // presets are where the knobs start from.
@@ -148,8 +149,8 @@ func parseFlags(args []string, stderr io.Writer) (*settings, error) {
 		return nil, err
 	}
 	if s.workers == 0 {
-		fits := workersMemory / (bytesAPair * s.members * s.members)
-		s.workers = max(1, min(runtime.GOMAXPROCS(0), s.seeds, fits))
+		fits := workersMemory / (bytesAPair * int64(s.members) * int64(s.members))
+		s.workers = max(1, min(runtime.GOMAXPROCS(0), s.seeds, int(min(fits, maxWorkers))))
 	}
 	return s, nil
 }
@@ -222,9 +223,9 @@ func (s *settings) validate() error {
 	}{
 		{"n", s.members, 3, maxMembers, "members"},
 		{"seeds", s.seeds, 1, maxSeeds, "histories"},
+		{"slow", s.slow, 0, s.members - 2 - max(0, min(s.crash, 1)), "members, as two that are not slow must be left after a crash"},
 		{"crash", s.crash, 0, s.members - 2 - s.slow, "members, as two that are not slow must be left"},
-		{"slow", s.slow, 0, s.members - 2, "members, as two that are not slow must be left"},
-		{"workers", s.workers, 0, 1024, "at the same time"},
+		{"workers", s.workers, 0, maxWorkers, "at the same time"},
 	} {
 		if limit.value < limit.least || limit.value > limit.most {
 			return fmt.Errorf("-%s %d: can be %d to %d %s", limit.name, limit.value, limit.least, limit.most, limit.allowedBecause)

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// The document for machines. Times are in seconds; null is what did not happen while it was waited for.
+// The document for machines. Times are in seconds; null is what did not happen while it was waited for, or had happened
+// before.
 type (
 	document struct {
 		Members  int                 `json:"members"`

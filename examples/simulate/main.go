@@ -8,6 +8,9 @@
 // wrong deaths are counted; then one member changes its metadata; 10 s later -crash members crash at once. In the second
 // all members start at the same time and join the first of them.
 //
+// With much loss, a member may be taken for dead before it crashes: then there is no time from the crash, and the report says
+// how often that was so.
+//
 // The same flags give the same figures, on every machine. The exit status is 0 if all went well, whatever the figures, 1
 // if not, 2 if the command line makes no sense, 130 if it was interrupted.
 package main
@@ -65,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, live bool
 		defer chart.Close()
 	}
 
-	var p progress = silent{}
+	var p progress = newLogLines(stderr, s.seeds)
 	if live {
 		p = newLine(stderr, s.seeds)
 	}

@@ -30,7 +30,7 @@ func runArgs(t *testing.T, args string, more ...string) (status int, stdout, std
 func simulate(t *testing.T, args string) document {
 	t.Helper()
 	status, stdout, stderr := runArgs(t, args+" -json")
-	if status != exitOK || stderr != "" {
+	if status != exitOK || stderr != "" && !strings.Contains(stderr, "simulated") {
 		t.Fatalf("exit status %d: %s", status, stderr)
 	}
 	var d document
@@ -54,10 +54,11 @@ func TestFigures(t *testing.T) {
 	if *first.P50 < 4.3 || *first.Max > 30 || *first.P50 > *each.P50 || *each.P50 > *last.Max {
 		t.Errorf("first %v, each %v, last %v", *first.P50, *each.P50, *last.Max)
 	}
-	if update := d.Times["update"]; update.Count != 4 || *update.P50 <= 0 || *update.Max > 5 {
+	// What gossip misses, once in some hundred times, a push/pull brings: each member begins its first within a minute.
+	if update := d.Times["update"]; update.Count != 4 || *update.P50 <= 0 || *update.P50 > 5 || *update.Max > 65 {
 		t.Errorf("update: %+v, %v", update, *update.Max)
 	}
-	if start := d.Times["start"]; start.Count != 4 || *start.P50 <= 0 || *start.Max > 40 {
+	if start := d.Times["start"]; start.Count != 4 || *start.P50 <= 0 || *start.P50 > 5 || *start.Max > 65 {
 		t.Errorf("start: %+v, %v", start, *start.Max)
 	}
 	// A ping and an ack a second, of less than 60 bytes each, the ping with two names.
@@ -209,7 +210,11 @@ func TestBadFlags(t *testing.T) {
 		{"-for -1s", "-for -1s: can be 1s to"},
 		{"-crash 99", "-crash 99: can be 0 to 98"},
 		{"-slow 50 -crash 49", "-crash 49: can be 0 to 48"},
-		{"-slow -1", "-slow -1: can be 0 to 98"},
+		{"-slow -1", "-slow -1: can be 0 to 97"},
+		{"-slow 98", "-slow 98: can be 0 to 97 members"},
+		{"-slow 99 -crash 0", "-slow 99: can be 0 to 98 members"},
+		{"-slow 100", "-slow 100: can be 0 to 97 members"},
+		{"-slow 100 -crash 100", "-slow 100: can be 0 to 97 members"},
 		{"-slow-for 30s", "-slow-for 30s: must be less than -slow-every, which is 30s"},
 		{"-latency -1ms", "-latency -1ms: can be 0s to 5s"},
 		{"-jitter 1m", "-jitter 1m0s: can be 0s to 5s"},

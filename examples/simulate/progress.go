@@ -7,49 +7,56 @@ import (
 	"time"
 )
 
-// progress is told how far the runs are, by several goroutines.
+// progress shows how far the runs are. It is safe for concurrent use.
 type progress interface {
 	show(seeds int, virtualSeconds int64)
 	close()
 }
 
-// silent shows nothing: who reads the output later does not want it.
-type silent struct{}
+const (
+	redraw       = 200 * time.Millisecond // between two states of a line on a terminal
+	firstReport  = 5 * time.Second        // until the first line where there is no terminal; later ones come more seldom
+	seldomReport = time.Minute            // at most between two of those
+)
 
-func (silent) show(int, int64) {}
-func (silent) close()          {}
-
-// line writes over one line of a terminal, a few times a second.
-type line struct {
+// course is what both kinds of progress have in common.
+type course struct {
 	out   io.Writer
 	seeds int
 	begin time.Time
 
 	mu struct {
 		sync.Mutex
-		shown time.Time
+		next time.Time // when to show something again
 	}
 }
 
-// redraw is the time between two states of the line.
-const redraw = 200 * time.Millisecond
+// text says how far the runs are.
+func (c *course) text(now time.Time, done int, virtualSeconds int64) string {
+	left := ""
+	if done > 0 {
+		spent := now.Sub(c.begin)
+		left = fmt.Sprintf(", about %v left", (spent / time.Duration(done) * time.Duration(c.seeds-done)).Round(time.Second))
+	}
+	return fmt.Sprintf("%d of %d seeds, %v simulated%s", done, c.seeds, time.Duration(virtualSeconds)*time.Second, left)
+}
 
-func newLine(out io.Writer, seeds int) *line { return &line{out: out, seeds: seeds, begin: time.Now()} }
+// line writes over one line of a terminal, a few times a second.
+type line struct{ course }
+
+func newLine(out io.Writer, seeds int) *line {
+	return &line{course{out: out, seeds: seeds, begin: time.Now()}}
+}
 
 func (l *line) show(done int, virtualSeconds int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	if now.Sub(l.mu.shown) < redraw {
+	if now.Before(l.mu.next) {
 		return
 	}
-	l.mu.shown = now
-	left := ""
-	if done > 0 {
-		spent := now.Sub(l.begin)
-		left = fmt.Sprintf(", about %v left", (spent / time.Duration(done) * time.Duration(l.seeds-done)).Round(time.Second))
-	}
-	fmt.Fprintf(l.out, "\r\x1b[K%d of %d seeds, %v simulated%s", done, l.seeds, time.Duration(virtualSeconds)*time.Second, left)
+	l.mu.next = now.Add(redraw)
+	fmt.Fprint(l.out, "\r\x1b[K", l.text(now, done, virtualSeconds))
 }
 
 // close takes the line away.
@@ -58,3 +65,25 @@ func (l *line) close() {
 	defer l.mu.Unlock()
 	fmt.Fprint(l.out, "\r\x1b[K")
 }
+
+// logLines writes a line now and then, for a log or a file: none for a run that is short.
+type logLines struct{ course }
+
+func newLogLines(out io.Writer, seeds int) *logLines {
+	l := &logLines{course{out: out, seeds: seeds, begin: time.Now()}}
+	l.mu.next = l.begin.Add(firstReport)
+	return l
+}
+
+func (l *logLines) show(done int, virtualSeconds int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if now.Before(l.mu.next) {
+		return
+	}
+	l.mu.next = now.Add(min(now.Sub(l.begin), seldomReport))
+	fmt.Fprintln(l.out, "simulate:", l.text(now, done, virtualSeconds))
+}
+
+func (l *logLines) close() {}

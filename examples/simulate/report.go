@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -25,7 +24,8 @@ type report struct {
 	slowHours   float64 // of slow ones
 }
 
-// spread is how long something took, over many times; never, if it did not happen while it was waited for.
+// spread is how long something took, over many times; never, if it did not happen while it was waited for, and before, if it
+// had happened already: then it took no time that could be told.
 type spread []time.Duration
 
 // summarize adds up what the seeds gave.
@@ -61,16 +61,27 @@ func (l *load) add(other *load, share float64) {
 	l.mostStreamBytes = max(l.mostStreamBytes, other.mostStreamBytes)
 }
 
-// percentile is the least time within which so many percent of them were (the nearest rank); never if those were not.
+// percentile is the least time within which so many percent of them were that had not happened before (the nearest rank);
+// never if those were not.
 func (d spread) percentile(p float64) time.Duration {
+	d = d[d.early():]
 	if len(d) == 0 {
 		return never
 	}
 	return d[max(0, int(math.Ceil(p/100*float64(len(d))))-1)]
 }
 
-// happened is how many of them did.
-func (d spread) happened() int {
-	n, _ := slices.BinarySearchFunc(d, never, cmp.Compare[time.Duration])
+// early is how many of them had happened before.
+func (d spread) early() int {
+	n, _ := slices.BinarySearch(d, before+1)
 	return n
 }
+
+// late is how many of them did not happen while they were waited for.
+func (d spread) late() int {
+	n, _ := slices.BinarySearch(d, never)
+	return len(d) - n
+}
+
+// happened is how many of them did.
+func (d spread) happened() int { return len(d) - d.early() - d.late() }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -39,7 +40,13 @@ func reports(t *testing.T) map[string]*report {
 		{crashes: []crash{{append(ms(101_000), never)}, {[]time.Duration{never, never}}}, update: never, start: never,
 			load: load{20, 9000, 0, 30, 12_345_678, 0}, falseDeaths: 3, slowDeaths: 77},
 	}
+	early := []*trial{
+		{crashes: []crash{{[]time.Duration{before, before, before}}}, update: time.Second, start: time.Minute},
+		{crashes: []crash{{append([]time.Duration{before}, ms(9000, 9500)...)}}, update: time.Second, start: time.Minute},
+		{crashes: []crash{{[]time.Duration{before, before, never}}}, update: 2500 * time.Microsecond, start: time.Minute},
+	}
 	return map[string]*report{
+		"early":    summarize(settingsOf("-n 4 -seeds 3 -loss 99.9"), early),
 		"plain":    summarize(settingsOf("-n 4 -seeds 2"), plain),
 		"hard":     summarize(settingsOf("-n 5 -seeds 2 -crash 2 -slow 1 -loss 2.5 -jitter 9ms -distribution pareto -preset wan -suspicion-mult 4 -gossip-interval 0"), hard),
 		"no crash": summarize(settingsOf("-n 4 -seeds 1 -crash 0 -jitter 0"), []*trial{{update: time.Second, start: time.Minute}}),
@@ -89,6 +96,7 @@ func TestPercentile(t *testing.T) {
 	}{
 		{hundred, 50, 50}, {hundred, 99, 99}, {hundred, 100, 100}, {hundred, 0, 1}, {spread{7}, 1, 7}, {spread{7}, 99, 7},
 		{spread{1, 2, 3}, 50, 2}, {spread{1, never}, 50, 1}, {spread{1, never}, 51, never}, {nil, 50, never},
+		{spread{before, before}, 100, never}, {spread{before, before, 3, 4}, 50, 3}, {spread{before, never}, 1, never},
 	} {
 		if got := tt.d.percentile(tt.p); got != tt.want {
 			t.Errorf("%v%% of %d: %v, want %v", tt.p, len(tt.d), got, tt.want)
@@ -96,6 +104,9 @@ func TestPercentile(t *testing.T) {
 	}
 	if n := (spread{1, 2, never, never}).happened(); n != 2 {
 		t.Errorf("%d happened, want 2", n)
+	}
+	if d := (spread{before, 0, 1, never, never}); d.early() != 1 || d.happened() != 2 || d.late() != 2 {
+		t.Errorf("%d before, %d happened, %d never", d.early(), d.happened(), d.late())
 	}
 }
 
@@ -114,7 +125,7 @@ func TestTimes(t *testing.T) {
 	}
 	k.note(2, 8)
 	k.note(1, 10)
-	if got := k.eachSince(6); k.left != 0 || !slices.Equal(got, []time.Duration{0, 2, 4}) || k.allSince(6) != 4 {
+	if got := k.eachSince(6); k.left != 0 || !slices.Equal(got, []time.Duration{before, 2, 4}) || k.allSince(6) != 4 {
 		t.Errorf("%d left, %v, %v", k.left, got, k.allSince(6))
 	}
 }
@@ -138,13 +149,38 @@ func TestProgressLine(t *testing.T) {
 	l := newLine(&out, 8)
 	l.show(0, 61)
 	l.show(1, 62) // too soon
-	l.mu.shown = time.Time{}
+	l.mu.next = time.Time{}
 	l.begin = l.begin.Add(-10 * time.Second)
 	l.show(2, 3600)
 	l.close()
 	if got, want := out.String(), "\r\x1b[K0 of 8 seeds, 1m1s simulated\r\x1b[K2 of 8 seeds, 1h0m0s simulated, about 30s left\r\x1b[K"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// TestLogLines: where there is no terminal a long run says now and then that it goes on, ever more seldom, and a short one
+// says nothing.
+func TestLogLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		r := newLogLines(&out, 8)
+		for second := range int64(301) {
+			r.show(int(second/40), 60*second)
+			time.Sleep(time.Second)
+		}
+		r.close()
+		want := "simulate: 0 of 8 seeds, 5m0s simulated\n" +
+			"simulate: 0 of 8 seeds, 10m0s simulated\n" +
+			"simulate: 0 of 8 seeds, 20m0s simulated\n" +
+			"simulate: 1 of 8 seeds, 40m0s simulated, about 4m40s left\n" +
+			"simulate: 2 of 8 seeds, 1h20m0s simulated, about 4m0s left\n" +
+			"simulate: 3 of 8 seeds, 2h20m0s simulated, about 3m53s left\n" +
+			"simulate: 5 of 8 seeds, 3h20m0s simulated, about 2m0s left\n" +
+			"simulate: 6 of 8 seeds, 4h20m0s simulated, about 1m27s left\n"
+		if got := out.String(); got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	})
 }
 
 // TestWorkers: large clusters do not run side by side.

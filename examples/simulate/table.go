@@ -94,10 +94,16 @@ func (s *settings) network() string {
 	return text
 }
 
-// missing tells how many did not happen while they were waited for.
+// missing tells how many have no time, and why.
 func missing(d spread) string {
-	if n := len(d) - d.happened(); n > 0 {
-		return fmt.Sprintf("  (%d of %d not in time)", n, len(d))
+	early, late := d.early(), d.late()
+	switch {
+	case early > 0 && late > 0:
+		return fmt.Sprintf("  (%d before it, %d never, of %d)", early, late, len(d))
+	case early > 0:
+		return fmt.Sprintf("  (%d of %d before it)", early, len(d))
+	case late > 0:
+		return fmt.Sprintf("  (%d of %d not in time)", late, len(d))
 	}
 	return ""
 }
@@ -107,6 +113,8 @@ func span(d time.Duration) string {
 	switch {
 	case d == never:
 		return "-"
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
 	case d < time.Second:
 		return fmt.Sprintf("%.0f ms", d.Seconds()*1000)
 	case d < 100*time.Second:

@@ -8,8 +8,13 @@ import (
 	"github.com/e3431adc/memberlist/internal/sim"
 )
 
-// never is the time of what did not happen while it was waited for.
-const never = time.Duration(math.MaxInt64)
+const (
+	// never is the time of what did not happen while it was waited for.
+	never = time.Duration(math.MaxInt64)
+
+	// before is the time of what had happened before it could be waited for: a member was taken for dead, and then crashed.
+	before = time.Duration(-1)
+)
 
 // times are when each member came to know something.
 type times struct {
@@ -45,7 +50,7 @@ func (t *times) dismiss(node int) {
 	t.waiting[node] = false
 }
 
-// eachSince is how long after a time each member that is waited for knew, in order; 0 if it did before.
+// eachSince is how long after a time each member that is waited for knew, in order.
 func (t *times) eachSince(begin time.Duration) []time.Duration {
 	var each []time.Duration
 	for node, at := range t.at {
@@ -53,8 +58,10 @@ func (t *times) eachSince(begin time.Duration) []time.Duration {
 		case !t.waiting[node]:
 		case at == never:
 			each = append(each, never)
+		case at < begin:
+			each = append(each, before)
 		default:
-			each = append(each, max(0, at-begin))
+			each = append(each, at-begin)
 		}
 	}
 	slices.Sort(each)

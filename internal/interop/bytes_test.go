@@ -30,7 +30,10 @@ func TestMessagesAreTheReferencesBytes(t *testing.T) {
 		strings.Repeat("n", 256), strings.Repeat("n", 65535), strings.Repeat("n", 65536), "é\x00\xff"}
 	blobs := [][]byte{nil, {}, {1}, {127, 0, 0, 1}, bytes.Repeat([]byte{9}, 16), bytes.Repeat([]byte{9}, 31),
 		bytes.Repeat([]byte{9}, 32), bytes.Repeat([]byte{9}, 255), bytes.Repeat([]byte{9}, 256), bytes.Repeat([]byte{9}, 65536)}
-	ints := []int{0, 1, 127, 128, 255, 256, 65535, 65536, math.MaxInt32, math.MaxUint32, math.MaxInt64, -1, -32, -33, -128, -129, -32769, math.MinInt64}
+	ints := []int{0, 1, 127, 128, 255, 256, 65535, 65536, math.MaxInt32, math.MaxInt, -1, -32, -33, -128, -129, -32769, math.MinInt}
+	if n := int64(math.MaxUint32); int64(int(n)) == n { // an int has 64 bits
+		ints = append(ints, int(n))
+	}
 
 	for _, n := range numbers {
 		add(&wire.Nack{SeqNo: n}, &nackShape{n})

@@ -77,7 +77,7 @@ func (c *cluster) ask(conn net.Conn) (map[string]wire.PushNodeState, error) {
 	if err := r.ReadMessage(&h); err != nil {
 		return nil, err
 	}
-	read, err := r.ReadStates(h.Nodes, nil)
+	read, err := r.ReadStates(h.Nodes)
 	if err != nil {
 		return nil, err
 	}

@@ -318,7 +318,7 @@ func checkPlainStream(t wire.Type, r *wire.StreamReader) error {
 			return err
 		}
 		errs = errors.Join(errs, add(&h, &pushPullShape{h.Nodes, h.UserStateLen, h.Join}))
-		states, err := r.ReadStates(h.Nodes, nil)
+		states, err := r.ReadStates(h.Nodes)
 		if err != nil {
 			return err
 		}

@@ -1,8 +1,11 @@
 package interop
 
 import (
+	"errors"
 	"slices"
 	"testing"
+
+	"github.com/e3431adc/memberlist"
 )
 
 // Who joins refuses to merge: its Join fails, and it has taken over nothing.
@@ -51,14 +54,19 @@ func TestAliveVeto(t *testing.T) {
 	}})
 }
 
-// Two members of one name: whoever knows the first of them hears of the conflict, the second itself too.
+// Two members of one name: whoever knows the first of them hears of the conflict, the second itself too. Ours, who is alone,
+// is told so by its Join.
 func TestConflict(t *testing.T) {
 	everywhere(t, scenario{verb: "exposes", roles: 2, play: func(c *cluster) {
 		judge := c.start(c.cast[0], "judge")
 		first := c.start(c.cast[0], "x")
 		c.assemble(judge, first)
 		second := c.start(c.cast[1], "x", func(o *options) { o.meta = "impostor" })
-		c.join(second, judge)
+		if n, err := second.join(judge.addr()); c.cast[1] == ours && (n != 0 || !errors.Is(err, memberlist.ErrNameTaken)) {
+			c.Errorf("join of ours under a name that is taken: got %d, %v, want %v", n, err, memberlist.ErrNameTaken)
+		} else if c.cast[1] == theirs && (n != 1 || err != nil) {
+			c.Errorf("join of theirs under a name that is taken: got %d, %v, want 1", n, err)
+		}
 		c.awaitEntry(judge, sawConflict, "x", second.addr().String())
 		c.awaitEntry(second, sawConflict, "x", first.addr().String())
 		c.awaitMembers(judge, "judge", "x")

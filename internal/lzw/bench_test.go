@@ -24,7 +24,7 @@ func packets() map[string][]byte {
 	states := bytes.Repeat(packet, 100)
 	for i := range states {
 		if i%70 < 3 {
-			states[i] = byte(i * 2654435761 >> 13)
+			states[i] = byte(uint64(i) * 2654435761 >> 13)
 		}
 	}
 	return map[string][]byte{

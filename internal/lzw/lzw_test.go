@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -110,7 +111,7 @@ func TestWithin(t *testing.T) {
 	for _, n := range []int{0, 1, 5, 30, 300, 5000, 20000} {
 		src := noise(n, 200)
 		want := reference(t, src)
-		for _, limit := range []int{-1, 0, 1, len(want) - 5, len(want) - 1, len(want), len(want) + 1, 1 << 40} {
+		for _, limit := range []int{-1, 0, 1, len(want) - 5, len(want) - 1, len(want), len(want) + 1, math.MaxInt} {
 			for _, room := range []int{0, 1 << 16} {
 				dst := append(make([]byte, 0, len("before")+room), "before"...)
 				got, ok := e.AppendWithin(dst, src, limit)

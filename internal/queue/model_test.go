@@ -165,7 +165,7 @@ func replay(t *testing.T, data []byte) {
 		case 13:
 			mod := uint64(h.next(5) + 1)
 			what = fmt.Sprintf("remove plain %% %d", mod)
-			q.RemovePlain(func(id, value uint64) bool { return value%mod == 0 }, finished)
+			q.RemovePlain(plainIDs(&q, func(value uint64) bool { return value%mod == 0 }), finished)
 			want = m.remove(func(x modelMessage) bool { return x.kind == Plain && x.value%mod == 0 })
 			slices.Sort(got) // the queue goes by age, the model by place
 			slices.Sort(want)
@@ -219,14 +219,11 @@ func check(t *testing.T, step int, what string, q *Queue[uint64], m *model) {
 			plain = append(plain, x.id)
 		}
 	}
-	var got, gotPlain []uint64
+	var got []uint64
 	q.order.ascend(func(h Handle) { got = append(got, q.order.Value(h).value) })
 	checkBuckets(t, &q.order, len(want))
-	for id := range q.Plain(0) {
-		gotPlain = append(gotPlain, id)
-	}
+	gotPlain := plainIDs(q, func(uint64) bool { return true })
 	slices.Sort(plain)
-	slices.Reverse(plain)
 	switch {
 	case !slices.Equal(got, want):
 		t.Fatalf("step %d, %s: order %d, want %d", step, what, got, want)
@@ -238,6 +235,23 @@ func check(t *testing.T, step int, what string, q *Queue[uint64], m *model) {
 		t.Fatalf("step %d, %s: %d named, want %d", step, what, q.named.Len(), named)
 	case !slices.Equal(gotPlain, plain):
 		t.Fatalf("step %d, %s: plain %d, want %d", step, what, gotPlain, plain)
+	}
+}
+
+// plainIDs returns the IDs of the plain messages with a value for which match reports true, a few at a time.
+func plainIDs(q *Queue[uint64], match func(value uint64) bool) (matching []uint64) {
+	var ids, values [3]uint64
+	for after := uint64(0); ; {
+		n := q.CopyPlain(ids[:], values[:], after)
+		if n == 0 {
+			return matching
+		}
+		for i, value := range values[:n] {
+			if value != 0 && match(value) {
+				matching = append(matching, ids[i])
+			}
+		}
+		after = ids[n-1]
 	}
 }
 

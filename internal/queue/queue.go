@@ -15,7 +15,6 @@ package queue
 
 import (
 	"hash/maphash"
-	"iter"
 
 	"github.com/e3431adc/memberlist/internal/index"
 )
@@ -30,8 +29,8 @@ const (
 	// Unique messages replace none and are replaced by none. Their name is ignored.
 	Unique
 
-	// Plain messages are those that RemovePlain looks at: the owner of the queue decides which ones a new message
-	// replaces. Their name is ignored.
+	// Plain messages are those that CopyPlain copies: the owner of the queue decides which ones a new message
+	// replaces, and calls RemovePlain. Their name is ignored.
 	Plain
 
 	// Urgent messages are Named ones, which replace and are replaced by those of the same name, and go before all that are
@@ -53,9 +52,8 @@ type Queue[V any] struct {
 	order    Order[item[V]]
 	seed     maphash.Seed // so that nobody can choose names that are slow to find
 	named    index.Index
-	plain    Handle           // the newest of those
-	links    map[Handle]links // of the plain ones
-	finished []V              // scratch of Take
+	plain    plainList[V]
+	finished []V // scratch of Take
 }
 
 // item is one queued message.
@@ -65,9 +63,6 @@ type item[V any] struct {
 	name    string
 	kind    Kind
 }
-
-// links are where a plain message is among the others; 0: there is none.
-type links struct{ newer, older Handle }
 
 // New returns an empty queue.
 func New[V any]() *Queue[V] {
@@ -101,15 +96,8 @@ func (q *Queue[V]) Push(name string, kind Kind, message []byte, value V, finishe
 		}
 		q.named.Add(hash, uint32(q.order.Push(kind, len(message), pushed)))
 	case Plain:
-		if q.links == nil {
-			q.links = make(map[Handle]links)
-		}
-		h, older := q.order.Push(kind, len(message), pushed), q.plain
-		q.links[h] = links{older: older}
-		if older != 0 {
-			q.links[older] = links{newer: h, older: q.links[older].older}
-		}
-		q.plain = h
+		h := q.order.Push(kind, len(message), pushed)
+		q.plain.add(q.order.ID(h), h, value)
 	default:
 		q.order.Push(kind, len(message), pushed)
 	}
@@ -141,29 +129,6 @@ func (q *Queue[V]) RemoveNamed(name string, finished func(V)) bool {
 	}
 	q.drop(old, finished)
 	return true
-}
-
-// Plain iterates over the plain messages that were pushed after the one with the given id (0: all of them), newest
-// first, with their ids. The queue must not change meanwhile.
-func (q *Queue[V]) Plain(after uint64) iter.Seq2[uint64, V] {
-	return func(yield func(uint64, V) bool) {
-		for h := q.plain; h != 0 && q.order.ID(h) > after; h = q.links[h].older {
-			if !yield(q.order.ID(h), q.order.Value(h).value) {
-				return
-			}
-		}
-	}
-}
-
-// RemovePlain drops the plain messages for which invalid, given id and value, reports true. It must not call the queue.
-func (q *Queue[V]) RemovePlain(invalid func(uint64, V) bool, finished func(V)) {
-	var doomed []Handle
-	for h := q.plain; h != 0; h = q.links[h].older {
-		if invalid(q.order.ID(h), q.order.Value(h).value) {
-			doomed = append(doomed, h)
-		}
-	}
-	q.dropAll(doomed, finished)
 }
 
 // Prune drops messages from the far end, those transmitted most and of them the smallest and oldest first, until at most
@@ -247,19 +212,7 @@ func (q *Queue[V]) unlink(h Handle, i *item[V]) {
 			q.named = index.Index{}
 		}
 	case Plain:
-		at := q.links[h]
-		delete(q.links, h)
-		if at.older != 0 {
-			q.links[at.older] = links{newer: at.newer, older: q.links[at.older].older}
-		}
-		if at.newer != 0 {
-			q.links[at.newer] = links{newer: q.links[at.newer].newer, older: at.older}
-		} else {
-			q.plain = at.older
-		}
-		if q.plain == 0 {
-			q.links = nil // with its memory
-		}
+		q.plain.remove(q.order.ID(h))
 	}
 }
 

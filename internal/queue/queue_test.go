@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -188,31 +189,38 @@ func TestPlain(t *testing.T) {
 		q.Push("", Plain, message(label, 10), label, nil)
 		q.Push(label, Named, message("named", 10), "named", nil)
 	}
-	var ids []uint64
-	var values []string
-	for id, v := range q.Plain(0) {
-		ids, values = append(ids, id), append(values, v)
+	copied := func(n int, after uint64) string {
+		ids, values := make([]uint64, n), make([]string, n)
+		n = q.CopyPlain(ids, values, after)
+		return fmt.Sprintf("%d %q", ids[:n], values[:n])
 	}
-	if want := []string{"c", "b", "a"}; !slices.Equal(values, want) {
-		t.Fatalf("plain: got %q, want %q", values, want)
-	}
-	for id, v := range q.Plain(ids[1]) {
-		if id != ids[0] || v != "c" {
-			t.Errorf("newer than b: got %q", v)
+	for _, tt := range []struct {
+		name  string
+		n     int
+		after uint64
+		want  string
+	}{
+		{"all", 4, 0, `[1 3 5] ["a" "b" "c"]`},
+		{"two of them", 2, 0, `[1 3] ["a" "b"]`},
+		{"after b", 4, 3, `[5] ["c"]`},
+		{"none", 4, 5, `[] []`},
+	} {
+		if got := copied(tt.n, tt.after); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
 		}
 	}
-	for _, v := range q.Plain(0) {
-		if v != "c" {
-			t.Errorf("got %q after the break", v)
-		}
-		break
+	q.RemovePlain([]uint64{3}, nil)
+	if got, want := copied(4, 0), `[1 3 5] ["a" "" "c"]`; got != want {
+		t.Errorf("without b: got %s, want %s", got, want)
 	}
 	var finished []string
-	q.RemovePlain(func(id uint64, v string) bool { return v != "b" }, func(v string) { finished = append(finished, v) })
+	q.RemovePlain([]uint64{5, 4, 3, 1, 1, 7}, func(v string) { finished = append(finished, v) })
 	if want := []string{"c", "a"}; !slices.Equal(finished, want) {
 		t.Errorf("finished %q, want %q", finished, want)
 	}
-	q.RemovePlain(func(id uint64, v string) bool { return id == ids[1] }, nil)
+	if got, want := copied(4, 0), `[] []`; got != want {
+		t.Errorf("without any: got %s, want %s", got, want)
+	}
 	if got, want := order(q), "named named named"; got != want {
 		t.Errorf("left: got %q, want %q", got, want)
 	}
@@ -288,7 +296,7 @@ func TestFinishedMayCallTheQueue(t *testing.T) {
 		{"Push", func(q *Queue[string], f func(string)) { q.Push("x", Named, message("x2", 10), "x2", f) }},
 		{"RemoveNamed", func(q *Queue[string], f func(string)) { q.RemoveNamed("x", f) }},
 		{"RemovePlain", func(q *Queue[string], f func(string)) {
-			q.RemovePlain(func(uint64, string) bool { return true }, f)
+			q.RemovePlain([]uint64{2, 3}, f)
 		}},
 		{"Take", func(q *Queue[string], f func(string)) { q.Take(nil, 0, 1000, 1, f) }},
 		{"Prune", func(q *Queue[string], f func(string)) { q.Prune(0, f) }},
@@ -314,7 +322,7 @@ func TestFinishedMayCallTheQueue(t *testing.T) {
 				t.Fatal("never called")
 			}
 			n := len(q.Take(nil, 0, math.MaxInt, 1, nil))
-			if n == 0 || q.Len() != 0 || q.Bytes() != 0 || q.named.Len() != 0 || q.plain != 0 {
+			if n == 0 || q.Len() != 0 || q.Bytes() != 0 || q.named.Len() != 0 || len(q.plain.ids) != 0 {
 				t.Errorf("took %d, left %d messages, %d bytes, %d names", n, q.Len(), q.Bytes(), q.named.Len())
 			}
 		})
@@ -347,7 +355,10 @@ func TestMemoryIsGivenBack(t *testing.T) {
 					}
 				}
 			}
-			entries, names := len(q.order.entries)*entriesAtOnce, q.named.Cap()
+			if slices.ContainsFunc(q.plain.values[:cap(q.plain.values)], func(v string) bool { return v != "" }) {
+				t.Fatal("the list of plain messages keeps a value")
+			}
+			entries, names := len(q.order.entries)*entriesAtOnce, max(q.named.Cap(), cap(q.plain.ids))
 			if kept := n < maxFree; kept != (entries > 0) || entries > maxFree || names > 2*maxFree {
 				t.Errorf("%s: memory for %d entries and %d names is kept after %d", k.name, entries, names, n)
 			}

@@ -17,12 +17,39 @@ func (c *checker) boot(n *node) {
 // joined notes that a node is a member from now on.
 func (c *checker) joined(n *node) { c.become(n, true) }
 
+// renamed notes that a node has another name in its next life.
+func (c *checker) renamed(n *node) {
+	if c == nil {
+		return
+	}
+	if t := c.truth(n, n.number); t.holder < 0 {
+		t.holder = n.id
+	} else {
+		t.contested = true
+		c.reconsider(n, n.number)
+	}
+	c.judgeAll(n)
+}
+
+// named notes a name that no node has, of which others hear at its first incarnation.
+func (c *checker) named(x int32) {
+	if c == nil {
+		return
+	}
+	for i := range c.truths {
+		t := &c.truths[i][x]
+		t.holder, t.highest = -1, 2
+		t.condemned.add(1, c.s.now)
+	}
+}
+
 // leaving notes that a node is about to leave.
 func (c *checker) leaving(n *node) {
 	if c == nil {
 		return
 	}
-	c.truths[n.id].farewells.add(c.truths[n.id].incarnation, c.s.now)
+	t := c.truth(n, n.number)
+	t.farewells.add(t.incarnation, c.s.now)
 	c.become(n, false)
 }
 
@@ -31,9 +58,9 @@ func (c *checker) crashed(n *node) {
 	if c == nil || n.leaving {
 		return
 	}
-	d := Detection{Node: int(n.id), At: time.Duration(c.s.now)}
+	d := Detection{Node: int(n.id), At: time.Duration(c.s.now), number: n.number}
 	for i := range c.views {
-		if int32(i) != n.id && c.views[i].counts && !c.views[i].entries[n.id].state.gone() {
+		if int32(i) != n.id && c.s.nodes[i].cluster == n.cluster && c.views[i].counts && !c.views[i].entries[n.number].state.gone() {
 			d.missing++
 		}
 	}
@@ -50,7 +77,7 @@ func (c *checker) detected(n *node, x int32) {
 	}
 	for i := 0; i < len(c.open); i++ {
 		d := &c.s.result.Detections[c.open[i]]
-		if d.Node != int(x) {
+		if d.number != x || c.s.nodes[d.Node].cluster != n.cluster {
 			continue
 		}
 		took := time.Duration(c.s.now) - d.At
@@ -79,13 +106,19 @@ func (c *checker) stopped(n *node) {
 	v := &c.views[n.id]
 	for i := len(c.open) - 1; i >= 0; i-- {
 		d := &c.s.result.Detections[c.open[i]]
-		if d.Node != int(n.id) && v.counts && !v.entries[d.Node].state.gone() {
+		if d.Node != int(n.id) && c.s.nodes[d.Node].cluster == n.cluster && v.counts && !v.entries[d.number].state.gone() {
 			c.missed(i, time.Duration(c.s.now)-d.At)
 		}
 	}
 	c.become(n, false)
 	clear(v.entries)
 	v.ids = v.ids[:0]
+	c.judgeAll(n)
+}
+
+// judgeAll counts the entries of a node that is no member.
+func (c *checker) judgeAll(n *node) {
+	v := &c.views[n.id]
 	v.wrong = 0
 	for x := range v.entries {
 		c.judge(n.id, int32(x))
@@ -108,8 +141,8 @@ func (c *checker) become(n *node, member bool) {
 			c.wrong -= v.wrong
 		}
 	}
-	c.truths[n.id].member = member
-	c.reconsider(n.id)
+	c.truth(n, n.number).member = member
+	c.reconsider(n, n.number)
 }
 
 // abandon gives up measuring the detection of who is back.
@@ -129,11 +162,21 @@ func (c *checker) set(viewer, x int32, e entry) {
 	c.judgeAgain(viewer, x)
 }
 
-// reconsider compares all views with a truth that changed.
-func (c *checker) reconsider(x int32) {
+// reconsider compares all views with the truth of a name, in the cluster of a node, that changed.
+func (c *checker) reconsider(n *node, x int32) {
 	for i := range c.views {
-		c.judgeAgain(int32(i), x)
+		if c.s.nodes[i].cluster == n.cluster {
+			c.judgeAgain(int32(i), x)
+		}
 	}
+}
+
+// holder is the node that has a name in the cluster of a node, or had it; nil if none did.
+func (c *checker) holder(n *node, x int32) *node {
+	if id := c.truth(n, x).holder; id >= 0 {
+		return &c.s.nodes[id]
+	}
+	return nil
 }
 
 // judge counts an entry whose agreement has not been counted.
@@ -168,18 +211,24 @@ func (c *checker) judgeAgain(viewer, x int32) {
 
 // agree reports whether a node believes what is so of another.
 func (c *checker) agree(viewer, x int32) bool {
-	if viewer == x {
+	n := &c.s.nodes[viewer]
+	if n.number == x {
 		return true // see self
 	}
-	e, t := &c.views[viewer].entries[x], &c.truths[x]
+	e, t := &c.views[viewer].entries[x], c.truth(n, x)
+	if t.contested {
+		return true // each may be right
+	}
 	if e.state == alive {
-		return t.member && e.incarnation == t.incarnation && e.meta == t.meta && e.moves == c.s.nodes[x].moves
+		return t.member && e.incarnation == t.incarnation && e.meta == t.meta && e.place == c.s.nodes[t.holder].place
 	}
 	return e.state.gone() && !t.member
 }
 
 // restTime is for how long a cluster that agrees must have nothing to tell until it is at rest.
-func (s *Sim) restTime() time.Duration { return 2*s.cfg.Core.ProbeInterval + s.cfg.Core.GossipInterval }
+func (s *Sim) restTime() time.Duration {
+	return max(2*probeEvery(s.cfg.Core)+gossipEvery(s.cfg.Core), time.Second)
+}
 
 // Settle runs until all faults have ended, then until all members agree and are at rest. Members that do not agree after
 // Bound violate a rule.
@@ -188,8 +237,15 @@ func (s *Sim) Settle() error {
 	if err := s.RunUntil(max(end, time.Duration(s.now))); err != nil {
 		return err
 	}
-	return s.Await(Bound(s.cfg.Core, s.cfg.N))
+	atMost := cmp.Or(s.cfg.Heal, s.cfg.bound(len(s.names)))
+	if !s.cfg.agrees() {
+		return s.RunUntil(s.Now() + min(atMost, maxUnsettled))
+	}
+	return s.Await(atMost)
 }
+
+// maxUnsettled is for how long a cluster that need not settle is watched.
+const maxUnsettled = 5 * time.Minute
 
 // Await runs until all members agree and are at rest, for at most a time. If they do not agree by then it is a violation.
 func (s *Sim) Await(atMost time.Duration) error {
@@ -203,7 +259,7 @@ func (s *Sim) Await(atMost time.Duration) error {
 		if err := s.RunUntil(min(s.Now()+every, deadline)); err != nil {
 			return err
 		}
-		if c.wrong == 0 && s.now-c.news > int64(s.restTime()) && s.allIn() {
+		if c.wrong == 0 && s.now-c.news > int64(s.restTime()) && s.allIn() && s.allTold() && c.untold() < 0 {
 			s.result.Agreed, s.result.AgreedAt = true, time.Duration(c.agreed)
 			return s.atRest()
 		}
@@ -211,13 +267,20 @@ func (s *Sim) Await(atMost time.Duration) error {
 	for i := range c.views {
 		for x := range c.views[i].entries {
 			if e := &c.views[i].entries[x]; c.views[i].counts && !e.agrees {
-				t := &c.truths[x]
+				t := c.truth(&s.nodes[i], int32(x))
 				s.fail(&s.nodes[i], ruleSettle, int32(x), fmt.Sprintf(
 					"after %v: state %d at %d, metadata %d; it is a member: %v, at %d, metadata %d; %d entries are wrong",
 					atMost, e.state, e.incarnation, e.meta, t.member, t.incarnation, t.meta, c.wrong))
 				return s.result.Violation
 			}
 		}
+	}
+	if x := c.untold(); x >= 0 {
+		s.fail(&s.nodes[0], ruleTold, x, fmt.Sprintf("after %v", atMost))
+		return s.result.Violation
+	}
+	if s.failUntold(); s.result.Violation != nil {
+		return s.result.Violation
 	}
 	if !s.allIn() {
 		s.fail(&s.nodes[0], ruleSettle, -1, fmt.Sprintf("after %v a node has not joined", atMost))
@@ -240,9 +303,12 @@ func (s *Sim) allIn() bool {
 // atRest runs on until all news has been told and the dead may be forgotten, and checks that nothing is left over then.
 func (s *Sim) atRest() error {
 	c, cfg := s.check, s.cfg.Core
-	rest := gossipTime(cfg, s.cfg.N)*2 + s.restTime()
+	if c.contested() {
+		return nil // there is no rest
+	}
+	rest := s.cfg.gossipTime(len(s.names))*2 + s.restTime()
 	if slices.ContainsFunc(s.nodes, s.remembersGone) {
-		rest = max(rest, cfg.GossipToTheDeadTime+time.Duration(s.cfg.N+2)*cfg.ProbeInterval)
+		rest = max(rest, forgetTime(cfg))
 	}
 	if err := s.RunUntil(s.Now() + rest); err != nil {
 		return err
@@ -261,11 +327,38 @@ func (s *Sim) atRest() error {
 		if !n.core.AnyAlive() {
 			continue // it has nobody to tell
 		}
-		if queued := n.core.NumQueued(); queued > 0 {
+		if queued := n.core.NumQueued(); queued > 0 && gossipEvery(s.cfg.coreOf(n.id)) > 0 {
 			s.fail(n, ruleLeak, -1, fmt.Sprintf("%d messages are queued", queued))
 		}
-		if timers := n.core.NumTimers(); timers > 6+s.cfg.N { // each other may have asked for a ping
+		if timers := n.core.NumTimers(); timers > 6+len(s.names) { // each other may have asked for a ping
 			s.fail(n, ruleLeak, -1, fmt.Sprintf("%d timers are set", timers))
+		}
+	}
+	if s.result.Violation != nil {
+		return s.result.Violation
+	}
+	return s.recover()
+}
+
+// recover runs until all members are well and none takes itself for isolated that sees another.
+func (s *Sim) recover() error {
+	began := s.Now()
+	for _, what := range []struct {
+		rule   string
+		within time.Duration
+		holds  func(*node) bool
+	}{
+		{ruleWellAgain, wellTime(s.cfg.Core, s.cfg.N), func(n *node) bool { return n.health == 0 }},
+		{ruleWholeAgain, longestIsolation, func(n *node) bool { return !n.core.Isolated() }},
+	} {
+		ill := func(n node) bool { return n.joined && !n.leaving && n.core.AnyAlive() && !what.holds(&n) }
+		for s.Now() < began+what.within && slices.ContainsFunc(s.nodes, ill) {
+			if err := s.RunUntil(s.Now() + time.Second); err != nil {
+				return err
+			}
+		}
+		if i := slices.IndexFunc(s.nodes, ill); i >= 0 {
+			s.fail(&s.nodes[i], what.rule, -1, fmt.Sprintf("not within %v; its score is %d", what.within, s.nodes[i].health))
 		}
 	}
 	if s.result.Violation != nil {

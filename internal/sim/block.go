@@ -17,7 +17,6 @@ type held struct {
 
 type heldPacket struct {
 	packet uint32
-	to     int32
 	size   int
 	ping   uint32 // as in swim.Packet
 }
@@ -42,7 +41,7 @@ func (s *Sim) unblock(n *node) {
 	waited := n.held
 	n.held, n.stuck = held{}, false
 	for _, h := range waited.packets {
-		if err := s.dispatch(n, h.to, h.packet, h.size); err != nil && h.ping != 0 {
+		if err := s.dispatch(n, h.packet, h.size); err != nil && h.ping != 0 {
 			n.core.SendFailed(h.ping, err)
 		}
 	}

@@ -13,12 +13,13 @@ import (
 type checker struct {
 	s       *Sim
 	views   []view
-	truths  []truth
-	touched []int32 // subjects of the messages of a turn
-	open    []int   // detections that are not complete
-	wrong   int     // entries of members' views that do not agree
-	agreed  int64   // since when none is
-	news    int64   // when something last changed
+	truths  [][]truth       // by cluster and number of a name
+	looks   map[look]answer // of members that were lost, which others answered
+	touched []int32         // subjects of the messages of a turn
+	open    []int           // detections that are not complete
+	wrong   int             // entries of members' views that do not agree
+	agreed  int64           // since when none is
+	news    int64           // when something last changed
 }
 
 // newChecker returns a checker, or nil, which checks nothing.
@@ -26,15 +27,28 @@ func newChecker(s *Sim) *checker {
 	if s.cfg.Unchecked {
 		return nil
 	}
-	c := &checker{s: s, views: make([]view, s.cfg.N), truths: make([]truth, s.cfg.N)}
+	c := &checker{s: s, views: make([]view, s.cfg.N), truths: make([][]truth, 1+min(s.cfg.Strangers, 1)),
+		looks: make(map[look]answer)}
+	for i := range c.truths {
+		c.truths[i] = make([]truth, len(s.names))
+		for x := range c.truths[i] {
+			c.truths[i][x].holder = -1
+		}
+	}
+	for i := range s.nodes {
+		c.truth(&s.nodes[i], s.nodes[i].number).holder = int32(i)
+	}
 	for i := range c.views {
-		c.views[i].entries = make([]entry, s.cfg.N)
+		c.views[i].entries = make([]entry, len(s.names))
 		for x := range c.views[i].entries {
 			c.judge(int32(i), int32(x))
 		}
 	}
 	return c
 }
+
+// truth is what is so of a name in the cluster of a node.
+func (c *checker) truth(n *node, x int32) *truth { return &c.truths[n.cluster][x] }
 
 // turn checks what a node put out.
 func (c *checker) turn(n *node, out *swim.Output) {
@@ -49,13 +63,13 @@ func (c *checker) turn(n *node, out *swim.Output) {
 		ev := &out.Events[i]
 		switch ev.Kind {
 		case swim.EventProbeFailed:
-			c.truths[nodeNumber(ev.Member.Name)].accused.add(ev.Member.Incarnation, c.s.now)
+			c.truth(n, nodeNumber(ev.Member.Name)).accused.add(ev.Member.Incarnation, c.s.now)
 		case swim.EventTimeout:
-			c.truths[nodeNumber(ev.Member.Name)].condemned.add(ev.Member.Incarnation, c.s.now)
+			c.truth(n, nodeNumber(ev.Member.Name)).condemned.add(ev.Member.Incarnation, c.s.now)
 		}
 	}
 	for i := range out.Changed {
-		c.changed(n, v, &out.Changed[i], out.Events)
+		c.changed(n, v, &out.Changed[i], out)
 	}
 	if c.s.result.Violation != nil {
 		return // perhaps about nobody: what follows looks members up
@@ -65,7 +79,7 @@ func (c *checker) turn(n *node, out *swim.Output) {
 	}
 	for i := range out.Changed {
 		x := nodeNumber(out.Changed[i].Name)
-		if e := &v.entries[x]; e.present == e.state.gone() && x != n.id {
+		if e := &v.entries[x]; e.present == e.state.gone() && x != n.number {
 			c.s.fail(n, ruleEvents, x, fmt.Sprintf("by its events present is %v, its state is %d", e.present, e.state))
 		}
 	}
@@ -88,13 +102,13 @@ func (c *checker) forgotten(n *node, v *view, id swim.ID) {
 	if age := c.clock(n) - e.since; !e.state.gone() || age <= int64(c.s.cfg.Core.GossipToTheDeadTime) {
 		c.s.fail(n, ruleForget, x, fmt.Sprintf("state %d for %v", e.state, time.Duration(age)))
 	}
-	c.set(n.id, x, entry{})
+	c.set(n.id, x, entry{gone: e.gone})
 }
 
 // changed checks a visible change of a member.
-func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event) {
+func (c *checker) changed(n *node, v *view, m *swim.Member, out *swim.Output) {
 	x := nodeNumber(m.Name)
-	if x < 0 || int(x) >= len(c.views) {
+	if x < 0 || int(x) >= c.s.namesUsed {
 		c.s.fail(n, ruleTable, -1, fmt.Sprintf("%s is nobody", m.Name))
 		return
 	}
@@ -105,21 +119,25 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event)
 	old := v.entries[x]
 	now := old
 	now.state, now.incarnation, now.since = stateOf(m.State), m.Incarnation, int64(m.Since.Sub(start))
-	now.meta = binary.BigEndian.Uint32(m.Meta)
-	_, now.moves = nodeAt(m.Addr)
+	now.meta = metaOf(n, m)
+	now.place = placeOf(m.Addr)
 	c.s.mix(uint64(n.id)<<32|uint64(x), uint64(m.Incarnation)<<8|uint64(now.state))
 	if c.s.cfg.Trace != nil {
 		c.s.tracef("%s believes %s is %v at %d", n.name, m.Name, m.State, m.Incarnation)
 	}
 	c.news = c.s.now
 	c.set(n.id, x, now)
-	if x == n.id {
+	if x == n.number {
 		return // see self
 	}
-	t := &c.truths[x]
-	moved := now.moves != old.moves && old.state != unknown
+	t := c.truth(n, x)
+	if t.contested {
+		return // each is right about the one that it knows
+	}
+	c.identity(n, x, old, now, m)
+	moved := now.place != old.place && old.state != unknown
 	if moved {
-		c.takeover(n, x, old, events)
+		c.takeover(n, x, old, out.Events)
 	} else if old.state != unknown && m.Incarnation < old.incarnation {
 		c.s.fail(n, ruleIncarnation, x, fmt.Sprintf("%d after %d", m.Incarnation, old.incarnation))
 	}
@@ -132,29 +150,45 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, events []swim.Event)
 			c.s.fail(n, ruleReturn, x, fmt.Sprintf("alive at %d after state %d at %d", m.Incarnation, old.state, old.incarnation))
 		}
 	case suspect:
-		v.entries[x].known = int32(min(v.known, n.core.NumKnown()))
+		v.entries[x].known = int32(min(v.known, n.core.NumKnown()) - len(out.Forgotten))
 		if old.state != alive && !(old.state == suspect && m.Incarnation > old.incarnation) {
 			c.s.fail(n, ruleTransition, x, fmt.Sprintf("suspect after state %d", old.state))
 		}
-		if !t.accused.has(m.Incarnation) && !t.condemned.has(m.Incarnation) && !t.farewells.has(m.Incarnation) {
+		due := t.accused.has(m.Incarnation) || t.condemned.has(m.Incarnation) || t.farewells.has(m.Incarnation)
+		if !due && c.isAt(n, x, now.place) {
 			c.s.fail(n, ruleAccusation, x, fmt.Sprintf("suspect at %d, where no probe failed", m.Incarnation))
 		}
 		t.accused.add(m.Incarnation, c.s.now)
 	case dead, left:
+		if old.state == unknown && now.place == n.place { // it is not: the node is there itself
+			t.condemned.add(m.Incarnation, c.s.now)
+			old.state = alive
+		}
 		late := old.state == dead && now.state == left // it had said so
-		if old.state != alive && old.state != suspect && !late {
+		recalled := old.state == unknown               // it was so before it was forgotten
+		if old.state != alive && old.state != suspect && !late && !recalled {
 			c.s.fail(n, ruleTransition, x, fmt.Sprintf("state %d after state %d", now.state, old.state))
 		}
-		c.gone(n, x, now)
+		v.entries[x].gone = max(old.gone, now.incarnation)
+		if !recalled {
+			c.gone(n, x, now)
+		}
 	}
+}
+
+// metaOf is the metadata of a member; of one whose there is none, that of a cluster's member that never changed it.
+func metaOf(n *node, m *swim.Member) uint32 {
+	if len(m.Meta) < 4 {
+		return uint32(n.cluster) << 24
+	}
+	return binary.BigEndian.Uint32(m.Meta)
 }
 
 // takeover checks that a member may be at another address.
 func (c *checker) takeover(n *node, x int32, old entry, events []swim.Event) {
-	reclaim := c.s.cfg.Core.DeadNodeReclaimTime
-	long := reclaim > 0 && c.clock(n)-old.since > int64(reclaim)
+	long := c.reclaimable(n, old)
 	newer := c.views[n.id].entries[x].incarnation > old.incarnation // it was asked, and did not answer
-	if old.state != left && !(old.state == dead && long) && !newer {
+	if old.state != left && !long && !newer {
 		c.s.fail(n, ruleTakeover, x, fmt.Sprintf("it was in state %d", old.state))
 	}
 	for i := range events {
@@ -166,9 +200,15 @@ func (c *checker) takeover(n *node, x int32, old entry, events []swim.Event) {
 	c.s.fail(n, ruleEvents, x, "it moved without an event")
 }
 
+// reclaimable reports whether a member has been dead for so long that its name is anybody's.
+func (c *checker) reclaimable(n *node, e entry) bool {
+	reclaim := c.s.cfg.Core.DeadNodeReclaimTime
+	return e.state == dead && reclaim > 0 && c.clock(n)-e.since > int64(reclaim)
+}
+
 // gone checks why a member is taken for dead or left, and measures.
 func (c *checker) gone(n *node, x int32, now entry) {
-	t := &c.truths[x]
+	t := c.truth(n, x)
 	if now.state == left {
 		if !t.farewells.has(now.incarnation) {
 			c.s.fail(n, ruleFarewell, x, fmt.Sprintf("left at %d, where it never did", now.incarnation))
@@ -177,7 +217,7 @@ func (c *checker) gone(n *node, x int32, now entry) {
 		if !t.condemned.has(now.incarnation) && !t.farewells.has(now.incarnation) {
 			c.s.fail(n, ruleVerdict, x, fmt.Sprintf("dead at %d, where no suspicion ended", now.incarnation))
 		}
-		if subject := &c.s.nodes[x]; subject.up && !subject.leaving {
+		if subject := c.holder(n, x); subject != nil && subject.up && !subject.leaving {
 			c.mistaken(n, subject, now.incarnation)
 		}
 	}
@@ -186,7 +226,7 @@ func (c *checker) gone(n *node, x int32, now entry) {
 
 // mistaken counts that a node takes a member for dead that is up.
 func (c *checker) mistaken(n, subject *node, incarnation uint32) {
-	r, t, healthy := &c.s.result, &c.truths[subject.id], c.s.healthy(subject)
+	r, t, healthy := &c.s.result, c.truth(subject, subject.number), c.s.healthy(subject)
 	if healthy {
 		r.FalsePositives++
 		if c.s.healthy(n) {
@@ -229,7 +269,7 @@ func (c *checker) event(n *node, v *view, ev *swim.Event) {
 		if !e.present || ev.Member.State != swim.StateSuspect {
 			bad = "suspicion of a member that is not there"
 		}
-		if c.s.cfg.Quiet {
+		if c.s.cfg.Never&Suspicion != 0 {
 			c.s.fail(n, ruleQuiet, x, "suspected")
 		}
 		e.accused = true
@@ -242,13 +282,17 @@ func (c *checker) event(n *node, v *view, ev *swim.Event) {
 		c.s.result.Refutations++
 	case swim.EventConflict:
 		c.s.result.Conflicts++
+		c.conflict(n, x, ev)
 	case swim.EventStreamOnly:
 		c.s.result.StreamOnly++
-		if c.s.cfg.Quiet {
+		if c.s.cfg.Never&Detours != 0 {
 			c.s.fail(n, ruleQuiet, x, "a probe was not answered but on a stream")
 		}
 	case swim.EventIsolated:
 		c.s.result.Isolations++
+		if c.s.cfg.Never&Isolation != 0 {
+			c.s.fail(n, ruleWhole, -1, fmt.Sprintf("%d are lost", ev.Count))
+		}
 	case swim.EventMoved:
 		if !e.present {
 			bad = "move of a member that is not there"
@@ -262,10 +306,13 @@ func (c *checker) event(n *node, v *view, ev *swim.Event) {
 
 // timeout checks that a suspicion did not end too early.
 func (c *checker) timeout(n *node, v *view, ev *swim.Event, x int32) {
+	if c.truth(n, x).contested {
+		return
+	}
 	lasted := time.Duration(c.clock(n)) - ev.Member.Since.Sub(start)
-	if least := shortestSuspicion(c.s.cfg.Core, int(v.entries[x].known)); lasted < least {
+	if least := shortestSuspicion(c.s.cfg.coreOf(n.id), int(v.entries[x].known)); lasted < least {
 		c.s.fail(n, rulePatience, x, fmt.Sprintf("%v, the least is %v", lasted, least))
-	} else if at, ok := c.truths[x].accused.when(ev.Member.Incarnation); ok && n.clock == 0 && c.s.now-at < int64(least) {
+	} else if at, ok := c.truth(n, x).accused.when(ev.Member.Incarnation); ok && n.clock == 0 && c.s.now-at < int64(least) {
 		c.s.fail(n, rulePatience, x, fmt.Sprintf("%v after it was first suspected at %d, the least is %v",
 			time.Duration(c.s.now-at), ev.Member.Incarnation, least))
 	}
@@ -289,21 +336,23 @@ func (c *checker) packet(n *node, p *swim.Packet) {
 func (c *checker) self(n *node, v *view) {
 	self := n.core.Self()
 	if !n.leaving && self.State != swim.StateAlive || n.leaving && self.State != swim.StateLeft {
-		c.s.fail(n, ruleSelf, n.id, fmt.Sprintf("%v, leaving is %v", self.State, n.leaving))
+		c.s.fail(n, ruleSelf, n.number, fmt.Sprintf("%v, leaving is %v", self.State, n.leaving))
 	}
 	if self.Incarnation < v.self {
-		c.s.fail(n, ruleIncarnation, n.id, fmt.Sprintf("own: %d after %d", self.Incarnation, v.self))
+		c.s.fail(n, ruleIncarnation, n.number, fmt.Sprintf("own: %d after %d", self.Incarnation, v.self))
 	}
 	if !n.leaving && v.accused > 0 && self.Incarnation <= v.accused {
-		c.s.fail(n, ruleRefute, n.id, fmt.Sprintf("accused at %d, it is at %d", v.accused, self.Incarnation))
+		c.s.fail(n, ruleRefute, n.number, fmt.Sprintf("accused at %d, it is at %d", v.accused, self.Incarnation))
 	}
 	v.self = self.Incarnation
-	t := &c.truths[n.id]
+	t := c.truth(n, n.number)
 	t.highest = max(t.highest, self.Incarnation)
-	if meta := binary.BigEndian.Uint32(self.Meta); t.incarnation != self.Incarnation || t.meta != meta {
+	if meta := binary.BigEndian.Uint32(self.Meta); !t.contested && (t.incarnation != self.Incarnation || t.meta != meta) {
 		t.incarnation, t.meta = self.Incarnation, meta
 		c.news = c.s.now
-		c.reconsider(n.id)
+		c.reconsider(n, n.number)
+		n.past = append(n.past, claim{n.number, self.Incarnation, meta, n.place})
+		n.past = n.past[max(len(n.past)-maxPast, 0):]
 	}
 }
 
@@ -311,9 +360,12 @@ func (c *checker) self(n *node, v *view) {
 func (c *checker) bounds(n *node, v *view, out *swim.Output) {
 	r := &c.s.result
 	k := kept{n.core.NumKnown(), n.core.NumQueued(), n.core.NumTimers(), n.core.NumLost(), out.Health}
-	v.known = k.known
+	v.known, n.health = k.known, k.health
 	r.MaxKnown, r.MaxQueued, r.MaxTimers = max(r.MaxKnown, k.known), max(r.MaxQueued, k.queued), max(r.MaxTimers, k.timers)
-	if rule, detail := k.beyond(&c.s.cfg); rule != "" {
+	if n.health > 0 && c.s.cfg.Never&Illness != 0 {
+		c.s.fail(n, ruleIll, -1, fmt.Sprintf("its score is %d", n.health))
+	}
+	if rule, detail := k.beyond(c.s.cfg.Core, len(c.s.names)); rule != "" {
 		c.s.fail(n, rule, -1, detail)
 	}
 }
@@ -328,8 +380,8 @@ func (c *checker) accused(n *node, subject string, incarnation uint32) {
 
 // heard notes that a node heard of a member.
 func (c *checker) heard(n *node, subject string) {
-	if c != nil {
-		c.touched = append(c.touched, nodeNumber(subject))
+	if x := nodeNumber(subject); c != nil && x >= 0 && int(x) < len(c.s.names) {
+		c.touched = append(c.touched, x)
 	}
 }
 
@@ -340,10 +392,10 @@ func (c *checker) settleHeard(n *node) {
 	}
 	v := &c.views[n.id]
 	for _, x := range c.touched {
-		if x == n.id || !n.up {
+		if x == n.number || !n.up || c.truth(n, x).contested {
 			continue
 		}
-		m, ok := n.core.Member(c.s.nodes[x].name)
+		m, ok := n.core.Member(c.s.names[x])
 		e := &v.entries[x]
 		if !ok {
 			if e.state != unknown {
@@ -357,8 +409,8 @@ func (c *checker) settleHeard(n *node) {
 		if m.Incarnation < e.incarnation {
 			c.s.fail(n, ruleIncarnation, x, fmt.Sprintf("%d after %d", m.Incarnation, e.incarnation))
 		}
-		if m.Incarnation > c.truths[x].highest {
-			c.s.fail(n, ruleInvented, x, fmt.Sprintf("%d, but it had at most %d", m.Incarnation, c.truths[x].highest))
+		if highest := c.truth(n, x).highest; m.Incarnation > highest {
+			c.s.fail(n, ruleInvented, x, fmt.Sprintf("%d, but it had at most %d", m.Incarnation, highest))
 		}
 		e.incarnation = m.Incarnation
 	}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"io"
+	"slices"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -16,8 +17,8 @@ type Config struct {
 	Seed uint64 // of everything that is random
 	N    int    // nodes, 1 to MaxNodes
 
-	// Core is what every node is made from; Name and Rand are set for each. Without a ProbeInterval and a GossipInterval
-	// it is LAN().
+	// Core is what every node is made from; Name and Rand are set for each. Without a DefaultPort it
+	// is LAN().
 	Core swim.Config
 
 	// Link is how packets and streams fare between any two nodes when no fault says otherwise. Without a latency it is
@@ -39,14 +40,33 @@ type Config struct {
 
 	Faults []Fault
 
-	// Seeds are the nodes that every node tries when it lost others, wherever they are then. Nil: it tries only those.
-	Seeds []int
+	// Seeds are the nodes that those of their cluster try when they lost others: wherever they are then, as if the program said
+	// so when it is asked, or with FixedSeeds at the address that they had at the start, as if that was joined then. Nil: they
+	// try only those that they lost.
+	Seeds      []int
+	FixedSeeds bool
+
+	// Strangers are how many nodes, the last ones, are another cluster: no member of the one ever was to be one of the other.
+	// SameNames of them have the names of the first nodes.
+	Strangers, SameNames int
+
+	// RouteByName says that what is sent to a name goes to where its member is now, whatever the address.
+	RouteByName bool
+
+	// NoProbes, NoGossip and NoSyncs are nodes that do without a loop that Core has.
+	NoProbes, NoGossip, NoSyncs []int
+
+	// Heal is how long members may take to agree once faults have ended; 0: Bound.
+	Heal time.Duration
 
 	// Unchecked leaves out the checker, and what is measured by it: detections, false positives and agreement.
 	Unchecked bool
 
-	// Quiet says that nothing is wrong that could get anybody suspected: it is a violation if somebody is.
-	Quiet bool
+	// Never says what nothing that is wrong could bring about: it is a violation if it comes about.
+	Never Effects
+
+	// Ignored are rules that may be broken, to find what is behind those that are known to be.
+	Ignored []string
 
 	// Trace, if any, gets a line for each thing that happens.
 	Trace io.Writer
@@ -66,6 +86,17 @@ type Belief struct {
 	State  swim.State
 	Meta   uint32 // how often the member changed its metadata
 }
+
+// Effects is a set of what faults may bring about.
+type Effects uint8
+
+// What faults may bring about.
+const (
+	Suspicion Effects = 1 << iota // somebody is suspected
+	Detours                       // a probe is answered on a stream only
+	Isolation                     // a member is told that it is isolated
+	Illness                       // a member takes itself for ill
+)
 
 // Start says how a cluster comes about.
 type Start uint8
@@ -129,9 +160,25 @@ func Local() swim.Config {
 	return c
 }
 
+// coreOf is the core of a node, but for its name.
+func (c *Config) coreOf(node int32) swim.Config {
+	core := c.Core
+	if slices.Contains(c.NoProbes, int(node)) {
+		core.ProbeInterval = 0
+	}
+	if slices.Contains(c.NoGossip, int(node)) {
+		core.GossipInterval = 0
+	}
+	if slices.Contains(c.NoSyncs, int(node)) {
+		core.PushPullInterval = 0
+	}
+	core.HasUserBroadcasts = slices.ContainsFunc(c.Faults, func(f Fault) bool { return f.Kind == Say })
+	return core
+}
+
 // withDefaults fills in what the zero values mean.
 func (c Config) withDefaults() Config {
-	if c.Core.ProbeInterval == 0 && c.Core.GossipInterval == 0 {
+	if c.Core.DefaultPort == 0 {
 		c.Core = LAN()
 	}
 	if c.Link.Latency == (Latency{}) {

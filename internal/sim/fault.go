@@ -34,11 +34,22 @@ const (
 	Meta    // Nodes announce new metadata, and again every Delay (unless 0) during For
 	Join    // Nodes join To (nil: the seeds), as an operator may have them do
 
+	Swap    // as Crash, and each is at the address of the next one after it
+	Take    // as Crash, and each is at the address of one of To after it, unless that is up
+	Rename  // as Crash, and they have new names after it, at the addresses that they had
+	Twin    // as Crash, and they have the names of To after it, which others have too
+	Ghosts  // Nodes come to know Count names that are alive, at once dead, and never return; Rate of them never answered
+	Movers  // Nodes come to know Count names that claim other addresses at once; that is decided after Delay, for a time For
+	Replay  // Nodes hear again what To once said of themselves, and again every Delay (unless 0) during For
+	Strange // Nodes hear of Count names without versions that can be, or with those of another program
+	Say     // the programs of Nodes broadcast a message
+
 	numKinds
 )
 
 var kindNames = [numKinds]string{"loss", "duplicate", "reorder", "delay", "cut", "partition", "no packets", "no streams",
-	"bandwidth", "refuse", "slow", "pause", "block", "jump", "crash", "amnesia", "move", "leave", "meta", "join"}
+	"bandwidth", "refuse", "slow", "pause", "block", "jump", "crash", "amnesia", "move", "leave", "meta", "join", "swap",
+	"take", "rename", "twin", "ghosts", "movers", "replay", "strange", "say"}
 
 // String returns the kind's name in lower case.
 func (k Kind) String() string {
@@ -70,6 +81,7 @@ type Fault struct {
 	Rate  float64
 	Delay time.Duration
 	Bytes int
+	Count int
 }
 
 // String describes the fault in one line.
@@ -93,6 +105,9 @@ func (f Fault) String() string {
 	}
 	if f.Bytes != 0 {
 		fmt.Fprintf(&b, ", %d bytes/s", f.Bytes)
+	}
+	if f.Count != 0 {
+		fmt.Fprintf(&b, ", %d names", f.Count)
 	}
 	return b.String()
 }
@@ -121,14 +136,21 @@ func (s *Sim) begin(i int) {
 	case f.Kind == Jump:
 		s.impair(f, -1)
 	}
-	if f.Kind == Meta && f.Delay > 0 && f.For > f.Delay {
+	if f.repeats() && f.Delay > 0 && f.For > f.Delay {
 		s.schedule(f.Delay, event{kind: eventAgain, arg: uint32(i)})
 	}
 }
 
+// repeats reports whether the fault strikes again every Delay.
+func (f *Fault) repeats() bool { return f.Kind == Meta || f.Kind == Replay || f.Kind == Movers }
+
+// told reports whether the fault does nothing but tell members something.
+func (f *Fault) told() bool { return f.Kind == Join || f.Kind == Meta || f.Kind >= Ghosts }
+
 // strike is the part of a fault's beginning that befalls nodes.
 func (s *Sim) strike(i int) {
 	f := &s.cfg.Faults[i]
+	names := s.strangeNames(i)
 	for _, n := range s.those(f.Nodes) {
 		if !n.up && f.Kind != Slow && f.Kind != Pause && f.Kind != Block {
 			continue
@@ -142,7 +164,7 @@ func (s *Sim) strike(i int) {
 			n.blocked++
 		case Jump:
 			s.jump(n, f.Delay)
-		case Crash, Amnesia, Move:
+		case Crash, Amnesia, Move, Swap, Take, Rename, Twin:
 			s.crash(n)
 		case Leave:
 			s.leave(n)
@@ -150,6 +172,16 @@ func (s *Sim) strike(i int) {
 			s.announce(n, n.meta+1)
 		case Join:
 			s.rejoin(n, f.To)
+		case Ghosts:
+			s.haunt(n, f, names)
+		case Movers:
+			s.move(n, names)
+		case Replay:
+			s.replay(n, f.To)
+		case Strange:
+			s.hearStrange(n, names)
+		case Say:
+			s.say(n)
 		case Bandwidth:
 			n.bandwidth = f.Bytes
 			continue // it has an effect when something waits
@@ -165,6 +197,10 @@ func (s *Sim) strike(i int) {
 // again makes a fault that goes on strike once more.
 func (s *Sim) again(i int) {
 	f := &s.cfg.Faults[i]
+	if f.Kind == Movers {
+		s.check.decided(s.those(f.Nodes), s.brought[i])
+		return
+	}
 	s.strike(i)
 	if time.Duration(s.now)+f.Delay < f.At+f.For {
 		s.schedule(f.Delay, event{kind: eventAgain, arg: uint32(i)})
@@ -179,7 +215,8 @@ func (s *Sim) end(i int) {
 		s.rules = slices.DeleteFunc(s.rules, func(r rule) bool { return r.fault == i })
 	}
 	s.impair(f, -1)
-	for _, n := range s.those(f.Nodes) {
+	places := s.placesAfter(f)
+	for j, n := range s.those(f.Nodes) {
 		switch f.Kind {
 		case Slow:
 			n.slow = 0
@@ -196,10 +233,34 @@ func (s *Sim) end(i int) {
 			}
 		case Bandwidth:
 			n.bandwidth = s.cfg.Link.Bandwidth
-		case Crash, Amnesia, Move, Leave:
-			s.restart(n, f.Kind)
+		case Crash, Amnesia, Move, Leave, Rename:
+			s.restart(n, f.Kind, n.place)
+		case Swap, Take:
+			s.restart(n, f.Kind, places[j%len(places)])
+		case Twin:
+			if other := &s.nodes[f.To[j%len(f.To)]]; other.up {
+				s.rename(n, other.number)
+			}
+			s.restart(n, f.Kind, n.place)
 		}
 	}
+}
+
+// placesAfter are the addresses that nodes have after a fault that gives them other nodes'.
+func (s *Sim) placesAfter(f *Fault) []place {
+	var places []place
+	switch f.Kind {
+	case Swap:
+		nodes := s.those(f.Nodes)
+		for i := range nodes {
+			places = append(places, nodes[(i+1)%len(nodes)].place)
+		}
+	case Take:
+		for _, n := range s.those(f.To) {
+			places = append(places, n.place)
+		}
+	}
+	return places
 }
 
 // compile makes the rule of a fault of links.
@@ -233,7 +294,7 @@ func (s *Sim) those(nodes []int) []*node {
 
 // impair counts the faults that nodes are under.
 func (s *Sim) impair(f *Fault, delta int) {
-	if f.Kind == Meta || f.Kind == Join {
+	if f.told() {
 		return
 	}
 	nodes := s.those(f.Nodes)

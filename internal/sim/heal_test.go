@@ -113,11 +113,11 @@ func TestReconnectLoad(t *testing.T) {
 		}
 		return early, late - early
 	}
-	// In all: 16 members, of which each tries 3 every 16/4 * 30 s.
-	if first, second := count(Crash, 0); first < second || second < 450 || second > 510 {
+	// In all: 16 members, of which each tries 4 every 16/4 * 30 s.
+	if first, second := count(Crash, 0); first < second || second < 600 || second > 680 {
 		t.Errorf("%d exchanges were tried in 20 minutes, %d in the next", first, second)
 	}
-	if first, second := count(Crash, 10*time.Minute); first == 0 || first > 360 || second != 0 {
+	if first, second := count(Crash, 10*time.Minute); first == 0 || first > 480 || second != 0 {
 		t.Errorf("%d exchanges were tried in 10 minutes, %d after all was given up", first, second)
 	}
 	if first, second := count(Leave, 0); first+second != 0 {

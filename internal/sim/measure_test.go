@@ -55,7 +55,7 @@ func TestFalsePositives(t *testing.T) {
 
 // TestCounts: in a cluster at rest each node sends a ping and an ack a second, and nothing else but push/pulls.
 func TestCounts(t *testing.T) {
-	s := New(Config{N: 20, Quiet: true})
+	s := New(Config{N: 20, Never: Suspicion | Detours})
 	if err := s.RunUntil(5 * time.Minute); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestAgreed(t *testing.T) {
 // TestJoinBurst: of clusters of 50 that join through one node within 400 ms nearly all agree in seconds. Now and then the
 // news of a join dies out, as few members were known when it was sent; then push/pull brings it.
 func TestJoinBurst(t *testing.T) {
-	const seeds, n = 20, 50
+	const seeds, n = 40, 50
 	soon := 0
 	for seed := range uint64(seeds) {
 		s := New(Config{N: n, Seed: seed, Start: Joining, JoinEvery: 400 * time.Millisecond / n})
@@ -110,7 +110,7 @@ func TestJoinBurst(t *testing.T) {
 // TestShrink: a failure tells the fault that it takes, and the command that replays it.
 func TestShrink(t *testing.T) {
 	sc := Scenario{"test", func(draw) Config {
-		return Config{N: 8, Quiet: true, Faults: []Fault{
+		return Config{N: 8, Never: Suspicion | Detours, Faults: []Fault{
 			{Kind: Meta, At: time.Second, Nodes: []int{1}},
 			{Kind: Duplicate, At: time.Second, For: time.Second, Rate: 1},
 			{Kind: Crash, At: 3 * time.Second, Nodes: []int{5}},

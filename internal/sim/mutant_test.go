@@ -184,6 +184,60 @@ var mutants = []mutant{
 			}
 		}
 	}), ruleTimers},
+	{"mistakes others' clusters for its own", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
+		for i := range o.Changed {
+			o.Changed[i].Meta = []byte{1, 0, 0, 0}
+		}
+	}), ruleMerge},
+	{"takes who left back", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
+		for _, m := range o.Changed {
+			if m.State == swim.StateLeft {
+				m.State = swim.StateAlive
+				o.Changed = append(o.Changed, m)
+			}
+		}
+	}), ruleAway},
+	{"sees others where it is itself", out(func(core *swim.Core, _ time.Time, o *swim.Output) {
+		for i := range o.Changed {
+			o.Changed[i].Addr = core.Self().Addr
+		}
+	}), ruleOwn},
+	{"does not look at versions", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
+		for i := range o.Changed {
+			o.Changed[i].Versions = swim.Versions{1, 5, 2, 4, 6, 5}
+		}
+	}), ruleVersions},
+	{"sees conflicts", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
+		for i := range o.Changed {
+			o.Events = append(o.Events, swim.Event{Kind: swim.EventConflict, Member: o.Changed[i], Other: &o.Changed[i]})
+		}
+	}), ruleConflict},
+	{"does not tell of conflicts", func(c *Config) {
+		c.Tamper.Out = func(_ int, _ *swim.Core, _ time.Time, o *swim.Output) {
+			o.Events = slices.DeleteFunc(o.Events, func(e swim.Event) bool { return e.Kind == swim.EventConflict })
+		}
+	}, ruleTold},
+	{"looks for a name where another is", out(func(core *swim.Core, _ time.Time, o *swim.Output) {
+		if m, ok := core.Member(nodeName(1)); ok && o.Counts.GossipRounds > 0 {
+			m.Name = nodeName(0)
+			o.Streams = append(o.Streams, swim.Stream{Kind: swim.StreamReconnect, To: m})
+		}
+	}), ruleReplaced},
+	{"feels isolated", out(func(core *swim.Core, _ time.Time, o *swim.Output) {
+		if o.Counts.GossipRounds > 0 {
+			o.Events = append(o.Events, swim.Event{Kind: swim.EventIsolated, Member: core.Self()})
+		}
+	}), ruleWhole},
+	{"feels ill", out(func(_ *swim.Core, _ time.Time, o *swim.Output) { o.Health = 1 }), ruleIll},
+	{"never feels well again", out(func(_ *swim.Core, _ time.Time, o *swim.Output) { o.Health = 1 }), ruleWellAgain},
+	{"does not say what its program says", func(c *Config) {
+		c.Tamper.Out = func(_ int, _ *swim.Core, _ time.Time, o *swim.Output) {
+			for i := range o.Packets {
+				p := &o.Packets[i]
+				p.Messages = slices.DeleteFunc(p.Messages, func(m []byte) bool { return wire.Type(m[0]) == wire.TypeUser })
+			}
+		}
+	}, ruleUser},
 	{"never detects", func(c *Config) {
 		c.Tamper.Config = func(_ int, cfg *swim.Config) { cfg.ProbeInterval = 0 }
 	}, ruleSettle},
@@ -194,7 +248,7 @@ func TestMutants(t *testing.T) {
 	var scenarios []Scenario
 	for _, sc := range Scenarios() {
 		if slices.Contains([]string{"calm", "join at once", "crash", "crash and return", "leave", "move", "pauses", "metadata", "loss",
-			"slow"}, sc.Name) {
+			"slow", "user broadcasts", "twins"}, sc.Name) {
 			scenarios = append(scenarios, sc)
 		}
 	}
@@ -221,7 +275,6 @@ func TestMutants(t *testing.T) {
 
 // TestBeyond: each bound of what a core keeps is held, and not a bit less is allowed.
 func TestBeyond(t *testing.T) {
-	cfg := &Config{N: 10, Core: LAN()}
 	for _, tt := range []struct {
 		most, beyond kept
 		rule         string
@@ -233,10 +286,10 @@ func TestBeyond(t *testing.T) {
 		{kept{health: 7}, kept{health: 8}, ruleHealth},
 		{kept{}, kept{health: -1}, ruleHealth},
 	} {
-		if rule, detail := tt.most.beyond(cfg); rule != "" {
+		if rule, detail := tt.most.beyond(LAN(), 10); rule != "" {
 			t.Errorf("%+v: %s, %s", tt.most, rule, detail)
 		}
-		if rule, detail := tt.beyond.beyond(cfg); rule != tt.rule || detail == "" {
+		if rule, detail := tt.beyond.beyond(LAN(), 10); rule != tt.rule || detail == "" {
 			t.Errorf("%+v: %q, %q; want %q", tt.beyond, rule, detail, tt.rule)
 		}
 	}
@@ -244,7 +297,8 @@ func TestBeyond(t *testing.T) {
 
 // TestEveryRuleIsTested: for each rule there is a broken core that only it finds, or a test of what is within its bound.
 func TestEveryRuleIsTested(t *testing.T) {
-	tested := []string{ruleQueue, ruleLost} // by TestBeyond: no core can be made to break them from outside
+	// By TestBeyond, and by TestPutBack: no core can be made to break them from outside.
+	tested := []string{ruleQueue, ruleLost, ruleWholeAgain, ruleDecided}
 	for _, m := range mutants {
 		tested = append(tested, m.rule)
 	}

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"net/netip"
@@ -19,24 +18,13 @@ type packet struct {
 	buf    []byte
 	ends   []int32
 	from   netip.AddrPort
-	moves  uint16 // of the receiver's address
-	copies int8   // on the way
+	to     place
+	copies int8 // on the way
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errRefused = errors.New("refused by the simulated network")
-
-// address is where a node is that moved so often: 10.moves.hi.lo.
-func address(node int32, moves uint16) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(moves), byte(node >> 8), byte(node)}), port)
-}
-
-// nodeAt reads an address; the node may be elsewhere by now, or not exist.
-func nodeAt(a netip.AddrPort) (node int32, moves uint16) {
-	ip := a.Addr().As4()
-	return int32(binary.BigEndian.Uint16(ip[2:])), uint16(ip[1])
-}
 
 // wireSize is how many bytes a packet's messages take in a datagram, compound and checksum included.
 func wireSize(p *swim.Packet) int {
@@ -70,23 +58,21 @@ func (s *Sim) send(n *node, p *swim.Packet) error {
 		pk.buf = append(pk.buf, m...)
 		pk.ends = append(pk.ends, int32(len(pk.buf)))
 	}
-	pk.from = address(n.id, n.moves)
-	to, moves := nodeAt(p.To.AddrPort)
-	pk.moves = moves
-	s.mix(uint64(n.id)<<32|uint64(to), uint64(crc32.Update(0, castagnoli, pk.buf)))
+	pk.from, pk.to = n.place.addrPort(), s.leads(n, p.To.Name, p.To.AddrPort)
+	s.mix(uint64(n.id)<<32|uint64(pk.to), uint64(crc32.Update(0, castagnoli, pk.buf)))
 	if s.cfg.Trace != nil {
-		s.traceSend(n, to, pk, size)
+		s.traceSend(n, pk, size)
 	}
 	if n.blocked > 0 {
-		s.hold(n, p, heldPacket{i, to, size, p.Ping})
+		s.hold(n, p, heldPacket{i, size, p.Ping})
 		return nil
 	}
-	return s.dispatch(n, to, i, size)
+	return s.dispatch(n, i, size)
 }
 
 // dispatch lets a packet go, unless it is lost at once.
-func (s *Sim) dispatch(n *node, to int32, i uint32, size int) error {
-	err := s.route(n, to, i, size)
+func (s *Sim) dispatch(n *node, i uint32, size int) error {
+	err := s.route(n, i, size)
 	if s.packets[i].copies == 0 {
 		s.result.Lost++
 		s.freePacket(i)
@@ -95,8 +81,9 @@ func (s *Sim) dispatch(n *node, to int32, i uint32, size int) error {
 }
 
 // route decides when a packet arrives: never, once or twice.
-func (s *Sim) route(n *node, to int32, i uint32, size int) error {
-	if int(to) >= len(s.nodes) {
+func (s *Sim) route(n *node, i uint32, size int) error {
+	to := s.at(s.packets[i].to)
+	if to == nil {
 		return nil
 	}
 	wait, ok := s.queueUp(n, size)
@@ -116,7 +103,7 @@ func (s *Sim) route(n *node, to int32, i uint32, size int) error {
 	}
 	for j := range s.rules {
 		r := &s.rules[j]
-		if !r.applies(n.id, to) {
+		if !r.applies(n.id, to.id) {
 			continue
 		}
 		f := &s.cfg.Faults[r.fault]
@@ -149,7 +136,7 @@ func (s *Sim) route(n *node, to int32, i uint32, size int) error {
 	}
 	for range copies {
 		s.packets[i].copies++
-		s.schedule(wait+link.Latency.draw(s.rand), event{kind: eventPacket, node: to, arg: i})
+		s.schedule(wait+link.Latency.draw(s.rand), event{kind: eventPacket, arg: i})
 	}
 	return nil
 }
@@ -191,9 +178,9 @@ func (s *Sim) freePacket(i uint32) {
 const maxInbox = 1024
 
 // arrive hands a packet to the node at its address, which handles it now or later.
-func (s *Sim) arrive(n *node, i uint32) {
-	p := &s.packets[i]
-	if !n.up || p.moves != n.moves {
+func (s *Sim) arrive(i uint32) {
+	n := s.at(s.packets[i].to)
+	if n == nil || !n.up {
 		s.result.Lost++
 		s.release(i)
 		return

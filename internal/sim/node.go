@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -19,30 +18,36 @@ const never = math.MaxInt64
 type node struct {
 	id       int32
 	life     uint32 // counts starts
+	cluster  uint8
+	number   int32 // of its name
 	name     string
+	place    place
 	core     *swim.Core
 	up       bool
 	joined   bool // it has been let in by a member that is in
 	leaving  bool
-	handling bool // an eventHandle is scheduled
-	syncing  bool // a push/pull of its own is under way
-	moves    uint16
-	paused   int  // faults that make it stand still
-	blocked  int  // faults that make what it sends or receives wait
-	stuck    bool // its probe waits for that
+	handling bool   // an eventHandle is scheduled
+	syncing  bool   // a push/pull of its own is under way
+	moves    uint16 // fresh addresses that it had
+	paused   int    // faults that make it stand still
+	blocked  int    // faults that make what it sends or receives wait
+	stuck    bool   // its probe waits for that
 	held     held
 	faults   int // faults that it is under
 	impaired int64
-	meta     uint32        // version of the metadata announced
+	meta     uint32        // the metadata announced: its cluster, and a version of 24 bits
 	clock    time.Duration // how far its clock is ahead
 	slow     time.Duration
+	health   int   // the score after its last turn
 	armed    int64 // when its timer event is scheduled
 	inbox    inbox
 
 	bandwidth int   // bytes per second; 0: any
 	lineFree  int64 // when what it sent has left
 
-	peers  []int32 // whom to join; kept over a crash
+	past   []claim // what it said of itself
+	seeds  []int32 // nodes that it still has for seeds
+	peers  []int32 // nodes to join, wherever they are; kept over a crash
 	counts NodeCounts
 }
 
@@ -55,10 +60,17 @@ const noticeLeave = 1
 // time is what the node's clock says.
 func (s *Sim) time(n *node) time.Time { return start.Add(time.Duration(s.now) + n.clock) }
 
+// state is what a node says of itself at an incarnation.
+func (n *node) state(incarnation uint32) wire.PushNodeState {
+	return wire.PushNodeState{Name: n.name, Addr: n.place.addrPort().Addr().AsSlice(), Port: port,
+		Meta: binary.BigEndian.AppendUint32(nil, n.meta), Incarnation: incarnation, Vsn: versions[:]}
+}
+
 // boot makes a node's core, which knows only itself, and starts its loops.
 func (s *Sim) boot(n *node) {
 	n.life++
-	cfg := s.cfg.Core
+	s.moveTo(n, n.place)
+	cfg := s.cfg.coreOf(n.id)
 	cfg.Name, cfg.Keep = n.name, s.sharedName
 	cfg.Rand = rand.New(rand.NewPCG(s.cfg.Seed, uint64(n.life)<<32|uint64(n.id+1)))
 	if s.cfg.Tamper.Config != nil {
@@ -71,24 +83,17 @@ func (s *Sim) boot(n *node) {
 	s.check.boot(n)
 	s.announce(n, n.meta)
 	n.core.Start(s.time(n))
-	if len(s.cfg.Seeds) > 0 {
+	n.seeds = s.seedsOf(n)
+	if len(n.seeds) > 0 {
 		n.core.HaveSeeds(s.time(n))
 	}
 	s.arm(n)
 }
 
-// sharedName is a name in the memory that all nodes share: of n nodes, each knows n names.
-func (s *Sim) sharedName(name string) string {
-	if i := nodeNumber(name); i >= 0 && int(i) < len(s.nodes) && s.nodes[i].name == name {
-		return s.nodes[i].name
-	}
-	return strings.Clone(name)
-}
-
 // announce makes a version of the metadata known.
 func (s *Sim) announce(n *node, meta uint32) {
 	n.meta = meta
-	n.core.Announce(s.time(n), address(n.id, n.moves), binary.BigEndian.AppendUint32(nil, meta), versions, 0)
+	n.core.Announce(s.time(n), n.place.addrPort(), binary.BigEndian.AppendUint32(nil, meta), versions, 0)
 	s.turn(n)
 }
 
@@ -109,6 +114,7 @@ func (s *Sim) stop(n *node) {
 		s.release(n.inbox.pop())
 	}
 	s.dropHeld(n)
+	s.forgetUser(n)
 	s.check.stopped(n)
 	s.tracef("%s is down", n.name)
 }
@@ -119,15 +125,15 @@ func (s *Sim) remember(n *node) {
 	s.members = n.core.Members(s.members[:0])
 	for i := range s.members {
 		if m := &s.members[i]; m.State == swim.StateAlive && len(n.peers) < 5 {
-			if id, _ := nodeAt(m.Addr); id != n.id {
-				n.peers = append(n.peers, id)
+			if other := s.at(placeOf(m.Addr)); other != nil && other != n && other.cluster == n.cluster {
+				n.peers = append(n.peers, other.id)
 			}
 		}
 	}
 }
 
 // restart begins a new life after a fault.
-func (s *Sim) restart(n *node, why Kind) {
+func (s *Sim) restart(n *node, why Kind, at place) {
 	if n.up {
 		if !n.leaving {
 			return
@@ -139,7 +145,12 @@ func (s *Sim) restart(n *node, why Kind) {
 		n.peers = n.peers[:0]
 		n.meta++
 	case Move:
-		n.moves = (n.moves + 1) % 256
+		n.moves++
+		s.moveTo(n, home(n.id, n.moves))
+	case Swap, Take:
+		s.moveTo(n, at)
+	case Rename:
+		s.rename(n, s.newName())
 	}
 	s.tracef("%s starts anew", n.name)
 	s.boot(n)
@@ -267,6 +278,9 @@ func (s *Sim) step(n *node, now time.Time, from swim.Endpoint, b []byte) {
 		err, m = x.dead.Parse(body, x.names), &x.dead
 		subject = x.dead.Node
 		s.check.accused(n, subject, x.dead.Incarnation)
+	case wire.TypeUser:
+		s.hearUser(n, body)
+		return
 	default:
 		err = wire.ErrUnknownType
 	}
@@ -293,7 +307,7 @@ func (s *Sim) observe(n *node, changed []swim.Member) {
 	for i := range changed {
 		m := &changed[i]
 		s.cfg.Observe(Belief{At: s.Now(), Node: int(n.id), Member: int(nodeNumber(m.Name)), State: m.State,
-			Meta: binary.BigEndian.Uint32(m.Meta)})
+			Meta: metaOf(n, m) & 0xffffff})
 	}
 }
 
@@ -301,10 +315,12 @@ func (s *Sim) observe(n *node, changed []swim.Member) {
 func (s *Sim) turn(n *node) {
 	out := n.core.Take(s.out)
 	s.out = out
+	s.addUser(n, out)
 	if s.cfg.Tamper.Out != nil {
 		s.cfg.Tamper.Out(int(n.id), n.core, s.time(n), out)
 	}
 	s.check.turn(n, out)
+	s.forgetSeeds(n, out.Changed)
 	if s.cfg.Observe != nil {
 		s.observe(n, out.Changed)
 	}

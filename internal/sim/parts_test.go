@@ -85,8 +85,8 @@ func TestStateSize(t *testing.T) {
 func TestAddresses(t *testing.T) {
 	for _, node := range []int32{0, 1, 255, 256, MaxNodes - 1} {
 		for _, moves := range []uint16{0, 1, 255} {
-			if n, m := nodeAt(address(node, moves)); n != node || m != moves {
-				t.Errorf("%d moved %d times is read as %d, %d", node, moves, n, m)
+			if p := placeOf(address(node, moves)); p != home(node, moves) {
+				t.Errorf("%d moved %d times is read as %x", node, moves, p)
 			}
 		}
 		if got := nodeNumber(nodeName(int(node))); got != node {

@@ -20,6 +20,7 @@ type Detection struct {
 	First time.Duration // until the first member declared it dead; 0: not yet
 	All   time.Duration // until every member did; 0: not yet
 
+	number  int32 // of the name
 	missing int
 }
 
@@ -93,6 +94,7 @@ type Violation struct {
 	Rule    string
 	At      time.Duration // since the start
 	Node    int           // in whose view
+	Name    string        // of the node
 	Subject int           // about whom; -1: nobody
 	Detail  string
 }
@@ -103,5 +105,9 @@ func (v *Violation) Error() string {
 	if v.Subject >= 0 {
 		about = fmt.Sprintf(" about n%d", v.Subject)
 	}
-	return fmt.Sprintf("%s: broken at %v by n%d%s: %s", v.Rule, v.At, v.Node, about, v.Detail)
+	by := v.Name
+	if by != nodeName(v.Node) {
+		by = fmt.Sprintf("%s, node %d,", v.Name, v.Node)
+	}
+	return fmt.Sprintf("%s: broken at %v by %s%s: %s", v.Rule, v.At, by, about, v.Detail)
 }

@@ -28,6 +28,19 @@ const (
 	ruleQuiet       = "nobody is suspected while nothing is wrong"
 	ruleSettle      = "once faults have ended all views agree in time"
 	ruleRemembered  = "who has been gone for long enough is forgotten"
+	ruleMerge       = "clusters that share no member do not become one"
+	ruleAway        = "who is gone stays away until it says otherwise"
+	ruleOwn         = "nobody else is believed to be at one's own address"
+	ruleVersions    = "who has no versions that can be is no member"
+	ruleConflict    = "a conflict is told only while two claim one name"
+	ruleTold        = "two that claim one name are told of"
+	ruleDecided     = "claims are decided in time, however many"
+	ruleReplaced    = "nobody is looked for who was replaced, or never answered"
+	ruleWhole       = "nobody is isolated while most members are there"
+	ruleWholeAgain  = "isolation ends"
+	ruleIll         = "nobody takes itself for ill because of another"
+	ruleWellAgain   = "health returns"
+	ruleUser        = "what a program broadcasts reaches all members"
 	ruleLeak        = "a cluster at rest has nothing left queued, remembered or running"
 )
 
@@ -51,8 +64,9 @@ type entry struct {
 	since       int64 // when the state changed, by the believer's clock
 	incarnation uint32
 	meta        uint32
-	known       int32 // members known when the suspicion began
-	moves       uint16
+	known       int32  // members known when the suspicion began
+	gone        uint32 // highest incarnation at which it is known to be dead or to have left, also when it is forgotten
+	place       place
 	state       state
 	present     bool // by the events: joined, and did not leave
 	accused     bool // by the events: suspect
@@ -70,9 +84,13 @@ type view struct {
 	counts  bool    // the node is a member: its view is to agree
 }
 
-// truth is what is so of a node.
+// truth is what is so of a name.
 type truth struct {
-	member      bool // it is up, let in and not leaving
+	holder      int32 // the node that has the name or had it; -1: none ever did
+	answered    bool  // of a name that no node has: it is as if it had answered once
+	contested   bool  // two nodes have it
+	told        bool  // that two claim it
+	member      bool  // it is up, let in and not leaving
 	incarnation uint32
 	highest     uint32 // incarnation it ever had
 	meta        uint32

@@ -50,6 +50,26 @@ func Scenarios() []Scenario {
 		{"leave", leave},
 		{"metadata", metadata},
 		{"clock jumps", clockJumps},
+		{"swap", swap},
+		{"take", take},
+		{"rename", rename},
+		{"crash loop", crashLoop},
+		{"rolling rename", rollingRename},
+		{"twins", twins},
+		{"mass move", massMove},
+		{"move by name", moveByName},
+		{"two clusters", twoClusters},
+		{"two clusters at once", twoClustersAtOnce},
+		{"ghosts", ghosts},
+		{"ghosts meanwhile", ghostsMeanwhile},
+		{"replay", replayed},
+		{"configurations", configurations},
+		{"observers", observers},
+		{"no indirect way", noWay},
+		{"one death", oneDeath},
+		{"refused by the dead", refusedByTheDead},
+		{"strange versions", strange},
+		{"user broadcasts", userBroadcasts},
 		{"chaos", chaos},
 	}
 }
@@ -96,14 +116,14 @@ func (d draw) with(cfg Config, k int, fault func() Fault) Config {
 func calm(d draw) Config {
 	cfg := d.cluster()
 	cfg.N += d.IntN(40)
-	cfg.Quiet = true
+	cfg.Never = Suspicion | Detours | Isolation | Illness
 	return d.with(cfg, 1, func() Fault { return Fault{Kind: Meta, At: d.seconds(1, 60), Nodes: []int{0}} })
 }
 
 func joinAtOnce(d draw) Config {
 	cfg := d.cluster()
 	cfg.N += d.IntN(20)
-	cfg.Start, cfg.Quiet = Joining, true
+	cfg.Start, cfg.Never = Joining, Suspicion|Detours|Isolation|Illness
 	return cfg
 }
 
@@ -116,7 +136,7 @@ func joinOneByOne(d draw) Config {
 // joinAgain has an operator let members join that have joined long ago.
 func joinAgain(d draw) Config {
 	cfg := d.cluster()
-	cfg.Quiet = true
+	cfg.Never = Suspicion | Detours | Isolation | Illness
 	return d.with(cfg, 5, func() Fault { return Fault{Kind: Join, At: d.seconds(0, 60), Nodes: d.some(cfg.N, 3)} })
 }
 
@@ -312,12 +332,22 @@ func chaos(d draw) Config {
 	all := Scenarios()[4:] // those with faults
 	cfg := d.cluster()
 	cfg.N = 8 + d.IntN(9)
+	cfg.RouteByName = d.IntN(6) == 0
+	if d.IntN(4) == 0 {
+		d.timings(&cfg.Core)
+	}
 	for range 3 + d.IntN(4) {
 		other := all[d.IntN(len(all)-1)].make(d)
 		for _, f := range other.Faults {
+			if f.Kind == Twin || f.Kind == Movers { // after the one nothing is so, and the other is of a configuration
+				continue
+			}
+			if f.Kind == Refuse && f.For == 0 { // those that it is about may return
+				f.For = time.Minute
+			}
 			f.Nodes, f.To = within(f.Nodes, cfg.N), within(f.To, cfg.N)
 			cfg.Faults = append(cfg.Faults, f)
-			if f.Kind == Move { // see move
+			if f.Kind >= Move { // see move
 				cfg.Seeds = []int{0, 1, 2}
 			}
 		}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
-	"strconv"
+	"slices"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -16,17 +16,22 @@ var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Sim is one simulation. It is not safe for concurrent use; several may run at once.
 type Sim struct {
-	cfg      Config
-	now      int64 // virtual time since start, in nanoseconds
-	heap     eventHeap
-	rand     *rand.Rand // the network's
-	nodes    []node
-	rules    []rule // of the active faults
-	check    *checker
-	patience time.Duration // for how long a fault may have consequences for who was under it
-	hash     uint64
-	result   Result
+	cfg       Config
+	now       int64 // virtual time since start, in nanoseconds
+	heap      eventHeap
+	rand      *rand.Rand // the network's
+	nodes     []node
+	places    map[place]int32 // the last node that came up at each
+	names     []string        // by number
+	namesUsed int
+	brought   map[int][]int32 // names that a fault brought
+	rules     []rule          // of the active faults
+	check     *checker
+	patience  time.Duration // for how long a fault may have consequences for who was under it
+	hash      uint64
+	result    Result
 
+	users          []userMessage
 	packets        []packet
 	sparePackets   []uint32
 	exchanges      []exchange
@@ -56,11 +61,18 @@ func New(cfg Config) *Sim {
 		panic(fmt.Sprintf("sim: %d nodes", cfg.N))
 	}
 	cfg = cfg.withDefaults()
-	s := &Sim{cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 0)), nodes: make([]node, cfg.N), out: new(swim.Output)}
+	s := &Sim{cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 0)), nodes: make([]node, cfg.N), out: new(swim.Output),
+		places: make(map[place]int32, cfg.N), names: make([]string, numNames(&cfg)), namesUsed: cfg.N, brought: make(map[int][]int32)}
 	s.scratch.names = wire.NewNames()
 	s.patience = longestSuspicion(cfg.Core, cfg.N) + 2*probeTime(cfg.Core)
+	for i := range s.names {
+		s.names[i] = nodeName(i)
+	}
 	for i := range s.nodes {
-		s.nodes[i] = node{id: int32(i), name: nodeName(i), armed: never, impaired: -1, bandwidth: cfg.Link.Bandwidth}
+		cluster, name := cfg.clusterOf(i)
+		s.nodes[i] = node{id: int32(i), cluster: cluster, number: name, name: s.names[name], place: home(int32(i), 0),
+			meta: uint32(cluster) << 24, armed: never, impaired: -1, bandwidth: cfg.Link.Bandwidth}
+		s.places[s.nodes[i].place] = int32(i)
 	}
 	s.check = newChecker(s)
 	s.populate()
@@ -78,19 +90,25 @@ func (s *Sim) populate() {
 		}
 		return
 	}
-	n, k := len(s.nodes), s.cfg.View
-	states := make([]wire.PushNodeState, n)
-	for i := range states {
-		addr := address(int32(i), 0)
-		states[i] = wire.PushNodeState{Name: nodeName(i), Addr: addr.Addr().AsSlice(), Port: port,
-			Meta: make([]byte, 4), Incarnation: 1, Vsn: versions[:]}
-	}
 	for i := range s.nodes {
 		s.boot(&s.nodes[i])
 		s.letIn(&s.nodes[i])
 	}
+	first := s.cfg.N - s.cfg.Strangers
+	s.acquaint(s.nodes[:first])
+	s.acquaint(s.nodes[first:])
+}
+
+// acquaint makes the nodes of a cluster know each other: as many others as the View says.
+func (s *Sim) acquaint(nodes []node) {
+	n := len(nodes)
+	k := min(s.cfg.View, max(n-1, 0))
+	states := make([]wire.PushNodeState, n)
+	for i := range states {
+		states[i] = nodes[i].state(1)
+	}
 	chunk := make([]wire.PushNodeState, 0, k)
-	for i := range s.nodes {
+	for i := range nodes {
 		chunk = chunk[:0]
 		if k == n-1 {
 			chunk = append(chunk, states...)
@@ -98,7 +116,7 @@ func (s *Sim) populate() {
 		for len(chunk) < k {
 			chunk = append(chunk, states[s.rand.IntN(n)])
 		}
-		s.settle(&s.nodes[i], chunk)
+		s.settle(&nodes[i], chunk)
 	}
 }
 
@@ -108,26 +126,11 @@ func (s *Sim) settle(n *node, states []wire.PushNodeState) {
 	for len(states) > 0 {
 		k := min(atOnce, len(states))
 		n.core.Merge(s.time(n), states[:k])
-		n.core.DropQueued()
+		n.core.Settle()
 		s.turn(n)
 		states = states[k:]
 	}
-	n.core.DropQueued()
-}
-
-// nodeName is the name of node i.
-func nodeName(i int) string { return "n" + strconv.Itoa(i) }
-
-// nodeNumber reads a node's name; -1 if it is none.
-func nodeNumber(name string) int32 {
-	if len(name) < 2 || name[0] != 'n' {
-		return -1
-	}
-	var i int32
-	for _, c := range []byte(name[1:]) {
-		i = 10*i + int32(c-'0')
-	}
-	return i
+	n.core.Settle()
 }
 
 // schedule makes an event happen after a time.
@@ -164,7 +167,7 @@ func (s *Sim) do(e event) {
 	case eventTimer:
 		s.tick(n, e.at)
 	case eventPacket:
-		s.arrive(n, e.arg)
+		s.arrive(e.arg)
 	case eventHandle:
 		s.handleNext(n)
 	case eventServe:
@@ -197,25 +200,38 @@ func (s *Sim) tryJoin(n *node) {
 	if !n.up {
 		s.boot(n)
 	}
-	if s.founder() == n.id {
+	if s.founder(n.cluster) == n.id {
 		s.letIn(n)
 		return
 	}
-	to := int32(0)
+	first, size := s.cluster(n.cluster)
+	to := first
 	switch {
 	case len(n.peers) > 0 && s.rand.IntN(2) == 0:
 		to = n.peers[s.rand.IntN(len(n.peers))]
-	case n.life > 1 || !s.nodes[0].joined:
-		to = (n.id + 1 + int32(s.rand.IntN(len(s.nodes)-1))) % int32(len(s.nodes))
+	case n.life > 1 || !s.nodes[first].joined:
+		to = first + (n.id-first+1+int32(s.rand.IntN(int(size-1))))%size
 	}
 	s.join(n, to)
 }
 
-// founder is the node that is to be let in by nobody; -1 if there is a member.
-func (s *Sim) founder() int32 {
+// cluster returns the first node of a cluster, and how many it has.
+func (s *Sim) cluster(number uint8) (first, size int32) {
+	first = int32(s.cfg.N - s.cfg.Strangers)
+	if number == 0 {
+		return 0, first
+	}
+	return first, int32(s.cfg.Strangers)
+}
+
+// founder is the node of a cluster that is to be let in by nobody; -1 if there is a member.
+func (s *Sim) founder(cluster uint8) int32 {
 	first := int32(-1)
 	for i := range s.nodes {
 		n := &s.nodes[i]
+		if n.cluster != cluster {
+			continue
+		}
 		if n.joined && !n.leaving {
 			return -1
 		}
@@ -239,13 +255,14 @@ func (s *Sim) rejoin(n *node, to []int) {
 }
 
 func (s *Sim) join(n *node, to int32) {
-	s.exchange(n, to, s.nodes[to].moves, toJoin)
+	s.exchange(n, s.nodes[to].place, toJoin)
 }
 
 // letIn makes a node a member for good.
 func (s *Sim) letIn(n *node) {
 	if !n.joined {
 		n.joined = true
+		s.tracef("%s is let in", n.name)
 		s.check.joined(n)
 	}
 }
@@ -258,8 +275,8 @@ func (s *Sim) mix(a, b uint64) {
 
 // fail records the first violation.
 func (s *Sim) fail(n *node, rule string, subject int32, detail string) {
-	if s.result.Violation == nil {
-		s.result.Violation = &Violation{Rule: rule, At: time.Duration(s.now), Node: int(n.id), Subject: int(subject),
+	if s.result.Violation == nil && !slices.Contains(s.cfg.Ignored, rule) {
+		s.result.Violation = &Violation{Rule: rule, At: time.Duration(s.now), Node: int(n.id), Name: n.name, Subject: int(subject),
 			Detail: detail}
 		s.tracef("violation: %v", s.result.Violation)
 	}
@@ -273,12 +290,20 @@ func (s *Sim) tracef(format string, args ...any) {
 }
 
 // traceSend writes a line for a packet.
-func (s *Sim) traceSend(n *node, to int32, p *packet, size int) {
+func (s *Sim) traceSend(n *node, p *packet, size int) {
 	types := make([]wire.Type, 0, len(p.ends))
 	begin := int32(0)
 	for _, end := range p.ends {
 		types = append(types, wire.Type(p.buf[begin]))
 		begin = end
 	}
-	s.tracef("%s -> n%d %d bytes %v", n.name, to, size, types)
+	s.tracef("%s -> %s %d bytes %v", n.name, s.nameAt(p.to), size, types)
+}
+
+// nameAt is the name of who is at a place, for the trace.
+func (s *Sim) nameAt(p place) string {
+	if n := s.at(p); n != nil {
+		return n.name
+	}
+	return p.addrPort().String()
 }

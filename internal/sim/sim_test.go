@@ -33,3 +33,15 @@ func TestSameSeed(t *testing.T) {
 	}
 	t.Logf("%+v", first.Total())
 }
+
+// TestScenariosSameSeed: so does each scenario.
+func TestScenariosSameSeed(t *testing.T) {
+	for _, sc := range Scenarios() {
+		for seed := range uint64(3) {
+			first, again := settle(sc.Config(seed)), settle(sc.Config(seed))
+			if first.Hash != again.Hash || first.Events != again.Events {
+				t.Errorf("%s, seed %d: hash %x of %d events, then %x of %d", sc.Name, seed, first.Hash, first.Events, again.Hash, again.Events)
+			}
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -15,6 +16,7 @@ type exchange struct {
 	failed           bool
 	began            int64
 	asked, answered  []swim.Member
+	lost             swim.Member // of toLook: who is looked for; nobody: a seed
 }
 
 // purpose is what a push/pull is for.
@@ -23,6 +25,7 @@ type purpose uint8
 const (
 	toSync      purpose = iota // one of the periodic ones: one at a time
 	toJoin                     // to be let in; tried again until it is
+	toLook                     // to see who is where a member was lost, or a seed is; nothing is said
 	toReconnect                // with a member that was lost, or a seed
 )
 
@@ -39,39 +42,99 @@ func (s *Sim) open(n *node, st *swim.Stream) {
 		s.trySeeds(n)
 		return
 	}
-	to, moves := nodeAt(st.To.Addr)
+	to := s.leads(n, st.To.Name, st.To.Addr)
 	switch {
 	case st.Kind == swim.StreamPing:
-		s.streamPing(n, to, moves, st)
+		s.streamPing(n, to, st)
 	case st.Kind == swim.StreamFarewell:
-		s.exchange(n, to, moves, toReconnect)
+		s.exchange(n, to, toReconnect)
 	case st.Kind == swim.StreamReconnect:
 		s.result.Reconnects++
-		s.exchange(n, to, moves, toReconnect)
+		s.check.looked(n, &st.To)
+		s.look(n, to, st.To)
 	case !n.syncing:
 		n.syncing = true
-		s.exchange(n, to, moves, toSync)
+		s.exchange(n, to, toSync)
 	}
 }
 
-// trySeeds exchanges states with a random seed that the node does not see, wherever it is by now.
-func (s *Sim) trySeeds(n *node) {
-	for _, i := range s.rand.Perm(len(s.cfg.Seeds)) {
-		seed := int32(s.cfg.Seeds[i])
-		moves := s.nodes[seed].moves
-		if n.core.Seeks(address(seed, moves)) {
-			s.result.Reconnects++
-			s.exchange(n, seed, moves, toReconnect)
-			return
+// look asks who is at a place, where a member was lost or a seed is.
+func (s *Sim) look(n *node, at place, lost swim.Member) {
+	i := s.exchange(n, at, toLook)
+	s.exchanges[i].lost = lost
+}
+
+// recognize joins whom a node looked for, if it is one of its cluster.
+func (s *Sim) recognize(n *node, x *exchange) {
+	found := swim.Acquaintance{With: x.lost}
+	n.core.Recognize(&found, s.statesOf(x.answered))
+	if found.Ours() {
+		s.exchange(n, s.nodes[x.to].place, toReconnect)
+	}
+	if !found.There() && x.lost.Name != "" {
+		n.core.NotThere(s.time(n), x.lost)
+		s.turn(n)
+	}
+}
+
+// isThere reports whether who is at an address has a name, which it says when it is pinged over a stream.
+func (s *Sim) isThere(p place, name string) bool {
+	n := s.at(p)
+	return n != nil && n.up && n.name == name
+}
+
+// seedsOf are the seeds of a node's cluster.
+func (s *Sim) seedsOf(n *node) []int32 {
+	var own []int32
+	for _, seed := range s.cfg.Seeds {
+		if s.nodes[seed].cluster == n.cluster {
+			own = append(own, int32(seed))
+		}
+	}
+	return own
+}
+
+// forgetSeeds forgets addresses of members that left.
+func (s *Sim) forgetSeeds(n *node, changed []swim.Member) {
+	if !s.cfg.FixedSeeds {
+		return
+	}
+	for i := range changed {
+		if m := &changed[i]; m.State == swim.StateLeft {
+			n.seeds = slices.DeleteFunc(n.seeds, func(seed int32) bool { return home(seed, 0) == placeOf(m.Addr) })
 		}
 	}
 }
 
+// trySeeds joins a random seed that the node does not see: one that the program names now, or whoever is at the address that
+// was joined once, if it is of the same cluster.
+func (s *Sim) trySeeds(n *node) {
+	for _, i := range s.rand.Perm(len(n.seeds)) {
+		seed := n.seeds[i]
+		to := s.nodes[seed].place
+		if s.cfg.FixedSeeds {
+			to = home(seed, 0)
+		}
+		if !n.core.Seeks(to.addrPort()) {
+			continue
+		}
+		s.result.Reconnects++
+		if s.cfg.FixedSeeds {
+			s.look(n, to, swim.Member{})
+		} else {
+			s.exchange(n, to, toReconnect)
+		}
+		return
+	}
+}
+
 // reaches reports whether a stream between two nodes can work now, in both directions.
-func (s *Sim) reaches(n *node, to int32, moves uint16) bool {
-	if int(to) >= len(s.nodes) || !s.nodes[to].up || s.nodes[to].moves != moves {
+func (s *Sim) reaches(n *node, at place) bool {
+	other := s.at(at)
+	if other == nil || !other.up {
 		return false
 	}
+	to := other.id
 	if s.cfg.Link.Fail > 0 && s.rand.Float64() < s.cfg.Link.Fail {
 		return false
 	}
@@ -92,6 +155,16 @@ func (s *Sim) reaches(n *node, to int32, moves uint16) bool {
 		}
 	}
 	return true
+}
+
+// canReach reports whether streams between two nodes that are up would work for certain, in both directions.
+func (s *Sim) canReach(n, other *node) bool {
+	if s.cfg.Link.Fail > 0 || !other.hears() {
+		return false
+	}
+	return !slices.ContainsFunc(s.rules, func(r rule) bool {
+		return (r.applies(n.id, other.id) || r.applies(other.id, n.id)) && (r.kind == Cut || r.kind == Partition || r.kind == NoStreams)
+	})
 }
 
 // segment is how long a segment of a stream takes to arrive, retransmissions included.
@@ -115,11 +188,12 @@ func (s *Sim) segment(from, to int32) time.Duration {
 }
 
 // streamPing pings a node on a stream: a handshake and a round trip.
-func (s *Sim) streamPing(n *node, to int32, moves uint16, st *swim.Stream) {
+func (s *Sim) streamPing(n *node, at place, st *swim.Stream) {
 	s.result.StreamPings++
-	if !s.reaches(n, to, moves) || !s.nodes[to].hears() {
+	if !s.reaches(n, at) || !s.at(at).hears() || !s.isThere(at, st.To.Name) {
 		return
 	}
+	to := s.at(at).id
 	took := s.segment(n.id, to) + s.segment(to, n.id) + s.segment(n.id, to) + s.segment(to, n.id)
 	if s.time(n).Add(took).After(st.Deadline) {
 		return
@@ -128,20 +202,24 @@ func (s *Sim) streamPing(n *node, to int32, moves uint16, st *swim.Stream) {
 }
 
 // exchange begins a push/pull.
-func (s *Sim) exchange(n *node, to int32, moves uint16, why purpose) {
+func (s *Sim) exchange(n *node, at place, why purpose) (number uint32) {
 	i := s.newExchange()
 	x := &s.exchanges[i]
-	x.from, x.to, x.fromLife, x.why, x.began = n.id, to, n.life, why, s.now
-	if !s.reaches(n, to, moves) {
+	x.from, x.fromLife, x.why, x.began = n.id, n.life, why, s.now
+	if !s.reaches(n, at) {
 		x.failed = true
 		s.schedule(s.cfg.JoinRetry, event{kind: eventReply, node: n.id, arg: i})
-		return
+		return i
 	}
-	x.toLife = s.nodes[to].life
-	x.asked = n.core.Members(x.asked[:0])
-	s.countStream(n, x.asked)
+	to := s.at(at).id
+	x.to, x.toLife = to, s.nodes[to].life
+	if why != toLook {
+		x.asked = n.core.Members(x.asked[:0])
+		s.countStream(n, x.asked)
+	}
 	took := s.segment(n.id, to) + s.segment(to, n.id) + s.segment(n.id, to)
 	s.schedule(took, event{kind: eventServe, node: to, arg: i})
+	return i
 }
 
 // serve answers a push/pull, then merges it.
@@ -151,17 +229,32 @@ func (s *Sim) serve(n *node, i uint32) {
 	gone := !n.up || n.life != x.toLife || from.life != x.fromLife || x.why != toSync && !n.joined
 	late := s.now-x.began > int64(s.cfg.StreamTimeout)
 	switch {
-	case gone, late, !s.reaches(from, n.id, n.moves):
+	case gone, late, !s.reaches(from, n.place):
 		x.failed = true
 		s.schedule(s.segment(n.id, x.from), event{kind: eventReply, node: x.from, arg: i})
 	case !n.hears():
 		s.schedule(pausedPoll, event{kind: eventServe, node: n.id, arg: i})
 	default:
+		x.failed = x.why == toSync && mistaken(x.asked, n.name, n.place)
 		x.answered = n.core.Members(x.answered[:0])
 		s.countStream(n, x.answered)
 		s.schedule(s.segment(n.id, x.from), event{kind: eventReply, node: x.from, arg: i})
-		s.merge(n, x.asked)
+		if x.why != toLook && !x.failed {
+			s.merge(n, x.asked)
+		}
 	}
+}
+
+// mistaken reports whether states are meant for another than who has a name at a place.
+func mistaken(members []swim.Member, name string, p place) bool {
+	meant := swim.Meant{Name: name, At: p.addrPort()}
+	for i := range members {
+		if m := &members[i]; m.State == swim.StateAlive {
+			meant.Hear([]byte(m.Name), m.Addr)
+		}
+	}
+	_, is := meant.Mistaken()
+	return is
 }
 
 // reply ends a push/pull at who began it.
@@ -176,9 +269,14 @@ func (s *Sim) reply(n *node, i uint32) {
 		if x.why == toSync {
 			n.syncing = false
 		}
-		if !x.failed && !late {
+		if !x.failed && !late && x.why == toLook {
+			s.recognize(n, x)
+		} else if !x.failed && !late {
 			s.result.PushPulls++
 			s.merge(n, x.answered)
+			if n.up {
+				n.core.Answered(s.nodes[x.to].place.addrPort())
+			}
 			if x.why != toSync && n.up {
 				s.letIn(n)
 			}
@@ -194,6 +292,21 @@ func (s *Sim) reply(n *node, i uint32) {
 
 // merge gives the states of a push/pull to a node.
 func (s *Sim) merge(n *node, members []swim.Member) {
+	s.check.told(n, members)
+	n.core.Merge(s.time(n), s.statesOf(members))
+	for i := range members {
+		m := &members[i]
+		s.check.heard(n, m.Name)
+		if m.State != swim.StateAlive {
+			s.check.accused(n, m.Name, m.Incarnation)
+		}
+	}
+	s.turn(n)
+	s.check.settleHeard(n)
+}
+
+// statesOf are members as a push/pull has them, until the next call.
+func (s *Sim) statesOf(members []swim.Member) []wire.PushNodeState {
 	states, addrs := s.states[:0], s.addrs[:0]
 	for i := range members {
 		addrs = append(addrs, members[i].Addr.Addr().As4())
@@ -204,16 +317,7 @@ func (s *Sim) merge(n *node, members []swim.Member) {
 			Incarnation: m.Incarnation, State: int(m.State), Vsn: m.Versions[:]})
 	}
 	s.states, s.addrs = states, addrs
-	n.core.Merge(s.time(n), states)
-	for i := range members {
-		m := &members[i]
-		s.check.heard(n, m.Name)
-		if m.State != swim.StateAlive {
-			s.check.accused(n, m.Name, m.Incarnation)
-		}
-	}
-	s.turn(n)
-	s.check.settleHeard(n)
+	return states
 }
 
 // countStream counts the bytes of a state as it is encoded.

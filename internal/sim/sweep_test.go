@@ -12,24 +12,32 @@ import (
 
 var (
 	seedsFlag    = flag.Int("seeds", 0, "run the sweep with so many seeds")
-	scenarioFlag = flag.String("scenario", "", "the scenario to sweep or to replay")
+	scenarioFlag = flag.String("scenario", "", "the scenarios to sweep, with commas, or the one to replay")
 	seedFlag     = flag.Uint64("seed", 0, "the first seed of the sweep, or the one to replay")
+	ignoreFlag   = flag.String("ignore", "", "rules that may be broken, with semicolons, to find what is behind them")
 	faultsFlag   = flag.String("faults", "all", "the faults to replay: numbers with commas, all, or none")
 )
 
-// chosen returns the scenarios that the flag names.
+// chosen returns the scenarios that the flag names, or all.
 func chosen(t *testing.T) []Scenario {
 	t.Helper()
 	all := Scenarios()
 	if *scenarioFlag == "" {
 		return all
 	}
-	i := slices.IndexFunc(all, func(sc Scenario) bool { return sc.Name == *scenarioFlag })
-	if i < 0 {
-		t.Fatalf("there is no scenario %q", *scenarioFlag)
+	var some []Scenario
+	for _, name := range strings.Split(*scenarioFlag, ", ") {
+		i := slices.IndexFunc(all, func(sc Scenario) bool { return sc.Name == name })
+		if i < 0 {
+			t.Fatalf("there is no scenario %q", name)
+		}
+		some = append(some, all[i])
 	}
-	return all[i : i+1]
+	return some
 }
+
+// ignoring has a Config ignore the rules that the flag names.
+func ignoring(c *Config) { c.Ignored = strings.Split(*ignoreFlag, ";") }
 
 // TestSweep runs every scenario with many seeds: no rule is broken, and each kind of fault has an effect.
 func TestSweep(t *testing.T) {
@@ -47,7 +55,7 @@ func TestSweep(t *testing.T) {
 	sweep := &Sweep{Scenarios: make(map[string]*Tally)}
 	kinds := make(map[string]int)
 	for done := 0; done < seeds; done += atOnce {
-		part := RunSweep(chosen(t), *seedFlag+uint64(done), min(atOnce, seeds-done), 2, nil)
+		part := RunSweep(chosen(t), *seedFlag+uint64(done), min(atOnce, seeds-done), 2, ignoring)
 		for _, f := range part.Failures {
 			kind := f.Scenario + ": " + f.Violation.Rule
 			if kinds[kind]++; kinds[kind] == 1 {
@@ -100,6 +108,7 @@ func TestReplay(t *testing.T) {
 		}
 		cfg = cfg.With(faults)
 	}
+	ignoring(&cfg)
 	if testing.Verbose() {
 		cfg.Trace = os.Stdout
 	}

@@ -10,10 +10,15 @@ import (
 // Send sends a copy of b. An error says that nothing was sent: the endpoint is closed (net.ErrClosed), or the packet too
 // large (ErrTooLarge). As with UDP, nil does not say that it will arrive, or that anybody listens there.
 func (e *Endpoint) Send(b []byte, to netip.AddrPort) error {
-	to = unmapped(to)
 	if len(b) > MaxPacket {
-		return opError("write", "udp", e.addr, to, ErrTooLarge)
+		return opError("write", "udp", e.addr, unmapped(to), ErrTooLarge)
 	}
+	return e.SendLarge(b, to)
+}
+
+// SendLarge is Send of a packet of any size, as transports carry that do not use UDP.
+func (e *Endpoint) SendLarge(b []byte, to netip.AddrPort) error {
+	to = unmapped(to)
 	select {
 	case <-e.done:
 		return opError("write", "udp", e.addr, to, net.ErrClosed)

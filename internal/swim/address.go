@@ -72,3 +72,9 @@ func (a address) hash(seed maphash.Seed) uint64 {
 	binary.BigEndian.PutUint16(b[16:], a.port)
 	return maphash.Bytes(seed, b[:])
 }
+
+// key is the same for all that are the same, to find it by.
+func (a address) key() address {
+	a.size = 0
+	return a
+}

@@ -19,7 +19,7 @@ type broadcasts struct {
 
 // broadcast is one of them.
 type broadcast struct {
-	text        uint32 // the number of who says it (saySuspect, sayDead), or of the version bytes that came (sayOddly)
+	text        uint32 // the number of who says it (saySuspect, sayDead)
 	incarnation uint32
 	member      ID
 	saying      saying
@@ -30,8 +30,6 @@ type saying uint8
 
 const (
 	sayAlive   saying = iota
-	sayOddly          // alive, with version bytes that are not six, as they came: zeros in their place would be refused
-	sayBarely         // alive, without any
 	saySuspect        // From says so
 	sayDead           // likewise
 	sayFormer         // dead, of ourselves before we moved: it goes beside what is said of us, and is not replaced by it
@@ -75,8 +73,40 @@ func (c *Core) push(m *member, kind queue.Kind, says broadcast, text string, not
 		}
 		q.about[m.ID] = q.order.Push(kind, size, says)
 	}
-	if notice != 0 {
+	switch {
+	case notice == 0:
+	case c.carriesNews():
 		q.waiting = append(q.waiting, waiter{m.ID, notice})
+	default:
+		c.tellDirectly(&says)
+		c.finish(notice)
+	}
+}
+
+// carriesNews reports whether there is a loop that sends what is queued.
+func (c *Core) carriesNews() bool { return c.gossipInterval() > 0 || c.cfg.ProbeInterval > 0 }
+
+// directly is how many members are told what somebody waits for if there is no loop that sends it.
+const directly = 8
+
+// tellDirectly sends what is queued to a few members, in packets of their own, and in an exchange of states. What we say when
+// we leave, they are told anyway.
+//
+// Compat: in the reference nobody is told, and who waits for it does so in vain.
+func (c *Core) tellDirectly(says *broadcast) {
+	if c.leaving {
+		return
+	}
+	for i, m := range c.choose(directly, func(m *member) bool { return m != c.self && !m.State.Gone() }) {
+		p := c.newPacket()
+		p.To = c.endpoint(m)
+		start := len(c.out.bytes)
+		c.out.bytes = c.appendBroadcast(c.out.bytes, says)
+		c.out.end(p, start)
+		p.Checksum = m.readsChecksums()
+		if i == 0 && c.cfg.PushPullInterval > 0 {
+			c.out.Streams = append(c.out.Streams, Stream{Kind: StreamPushPull, To: c.table.snapshot(m)})
+		}
 	}
 }
 
@@ -140,13 +170,16 @@ func (c *Core) waitNoMore() {
 	c.queue.waiting = c.queue.waiting[:0]
 }
 
-// DropQueued drops all broadcasts, finishing their notices: nobody needs to be told. It is for simulations that begin with a
-// cluster that has settled.
-func (c *Core) DropQueued() {
+// Settle makes what is known as if it had been for long: all has been told, and each member has answered us. It is for
+// simulations that begin with a cluster that has settled.
+func (c *Core) Settle() {
 	c.waitNoMore()
 	c.queue.order.Reset()
 	c.queue.about, c.queue.texts = nil, textSet{}
 	c.untold = false
+	for _, id := range c.table.order {
+		c.table.at(id).answered = true
+	}
 }
 
 // NumQueued is how many broadcasts wait to be sent.
@@ -207,12 +240,5 @@ func (c *Core) broadcastSize(b *broadcast) int {
 
 // alive is the message of a broadcast that says that m is.
 func (c *Core) alive(m *member, b *broadcast) wire.Alive {
-	alive := wire.Alive{Incarnation: b.incarnation, Node: m.Name, Addr: c.table.ip(m), Port: m.port, Meta: m.Meta}
-	switch b.saying {
-	case sayAlive:
-		alive.Vsn = m.Versions[:]
-	case sayOddly:
-		alive.Vsn = []byte(c.queue.texts.at(b.text))
-	}
-	return alive
+	return wire.Alive{Incarnation: b.incarnation, Node: m.Name, Addr: c.table.ip(m), Port: m.port, Meta: m.Meta, Vsn: m.Versions[:]}
 }

@@ -70,3 +70,14 @@ type Config struct {
 
 	Rand *rand.Rand
 }
+
+// period is the protocol period: ProbeInterval, or without a probe loop what most have. What else is counted in periods, such
+// as suspicions that others begin, does not end at once then.
+//
+// Compat: in the reference a member without probes takes a member for dead as soon as it hears that another suspects it.
+func (c *Config) period() time.Duration {
+	if c.ProbeInterval > 0 {
+		return c.ProbeInterval
+	}
+	return time.Second
+}

@@ -2,18 +2,23 @@ package swim
 
 import (
 	"bytes"
-	"slices"
+	"net/netip"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// maxChecks is how many names are remembered whose member is, or was just,
-// asked whether it is still where it was. A conflict about one more is told, and
-// nothing else comes of it.
-const maxChecks = 64
+const (
+	// asksAtOnce is how many members are asked at a time whether they are still
+	// where they were. A claim to the name of one more waits until it is heard again.
+	asksAtOnce = 128
 
-// recheck is for how many ProbeIntervals what came of a check holds. A member is
+	// MaxChecks is how many checks are remembered, those that have been decided
+	// included. One more takes the place of the decided one that ends first.
+	MaxChecks = 1024
+)
+
+// recheck is for how many protocol periods what came of a check holds. A member is
 // checked no more often than that, whoever claims its name.
 const recheck = 10
 
@@ -29,25 +34,32 @@ const (
 
 // check asks the member of a name whether it is still where we know it, because
 // another claims its name: a process that was started anew elsewhere, or an
-// impostor.
+// impostor. If the name is our own, it is the other who is asked whether it is
+// where it is said to be: it may be what was here before us.
 //
 //	begin --ack--> kept
 //	  |
+//	  +--ack from where the claim says it is--> silent: whoever has the name is there
+//	  |
 //	ProbeTimeout: ping again, others too, and a stream --ack--> kept
 //	  |
-//	ProbeInterval: silent --> the claim is taken if it is newer, else its maker
-//	                          is told what it has to be newer than, until it is
+//	2 ProbeTimeouts: silent --> the claim is taken if it is newer, else its maker
+//	                            is told what it has to be newer than, until it is
+//
+// It is a conflict only if there are two: so the claimant is pinged too, and what is old, of a former address, makes none.
 //
 // For a while after that a claim is judged by what came of it.
 type check struct {
 	name  string
-	seq   uint32
+	seq   uint32 // of the ping to the member
+	claim uint32 // of the ping to the claimant; 0: it is us
 	due   *deadline
 	ends  time.Time // the wait for an answer; once that is over: what came of it
 	phase checkPhase
 	best  claim // the newest
 
 	streamAnswers bool
+	claimantLives bool
 }
 
 type checkPhase uint8
@@ -59,21 +71,60 @@ const (
 	checkSilent
 )
 
+// decided reports whether it is known what came of the check.
+func (k *check) decided() bool { return k.phase >= checkKept }
+
+// checks are those under way, and those that were decided lately.
+type checks struct {
+	byName map[string]*check
+	asking map[uint32]*check // by the sequence numbers of pings to members that wait for an answer
+	claims map[uint32]*check // by those of pings to claimants
+}
+
+// add makes a check known.
+func (s *checks) add(k *check) {
+	if s.byName == nil {
+		s.byName, s.asking, s.claims = make(map[string]*check), make(map[uint32]*check), make(map[uint32]*check)
+	}
+	s.byName[k.name], s.asking[k.seq] = k, k
+	if k.claim != 0 {
+		s.claims[k.claim] = k
+	}
+}
+
+// remove forgets a check.
+func (s *checks) remove(k *check) {
+	delete(s.byName, k.name)
+	delete(s.asking, k.seq)
+	delete(s.claims, k.claim)
+}
+
+// decidedFirst returns the decided check that ends first, or nil.
+func (s *checks) decidedFirst() (first *check) {
+	for _, k := range s.byName {
+		if k.decided() && (first == nil || k.ends.Before(first.ends) || k.ends.Equal(first.ends) && k.name < first.name) {
+			first = k
+		}
+	}
+	return first
+}
+
 // contest takes a claim to m's name at another address, and reports whether the
 // claim is to be taken.
 //
-// Compat: the reference ignores it, until m has left or was forgotten.
+// Compat: the reference ignores it, until m has left or was forgotten, and tells
+// the ConflictDelegate of a conflict at once, though there mostly is none.
 func (c *Core) contest(now time.Time, m *member, says claim) (take bool) {
-	if m == c.self || c.leaving || c.cfg.ProbeInterval <= 0 {
+	if c.leaving {
 		return false
 	}
-	k := c.checkOf(m.Name)
+	k := c.checks.byName[m.Name]
 	switch {
 	case k == nil:
 		c.beginCheck(now, m, says)
 	case k.phase == checkSilent:
-		return says.incarnation > m.Incarnation
-	case k.phase != checkKept && says.incarnation > k.best.incarnation:
+		return m != c.self && says.incarnation > m.Incarnation
+	case !k.decided() && says.incarnation > k.best.incarnation && (m != c.self || says.addr.same(k.best.addr)):
 		k.best = says.clone()
 	}
 	return false
@@ -81,100 +132,176 @@ func (c *Core) contest(now time.Time, m *member, says claim) (take bool) {
 
 // clone copies what is another's.
 func (s claim) clone() claim {
-	s.meta, s.vsn = bytes.Clone(s.meta), bytes.Clone(s.vsn)
+	s.meta = bytes.Clone(s.meta)
 	return s
 }
 
-func (c *Core) checkOf(name string) *check {
-	i := slices.IndexFunc(c.checks, func(k *check) bool { return k.name == name })
-	if i < 0 {
-		return nil
-	}
-	return c.checks[i]
-}
-
-// checkBySeq returns the check that waits for an answer to a ping.
-func (c *Core) checkBySeq(seq uint32) *check {
-	i := slices.IndexFunc(c.checks, func(k *check) bool { return k.seq == seq && k.phase <= checkIndirect })
-	if i < 0 {
-		return nil
-	}
-	return c.checks[i]
-}
-
-// beginCheck pings m where it was.
+// beginCheck pings m where it was, or whoever has our name.
 func (c *Core) beginCheck(now time.Time, m *member, says claim) {
-	if len(c.checks) >= maxChecks {
+	if len(c.checks.asking) >= asksAtOnce {
+		c.drop(DropBusy)
 		return
 	}
-	k := &check{name: m.Name, seq: c.nextSeq(), due: newDeadline(dueCheck), ends: now.Add(c.cfg.ProbeInterval), best: says.clone()}
-	k.due.seq = k.seq
-	c.checks = append(c.checks, k)
-	c.deadlines.set(k.due, now.Add(min(c.cfg.ProbeTimeout, c.cfg.ProbeInterval)))
-	c.sendAlone(c.endpoint(m), c.pingOf(k.seq, m.Name))
+	if len(c.checks.byName) >= MaxChecks {
+		if first := c.checks.decidedFirst(); first != nil {
+			c.dropCheck(first)
+		}
+	}
+	k := &check{name: m.Name, seq: c.nextSeq(), due: newDeadline(dueCheck), ends: now.Add(2 * c.cfg.ProbeTimeout), best: says.clone()}
+	k.due.check = k
+	if k.claimantLives = m == c.self; !k.claimantLives {
+		k.claim = c.nextSeq()
+		c.sendAlone(Endpoint{Name: m.Name, AddrPort: k.best.addr.addrPort()}, c.pingOf(k.claim, m.Name))
+	}
+	c.checks.add(k)
+	c.deadlines.set(k.due, now.Add(c.cfg.ProbeTimeout))
+	c.sendAlone(c.asked(k, m), c.pingOf(k.seq, m.Name))
+}
+
+// asked is where a check asks whether m is there.
+func (c *Core) asked(k *check, m *member) Endpoint {
+	if m == c.self {
+		return Endpoint{Name: m.Name, AddrPort: k.best.addr.addrPort()}
+	}
+	return c.endpoint(m)
+}
+
+// claimant is where the one is said to be that has m's name if nobody answers where the check asks.
+func (c *Core) claimant(k *check, m *member) address {
+	if m == c.self {
+		return c.table.address(m)
+	}
+	return k.best.addr
+}
+
+func (c *Core) dropCheck(k *check) {
+	c.deadlines.stop(k.due)
+	c.checks.remove(k)
 }
 
 // checkDue goes on with a check whose time is up.
-func (c *Core) checkDue(now time.Time, seq uint32) {
-	i := slices.IndexFunc(c.checks, func(k *check) bool { return k.seq == seq })
-	k := c.checks[i]
+func (c *Core) checkDue(now time.Time, k *check) {
 	m := c.table.named(k.name)
 	switch {
 	case k.phase == checkSilent && now.Before(k.ends):
 		c.contradict(now, k, m)
-	case k.phase >= checkKept || m == nil || m.State == StateLeft || c.table.isAt(m, k.best.addr):
-		c.checks = slices.Delete(c.checks, i, i+1)
+	case k.decided() || m == nil || m.State == StateLeft || c.table.isAt(m, k.best.addr):
+		c.dropCheck(k)
 	case k.phase == checkDirect:
 		k.phase = checkIndirect
 		c.deadlines.set(k.due, k.ends)
-		c.sendAlone(c.endpoint(m), c.pingOf(k.seq, m.Name))
-		c.pingThroughOthers(m, k.seq, k.ends)
+		to := c.asked(k, m)
+		c.sendAlone(to, c.pingOf(k.seq, m.Name))
+		asked := c.table.snapshot(m)
+		asked.Addr = to.AddrPort
+		c.pingThroughOthers(m, &asked, k.seq, k.ends)
 	case k.streamAnswers:
-		c.checkAnswered(now, k)
+		c.checkKept(now, k, m)
 	default:
-		c.judgeCheck(now, k, m)
+		c.checkSilent(now, k, m)
 	}
 }
 
-// judgeCheck ends a check that m did not answer.
-func (c *Core) judgeCheck(now time.Time, k *check, m *member) {
-	c.endCheck(now, k, checkSilent)
-	if k.best.incarnation > m.Incarnation {
-		c.takeOver(now, m, k.best)
+// checkAnswered takes an ack of a check's ping, which came from an address. One that comes from where the claim says that
+// the name is speaks for the claim: the transport leads by name rather than by address.
+func (c *Core) checkAnswered(now time.Time, k *check, from Endpoint) {
+	m := c.table.named(k.name)
+	switch claimed := c.claimant(k, m); {
+	case m == nil:
+		c.dropCheck(k)
+	case claimed.same(addressOf(from.AddrPort)):
+		c.checkSilent(now, k, m)
+	default:
+		c.checkKept(now, k, m)
+	}
+}
+
+// claimantAnswered notes that the claimant of a check acked. An ack that comes from where the member is is the member's own.
+func (c *Core) claimantAnswered(k *check, from Endpoint) {
+	m := c.table.named(k.name)
+	if m == nil || k.claimantLives || c.table.isAt(m, addressOf(from.AddrPort)) {
 		return
 	}
-	c.contradict(now, k, m)
+	k.claimantLives = true
+	if k.phase == checkKept {
+		c.tellConflict(k, m)
+	}
+}
+
+// checkSilent ends a check that was not answered.
+func (c *Core) checkSilent(now time.Time, k *check, m *member) {
+	c.endCheck(now, k, checkSilent)
+	switch {
+	case m == c.self:
+		c.keepName(k)
+	case k.best.incarnation > m.Incarnation:
+		c.takeOver(now, m, k.best)
+	default:
+		c.contradict(now, k, m)
+	}
+}
+
+// keepName notes that the other of our name is not there: it was us, in an earlier life, and what we say has to be newer.
+func (c *Core) keepName(k *check) {
+	if k.best.incarnation >= c.self.Incarnation && !c.departed {
+		c.self.Incarnation = nextIncarnation(k.best.incarnation)
+		c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, "", 0)
+	}
+	self := c.Self()
+	c.event(Event{Kind: EventConflictEnded, Member: k.best.of(c.self), Other: &self, Verdict: VerdictMoved})
 }
 
 // contradict has the maker of a claim refute what we know of its name, m, as it
-// may have begun anew. It does so again each ProbeInterval: what is answered to
-// others may not reach us.
+// may have begun anew. It does so again each period: what is answered to others
+// may not reach us.
 func (c *Core) contradict(now time.Time, k *check, m *member) {
-	if m == nil || m.State == StateLeft || c.table.isAt(m, k.best.addr) {
+	if m == nil || m == c.self || m.State == StateLeft || c.table.isAt(m, k.best.addr) {
 		c.deadlines.set(k.due, k.ends)
 		return
 	}
 	c.sendAlone(Endpoint{Name: m.Name, AddrPort: k.best.addr.addrPort()},
 		&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name})
-	again := now.Add(c.cfg.ProbeInterval)
+	again := now.Add(c.cfg.period())
 	if again.After(k.ends) {
 		again = k.ends
 	}
 	c.deadlines.set(k.due, again)
 }
 
-// checkAnswered ends a check: the member is where it was.
-func (c *Core) checkAnswered(now time.Time, k *check) {
+// checkKept ends a check that was answered: the member is where it was.
+func (c *Core) checkKept(now time.Time, k *check, m *member) {
 	c.endCheck(now, k, checkKept)
-	if m := c.table.named(k.name); m != nil {
-		other := k.best.of(m)
-		c.event(Event{Kind: EventConflictEnded, Member: c.table.snapshot(m), Other: &other, Verdict: VerdictKept})
+	if k.claimantLives {
+		c.tellConflict(k, m)
 	}
 }
 
+// tellConflict tells that there are two of one name.
+func (c *Core) tellConflict(k *check, m *member) {
+	other := k.best.of(m)
+	c.event(Event{Kind: EventConflict, Member: c.table.snapshot(m), Other: &other})
+	c.event(Event{Kind: EventConflictEnded, Member: c.table.snapshot(m), Other: &other, Verdict: VerdictKept})
+}
+
 func (c *Core) endCheck(now time.Time, k *check, phase checkPhase) {
-	k.phase, k.ends = phase, now.Add(recheck*c.cfg.ProbeInterval)
+	delete(c.checks.asking, k.seq)
+	k.phase, k.ends = phase, now.Add(recheck*c.cfg.period())
 	c.deadlines.set(k.due, k.ends)
+}
+
+// NameContested reports whether it is being found out if another has our name.
+func (c *Core) NameContested() bool {
+	k := c.checks.byName[c.cfg.Name]
+	return k != nil && !k.decided()
+}
+
+// Namesake returns where another member is that has our name, if it was found out lately that there is one.
+func (c *Core) Namesake() (netip.AddrPort, bool) {
+	k := c.checks.byName[c.cfg.Name]
+	if k == nil || k.phase != checkKept {
+		return netip.AddrPort{}, false
+	}
+	return k.best.addr.addrPort(), true
 }
 
 // of is the claim as a member that would be m.

@@ -35,7 +35,9 @@ type Core struct {
 	gossip     deadline
 	pushPull   deadline
 	losses     losses
-	checks     []*check // of names that others claim
+	gone       []goneMember // in the order in which they went
+	forgetting deadline
+	checks     checks // of names that others claim
 
 	out *Output // what there is to do, for Take
 }
@@ -44,15 +46,16 @@ type Core struct {
 // Introduce. Its loops begin with Start. It puts what there is to do into out: see Use.
 func New(cfg Config, out *Output) *Core {
 	c := &Core{
-		cfg:       cfg,
-		table:     newTable(),
-		seq:       cfg.Rand.Uint32(),
-		awareness: awareness{max: cfg.AwarenessMaxMultiplier},
-		gossip:    unset(dueGossip),
-		pushPull:  unset(duePushPull),
-		out:       out,
+		cfg:        cfg,
+		table:      newTable(),
+		seq:        cfg.Rand.Uint32(),
+		awareness:  awareness{max: cfg.AwarenessMaxMultiplier},
+		gossip:     unset(dueGossip),
+		pushPull:   unset(duePushPull),
+		forgetting: unset(dueForget),
+		out:        out,
 	}
-	c.losses = newLosses(c.table.seed)
+	c.losses = newLosses()
 	c.probe.init()
 	return c
 }
@@ -122,7 +125,7 @@ func (c *Core) Announce(now time.Time, addr netip.AddrPort, meta []byte, version
 		return
 	}
 	c.becomeAlive(now, c.self, claim{
-		addr: addressOf(addr), meta: meta, versions: versions, hasVersions: true,
+		addr: addressOf(addr), meta: meta, versions: versions,
 		incarnation: nextIncarnation(c.self.Incarnation),
 	}, notice)
 }
@@ -142,7 +145,7 @@ func (c *Core) Step(now time.Time, from Endpoint, message wire.Message) {
 	case *wire.IndirectPing:
 		c.relayPing(now, from, m)
 	case *wire.Ack:
-		c.acked(now, m)
+		c.acked(now, from, m)
 	case *wire.Nack:
 		c.nacked(m)
 	case *wire.Alive:
@@ -171,9 +174,13 @@ func (c *Core) Tick(now time.Time) {
 			c.again(now, d, pushPullInterval(c.cfg.PushPullInterval, c.table.len()))
 			c.pushPullTick()
 		case dueCheck:
-			c.checkDue(now, d.seq)
+			c.checkDue(now, d.check)
 		case dueReconnect:
 			c.reconnectTick(now)
+		case dueForget:
+			c.forgetGone(now)
+		case dueIsolation:
+			c.isolationDue(now)
 		case dueProbeTimeout:
 			c.probeIndirectly()
 		case dueProbeEnd:
@@ -181,7 +188,7 @@ func (c *Core) Tick(now time.Time) {
 		case dueSuspicion:
 			c.suspicionEnded(now, d.member)
 		case dueRelay:
-			c.relayEnded(d.seq)
+			c.relayDue(d.seq)
 		case duePing:
 			c.pingEnded(d.seq)
 		}

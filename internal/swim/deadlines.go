@@ -14,6 +14,8 @@ const (
 	duePushPull                         // a push/pull
 	dueCheck                            // a member that is asked whether it moved did not answer
 	dueReconnect                        // look for members that were lost
+	dueForget                           // members have been gone for long enough
+	dueIsolation                        // we have been isolated for long enough
 	dueProbeTimeout                     // no direct ack yet: probe indirectly
 	dueProbeEnd                         // no ack at all
 	dueSuspicion                        // a suspect member is dead
@@ -34,6 +36,7 @@ type deadline struct {
 	kind   deadlineKind
 	index  int     // in the heap, -1 when not set
 	member *member // dueSuspicion
+	check  *check  // dueCheck
 	seq    uint32  // dueRelay, duePing
 }
 

@@ -95,11 +95,12 @@ func aliveOf(i int, incarnation uint32) *wire.Alive {
 		Vsn: testVersions[:]}
 }
 
-// meet makes members 1 to k known as alive at incarnation 1.
+// meet makes members 1 to k known as alive at incarnation 1, as if each had answered us.
 func (n *node) meet(k int) *node {
 	n.t.Helper()
 	for i := 1; i <= k; i++ {
 		n.Step(n.now, Endpoint{AddrPort: memberAddr(i)}, aliveOf(i, 1))
+		n.table.named(memberName(i)).answered = true
 	}
 	n.take()
 	return n

@@ -38,7 +38,7 @@ func (c *Core) isOld(m *member, r *wire.Rumor) bool {
 	switch r.Kind {
 	case wire.TypeAlive: // of one that is, where it is
 		return m.State == StateAlive && r.Port == m.port && bytes.Equal(r.Addr, c.table.ip(m)) &&
-			len(r.Meta) <= MaxMeta && possibleVersions(r.Vsn)
+			len(r.Meta) <= MaxMeta && c.saysVersions(m, r.Vsn)
 	case wire.TypeSuspect: // refuted
 		return r.Incarnation < m.Incarnation && len(r.From) <= MaxName
 	case wire.TypeDead: // likewise, and no farewell

@@ -23,7 +23,7 @@ func TestHearIsStep(t *testing.T) {
 		}
 		for i := range 400 {
 			if rng.IntN(20) == 0 {
-				d := time.Duration(rng.IntN(int(20 * time.Second)))
+				d := time.Duration(rng.Int64N(int64(20 * time.Second)))
 				steps.after(d).Tick(steps.now)
 				hears.after(d).Tick(hears.now)
 			}

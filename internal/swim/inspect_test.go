@@ -2,15 +2,15 @@ package swim
 
 import "testing"
 
-// TestDropQueued: nothing is left to tell, and who waits for that to be told does not wait on.
-func TestDropQueued(t *testing.T) {
+// TestSettle: nothing is left to tell, and who waits for that to be told does not wait on.
+func TestSettle(t *testing.T) {
 	n := newNode(t, nil).meet(3)
 	n.Announce(n.now, memberAddr(0), []byte("new"), testVersions, 9)
 	n.take()
 	if n.NumQueued() != 4 {
 		t.Errorf("%d broadcasts are queued, want 4", n.NumQueued())
 	}
-	n.DropQueued()
+	n.Settle()
 	if out := n.take(); n.NumQueued() != 0 || len(out.Finished) != 1 || out.Finished[0] != 9 {
 		t.Errorf("%d broadcasts are queued, notices %v are finished; want none, [9]", n.NumQueued(), out.Finished)
 	}

@@ -36,6 +36,26 @@ func (c *Core) Leave(now time.Time, notice uint64) (heard bool) {
 	return c.AnyAlive()
 }
 
+// Return makes us a member again after Leave, as we were but for a new
+// incarnation, and reports whether we had left.
+func (c *Core) Return(now time.Time) (left bool) {
+	if !c.leaving {
+		return false
+	}
+	c.leaving = false
+	if c.self.Incarnation == 0 { // we were never announced
+		return true
+	}
+	c.becomeAlive(now, c.self, claim{
+		addr: c.table.address(c.self), meta: c.self.Meta, versions: c.self.Versions,
+		incarnation: nextIncarnation(c.self.Incarnation),
+	}, 0)
+	if c.losses.len() > 0 || c.losses.seeds {
+		c.seekWithin(now, c.cfg.ReconnectInterval)
+	}
+	return true
+}
+
 // sayFarewell tells a few members directly that we leave. What the user said before
 // it goes with that: there is room for it.
 func (c *Core) sayFarewell() {
@@ -60,6 +80,7 @@ func (c *Core) becomeLeft(now time.Time, m *member, notice uint64) {
 	c.broadcast(m, broadcast{saying: sayDead, incarnation: m.Incarnation}, m.Name, notice)
 	c.changed(m)
 	c.found(now, m.Name)
+	c.rememberGone(now, m)
 }
 
 // Removal says why a member is not removed, if it is not.
@@ -88,14 +109,10 @@ func (c *Core) Forget(now time.Time, name string) Removal {
 		return NotGone
 	}
 	c.found(now, name)
-	if m == nil {
-		return Removed
+	if m != nil {
+		c.forget(m)
+		c.table.leaveOrder()
 	}
-	if c.probe.target == m {
-		c.probe.abandon(&c.deadlines)
-	}
-	c.table.leaveOrder(m.ID)
-	c.forget(m)
 	return Removed
 }
 

@@ -132,7 +132,7 @@ func TestForget(t *testing.T) {
 		for _, p := range o.Packets {
 			if _, ok := parse(t, p.Messages[0]).(*wire.Ping); ok {
 				probed[p.To.Name]++
-				n.Core.acked(n.now, &wire.Ack{SeqNo: p.Ping})
+				n.Core.acked(n.now, Endpoint{}, &wire.Ack{SeqNo: p.Ping})
 			}
 		}
 	})
@@ -210,5 +210,63 @@ func TestForceLeave(t *testing.T) {
 	}
 	if got := n.ForceLeaveAlive(n.now, "m9", 1); got != NotKnown {
 		t.Errorf("unknown: %v", got)
+	}
+}
+
+// TestReturn: who left is a member again at an incarnation above its farewell, tells so, and looks for who is lost.
+func TestReturn(t *testing.T) {
+	n := reconnecting(t, nil).meet(3)
+	n.dead(3, 1, "m1")
+	if n.Return(n.now) {
+		t.Error("returned without having left")
+	}
+	n.queued()
+	n.Leave(n.now, 7)
+	if !n.Return(n.now) || n.Leaving() || n.Self().State != StateAlive || n.Self().Incarnation != 2 {
+		t.Errorf("after the return we are %+v", n.Self())
+	}
+	out := n.take()
+	if got := kinds(out.Events); !slices.Equal(got, []EventKind{EventLeave, EventJoin}) || !slices.Equal(out.Finished, []uint64{7}) {
+		t.Errorf("events %v, finished %v", got, out.Finished)
+	}
+	if got := texts(n.queued()); !slices.Equal(got, []string{"alive self@2 "}) {
+		t.Errorf("gossips %q", got)
+	}
+	if names, _ := n.attempts(time.Minute); !slices.Contains(names, "m3") {
+		t.Errorf("tried are %v", names)
+	}
+
+	unannounced := New(testConfig(), new(Output))
+	unannounced.Introduce(memberAddr(0), nil, testVersions)
+	unannounced.Leave(testStart, 0)
+	if unannounced.Return(testStart); unannounced.Leaving() || unannounced.Self().State != StateLeft {
+		t.Errorf("one that was refused returned as %+v", unannounced.Self())
+	}
+}
+
+// TestNewsWithoutLoops: if no loop sends what is queued, what somebody waits for goes to a few members at once, and in an
+// exchange of states, and nobody waits.
+func TestNewsWithoutLoops(t *testing.T) {
+	for name, tell := range map[string]func(n *node){
+		"announce": func(n *node) { n.Announce(n.now, memberAddr(0), []byte("new"), testVersions, 7) },
+		"leave":    func(n *node) { n.Leave(n.now, 7) },
+		"remove":   func(n *node) { n.ForceLeaveAlive(n.now, "m1", 7) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNode(t, func(c *Config) { c.ProbeInterval, c.GossipNodes = 0, 0 }).meet(20)
+			n.dead(20, 1, "m19")
+			tell(n)
+			out := n.take()
+			told := make(map[string]bool)
+			for _, p := range out.Packets {
+				switch parse(t, p.Messages[0]).(type) {
+				case *wire.Alive, *wire.Dead:
+					told[p.To.Name] = true
+				}
+			}
+			if len(told) < directly || told["m20"] || len(out.Streams) != 1 || !slices.Equal(out.Finished, []uint64{7}) {
+				t.Errorf("told are %v, %d streams, finished %v", told, len(out.Streams), out.Finished)
+			}
+		})
 	}
 }

@@ -1,102 +1,112 @@
 package swim
 
 import (
-	"hash/maphash"
 	"time"
 
-	"github.com/e3431adc/memberlist/internal/index"
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// lost is a member as it was known when it was declared dead, less its metadata. Its times are after the epoch of the table, in
-// which it need not be any more.
+// lost is a member as it was known when it went, less its metadata: it was declared dead, or said farewell. Its times are after
+// the epoch of the table, in which it need not be any more.
 type lost struct {
 	name        string
-	hash        uint64        // of the name
-	since       time.Duration // when it was declared dead
-	tried       time.Duration // when it was last looked for; never
+	since       time.Duration // when it went
 	incarnation uint32
 	episode     uint32
+	counted     bool // as one of those lost in its episode
 	id          ID
 	addr        address
 	versions    Versions
+
+	left     bool          // it said farewell, or an operator did: it is not looked for
+	replaced bool          // another is at its address: it is not looked for
+	answered bool          // us, ever: one that never did is not looked for
+	tried    time.Duration // when it was last looked for; never
+	pinged   time.Duration // when it was last pinged, to find out if it is there; never
+	failures int           // times that it was looked for, in vain
+	rests    int           // rounds for which others go before it
 }
 
-// lostMembers are those that are remembered, under their names. All are in one array, which is used again.
+// missed reports whether a member may be somewhere still: it did not leave, and was not replaced.
+func (l *lost) missed() bool { return !l.left && !l.replaced }
+
+// lostMembers are those that are remembered, by name. Those that are missed are found by address too.
 type lostMembers struct {
-	all    []lost // in any order
-	seed   maphash.Seed
-	byName index.Index // places in all
+	byName map[string]*lost
+	byAddr map[address]*lost
 }
 
-// minLost is for how many lost members memory is kept when none is lost any more.
-const minLost = 64
+// len returns how many are missed.
+func (l *lostMembers) len() int { return len(l.byAddr) }
 
-func (l *lostMembers) len() int { return len(l.all) }
+// named returns the member of a name, or nil.
+func (l *lostMembers) named(name string) *lost { return l.byName[name] }
 
-// named returns the member of a name, until members are added or removed, or nil.
-func (l *lostMembers) named(name string) *lost {
-	if len(l.all) == 0 {
-		return nil
+// at returns the member that is missed at an address, or nil.
+func (l *lostMembers) at(addr address) *lost { return l.byAddr[addr.key()] }
+
+// add remembers a member whose name is not remembered, and at whose address nobody else is missed.
+func (l *lostMembers) add(one *lost) {
+	if l.byName == nil {
+		l.byName, l.byAddr = make(map[string]*lost), make(map[address]*lost)
 	}
-	if i, ok := l.find(name, maphash.String(l.seed, name)); ok {
-		return &l.all[i]
+	l.byName[one.name] = one
+	if one.missed() {
+		l.byAddr[one.addr.key()] = one
 	}
-	return nil
 }
 
-func (l *lostMembers) find(name string, hash uint64) (i uint32, ok bool) {
-	for at, i, ok := l.byName.First(hash); ok; at, i, ok = l.byName.Next(at) {
-		if l.all[i].name == name {
-			return i, true
+// remove forgets a member. The memory that many took goes with the last one.
+func (l *lostMembers) remove(one *lost) {
+	delete(l.byName, one.name)
+	if one.missed() {
+		delete(l.byAddr, one.addr.key())
+	}
+	if len(l.byName) == 0 {
+		l.byName, l.byAddr = nil, nil
+	}
+}
+
+// least returns the member that is worth remembering least: one that is not missed, then one that never answered, then one that
+// is looked for; of each kind the one that went first.
+func (l *lostMembers) least() *lost {
+	var least *lost
+	for _, one := range l.byName {
+		if least == nil || one.less(least) {
+			least = one
 		}
 	}
-	return 0, false
+	return least
 }
 
-// add remembers a member whose name is not remembered.
-func (l *lostMembers) add(one lost) {
-	one.hash = maphash.String(l.seed, one.name)
-	l.byName.Add(one.hash, uint32(len(l.all)))
-	l.all = append(l.all, one)
+// less reports whether one is to be forgotten before other. No two are equal.
+func (l *lost) less(other *lost) bool {
+	switch {
+	case l.missed() != other.missed():
+		return other.missed()
+	case l.answered != other.answered:
+		return !l.answered
+	case l.since != other.since:
+		return l.since < other.since
+	default:
+		return l.name < other.name
+	}
 }
 
-// remove forgets the member of a name and returns what was remembered, if it was.
-func (l *lostMembers) remove(name string) (one lost, ok bool) {
-	if len(l.all) == 0 {
-		return lost{}, false
+// dead is the message that says that it went.
+func (l *lost) dead(self string) *wire.Dead {
+	if l.left {
+		self = l.name
 	}
-	hash := maphash.String(l.seed, name)
-	i, ok := l.find(name, hash)
-	if !ok {
-		return lost{}, false
-	}
-	one = l.all[i]
-	l.byName.Remove(hash, i)
-	last := uint32(len(l.all) - 1)
-	if i != last { // the last one takes its place
-		l.all[i] = l.all[last]
-		l.byName.Remove(l.all[i].hash, last)
-		l.byName.Add(l.all[i].hash, i)
-	}
-	l.all[last] = lost{}
-	l.all = l.all[:last]
-	return one, true
-}
-
-// giveBack gives the memory of what was lost before back, if there is far more than is used.
-func (l *lostMembers) giveBack() {
-	if cap(l.all) <= minLost || len(l.all) > cap(l.all)/4 {
-		return
-	}
-	less := lostMembers{seed: l.seed}
-	for i := range l.all {
-		less.add(l.all[i])
-	}
-	*l = less
+	return &wire.Dead{Incarnation: l.incarnation, Node: l.name, From: self}
 }
 
 // lostMember is what was known of a lost one.
 func (t *table) lostMember(one *lost) Member {
+	state := StateDead
+	if one.left {
+		state = StateLeft
+	}
 	return Member{ID: one.id, Name: one.name, Addr: one.addr.addrPort(), Versions: one.versions, Incarnation: one.incarnation,
-		State: StateDead, Since: t.epoch.Add(one.since)}
+		State: state, Since: t.epoch.Add(one.since)}
 }

@@ -3,6 +3,7 @@ package swim
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"iter"
 	"math"
 	"net/netip"
 	"slices"
@@ -83,6 +84,8 @@ type member struct {
 	ipSize      uint8 // how many bytes the IP address has on the wire: 4 or 16; 0: no address
 	State       State
 	Versions    Versions
+	answered    bool  // us, itself, or pinged us: it is real
+	met         uint8 // the episode of losses in which it came
 }
 
 // never is the since of a member that was never alive here.
@@ -105,7 +108,7 @@ type table struct {
 
 	seed   maphash.Seed // so that no peer can choose names or addresses that are slow to find
 	byName index.Index
-	byAddr index.Index // the latest member known at an address
+	byAddr index.Index // up to maxAtAddress of those at an address
 	epoch  time.Time
 }
 
@@ -166,17 +169,39 @@ func (t *table) following(name []byte, s *sequence) *member {
 	return m
 }
 
-// located returns the latest member known at an address, or nil.
-func (t *table) located(addr address) *member { return t.locatedBy(addr.hash(t.seed), addr) }
+// maxAtAddress is how many members are found at one address: a process that is started anew under another name, and a few that
+// are said to be there.
+const maxAtAddress = 4
 
-func (t *table) locatedBy(hash uint64, addr address) *member {
-	x := &t.byAddr
-	for slot, id, ok := x.First(hash); ok; slot, id, ok = x.Next(slot) {
-		if m := t.at(ID(id)); t.isAt(m, addr) {
-			return m
+// located returns the member known at an address, or nil: one that is present if there is any, and of several the one whose
+// state changed last.
+func (t *table) located(addr address) (best *member) {
+	for m := range t.locatedAll(addr) {
+		if best == nil || m.before(best) {
+			best = m
 		}
 	}
-	return nil
+	return best
+}
+
+// before reports whether of two members at one address m is the one that is meant.
+func (m *member) before(other *member) bool {
+	if m.State.Gone() != other.State.Gone() {
+		return !m.State.Gone()
+	}
+	return m.since > other.since || m.since == other.since && m.ID > other.ID
+}
+
+// locatedAll iterates over the members that are found at an address.
+func (t *table) locatedAll(addr address) iter.Seq[*member] {
+	return func(yield func(*member) bool) {
+		x := &t.byAddr
+		for slot, id, ok := x.First(addr.hash(t.seed)); ok; slot, id, ok = x.Next(slot) {
+			if m := t.at(ID(id)); t.isAt(m, addr) && !yield(m) {
+				return
+			}
+		}
+	}
 }
 
 // add makes room for a member of a name at an address, which is not known, under a new ID at a random place of the probe
@@ -193,9 +218,11 @@ func (t *table) add(name string, addr address, intN func(int) int) *member {
 	t.setAddress(m, addr)
 	t.byName.Add(maphash.String(t.seed, name), uint32(id))
 	t.locate(m)
-	t.order = append(t.order, id)
-	i, last := intN(len(t.order)), len(t.order)-1
-	t.order[i], t.order[last] = t.order[last], t.order[i]
+	i := intN(len(t.order) + 1)
+	t.order = slices.Insert(t.order, i, id) // not in the place of another, which would wait for long, over and over if many come
+	if i < t.next {
+		t.next++
+	}
 	return m
 }
 
@@ -214,7 +241,7 @@ func (t *table) move(m *member, to address) {
 	t.locate(m)
 }
 
-// remove forgets a member; the caller takes it out of the order.
+// remove forgets a member; leaveOrder then takes it out of the order.
 func (t *table) remove(m *member) {
 	t.byName.Remove(maphash.String(t.seed, m.Name), uint32(m.ID))
 	t.forgetAddr(m)
@@ -224,23 +251,36 @@ func (t *table) remove(m *member) {
 	*m = member{} // its name and metadata are no longer held
 }
 
-// leaveOrder takes a member out of the probe order, which else stays as it is.
-func (t *table) leaveOrder(id ID) {
-	i := slices.Index(t.order, id)
-	t.order = slices.Delete(t.order, i, i+1)
-	if i < t.next {
-		t.next--
+// leaveOrder takes the members that were removed out of the probe order, which
+// else stays as it is.
+func (t *table) leaveOrder() {
+	kept := t.order[:0]
+	next := t.next
+	for i, id := range t.order {
+		switch {
+		case t.at(id).Name != "":
+			kept = append(kept, id)
+		case i < t.next:
+			next--
+		}
 	}
+	t.order, t.next = kept, next
 }
 
-// locate makes m the latest member known at its address.
+// locate makes m one of the members that are found at its address, in the place of the one least meant if there are too many.
 func (t *table) locate(m *member) {
-	addr := t.address(m)
-	hash := addr.hash(t.seed)
-	if before := t.locatedBy(hash, addr); before != nil {
-		t.byAddr.Remove(hash, uint32(before.ID))
+	addr, n := t.address(m), 0
+	var least *member
+	for other := range t.locatedAll(addr) {
+		n++
+		if least == nil || least.before(other) {
+			least = other
+		}
 	}
-	t.byAddr.Add(hash, uint32(m.ID))
+	if n >= maxAtAddress {
+		t.forgetAddr(least)
+	}
+	t.byAddr.Add(addr.hash(t.seed), uint32(m.ID))
 }
 
 func (t *table) forgetAddr(m *member) { t.byAddr.Remove(t.address(m).hash(t.seed), uint32(m.ID)) }

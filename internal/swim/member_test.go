@@ -31,16 +31,49 @@ func TestTableFinds(t *testing.T) {
 		t.Error("the latest at the address is not found")
 	}
 	table.move(b, other)
-	if table.located(other) != b || table.located(four) != nil {
-		t.Error("a member that moved is not where it is now, or is where it was")
+	if table.located(other) != b || table.located(four) != a {
+		t.Error("a member that moved is not where it is now, or is where it was, or hides who else was there")
 	}
 	table.remove(b)
 	if table.named("b") != nil || table.located(other) != nil || table.named("a") != a {
 		t.Error("a member that was removed is found, or another is not")
 	}
-	table.order = table.order[:1]
+	table.leaveOrder()
 	if c := table.add("c", four, intN); c.ID != 1 || table.located(four) != c || table.named("c") != c {
 		t.Errorf("the ID of a member that was removed is not used again: %d", c.ID)
+	}
+}
+
+// TestManyAtOneAddress: one that is present is found before those that are gone, and of several the latest; no more are kept in
+// mind than a few.
+func TestManyAtOneAddress(t *testing.T) {
+	table := newTable()
+	intN := rand.New(rand.NewPCG(1, 2)).IntN
+	at := addressOf(netip.MustParseAddrPort("10.0.0.1:7946"))
+	all := make([]*member, 20)
+	for i := range all {
+		all[i] = table.add(fmt.Sprint(i), at, intN)
+		all[i].since, all[i].State = time.Duration(i), StateDead
+	}
+	if got := table.located(at); got != all[19] {
+		t.Errorf("found is %s of those that are gone, want the latest", got.Name)
+	}
+	found := 0
+	for range table.locatedAll(at) {
+		found++
+	}
+	if found != maxAtAddress {
+		t.Errorf("%d are found at the address, want %d", found, maxAtAddress)
+	}
+	all[18].State = StateAlive
+	if got := table.located(at); got != all[18] {
+		t.Errorf("found is %s, want the one that is present", got.Name)
+	}
+	for _, m := range all {
+		table.remove(m)
+	}
+	if got := table.located(at); got != nil || table.byAddr.Len() != 0 {
+		t.Errorf("found is %v, %d are kept in mind", got, table.byAddr.Len())
 	}
 }
 
@@ -81,11 +114,11 @@ func TestTableMemory(t *testing.T) {
 			c.Step(now, Endpoint{}, &wire.Alive{Incarnation: 1, Node: fmt.Sprintf("node-%05d", i), Addr: addr, Port: 7946,
 				Vsn: testVersions[:]})
 			if i%100 == 0 {
-				c.DropQueued()
+				c.Settle()
 				out = c.Take(out)
 			}
 		}
-		c.DropQueued()
+		c.Settle()
 		out = c.Take(out)
 		out = new(Output)
 		out = c.Take(out)
@@ -163,8 +196,8 @@ func TestTableAddresses(t *testing.T) {
 		case r.IntN(2) == 0:
 			i := r.IntN(len(names))
 			m := table.named(names[i])
-			table.leaveOrder(m.ID)
 			table.remove(m)
+			table.leaveOrder()
 			delete(is, names[i])
 			names = slices.Delete(names, i, i+1)
 		default:

@@ -56,7 +56,7 @@ func (c *Core) MergeRead(now time.Time, states *wire.States) {
 // no news: most states are like that.
 func (c *Core) knowsAlive(m *member, v *wire.StateView) bool {
 	if State(v.State) != StateAlive || v.Incarnation > m.Incarnation || m == c.self || len(v.Meta()) > MaxMeta ||
-		!possibleVersions(v.Vsn()) {
+		!c.saysVersions(m, v.Vsn()) {
 		return false
 	}
 	addr, ok := addressFrom(v.Addr(), v.Port, c.cfg.DefaultPort)

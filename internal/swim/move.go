@@ -64,7 +64,7 @@ func (c *Core) Arrive(now time.Time, addr netip.AddrPort, notice uint64) {
 		return
 	}
 	c.becomeAlive(now, c.self, claim{
-		addr: addressOf(addr), meta: c.self.Meta, versions: c.self.Versions, hasVersions: true,
+		addr: addressOf(addr), meta: c.self.Meta, versions: c.self.Versions,
 		incarnation: nextIncarnation(c.self.Incarnation),
 	}, notice)
 	if departed {

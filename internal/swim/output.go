@@ -36,7 +36,7 @@ type Packet struct {
 	Checksum bool
 
 	// Ping is the sequence number of our own ping in it, if any: when sending
-	// fails, the driver reports that with SendFailed or SendBroken. 0: none.
+	// fails, the driver reports that with SendFailed. 0: none.
 	Ping uint32
 }
 

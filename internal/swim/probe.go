@@ -10,9 +10,15 @@ import (
 // probe is our own failure detection of one member at a time (SWIM section
 // 3.1, with Lifeguard's nacks and stretched interval):
 //
-//	idle --tick--> direct --ProbeTimeout or send failed--> indirect --interval ends--> idle
+//	idle --tick--> direct --ProbeTimeout or send failed--> indirect --time is up--> idle
 //	                  |                                        |
 //	                  +---ack: success, a round-trip time      +---ack: success
+//
+// It lasts for ProbeInterval, stretched by our health, or for two ProbeTimeouts
+// if that is longer: each half has the time that an answer may take.
+//
+// Compat: in the reference it ends with the interval, so that there are no
+// indirect pings if ProbeTimeout is as long.
 //
 // A tick while a probe is under way is made up for when that ends, once.
 type probe struct {
@@ -42,20 +48,17 @@ func (c *Core) probeTick(now time.Time) {
 		c.probe.missedTick = true
 		return
 	}
-	if m := c.nextToProbe(now); m != nil {
+	if m := c.nextToProbe(); m != nil {
 		c.beginProbe(now, m)
 	}
 }
 
 // nextToProbe goes on in the probe order to a member that may be probed, for
 // at most one round.
-func (c *Core) nextToProbe(now time.Time) *member {
+func (c *Core) nextToProbe() *member {
 	for range c.table.len() + 1 {
 		if c.table.next >= c.table.len() {
-			c.forgetGone(now)
-			if c.table.len() == 0 {
-				return nil
-			}
+			c.shuffleOrder()
 		}
 		m := c.table.at(c.table.order[c.table.next])
 		c.table.next++
@@ -64,6 +67,13 @@ func (c *Core) nextToProbe(now time.Time) *member {
 		}
 	}
 	return nil
+}
+
+// shuffleOrder begins a round of probes in another order (SWIM section 4.3).
+func (c *Core) shuffleOrder() {
+	order := c.table.order
+	c.cfg.Rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	c.table.next = 0
 }
 
 // beginProbe pings m. A suspect is told by the same packet that it is one, so
@@ -76,10 +86,10 @@ func (c *Core) beginProbe(now time.Time, m *member) {
 	p := &c.probe
 	p.target, p.incarnation = m, m.Incarnation
 	p.seq = c.nextSeq()
-	p.began, p.ends = now, now.Add(interval)
+	p.began, p.ends = now, now.Add(max(interval, 2*c.cfg.ProbeTimeout))
 	p.indirect, p.streamAnswers = false, false
 	p.wantedNacks, p.nacks = 0, 0
-	c.deadlines.set(&p.timeout, now.Add(min(c.cfg.ProbeTimeout, interval)))
+	c.deadlines.set(&p.timeout, now.Add(c.cfg.ProbeTimeout))
 	c.deadlines.set(&p.end, p.ends)
 
 	var packet *Packet
@@ -113,22 +123,15 @@ func (c *Core) nextSeq() uint32 {
 	return c.seq
 }
 
-// SendFailed tells that our ping of a sequence number could not be sent because
-// of the other side. A probe goes on with its indirect part at once; a user's
-// ping ends with the error.
+// SendFailed tells that our ping of a sequence number could not be sent, for
+// whatever reason: there will be no ack of it. A probe goes on with its indirect
+// part at once; a user's ping ends with the error.
+//
+// Compat: in the reference a probe ends without a result unless the error is of
+// package net, so that a dead member is never noticed over other transports.
 func (c *Core) SendFailed(seq uint32, err error) {
 	if c.probesDirectly(seq) {
 		c.probeIndirectly()
-		return
-	}
-	c.pingFailed(seq, err)
-}
-
-// SendBroken tells that our ping of a sequence number could not be sent because
-// of ourselves. That says nothing of a probe's target: the probe ends.
-func (c *Core) SendBroken(now time.Time, seq uint32, err error) {
-	if c.probesDirectly(seq) {
-		c.endProbe(now, 0)
 		return
 	}
 	c.pingFailed(seq, err)
@@ -144,8 +147,9 @@ func (c *Core) probesDirectly(seq uint32) bool {
 func (c *Core) StreamPingDone(seq uint32) {
 	if c.probe.target != nil && c.probe.seq == seq {
 		c.probe.streamAnswers = true
+		c.probe.target.answered = true
 	}
-	if k := c.checkBySeq(seq); k != nil {
+	if k := c.checks.asking[seq]; k != nil {
 		k.streamAnswers = true
 	}
 }
@@ -156,13 +160,15 @@ func (c *Core) probeIndirectly() {
 	c.deadlines.stop(&p.timeout)
 	p.indirect = true
 	m := p.target
-	c.event(Event{Kind: EventUnanswered, Member: c.table.snapshot(m)})
-	p.wantedNacks = c.pingThroughOthers(m, p.seq, p.ends)
+	target := c.table.snapshot(m)
+	c.event(Event{Kind: EventUnanswered, Member: target})
+	p.wantedNacks = c.pingThroughOthers(m, &target, p.seq, p.ends)
 }
 
-// pingThroughOthers asks others to ping m, and for a ping on a stream. It returns
-// how many will say so if they reach us and not m.
-func (c *Core) pingThroughOthers(m *member, seq uint32, ends time.Time) (nacks int) {
+// pingThroughOthers asks others to ping m where target says, and for a ping on a
+// stream. It returns how many will say so if they reach us and not m.
+func (c *Core) pingThroughOthers(m *member, target *Member, seq uint32, ends time.Time) (nacks int) {
+	ip := addressOf(target.Addr)
 	helpers := c.choose(c.cfg.IndirectChecks, func(h *member) bool {
 		return h != c.self && h != m && h.State == StateAlive
 	})
@@ -173,8 +179,8 @@ func (c *Core) pingThroughOthers(m *member, seq uint32, ends time.Time) (nacks i
 		}
 		c.send(c.endpoint(h), &wire.IndirectPing{
 			SeqNo:      seq,
-			Target:     c.table.ip(m),
-			Port:       m.port,
+			Target:     ip.bytes(),
+			Port:       ip.port,
 			Node:       m.Name,
 			Nack:       nack,
 			SourceAddr: c.table.ip(c.self),
@@ -183,7 +189,7 @@ func (c *Core) pingThroughOthers(m *member, seq uint32, ends time.Time) (nacks i
 		})
 	}
 	if m.Versions.PMax() >= protocolStreamPing {
-		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamPing, To: c.table.snapshot(m), Seq: seq, Deadline: ends})
+		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamPing, To: *target, Seq: seq, Deadline: ends})
 	}
 	return nacks
 }
@@ -233,8 +239,9 @@ func (p *probe) abandon(deadlines *deadlines) {
 
 // acked handles an ack: of our probe, of a ping we made for another, or of a
 // user's ping.
-func (c *Core) acked(now time.Time, a *wire.Ack) {
+func (c *Core) acked(now time.Time, from Endpoint, a *wire.Ack) {
 	if p := &c.probe; p.target != nil && p.seq == a.SeqNo {
+		p.target.answered = true
 		if !p.indirect {
 			c.event(Event{Kind: EventPingComplete, Member: c.table.snapshot(p.target), RTT: max(now.Sub(p.began), 0),
 				Payload: bytes.Clone(a.Payload)})
@@ -250,9 +257,15 @@ func (c *Core) acked(now time.Time, a *wire.Ack) {
 		c.pingAcked(now, p)
 		return
 	}
-	if k := c.checkBySeq(a.SeqNo); k != nil {
-		c.checkAnswered(now, k)
+	if k := c.checks.asking[a.SeqNo]; k != nil {
+		c.checkAnswered(now, k, from)
+		return
 	}
+	if k := c.checks.claims[a.SeqNo]; k != nil {
+		c.claimantAnswered(k, from)
+		return
+	}
+	c.sounded(a.SeqNo)
 }
 
 // nacked counts a helper's word that it reached us but not the target.

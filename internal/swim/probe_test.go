@@ -230,14 +230,28 @@ func TestSendFailures(t *testing.T) {
 	if out := n.take(); len(out.Packets) != 0 {
 		t.Error("indirect part begun twice")
 	}
+}
 
-	n = newNode(t, nil).meet(4)
-	n.awareness.score = 2
-	seq = probing(t, n)
-	n.SendBroken(n.now, seq, nil)
-	out := n.tickTo(time.Minute)
-	if len(out.Events) != 0 || n.awareness.score != 2 || n.probe.target != nil {
-		t.Errorf("events %v, health %d: a failure of ours says nothing of the target", out.Events, n.awareness.score)
+// TestProbeLastsAsLongAsItsParts: the indirect half has as long as the direct one, however ProbeTimeout is to ProbeInterval.
+func TestProbeLastsAsLongAsItsParts(t *testing.T) {
+	for _, timeout := range []time.Duration{300 * time.Millisecond, 800 * time.Millisecond, time.Second, 3 * time.Second} {
+		n := newNode(t, func(c *Config) { c.ProbeTimeout = timeout }).meet(4)
+		probing(t, n)
+		n.take()
+		out := n.tickTo(timeout)
+		if len(out.Packets) != 3 || len(out.Streams) != 1 {
+			t.Fatalf("ProbeTimeout %v: %d packets, %d streams after the direct part", timeout, len(out.Packets), len(out.Streams))
+		}
+		ends := max(time.Second, 2*timeout)
+		if at := out.Streams[0].Deadline.Sub(testStart); at != ends {
+			t.Errorf("ProbeTimeout %v: the stream has until %v, want %v", timeout, at, ends)
+		}
+		if out := n.tickTo(ends - 1); len(out.Events) != 0 {
+			t.Errorf("ProbeTimeout %v: it ends early: %v", timeout, kinds(out.Events))
+		}
+		if out := n.tickTo(ends); !slices.Equal(kinds(out.Events), []EventKind{EventProbeFailed, EventSuspect}) {
+			t.Errorf("ProbeTimeout %v: it ends with %v", timeout, kinds(out.Events))
+		}
 	}
 }
 
@@ -274,7 +288,7 @@ func TestRoundRobin(t *testing.T) {
 		n.table.next = len(n.table.order) // a new round
 		probed := map[string]int{}
 		for range 4 {
-			probed[n.nextToProbe(n.now).Name]++
+			probed[n.nextToProbe().Name]++
 		}
 		if len(probed) != 4 || probed["m5"]+probed["m6"]+probed["self"] != 0 {
 			t.Errorf("round %d probes %v, want each living member but us once", round, probed)
@@ -329,12 +343,20 @@ func TestRelay(t *testing.T) {
 		}
 	})
 	t.Run("nack", func(t *testing.T) {
-		n, _ := begin(t, nil)
-		if out := n.tickTo(500*time.Millisecond - 1); len(out.Packets) != 0 {
-			t.Error("nack before the timeout")
+		n, seq := begin(t, nil)
+		if out := n.tickTo(400*time.Millisecond - 1); len(out.Packets) != 0 {
+			t.Error("nack before 80 % of the timeout")
 		}
-		if got, want := answer(t, n.tickTo(500*time.Millisecond)), "nack 77 to 10.0.0.1:7946"; got != want {
+		if got, want := answer(t, n.tickTo(400*time.Millisecond)), "nack 77 to 10.0.0.1:7946"; got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+		n.Step(n.now, Endpoint{}, ackOf(seq)) // it is relayed all the same
+		if got, want := answer(t, n.take()), "ack 77 to 10.0.0.1:7946"; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		n, _ = begin(t, nil)
+		if out := n.tickTo(time.Minute); len(out.Packets) != 1 || len(n.relays) != 0 || n.NumTimers() != 0 {
+			t.Errorf("%d packets; %d relays, %d timers are left", len(out.Packets), len(n.relays), n.NumTimers())
 		}
 	})
 	t.Run("no nack wanted", func(t *testing.T) {

@@ -1,19 +1,30 @@
 package swim
 
 import (
-	"hash/maphash"
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // How a Core looks for members that it lost.
 const (
-	// MaxLost is how many lost members a Core remembers. One more takes the
-	// place of a random one.
+	// MaxLost is how many members that went a Core remembers. One more takes the
+	// place of the one that is worth remembering least.
 	MaxLost = 4096
 
-	// reconnectsAtOnce is how many lost members are tried in one round.
-	reconnectsAtOnce = 3
+	// latestAtOnce is how many lost members are tried in one round, those that were
+	// lost latest. One more is tried then: the one that has waited longest.
+	latestAtOnce = 6
+
+	// maxRests is for how many rounds a lost member that was tried in vain lets
+	// others go first.
+	maxRests = 1
+
+	// soundedAtOnce is how many others are pinged in one round.
+	soundedAtOnce = 256
 
 	// maxReconnectStretch is how many times ReconnectInterval the time between
 	// two rounds may become.
@@ -25,17 +36,27 @@ const (
 )
 
 // losses are the members that were declared dead, forgotten by now or not, for
-// as long as they may be on the other side of a partition. Who left is not
-// among them. Whom we lost we try to reach, a few at a time, and seeds with
-// them: both sides of a partition that outlasts all timeouts do, or else none
-// would find the other again.
+// as long as they may be on the other side of a partition. Whom we lost we try
+// to reach, a few at a time, and seeds with them: both sides of a partition that
+// outlasts all timeouts do, or else none would find the other again.
+//
+// Many of them never come back: a process that crashed begins anew under another
+// name, or nowhere. So a member is looked for only if it ever answered us, and no
+// more once somebody else is at its address; those that were lost latest go
+// first, and each that is tried in vain lets others go before it in the next
+// rounds. In each round one is tried that would else wait for very long. All
+// others are pinged, some at a time, without a name, so that nobody is told that it
+// is somebody else: where an ack comes from is tried at once.
 //
 // A round is due one ReconnectInterval after a loss, then after twice that and
 // so on, up to as many as a quarter of us are alive, at least 1 and at most
 // maxReconnectStretch; all times a quarter more or less. So however large a
 // side is, it begins a round once an interval at least. With the default of
-// 30 s a side of n members begins n/10 streams a second at first, and then 0.4
-// a second in all; above 64 members each begins one in 160 s.
+// 30 s a side of n members begins n/4 streams a second at most at first, and then
+// one a second in all; above 64 members each begins one in 69 s.
+//
+// Who left is not looked for, and is remembered for as long: of neither does what
+// is not newer than when it went bring it back.
 type losses struct {
 	lostMembers
 	due    deadline
@@ -43,24 +64,12 @@ type losses struct {
 	seeds  bool      // there are addresses to try
 	alone  time.Time // since when nobody else is alive
 
-	// An episode is losses that follow close on each other.
-	isolated bool
-	episode  uint32
-	together int       // lost in this episode, and not found since
-	latest   time.Time // loss
+	sounded map[uint32]*lost // by the sequence numbers of the pings of the last round
+	isolation
 }
 
-func newLosses(seed maphash.Seed) losses {
-	return losses{lostMembers: lostMembers{seed: seed}, due: unset(dueReconnect)}
-}
-
-// regain forgets the member of a name, and reports whether it was lost.
-func (l *losses) regain(name string) bool {
-	one, ok := l.remove(name)
-	if ok && one.episode == l.episode {
-		l.together--
-	}
-	return ok
+func newLosses() losses {
+	return losses{due: unset(dueReconnect), isolation: isolation{ends: unset(dueIsolation)}}
 }
 
 // HaveSeeds tells that there are addresses to try when members are lost, or
@@ -75,19 +84,19 @@ func (c *Core) HaveSeeds(now time.Time) {
 	}
 }
 
+// HaveNoSeeds tells that there are none any more.
+func (c *Core) HaveNoSeeds() { c.losses.seeds = false }
+
 // NumLost is how many members are remembered that were declared dead.
 func (c *Core) NumLost() int { return c.losses.len() }
-
-// Isolated reports whether we lost sight of all others, or of most at once: see
-// EventIsolated.
-func (c *Core) Isolated() bool { return c.losses.isolated }
 
 // Seeks reports whether there may be somebody at an address with whom we lost
 // contact, or never had it: it is neither ours nor that of a member that is
 // alive or left.
 func (c *Core) Seeks(addr netip.AddrPort) bool {
-	m := c.table.located(addressOf(addr))
-	return m == nil || m.State == StateDead
+	a := addressOf(addr)
+	m := c.table.located(a)
+	return !c.table.isAt(c.self, a) && (m == nil || m.State == StateDead)
 }
 
 // lose remembers that a member was declared dead.
@@ -96,37 +105,101 @@ func (c *Core) lose(now time.Time, m *member) {
 	if c.present == 0 {
 		l.alone = now
 	}
-	if !l.isolated && now.Sub(l.latest) > c.episodeGap() {
-		l.episode++
-		l.together = 0
+	c.beginEpisode(now)
+	one := c.remember(m)
+	if one.replaced {
+		return
 	}
-	l.latest = now
-	if l.len() >= MaxLost {
-		l.regain(l.all[c.cfg.Rand.IntN(l.len())].name)
+	one.episode = l.episode
+	if one.counted = m.met != uint8(l.episode); one.counted { // else it came since that began
+		l.together++
 	}
-	l.regain(m.Name) // as it was when it was lost before
-	l.add(lost{name: m.Name, id: m.ID, addr: c.table.address(m), versions: m.Versions, incarnation: m.Incarnation, since: m.since,
-		tried: never, episode: l.episode})
-	l.together++
 	l.rounds = 0
 	c.seekWithin(now, c.cfg.ReconnectInterval)
 }
 
-// found notes that the member of a name is alive, or need not be looked for.
-func (c *Core) found(now time.Time, name string) {
+// isReplaced reports whether another member, which is alive, is where m is: its
+// process began anew under another name, or is us.
+func (c *Core) isReplaced(m *member) bool {
+	for other := range c.table.locatedAll(c.table.address(m)) {
+		if other != m && (!other.State.Gone() || other == c.self) {
+			return true
+		}
+	}
+	return false
+}
+
+// remember remembers m, as it is, and returns what is remembered.
+func (c *Core) remember(m *member) *lost {
 	l := &c.losses
-	if l.regain(name) && l.len() > 0 {
+	one := &lost{name: m.Name, id: m.ID, addr: c.table.address(m), versions: m.Versions, incarnation: m.Incarnation, since: m.since,
+		tried: never, pinged: never, left: m.State == StateLeft, replaced: c.isReplaced(m), answered: m.answered}
+	l.regain(l.named(m.Name)) // as it was when it went before
+	if one.missed() {
+		l.replace(l.at(one.addr))
+	}
+	if len(l.byName) >= MaxLost {
+		l.regain(l.least())
+	}
+	l.add(one)
+	return one
+}
+
+// regain forgets a member, if it is remembered, and reports whether it was missed.
+func (l *losses) regain(one *lost) (missed bool) {
+	if one == nil {
+		return false
+	}
+	missed = one.missed()
+	l.remove(one)
+	if missed {
+		l.isolation.regain(one)
+	}
+	return missed
+}
+
+// replace notes that somebody else is where a member was, if it is missed: it is no more, but remembered.
+func (l *losses) replace(one *lost) (missed bool) {
+	if !l.regain(one) {
+		return false
+	}
+	one.replaced = true
+	l.add(one)
+	return true
+}
+
+// found notes that the member of a name is alive, or need not be remembered.
+func (c *Core) found(now time.Time, name string) {
+	c.missLess(now, c.losses.regain(c.losses.named(name)))
+}
+
+// missLess notes that a member is missed no more, if one was: others may be found too.
+func (c *Core) missLess(now time.Time, missed bool) {
+	if l := &c.losses; missed && l.len() > 0 {
 		l.rounds = 0
 		c.seekWithin(now, c.cfg.ReconnectInterval)
 	}
-	c.judgeIsolation()
+	c.judgeIsolation(now)
+}
+
+// foundAt notes that a member is alive at an address: whoever was lost there has
+// been replaced.
+func (c *Core) foundAt(now time.Time, addr address) {
+	if one := c.losses.at(addr); one != nil {
+		c.missLess(now, c.losses.replace(one))
+	}
 }
 
 // foundLeft notes that a member said that it leaves, after we lost it.
 func (c *Core) foundLeft(now time.Time, name string, incarnation uint32) {
-	if one := c.losses.named(name); one != nil && incarnation >= one.incarnation {
-		c.found(now, name)
+	one := c.losses.named(name)
+	if one == nil || one.left || incarnation < one.incarnation {
+		return
 	}
+	missed := c.losses.regain(one)
+	one.left, one.incarnation = true, incarnation
+	c.losses.add(one)
+	c.missLess(now, missed)
 }
 
 // foundByOthers notes that another has a member for alive which we have for
@@ -135,11 +208,11 @@ func (c *Core) foundLeft(now time.Time, name string, incarnation uint32) {
 // been.
 func (c *Core) foundByOthers(now time.Time, name string) {
 	one := c.losses.named(name)
-	if one == nil || c.cfg.ProbeInterval <= 0 {
+	if one == nil || !one.missed() {
 		return
 	}
-	one.tried = never
-	c.seekWithin(now, min(c.cfg.ReconnectInterval, 2*c.cfg.ProbeInterval))
+	one.tried, one.failures, one.rests = never, 0, 0
+	c.seekWithin(now, min(c.cfg.ReconnectInterval, 2*c.cfg.period()))
 }
 
 // seekWithin makes a round due in about a time, unless one is due before.
@@ -162,15 +235,21 @@ func (c *Core) about(d time.Duration) time.Duration {
 func (c *Core) reconnectTick(now time.Time) {
 	l := &c.losses
 	c.giveUpLost(now)
-	for range min(reconnectsAtOnce, l.len()) {
-		one := c.nextLost()
+	tried, wanted := c.nextLost()
+	for _, one := range tried {
 		one.tried = c.table.since(now)
+		one.failures++
+		one.rests = min(one.failures, maxRests) + 1
 		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamReconnect, To: c.table.lostMember(one)})
 	}
+	for _, one := range wanted {
+		one.rests = max(one.rests-1, 0)
+	}
+	c.soundOut(now, wanted)
 	alone := c.present == 0 && now.Sub(l.alone) <= c.reconnectTimeout()
 	most := min(max((c.present+1)/4, 1), maxReconnectStretch)
 	switch {
-	case l.len() > 0 || l.seeds && alone:
+	case len(wanted) > 0 || l.seeds && (alone || l.len() > 0):
 	case l.seeds && c.cfg.KeepAskingSeeds:
 		most = maxReconnectStretch
 	default:
@@ -184,30 +263,66 @@ func (c *Core) reconnectTick(now time.Time) {
 	c.deadlines.set(&l.due, now.Add(c.about(time.Duration(stretch)*c.cfg.ReconnectInterval)))
 }
 
-// nextLost is the member that was not tried for the longest time, a random one
-// if there are several.
-func (c *Core) nextLost() *lost {
-	all := c.losses.all
-	from := c.cfg.Rand.IntN(len(all))
-	next := &all[from]
-	for i := range all {
-		if one := &all[(from+i)%len(all)]; one.tried < next.tried {
-			next = one
+// soundOut pings members that are not tried in this round, those first that were
+// pinged or tried longest ago.
+func (c *Core) soundOut(now time.Time, wanted []*lost) {
+	l := &c.losses
+	clear(l.sounded)
+	slices.SortFunc(wanted, func(a, b *lost) int {
+		return cmp.Or(cmp.Compare(max(a.pinged, a.tried), max(b.pinged, b.tried)), cmp.Compare(b.since, a.since), cmp.Compare(a.name, b.name))
+	})
+	for _, one := range wanted[:min(soundedAtOnce, len(wanted))] {
+		if one.tried == c.table.since(now) {
+			break
 		}
+		one.pinged = c.table.since(now)
+		if l.sounded == nil {
+			l.sounded = make(map[uint32]*lost)
+		}
+		seq := c.nextSeq()
+		l.sounded[seq] = one
+		c.sendAlone(Endpoint{Name: one.name, AddrPort: one.addr.addrPort()}, c.pingOf(seq, ""))
 	}
-	return next
 }
 
-// giveUpLost forgets those who were lost too long ago.
-func (c *Core) giveUpLost(now time.Time) {
-	l := &c.losses
-	for i := l.len() - 1; i >= 0; i-- {
-		if one := &l.all[i]; c.table.since(now)-one.since > c.reconnectTimeout() {
-			l.regain(one.name)
+// sounded has a lost member tried from whose address an ack came.
+func (c *Core) sounded(seq uint32) {
+	one := c.losses.sounded[seq]
+	delete(c.losses.sounded, seq)
+	if one != nil && c.losses.named(one.name) == one && one.missed() {
+		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamReconnect, To: c.table.lostMember(one)})
+	}
+}
+
+// nextLost returns the members to try in this round, and all that are looked for.
+func (c *Core) nextLost() (next, wanted []*lost) {
+	for _, one := range c.losses.byAddr {
+		if m := c.table.named(one.name); one.answered && (m == nil || m.State == StateDead) {
+			wanted = append(wanted, one)
 		}
 	}
-	l.giveBack()
-	c.judgeIsolation()
+	slices.SortFunc(wanted, func(a, b *lost) int {
+		return cmp.Or(min(a.rests, 1)-min(b.rests, 1), cmp.Compare(b.since, a.since), cmp.Compare(a.name, b.name))
+	})
+	k := min(latestAtOnce, len(wanted))
+	next = wanted[:k:k]
+	if others := wanted[k:]; len(others) > 0 {
+		next = append(next, slices.MinFunc(others, func(a, b *lost) int {
+			return cmp.Or(cmp.Compare(a.tried, b.tried), cmp.Compare(a.since, b.since), cmp.Compare(a.name, b.name))
+		}))
+	}
+	return next, wanted
+}
+
+// giveUpLost forgets those that went too long ago.
+func (c *Core) giveUpLost(now time.Time) {
+	l := &c.losses
+	for _, one := range l.byName {
+		if c.table.since(now)-one.since > c.reconnectTimeout() {
+			l.regain(one)
+		}
+	}
+	c.judgeIsolation(now)
 }
 
 func (c *Core) reconnectTimeout() time.Duration {
@@ -217,24 +332,71 @@ func (c *Core) reconnectTimeout() time.Duration {
 	return c.cfg.ReconnectTimeout
 }
 
-// episodeGap is how long after a loss the next one still belongs to it: one
-// that is itself cut off finds the others dead probe by probe, and its probes
-// slow down.
-func (c *Core) episodeGap() time.Duration {
-	return 2 * time.Duration(max(c.cfg.AwarenessMaxMultiplier, 1)) * c.cfg.ProbeInterval
+// Acquaintance judges from what another says of members whether it is one of our
+// cluster: by now its address may be that of somebody else, who may even have the
+// name of the member that we look for. The zero value has heard nothing.
+type Acquaintance struct {
+	With Member // who is looked for, if anyone
+
+	there     bool // With is there
+	same      int  // names that are, or were when they went, where we know them
+	names     int  // names that we lost elsewhere
+	strangers int  // names that we do not know
+	against   int  // names that are alive here, and there at another address
 }
 
-// judgeIsolation tells when we lose sight of most others, and when that ends.
-func (c *Core) judgeIsolation() {
-	l := &c.losses
-	isolated := l.together > c.present+1 || c.present == 0 && l.len() > 0
-	if isolated == l.isolated || c.leaving {
-		return
+// Recognize adds what states say to an Acquaintance.
+func (c *Core) Recognize(a *Acquaintance, states []wire.PushNodeState) {
+	for i := range states {
+		s := &states[i]
+		addr, ok := addressFrom(s.Addr, s.Port, c.cfg.DefaultPort)
+		if !ok {
+			continue
+		}
+		gone := State(s.State).Gone()
+		if !gone && s.Name == a.With.Name && addr.same(addressOf(a.With.Addr)) {
+			a.there = true
+		}
+		m, remembered := c.table.named(s.Name), c.losses.named(s.Name)
+		switch {
+		case m != nil && c.table.isAt(m, addr), remembered != nil && remembered.addr.same(addr), m == c.self && c.former.addr.same(addr):
+			a.same++
+		case m != nil && !m.State.Gone():
+			if !gone {
+				a.against++
+			}
+		case m != nil || remembered != nil:
+			a.names++
+		default:
+			a.strangers++
+		}
 	}
-	l.isolated = isolated
-	kind := EventWhole
-	if isolated {
-		kind = EventIsolated
+}
+
+// Ours reports whether it is: it knows two of us, or else it is alone and has the
+// name of one that we lost. One name that two clusters have by coincidence, at an
+// address that was one's and is the other's, makes no acquaintance; nor do all the
+// names of two clusters whose members are called alike, as they are alive at other
+// addresses.
+func (a *Acquaintance) Ours() bool {
+	known := a.same + a.names
+	return a.same >= 2 || a.against == 0 && (known >= 2 || known == 1 && a.strangers == 0)
+}
+
+// There reports whether it is whom we look for, by its name and address.
+func (a *Acquaintance) There() bool { return a.there }
+
+// Answered tells that the member at an address answered us on a stream.
+func (c *Core) Answered(addr netip.AddrPort) {
+	if m := c.table.located(addressOf(addr)); m != nil {
+		m.answered = true
 	}
-	c.event(Event{Kind: kind, Member: c.Self(), Count: l.len()})
+}
+
+// NotThere tells that somebody else is where a lost member was, who is none of
+// ours: it is not looked for any more.
+func (c *Core) NotThere(now time.Time, lost Member) {
+	if one := c.losses.at(addressOf(lost.Addr)); one != nil && one.name == lost.Name {
+		c.missLess(now, c.losses.replace(one))
+	}
 }

@@ -57,7 +57,7 @@ func TestReconnectRounds(t *testing.T) {
 		t.Errorf("tried are %v", tries)
 	}
 	for name, k := range tries {
-		if least := len(names) / 8; k < least || k > least+1 {
+		if fair := len(names) / 8; k < fair/2 || k > 2*fair {
 			t.Errorf("%s was tried %d times of %d", name, k, len(names))
 		}
 	}
@@ -69,7 +69,7 @@ func TestReconnectRounds(t *testing.T) {
 		}
 		before = at
 	}
-	if len(names) != 3*len(rounds) {
+	if len(names) != (latestAtOnce+1)*len(rounds) {
 		t.Errorf("%d members were tried in %d rounds", len(names), len(rounds))
 	}
 
@@ -144,7 +144,7 @@ func TestReconnectForgotten(t *testing.T) {
 // TestReconnectSoon: a push/pull shows that another has a member for alive that we have for dead. We try it at once: it has
 // just been told.
 func TestReconnectSoon(t *testing.T) {
-	n := reconnecting(t, nil).meet(9)
+	n := reconnecting(t, func(c *Config) { c.GossipToTheDeadTime = time.Hour }).meet(9)
 	n.dead(1, 1, "m2")
 	n.attempts(10 * time.Minute)
 	n.Merge(n.now, []wire.PushNodeState{stateOf(1, 1, StateAlive)})
@@ -154,29 +154,225 @@ func TestReconnectSoon(t *testing.T) {
 	}
 }
 
-// TestLostIsBounded: however many are lost, no more than MaxLost are remembered.
+// TestLostIsBounded: however many went, no more than MaxLost are remembered: those last that answered us, the latest.
 func TestLostIsBounded(t *testing.T) {
 	n := reconnecting(t, nil)
 	for i := 1; i <= MaxLost+100; i++ {
-		n.alive(aliveOf(i, 1))
-		n.dead(i, 1, "m0")
-	}
-	if n.NumLost() != MaxLost || n.losses.byName.Len() != MaxLost {
-		t.Errorf("%d and %d are remembered, want %d", n.NumLost(), n.losses.byName.Len(), MaxLost)
-	}
-	for i := range n.losses.all {
-		if one := &n.losses.all[i]; n.losses.named(one.name) != one {
-			t.Fatalf("%s is out of place", one.name)
+		n.after(time.Second).meet1(i)
+		switch {
+		case i%10 == 0: // left
+			n.dead(i, 1, memberName(i))
+		case i%10 == 1: // never answered
+			n.table.named(memberName(i)).answered = false
+			fallthrough
+		default:
+			n.dead(i, 1, "m0")
 		}
 	}
-	if n.losses.named(memberName(MaxLost+100)) == nil {
-		t.Error("the latest is not remembered")
+	if got := len(n.losses.byName); got != MaxLost {
+		t.Errorf("%d are remembered, want %d", got, MaxLost)
 	}
 	for i := 1; i <= MaxLost+100; i++ {
-		n.alive(aliveOf(i, 2))
+		want := i%10 != 0 || i > 1000
+		if got := n.losses.named(memberName(i)) != nil; got != want {
+			t.Fatalf("m%d is remembered: %v", i, got)
+		}
 	}
-	if n.giveUpLost(n.now); n.NumLost() != 0 || cap(n.losses.all) > minLost {
-		t.Errorf("%d are still lost, and room is kept for %d", n.NumLost(), cap(n.losses.all))
+	n.after(2 * time.Hour)
+	if n.giveUpLost(n.now); n.NumLost() != 0 || n.losses.byName != nil || n.losses.byAddr != nil {
+		t.Errorf("%d are still lost", n.NumLost())
+	}
+}
+
+// meet1 makes member i known as alive at incarnation 1, as if it had answered us.
+func (n *node) meet1(i int) *node {
+	n.alive(aliveOf(i, 1))
+	n.table.named(memberName(i)).answered = true
+	return n
+}
+
+// TestReconnectGhosts: many that never come back do not keep those from being tried that were lost lately, nor do those that
+// are lost after them keep them from being tried now and then.
+func TestReconnectGhosts(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		wanted     int // is one of the lost that may be there
+		ghosts     func(i int) bool
+		everyRound bool
+	}{
+		{"ghosts before", 301, func(i int) bool { return i <= 300 }, true},
+		{"two after", 298, func(i int) bool { return i != 298 }, true},
+		{"many after", 5, func(i int) bool { return i != 5 }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := reconnecting(t, func(c *Config) { c.ReconnectTimeout = 24 * time.Hour }).meet1(1001)
+			for i := 1; i <= 301; i++ {
+				if i == tt.wanted || tt.ghosts(i) && (i < 300 || tt.wanted != 298) {
+					n.after(time.Second).meet1(i)
+					n.dead(i, 1, "m1001")
+				}
+			}
+			tried := 0
+			_, rounds := n.attemptsOf(2*time.Hour, memberName(tt.wanted), &tried)
+			if tt.everyRound && tried < len(rounds)/(maxRests+1) {
+				t.Errorf("tried in %d of %d rounds", tried, len(rounds))
+			}
+			if tried < len(rounds)/302 || tried == 0 && len(rounds) > 302 {
+				t.Errorf("tried in %d of %d rounds", tried, len(rounds))
+			}
+		})
+	}
+}
+
+// TestReconnectSounding: all others that are lost are pinged, some in each round, and the one that acks is tried at once.
+func TestReconnectSounding(t *testing.T) {
+	n := reconnecting(t, func(c *Config) { c.ReconnectTimeout = 24 * time.Hour }).meet1(1001)
+	const lost = latestAtOnce + 1 + 2*soundedAtOnce
+	for i := 1; i <= lost; i++ {
+		n.meet1(i)
+		n.dead(i, 1, "m1001")
+	}
+	pinged := make(map[string]int)
+	var tried []string
+	rounds := 0
+	n.run(75*time.Second, func(o *Output) {
+		for _, s := range o.Streams {
+			if s.Kind == StreamReconnect {
+				tried = append(tried, s.To.Name)
+			}
+		}
+		if len(o.Packets) == 0 || rounds == 2 {
+			return
+		}
+		rounds++
+		for _, p := range o.Packets {
+			ping := parse(t, p.Messages[0]).(*wire.Ping)
+			if ping.Node != "" {
+				t.Errorf("pinged as %q", ping.Node)
+			}
+			pinged[p.To.Name]++
+		}
+	})
+	if rounds != 2 || len(pinged) != 2*soundedAtOnce {
+		t.Fatalf("%d members were pinged in %d rounds, want %d in 2", len(pinged), rounds, 2*soundedAtOnce)
+	}
+	for seq, one := range n.losses.sounded {
+		name := one.name
+		n.Step(n.now, Endpoint{AddrPort: one.addr.addrPort()}, ackOf(seq))
+		n.Step(n.now, Endpoint{AddrPort: one.addr.addrPort()}, ackOf(seq))
+		out := n.take()
+		if len(out.Streams) != 1 || out.Streams[0].Kind != StreamReconnect || out.Streams[0].To.Name != name {
+			t.Errorf("after the ack of %s: streams %v", name, out.Streams)
+		}
+		break
+	}
+}
+
+// attemptsOf counts how often a member is tried in a time.
+func (n *node) attemptsOf(d time.Duration, name string, tried *int) (names []string, rounds []time.Time) {
+	names, rounds = n.attempts(d)
+	for _, one := range names {
+		if one == name {
+			*tried++
+		}
+	}
+	return names, rounds
+}
+
+// TestReconnectNotTheReplaced: nobody is looked for who never answered, or at whose address there is another by now.
+func TestReconnectNotTheReplaced(t *testing.T) {
+	at := func(i, where int) *wire.Alive {
+		a := aliveOf(i, 1)
+		a.Addr = memberAddr(where).Addr().AsSlice()
+		return a
+	}
+	for name, tt := range map[string]struct {
+		events func(n *node)
+		want   []string
+	}{
+		"one that answered":  {func(n *node) { n.dead(1, 1, "m2") }, []string{"m1"}},
+		"one that never did": {func(n *node) { n.table.named("m1").answered = false; n.dead(1, 1, "m2") }, nil},
+		"one that others see": {func(n *node) {
+			n.table.named("m1").answered = false
+			n.dead(1, 1, "m2")
+			n.Merge(n.now, []wire.PushNodeState{stateOf(1, 1, StateAlive)})
+		}, nil},
+		"replaced before": {func(n *node) { n.alive(at(9, 1)); n.dead(1, 1, "m2") }, nil},
+		"replaced after":  {func(n *node) { n.dead(1, 1, "m2"); n.alive(at(9, 1)) }, nil},
+		"replaced and lost again": {func(n *node) {
+			n.dead(1, 1, "m2")
+			n.alive(at(9, 1))
+			n.table.named("m9").answered = true
+			n.dead(9, 1, "m2")
+		}, []string{"m9"}},
+		"somebody else is there":   {func(n *node) { n.dead(1, 1, "m2"); n.NotThere(n.now, Member{Name: "m1", Addr: memberAddr(1)}) }, nil},
+		"not there, but elsewhere": {func(n *node) { n.dead(1, 1, "m2"); n.NotThere(n.now, Member{Name: "m1", Addr: memberAddr(7)}) }, []string{"m1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := reconnecting(t, nil).meet(3)
+			tt.events(n)
+			n.take()
+			names, _ := n.attempts(10 * time.Minute)
+			slices.Sort(names)
+			if got := slices.Compact(names); !slices.Equal(got, tt.want) {
+				t.Errorf("tried are %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestAcquaintance: who is one of ours, from what it says of members.
+func TestAcquaintance(t *testing.T) {
+	at := func(i, where int, state State) wire.PushNodeState {
+		s := stateOf(i, 1, state)
+		s.Addr = memberAddr(where).Addr().AsSlice()
+		return s
+	}
+	self := func(where int) wire.PushNodeState {
+		s := at(0, where, StateAlive)
+		s.Name = "self"
+		return s
+	}
+	for _, tt := range []struct {
+		name   string
+		states []wire.PushNodeState // members 1 and 2 are alive here, 3 and 4 are lost, 5 left
+		want   bool
+	}{
+		{"nobody", nil, false},
+		{"the other side", []wire.PushNodeState{at(3, 3, StateAlive), at(4, 4, StateAlive)}, true},
+		{"the other side, which grew", []wire.PushNodeState{at(3, 3, StateAlive), at(4, 4, StateAlive), at(7, 7, StateAlive), at(8, 8, StateAlive)}, true},
+		{"the lost one alone", []wire.PushNodeState{at(3, 3, StateAlive)}, true},
+		{"the lost one, and we are dead to it", []wire.PushNodeState{at(3, 3, StateAlive), self(0), at(7, 7, StateAlive)}, true},
+		{"moved, all of them", []wire.PushNodeState{at(3, 13, StateAlive), at(4, 14, StateAlive)}, true},
+		{"one that left is known", []wire.PushNodeState{at(3, 3, StateAlive), at(5, 5, StateLeft)}, true},
+		{"the lost one alone, elsewhere", []wire.PushNodeState{at(3, 13, StateAlive)}, true},
+		{"strangers", []wire.PushNodeState{at(7, 7, StateAlive), at(8, 8, StateAlive)}, false},
+		{"a stranger alone", []wire.PushNodeState{at(7, 3, StateAlive)}, false},
+		{"strangers, one of whom has a name of ours, there", []wire.PushNodeState{at(3, 3, StateAlive), at(7, 7, StateAlive)}, false},
+		{"strangers, one of whom has a name of ours, elsewhere", []wire.PushNodeState{at(3, 13, StateAlive), at(7, 7, StateAlive)}, false},
+		{"all names are ours, one is where ours was", []wire.PushNodeState{at(1, 11, StateAlive), at(2, 12, StateAlive), at(3, 3, StateAlive)}, false},
+		{"our own name is another's", []wire.PushNodeState{self(10), at(3, 3, StateAlive), at(4, 14, StateAlive)}, false},
+		{"all names are ours, at other addresses", []wire.PushNodeState{at(1, 11, StateAlive), at(3, 13, StateAlive), at(4, 14, StateAlive)}, false},
+		{"one of ours was elsewhere once", []wire.PushNodeState{at(1, 11, StateDead), at(3, 13, StateAlive), at(4, 14, StateAlive)}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := reconnecting(t, nil).meet(5)
+			n.dead(3, 1, "m1")
+			n.dead(4, 1, "m1")
+			n.dead(5, 1, "m5")
+			for _, forgotten := range []bool{false, true} {
+				if forgotten {
+					n.after(time.Minute).forgetGone(n.now)
+				}
+				var a Acquaintance
+				for i := range tt.states {
+					n.Recognize(&a, tt.states[i:i+1])
+				}
+				if got := a.Ours(); got != tt.want {
+					t.Errorf("forgotten %v: %v, want %v (%+v)", forgotten, got, tt.want, a)
+				}
+			}
+		})
 	}
 }
 
@@ -259,6 +455,27 @@ func TestIsolation(t *testing.T) {
 			n.declareDead(1, 10, 0)
 			n.after(2 * time.Hour).forgetGone(n.now)
 		}, "iw"},
+		{"most, for good", func(n *node) {
+			n.declareDead(1, 6, 0)
+			n.tickAll(isolationLimit - time.Second)
+			n.Core.out.Events = append(n.Core.out.Events, Event{Kind: EventConflict}) // a mark
+			n.tickAll(2 * time.Second)
+		}, "i-w"},
+		{"all, for good", func(n *node) { n.declareDead(1, 10, 0); n.tickAll(isolationLimit + time.Second) }, "i"},
+		{"one comes and crashes, over and over", func(n *node) {
+			for i := 21; i < 40; i++ {
+				n.Step(n.now, Endpoint{}, aliveOf(i, 1))
+				n.declareDead(i, i, 10*time.Second)
+			}
+		}, ""},
+		{"each is replaced", func(n *node) {
+			for i := 1; i <= 10; i++ {
+				a := aliveOf(20+i, 1)
+				a.Addr = memberAddr(i).Addr().AsSlice()
+				n.Step(n.now, Endpoint{}, a)
+				n.declareDead(i, i, 8*time.Second)
+			}
+		}, ""},
 		{"we left", func(n *node) { n.Leave(n.now, 0); n.declareDead(1, 10, 0) }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -271,6 +488,8 @@ func TestIsolation(t *testing.T) {
 					got += "i"
 				case EventWhole:
 					got += "w"
+				case EventConflict:
+					got += "-"
 				}
 			}
 			if got != tt.want {
@@ -281,6 +500,15 @@ func TestIsolation(t *testing.T) {
 			}
 		})
 	}
+}
+
+// tickAll ticks at every deadline for a time, and keeps what is put out.
+func (n *node) tickAll(d time.Duration) {
+	end := n.now.Add(d)
+	for at, ok := n.NextDeadline(); ok && !at.After(end); at, ok = n.NextDeadline() {
+		n.Tick(at)
+	}
+	n.now = end
 }
 
 // declareDead declares members from i up to j dead, some time after each other.
@@ -301,7 +529,7 @@ func TestNoTimerWithoutReconnects(t *testing.T) {
 	n := newNode(t, nil).meet(3)
 	n.HaveSeeds(n.now)
 	n.dead(1, 1, "m2")
-	if n.NumTimers() != 0 || n.NumLost() != 1 {
-		t.Errorf("%d timers, %d lost: %s", n.NumTimers(), n.NumLost(), fmt.Sprint(n.losses.all))
+	if n.NumTimers() != 1 || n.NumLost() != 1 { // the one is to forget it
+		t.Errorf("%d timers, %d lost: %s", n.NumTimers(), n.NumLost(), fmt.Sprint(n.losses.byName))
 	}
 }

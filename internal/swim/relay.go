@@ -9,12 +9,20 @@ import (
 
 // relay is a ping that we make because another asked for it.
 type relay struct {
-	seq     uint32 // of our ping
-	asked   uint32 // the asker's sequence number
-	asker   Endpoint
-	nack    bool // the asker wants to hear of failure
-	expires *deadline
+	seq   uint32 // of our ping
+	asked uint32 // the asker's sequence number
+	asker Endpoint
+	nack  bool // the asker wants to hear of failure, and has not yet
+	ends  time.Time
+	due   *deadline // the nack is, or the relay ends
 }
+
+// nackAfter is when a nack leaves if there is no ack yet: at 80 % of the time that the ping has, so that it reaches the asker
+// before that gives up (Lifeguard section IV-A).
+//
+// Compat: in the reference it leaves when all of the time has passed, which is too late for an asker that is healthy, and
+// makes each probe of a dead member a sign of the prober's own ill health.
+func nackAfter(timeout time.Duration) time.Duration { return timeout * 4 / 5 }
 
 // ping is a ping that the user asked for.
 type ping struct {
@@ -57,6 +65,9 @@ func (c *Core) HearPing(from Endpoint, p *wire.PingView, payload []byte) {
 		c.out.bytes = ack.Append(c.out.bytes[:start])
 	}
 	c.out.end(answer, start)
+	if source != nil && c.table.isAt(source, addressOf(from.AddrPort)) {
+		source.answered = true // it is real
+	}
 	if source == nil {
 		source = c.table.located(addressOf(answer.To.AddrPort))
 	}
@@ -105,13 +116,18 @@ func (c *Core) relayPing(now time.Time, from Endpoint, i *wire.IndirectPing) {
 		c.drop(DropBusy)
 		return
 	}
-	r := &relay{seq: c.nextSeq(), asked: i.SeqNo, asker: asker, nack: i.Nack, expires: newDeadline(dueRelay)}
-	r.expires.seq = r.seq
+	r := &relay{seq: c.nextSeq(), asked: i.SeqNo, asker: asker, nack: i.Nack, ends: now.Add(c.cfg.ProbeTimeout),
+		due: newDeadline(dueRelay)}
+	r.due.seq = r.seq
 	if c.relays == nil {
 		c.relays = make(map[uint32]*relay)
 	}
 	c.relays[r.seq] = r
-	c.deadlines.set(r.expires, now.Add(c.cfg.ProbeTimeout))
+	if r.nack {
+		c.deadlines.set(r.due, now.Add(nackAfter(c.cfg.ProbeTimeout)))
+	} else {
+		c.deadlines.set(r.due, r.ends)
+	}
 	c.send(Endpoint{Name: i.Node, AddrPort: target.addrPort()}, c.pingOf(r.seq, i.Node))
 }
 
@@ -121,18 +137,22 @@ func (c *Core) relayAcked(r *relay) {
 	c.send(r.asker, &wire.Ack{SeqNo: r.asked})
 }
 
-// relayEnded tells the asker that the target did not answer, if it wants to
-// know (Lifeguard section IV-A: nack).
-func (c *Core) relayEnded(seq uint32) {
+// relayDue tells the asker that the target has not answered, if it wants to
+// know (Lifeguard section IV-A: nack), and later ends the relay. In between an
+// ack is still relayed.
+func (c *Core) relayDue(seq uint32) {
 	r := c.relays[seq]
-	c.forgetRelay(r)
-	if r.nack {
-		c.send(r.asker, &wire.Nack{SeqNo: r.asked})
+	if !r.nack {
+		c.forgetRelay(r)
+		return
 	}
+	r.nack = false
+	c.deadlines.set(r.due, r.ends)
+	c.send(r.asker, &wire.Nack{SeqNo: r.asked})
 }
 
 func (c *Core) forgetRelay(r *relay) {
-	c.deadlines.stop(r.expires)
+	c.deadlines.stop(r.due)
 	delete(c.relays, r.seq)
 }
 

@@ -74,30 +74,6 @@ func (c *Core) Members(dst []Member) []Member {
 	return dst
 }
 
-// DistinctVersions appends to dst one member for each of the Versions that known members have, and one more if there are
-// alive members with them and others: so it takes a look at all, but gives few.
-func (c *Core) DistinctVersions(dst []Member) []Member {
-	type use struct {
-		versions Versions
-		alive    bool
-	}
-	seen := make(map[use]struct{}, 4)
-	var last use
-	for id := range c.table.ids() {
-		m := c.table.at(id)
-		u := use{m.Versions, m.State == StateAlive}
-		if u == last && len(seen) > 0 || !c.shows(m) {
-			continue
-		}
-		last = u
-		if _, ok := seen[u]; !ok {
-			seen[u] = struct{}{}
-			dst = append(dst, c.table.snapshot(m))
-		}
-	}
-	return dst
-}
-
 // shows reports whether m is to be told of: it is known, and is not ourselves before Announce.
 func (c *Core) shows(m *member) bool {
 	if m == c.self {

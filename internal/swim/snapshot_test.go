@@ -2,7 +2,6 @@ package swim
 
 import (
 	"bytes"
-	"slices"
 	"testing"
 	"time"
 
@@ -30,7 +29,7 @@ func snapshotOf(n *node, between func()) (map[string]wire.PushNodeState, *Snapsh
 // readStates reads what a Snapshot holds as another reads it off a stream.
 func readStates(t *testing.T, s *Snapshot) wire.States {
 	t.Helper()
-	states, err := wire.NewStreamReader(bytes.NewReader(s.States), nil).ReadStates(s.Len(), nil)
+	states, err := wire.NewStreamReader(bytes.NewReader(s.States), nil).ReadStates(s.Len())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,31 +90,5 @@ func TestSnapshotInParts(t *testing.T) {
 		if _, ok := states[memberName(i)]; !ok && i%10 != 1 {
 			t.Errorf("%s is missing", memberName(i))
 		}
-	}
-}
-
-// TestDistinctVersions: all that a check of versions must see, and not each member.
-func TestDistinctVersions(t *testing.T) {
-	n := newNode(t, nil).meet(300)
-	odd := aliveOf(301, 1)
-	odd.Vsn = []byte{1, 4, 4, 0, 0, 0}
-	n.alive(odd)
-	n.dead(7, 1, "m1")
-	n.dead(9, 1, "m1")
-	type use struct {
-		versions Versions
-		alive    bool
-	}
-	var got []use
-	for _, m := range n.DistinctVersions(nil) {
-		got = append(got, use{m.Versions, m.State == StateAlive})
-	}
-	for _, want := range []use{{testVersions, true}, {testVersions, false}, {Versions{1, 4, 4}, true}} {
-		if !slices.Contains(got, want) {
-			t.Errorf("%v is not among %v", want, got)
-		}
-	}
-	if len(got) != 3 {
-		t.Errorf("%d are given for 3 that differ: %v", len(got), got)
 	}
 }

@@ -45,7 +45,7 @@ func (s *suspicion) confirm(from, self string) bool {
 // suspect begins a suspicion of m.
 func (c *Core) beginSuspicion(now time.Time, m *member, from string) {
 	n := c.table.len()
-	least := suspicionTimeout(c.cfg.SuspicionMult, n, c.cfg.ProbeInterval)
+	least := suspicionTimeout(c.cfg.SuspicionMult, n, c.cfg.period())
 	s := &suspicion{
 		due:      newDeadline(dueSuspicion),
 		began:    now,

@@ -2,7 +2,7 @@ package swim
 
 import (
 	"bytes"
-	"slices"
+	"math"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/queue"
@@ -14,21 +14,7 @@ type claim struct {
 	addr        address
 	meta        []byte
 	versions    Versions
-	hasVersions bool
-	vsn         []byte // the version bytes of a message, if they are not all there
 	incarnation uint32
-}
-
-// broadcast is what is gossiped of a claim that is believed.
-func (s *claim) broadcast() (says broadcast, text string) {
-	switch {
-	case s.hasVersions:
-		return broadcast{incarnation: s.incarnation}, ""
-	case s.vsn == nil:
-		return broadcast{saying: sayBarely, incarnation: s.incarnation}, ""
-	default:
-		return broadcast{saying: sayOddly, incarnation: s.incarnation}, string(s.vsn)
-	}
 }
 
 // stepAlive handles an alive message that came in a packet. Whoever sends one
@@ -38,8 +24,12 @@ func (s *claim) broadcast() (says broadcast, text string) {
 // Compat: the reference drops it silently, and the member stays dead to us until
 // it hears of that from somebody else.
 func (c *Core) stepAlive(now time.Time, from Endpoint, a *wire.Alive) {
-	if !c.applyAlive(now, c.table.named(a.Node), a) {
-		c.answerStale(from, a)
+	m := c.table.named(a.Node)
+	if c.applyAlive(now, m, a) {
+		return
+	}
+	if said, _ := addressFrom(a.Addr, a.Port, c.cfg.DefaultPort); m != nil || !said.same(addressOf(from.AddrPort)) {
+		c.answerStale(from, a) // else that is who was challenged
 	}
 }
 
@@ -79,80 +69,215 @@ func (c *Core) applyAlive(now time.Time, m *member, a *wire.Alive) bool {
 		c.drop(DropMalformed)
 		return true
 	}
-	if !possibleVersions(a.Vsn) {
+	if a.Node == c.cfg.Name {
+		c.applyAliveOfSelf(now, addr, a)
+		return true
+	}
+	versions, ok := c.usableVersions(a.Vsn)
+	if !ok {
 		c.drop(DropVersions)
 		return true
 	}
-	isSelf := a.Node == c.cfg.Name
-	if isSelf && c.self.State.Gone() {
+	if c.table.isAt(c.self, addr) {
+		return c.deny(now, m, a.Node, claim{addr: addr, versions: versions, incarnation: a.Incarnation})
+	}
+	isThere := m != nil && c.table.isAt(m, addr)
+	if !isThere && !c.allowed(addr) {
+		c.drop(DropNotAllowed)
 		return true
 	}
-	says := claim{addr: addr, meta: a.Meta, incarnation: a.Incarnation}
-	if says.versions, says.hasVersions = versionsOf(a.Vsn); !says.hasVersions {
-		says.vsn = a.Vsn
-	}
-
-	takeover := false
+	says := claim{addr: addr, meta: a.Meta, versions: versions, incarnation: a.Incarnation}
 	switch {
 	case m == nil:
-		if !c.allowed(addr) {
-			c.drop(DropNotAllowed)
-			return true
-		}
-		c.tellOfSelf()
-		m = c.table.add(c.keep(a.Node), addr, c.cfg.Rand.IntN)
-		m.State, m.Versions, m.Meta = StateDead, says.versions, bytes.Clone(a.Meta)
-	case m == c.self && c.wasOurs(addr, a.Incarnation):
-		c.remindOfMove(now)
-		return true
-	case !c.table.isAt(m, addr):
-		if !c.allowed(addr) {
-			c.drop(DropNotAllowed)
-			return true
-		}
-		if !c.mayMove(now, m) {
-			other := Member{Name: m.Name, Addr: addr.addrPort(), Meta: bytes.Clone(a.Meta), Versions: says.versions,
-				Incarnation: a.Incarnation}
-			c.event(Event{Kind: EventConflict, Member: c.table.snapshot(m), Other: &other})
-			if c.contest(now, m, says) {
-				c.takeOver(now, m, says.clone())
-			}
-			return true
-		}
-		takeover = true
-	}
-
-	if isSelf {
-		c.hearOfSelf(m, a)
-		return true
-	}
-	if a.Incarnation <= m.Incarnation && !takeover {
+		return c.meet(now, a.Node, says)
+	case !isThere:
+		c.applyElsewhere(now, m, says)
+	case a.Incarnation <= m.Incarnation:
 		return false
+	default:
+		c.becomeAlive(now, m, says.own(m), 0)
 	}
-	if bytes.Equal(a.Meta, m.Meta) && (a.Meta == nil) == (m.Meta == nil) {
-		says.meta = m.Meta
-	} else {
-		says.meta = bytes.Clone(a.Meta)
-	}
-	if takeover {
-		before := c.table.snapshot(m)
-		defer func() { c.event(Event{Kind: EventMoved, Member: c.table.snapshot(m), Other: &before}) }()
-	}
-	c.becomeAlive(now, m, says, 0)
 	return true
 }
 
-// possibleVersions reports whether the version bytes of an alive can be: none
-// are said, or some range of the protocol's.
-func possibleVersions(vsn []byte) bool {
-	return len(vsn) < 3 || vsn[0] != 0 && vsn[1] != 0 && vsn[0] <= vsn[1]
+// own is the claim with metadata that may be kept: that of m if it is the same.
+func (s claim) own(m *member) claim {
+	if bytes.Equal(s.meta, m.Meta) && (s.meta == nil) == (m.Meta == nil) {
+		s.meta = m.Meta
+	} else {
+		s.meta = bytes.Clone(s.meta)
+	}
+	return s
 }
 
-// mayMove reports whether a member's name may come back at another address.
-func (c *Core) mayMove(now time.Time, m *member) bool {
-	if m.State == StateLeft {
+// usableVersions reads the version bytes of an alive, and reports whether the
+// member that they are of and we understand what the other speaks. Such a member
+// is none of ours, and nobody is told of it.
+//
+// Compat: the reference takes it, and what it then tells of it in exchanges of
+// states makes all its members refuse these, with whomever.
+func (c *Core) usableVersions(vsn []byte) (Versions, bool) {
+	v, ok := versionsOf(vsn)
+	return v, ok && v[0] > 0 && v.goWith(c.self.Versions)
+}
+
+// saysVersions reports whether version bytes can be m's; mostly they are what we know.
+func (c *Core) saysVersions(m *member, vsn []byte) bool {
+	if bytes.Equal(vsn, m.Versions[:]) {
 		return true
 	}
+	_, ok := c.usableVersions(vsn)
+	return ok
+}
+
+// goWith reports whether two members understand what the other speaks, of the
+// protocol and of the delegate's.
+func (v Versions) goWith(w Versions) bool {
+	for low := 0; low < len(v); low += 3 {
+		high, speaks := low+1, low+2
+		if v[speaks] < w[low] || v[speaks] > w[high] || w[speaks] < v[low] || w[speaks] > v[high] {
+			return false
+		}
+	}
+	return true
+}
+
+// applyAliveOfSelf takes what another says of us.
+func (c *Core) applyAliveOfSelf(now time.Time, addr address, a *wire.Alive) {
+	switch {
+	case c.self.State.Gone():
+	case len(a.Vsn) >= 3 && (a.Vsn[0] == 0 || a.Vsn[0] > a.Vsn[1]):
+		c.drop(DropVersions)
+	case c.wasOurs(addr, a.Incarnation):
+		c.remindOfMove(now)
+	case c.table.isAt(c.self, addr):
+		c.hearOfSelf(c.self, a)
+	case !c.allowed(addr):
+		c.drop(DropNotAllowed)
+	default:
+		says := claim{addr: addr, meta: a.Meta, incarnation: a.Incarnation}
+		says.versions, _ = versionsOf(a.Vsn)
+		c.contest(now, c.self, says)
+	}
+}
+
+// meet takes a claim of a name that is not known. As applyAlive, it reports false
+// if the claim is old: not newer than when the member went, as we remember.
+func (c *Core) meet(now time.Time, name string, says claim) bool {
+	gone := c.losses.named(name)
+	switch {
+	case says.incarnation == 0: // nobody begins there
+		c.drop(DropMalformed)
+	case !c.canPing(name):
+		c.drop(DropOversize)
+	case gone != nil && says.incarnation <= gone.incarnation:
+		c.recall(now, gone)
+		c.challenge(says.addr, gone.dead(c.cfg.Name))
+		return false
+	default:
+		c.becomeAlive(now, c.add(name, says), says.own(&member{}), 0)
+	}
+	return true
+}
+
+// add makes a member that is dead of a name that is not known.
+func (c *Core) add(name string, says claim) *member {
+	c.tellOfSelf()
+	m := c.table.add(c.keep(name), says.addr, c.cfg.Rand.IntN)
+	m.State, m.Versions, m.met = StateDead, says.versions, uint8(c.losses.episode)
+	return m
+}
+
+// canPing reports whether a ping of a member of a name fits into a packet.
+//
+// Compat: the reference takes it for a member, and then for dead, over and over.
+func (c *Core) canPing(name string) bool {
+	start := len(c.out.bytes)
+	c.out.bytes = c.pingOf(math.MaxUint32, name).Append(c.out.bytes)
+	size := len(c.out.bytes) - start
+	c.out.bytes = c.out.bytes[:start]
+	return size <= c.room-wire.ChecksumSize
+}
+
+// deny takes a claim that another is at our own address. It is not: it was there
+// before us, and what we hear is old. It is dead, as the others are told. What
+// claims that again, at whatever incarnation, changes no more than that: who says
+// so is told, as of one that died. As applyAlive, it reports false then.
+//
+// Compat: the reference makes it a member, which takes until a probe of it fails.
+func (c *Core) deny(now time.Time, m *member, name string, says claim) bool {
+	switch {
+	case says.incarnation == MaxIncarnation:
+		c.drop(DropMaximum)
+		return true
+	case m == nil:
+		m = c.add(name, says)
+		c.beGone(now, m, StateDead, says.incarnation)
+		c.remember(m)
+		c.broadcast(m, broadcast{saying: sayDead, incarnation: says.incarnation}, c.cfg.Name, 0)
+		c.out.Counts.Dead++
+		return true
+	case !c.table.isAt(m, says.addr): // it is known elsewhere
+		return true
+	case !m.State.Gone(): // it was there before we moved
+		c.becomeGone(now, m, max(m.Incarnation, says.incarnation), c.cfg.Name, 0)
+		return true
+	}
+	if says.incarnation > m.Incarnation {
+		c.table.judge(m, says.incarnation)
+	}
+	return false
+}
+
+// recall makes a member known again that went and was forgotten, as it was: somebody
+// has it for alive still, and is told so in the next exchange of states.
+func (c *Core) recall(now time.Time, gone *lost) {
+	m := c.add(gone.name, claim{addr: gone.addr, versions: gone.versions})
+	m.answered = gone.answered
+	if gone.left {
+		c.beGone(now, m, StateLeft, gone.incarnation)
+	} else {
+		c.beGone(now, m, StateDead, gone.incarnation)
+	}
+}
+
+// beGone makes a member that was not known one that is dead or has left. To those
+// that hear of events it never was there.
+func (c *Core) beGone(now time.Time, m *member, state State, incarnation uint32) {
+	c.table.judge(m, incarnation)
+	m.State, m.since = state, c.table.since(now)
+	c.forgetLater(now, m)
+	c.changed(m)
+}
+
+// applyElsewhere takes a claim that a member is at another address than it is known at.
+func (c *Core) applyElsewhere(now time.Time, m *member, says claim) {
+	switch {
+	case m.State == StateLeft && says.incarnation <= m.Incarnation:
+		c.challenge(says.addr, &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
+	case m.State == StateLeft || c.mayReclaim(now, m):
+		before := c.table.snapshot(m)
+		c.becomeAlive(now, m, says.own(m), 0)
+		c.event(Event{Kind: EventMoved, Member: c.table.snapshot(m), Other: &before})
+	case c.contest(now, m, says):
+		c.takeOver(now, m, says.clone())
+	}
+}
+
+// challenge tells who is said to be at an address, under a name of one that went,
+// at which incarnation that was: if it is there it refutes that, at once, and what
+// is old does not bring it back.
+//
+// Compat: the reference gives the name of a member that left to any claim, and
+// that of one that it has forgotten.
+func (c *Core) challenge(addr address, gone *wire.Dead) {
+	c.sendAlone(Endpoint{Name: gone.Node, AddrPort: addr.addrPort()}, gone)
+	c.out.Counts.StaleAlives++
+}
+
+// mayReclaim reports whether a member has been dead for so long that its name may
+// come back at another address.
+func (c *Core) mayReclaim(now time.Time, m *member) bool {
 	return m.State == StateDead && c.cfg.DeadNodeReclaimTime > 0 && c.table.age(now, m) > c.cfg.DeadNodeReclaimTime
 }
 
@@ -176,10 +301,7 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 	} else {
 		c.table.move(m, says.addr)
 	}
-	if says.hasVersions {
-		m.Versions = says.versions
-	}
-	m.Meta = says.meta
+	m.Versions, m.Meta = says.versions, says.meta
 	c.table.judge(m, says.incarnation)
 	if m.State != StateAlive {
 		m.State, m.since = StateAlive, c.table.since(now)
@@ -191,8 +313,7 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 		c.untold = true
 		c.finish(notice)
 	} else {
-		b, text := says.broadcast()
-		c.broadcast(m, b, text, notice)
+		c.broadcast(m, broadcast{incarnation: says.incarnation}, "", notice)
 	}
 	c.out.Counts.Alive++
 	became := c.changed(m)
@@ -201,7 +322,10 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 	}
 	if before.Gone() {
 		c.event(Event{Kind: EventJoin, Member: *became})
-		c.found(now, m.Name)
+		if m != c.self {
+			c.found(now, m.Name)
+			c.foundAt(now, says.addr)
+		}
 	} else if !bytes.Equal(oldMeta, m.Meta) {
 		c.event(Event{Kind: EventUpdate, Member: *became})
 	}
@@ -215,36 +339,39 @@ func (c *Core) refute(incarnation uint32, from string) {
 		return
 	}
 	c.self.Incarnation = nextIncarnation(max(incarnation, c.self.Incarnation))
-	c.awareness.apply(1)
+	if c.cfg.ProbeInterval > 0 { // else nothing would bring it down again
+		c.awareness.apply(1)
+	}
 	c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, "", 0)
 	c.event(Event{Kind: EventRefute, Member: c.Self(), From: c.ownName(from)})
 }
 
 // stepSuspect handles a suspect message.
 func (c *Core) stepSuspect(now time.Time, from Endpoint, s *wire.Suspect) {
-	c.answerStaleAccusation(from, s.Node, s.Incarnation)
 	if m := c.accused(s.Node, s.From, s.Incarnation); m != nil {
 		c.applySuspect(now, s.Incarnation, m, s.From)
 	}
+	c.answerAccusation(from, s.Node, s.Incarnation)
 }
 
 // stepDead handles a dead message.
 func (c *Core) stepDead(now time.Time, from Endpoint, d *wire.Dead) {
-	c.answerStaleAccusation(from, d.Node, d.Incarnation)
 	if d.From == d.Node {
 		c.foundLeft(now, d.Node, d.Incarnation)
 	}
 	if m := c.accused(d.Node, d.From, d.Incarnation); m != nil {
 		c.applyDead(now, d.Incarnation, m, d.From)
 	}
+	c.answerAccusation(from, d.Node, d.Incarnation)
 }
 
-// answerStaleAccusation tells a member that accuses us of what we have refuted
-// already that we have. Others than members are told nothing on their word.
+// answerAccusation tells a member that accuses us of what we have refuted, now or
+// before, that we have. Others than members are told nothing on their word.
 //
-// Compat: the reference ignores it. We would stay suspect to a member that missed
-// our refutation, and then dead, though we ack each of its probes.
-func (c *Core) answerStaleAccusation(from Endpoint, name string, incarnation uint32) {
+// Compat: the reference gossips the refutation only, and ignores what is older. We
+// would stay suspect to a member that missed our refutation, and then dead, though
+// we ack each of its probes.
+func (c *Core) answerAccusation(from Endpoint, name string, incarnation uint32) {
 	if name != c.cfg.Name || incarnation >= c.self.Incarnation || c.self.State != StateAlive ||
 		c.table.located(addressOf(from.AddrPort)) == nil {
 		return
@@ -375,10 +502,19 @@ func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from str
 	if c.present == 0 {
 		c.waitNoMore()
 	}
+	c.rememberGone(now, m)
+	c.judgeIsolation(now)
+}
+
+// rememberGone sees to it that a member that has just become dead or left is
+// looked for, or kept out, and forgotten in time.
+func (c *Core) rememberGone(now time.Time, m *member) {
 	if m.State == StateDead {
 		c.lose(now, m)
+	} else {
+		c.remember(m)
 	}
-	c.judgeIsolation()
+	c.forgetLater(now, m)
 }
 
 // hearsay is whom a suspicion is from that began with what another said in a push/pull: nobody, as whoever said it need not
@@ -388,28 +524,11 @@ func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from str
 // own probe that fails later confirms nothing.
 const hearsay = ""
 
-// forgetGone forgets the members that have been dead or left for long enough,
-// and shuffles the others: the probe order begins anew (SWIM section 4.3).
-//
-// Compat: the reference forgets itself, too, after it left, and keeps what is
-// queued about those it forgot.
-func (c *Core) forgetGone(now time.Time) {
-	c.giveUpLost(now)
-	t := &c.table
-	t.order = slices.DeleteFunc(t.order, func(id ID) bool {
-		m := t.at(id)
-		if m == c.self || !m.State.Gone() || c.table.age(now, m) <= c.cfg.GossipToTheDeadTime {
-			return false
-		}
-		c.forget(m)
-		return true
-	})
-	c.cfg.Rand.Shuffle(len(t.order), func(i, j int) { t.order[i], t.order[j] = t.order[j], t.order[i] })
-	t.next = 0
-}
-
 // forget drops all that is known of m, but not its place in the probe order.
 func (c *Core) forget(m *member) {
+	if c.probe.target == m {
+		c.probe.abandon(&c.deadlines)
+	}
 	c.unqueue(m) // if it is still there, there was nobody to tell it
 	c.out.Forgotten = append(c.out.Forgotten, m.ID)
 	c.table.remove(m)

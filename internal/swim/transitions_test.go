@@ -114,14 +114,6 @@ func TestAliveOfUnknownMember(t *testing.T) {
 	}
 }
 
-func TestAliveAtIncarnationZeroIsNoJoin(t *testing.T) {
-	n := newNode(t, nil)
-	if out := n.alive(aliveOf(1, 0)); len(out.Events) != 0 || len(out.Packets) != 0 {
-		t.Errorf("events %v, packets %v; want none", out.Events, out.Packets)
-	}
-	n.want(1, StateDead, 0)
-}
-
 func TestAliveTellsOfNewMeta(t *testing.T) {
 	n := newNode(t, nil).meet(1)
 	a := aliveOf(1, 2)
@@ -153,9 +145,19 @@ func TestMalformedAliveIsIgnored(t *testing.T) {
 		{"greatest version 0", func(a *wire.Alive) { a.Vsn = []byte{1, 0, 2, 0, 0, 0} }, DropVersions},
 		{"least version above the greatest", func(a *wire.Alive) { a.Vsn = []byte{5, 1, 2, 0, 0, 0} }, DropVersions},
 		{"three bad versions", func(a *wire.Alive) { a.Vsn = []byte{0, 0, 0} }, DropVersions},
+		{"three good versions", func(a *wire.Alive) { a.Vsn = []byte{1, 5, 2} }, DropVersions},
+		{"no versions", func(a *wire.Alive) { a.Vsn = nil }, DropVersions},
+		{"all versions 0", func(a *wire.Alive) { a.Vsn = make([]byte, 6) }, DropVersions},
+		{"a version that we do not understand", func(a *wire.Alive) { a.Vsn = []byte{1, 6, 6, 0, 0, 0} }, DropVersions},
+		{"ours is not understood", func(a *wire.Alive) { a.Vsn = []byte{3, 5, 3, 0, 0, 0} }, DropVersions},
+		{"a version outside of its own range", func(a *wire.Alive) { a.Vsn = []byte{3, 5, 2, 0, 0, 0} }, DropVersions},
+		{"another delegate", func(a *wire.Alive) { a.Vsn = []byte{1, 5, 2, 4, 6, 5} }, DropVersions},
+		{"incarnation 0", func(a *wire.Alive) { a.Incarnation = 0 }, DropMalformed},
+		{"a name that no ping has room for", func(a *wire.Alive) { a.Node = string(bytes.Repeat([]byte("x"), 1000)) }, DropOversize},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil)
+			n.SetRoom(1000)
 			a := aliveOf(1, 1)
 			tt.change(a)
 			out := n.alive(a)
@@ -169,34 +171,93 @@ func TestMalformedAliveIsIgnored(t *testing.T) {
 	}
 }
 
-func TestAliveWithFewVersionsKeepsThoseKnown(t *testing.T) {
-	for size := range 6 {
+// TestAliveWithUnusableVersions: it changes nothing of a member that is known, and nobody is told.
+func TestAliveWithUnusableVersions(t *testing.T) {
+	for _, vsn := range [][]byte{nil, {1, 5, 2}, {1, 5, 2, 4, 6, 5}} {
 		n := newNode(t, nil).meet(1)
+		n.queued()
 		a := aliveOf(1, 2)
-		a.Vsn = []byte{1, 5, 2, 0, 0}[:min(size, 5)]
+		a.Vsn = vsn
 		n.alive(a)
-		n.want(1, StateAlive, 2)
-		if m, _ := n.Member("m1"); m.Versions != testVersions {
-			t.Errorf("after %d version bytes: %v, want %v", size, m.Versions, testVersions)
-		}
-		for _, q := range n.queued() {
-			if told := q.(*wire.Alive); told.Node == "m1" && !bytes.Equal(told.Vsn, a.Vsn) {
-				t.Errorf("%d version bytes are told as %v: others would refuse made-up zeros", size, told.Vsn)
-			}
+		n.Merge(n.now, []wire.PushNodeState{{Name: "m1", Addr: a.Addr, Port: a.Port, Incarnation: 2, Vsn: vsn}})
+		n.want(1, StateAlive, 1)
+		if q := n.queued(); len(q) != 0 {
+			t.Errorf("versions %v: gossips %v", vsn, texts(q))
 		}
 	}
 }
 
-// TestNewsAtZero: who is known from an alive at incarnation 0 only is not alive
-// yet, and known as the message said.
-func TestNewsAtZero(t *testing.T) {
-	n := newNode(t, nil)
-	a := aliveOf(1, 0)
-	a.Meta = []byte("x")
-	n.alive(a)
-	n.want(1, StateDead, 0)
-	if m, _ := n.Member("m1"); string(m.Meta) != "x" || m.Versions != testVersions {
-		t.Errorf("known with metadata %q and versions %v", m.Meta, m.Versions)
+// TestNameAtOurAddress: another name at our own address is of a process that was here before us. It is no member, and the
+// others are told that it is dead, unless it refutes that.
+func TestNameAtOurAddress(t *testing.T) {
+	n := newNode(t, nil).meet(3)
+	n.queued()
+	old := aliveOf(9, 4)
+	old.Addr = memberAddr(0).Addr().AsSlice()
+	out := n.alive(old)
+	if q := texts(n.queued()); len(out.Events) != 0 || !slices.Equal(q, []string{"dead m9@4 by self"}) {
+		t.Errorf("events %v, gossips %v", out.Events, q)
+	}
+	n.want(9, StateDead, 4)
+	if n.present != 3 || n.NumLost() != 0 {
+		t.Errorf("%d are present, %d are looked for", n.present, n.NumLost())
+	}
+	if out := n.alive(old); len(out.Events) != 0 {
+		t.Errorf("events %v when it is heard again", out.Events)
+	}
+	old.Incarnation = 5
+	if out := n.alive(old); len(out.Events) != 0 || len(n.queued()) != 0 || len(out.Packets) != 1 ||
+		describe(parse(t, out.Packets[0].Messages[0])) != "dead m9@5 by self" {
+		t.Errorf("newer: events %v, packets %+v", out.Events, out.Packets)
+	}
+	n.want(9, StateDead, 5)
+	n.after(time.Minute).forgetGone(n.now)
+	n.alive(old)
+	n.want(9, StateDead, 5)
+	old.Node, old.Incarnation = "m10", MaxIncarnation
+	if out := n.alive(old); out.Counts.Drops[DropMaximum] != 1 || n.NumKnown() != 5 {
+		t.Error("a claim at the last incarnation is taken")
+	}
+
+	n = newNode(t, nil).meet(3)
+	here := aliveOf(1, 2)
+	here.Addr = memberAddr(0).Addr().AsSlice()
+	if out := n.alive(here); len(out.Events)+len(out.Packets) != 0 {
+		t.Errorf("a member is said to be where we are: events %v, %d packets", out.Events, len(out.Packets))
+	}
+	n.want(1, StateAlive, 1)
+}
+
+// TestBackAfterLeaving: who left is back, wherever, only at an incarnation above. Until then it is told at which it left, to
+// where it is said to be, for as long as that is remembered.
+func TestBackAfterLeaving(t *testing.T) {
+	for _, forgotten := range []bool{false, true} {
+		for _, where := range []int{1, 77} {
+			n := newNode(t, nil).meet(3)
+			n.alive(aliveOf(1, 3))
+			n.dead(1, 3, "m1")
+			if forgotten {
+				n.run(time.Hour, func(*Output) {})
+				if _, known := n.Member("m1"); known {
+					t.Fatal("it is not forgotten")
+				}
+			}
+			back := aliveOf(1, 3)
+			back.Addr = memberAddr(where).Addr().AsSlice()
+			n.Step(n.now, Endpoint{AddrPort: memberAddr(where)}, back)
+			out := n.take()
+			if len(out.Events) != 0 || len(out.Packets) != 1 || out.Packets[0].To.AddrPort != memberAddr(where) ||
+				describe(parse(t, out.Packets[0].Messages[0])) != "dead m1@3 by m1" {
+				t.Errorf("forgotten %v, at %d: events %v, packets %+v", forgotten, where, out.Events, out.Packets)
+			}
+			back.Incarnation = 4
+			if out := n.alive(back); kinds(out.Events)[0] != EventJoin {
+				t.Errorf("forgotten %v, at %d: events %v", forgotten, where, out.Events)
+			}
+			if m, _ := n.Member("m1"); m.State != StateAlive || m.Addr != memberAddr(where) || len(n.losses.byName) != 0 {
+				t.Errorf("member is %+v, %d are remembered", m, len(n.losses.byName))
+			}
+		}
 	}
 }
 
@@ -227,7 +288,12 @@ func TestAddressChange(t *testing.T) {
 		{"dead", 0, func(n *node) { n.dead(1, 1, "m2").reset() }, false},
 		{"dead for the reclaim time", time.Minute, func(n *node) { n.dead(1, 1, "m2"); n.after(time.Minute) }, false},
 		{"dead for longer", time.Minute, func(n *node) { n.dead(1, 1, "m2"); n.after(time.Minute + 1) }, true},
-		{"left", 0, func(n *node) { n.dead(1, 1, "m1") }, true},
+		{"left", 0, func(n *node) { n.dead(1, 1, "m1") }, false},
+		{"left before", 0, func(n *node) {
+			n.Step(n.now, Endpoint{}, aliveOf(1, 1))
+			n.dead(1, 1, "m1")
+			n.table.named("m1").Incarnation = 0
+		}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, func(c *Config) { c.DeadNodeReclaimTime = tt.reclaim }).meet(2)
@@ -235,11 +301,8 @@ func TestAddressChange(t *testing.T) {
 			out := n.alive(elsewhere(1)) // not newer: the address makes it so
 			m, _ := n.Member("m1")
 			if !tt.moves {
-				if got := kinds(out.Events); !slices.Equal(got, []EventKind{EventConflict}) {
-					t.Fatalf("events %v, want a conflict", got)
-				}
-				if got := out.Events[0].Other.Addr; got != memberAddr(77) {
-					t.Errorf("conflict with %v, want %v", got, memberAddr(77))
+				if len(out.Events) != 0 || len(out.Packets) == 0 {
+					t.Fatalf("events %v, %d packets; want a question", kinds(out.Events), len(out.Packets))
 				}
 				if m.Addr != memberAddr(1) {
 					t.Errorf("address %v taken over", m.Addr)
@@ -386,8 +449,8 @@ func TestStaleAliveIsAnswered(t *testing.T) {
 	}
 }
 
-// TestStaleAccusationIsAnswered: a member that accuses us of what we have refuted is told so; nobody else is, on their word.
-func TestStaleAccusationIsAnswered(t *testing.T) {
+// TestAccusationIsAnswered: a member that accuses us is told what refutes that, or has; nobody else is, on their word.
+func TestAccusationIsAnswered(t *testing.T) {
 	suspect := func(inc uint32) wire.Message { return &wire.Suspect{Incarnation: inc, Node: "self", From: "m2"} }
 	dead := func(inc uint32) wire.Message { return &wire.Dead{Incarnation: inc, Node: "self", From: "m2"} }
 	member, stranger := Endpoint{AddrPort: memberAddr(1)}, Endpoint{AddrPort: memberAddr(50)}
@@ -401,7 +464,8 @@ func TestStaleAccusationIsAnswered(t *testing.T) {
 		{"suspect", func(*node) {}, member, suspect(1), "alive self@2 "},
 		{"dead", func(*node) {}, member, dead(1), "alive self@2 "},
 		{"by a stranger", func(*node) {}, stranger, suspect(1), ""},
-		{"of what is to be refuted", func(*node) {}, member, suspect(2), ""},
+		{"of what is to be refuted", func(*node) {}, member, suspect(2), "alive self@3 "},
+		{"at the last incarnation", func(*node) {}, member, suspect(MaxIncarnation), ""},
 		{"after we left", func(n *node) { n.Leave(n.now, 0) }, member, suspect(1), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -539,9 +603,14 @@ func TestForgetting(t *testing.T) {
 	if _, ok := n.Member("m1"); ok {
 		t.Error("a forgotten member is still found")
 	}
-	// A stale alive of a third party brings it back, as anyone unknown.
-	n.alive(aliveOf(1, 1))
-	n.want(1, StateAlive, 1)
+	// What was so before it died does not bring it back, but asks whoever may be there. What is newer does.
+	if out := n.alive(aliveOf(1, 1)); len(out.Events) != 0 || len(out.Packets) != 1 || out.Packets[0].To.AddrPort != memberAddr(1) ||
+		describe(parse(t, out.Packets[0].Messages[0])) != "dead m1@1 by self" {
+		t.Errorf("events %v, packets %+v", out.Events, out.Packets)
+	}
+	n.want(1, StateDead, 1) // so that others are told
+	n.alive(aliveOf(1, 2))
+	n.want(1, StateAlive, 2)
 	ids := map[ID]bool{}
 	for _, m := range n.Members(nil) {
 		if ids[m.ID] {

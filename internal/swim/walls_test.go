@@ -16,7 +16,7 @@ import (
 // randomness.
 func TestWalls(t *testing.T) {
 	allowed := []string{
-		"bytes", "container/heap", "encoding/binary", "hash/maphash", "math", "math/rand/v2", "net/netip", "slices", "strings", "time",
+		"bytes", "cmp", "container/heap", "encoding/binary", "hash/maphash", "iter", "math", "math/rand/v2", "net/netip", "slices", "strings", "time",
 		"github.com/e3431adc/memberlist/internal/index",
 		"github.com/e3431adc/memberlist/internal/queue",
 		"github.com/e3431adc/memberlist/internal/wire",

@@ -3,7 +3,7 @@ package wire
 // Limits of packets.
 const (
 	// MaxPacket bounds, in bytes, a packet, the sum of all that is decompressed from one, and the sum of all message
-	// bodies that one yields. UDP carries no more; a peer that needs more uses a stream.
+	// bodies that one yields, unless Unpacker.Limit is more. UDP carries no more.
 	//
 	// Compat: the reference lets each compressed message of a packet grow to 40 MiB, so that a forged packet of 64 KiB
 	// costs a node gigabytes. Of what it sends itself, only a user message of more than 64 KiB that shrinks below that

@@ -93,7 +93,7 @@ func (r *traffic) addStream(t testing.TB, c recorded.Capture, stream []byte) err
 		return err
 	}
 	r.bodies[kind] = append(r.bodies[kind], header.Append(nil)[1:])
-	states, err := s.ReadStates(header.Nodes, nil)
+	states, err := s.ReadStates(header.Nodes)
 	if err != nil {
 		return err
 	}

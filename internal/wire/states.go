@@ -149,19 +149,15 @@ func (s *States) Take(most int) []PushNodeState {
 	return taken
 }
 
-// ReadStates reads the states of n members of a push/pull, 0 to MaxPushPullNodes, and tells see, if not nil, of each as it
-// comes; the bytes are see's for that call alone. What is returned is valid until a layer is entered or s is Reset. An
-// error is as in ReadMessage.
-func (s *StreamReader) ReadStates(n int, see func(name []byte, state int, vsn []byte)) (States, error) {
+// ReadStates reads the states of n members of a push/pull, 0 to MaxPushPullNodes. What is returned is valid until a layer is
+// entered or s is Reset. An error is as in ReadMessage.
+func (s *StreamReader) ReadStates(n int) (States, error) {
 	read := 0 // bytes that are still unread to the others
 	var v StateView
 	for i := range n {
 		size, err := s.state(&v, read)
 		if err != nil {
 			return States{}, fmt.Errorf("state %d of %d: %w", i+1, n, err)
-		}
-		if see != nil {
-			see(v.Name(), v.State, v.Vsn())
 		}
 		read += size
 	}

@@ -50,7 +50,7 @@ func ask(addr string, key []byte) (map[string]int, error) {
 	if err := r.ReadMessage(&h); err != nil {
 		return nil, err
 	}
-	read, err := r.ReadStates(h.Nodes, nil)
+	read, err := r.ReadStates(h.Nodes)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -38,23 +37,35 @@ func (r *run) compare(o operation) error {
 	for name := range counted {
 		r.uneven[name] = true
 	}
+	expected := r.expect(o)
+	for name := range expected {
+		r.uneven[name] = true
+	}
 	if o.kind == opLeave && len(theirs.pushed) == 0 && len(ours.pushed) == 1 && strings.HasPrefix(ours.pushed[0], "false") {
 		r.allow(ruleFarewell, "%s", ours.pushed[0])
 		ours.pushed = nil
 	}
 	ours.asks = r.withoutVain(ours.asks, theirs.asks, o)
+	if err := r.compareConflicts(o, &ours, &theirs); err != nil {
+		return err
+	}
+	told, theirsTold := slices.Clone(ours.events), slices.Clone(theirs.events)
 	if err := r.compareEffects(ours, theirs); err != nil {
 		return err
 	}
 	if len(theirs.sent) > 0 {
 		return differ("what is sent at once", ours.sent, theirs.sent)
 	}
+	answered := make(map[string]bool) // names of which ours said something to those that are wrong about them
 	for _, p := range ours.sent {
+		for _, g := range p.messages {
+			answered[g.node] = true
+		}
 		switch {
 		case r.answersStale(p, o):
 			r.allow(ruleStale, "%v to %s", p.messages[0], p.to)
-		case r.contests(p, o):
-			r.allow(ruleContest, "%s at %s", p.ping, p.to)
+		case r.challenges(p, o, expected):
+			r.allow(expected[p.messages[0].node].which, "%v to %s", p.messages[0], p.to)
 		case r.saysFarewell(p, o):
 			r.allow(ruleFarewell, "%v to %s", p.messages[0], p.to)
 		case r.answersAccuser(p, o):
@@ -62,6 +73,9 @@ func (r *run) compare(o operation) error {
 		default:
 			return differ("what is sent at once", ours.sent, theirs.sent)
 		}
+	}
+	if r.mustAnswer(o) && !answered[self] {
+		return fmt.Errorf("ours does not answer %s, which accuses it", o.sender)
 	}
 	if err := r.observe(o); err != nil {
 		return err
@@ -82,7 +96,7 @@ func (r *run) compare(o operation) error {
 			return differ("what is known of "+name+", and was before,", ours, want)
 		}
 	}
-	return nil
+	return r.compareExpected(expected, answered, told, theirsTold)
 }
 
 // countsHearsay gives the members, as they should be for us, that are suspect and that an operation accuses once more, when
@@ -142,6 +156,11 @@ func (r *run) compareEffects(ours, theirs effects) error {
 	if !slices.Equal(ours.asks, theirs.asks) {
 		return differ("what the alive delegate was asked", ours.asks, theirs.asks)
 	}
+	for i, pushed := range theirs.pushed {
+		if r.replaced != nil {
+			theirs.pushed[i] = r.replaced.Replace(pushed)
+		}
+	}
 	if !slices.Equal(ours.pushed, theirs.pushed) {
 		return differ("what was said on a stream", ours.pushed, theirs.pushed)
 	}
@@ -159,8 +178,7 @@ func (r *run) withoutVain(ours, theirs []string, o operation) []string {
 			return true
 		}
 		for _, c := range o.claims {
-			impossible := c.vsn[0] == 0 || c.vsn[0] > c.vsn[1]
-			ignored := impossible || c.node == self && r.left || r.restricted && c.place == outside
+			ignored := !r.usable(c) || c.node == self && r.left || r.restricted && c.place == outside
 			if ignored && strings.HasPrefix(ask, c.node+" ") && !slices.Contains(theirs, ask) {
 				r.allow(ruleAsked, "%s", ask)
 				return true
@@ -172,11 +190,14 @@ func (r *run) withoutVain(ours, theirs []string, o operation) []string {
 
 // answersStale says whether a packet of ours answers an alive that came too late with what is known against the member.
 func (r *run) answersStale(p packet, o operation) bool {
-	if o.kind != opAlive || len(p.messages) != 1 || p.to != o.source().String() {
+	if o.kind != opAlive || len(o.claims) == 0 || len(p.messages) != 1 || p.to != o.source().String() {
 		return false
 	}
 	known, g := r.table[o.claims[0].node], p.messages[0]
-	if g.node != known.name || g.incarnation != known.incarnation || o.claims[0].number(known) > known.incarnation {
+	if known.name == "" {
+		known = r.gone[o.claims[0].node]
+	}
+	if g.node != known.name || g.incarnation != known.incarnation || o.claims[0].number(r.table[known.name]) > known.incarnation {
 		return false
 	}
 	switch known.state {
@@ -191,24 +212,20 @@ func (r *run) answersStale(p packet, o operation) bool {
 	}
 }
 
-// answersAccuser says whether a packet of ours tells a member that accuses us of what we have refuted that we have.
+// answersAccuser says whether a packet of ours tells a member that accuses us that we have refuted that, now or before.
 func (r *run) answersAccuser(p packet, o operation) bool {
 	if o.kind != opSuspect && o.kind != opDead || len(p.messages) != 1 || p.to != o.source().String() {
 		return false
 	}
 	known, g, c := r.table[self], p.messages[0], o.claims[0]
-	return g.kind == wire.TypeAlive && g.node == self && g.incarnation == known.incarnation && c.node == self &&
-		c.number(known) < known.incarnation && known.state == alive
+	return g.kind == wire.TypeAlive && g.node == self && g.incarnation == max(known.incarnation, c.number(known)+1) &&
+		c.node == self && known.state == alive
 }
 
-// contests says whether a packet of ours asks a member whether it is where it was, as another claims its name.
-func (r *run) contests(p packet, o operation) bool {
-	if p.ping == "" || len(p.messages) > 0 {
-		return false
-	}
-	return p.to == r.table[p.ping].addr && slices.ContainsFunc(o.claims, func(c claim) bool {
-		return c.node == p.ping && c.place != samePlace
-	})
+// mustAnswer says whether an operation is an accusation of the node, that is alive, by a member.
+func (r *run) mustAnswer(o operation) bool {
+	return (o.kind == opSuspect || o.kind == opDead) && o.claims[0].node == self && r.table[self].state == alive &&
+		slices.ContainsFunc(sorted(r.table), func(m member) bool { return m.addr == o.source().String() })
 }
 
 // saysFarewell says whether a packet of ours tells a member that is there that the node leaves.
@@ -252,7 +269,7 @@ func (r *run) compareForeign(o operation, ours, theirs effects) error {
 
 // observe compares what both nodes know and tell of all members, after an operation.
 func (r *run) observe(o operation) error {
-	before := r.table
+	before, oursBefore := r.table, r.oursTable
 	var err error
 	if r.oursTable, err = r.ours.observe(); err != nil {
 		return fmt.Errorf("observe ours: %w", err)
@@ -261,7 +278,7 @@ func (r *run) observe(o operation) error {
 		return fmt.Errorf("observe theirs: %w", err)
 	}
 	if _, ok := r.table[self]; !ok && r.left && r.over && r.oursTable[self].state == left {
-		r.allow(ruleSelf, "after %v", longRest)
+		r.allow(ruleSelf, "after %v", r.longRest())
 		r.table[self] = r.oursTable[self]
 	}
 	all := maps.Clone(r.table)
@@ -281,6 +298,7 @@ func (r *run) observe(o operation) error {
 		}
 	}
 	r.noteHearsay(o, before)
+	r.noteGone(o, oursBefore)
 	if err := r.compareMembers(); err != nil {
 		return err
 	}
@@ -367,6 +385,9 @@ func (r *run) compareGossip(ours, theirs []gossip) error {
 			r.allow(ruleRefutation, "theirs: %v", g)
 		case n < 0 && r.table[g.node].name == "":
 			r.allow(ruleForgotten, "theirs: %v", g)
+		case n < 0 && r.toldLate(): // ours tells it when it is mended
+			r.allow(ruleLate, "theirs: %v", g)
+			r.uneven[g.node] = true
 		case n > 0 && r.wasLost(g, theirs):
 			r.allow(ruleLost, "ours: %v", g)
 		default:
@@ -379,6 +400,21 @@ func (r *run) compareGossip(ours, theirs []gossip) error {
 // wasReplaced says whether a message is one about the node itself that a later one should have replaced.
 func (r *run) wasReplaced(g gossip) bool {
 	return g.kind == wire.TypeAlive && g.node == self && (g.incarnation < r.table[self].incarnation || r.left)
+}
+
+// toldLate says whether nobody but members that are dead to the reference is there to be told anything, as they have left to ours.
+func (r *run) toldLate() bool {
+	late := false
+	for name, ours := range r.oursTable {
+		switch {
+		case name == self:
+		case ours.state == left && r.table[name].state == dead && r.uneven[name]:
+			late = true
+		case ours.state != left:
+			return false
+		}
+	}
+	return late && r.gossips
 }
 
 // wasLost says whether the reference may have lost a message: it has another one like it. Then its queue is in disorder,
@@ -411,8 +447,13 @@ func (r *run) finish(o operation) error {
 		}
 	case opMalformed:
 		message, which = malformedAlive(o.text), ruleMalformed
+		if o.text == longName {
+			which = ruleUnpingable
+		}
 	case opVersionless:
 		return r.finishVersionless(o)
+	case opHere:
+		return r.finishHere()
 	}
 	before := r.table
 	r.feedPacket(message.Append(nil), o.source())
@@ -425,6 +466,8 @@ func malformedAlive(how string) *wire.Alive {
 	switch how {
 	case "long metadata":
 		a.Meta = []byte(strings.Repeat("m", 513))
+	case longName:
+		a.Node = strings.Repeat("n", 1020)
 	case "no name":
 		a.Node = ""
 	case "odd address":
@@ -462,28 +505,75 @@ func (r *run) compareIgnored(which rule, before map[string]member) error {
 	return nil
 }
 
-// finishVersionless has a member come without versions, and then a push/pull.
+// finishVersionless has a member come without versions, or with such that nobody understands, and then a push/pull.
 func (r *run) finishVersionless(o operation) error {
+	before := r.table
 	who := claim{node: "p6", delta: 1, meta: "first"}
-	if err := r.step(operation{kind: opAlive, claims: []claim{who}, sender: "p6", acks: -1}); err != nil {
+	if o.claims[0].state == dead {
+		who.vsn = []byte{1, 5, 6, 0, 0, 0}
+	}
+	r.feedPacket(operation{kind: opAlive, claims: []claim{who}}.message(before).Append(nil), homeOf("p6"))
+	if err := r.compareIgnored(ruleVersions, before); err != nil {
 		return err
 	}
-	known := r.table["p6"]
-	news := operation{kind: opPushPull, sender: "p1", claims: []claim{{node: "p5", delta: 1, meta: "news", vsn: goodVersions}}}
-	if known.state != alive || known.versions != [6]byte{} || known.name == "" {
-		return r.step(news)
+	theirsBefore, err := r.theirs.observe()
+	if known := theirsBefore["p6"]; err != nil || known.name == "" || known.state != alive || r.usable(claim{vsn: known.versions[:]}) {
+		return err
 	}
-	request := encodePushPull(news.states(r.table), false)
+	news := operation{kind: opPushPull, sender: "p1", claims: []claim{{node: "p5", delta: 1, meta: "news", vsn: goodVersions}}}
+	request := encodePushPull(news.states(before), false)
 	if _, _, err := r.theirs.exchange(news.source(), request); err != nil {
 		return err
 	}
-	if theirs, err := r.theirs.observe(); err != nil || !maps.Equal(theirs, r.table) {
-		return differ("theirs, that has a member without versions, after a push/pull and before it", sorted(theirs), sorted(r.table))
+	if theirs, err := r.theirs.observe(); err != nil || !maps.Equal(theirs, theirsBefore) {
+		return differ("theirs, that has a member without versions, after a push/pull and before it", sorted(theirs), sorted(theirsBefore))
 	}
-	_, refusal, err := r.ours.exchange(netip.AddrPortFrom(news.source().Addr(), port), request)
+	_, refusal, err := r.ours.exchange(news.source(), request)
 	if err != nil || refusal != "" {
 		return fmt.Errorf("ours refuses a push/pull: %v %s", err, refusal)
 	}
-	r.allow(ruleVersions, "p6 has none")
+	r.allow(ruleVersions, "p6 has %v", who.vsn)
 	return nil
+}
+
+// finishHere has another name claim the node's own address, and again when it has refuted that it is dead.
+func (r *run) finishHere() error {
+	odd := &wire.Alive{Incarnation: 7, Node: "odd", Addr: homeOf(self).Addr().AsSlice(), Port: port, Vsn: goodVersions}
+	want := maps.Clone(r.table)
+	denied := member{odd.Node, homeOf(self).String(), "", [6]byte(goodVersions), odd.Incarnation, dead}
+	want[odd.Node] = denied
+	r.feedPacket(odd.Append(nil), homeOf("p1"))
+	ours, err := r.ours.take()
+	if err != nil || len(ours.events)+len(ours.sent) > 0 {
+		return errors.Join(err, fmt.Errorf("ours told of %v when another name claimed its address", ours))
+	}
+	theirs, err := r.theirs.observe()
+	if got := theirs[odd.Node]; err != nil || got.state != alive {
+		return fmt.Errorf("theirs has %v: %w", got, err)
+	}
+	if err := r.compareOurs(want); err != nil {
+		return err
+	}
+	odd.Incarnation++ // it refutes that
+	r.feedPacket(odd.Append(nil), homeOf("p1"))
+	back := denied
+	back.state, back.incarnation = alive, odd.Incarnation
+	want[odd.Node] = back
+	if theirs, err = r.theirs.observe(); err != nil || theirs[odd.Node] != back {
+		return fmt.Errorf("theirs has %v: %w", theirs[odd.Node], err)
+	}
+	if err := r.compareOurs(want); err != nil {
+		return err
+	}
+	r.allow(ruleHere, "%v", denied)
+	return nil
+}
+
+// compareOurs compares what ours knows with what it should.
+func (r *run) compareOurs(want map[string]member) error {
+	ours, err := r.ours.observe()
+	if err == nil && !maps.Equal(ours, want) {
+		err = differ("the table, and what it should be,", sorted(ours), sorted(want))
+	}
+	return err
 }

@@ -19,15 +19,7 @@ const (
 	probeInterval           = time.Hour
 	suspicionMult           = 4
 	suspicionMaxTimeoutMult = 3
-	gossipToTheDead         = 40 * time.Hour
 	never                   = 100000 * time.Hour
-
-	// longRest is after when every suspicion has ended and everyone who was dead then is forgotten: some rounds of probes
-	// are needed for that.
-	longRest = gossipToTheDead + suspicionMult*suspicionMaxTimeoutMult*probeInterval + 20*probeInterval
-
-	// restless is for how long there may be no long rest, so that nobody is forgotten in between. When exactly is random.
-	restless = gossipToTheDead - 2*time.Hour
 
 	// tick is how long everything takes, so that no two things happen at the same time.
 	tick = time.Microsecond
@@ -60,7 +52,26 @@ type profile struct {
 	restricted  bool   // CIDRsAllowed is set
 	askAlive    bool   // an alive delegate refuses vetoedMeta
 	vetoMerge   string // the merge delegate refuses this member
+	remembers   bool   // the dead are forgotten within a day, for which ours remembers them
+	small       bool   // packets
 }
+
+// gossipToTheDead is when the dead are forgotten. If that is within a day, ours remembers some of them for longer.
+func (p profile) gossipToTheDead() time.Duration {
+	if p.remembers {
+		return 3 * time.Hour
+	}
+	return 40 * time.Hour
+}
+
+// longRest is after when every suspicion has ended and everyone who was dead then is forgotten: a round of probes is needed
+// for that. If ours is to remember some, that is within a day.
+func (p profile) longRest() time.Duration {
+	return p.gossipToTheDead() + suspicionMult*suspicionMaxTimeoutMult*probeInterval + 8*probeInterval
+}
+
+// restless is for how long there may be no long rest, so that nobody is forgotten in between. When exactly is random.
+func (p profile) restless() time.Duration { return p.gossipToTheDead() - 2*time.Hour }
 
 func (p profile) gossipInterval() time.Duration {
 	if p.gossips {
@@ -95,7 +106,8 @@ const (
 	opLongRest                // time passes until all who are dead are forgotten
 	opHighest                 // an accusation that cannot be refuted; the history ends with it
 	opMalformed               // an alive that no member would send; the history ends with it
-	opVersionless             // a member without versions, and then a push/pull; the history ends with it
+	opVersionless             // a member without usable versions, and then a push/pull; the history ends with it
+	opHere                    // another name at the node's own address; the history ends with it
 )
 
 // place says what address a member is said to have.
@@ -156,6 +168,7 @@ func generate(seed uint64) history {
 	if g.oneIn(6) {
 		g.vetoMerge = "p6"
 	}
+	g.remembers = !g.gossips && g.oneIn(4) // for gossip to spread there has to be time
 	h := history{seed: seed, profile: g.profile}
 	// A few members to begin with, most of the time.
 	if !g.oneIn(8) {
@@ -175,16 +188,23 @@ func generate(seed uint64) history {
 		}
 	}
 	if g.oneIn(4) {
-		last := operation{kind: opHighest + kind(g.IntN(3)), claims: []claim{g.accusation()}, sender: "p1"}
+		last := operation{kind: opHighest + kind(g.IntN(4)), claims: []claim{g.accusation()}, sender: "p1"}
 		last.claims[0].state = suspect + g.IntN(2)
 		last.text = malformed[g.IntN(len(malformed))]
+		h.small = last.kind == opMalformed && last.text == longName
 		h.operations = append(h.operations, last)
 	}
 	return h
 }
 
 // malformed are the ways in which an alive message can be wrong.
-var malformed = []string{"long metadata", "no name", "odd address", "no address"}
+var malformed = []string{"long metadata", "no name", "odd address", "no address", longName}
+
+// longName is a name that fits into an alive message, and not into a ping in a small packet.
+const longName = "a long name"
+
+// smallPacket is what a packet may have, in bytes, if packets are small: the gossip about everyone.
+const smallPacket = 1050
 
 var goodVersions = []byte{1, 5, 2, 0, 0, 0}
 
@@ -249,12 +269,12 @@ func (g *generator) operation() operation {
 			if c.state = g.pick(6, 2, 2, 2); c.state == alive || g.oneIn(2) {
 				state := c.state
 				c = g.alive()
-				c.state = state
+				c.state, c.least = state, 1 // one more that is known at 0 has suspicions last longer
 			}
 			c.node = names[i]
-			c.vsn = goodVersions // TestHistories of those without are at the end
-			if g.oneIn(8) {
-				c.vsn = [][]byte{goodVersions, {1, 5, 6, 0, 0, 0}, {1, 5, 2, 1, 3, 2}, {3, 5, 4, 0, 0, 0}}[g.pick(30, 1, 1, 1)]
+			c.vsn = goodVersions // a member without any is at the end
+			if g.oneIn(8) && c.node != g.vetoMerge {
+				c.vsn = [][]byte{goodVersions, {1, 5, 6, 0, 0, 0}, {1, 5, 2, 1, 3, 2}, {3, 4, 4, 0, 0, 0}}[g.pick(24, 1, 1, 1)]
 			}
 			o.claims = append(o.claims, c)
 		}
@@ -277,7 +297,7 @@ func (g *generator) alive() claim {
 	c.place = place(g.pick(24, 3, 2, 2, 1))
 	c.vsn = [][]byte{goodVersions, {1, 5, 3, 0, 0, 0}, {0, 5, 2, 0, 0, 0}, {3, 2, 2, 0, 0, 0}}[g.pick(40, 6, 1, 1)]
 	if g.gossips {
-		c.least = 1 // at 0, it would be known until the next round of probes begins
+		c.least = 1 // at 0, the reference may forget it before it is mended
 	}
 	return c
 }
@@ -398,13 +418,15 @@ func (o operation) describe(table map[string]member) string {
 	case opRest:
 		return fmt.Sprintf("rest for %v", o.rest)
 	case opLongRest:
-		return fmt.Sprintf("rest for %v", longRest)
+		return "long rest"
 	case opHighest:
 		return fmt.Sprintf("last: accusation of %s, %s, by %s at the highest incarnation", o.claims[0].node,
 			stateName(o.claims[0].state), o.claims[0].from)
 	case opMalformed:
 		return "last: alive with " + o.text
+	case opHere:
+		return "last: another name at the node's own address"
 	default:
-		return "last: an alive member without versions, and a push/pull"
+		return "last: an alive member without usable versions, and a push/pull"
 	}
 }

@@ -47,6 +47,9 @@ func (m member) String() string {
 	return fmt.Sprintf("%s %s@%d %s %q %v", m.name, stateName(m.state), m.incarnation, m.addr, m.meta, m.versions)
 }
 
+// gone reports whether a member is known to be dead or to have left.
+func (m member) gone() bool { return m.name != "" && m.state >= dead }
+
 func addrText(ip []byte, port uint16) string {
 	addr, _ := netip.AddrFromSlice(ip)
 	return netip.AddrPortFrom(addr.Unmap(), port).String()
@@ -130,9 +133,12 @@ func startOurs(p profile) (*node, error) {
 	c.BindPort, c.AdvertisePort = port, port
 	c.ProtocolVersion = p.protocol
 	c.EnableCompression = p.compression
+	if p.small {
+		c.UDPBufferSize = smallPacket
+	}
 	c.ProbeInterval, c.ProbeTimeout = probeInterval, probeInterval/4
 	c.SuspicionMult, c.SuspicionMaxTimeoutMult = suspicionMult, suspicionMaxTimeoutMult
-	c.GossipToTheDeadTime = gossipToTheDead
+	c.GossipToTheDeadTime = p.gossipToTheDead()
 	c.GossipInterval = p.gossipInterval()
 	c.PushPullInterval, c.QueueCheckInterval = never, never
 	c.ReconnectInterval = -1 // the reference leaves the dead alone
@@ -166,9 +172,12 @@ func startTheirs(p profile) (*node, error) {
 	c.BindPort, c.AdvertisePort = port, port
 	c.ProtocolVersion = p.protocol
 	c.EnableCompression = p.compression
+	if p.small {
+		c.UDPBufferSize = smallPacket
+	}
 	c.ProbeInterval, c.ProbeTimeout = probeInterval, probeInterval/4
 	c.SuspicionMult, c.SuspicionMaxTimeoutMult = suspicionMult, suspicionMaxTimeoutMult
-	c.GossipToTheDeadTime = gossipToTheDead
+	c.GossipToTheDeadTime = p.gossipToTheDead()
 	c.GossipInterval = p.gossipInterval()
 	c.PushPullInterval, c.QueueCheckInterval = never, never
 	c.DeadNodeReclaimTime = p.reclaim
@@ -321,7 +330,7 @@ func readStates(r *wire.StreamReader) (table map[string]member, join bool, refus
 	if err := r.ReadMessage(&h); err != nil {
 		return nil, false, "", err
 	}
-	states, err := r.ReadStates(h.Nodes, nil)
+	states, err := r.ReadStates(h.Nodes)
 	if err != nil {
 		return nil, false, "", err
 	}

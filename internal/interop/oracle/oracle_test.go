@@ -73,12 +73,24 @@ func TestHistories(t *testing.T) {
 // TestRules shows each rule in a history that needs it. A rule that is needed no more has to go.
 func TestRules(t *testing.T) {
 	needs := map[rule]history{
-		ruleEvidence:   {operations: []operation{meet("p1"), accuse(opDead, "p1", "p2", 0), accuse(opSuspect, "p1", "p3", 2)}},
-		ruleAnew:       {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0), accuse(opSuspect, "p1", "p2", 1)}},
-		ruleHearsay:    {operations: []operation{meet("p1"), hearsay(dead, "p1"), accuse(opSuspect, "p1", "p2", 0)}},
-		ruleForgotten:  {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0), {kind: opLongRest}}},
-		ruleStale:      {operations: []operation{meet("p1"), accuse(opDead, "p1", "p2", 0), tell("p1", 0)}},
-		ruleAccuser:    {operations: []operation{meet("p2"), accuse(opSuspect, self, "p2", 0), accuse(opDead, self, "p2", -1)}},
+		ruleEvidence:  {operations: []operation{meet("p1"), accuse(opDead, "p1", "p2", 0), accuse(opSuspect, "p1", "p3", 2)}},
+		ruleAnew:      {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0), accuse(opSuspect, "p1", "p2", 1)}},
+		ruleHearsay:   {operations: []operation{meet("p1"), hearsay(dead, "p1"), accuse(opSuspect, "p1", "p2", 0)}},
+		ruleForgotten: {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0), {kind: opLongRest}}},
+		ruleStale:     {operations: []operation{meet("p1"), accuse(opDead, "p1", "p2", 0), tell("p1", 0)}},
+		ruleAccuser:   {operations: []operation{meet("p2"), accuse(opSuspect, self, "p2", 0), accuse(opDead, self, "p2", -1)}},
+		ruleZero:      {operations: []operation{tell("p1", 0), tell("p1", 1)}},
+		ruleReclaim:   {operations: []operation{meet("p1"), accuse(opDead, "p1", "p1", 0), elsewhere(tell("p1", 0))}},
+		ruleVerdict:   {operations: []operation{meet("p1"), elsewhere(tell("p1", 1)), elsewhere(tell("p1", 2))}},
+		ruleIncurious: {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, elsewhere(tell("p1", 1))}},
+		ruleRejoin:    {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, join(meet("p1", "p2"))}},
+		ruleTaken:     {operations: []operation{join(elsewhere(meet(self)))}},
+		ruleHere:      {operations: []operation{meet("p1"), {kind: opHere, claims: []claim{{}}}}},
+		ruleRecall: {profile: profile{remembers: true}, operations: []operation{meet("p1", "p2", "p3"), accuse(opDead, "p1", "p2", 3),
+			accuse(opDead, "p2", "p2", 3), accuse(opDead, "p3", "p2", 3), {kind: opLongRest}, tell("p1", 4),
+			elsewhere(tell("p2", 2)), meet("p3")}},
+		ruleUnpingable: {profile: profile{small: true}, operations: []operation{
+			{kind: opMalformed, sender: "p1", claims: []claim{{}}, text: longName}}},
 		ruleRefutation: {operations: []operation{accuse(opSuspect, self, "p2", 0)}},
 		ruleChecksum:   {operations: []operation{meet("p1")}},
 		ruleState:      {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0)}},
@@ -176,6 +188,20 @@ func tell(name string, delta int) operation {
 // accuse has the node hear an accusation, opSuspect or opDead.
 func accuse(k kind, name, from string, delta int) operation {
 	return operation{kind: k, sender: "p2", acks: -1, claims: []claim{{node: name, from: from, delta: delta}}}
+}
+
+// elsewhere has the claims of an operation say another address.
+func elsewhere(o operation) operation {
+	for i := range o.claims {
+		o.claims[i].place = otherIP
+	}
+	return o
+}
+
+// join has the node join somebody, who says what a push/pull does.
+func join(o operation) operation {
+	o.kind, o.join = opJoin, true
+	return o
 }
 
 // silent is an operation after which nothing is drawn out of the nodes.

@@ -7,9 +7,11 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing/synctest"
 	"time"
 
+	our "github.com/e3431adc/memberlist"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -22,10 +24,13 @@ type run struct {
 	fired        map[rule]int
 	log          []string
 	seq          uint32
-	rested       time.Time       // when the last long rest ended
-	uneven       map[string]bool // members that the nodes now know different things of, until they are mended
-	hearsay      map[string]bool // members that are suspect because a push/pull said so, and for nothing more
-	probed       bool            // health may differ: who was probed when is random
+	rested       time.Time            // when the last long rest ended
+	uneven       map[string]bool      // members that the nodes now know different things of, until they are mended
+	hearsay      map[string]bool      // members that are suspect because a push/pull said so, and for nothing more
+	gone         map[string]member    // whom ours has forgotten, as it remembers them
+	asked        map[string]time.Time // when ours asked if there are two of a name
+	probed       bool                 // health may differ: who was probed when is random
+	replaced     *strings.Replacer    // makes what theirs pushes what ours does, where they differ
 	left         bool
 	over         bool
 
@@ -38,6 +43,8 @@ func (r *run) play() (err error) {
 	r.fired = make(map[rule]int)
 	r.uneven = make(map[string]bool)
 	r.hearsay = make(map[string]bool)
+	r.gone = make(map[string]member)
+	r.asked = make(map[string]time.Time)
 	r.rested = time.Now()
 	if r.ours, err = startOurs(r.profile); err != nil {
 		return err
@@ -84,6 +91,10 @@ func (r *run) step(o operation) error {
 		r.over = true
 		return r.finish(o)
 	}
+	if o.kind == opJoin && r.left {
+		r.over = true
+		return r.rejoin(o)
+	}
 	if err := r.feed(o); err != nil {
 		return err
 	}
@@ -106,11 +117,7 @@ func (r *run) feed(o operation) error {
 	case opPushPull:
 		return r.feedExchange(o)
 	case opJoin:
-		answer := encodePushPull(o.states(r.table), true)
-		return r.call(o, func(n *node) (int, error) {
-			n.set(func() { n.answer = answer })
-			return n.Join([]string{homeOf(o.sender).String()})
-		})
+		return r.call(o, func(n *node) (int, error) { return r.join(n, o) })
 	case opUpdate:
 		return r.call(o, func(n *node) (int, error) {
 			n.set(func() { n.meta = o.text })
@@ -153,6 +160,14 @@ func (r *run) feedExchange(o operation) error {
 	if refusal != "" {
 		return fmt.Errorf("theirs refuses a push/pull: %s", refusal)
 	}
+	synctest.Wait()
+	if compatible := r.compatible(o); r.refusedByVersion(o) {
+		if _, _, err := r.theirs.exchange(o.source(), encodePushPull(compatible.states(r.table), o.join)); err != nil {
+			return fmt.Errorf("push/pull with theirs: %w", err)
+		}
+		synctest.Wait()
+		r.tookCompatible(o, compatible)
+	}
 	if request = r.tampered(request); request == nil {
 		return nil
 	}
@@ -166,6 +181,44 @@ func (r *run) feedExchange(o operation) error {
 	} else if !maps.Equal(ours, theirs) {
 		return differ("answer to a push/pull", sorted(ours), sorted(theirs))
 	}
+	return nil
+}
+
+// join has a node join somebody. If theirs refuses the answer because of somebody's versions and ours does not, it is given
+// one as ours takes it.
+func (r *run) join(n *node, o operation) (int, error) {
+	to := []string{homeOf(o.sender).String()}
+	n.set(func() { n.answer = encodePushPull(o.states(r.table), true) })
+	joined, err := n.Join(to)
+	if n != r.theirs || err == nil || !r.refusedByVersion(o) {
+		return joined, err
+	}
+	compatible := r.compatible(o)
+	n.set(func() { n.pushed, n.answer = nil, encodePushPull(compatible.states(r.table), true) })
+	joined, err = n.Join(to)
+	r.tookCompatible(o, compatible)
+	return joined, err
+}
+
+// rejoin plays the last operation of a history in which the node left: a join after that, with an answer that nobody refuses.
+func (r *run) rejoin(o operation) error {
+	if r.askedLately(self) {
+		return nil // which joins no more
+	}
+	o = r.compatible(o)
+	o.claims = slices.DeleteFunc(o.claims, func(c claim) bool { return c.node == self || c.node == r.vetoMerge })
+	before := r.table[self]
+	want := before
+	want.state, want.incarnation = alive, before.incarnation+1
+	r.uneven[self] = true
+	r.replaced = strings.NewReplacer(before.String(), want.String())
+	if err := r.call(o, func(n *node) (int, error) { return r.join(n, o) }); err != nil {
+		return err
+	}
+	if ours, theirs := r.oursTable[self], r.table[self]; ours != want || theirs != before {
+		return differ("what is known of the node that joins again", ours, theirs)
+	}
+	r.allow(ruleRejoin, "%v", want)
 	return nil
 }
 
@@ -211,6 +264,8 @@ func (r *run) call(o operation, method func(*node) (int, error)) error {
 		return differ("whether a method returned", ours.done, theirs.done)
 	case r.left && o.kind == opUpdate && ours.err == nil && theirs.err != nil:
 		r.allow(ruleLeaving, "%v", theirs.err)
+	case o.kind == opJoin && errors.Is(ours.err, our.ErrNameTaken) && theirs.err == nil && r.askedLately(self):
+		r.allow(ruleTaken, "%v", ours.err)
 	case ours.n != theirs.n || (ours.err == nil) != (theirs.err == nil):
 		return differ("what a method returned", fmt.Sprint(ours.n, ours.err), fmt.Sprint(theirs.n, theirs.err))
 	}
@@ -234,10 +289,7 @@ func (r *run) outwait() error {
 func (r *run) rest(o operation) error {
 	d := o.rest
 	if o.kind == opLongRest {
-		d = longRest
-	}
-	if err := r.settle(); err != nil {
-		return err
+		d = r.longRest()
 	}
 	if !r.gossips {
 		if err := r.spread(-1); err != nil {
@@ -249,29 +301,15 @@ func (r *run) rest(o operation) error {
 
 // pass lets time pass. If that is too much without a long rest, it becomes one.
 func (r *run) pass(d time.Duration) error {
-	if d != longRest && time.Since(r.rested)+d > restless {
-		d = longRest
+	if d != r.longRest() && time.Since(r.rested)+d > r.restless() {
+		d = r.longRest()
 	}
-	if d == longRest {
+	if d == r.longRest() {
 		r.over = r.over || r.left // from then on the reference does not know itself
 		defer func() { r.rested = time.Now() }()
 	}
 	r.logf("  rest for %v", d)
 	return r.sleep(d)
-}
-
-// settle brings to life whom the nodes only know from an alive message at 0: when they forget such a one is random.
-func (r *run) settle() error {
-	for _, m := range sorted(r.table) {
-		if m.state != dead || m.incarnation != 0 {
-			continue
-		}
-		c := claim{node: m.name, delta: 1, meta: m.meta, vsn: goodVersions}
-		if err := r.step(operation{kind: opAlive, claims: []claim{c}, sender: m.name, acks: -1}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // sleep lets time pass, and compares what happens. If the nodes gossip on their own, it goes on until they have no more to
@@ -435,18 +473,23 @@ func (r *run) mend() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.uneven)) {
 		ours, theirs := r.oursTable[name], r.table[name]
-		if ours.addr != theirs.addr {
+		if theirs.name == "" || ours.name != "" && ours.addr != theirs.addr && !ours.gone() {
 			return differ("what is known of "+name, ours, theirs)
 		}
-		at := netip.MustParseAddrPort(theirs.addr)
-		alive := &wire.Alive{Incarnation: max(ours.incarnation, theirs.incarnation) + 1, Node: name,
-			Addr: at.Addr().AsSlice(), Port: at.Port(), Meta: []byte(theirs.meta), Vsn: theirs.versions[:]}
-		r.logf("    mend: alive %s@%d", name, alive.Incarnation)
-		time.Sleep(tick)
-		for _, n := range []*node{r.ours, r.theirs} {
-			n.packets(alive.Append(nil), at)
+		at, newest := netip.MustParseAddrPort(theirs.addr), max(ours.incarnation, theirs.incarnation, r.gone[name].incarnation)
+		says := []wire.Message{&wire.Alive{Incarnation: newest + 1, Node: name,
+			Addr: at.Addr().AsSlice(), Port: at.Port(), Meta: []byte(theirs.meta), Vsn: goodVersions}}
+		if ours.gone() && ours.addr != theirs.addr { // to both it leaves, and comes back where theirs has it
+			says = append([]wire.Message{&wire.Dead{Incarnation: newest, Node: name, From: name}}, says...)
 		}
-		synctest.Wait()
+		for _, message := range says {
+			r.logf("    mend: %v of %s@%d", message.Type(), name, newest)
+			time.Sleep(tick)
+			for _, n := range []*node{r.ours, r.theirs} {
+				n.packets(message.Append(nil), at)
+			}
+			synctest.Wait()
+		}
 	}
 	if err := r.compare(operation{}); err != nil {
 		return err

@@ -2,26 +2,18 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-)
 
-const (
-	libraryModule   = "github.com/e3431adc/memberlist"
-	referenceModule = "github.com/hashicorp/memberlist"
+	"github.com/e3431adc/memberlist/internal/interop/source"
 )
 
 // program is a program whose tests are run.
 type program struct {
+	source.Program
 	name     string
-	module   string
-	version  string
-	tags     string // build tags that the library needs with it
 	packages []string
 
 	fast []selection
@@ -35,11 +27,8 @@ type selection struct {
 
 var programs = []program{
 	{
-		name:    "serf",
-		module:  "github.com/hashicorp/serf",
-		version: "v0.11.0",
-		// It sets Config.MetricLabels with the type of hashicorp/go-metrics.
-		tags:     "hashicorpmetrics",
+		Program:  source.Serf,
+		name:     "serf",
 		packages: []string{"./..."},
 		fast: []selection{
 			{[]string{"./coordinate"}, ""},
@@ -50,9 +39,8 @@ var programs = []program{
 		},
 	},
 	{
+		Program:  source.Alertmanager,
 		name:     "alertmanager",
-		module:   "github.com/prometheus/alertmanager",
-		version:  "v0.34.2",
 		packages: []string{"./cluster/..."},
 		fast:     []selection{{[]string{"./cluster"}, ""}},
 	},
@@ -67,42 +55,17 @@ type both struct {
 
 // prepare fetches a program and makes the two copies.
 func prepare(ctx context.Context, p *program, dir string) (*both, error) {
-	out, err := goCommand(ctx, ".", "list", "-m", "-f", "{{.Dir}}", libraryModule)
+	module, err := p.Fetch(ctx)
 	if err != nil {
 		return nil, err
-	}
-	library := strings.TrimSpace(string(out))
-
-	out, err = goCommand(ctx, dir, "mod", "download", "-json", p.module+"@"+p.version)
-	if err != nil {
-		return nil, err
-	}
-	var module struct{ Dir string }
-	if err := json.Unmarshal(out, &module); err != nil {
-		return nil, fmt.Errorf("go mod download: %w", err)
 	}
 	b := &both{program: p, reference: filepath.Join(dir, p.name, "reference"), ours: filepath.Join(dir, p.name, "ours")}
 	for _, to := range []string{b.reference, b.ours} {
-		if err := os.CopyFS(to, os.DirFS(module.Dir)); err != nil {
+		if err := os.CopyFS(to, os.DirFS(module)); err != nil {
 			return nil, err
 		}
 	}
-	_, err = goCommand(ctx, b.ours, "mod", "edit",
-		"-replace="+referenceModule+"="+filepath.Join(library, "compat", "hashicorp"),
-		"-replace="+libraryModule+"="+library)
-	return b, err
-}
-
-// goCommand runs the go command and returns what it prints.
-func goCommand(ctx context.Context, dir string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = dir
-	out, err := cmd.Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return nil, fmt.Errorf("go %s: %w: %s", strings.Join(args, " "), err, exit.Stderr)
-	}
-	return out, err
+	return b, source.Replace(ctx, filepath.Join(b.ours, "go.mod"))
 }
 
 // compare runs the tests and runs again those that did not pass with ours, with both libraries, until they do or have had
@@ -140,8 +103,8 @@ func (b *both) compare(ctx context.Context, fast bool, runs int) (*comparison, e
 // test runs tests once and adds what came of them.
 func (b *both) test(ctx context.Context, to results, dir string, s selection) error {
 	args := []string{"test", "-json", "-count=1", "-timeout=9m", "-mod=mod"}
-	if dir == b.ours && b.program.tags != "" {
-		args = append(args, "-tags="+b.program.tags)
+	if dir == b.ours && b.program.Tags != "" {
+		args = append(args, "-tags="+b.program.Tags)
 	}
 	if s.run != "" {
 		args = append(args, "-run="+s.run)

@@ -174,7 +174,7 @@ func (c *comparison) report(to io.Writer, p *program) int {
 			n.skipped++
 		}
 	}
-	fmt.Fprintf(to, "\n%s %s\n", p.name, p.version)
+	fmt.Fprintf(to, "\n%s %s\n", p.name, p.Version)
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "package\ttests\tpass with the reference\tpass with ours\tskipped")
 	for _, pkg := range slices.Sorted(maps.Keys(byPackage)) {

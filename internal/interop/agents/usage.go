@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// usage is what a process has used so far.
+type usage struct {
+	cpu      time.Duration
+	switches int // voluntary context switches
+}
+
+// usageOf adds up the threads of a process, as Linux counts them. A thread that has ended is missing: Go's stay.
+func usageOf(pid int) (usage, error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
+	if err != nil {
+		return usage{}, err
+	}
+	if len(threads) == 0 {
+		return usage{}, fmt.Errorf("nothing in /proc of process %d", pid)
+	}
+	var sum usage
+	for _, thread := range threads {
+		times, err := os.ReadFile(filepath.Join(thread, "schedstat"))
+		if err != nil {
+			return usage{}, err
+		}
+		status, err := os.ReadFile(filepath.Join(thread, "status"))
+		if err != nil {
+			return usage{}, err
+		}
+		u, err := parseUsage(string(times), string(status))
+		if err != nil {
+			return usage{}, fmt.Errorf("%s: %w", thread, err)
+		}
+		sum.cpu += u.cpu
+		sum.switches += u.switches
+	}
+	return sum, nil
+}
+
+// parseUsage reads a thread's files: the first number in schedstat is its time on a processor, in nanoseconds.
+func parseUsage(schedstat, status string) (usage, error) {
+	first, _, _ := strings.Cut(schedstat, " ")
+	cpu, err := strconv.ParseInt(first, 10, 64)
+	if err != nil {
+		return usage{}, fmt.Errorf("schedstat: %w", err)
+	}
+	for line := range strings.Lines(status) {
+		if number, ok := strings.CutPrefix(line, "voluntary_ctxt_switches:"); ok {
+			switches, err := strconv.Atoi(strings.TrimSpace(number))
+			return usage{cpu: time.Duration(cpu), switches: switches}, err
+		}
+	}
+	return usage{}, fmt.Errorf("status has no voluntary_ctxt_switches")
+}

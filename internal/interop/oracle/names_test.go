@@ -1,0 +1,279 @@
+package oracle
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// recheck is for how long a name that was asked about is not asked about again.
+const recheck = 10 * probeInterval
+
+// versions are those of the nodes.
+func (p profile) versions() []byte { return []byte{1, 5, p.protocol, 0, 0, 0} }
+
+// usable reports whether the member of an alive claim and the nodes understand each other.
+func (p profile) usable(c claim) bool {
+	a, b := c.vsn, p.versions()
+	understands := func(a, b []byte, low int) bool { return a[low] <= b[low+2] && b[low+2] <= a[low+1] }
+	return len(a) >= len(b) && a[0] > 0 && understands(a, b, 0) && understands(b, a, 0) && understands(a, b, 3) && understands(b, a, 3)
+}
+
+// tells reports whether an operation says in a claim that a member is alive.
+func (o operation) tells(c claim) bool {
+	return o.kind == opAlive || (o.kind == opPushPull || o.kind == opJoin) && c.state == alive
+}
+
+// claimed is the address that a claim says.
+func (c claim) claimed(known member) string {
+	ip, at := c.address(known)
+	if at == 0 {
+		at = port
+	}
+	return addrText(ip, at)
+}
+
+// expected is what ours is to know of a member, by a rule.
+type expected struct {
+	which rule
+	want  member
+}
+
+// expect gives the members that an operation says to be alive, that ours does not take and theirs may.
+func (r *run) expect(o operation) map[string]expected {
+	all := make(map[string]expected)
+	for _, c := range o.claims {
+		known, gone := r.table[c.node], r.gone[c.node]
+		if !o.tells(c) || c.node == self || !r.usable(c) {
+			continue
+		}
+		number := c.number(known)
+		switch {
+		case known.name == "" && number == 0:
+			all[c.node] = expected{ruleZero, member{}}
+		case known.name == "" && number <= gone.incarnation:
+			gone.meta = ""
+			all[c.node] = expected{ruleRecall, gone}
+		case known.state == left && number <= known.incarnation && c.claimed(known) != known.addr:
+			all[c.node] = expected{ruleReclaim, known}
+		}
+	}
+	return all
+}
+
+// compareExpected holds that ours knows what it is to know, where theirs may know something else, and tells nobody of it.
+func (r *run) compareExpected(all map[string]expected, answered map[string]bool, told, theirsTold []event) error {
+	for name, e := range all {
+		isOther := func(e event) bool { return e.node != name }
+		told, theirsTold := slices.DeleteFunc(slices.Clone(told), isOther), slices.DeleteFunc(slices.Clone(theirsTold), isOther)
+		switch ours, theirs := r.oursTable[name], r.table[name]; {
+		case ours == theirs && slices.Equal(told, theirsTold):
+			delete(r.uneven, name)
+		case ours == e.want && len(told) == 0 && answered[name] == (e.which != ruleZero):
+			r.allow(e.which, "%v, theirs %v", ours, theirs)
+		default:
+			return differ("what is known of "+name, ours, theirs)
+		}
+	}
+	return nil
+}
+
+// challenges reports whether a packet of ours tells who claims the name of a member that went what it has to be newer than.
+func (r *run) challenges(p packet, o operation, all map[string]expected) bool {
+	if len(p.messages) != 1 {
+		return false
+	}
+	g := p.messages[0]
+	e := all[g.node]
+	from := self
+	if e.want.state == left {
+		from = g.node
+	}
+	return e.want.name != "" && g.kind == wire.TypeDead && g.incarnation == e.want.incarnation && g.detail == "from "+from &&
+		slices.ContainsFunc(o.claims, func(c claim) bool { return c.node == g.node && c.claimed(r.table[g.node]) == p.to })
+}
+
+// noteGone notes whom ours has forgotten, and remembers all the same.
+func (r *run) noteGone(o operation, before map[string]member) {
+	if !r.remembers {
+		return
+	}
+	for _, c := range o.claims {
+		gone, says := r.gone[c.node], o.kind == opDead && c.from == c.node && !o.foreign ||
+			(o.kind == opPushPull || o.kind == opJoin) && c.state == left
+		if number := c.number(before[c.node]); says && gone.state == dead && number >= gone.incarnation {
+			gone.state, gone.incarnation = left, number
+			r.gone[c.node] = gone
+		}
+	}
+	for name, m := range before {
+		if _, ok := r.oursTable[name]; !ok {
+			m.state = max(m.state, dead) // a suspect died first
+			r.gone[name] = m
+		}
+	}
+	for name := range r.oursTable {
+		delete(r.gone, name)
+	}
+}
+
+// askedLately reports whether ours asked lately if there are two of a name.
+func (r *run) askedLately(name string) bool {
+	at, ok := r.asked[name]
+	return ok && time.Since(at) < recheck
+}
+
+// contests reports whether a packet of ours asks a member whether it is where it was, as another claims its name; or who
+// claims our own name, if it is there.
+func (r *run) contests(p packet, o operation) bool {
+	if p.ping == "" || len(p.messages) > 0 || r.askedLately(p.ping) {
+		return false
+	}
+	known := r.table[p.ping]
+	return slices.ContainsFunc(o.claims, func(c claim) bool {
+		to := known.addr
+		if c.node == self {
+			to = c.claimed(known)
+		}
+		return c.node == p.ping && p.to == to && c.claimed(known) != known.addr
+	})
+}
+
+// compareConflicts compares of what conflicts the nodes told, and takes that out of what they did. Ours tells of one when the
+// member that it asks has answered, which here it does at once, and of none that it asked about lately.
+func (r *run) compareConflicts(o operation, ours, theirs *effects) error {
+	asked := make(map[string]bool)
+	ours.sent = slices.DeleteFunc(ours.sent, func(p packet) bool {
+		if !r.contests(p, o) {
+			return false
+		}
+		r.allow(ruleContest, "%s at %s", p.ping, p.to)
+		asked[p.ping] = true
+		return true
+	})
+	told, theirsTold := ours.takeConflicts(), theirs.takeConflicts()
+	for _, e := range told {
+		i := slices.Index(theirsTold, e)
+		if !asked[e.node] || i < 0 && !r.uneven[e.node] {
+			return differ("a conflict", told, theirsTold)
+		}
+		if i >= 0 {
+			theirsTold = slices.Delete(theirsTold, i, i+1)
+		}
+		delete(asked, e.node)
+		r.asked[e.node] = time.Now()
+	}
+	if len(asked) > 0 {
+		return fmt.Errorf("ours asked %v, who answered, and tells of no conflict", slices.Collect(maps.Keys(asked)))
+	}
+	for _, e := range theirsTold {
+		switch {
+		case r.askedLately(e.node):
+			r.allow(ruleVerdict, "%v", e)
+		case r.left:
+			r.allow(ruleIncurious, "%v", e)
+		case !r.uneven[e.node]:
+			return differ("a conflict", told, theirsTold)
+		}
+	}
+	return nil
+}
+
+// takeConflicts takes conflicts out of what delegates were told.
+func (e *effects) takeConflicts() (told []event) {
+	e.events = slices.DeleteFunc(e.events, func(e event) bool {
+		is := strings.HasPrefix(e.text, "conflict ")
+		if is {
+			told = append(told, e)
+		}
+		return is
+	})
+	return told
+}
+
+// refuses reports whether ours refuses a push/pull: the peer is one that it cannot speak to.
+func (r *run) refuses(o operation) bool {
+	var there, all, any bool // is known; anyone is; any is usable
+	usable := false
+	for _, c := range o.claims {
+		if c.state != alive {
+			continue
+		}
+		ip, _ := c.address(r.table[c.node])
+		all, any = true, any || r.usable(c)
+		if slices.Equal(ip, o.source().Addr().AsSlice()) {
+			there, usable = true, usable || r.usable(c)
+		}
+	}
+	if there {
+		return !usable
+	}
+	return all && !any
+}
+
+// compatible is a push/pull as ours takes it: without alive members that it cannot speak to, and whatever those speak that
+// are not alive.
+func (r *run) compatible(o operation) operation {
+	var claims []claim
+	for _, c := range o.claims {
+		switch {
+		case c.state != alive:
+			c.vsn = goodVersions
+		case !r.usable(c) && c.node == self:
+			c.vsn = foreign // which is as wrong
+		case !r.usable(c):
+			continue
+		}
+		claims = append(claims, c)
+	}
+	o.claims = claims
+	return o
+}
+
+// refusedByVersion reports whether theirs has refused a push/pull because of somebody's versions, as ours does not. It has
+// told nobody of it then.
+func (r *run) refusedByVersion(o operation) (refused bool) {
+	r.theirs.set(func() { refused = len(r.theirs.events) == 0 })
+	return refused && !r.refuses(o)
+}
+
+// foreign are versions that are not the node's, and go with these.
+var foreign = []byte{1, 5, 3, 0, 0, 0}
+
+// tookCompatible notes that theirs was given a push/pull as ours takes it, of which delegates are told what was said.
+func (r *run) tookCompatible(o, compatible operation) {
+	r.allow(ruleVersions, "%d of %d states", len(o.claims)-len(compatible.claims), len(o.claims))
+	r.theirs.set(func() {
+		for i, e := range r.theirs.events {
+			if e.text == mergeText(compatible.states(r.table)) {
+				r.theirs.events[i].text = mergeText(o.states(r.table))
+			}
+		}
+		for _, c := range o.claims {
+			if c.node != self || c.state != alive || r.usable(c) {
+				continue
+			}
+			for i, ask := range r.theirs.asks {
+				if rest, is := strings.CutSuffix(ask, fmt.Sprint(foreign)); is && strings.HasPrefix(ask, self+" ") {
+					r.theirs.asks[i] = rest + fmt.Sprint(c.vsn)
+				}
+			}
+		}
+	})
+}
+
+// mergeText is what merge delegates are told of states.
+func mergeText(states []wire.PushNodeState) string {
+	var all []string
+	for _, s := range states {
+		if s.Port == 0 {
+			s.Port = port
+		}
+		all = append(all, member{s.Name, addrText(s.Addr, s.Port), string(s.Meta), [6]byte(s.Vsn), 0, s.State}.String())
+	}
+	return "merge? " + strings.Join(all, ", ")
+}

@@ -1,0 +1,134 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/e3431adc/memberlist/internal/swim"
+)
+
+// identity checks that a member may be known to a node under its name, at its address.
+func (c *checker) identity(n *node, x int32, old, now entry, m *swim.Member) {
+	if now.place != old.place && c.reclaimable(n, old) {
+		now.gone, c.views[n.id].entries[x].gone = 0, 0 // its name is anybody's
+	}
+	switch {
+	case uint8(now.meta>>24) != n.cluster:
+		c.s.fail(n, ruleMerge, x, fmt.Sprintf("it is of cluster %d", now.meta>>24))
+	case m.Versions != versions:
+		c.s.fail(n, ruleVersions, x, fmt.Sprintf("versions %v", m.Versions))
+	case now.state == alive && now.place == n.place:
+		c.s.fail(n, ruleOwn, x, fmt.Sprintf("alive at %v", m.Addr))
+	case now.state == alive && now.incarnation <= now.gone && !c.isAt(n, x, now.place):
+		c.s.fail(n, ruleAway, x, fmt.Sprintf("alive at %d, it was gone at %d", now.incarnation, now.gone))
+	}
+}
+
+// isAt reports whether the member of a name is up, and at a place.
+func (c *checker) isAt(n *node, x int32, p place) bool {
+	holder := c.holder(n, x)
+	return holder != nil && holder.number == x && holder.up && !holder.leaving && holder.place == p
+}
+
+// conflict checks that there are two that claim a name.
+func (c *checker) conflict(n *node, x int32, ev *swim.Event) {
+	c.truth(n, x).told = true
+	claimants := 0
+	for i := range c.s.nodes {
+		if other := &c.s.nodes[i]; other.up && other.number == x {
+			claimants++
+		}
+	}
+	if claimants < 2 {
+		c.s.fail(n, ruleConflict, x, fmt.Sprintf("at %v and %v", ev.Member.Addr, ev.Other.Addr))
+	}
+}
+
+// answered notes that a name that no node has counts as having answered.
+func (c *checker) answered(n *node, x int32) {
+	if c != nil {
+		c.truth(n, x).answered = true
+	}
+}
+
+// decided checks that nodes believe the claims of names to be elsewhere.
+func (c *checker) decided(nodes []*node, names []int32) {
+	if c == nil {
+		return
+	}
+	for _, n := range nodes {
+		for _, x := range names {
+			if e := &c.views[n.id].entries[x]; n.up && e.state != unknown && e.place != elsewhere(x) {
+				c.s.fail(n, ruleDecided, x, fmt.Sprintf("at %v", e.place.addrPort()))
+			}
+		}
+	}
+}
+
+// contested reports whether two have one name.
+func (c *checker) contested() bool { return c.anyName(func(t *truth) bool { return t.contested }) >= 0 }
+
+// untold is a name that two have, of which nobody was told; -1: there is none.
+func (c *checker) untold() int32 {
+	return c.anyName(func(t *truth) bool { return t.contested && !t.told })
+}
+
+func (c *checker) anyName(is func(*truth) bool) int32 {
+	for _, names := range c.truths {
+		for x := range names {
+			if is(&names[x]) {
+				return int32(x)
+			}
+		}
+	}
+	return -1
+}
+
+// look is a name that a node looked for at a place.
+type look struct {
+	node, number int32
+	place        place
+}
+
+// answer is a process that answered a look, and the life of the one that looked.
+type answer struct {
+	node      int32
+	life, own uint32
+}
+
+// looked checks that a member is not looked for where another is: one that is known to be alive, or that answered before.
+func (c *checker) looked(n *node, lost *swim.Member) {
+	if c == nil {
+		return
+	}
+	x, p := nodeNumber(lost.Name), placeOf(lost.Addr)
+	if t := c.truth(n, x); t.holder < 0 && !t.answered {
+		c.s.fail(n, ruleReplaced, x, "it never answered")
+	}
+	if other := c.s.at(p); other != nil && other.up && other.joined && other.name != lost.Name && !c.truth(other, other.number).contested && c.s.canReach(n, other) {
+		this := look{n.id, x, p}
+		if at, ok := c.looks[this]; ok && at.node == other.id && at.life == other.life && at.own == n.life {
+			c.s.fail(n, ruleReplaced, this.number, fmt.Sprintf("%s answered at %v before", other.name, lost.Addr))
+		}
+		c.looks[this] = answer{other.id, other.life, n.life}
+	}
+	for y := range c.views[n.id].entries {
+		if e := &c.views[n.id].entries[y]; e.state == alive && e.place == p && int32(y) != n.number && int32(y) != x && c.isAt(n, int32(y), p) {
+			c.s.fail(n, ruleReplaced, x, fmt.Sprintf("%s is at %v", c.s.names[y], lost.Addr))
+		}
+	}
+	if p == n.place {
+		c.s.fail(n, ruleReplaced, x, fmt.Sprintf("it is itself at %v", lost.Addr))
+	}
+}
+
+// told checks what is passed on in a push/pull.
+func (c *checker) told(n *node, members []swim.Member) {
+	if c == nil {
+		return
+	}
+	for i := range members {
+		if m := &members[i]; m.Versions != versions {
+			c.s.fail(n, ruleVersions, nodeNumber(m.Name), fmt.Sprintf("another tells it of versions %v", m.Versions))
+		}
+	}
+}

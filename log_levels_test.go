@@ -1,0 +1,158 @@
+package memberlist
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// TestLevelsOfWhatIsDropped are the reference's: what operators alert on, as a member without the key, is an error.
+func TestLevelsOfWhatIsDropped(t *testing.T) {
+	cipher := func(key string) *wire.Cipher {
+		c, err := wire.NewCipher([]byte(key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	ours, another := cipher(string(attackKey)), cipher("another key of 32 bytes, as long")
+	sealed := func(c *wire.Cipher, message []byte) []byte {
+		return underLabel(t, "blue", c.AppendSealed(nil, wire.SealVersion1, newNonce(), message, []byte("blue")))
+	}
+	frame := func(c *wire.Cipher, message []byte) []byte {
+		return underLabel(t, "blue", wire.AppendSealedFrame(nil, c, wire.SealVersion1, newNonce(), "blue", message))
+	}
+	user := []byte{byte(wire.TypeUser), 'x'}
+	damaged := append(make([]byte, wire.ChecksumSize), user...)
+	wire.PutChecksum(damaged)
+	damaged[wire.ChecksumSize-1]++
+	misdirected := (&wire.Ping{SeqNo: 1, Node: "another"}).Append(nil)
+	for _, tt := range []struct {
+		name           string
+		packet, stream []byte
+		text, level    string
+	}{
+		{"packet that is not encrypted", underLabel(t, "blue", user), nil, "dropping packet that cannot be decrypted", "ERROR"},
+		{"packet with another key", sealed(another, user), nil, "dropping packet that cannot be decrypted", "ERROR"},
+		{"packet with another label", underLabel(t, "red", user), nil, "dropping packet with unacceptable label", "ERROR"},
+		{"packet without a label", user, nil, "dropping packet with unacceptable label", "ERROR"},
+		{"empty packet", sealed(ours, nil), nil, "dropping empty packet", "ERROR"},
+		{"unknown message", sealed(ours, []byte{99}), nil, "dropping what cannot be read of a packet", "ERROR"},
+		{"malformed message", sealed(ours, []byte{byte(wire.TypeAlive), 1}), nil, "dropping message that cannot be read", "ERROR"},
+		{"damaged packet", sealed(ours, damaged), nil, "dropping what cannot be read of a packet", "WARN"},
+		{"ping for another", sealed(ours, misdirected), nil, "got ping for another member", "WARN"},
+		{"stream that is not encrypted", nil, underLabel(t, "blue", user), "stream failed", "ERROR"},
+		{"stream with another key", nil, frame(another, user), "stream failed", "ERROR"},
+		{"stream with another label", nil, underLabel(t, "red", user), "stream failed", "ERROR"},
+		{"unknown message on a stream", nil, frame(ours, []byte{99}), "stream failed", "ERROR"},
+		{"ping for another on a stream", nil, frame(ours, misdirected), "got ping for another member", "WARN"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := new(recordHandler)
+				c := newSimCluster(t)
+				defer c.stop()
+				c.add(func(config *Config) {
+					config.Label, config.SecretKey = "blue", attackKey
+					config.LogOutput, config.SlogHandler = nil, h
+				})
+				other := c.add(func(config *Config) { config.Label, config.SecretKey = "blue", attackKey })
+				if _, err := other.Join(seedsAt(0)); err != nil {
+					t.Fatal(err)
+				}
+				end := c.outsider(9)
+				defer end.Close()
+				if tt.packet != nil {
+					if err := end.Send(tt.packet, simAddr(0)); err != nil {
+						t.Fatal(err)
+					}
+				} else {
+					conn, err := end.Dial(t.Context(), simAddr(0))
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer conn.Close()
+					if _, err := conn.Write(tt.stream); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(time.Minute)
+				found := h.find(tt.text)
+				if len(found) != 1 || found[0]["level"] != tt.level {
+					t.Errorf("records %v, want one at level %s; all: %v", found, tt.level, h.find(""))
+				}
+			})
+		})
+	}
+}
+
+// TestNewNameAtAnOldAddress: a process that was started anew under another name is no reason to worry: nobody warns, of pings
+// for the old name or of whatever else, and the old name is gone at once.
+func TestNewNameAtAnOldAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(recordHandler)
+		c := newSimCluster(t).grow(5, func(config *Config) { config.LogOutput, config.SlogHandler = nil, h })
+		defer c.stop()
+		c.await(settles, func() bool { return c.agree(5) })
+		c.members[4].Shutdown()
+		config := c.simConfig(4)
+		config.Name, config.LogOutput, config.SlogHandler = "again", nil, h
+		again, err := Create(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer again.Shutdown()
+		if _, err := again.Join(seedsAt(0)); err != nil {
+			t.Fatal(err)
+		}
+		c.await(time.Second, func() bool {
+			for _, m := range append(c.members[:4:4], again) {
+				if names := namesOf(m); len(names) != 5 || !slices.Contains(names, "again") {
+					return false
+				}
+			}
+			return true
+		})
+		time.Sleep(time.Hour)
+		for _, record := range h.find("") {
+			if level := record["level"]; level == "WARN" || level == "ERROR" {
+				t.Errorf("logged %v", record)
+			}
+		}
+	})
+}
+
+// namesOf are the names of the members that a member sees.
+func namesOf(m *Memberlist) (names []string) {
+	for _, n := range m.Members() {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
+// TestLevelOfAFallbackPing that fails is an error, as in the reference; once the member is known to be dead it is quiet.
+func TestLevelOfAFallbackPing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(recordHandler)
+		c := newSimCluster(t)
+		defer c.stop()
+		c.add(func(config *Config) { config.LogOutput, config.SlogHandler = nil, h })
+		m := c.add(nil)
+		if _, err := m.Join(seedsAt(0)); err != nil {
+			t.Fatal(err)
+		}
+		m.Shutdown()
+		c.await(settles, func() bool { return c.members[0].NumMembers() == 1 })
+		failed := h.find("ping on a stream failed")
+		if len(failed) == 0 || failed[0]["level"] != "ERROR" || failed[0]["node"] != "m1" {
+			t.Errorf("records %v, want some at level ERROR about m1", failed)
+		}
+		time.Sleep(time.Hour)
+		if n := len(h.find("ping on a stream failed")); n > len(failed)+1 { // one may have been under way
+			t.Errorf("%d more records in the hour after", n-len(failed))
+		}
+	})
+}

@@ -1,0 +1,60 @@
+package memberlist
+
+import (
+	"errors"
+	"os"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// statefulDelegate counts how often it is asked for its state, which takes it a while to make.
+type statefulDelegate struct {
+	testDelegate
+	takes time.Duration
+	asked atomic.Int32
+}
+
+func (d *statefulDelegate) LocalState(bool) []byte {
+	d.asked.Add(1)
+	time.Sleep(d.takes)
+	return []byte("state")
+}
+
+// TestStateIsMadeForAnOpenStream: the delegate is asked for its state once for each seed that takes a stream, and not for
+// those that refuse or do not answer; making it counts towards the time that an exchange may take.
+func TestStateIsMadeForAnOpenStream(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		takes time.Duration
+		want  error
+	}{
+		{"at once", 0, nil},
+		{"slowly", 9 * time.Second, nil},
+		{"too slowly", 11 * time.Second, os.ErrDeadlineExceeded},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newSimCluster(t).grow(1, nil)
+				defer c.stop()
+				d := &statefulDelegate{takes: tt.takes}
+				m := c.add(func(config *Config) { config.Delegate, config.TCPTimeout = d, 10*time.Second })
+				c.network.Down(simAddr(51))
+				if n, err := m.Join([]string{simAddr(50).String(), simAddr(51).String()}); n != 0 || err == nil {
+					t.Errorf("joined %d of seeds that are not there, error %v", n, err)
+				}
+				if asked := d.asked.Load(); asked != 0 {
+					t.Errorf("asked %d times for a state that cannot be sent", asked)
+				}
+				_, err := m.Join(seedsAt(0))
+				if !errors.Is(err, tt.want) || (tt.want == nil) != (err == nil) {
+					t.Errorf("error %v, want %v", err, tt.want)
+				}
+				if asked := d.asked.Load(); asked != 1 {
+					t.Errorf("asked %d times for a state, want once", asked)
+				}
+			})
+		})
+	}
+}
