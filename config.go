@@ -241,18 +241,23 @@ type Config struct {
 
 	// DeadNodeReclaimTime is how long a member must have been dead before another address may take its name at once, without
 	// being asked for. It need rarely be set: who claims the name of a member that does not answer at its old address takes it
-	// within about two times ProbeInterval, see ConflictDelegate. Zero: only so, and from a member that left. With a value,
+	// within about two times ProbeTimeout, see ConflictVerdictDelegate. Zero: only so, and from a member that left. With a value,
 	// 30 seconds are sensible: longer than a restart takes.
 	DeadNodeReclaimTime time.Duration
 
 	// ReconnectInterval is about how long after a member was declared dead, forgotten or not, this one tries to reach it
-	// again, so that the two sides of a partition find each other by themselves, however long it lasts. Up to three such
-	// members are tried at a time, those tried longest ago first, and with them two addresses of seeds: what Join was given
-	// and what Seeds gives, resolved anew each time. The interval doubles while nothing changes, up to a quarter of the
-	// members alive times, and 16 times. A member that left is not tried. Negative: none is.
+	// again, so that the two sides of a partition find each other by themselves, however long it lasts. In each round a few such
+	// members are contacted on streams, those first that were lost latest, and the others pinged; and with them two addresses of
+	// seeds: the strings given to Join that led to a member, and what Seeds gives, resolved anew each time. The interval doubles
+	// while nothing changes, up to a quarter of the members alive times, and 16 times.
 	//
-	// A reconnect is a join to the MergeDelegate of either side, so that clusters stay apart that refuse each other; and it
-	// begins with a ping by name, so that a member of another cluster that has the address by now is left alone.
+	// Not looked for is a member that left or was removed, that never answered this one, or at whose address there is another
+	// by now. An IP address that was given to Join is no seed any more once the member there has left or was removed.
+	//
+	// A reconnect begins with a question for what the other side knows, which tells it nothing. It is joined only if that is of
+	// the same cluster: if it knows two members that are known here, at the addresses that they had, or is alone and has the
+	// name of one that was lost. So clusters stay apart by whom an address is used in turn. A reconnect is a join to the
+	// MergeDelegate of either side, which may refuse it.
 	//
 	// Compat: the reference never contacts a dead member again.
 	ReconnectInterval time.Duration
@@ -263,8 +268,8 @@ type Config struct {
 
 	// Seeds gives addresses as Join takes them, to try with those that Join was given. While it is set they are also tried
 	// at the longest interval when nobody is lost, so that groups that formed apart find each other; those of members that
-	// are alive are not contacted. It is called on a goroutine of its own, one call at a time, and its context ends with
-	// TCPTimeout and on Shutdown. An error is logged. Nil: only what Join was given is tried.
+	// are alive are not contacted. What it gives is joined whoever it is. It is called on a goroutine of its own, one call at a
+	// time, and its context ends with TCPTimeout and on Shutdown. An error is logged. Nil: only what Join was given is tried.
 	Seeds func(context.Context) ([]string, error)
 
 	// RequireNodeNames refuses to send to an address without a name.

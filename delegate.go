@@ -119,19 +119,23 @@ type AliveDelegate interface {
 
 // ConflictDelegate is told when two members use the same name.
 type ConflictDelegate interface {
-	// NotifyConflict says that an alive message under the name of an existing member came with another address. It is not
-	// taken, but the existing member is asked at once whether it is still there: see ConflictVerdictDelegate. It is called in
-	// order with the events of EventDelegate.
+	// NotifyConflict says that two processes have one name: a message claimed the name of the existing member for another
+	// address, and both answered when they were asked, the member where it was known and the other where it was said to be. The
+	// member is kept. It is called in order with the events of EventDelegate, and not again for ten protocol periods
+	// (Config.ProbeInterval), however often the name is claimed. The existing member may be this one itself.
+	//
+	// Compat: the reference calls it for each such message, before anybody is asked, so also for a process that was started
+	// anew at another address: there is one process then, and no conflict.
 	NotifyConflict(existing, other *Node)
 }
 
-// ConflictVerdict is what came of a conflict.
+// ConflictVerdict is what came of a claim to the name of a member for another address.
 type ConflictVerdict int
 
-// The verdicts on a conflict.
+// The verdicts on a claim.
 const (
-	// ConflictKept says that the existing member answered at its address, and is kept. Two processes have one name: one of
-	// them is misconfigured.
+	// ConflictKept says that both answered, and that the existing member is kept. Two processes have one name: one of them is
+	// misconfigured.
 	ConflictKept ConflictVerdict = iota
 
 	// ConflictMoved says that nobody answered at the old address, neither us nor others nor on a stream, and that the other's
@@ -139,15 +143,17 @@ const (
 	ConflictMoved
 )
 
-// ConflictVerdictDelegate is a ConflictDelegate that is also told what came of it. A Config.Conflict that has its method is
-// asked.
+// ConflictVerdictDelegate is a ConflictDelegate that is also told of claims that are no conflict. A Config.Conflict that has its
+// method is called.
 type ConflictVerdictDelegate interface {
 	ConflictDelegate
 
-	// NotifyConflictVerdict gives the verdict, at most Config.ProbeInterval after NotifyConflict, with both as they then were.
-	// It comes once for all claims to a name within ten such intervals. A takeover has been told to the EventDelegate before,
-	// as a leave and a join. While a claim is not newer than what is known of the member there is no verdict: its maker is told,
-	// and claims the name anew.
+	// NotifyConflictVerdict gives the verdict, at most two times Config.ProbeTimeout after the claim, with both as they then
+	// were: ConflictKept right after NotifyConflict, and ConflictMoved, of which NotifyConflict is not called, after the
+	// EventDelegate has been told of a leave and a join. It comes once for all claims to a name within ten protocol periods.
+	// Of a claim that comes to nothing, as nobody answers where it says, there is none; nor while a claim is not newer than
+	// what is known of the member: whoever makes it is told, and claims the name anew. If the name is this member's own,
+	// ConflictMoved says that the existing one did not answer: it was this member in an earlier life.
 	NotifyConflictVerdict(existing, other *Node, verdict ConflictVerdict)
 }
 

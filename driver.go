@@ -196,7 +196,10 @@ func (m *Memberlist) sendGossip(t *turn) {
 	select {
 	case m.gossipToken.slot() <- struct{}{}:
 		defer func() { <-m.gossipToken.slot() }()
-		ask = m.userBroadcasts
+		ask = func(room int) (broadcasts [][]byte) {
+			m.alarm.userCode(func() { broadcasts = m.userBroadcasts(room) })
+			return broadcasts
+		}
 	default: // the delegate is slow
 	}
 	for i := range t.out.Packets {
@@ -271,7 +274,9 @@ func (m *Memberlist) userBroadcasts(room int) [][]byte {
 		message = append(message, byte(wire.TypeUser))
 		framed = append(framed, append(message, b...))
 	}
-	m.recent.note(time.Now(), framed)
+	if len(framed) > 0 {
+		m.recent.note(time.Now(), framed)
+	}
 	return framed
 }
 

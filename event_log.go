@@ -28,7 +28,7 @@ func (m *Memberlist) logEvents(now time.Time, events []swim.Event) {
 				"member answers on streams but not in packets, network may be misconfigured",
 				func() []slog.Attr { return memberAttrs(&e.Member) })
 		case swim.EventConflict:
-			m.log.event(now, "conflict", slog.LevelError, 1, "two members claim one name",
+			m.log.event(now, "conflict", slog.LevelError, 1, "two members have one name",
 				func() []slog.Attr { return memberAttrs(&e.Member, slog.Any("other", e.Other.Addr)) })
 		case swim.EventMoved:
 			m.log.event(now, "moved", slog.LevelInfo, limitBurst, "member that was gone is back at another address",

@@ -40,9 +40,6 @@ type recentBroadcast struct {
 
 // note takes note of broadcasts that are sent in one packet, in the order of a packet: the latest first.
 func (r *recentBroadcasts) note(now time.Time, messages [][]byte) {
-	if len(messages) == 0 {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, message := range slices.Backward(messages) {
@@ -102,8 +99,8 @@ func (m *Memberlist) lastWords() [][]byte {
 	select {
 	case m.gossipToken.slot() <- struct{}{}:
 		defer func() { <-m.gossipToken.slot() }()
-		if m.wouldBeHeard() {
-			m.userBroadcasts(m.farewellRoom())
+		if room := m.farewellRoom(); room > 0 && m.wouldBeHeard() {
+			m.userBroadcasts(room)
 		}
 	case <-timer.C: // the delegate is slow
 	case <-m.tasks.stopping:

@@ -66,7 +66,7 @@ func (s *slowBroadcaster) GetBroadcasts(int, int) [][]byte {
 }
 
 // TestSlowDelegateHoldsUpNoGossip: while a delegate takes its time it is not asked again, and what there is to say of members
-// is gossiped meanwhile.
+// is gossiped meanwhile. Leave does not wait for it either.
 func TestSlowDelegateHoldsUpNoGossip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(3, nil)
@@ -96,6 +96,13 @@ func TestSlowDelegateHoldsUpNoGossip(t *testing.T) {
 			}
 			return false
 		})
+		start := time.Now()
+		if err := m.Leave(10 * time.Second); err != nil {
+			t.Error(err)
+		}
+		if took, most := time.Since(start), farewellPatience+time.Second; took > most {
+			t.Errorf("leaving took %v, want at most %v", took, most)
+		}
 	})
 }
 

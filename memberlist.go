@@ -174,6 +174,9 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	if err := m.openTransport(); err != nil {
 		return nil, err
 	}
+	if m.udp != nil {
+		m.alarm.haveSockets()
+	}
 	return m, nil
 }
 

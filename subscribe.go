@@ -31,7 +31,7 @@ const (
 	// EventRecover is a suspect that has refuted it.
 	EventRecover
 
-	// EventConflict is a member whose name another, Event.Other, claims.
+	// EventConflict is a member whose name another, Event.Other, has too: both answered. See ConflictDelegate.
 	EventConflict
 
 	// EventReach is a member that packets or streams now reach or do not reach any more: see MemberInfo.Packets, Streams

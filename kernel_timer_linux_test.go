@@ -1,0 +1,140 @@
+package memberlist
+
+import (
+	"io"
+	"testing"
+	"time"
+)
+
+// awaitRun fails the test if nothing comes.
+func awaitRun(t *testing.T, runs <-chan int) int {
+	t.Helper()
+	select {
+	case n := <-runs:
+		return n
+	case <-time.After(time.Minute):
+		t.Fatal("no run")
+		return 0
+	}
+}
+
+// TestKernelTimer: it goes off once for each time that it is set, and what Reset and Stop return is true while it is set.
+func TestKernelTimer(t *testing.T) {
+	runs := make(chan int, 10)
+	n := 0
+	timer := newKernelTimer(func() { n++; runs <- n })
+	if timer == nil {
+		t.Fatal("no timer")
+	}
+	for i := 1; i <= 3; i++ {
+		if timer.Reset(time.Hour) {
+			t.Error("it was set before it was")
+		}
+		if !timer.Reset(0) {
+			t.Error("it was not set")
+		}
+		if got := awaitRun(t, runs); got != i {
+			t.Errorf("run %d, want %d", got, i)
+		}
+	}
+	timer.Reset(time.Hour)
+	timer.unset()
+	if timer.Reset(time.Hour) {
+		t.Error("it is set though it was unset")
+	}
+	if !timer.Stop() || len(runs) > 0 {
+		t.Errorf("it was not set when it was stopped, or has gone off %d times more", len(runs))
+	}
+	timer.Reset(0)
+	<-timer.mu.reader // closed: no run will come
+	if len(runs) > 0 {
+		t.Error("it goes off after Stop")
+	}
+}
+
+// TestKernelTimerLongRun: while a run is in user code for long the next ones begin; then one goroutine waits for the timer again.
+// Stop, which a run may call, waits for no run.
+func TestKernelTimerLongRun(t *testing.T) {
+	runs, goOn := make(chan int, 10), make(chan bool)
+	n := 0
+	var timer *kernelTimer
+	timer = newKernelTimer(func() {
+		n++
+		runs <- n
+		switch n {
+		case 1:
+			timer.beginUserCode()
+			<-goOn
+			timer.endUserCode()
+			runs <- -1
+		case 4:
+			timer.Stop()
+			runs <- -4
+		}
+	})
+	if timer == nil {
+		t.Fatal("no timer")
+	}
+	for _, want := range []int{1, 2, 3} {
+		timer.Reset(1)
+		if got := awaitRun(t, runs); got != want {
+			t.Errorf("run %d, want %d", got, want)
+		}
+	}
+	goOn <- true
+	if got := awaitRun(t, runs); got != -1 {
+		t.Errorf("run %d, want the end of the first", got)
+	}
+	timer.Reset(1)
+	for _, want := range []int{4, -4} {
+		if got := awaitRun(t, runs); got != want {
+			t.Errorf("run %d, want %d", got, want)
+		}
+	}
+	<-timer.mu.reader
+	if timer.Stop() {
+		t.Error("it was set when it was stopped again")
+	}
+}
+
+// TestBlockedDelegateHoldsUpNoProbe: with sockets, too.
+func TestBlockedDelegateHoldsUpNoProbe(t *testing.T) {
+	blocked, goOn, pings := make(chan bool, 1), make(chan bool), make(chan int, 100)
+	start := func(name string, change func(*Config)) *Memberlist {
+		config := DefaultLANConfig()
+		config.Name, config.LogOutput = name, io.Discard
+		config.BindAddr, config.BindPort, config.AdvertisePort = "127.0.0.1", 0, 0
+		change(config)
+		m, err := Create(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { m.Shutdown() })
+		return m
+	}
+	m := start("m", func(config *Config) {
+		config.ProbeInterval, config.ProbeTimeout = 20*time.Millisecond, 10*time.Millisecond
+		config.Delegate = broadcaster(func(int, int) [][]byte {
+			blocked <- true
+			<-goOn
+			return nil
+		})
+		config.Ping = callback{func(name string) {
+			if name == "NotifyPingComplete" {
+				select {
+				case pings <- 1:
+				default:
+				}
+			}
+		}}
+	})
+	defer close(goOn)
+	other := start("other", func(*Config) {})
+	if _, err := m.Join([]string{other.LocalNode().Address()}); err != nil {
+		t.Fatal(err)
+	}
+	<-blocked
+	for range 10 {
+		awaitRun(t, pings)
+	}
+}
