@@ -29,7 +29,7 @@
 // # Sweeps
 //
 // TestSweep runs every scenario with 200 seeds (6 with the race detector). What it finds is shrunk, and printed with the
-// command that replays it, with a trace. The large sweep, of 10,000 seeds, takes some 20 minutes of CPU, on two cores:
+// command that replays it, with a trace. The large sweep, of 10,000 seeds, takes some 45 minutes of CPU, on two cores:
 //
 //	go test ./internal/sim -run '^TestSweep$' -v -timeout 4h -args -seeds 10000
 //
