@@ -173,13 +173,18 @@ func (c *Core) waitNoMore() {
 // Settle makes what is known as if it had been for long: all has been told, and each member has answered us. It is for
 // simulations that begin with a cluster that has settled.
 func (c *Core) Settle() {
+	c.dropQueued()
+	for _, id := range c.table.order {
+		c.table.at(id).answered = true
+	}
+}
+
+// dropQueued drops all broadcasts, finishing their notices: nobody needs to be told.
+func (c *Core) dropQueued() {
 	c.waitNoMore()
 	c.queue.order.Reset()
 	c.queue.about, c.queue.texts = nil, textSet{}
 	c.untold = false
-	for _, id := range c.table.order {
-		c.table.at(id).answered = true
-	}
 }
 
 // NumQueued is how many broadcasts wait to be sent.

@@ -21,11 +21,11 @@ func knownTo(n int) (*Core, []wire.Alive) {
 			Port: 7946, Vsn: testVersions[:]}
 		c.Step(testStart, Endpoint{}, &alives[i])
 		if i%256 == 0 {
-			c.Settle()
+			c.dropQueued()
 			out = c.Take(out)
 		}
 	}
-	c.Settle()
+	c.dropQueued()
 	out = c.Take(out)
 	return c, alives
 }
@@ -136,7 +136,7 @@ func fastest(c *Core, alives []wire.Alive, op operation) time.Duration {
 		out = c.Take(out)
 		best = min(best, time.Since(began)/time.Duration(each))
 	}
-	c.Settle()
+	c.dropQueued()
 	return best
 }
 
@@ -231,7 +231,7 @@ func TestAllocs(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c.Settle()
+			c.dropQueued()
 			got := testing.AllocsPerRun(50, func() {
 				for i := range 18 {
 					tt.run(i)

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"iter"
 	"math"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
@@ -97,10 +98,10 @@ const chunkSize = 7
 
 // table holds the known members: by ID, by name, by address, and in probe order.
 type table struct {
-	chunks []*[chunkSize]member // by ID
-	free   []ID                 // IDs of forgotten members
-	order  []ID                 // probe order; also what random choices are made from
-	next   int                  // index in order of the next member to probe
+	chunks   []*[chunkSize]member // by ID
+	free     []ID                 // IDs of forgotten members
+	order    []ID                 // probe order; also what random choices are made from
+	unprobed int                  // how many of order, its first, are still to be probed in this round: the last of them next
 
 	long     [][16]byte    // IP addresses of 16 bytes
 	longFree []uint32      // places in long
@@ -218,12 +219,29 @@ func (t *table) add(name string, addr address, intN func(int) int) *member {
 	t.setAddress(m, addr)
 	t.byName.Add(maphash.String(t.seed, name), uint32(id))
 	t.locate(m)
-	i := intN(len(t.order) + 1)
-	t.order = slices.Insert(t.order, i, id) // not in the place of another, which would wait for long, over and over if many come
-	if i < t.next {
-		t.next++
-	}
+	t.enter(id, intN)
 	return m
+}
+
+// enter puts an ID at a random place of the probe order (SWIM section 4.3). If another stood there that is still to be
+// probed, it is now next: else one member could be put off over and over while many come.
+func (t *table) enter(id ID, intN func(int) int) {
+	t.order = append(t.order, id)
+	i, last := intN(len(t.order)), len(t.order)-1
+	if i < t.unprobed {
+		t.order[last] = t.order[t.unprobed]
+		t.order[t.unprobed] = t.order[i]
+		t.unprobed++
+	} else {
+		t.order[last] = t.order[i]
+	}
+	t.order[i] = id
+}
+
+// shuffle begins a round of probes, in another order (SWIM section 4.3).
+func (t *table) shuffle(random *rand.Rand) {
+	random.Shuffle(len(t.order), func(i, j int) { t.order[i], t.order[j] = t.order[j], t.order[i] })
+	t.unprobed = len(t.order)
 }
 
 // reserve makes room for so many more members in what else would grow step by step.
@@ -255,16 +273,16 @@ func (t *table) remove(m *member) {
 // else stays as it is.
 func (t *table) leaveOrder() {
 	kept := t.order[:0]
-	next := t.next
+	unprobed := t.unprobed
 	for i, id := range t.order {
 		switch {
 		case t.at(id).Name != "":
 			kept = append(kept, id)
-		case i < t.next:
-			next--
+		case i < t.unprobed:
+			unprobed--
 		}
 	}
-	t.order, t.next = kept, next
+	t.order, t.unprobed = kept, unprobed
 }
 
 // locate makes m one of the members that are found at its address, in the place of the one least meant if there are too many.

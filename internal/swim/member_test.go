@@ -114,11 +114,11 @@ func TestTableMemory(t *testing.T) {
 			c.Step(now, Endpoint{}, &wire.Alive{Incarnation: 1, Node: fmt.Sprintf("node-%05d", i), Addr: addr, Port: 7946,
 				Vsn: testVersions[:]})
 			if i%100 == 0 {
-				c.Settle()
+				c.dropQueued()
 				out = c.Take(out)
 			}
 		}
-		c.Settle()
+		c.dropQueued()
 		out = c.Take(out)
 		out = new(Output)
 		out = c.Take(out)

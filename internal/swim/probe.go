@@ -57,23 +57,16 @@ func (c *Core) probeTick(now time.Time) {
 // at most one round.
 func (c *Core) nextToProbe() *member {
 	for range c.table.len() + 1 {
-		if c.table.next >= c.table.len() {
-			c.shuffleOrder()
+		if c.table.unprobed == 0 {
+			c.table.shuffle(c.cfg.Rand)
 		}
-		m := c.table.at(c.table.order[c.table.next])
-		c.table.next++
+		c.table.unprobed--
+		m := c.table.at(c.table.order[c.table.unprobed])
 		if m != c.self && !m.State.Gone() {
 			return m
 		}
 	}
 	return nil
-}
-
-// shuffleOrder begins a round of probes in another order (SWIM section 4.3).
-func (c *Core) shuffleOrder() {
-	order := c.table.order
-	c.cfg.Rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
-	c.table.next = 0
 }
 
 // beginProbe pings m. A suspect is told by the same packet that it is one, so

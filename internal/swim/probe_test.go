@@ -1,6 +1,8 @@
 package swim
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -83,7 +85,7 @@ func TestClockThatGoesBack(t *testing.T) {
 
 func TestProbeTimeline(t *testing.T) {
 	n := newNode(t, nil).meet(5)
-	n.table.next = slices.Index(n.table.order, n.table.named("m1").ID)
+	n.table.unprobed = slices.Index(n.table.order, n.table.named("m1").ID) + 1
 	seq := probing(t, n)
 	n.take()
 
@@ -166,7 +168,7 @@ func TestProbeOutcome(t *testing.T) {
 				a.Vsn = []byte{1, tt.pmax, 2, 0, 0, 0}
 				n.alive(a)
 			}
-			n.table.next = slices.Index(n.table.order, n.table.named("m1").ID)
+			n.table.unprobed = slices.Index(n.table.order, n.table.named("m1").ID) + 1
 			n.awareness.score = 4 // the interval is 1 s
 			seq := probing(t, n)
 			if got := n.take().Counts.DegradedProbes; got != 1 {
@@ -285,13 +287,46 @@ func TestRoundRobin(t *testing.T) {
 	n.dead(5, 1, "m1")
 	n.dead(6, 1, "m6")
 	for round := range 5 {
-		n.table.next = len(n.table.order) // a new round
+		n.table.unprobed = 0 // a new round
 		probed := map[string]int{}
 		for range 4 {
 			probed[n.nextToProbe().Name]++
 		}
 		if len(probed) != 4 || probed["m5"]+probed["m6"]+probed["self"] != 0 {
 			t.Errorf("round %d probes %v, want each living member but us once", round, probed)
+		}
+	}
+}
+
+// TestNewcomersPutNobodyOff holds that each member is probed in time while as many come as are probed (SWIM section 4.3):
+// each newcomer goes to a random place of the round.
+func TestNewcomersPutNobodyOff(t *testing.T) {
+	table := newTable()
+	random := rand.New(rand.NewPCG(1, 2))
+	const old, rounds = 50, 200
+	for i := range old {
+		table.add(fmt.Sprint("old", i), address{}, random.IntN)
+	}
+	last := map[ID]int{}
+	for step := range old * rounds {
+		if table.unprobed == 0 {
+			table.shuffle(random)
+		}
+		table.unprobed--
+		last[table.order[table.unprobed]] = step
+		gone := table.named(fmt.Sprint("new", step-old)) // as many go as come
+		if gone != nil {
+			table.remove(gone)
+			table.leaveOrder()
+		}
+		table.add(fmt.Sprint("new", step), address{}, random.IntN)
+		if step < 4*old {
+			continue
+		}
+		for id := range ID(old) {
+			if since := step - last[id]; since > 8*old {
+				t.Fatalf("step %d: member %d was not probed for %d steps; there are %d members", step, id, since, table.len())
+			}
 		}
 	}
 }
