@@ -93,7 +93,10 @@ type look struct {
 type answer struct {
 	node      int32
 	life, own uint32
+	at        int64
 }
+
+func (a answer) sameAs(b answer) bool { return a.node == b.node && a.life == b.life && a.own == b.own }
 
 // looked checks that a member is not looked for where another is: one that is known to be alive, or that answered before.
 func (c *checker) looked(n *node, lost *swim.Member) {
@@ -106,10 +109,11 @@ func (c *checker) looked(n *node, lost *swim.Member) {
 	}
 	if other := c.s.at(p); other != nil && c.answers(n, other, x) {
 		this := look{n.id, x, p}
-		if at, ok := c.looks[this]; ok && at.node == other.id && at.life == other.life && at.own == n.life {
-			c.s.fail(n, ruleReplaced, this.number, fmt.Sprintf("%s answered at %v before", other.name, lost.Addr))
+		now := answer{other.id, other.life, n.life, c.s.now}
+		if before, ok := c.looks[this]; ok && before.sameAs(now) && now.at-before.at > int64(c.s.cfg.StreamTimeout) {
+			c.s.fail(n, ruleReplaced, x, fmt.Sprintf("%s answered at %v before", other.name, lost.Addr))
 		}
-		c.looks[this] = answer{other.id, other.life, n.life}
+		c.looks[this] = now
 	}
 	for y := range c.views[n.id].entries {
 		e, other := &c.views[n.id].entries[y], int32(y)
