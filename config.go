@@ -263,7 +263,8 @@ type Config struct {
 	ReconnectInterval time.Duration
 
 	// ReconnectTimeout is for how long a member that was declared dead is tried, and seeds while nobody else is alive.
-	// Negative: none is.
+	// For as long it is remembered at which incarnation a member died or left, so that nothing older brings it back. Negative:
+	// none is tried, and that is remembered for a day.
 	ReconnectTimeout time.Duration
 
 	// Seeds gives addresses as Join takes them, to try with those that Join was given. While it is set they are also tried

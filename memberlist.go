@@ -228,8 +228,8 @@ func (m *Memberlist) coreConfig() swim.Config {
 		HasUserBroadcasts:       c.Delegate != nil,
 		Rand:                    rand.New(systemRandom{}),
 	}
-	if c.ReconnectInterval > 0 && c.ReconnectTimeout > 0 {
-		core.ReconnectInterval, core.ReconnectTimeout = c.ReconnectInterval, c.ReconnectTimeout
+	if c.ReconnectTimeout > 0 {
+		core.ReconnectInterval, core.ReconnectTimeout = max(c.ReconnectInterval, 0), c.ReconnectTimeout
 	}
 	if c.IPMustBeChecked() {
 		core.Allowed = func(a netip.Addr) bool { return c.IPAllowed(net.IP(a.AsSlice())) == nil }

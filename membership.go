@@ -1,6 +1,10 @@
 package memberlist
 
 import (
+	"bytes"
+	"log/slog"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -100,4 +104,37 @@ func (h *membershipHandler) decode(message *handedOff) {
 	if m.config.Alive != nil && !m.aliveAllowed(r.rumor.Alive()) {
 		h.ready = h.ready[:len(h.ready)-1]
 	}
+}
+
+// aliveAllowed asks the alive delegate about an alive message.
+func (m *Memberlist) aliveAllowed(a *wire.Alive) bool {
+	if m.config.Alive == nil {
+		return true
+	}
+	if len(a.Vsn) < len(swim.Versions{}) {
+		m.log.limited("alive versions", slog.LevelWarn, "ignoring alive message without versions", slog.String("node", a.Node))
+		return false
+	}
+	node := nodeOfAlive(a)
+	if err := m.askAlive(node); err != nil {
+		m.log.limited("alive delegate", slog.LevelWarn, "alive delegate refuses member", slog.String("node", a.Node), errAttr(err))
+		return false
+	}
+	return true
+}
+
+// nodeOfAlive makes a Node that says what an alive message says, with memory of
+// its own.
+func nodeOfAlive(a *wire.Alive) *Node {
+	n := &Node{
+		Name: strings.Clone(a.Node),
+		Addr: net.IP(bytes.Clone(a.Addr)),
+		Port: a.Port,
+		Meta: bytes.Clone(a.Meta),
+	}
+	if len(a.Vsn) >= len(swim.Versions{}) {
+		n.PMin, n.PMax, n.PCur = a.Vsn[0], a.Vsn[1], a.Vsn[2]
+		n.DMin, n.DMax, n.DCur = a.Vsn[3], a.Vsn[4], a.Vsn[5]
+	}
+	return n
 }

@@ -105,7 +105,9 @@ func (m *Memberlist) trySeeds() {
 	for _, seed := range seeds {
 		addrs, err := m.resolver.resolve(ctx, seed.text, m.config.BindPort)
 		if err != nil {
-			m.log.limited("resolve seed", slog.LevelWarn, "failed to resolve", slog.String("seed", seed.text), errAttr(err))
+			if !m.tasks.closed() {
+				m.log.limited("resolve seed", slog.LevelWarn, "failed to resolve", slog.String("seed", seed.text), errAttr(err))
+			}
 			continue
 		}
 		rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
@@ -151,7 +153,7 @@ func (m *Memberlist) askForSeeds(ctx context.Context) []string {
 	}
 	seeds, err := m.config.Seeds(ctx)
 	m.tasks.comeBack()
-	if err != nil {
+	if err != nil && !m.tasks.closed() {
 		m.log.limited("seeds", slog.LevelWarn, "failed to get seeds", errAttr(err))
 	}
 	return seeds

@@ -372,3 +372,123 @@ func TestPeriodicExchangeWithAnother(t *testing.T) {
 		}
 	})
 }
+
+// TestOnlyTheJoinedAreSeeds: neither is an address joined later with which a join failed, of one who is not alone, nor one whose
+// member left or was removed: by then it may be that of a stranger, whom a crash is no reason to join.
+func TestOnlyTheJoinedAreSeeds(t *testing.T) {
+	for name, before := range map[string]func(t *testing.T, c *simCluster){
+		"a join failed": func(t *testing.T, c *simCluster) {
+			if _, err := c.members[0].Join(seedsAt(9)); err == nil {
+				t.Fatal("somebody was there")
+			}
+		},
+		"the seed left": func(t *testing.T, c *simCluster) {
+			seed := c.inPlace(9, "seed")
+			if _, err := c.members[0].Join(seedsAt(9)); err != nil {
+				t.Fatal(err)
+			}
+			if err := seed.Leave(time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			seed.Shutdown()
+		},
+		"the seed was removed": func(t *testing.T, c *simCluster) {
+			seed := c.inPlace(9, "seed")
+			if _, err := c.members[0].Join(seedsAt(9)); err != nil {
+				t.Fatal(err)
+			}
+			seed.Shutdown()
+			c.await(settles, func() bool { return !slices.Contains(namesOf(c.members[0]), "seed") })
+			if err := c.members[0].ForceLeave(t.Context(), "seed"); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the seed was forgotten": func(t *testing.T, c *simCluster) {
+			seed := c.inPlace(9, "seed")
+			if _, err := c.members[0].Join(seedsAt(9)); err != nil {
+				t.Fatal(err)
+			}
+			seed.Shutdown()
+			c.await(settles, func() bool { return !slices.Contains(namesOf(c.members[0]), "seed") })
+			if err := c.members[0].Forget("seed"); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newSimCluster(t).grow(3, nil)
+				defer c.stop()
+				c.await(settles, func() bool { return c.agree(3) })
+				before(t, c)
+				time.Sleep(time.Minute)
+				stranger := c.inPlace(9, "stranger")
+				defer stranger.Shutdown()
+				c.members[2].Shutdown() // which looks for company again
+				time.Sleep(time.Hour)
+				if got := namesOf(stranger); len(got) != 1 {
+					t.Errorf("the stranger knows %v", got)
+				}
+				if got := namesOf(c.members[0]); len(got) != 2 {
+					t.Errorf("a member knows %v", got)
+				}
+			})
+		})
+	}
+}
+
+// inPlace creates a member of a name at the address of member i, beside those of the cluster.
+func (c *simCluster) inPlace(i int, name string) *Memberlist {
+	c.t.Helper()
+	config := c.simConfig(i)
+	config.Name = name
+	m, err := Create(config)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return m
+}
+
+// TestClustersOfTheSameNamesStayApart: two clusters have members of the same names, as two StatefulSets of one name in two
+// namespaces have. The address of one that crashed is that of its namesake of the other cluster by now.
+func TestClustersOfTheSameNamesStayApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		clusters := make([][]*Memberlist, 2)
+		for i := range clusters {
+			for k := range 3 {
+				m := c.inPlace(10*i+k, fmt.Sprintf("db-%d", k))
+				if k > 0 {
+					if _, err := m.Join(seedsAt(10 * i)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				clusters[i] = append(clusters[i], m)
+			}
+		}
+		time.Sleep(time.Minute)
+		clusters[0][2].Shutdown()
+		clusters[1][2].Shutdown()
+		time.Sleep(time.Minute)
+		clusters[1][2] = c.inPlace(2, "db-2")
+		if _, err := clusters[1][2].Join(seedsAt(10)); err != nil {
+			t.Fatal(err)
+		}
+		clusters[0] = clusters[0][:2]
+		time.Sleep(3 * time.Hour)
+		for i, cluster := range clusters {
+			for _, m := range cluster {
+				if got := namesOf(m); len(got) != len(cluster) {
+					t.Errorf("a member of cluster %d knows %v, want %d", i, got, len(cluster))
+				}
+				for _, n := range m.Members() {
+					if !slices.ContainsFunc(cluster, func(m *Memberlist) bool { return m.LocalNode().Address() == n.Address() }) {
+						t.Errorf("a member of cluster %d has %s at %s", i, n.Name, n.Address())
+					}
+				}
+				m.Shutdown()
+			}
+		}
+	})
+}

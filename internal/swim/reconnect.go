@@ -145,6 +145,28 @@ func (c *Core) remember(m *member) *lost {
 	return one
 }
 
+// raise keeps the evidence against a member that went, which is newer by now.
+func (l *losses) raise(m *member) {
+	if one := l.named(m.Name); one != nil {
+		one.incarnation = max(one.incarnation, m.Incarnation)
+	}
+}
+
+// remembered returns the member of a name if it went, and not too long ago, or nil.
+func (c *Core) remembered(now time.Time, name string) *lost {
+	one := c.losses.named(name)
+	if one != nil && c.isOver(now, one) {
+		c.losses.regain(one)
+		return nil
+	}
+	return one
+}
+
+// isOver reports whether a member went so long ago that it is not remembered any more.
+func (c *Core) isOver(now time.Time, one *lost) bool {
+	return c.table.since(now)-one.since > c.reconnectTimeout()
+}
+
 // regain forgets a member, if it is remembered, and reports whether it was missed.
 func (l *losses) regain(one *lost) (missed bool) {
 	if one == nil {
@@ -318,7 +340,7 @@ func (c *Core) nextLost() (next, wanted []*lost) {
 func (c *Core) giveUpLost(now time.Time) {
 	l := &c.losses
 	for _, one := range l.byName {
-		if c.table.since(now)-one.since > c.reconnectTimeout() {
+		if c.isOver(now, one) {
 			l.regain(one)
 		}
 	}

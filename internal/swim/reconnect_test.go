@@ -376,6 +376,36 @@ func TestAcquaintance(t *testing.T) {
 	}
 }
 
+// TestGoneForADayIsNew: after ReconnectTimeout a member that went is new at any incarnation.
+func TestGoneForADayIsNew(t *testing.T) {
+	for _, by := range []string{"m1", "m2"} { // it left, or died
+		n := newNode(t, nil).meet(2)
+		n.dead(1, 3, by)
+		n.run(23*time.Hour, func(*Output) {})
+		n.alive(aliveOf(1, 3))
+		if m, _ := n.Member("m1"); m.State == StateAlive {
+			t.Errorf("by %s: it is back within a day", by)
+		}
+		n.run(2*time.Hour, func(*Output) {})
+		n.alive(aliveOf(1, 3))
+		n.want(1, StateAlive, 3)
+	}
+}
+
+// TestEvidenceIsRememberedOnceForgotten: what a dead member is accused of counts, too, when it has been forgotten.
+func TestEvidenceIsRememberedOnceForgotten(t *testing.T) {
+	n := newNode(t, nil).meet(2)
+	n.dead(1, 1, "m2")
+	n.suspect(1, 5, "m2")
+	n.run(time.Minute, func(*Output) {})
+	n.alive(aliveOf(1, 3))
+	n.want(1, StateDead, 5)
+	n.dead(1, 7, "m2")
+	n.run(time.Minute, func(*Output) {})
+	n.alive(aliveOf(1, 6))
+	n.want(1, StateDead, 7)
+}
+
 // TestSeeds: seeds are tried while somebody is lost, while nobody is there, and for ever if that is wanted.
 func TestSeeds(t *testing.T) {
 	for _, tt := range []struct {

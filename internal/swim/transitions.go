@@ -164,7 +164,7 @@ func (c *Core) applyAliveOfSelf(now time.Time, addr address, a *wire.Alive) {
 // meet takes a claim of a name that is not known. As applyAlive, it reports false
 // if the claim is old: not newer than when the member went, as we remember.
 func (c *Core) meet(now time.Time, name string, says claim) bool {
-	gone := c.losses.named(name)
+	gone := c.remembered(now, name)
 	switch {
 	case says.incarnation == 0: // nobody begins there
 		c.drop(DropMalformed)
@@ -225,6 +225,7 @@ func (c *Core) deny(now time.Time, m *member, name string, says claim) bool {
 	}
 	if says.incarnation > m.Incarnation {
 		c.table.judge(m, says.incarnation)
+		c.losses.raise(m)
 	}
 	return false
 }
@@ -417,6 +418,7 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 		// than it must not bring the member back.
 		// Compat: the reference forgets it.
 		c.table.suspectDead(m, incarnation)
+		c.losses.raise(m)
 		return
 	}
 	newer := incarnation > m.Incarnation
@@ -468,6 +470,7 @@ func (c *Core) applyDead(now time.Time, incarnation uint32, m *member, from stri
 	switch m.State {
 	case StateDead:
 		c.table.judge(m, incarnation)
+		c.losses.raise(m)
 		if from == m.Name {
 			c.becomeLeft(now, m, 0)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -415,16 +416,27 @@ func (r *run) toldLate() bool {
 	return late && r.gossips
 }
 
-// wasLost says whether the reference may have lost a message: it has another one like it. Then its queue is in disorder,
-// and both members are mended.
+// wasLost says whether the reference may have lost a message: it has another one like it, or had one that was replaced since.
+// Then its queue is in disorder, and both members are mended.
 func (r *run) wasLost(g gossip, theirs []gossip) bool {
 	for _, other := range theirs {
-		if other.size == g.size && other.node != g.node {
+		if other.node != g.node && (other.size == g.size || r.table[other.node].aliveSize() == g.size) {
 			r.uneven[g.node], r.uneven[other.node] = true, true
 			return true
 		}
 	}
 	return false
+}
+
+// aliveSize is how many bytes an alive message of a member has, as gossip counts them.
+func (m member) aliveSize() int {
+	at, err := netip.ParseAddrPort(m.addr)
+	if err != nil {
+		return 0
+	}
+	a := &wire.Alive{Incarnation: m.incarnation, Node: m.name, Addr: at.Addr().AsSlice(), Port: at.Port(), Meta: []byte(m.meta),
+		Vsn: m.versions[:]}
+	return len(a.Append(nil)) - 1
 }
 
 func inOrder(messages []gossip) []gossip {

@@ -334,6 +334,7 @@ func (r *run) sleep(d time.Duration) error {
 	}
 	sent := append(slices.Clone(ours.sent), theirs.sent...)
 	r.probed = r.probed || slices.ContainsFunc(sent, func(p packet) bool { return p.ping != "" })
+	suspected := maps.Clone(r.hearsay)
 	if err := r.observe(operation{}); err != nil {
 		return err
 	}
@@ -353,7 +354,11 @@ func (r *run) sleep(d time.Duration) error {
 		}
 		toldOurs, toldTheirs = append(toldOurs, a...), append(toldTheirs, b...)
 	}
-	return r.compareGossip(distinct(toldOurs), distinct(toldTheirs))
+	stillSuspected := r.hearsay
+	r.hearsay = suspected // when what was gossiped was said
+	err := r.compareGossip(distinct(toldOurs), distinct(toldTheirs))
+	r.hearsay = stillSuspected
+	return err
 }
 
 // distinct gives what is in a set.
