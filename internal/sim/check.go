@@ -176,36 +176,6 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, out *swim.Output) {
 	}
 }
 
-// metaOf is the metadata of a member; of one whose there is none, that of a cluster's member that never changed it.
-func metaOf(n *node, m *swim.Member) uint32 {
-	if len(m.Meta) < 4 {
-		return uint32(n.cluster) << 24
-	}
-	return binary.BigEndian.Uint32(m.Meta)
-}
-
-// takeover checks that a member may be at another address.
-func (c *checker) takeover(n *node, x int32, old entry, events []swim.Event) {
-	long := c.reclaimable(n, old)
-	newer := c.views[n.id].entries[x].incarnation > old.incarnation // it was asked, and did not answer
-	if old.state != left && !long && !newer {
-		c.s.fail(n, ruleTakeover, x, fmt.Sprintf("it was in state %d", old.state))
-	}
-	for i := range events {
-		if events[i].Kind == swim.EventMoved && nodeNumber(events[i].Member.Name) == x {
-			c.s.result.Takeovers++
-			return
-		}
-	}
-	c.s.fail(n, ruleEvents, x, "it moved without an event")
-}
-
-// reclaimable reports whether a member has been dead for so long that its name is anybody's.
-func (c *checker) reclaimable(n *node, e entry) bool {
-	reclaim := c.s.cfg.Core.DeadNodeReclaimTime
-	return e.state == dead && reclaim > 0 && c.clock(n)-e.since > int64(reclaim)
-}
-
 // gone checks why a member is taken for dead or left, and measures.
 func (c *checker) gone(n *node, x int32, now entry) {
 	t := c.truth(n, x)

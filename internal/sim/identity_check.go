@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -21,6 +22,36 @@ func (c *checker) identity(n *node, x int32, old, now entry, m *swim.Member) {
 	case now.state == alive && now.incarnation <= now.gone && !c.isAt(n, x, now.place):
 		c.s.fail(n, ruleAway, x, fmt.Sprintf("alive at %d, it was gone at %d", now.incarnation, now.gone))
 	}
+}
+
+// metaOf is the metadata of a member; of one whose there is none, that of a cluster's member that never changed it.
+func metaOf(n *node, m *swim.Member) uint32 {
+	if len(m.Meta) < 4 {
+		return uint32(n.cluster) << 24
+	}
+	return binary.BigEndian.Uint32(m.Meta)
+}
+
+// takeover checks that a member may be at another address.
+func (c *checker) takeover(n *node, x int32, old entry, events []swim.Event) {
+	long := c.reclaimable(n, old)
+	newer := c.views[n.id].entries[x].incarnation > old.incarnation // it was asked, and did not answer
+	if old.state != left && !long && !newer {
+		c.s.fail(n, ruleTakeover, x, fmt.Sprintf("it was in state %d", old.state))
+	}
+	for i := range events {
+		if events[i].Kind == swim.EventMoved && nodeNumber(events[i].Member.Name) == x {
+			c.s.result.Takeovers++
+			return
+		}
+	}
+	c.s.fail(n, ruleEvents, x, "it moved without an event")
+}
+
+// reclaimable reports whether a member has been dead for so long that its name is anybody's.
+func (c *checker) reclaimable(n *node, e entry) bool {
+	reclaim := c.s.cfg.Core.DeadNodeReclaimTime
+	return e.state == dead && reclaim > 0 && c.clock(n)-e.since > int64(reclaim)
 }
 
 // isAt reports whether the member of a name is up, and at a place.
@@ -93,7 +124,10 @@ type look struct {
 type answer struct {
 	node      int32
 	life, own uint32
+	at        int64
 }
+
+func (a answer) sameAs(b answer) bool { return a.node == b.node && a.life == b.life && a.own == b.own }
 
 // looked checks that a member is not looked for where another is: one that is known to be alive, or that answered before.
 func (c *checker) looked(n *node, lost *swim.Member) {
@@ -106,10 +140,11 @@ func (c *checker) looked(n *node, lost *swim.Member) {
 	}
 	if other := c.s.at(p); other != nil && c.answers(n, other, x) {
 		this := look{n.id, x, p}
-		if at, ok := c.looks[this]; ok && at.node == other.id && at.life == other.life && at.own == n.life {
-			c.s.fail(n, ruleReplaced, this.number, fmt.Sprintf("%s answered at %v before", other.name, lost.Addr))
+		now := answer{other.id, other.life, n.life, c.s.now}
+		if before, ok := c.looks[this]; ok && before.sameAs(now) && now.at-before.at > int64(c.s.cfg.StreamTimeout) {
+			c.s.fail(n, ruleReplaced, x, fmt.Sprintf("%s answered at %v before", other.name, lost.Addr))
 		}
-		c.looks[this] = answer{other.id, other.life, n.life}
+		c.looks[this] = now
 	}
 	for y := range c.views[n.id].entries {
 		e, other := &c.views[n.id].entries[y], int32(y)
