@@ -155,7 +155,7 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, out *swim.Output) {
 			c.s.fail(n, ruleTransition, x, fmt.Sprintf("suspect after state %d", old.state))
 		}
 		due := t.accused.has(m.Incarnation) || t.condemned.has(m.Incarnation) || t.farewells.has(m.Incarnation)
-		if !due && c.isAt(n, x, now.place) {
+		if !due && c.isAt(n, x, now.place) && !c.s.cfg.isShared(x) {
 			c.s.fail(n, ruleAccusation, x, fmt.Sprintf("suspect at %d, where no probe failed", m.Incarnation))
 		}
 		t.accused.add(m.Incarnation, c.s.now)
@@ -184,7 +184,7 @@ func (c *checker) gone(n *node, x int32, now entry) {
 			c.s.fail(n, ruleFarewell, x, fmt.Sprintf("left at %d, where it never did", now.incarnation))
 		}
 	} else {
-		if !t.condemned.has(now.incarnation) && !t.farewells.has(now.incarnation) && c.isAt(n, x, now.place) {
+		if !t.condemned.has(now.incarnation) && !t.farewells.has(now.incarnation) && c.isAt(n, x, now.place) && !c.s.cfg.isShared(x) {
 			c.s.fail(n, ruleVerdict, x, fmt.Sprintf("dead at %d, where no suspicion ended", now.incarnation))
 		}
 		if subject := c.holder(n, x); subject != nil && subject.up && !subject.leaving {

@@ -84,6 +84,10 @@ func (c *Config) clusterOf(node int) (cluster uint8, name int32) {
 	}
 }
 
+// isShared reports whether members of both clusters have a name. What one cluster says against its own may reach the other's: with
+// a ping to an address that went from one cluster to the other.
+func (c *Config) isShared(name int32) bool { return int(name) < c.SameNames }
+
 // sharedName is a name in the memory that all nodes share: of n nodes, each knows n names.
 func (s *Sim) sharedName(name string) string {
 	if i := nodeNumber(name); i >= 0 && int(i) < len(s.names) && s.names[i] == name {

@@ -219,12 +219,17 @@ func (c *Core) checkAnswered(now time.Time, k *check, from Endpoint) {
 // claimantAnswered notes that the claimant of a check acked. An ack that comes from where the member is is the member's own.
 func (c *Core) claimantAnswered(k *check, from Endpoint) {
 	m := c.table.named(k.name)
-	if m == nil || k.claimantLives || c.table.isAt(m, addressOf(from.AddrPort)) {
+	if m == nil || c.table.isAt(m, addressOf(from.AddrPort)) {
 		return
 	}
+	first := !k.claimantLives
 	k.claimantLives = true
-	if k.phase == checkKept {
+	switch {
+	case k.phase == checkKept && first:
 		c.tellConflict(k, m)
+	case k.phase == checkSilent && m.State != StateLeft && k.best.incarnation <= m.Incarnation: // see contradict
+		c.sendAlone(Endpoint{Name: m.Name, AddrPort: k.best.addr.addrPort()},
+			&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name})
 	}
 }
 
@@ -252,15 +257,15 @@ func (c *Core) keepName(k *check) {
 }
 
 // contradict has the maker of a claim refute what we know of its name, m, as it
-// may have begun anew. It does so again each period: what is answered to others
-// may not reach us.
+// may have begun anew: who answers a ping to the name is told. (Another who is
+// there would take it for gossip.) It does so again each period: what is answered
+// to others may not reach us.
 func (c *Core) contradict(now time.Time, k *check, m *member) {
 	if m == nil || m == c.self || m.State == StateLeft || c.table.isAt(m, k.best.addr) {
 		c.deadlines.set(k.due, k.ends)
 		return
 	}
-	c.sendAlone(Endpoint{Name: m.Name, AddrPort: k.best.addr.addrPort()},
-		&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name})
+	c.sendAlone(Endpoint{Name: m.Name, AddrPort: k.best.addr.addrPort()}, c.pingOf(k.claim, m.Name))
 	again := now.Add(c.cfg.period())
 	if again.After(k.ends) {
 		again = k.ends

@@ -87,6 +87,46 @@ func TestConflictOldAnswers(t *testing.T) {
 	}
 }
 
+// runWithClaimant runs, and has a claimant at member 1001's address answer to a name, as acks says; each gets what is sent there
+// otherwise, and what is sent to others.
+func (n *node) runWithClaimant(d time.Duration, name string, acks bool, toIt, toOthers func(wire.Message)) {
+	n.t.Helper()
+	var see func(o *Output)
+	see = func(o *Output) {
+		for _, p := range o.Packets {
+			m := parse(n.t, p.Messages[0])
+			ping, isPing := m.(*wire.Ping)
+			switch {
+			case p.To.AddrPort != memberAddr(1001):
+				toOthers(m)
+			case isPing && ping.Node == name && acks:
+				n.Step(n.now, Endpoint{AddrPort: memberAddr(1001)}, &wire.Ack{SeqNo: ping.SeqNo})
+				see(n.take())
+			default:
+				toIt(m)
+			}
+		}
+	}
+	n.run(d, see)
+}
+
+// TestConflictClaimIsNobodys: where an old claim says that a member is, nobody is told what we know of it unless somebody answers
+// to its name: another who is there would tell it on.
+func TestConflictClaimIsNobodys(t *testing.T) {
+	n := newNode(t, nil).meet(5)
+	n.alive(claimOf(1, 1))
+	pings := 0
+	n.runWithClaimant(3500*time.Millisecond, "m1", false, func(m wire.Message) {
+		if ping, ok := m.(*wire.Ping); !ok || ping.Node != "m1" {
+			t.Errorf("it is told %s", describe(m))
+		}
+		pings++
+	}, func(wire.Message) {})
+	if pings != 3 {
+		t.Errorf("pinged %d times, want once a second", pings)
+	}
+}
+
 // TestConflictNewcomer: the old one does not answer: a newer claim is taken, in whatever state the old one was; one that is
 // not newer is told what to refute, and then is.
 func TestConflictNewcomer(t *testing.T) {
@@ -101,17 +141,12 @@ func TestConflictNewcomer(t *testing.T) {
 			n.alive(claimOf(1, 1))
 			var told string
 			pings := 0
-			n.run(time.Second, func(o *Output) {
-				for _, p := range o.Packets {
-					switch m := parse(t, p.Messages[0]).(type) {
-					case *wire.Suspect:
-						told = describe(m) + " to " + p.To.AddrPort.Addr().String()
-					case *wire.IndirectPing:
-						pings++
-					}
+			n.runWithClaimant(time.Second, "m1", true, func(m wire.Message) { told += describe(m) }, func(m wire.Message) {
+				if _, ok := m.(*wire.IndirectPing); ok {
+					pings++
 				}
 			})
-			if want := "suspect m1@1 by self to " + memberAddr(1001).Addr().String(); told != want || pings != 3 {
+			if want := "suspect m1@1 by self"; told != want || pings != 3 {
 				t.Errorf("told %q, want %q; %d others asked", told, want, pings)
 			}
 			out := n.alive(claimOf(1, 2)) // it has refuted
@@ -140,21 +175,19 @@ func TestConflictIsContradictedUntilNewer(t *testing.T) {
 		n := newNode(t, nil).meet(5)
 		n.alive(claimOf(1, 1))
 		told := 0
-		count := func(o *Output) {
-			for _, p := range o.Packets {
-				if _, ok := parse(t, p.Messages[0]).(*wire.Suspect); ok && p.To.AddrPort == memberAddr(1001) {
-					told++
-				}
+		count := func(m wire.Message) {
+			if _, ok := m.(*wire.Suspect); ok {
+				told++
 			}
 		}
-		n.run(3500*time.Millisecond, count)
+		n.runWithClaimant(3500*time.Millisecond, "m1", true, count, func(wire.Message) {})
 		want := 3
 		if refutes {
 			n.alive(claimOf(1, 2))
 		} else {
 			want = recheck
 		}
-		n.run(30*time.Second, count)
+		n.runWithClaimant(30*time.Second, "m1", true, count, func(wire.Message) {})
 		if told != want || len(n.checks.byName) != 0 {
 			t.Errorf("refutes %v: told %d times, want %d; %d checks are left", refutes, told, want, len(n.checks.byName))
 		}

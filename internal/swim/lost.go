@@ -2,8 +2,6 @@ package swim
 
 import (
 	"time"
-
-	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // lost is a member as it was known when it went, less its metadata: it was declared dead, or said farewell. Its times are after
@@ -11,7 +9,8 @@ import (
 type lost struct {
 	name        string
 	since       time.Duration // when it went
-	incarnation uint32
+	incarnation uint32        // the highest that is known, as it was suspected at since
+	verdict     uint32        // the one at which it went
 	episode     uint32
 	counted     bool // as one of those lost in its episode
 	id          ID
@@ -91,14 +90,6 @@ func (l *lost) less(other *lost) bool {
 	default:
 		return l.name < other.name
 	}
-}
-
-// dead is the message that says that it went.
-func (l *lost) dead(self string) *wire.Dead {
-	if l.left {
-		self = l.name
-	}
-	return &wire.Dead{Incarnation: l.incarnation, Node: l.name, From: self}
 }
 
 // lostMember is what was known of a lost one.

@@ -132,8 +132,8 @@ func (c *Core) isReplaced(m *member) bool {
 // remember remembers m, as it is, and returns what is remembered.
 func (c *Core) remember(m *member) *lost {
 	l := &c.losses
-	one := &lost{name: m.Name, id: m.ID, addr: c.table.address(m), versions: m.Versions, incarnation: m.Incarnation, since: m.since,
-		tried: never, pinged: never, left: m.State == StateLeft, replaced: c.isReplaced(m), answered: m.answered}
+	one := &lost{name: m.Name, id: m.ID, addr: c.table.address(m), versions: m.Versions, since: m.since,
+		incarnation: m.Incarnation, verdict: c.table.verdict(m), tried: never, pinged: never, left: m.State == StateLeft, replaced: c.isReplaced(m), answered: m.answered}
 	l.regain(l.named(m.Name)) // as it was when it went before
 	if one.missed() {
 		l.replace(l.at(one.addr))
@@ -146,9 +146,9 @@ func (c *Core) remember(m *member) *lost {
 }
 
 // raise keeps the evidence against a member that went, which is newer by now.
-func (l *losses) raise(m *member) {
-	if one := l.named(m.Name); one != nil {
-		one.incarnation = max(one.incarnation, m.Incarnation)
+func (c *Core) raise(m *member) {
+	if one := c.losses.named(m.Name); one != nil {
+		one.incarnation, one.verdict = max(one.incarnation, m.Incarnation), max(one.verdict, c.table.verdict(m))
 	}
 }
 
@@ -219,7 +219,7 @@ func (c *Core) foundLeft(now time.Time, name string, incarnation uint32) {
 		return
 	}
 	missed := c.losses.regain(one)
-	one.left, one.incarnation = true, incarnation
+	one.left, one.incarnation, one.verdict = true, incarnation, incarnation
 	c.losses.add(one)
 	c.missLess(now, missed)
 }

@@ -398,8 +398,17 @@ func TestEvidenceIsRememberedOnceForgotten(t *testing.T) {
 	n.dead(1, 1, "m2")
 	n.suspect(1, 5, "m2")
 	n.run(time.Minute, func(*Output) {})
-	n.alive(aliveOf(1, 3))
+	out := n.alive(aliveOf(1, 3))
 	n.want(1, StateDead, 5)
+	if said := describe(parse(t, out.Packets[0].Messages[0])); said != "suspect m1@5 by self" {
+		t.Errorf("who was only suspected is told %q", said)
+	}
+	n.run(time.Minute, func(*Output) {})
+	out = n.alive(aliveOf(1, 1))
+	n.want(1, StateDead, 5)
+	if said := describe(parse(t, out.Packets[0].Messages[0])); said != "dead m1@1 by self" {
+		t.Errorf("who was declared dead is told %q", said)
+	}
 	n.dead(1, 7, "m2")
 	n.run(time.Minute, func(*Output) {})
 	n.alive(aliveOf(1, 6))

@@ -41,14 +41,8 @@ func (c *Core) answerStale(from Endpoint, a *wire.Alive) {
 		return
 	}
 	switch m.State {
-	case StateDead:
-		if a.Incarnation > c.table.verdict(m) { // it was suspected since it came back; nobody found it dead
-			c.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name})
-			break
-		}
-		c.sendAlone(from, &wire.Dead{Incarnation: c.table.verdict(m), Node: m.Name, From: c.cfg.Name})
-	case StateLeft:
-		c.sendAlone(from, &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
+	case StateDead, StateLeft:
+		c.sendAlone(from, c.against(m, a.Incarnation))
 	case StateSuspect:
 		if !c.table.isAt(m, addressOf(from.AddrPort)) {
 			return // gossip of before; only the member itself needs to know
@@ -58,6 +52,20 @@ func (c *Core) answerStale(from Endpoint, a *wire.Alive) {
 		return
 	}
 	c.out.Counts.StaleAlives++
+}
+
+// against is what we know against the claim that m, which went, is alive at an
+// incarnation.
+func (c *Core) against(m *member, incarnation uint32) wire.Message {
+	dead := c.table.verdict(m)
+	switch {
+	case m.State == StateLeft:
+		return &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name}
+	case incarnation > dead: // it was suspected since it came back; nobody found it dead
+		return &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name}
+	default:
+		return &wire.Dead{Incarnation: dead, Node: m.Name, From: c.cfg.Name}
+	}
 }
 
 // applyAlive takes what an alive message or a state says of m, or of one who is
@@ -171,8 +179,7 @@ func (c *Core) meet(now time.Time, name string, says claim) bool {
 	case !c.canPing(name):
 		c.drop(DropOversize)
 	case gone != nil && says.incarnation <= gone.incarnation:
-		c.recall(now, gone)
-		c.challenge(says.addr, gone.dead(c.cfg.Name))
+		c.challenge(c.recall(now, gone), says)
 		return false
 	default:
 		c.becomeAlive(now, c.add(name, says), says.own(&member{}), 0)
@@ -225,21 +232,23 @@ func (c *Core) deny(now time.Time, m *member, name string, says claim) bool {
 	}
 	if says.incarnation > m.Incarnation {
 		c.table.judge(m, says.incarnation)
-		c.losses.raise(m)
+		c.raise(m)
 	}
 	return false
 }
 
 // recall makes a member known again that went and was forgotten, as it was: somebody
 // has it for alive still, and is told so in the next exchange of states.
-func (c *Core) recall(now time.Time, gone *lost) {
+func (c *Core) recall(now time.Time, gone *lost) *member {
 	m := c.add(gone.name, claim{addr: gone.addr, versions: gone.versions})
 	m.answered = gone.answered
 	if gone.left {
-		c.beGone(now, m, StateLeft, gone.incarnation)
+		c.beGone(now, m, StateLeft, gone.verdict)
 	} else {
-		c.beGone(now, m, StateDead, gone.incarnation)
+		c.beGone(now, m, StateDead, gone.verdict)
+		c.table.suspectDead(m, gone.incarnation)
 	}
+	return m
 }
 
 // beGone makes a member that was not known one that is dead or has left. To those
@@ -255,7 +264,7 @@ func (c *Core) beGone(now time.Time, m *member, state State, incarnation uint32)
 func (c *Core) applyElsewhere(now time.Time, m *member, says claim) {
 	switch {
 	case m.State == StateLeft && says.incarnation <= m.Incarnation:
-		c.challenge(says.addr, &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
+		c.challenge(m, says)
 	case m.State == StateLeft || c.mayReclaim(now, m):
 		before := c.table.snapshot(m)
 		c.becomeAlive(now, m, says.own(m), 0)
@@ -265,14 +274,14 @@ func (c *Core) applyElsewhere(now time.Time, m *member, says claim) {
 	}
 }
 
-// challenge tells who is said to be at an address, under a name of one that went,
-// at which incarnation that was: if it is there it refutes that, at once, and what
-// is old does not bring it back.
+// challenge tells who says to be at an address, under the name of m, which went,
+// what we know against that: if it is there it refutes that, at once, and what is
+// old does not bring it back.
 //
 // Compat: the reference gives the name of a member that left to any claim, and
 // that of one that it has forgotten.
-func (c *Core) challenge(addr address, gone *wire.Dead) {
-	c.sendAlone(Endpoint{Name: gone.Node, AddrPort: addr.addrPort()}, gone)
+func (c *Core) challenge(m *member, says claim) {
+	c.sendAlone(Endpoint{Name: m.Name, AddrPort: says.addr.addrPort()}, c.against(m, says.incarnation))
 	c.out.Counts.StaleAlives++
 }
 
@@ -418,7 +427,7 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 		// than it must not bring the member back.
 		// Compat: the reference forgets it.
 		c.table.suspectDead(m, incarnation)
-		c.losses.raise(m)
+		c.raise(m)
 		return
 	}
 	newer := incarnation > m.Incarnation
@@ -470,7 +479,7 @@ func (c *Core) applyDead(now time.Time, incarnation uint32, m *member, from stri
 	switch m.State {
 	case StateDead:
 		c.table.judge(m, incarnation)
-		c.losses.raise(m)
+		c.raise(m)
 		if from == m.Name {
 			c.becomeLeft(now, m, 0)
 		}
