@@ -132,8 +132,9 @@ func (c *Core) isReplaced(m *member) bool {
 // remember remembers m, as it is, and returns what is remembered.
 func (c *Core) remember(m *member) *lost {
 	l := &c.losses
-	one := &lost{name: m.Name, id: m.ID, addr: c.table.address(m), versions: m.Versions, since: m.since,
-		incarnation: m.Incarnation, verdict: c.table.verdict(m), tried: never, pinged: never, left: m.State == StateLeft, replaced: c.isReplaced(m), answered: m.answered}
+	one := &lost{name: m.Name, id: m.ID, addr: c.table.address(m), versions: m.Versions, since: m.since, tried: never, pinged: never,
+		incarnation: m.Incarnation, verdict: c.table.verdict(m),
+		left: m.State == StateLeft, replaced: c.isReplaced(m), answered: m.answered}
 	l.regain(l.named(m.Name)) // as it was when it went before
 	if one.missed() {
 		l.replace(l.at(one.addr))
