@@ -147,6 +147,7 @@ func (o operation) accuses(c claim) bool {
 
 // compareEffects compares what delegates were told and asked, and what was said on streams.
 func (r *run) compareEffects(ours, theirs effects) error {
+	r.noteWent(ours)
 	isUneven := func(e event) bool { return r.uneven[e.node] }
 	a, b := slices.DeleteFunc(ours.events, isUneven), slices.DeleteFunc(theirs.events, isUneven)
 	if !slices.Equal(a, b) {

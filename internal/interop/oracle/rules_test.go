@@ -64,8 +64,8 @@ var rules = map[rule]string{
 		"for ReconnectTimeout, and tells that to the address that is claimed",
 	ruleReclaim: "the reference gives the name to a claim of any incarnation; ours to a newer one, and tells that to the address that " +
 		"is claimed",
-	ruleVerdict: "the reference tells of a conflict at each claim, at once; ours when the member that it asks has answered, which is " +
-		"after what else was said with the claim, and not again for ten intervals",
+	ruleVerdict: "the reference tells of a conflict at each claim, at once; ours when both that it asks have answered, which is " +
+		"after what else was said with the claim, not again for ten intervals, and never of a claim where no other is",
 	ruleIncurious: "while it leaves, ours pings nobody about a name, and so knows of no conflict",
 	ruleRejoin:    "a node of the reference that left stays so, though its Join succeeds; ours comes back, at a higher incarnation",
 	ruleTaken:     "the reference's Join succeeds though nobody takes the node for a member; ours fails if the node was alone",
@@ -80,7 +80,7 @@ var rules = map[rule]string{
 	ruleFarewell: "the reference tells that it leaves when its queue comes to that; ours also tells some members at once, and one in a " +
 		"push/pull",
 	ruleLate: "the reference goes on taking it for dead; ours has it left, and tells so",
-	ruleContest: "the reference refuses such a claim; ours first pings the member, or who claims our own name, at most once in ten " +
-		"intervals",
+	ruleContest: "the reference refuses such a claim; ours first pings the member where it is known, and where the claim says it is, " +
+		"or there only if the name is our own, at most once in ten intervals",
 	ruleLeaving: "the reference waits for the broadcast of an update that it never queues, and gives a timeout",
 }
