@@ -144,15 +144,16 @@ type claim struct {
 
 // operation is one thing that happens.
 type operation struct {
-	kind    kind
-	claims  []claim // one, or those of a push/pull
-	sender  string
-	foreign bool // the sender is outside of what CIDRsAllowed lets in
-	join    bool
-	text    string // of a user message, new metadata
-	rest    time.Duration
-	acks    int // drawn from each node afterwards, -1 for as many as carry gossip
-	there   presence
+	kind     kind
+	claims   []claim // one, or those of a push/pull
+	sender   string
+	foreign  bool // the sender is outside of what CIDRsAllowed lets in
+	join     bool
+	text     string // of a user message, new metadata
+	rest     time.Duration
+	acks     int // drawn from each node afterwards, -1 for as many as carry gossip
+	there    presence
+	unmended bool
 }
 
 // history is what happens to both nodes.

@@ -75,7 +75,7 @@ func (r *run) compareExpected(all map[string]expected, answered map[string]bool,
 		isOther := func(e event) bool { return e.node != name }
 		told, theirsTold := slices.DeleteFunc(slices.Clone(told), isOther), slices.DeleteFunc(slices.Clone(theirsTold), isOther)
 		switch ours, theirs := r.oursTable[name], r.table[name]; {
-		case ours == theirs && slices.Equal(told, theirsTold):
+		case ours == theirs && (ours.name == "" || ours.state != alive) && slices.Equal(told, theirsTold):
 			delete(r.uneven, name)
 		case ours == e.want && len(told) == 0 && answered[name] == (e.which != ruleZero):
 			r.allow(e.which, "%v, theirs %v", ours, theirs)

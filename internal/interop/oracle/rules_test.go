@@ -19,6 +19,7 @@ const (
 	ruleVersions   rule = "a member without usable versions is none, and keeps nobody from joining"
 	ruleUnpingable rule = "who cannot be pinged is no member"
 	ruleHere       rule = "nobody else is at the node's own address"
+	ruleMeant      rule = "states that are meant for another are refused"
 	ruleZero       rule = "an alive at 0 makes nobody known"
 	ruleRecall     rule = "who went is remembered, though forgotten"
 	ruleReclaim    rule = "the name of who left is taken by a newer claim only"
@@ -58,8 +59,11 @@ var rules = map[rule]string{
 	ruleVersions: "one such member makes the reference refuse every push/pull, even if it is dead; we ignore it, and refuse the peer " +
 		"only if that is one",
 	ruleUnpingable: "the reference takes in a member whose name leaves no room for a ping, and finds it dead",
-	ruleHere:       "the reference takes another name at its own address for a member; ours has it dead, until it refutes that",
-	ruleZero:       "no member begins at 0; the reference keeps one that is said to as dead, until it next forgets",
+	ruleHere: "the reference takes another name at its own address for a member; ours has it dead, at whatever incarnation it " +
+		"claims that, and tells so",
+	ruleMeant: "the reference merges states that have another name at its own address, and not its own; ours does that on a join " +
+		"only, as its address was another's before",
+	ruleZero: "no member begins at 0; the reference keeps one that is said to as dead, until it next forgets",
 	ruleRecall: "the reference takes any alive for new once it has forgotten the member; ours asks for one newer than when it went, " +
 		"for ReconnectTimeout, and tells that to the address that is claimed",
 	ruleReclaim: "the reference gives the name to a claim of any incarnation; ours to a newer one, and tells that to the address that " +

@@ -111,7 +111,7 @@ func (r *run) step(o operation) error {
 	if err := r.compare(due); err != nil {
 		return err
 	}
-	if err := r.spread(o.acks); err != nil {
+	if err := r.spread(o.acks); err != nil || o.unmended {
 		return err
 	}
 	return r.mend()
