@@ -366,6 +366,7 @@ func (r *run) compareMembers() error {
 // compareGossip compares messages about members, in any order.
 func (r *run) compareGossip(ours, theirs []gossip) error {
 	isUneven := func(g gossip) bool { return r.uneven[g.node] }
+	theirsAll := slices.Clone(theirs)
 	ours, theirs = slices.DeleteFunc(ours, isUneven), slices.DeleteFunc(theirs, isUneven)
 	more := make(map[gossip]int) // how often ours has it more often than theirs
 	for _, g := range ours {
@@ -388,7 +389,7 @@ func (r *run) compareGossip(ours, theirs []gossip) error {
 		case n < 0 && r.toldLate(): // ours tells it when it is mended
 			r.allow(ruleLate, "theirs: %v", g)
 			r.uneven[g.node] = true
-		case n > 0 && r.wasLost(g, theirs):
+		case n > 0 && r.wasLost(g, theirsAll):
 			r.allow(ruleLost, "ours: %v", g)
 		default:
 			return differ("gossip", inOrder(ours), inOrder(theirs))
