@@ -94,11 +94,11 @@ func (r *run) step(o operation) error {
 		r.over = true
 		return r.finish(o)
 	}
+	r.ours.set(func() { r.ours.acks = r.absent(o) })
 	if o.kind == opJoin && r.left {
 		r.over = true
 		return r.rejoin(o)
 	}
-	r.ours.set(func() { r.ours.acks = r.absent(o) })
 	err := r.feed(o)
 	r.ours.set(func() { r.ours.acks = nil })
 	if err != nil {
