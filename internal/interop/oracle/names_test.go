@@ -108,7 +108,7 @@ func (r *run) noteGone(o operation, before map[string]member) {
 	}
 	for _, c := range o.claims {
 		gone, says := r.gone[c.node], o.kind == opDead && c.from == c.node && !o.foreign ||
-			(o.kind == opPushPull || o.kind == opJoin) && c.state == left
+			(o.kind == opPushPull || o.kind == opJoin) && c.state == left && !r.refuses(o) && !r.vetoes(o)
 		if number := c.number(before[c.node]); says && gone.state == dead && number >= gone.incarnation {
 			gone.state, gone.incarnation = left, number
 			r.gone[c.node] = gone
@@ -279,6 +279,11 @@ func (r *run) refuses(o operation) bool {
 		return !usable
 	}
 	return all && !any
+}
+
+// vetoes reports whether the merge delegate refuses a push/pull.
+func (r *run) vetoes(o operation) bool {
+	return o.join && slices.ContainsFunc(o.claims, func(c claim) bool { return c.node == r.vetoMerge })
 }
 
 // compatible is a push/pull as ours takes it: without alive members that it cannot speak to, and whatever those speak that
