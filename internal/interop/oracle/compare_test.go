@@ -147,6 +147,7 @@ func (o operation) accuses(c claim) bool {
 
 // compareEffects compares what delegates were told and asked, and what was said on streams.
 func (r *run) compareEffects(ours, theirs effects) error {
+	r.noteWent(ours)
 	isUneven := func(e event) bool { return r.uneven[e.node] }
 	a, b := slices.DeleteFunc(ours.events, isUneven), slices.DeleteFunc(theirs.events, isUneven)
 	if !slices.Equal(a, b) {
@@ -365,6 +366,7 @@ func (r *run) compareMembers() error {
 // compareGossip compares messages about members, in any order.
 func (r *run) compareGossip(ours, theirs []gossip) error {
 	isUneven := func(g gossip) bool { return r.uneven[g.node] }
+	oursAll, theirsAll := slices.Clone(ours), slices.Clone(theirs)
 	ours, theirs = slices.DeleteFunc(ours, isUneven), slices.DeleteFunc(theirs, isUneven)
 	more := make(map[gossip]int) // how often ours has it more often than theirs
 	for _, g := range ours {
@@ -387,7 +389,7 @@ func (r *run) compareGossip(ours, theirs []gossip) error {
 		case n < 0 && r.toldLate(): // ours tells it when it is mended
 			r.allow(ruleLate, "theirs: %v", g)
 			r.uneven[g.node] = true
-		case n > 0 && r.wasLost(g, theirs):
+		case n > 0 && r.wasLost(g, oursAll, theirsAll):
 			r.allow(ruleLost, "ours: %v", g)
 		default:
 			return differ("gossip", inOrder(ours), inOrder(theirs))
@@ -417,8 +419,14 @@ func (r *run) toldLate() bool {
 }
 
 // wasLost says whether the reference may have lost a message: it has another one like it, or had one that was replaced since.
-// Then its queue is in disorder, and both members are mended.
-func (r *run) wasLost(g gossip, theirs []gossip) bool {
+// Then its queue is in disorder, and both members are mended. What was replaced is an alive, or something that ours says still.
+func (r *run) wasLost(g gossip, ours, theirs []gossip) bool {
+	for _, other := range ours {
+		if other.node != g.node && other.size == g.size && r.uneven[other.node] {
+			r.uneven[g.node] = true
+			return true
+		}
+	}
 	for _, other := range theirs {
 		if other.node != g.node && (other.size == g.size || r.table[other.node].aliveSize() == g.size) {
 			r.uneven[g.node], r.uneven[other.node] = true, true

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strings"
+	"testing/synctest"
 
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -29,7 +31,7 @@ func (r *run) finish(o operation) error {
 	case opVersionless:
 		return r.finishVersionless(o)
 	case opHere:
-		return r.finishHere()
+		return r.finishHere(o)
 	}
 	before := r.table
 	r.feedPacket(message.Append(nil), o.source())
@@ -112,37 +114,123 @@ func (r *run) finishVersionless(o operation) error {
 	return nil
 }
 
-// finishHere has another name claim the node's own address, and again when it has refuted that it is dead.
-func (r *run) finishHere() error {
+// finishHere has other names claim the node's own address: one that is not known, in packets and in push/pulls, and one that may be
+// known elsewhere.
+func (r *run) finishHere(o operation) error {
 	odd := &wire.Alive{Incarnation: 7, Node: "odd", Addr: homeOf(self).Addr().AsSlice(), Port: port, Vsn: goodVersions}
 	want := maps.Clone(r.table)
 	denied := member{odd.Node, homeOf(self).String(), "", [6]byte(goodVersions), odd.Incarnation, dead}
+	says := gossip{wire.TypeDead, odd.Node, odd.Incarnation, "from " + self, 0}
+	is := func(g gossip) bool { g.size = 0; return g == says }
+
+	r.feedPacket(odd.Append(nil), homeOf("p1"))
+	want[odd.Node] = denied
+	if err := r.compareHere(want); err != nil {
+		return err
+	}
+	gossip, _, err := r.drawOne()
+	if err != nil || !slices.ContainsFunc(gossip, is) {
+		return fmt.Errorf("ours gossips %v, want %v: %w", gossip, says, err)
+	}
+
+	odd.Incarnation++ // it refutes that
+	denied.incarnation, says.incarnation = odd.Incarnation, odd.Incarnation
 	want[odd.Node] = denied
 	r.feedPacket(odd.Append(nil), homeOf("p1"))
-	ours, err := r.ours.take()
-	if err != nil || len(ours.events)+len(ours.sent) > 0 {
-		return errors.Join(err, fmt.Errorf("ours told of %v when another name claimed its address", ours))
-	}
-	theirs, err := r.theirs.observe()
-	if got := theirs[odd.Node]; err != nil || got.state != alive {
-		return fmt.Errorf("theirs has %v: %w", got, err)
-	}
-	if err := r.compareOurs(want); err != nil {
+	if err := r.compareHere(want, says); err != nil {
 		return err
 	}
-	odd.Incarnation++ // it refutes that
-	r.feedPacket(odd.Append(nil), homeOf("p1"))
-	back := denied
-	back.state, back.incarnation = alive, odd.Incarnation
-	want[odd.Node] = back
-	if theirs, err = r.theirs.observe(); err != nil || theirs[odd.Node] != back {
-		return fmt.Errorf("theirs has %v: %w", theirs[odd.Node], err)
-	}
-	if err := r.compareOurs(want); err != nil {
-		return err
+	if theirs := r.table[odd.Node]; theirs.state != alive || theirs.addr != denied.addr {
+		return fmt.Errorf("theirs has %v", theirs)
 	}
 	r.allow(ruleHere, "%v", denied)
+
+	if known := want[o.claims[0].node]; known.name != "" && known.name != self {
+		elsewhere := *odd
+		elsewhere.Node, elsewhere.Incarnation = known.name, known.incarnation+1
+		r.feedPacket(elsewhere.Append(nil), homeOf("p1"))
+		if err := r.compareHere(want); err != nil {
+			return err
+		}
+	}
+	return r.finishMeant(odd, want)
+}
+
+// finishMeant has others send states that have another name at the node's own address: they mean the node if they join, or know it,
+// and else another.
+func (r *run) finishMeant(odd *wire.Alive, want map[string]member) error {
+	state := wire.PushNodeState{Name: odd.Node, Addr: odd.Addr, Port: odd.Port, Incarnation: odd.Incarnation, Vsn: odd.Vsn}
+	own := want[self]
+	node := wire.PushNodeState{Name: self, Addr: odd.Addr, Port: odd.Port, Meta: []byte(own.meta), Incarnation: own.incarnation,
+		Vsn: own.versions[:]}
+	for _, tc := range []struct {
+		join, known, refused bool
+	}{{refused: true}, {join: true}, {known: true}} {
+		state.Incarnation++
+		states := []wire.PushNodeState{state}
+		if tc.known {
+			states = append(states, node)
+		}
+		request := encodePushPull(states, tc.join)
+		if _, _, err := r.theirs.exchange(homeOf("p1"), request); err != nil {
+			return fmt.Errorf("push/pull with theirs: %w", err)
+		}
+		_, refusal, err := r.ours.exchange(homeOf("p1"), request)
+		if err != nil || (refusal != "") != tc.refused {
+			return fmt.Errorf("ours says %q to a push/pull, want a refusal: %v; %w", refusal, tc.refused, err)
+		}
+		synctest.Wait()
+		if tc.refused {
+			if err := r.compareHere(want); err != nil {
+				return err
+			}
+			if theirs := r.table[odd.Node]; theirs.incarnation != state.Incarnation {
+				return fmt.Errorf("theirs has %v after a push/pull", theirs)
+			}
+			r.allow(ruleMeant, "%s", refusal)
+			continue
+		}
+		denied := want[odd.Node]
+		denied.incarnation = state.Incarnation
+		want[odd.Node] = denied
+		if err := r.compareOurs(want); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// compareHere holds that ours knows what it should after somebody claimed its own address, told no delegate, and answered that
+// somebody, p1, with so much at once.
+func (r *run) compareHere(want map[string]member, answers ...gossip) error {
+	ours, err := r.ours.take()
+	if err != nil {
+		return err
+	}
+	var answered []gossip
+	for _, p := range ours.sent {
+		for _, g := range p.messages {
+			g.size = 0
+			answered = append(answered, g)
+		}
+		if p.to != homeOf("p1").String() {
+			return differ("who is answered", p, homeOf("p1"))
+		}
+	}
+	if len(ours.events) > 0 || len(ours.sent) != len(answers) || !slices.Equal(answered, answers) {
+		return differ("what follows", ours, answers)
+	}
+	theirs, err := r.theirs.take()
+	if err != nil {
+		return err
+	}
+	for _, e := range theirs.events {
+		r.logf("    theirs: %v", e)
+	}
+	if r.table, err = r.theirs.observe(); err != nil {
+		return err
+	}
+	return r.compareOurs(want)
 }
 
 // compareOurs compares what ours knows with what it should.

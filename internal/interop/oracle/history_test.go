@@ -121,6 +121,15 @@ const (
 	outside // of what CIDRsAllowed lets in
 )
 
+// presence says who acks a ping to where a claim says that a member is, which is known elsewhere.
+type presence int
+
+const (
+	claimant presence = iota // another of its name is there, and acks
+	nobody                   // no ack
+	former                   // the member itself, from where it is known
+)
+
 // claim is what is said of a member. What it means depends on what the nodes know by then: incarnations are relative.
 type claim struct {
 	node  string
@@ -135,14 +144,16 @@ type claim struct {
 
 // operation is one thing that happens.
 type operation struct {
-	kind    kind
-	claims  []claim // one, or those of a push/pull
-	sender  string
-	foreign bool // the sender is outside of what CIDRsAllowed lets in
-	join    bool
-	text    string // of a user message, new metadata
-	rest    time.Duration
-	acks    int // drawn from each node afterwards, -1 for as many as carry gossip
+	kind     kind
+	claims   []claim // one, or those of a push/pull
+	sender   string
+	foreign  bool // the sender is outside of what CIDRsAllowed lets in
+	join     bool
+	text     string // of a user message, new metadata
+	rest     time.Duration
+	acks     int // drawn from each node afterwards, -1 for as many as carry gossip
+	there    presence
+	unmended bool
 }
 
 // history is what happens to both nodes.
@@ -249,6 +260,7 @@ func (g *generator) operation() operation {
 	switch o.kind {
 	case opAlive:
 		o.claims = []claim{g.alive()}
+		o.there = g.presence()
 		if g.oneIn(3) {
 			o.sender = o.claims[0].node
 		}
@@ -278,6 +290,7 @@ func (g *generator) operation() operation {
 			}
 			o.claims = append(o.claims, c)
 		}
+		o.there = g.presence()
 	case opUpdate:
 		o.text = "own " + fmt.Sprint(g.IntN(5))
 	case opRest:
@@ -290,6 +303,8 @@ func (g *generator) operation() operation {
 func (g *generator) restOf() time.Duration {
 	return []time.Duration{time.Second, probeInterval, 3 * probeInterval, 14 * probeInterval}[g.pick(2, 3, 4, 2)]
 }
+
+func (g *generator) presence() presence { return presence(g.pick(3, 1, 1)) }
 
 func (g *generator) alive() claim {
 	c := claim{node: g.anyone(), from: g.anyone(), meta: []string{"", "first", "second", vetoedMeta}[g.pick(4, 6, 6, 1)]}

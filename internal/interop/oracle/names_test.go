@@ -3,6 +3,7 @@ package oracle
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,9 @@ import (
 
 // recheck is for how long a name that was asked about is not asked about again.
 const recheck = 10 * probeInterval
+
+// remembered is for how long ours remembers whom it has forgotten: ReconnectTimeout as it is by default.
+const remembered = 24 * time.Hour
 
 // versions are those of the nodes.
 func (p profile) versions() []byte { return []byte{1, 5, p.protocol, 0, 0, 0} }
@@ -71,7 +75,7 @@ func (r *run) compareExpected(all map[string]expected, answered map[string]bool,
 		isOther := func(e event) bool { return e.node != name }
 		told, theirsTold := slices.DeleteFunc(slices.Clone(told), isOther), slices.DeleteFunc(slices.Clone(theirsTold), isOther)
 		switch ours, theirs := r.oursTable[name], r.table[name]; {
-		case ours == theirs && slices.Equal(told, theirsTold):
+		case ours == theirs && (ours.name == "" || ours.state != alive) && slices.Equal(told, theirsTold):
 			delete(r.uneven, name)
 		case ours == e.want && len(told) == 0 && answered[name] == (e.which != ruleZero):
 			r.allow(e.which, "%v, theirs %v", ours, theirs)
@@ -104,13 +108,16 @@ func (r *run) noteGone(o operation, before map[string]member) {
 	}
 	for _, c := range o.claims {
 		gone, says := r.gone[c.node], o.kind == opDead && c.from == c.node && !o.foreign ||
-			(o.kind == opPushPull || o.kind == opJoin) && c.state == left
+			(o.kind == opPushPull || o.kind == opJoin) && c.state == left && !r.refuses(o) && !r.vetoes(o)
 		if number := c.number(before[c.node]); says && gone.state == dead && number >= gone.incarnation {
 			gone.state, gone.incarnation = left, number
 			r.gone[c.node] = gone
 		}
 	}
 	for name, m := range before {
+		if m.state == dead && r.oursTable[name].state == left {
+			r.went[name] = time.Now() // as it says
+		}
 		if _, ok := r.oursTable[name]; !ok {
 			m.state = max(m.state, dead) // a suspect died first
 			r.gone[name] = m
@@ -121,54 +128,113 @@ func (r *run) noteGone(o operation, before map[string]member) {
 	}
 }
 
+// noteWent notes when ours found members dead, or left.
+func (r *run) noteWent(ours effects) {
+	for _, e := range ours.events {
+		if strings.HasPrefix(e.text, "leave ") {
+			r.went[e.node] = r.ours.started.Add(e.at)
+		}
+	}
+}
+
+// forgetGone forgets whom ours remembers no more.
+func (r *run) forgetGone() {
+	maps.DeleteFunc(r.gone, func(name string, _ member) bool { return time.Since(r.went[name]) > remembered })
+}
+
 // askedLately reports whether ours asked lately if there are two of a name.
 func (r *run) askedLately(name string) bool {
 	at, ok := r.asked[name]
 	return ok && time.Since(at) < recheck
 }
 
-// contests reports whether a packet of ours asks a member whether it is where it was, as another claims its name; or who
-// claims our own name, if it is there.
-func (r *run) contests(p packet, o operation) bool {
-	if p.ping == "" || len(p.messages) > 0 || r.askedLately(p.ping) {
-		return false
-	}
-	known := r.table[p.ping]
-	return slices.ContainsFunc(o.claims, func(c claim) bool {
-		to := known.addr
-		if c.node == self {
-			to = c.claimed(known)
+// checks gives, by name, where ours is to ask about the claims to names at other addresses that an operation says: where the
+// member is known, unless it is the node itself, and where the claim says it is.
+func (r *run) checks(o operation) map[string][]string {
+	checks := make(map[string][]string)
+	for _, c := range o.claims {
+		known := r.table[c.node]
+		if !o.tells(c) || known.name == "" || c.claimed(known) == known.addr || r.askedLately(c.node) {
+			continue
 		}
-		return c.node == p.ping && p.to == to && c.claimed(known) != known.addr
-	})
+		checks[c.node] = append(checks[c.node], c.claimed(known))
+		if c.node != self {
+			checks[c.node] = append(checks[c.node], known.addr)
+		}
+	}
+	return checks
 }
 
-// compareConflicts compares of what conflicts the nodes told, and takes that out of what they did. Ours tells of one when the
-// member that it asks has answered, which here it does at once, and of none that it asked about lately.
-func (r *run) compareConflicts(o operation, ours, theirs *effects) error {
-	asked := make(map[string]bool)
+// absent gives the addresses at which an operation says members to be that are known elsewhere, and where acks of pings to these
+// come from, if no other is there. Who has our own name is there.
+func (r *run) absent(o operation) map[netip.AddrPort]netip.AddrPort {
+	if o.there == claimant {
+		return nil
+	}
+	acks := make(map[netip.AddrPort]netip.AddrPort)
+	for name, asked := range r.checks(o) {
+		if name == self {
+			continue
+		}
+		var from netip.AddrPort
+		if o.there == former {
+			from = netip.MustParseAddrPort(r.table[name].addr)
+		}
+		acks[netip.MustParseAddrPort(asked[0])] = from
+	}
+	return acks
+}
+
+// takeChecks takes the pings of checks out of what ours sent, and gives the names that it asked about.
+func (r *run) takeChecks(o operation, ours *effects) (asked map[string]bool, err error) {
+	asked = make(map[string]bool)
+	checks := r.checks(o)
 	ours.sent = slices.DeleteFunc(ours.sent, func(p packet) bool {
-		if !r.contests(p, o) {
+		i := slices.Index(checks[p.ping], p.to)
+		if i < 0 || len(p.messages) > 0 {
 			return false
 		}
 		r.allow(ruleContest, "%s at %s", p.ping, p.to)
+		checks[p.ping] = slices.Delete(checks[p.ping], i, i+1)
 		asked[p.ping] = true
 		return true
 	})
+	for name := range asked {
+		if len(checks[name]) > 0 {
+			return nil, fmt.Errorf("ours asks about %s, and not at %v", name, checks[name])
+		}
+	}
+	return asked, nil
+}
+
+// compareConflicts compares of what conflicts the nodes told, and takes that out of what they did. Ours tells of one when all
+// that it asks have answered, which here they do at once, if another is there; and of none that it asked about lately.
+func (r *run) compareConflicts(o operation, ours, theirs *effects) error {
+	asked, err := r.takeChecks(o, ours)
+	if err != nil {
+		return err
+	}
 	told, theirsTold := ours.takeConflicts(), theirs.takeConflicts()
-	for _, e := range told {
-		i := slices.Index(theirsTold, e)
-		if !asked[e.node] || i < 0 && !r.uneven[e.node] {
+	for name := range asked {
+		isOther := func(e event) bool { return e.node != name }
+		a, b := slices.DeleteFunc(slices.Clone(told), isOther), slices.DeleteFunc(slices.Clone(theirsTold), isOther)
+		want := 1
+		if o.there != claimant && name != self {
+			want = 0
+		}
+		if len(a) != want || !r.uneven[name] && (len(b) != 1 || want == 1 && a[0] != b[0]) {
 			return differ("a conflict", told, theirsTold)
 		}
-		if i >= 0 {
-			theirsTold = slices.Delete(theirsTold, i, i+1)
+		if want == 1 {
+			told = slices.DeleteFunc(told, func(e event) bool { return e == a[0] })
+			theirsTold = slices.DeleteFunc(theirsTold, func(e event) bool { return e == a[0] })
 		}
-		delete(asked, e.node)
-		r.asked[e.node] = time.Now()
 	}
-	if len(asked) > 0 {
-		return fmt.Errorf("ours asked %v, who answered, and tells of no conflict", slices.Collect(maps.Keys(asked)))
+	if len(told) > 0 {
+		return differ("a conflict", told, theirsTold)
+	}
+	for name := range asked {
+		r.asked[name] = time.Now()
 	}
 	for _, e := range theirsTold {
 		switch {
@@ -213,6 +279,11 @@ func (r *run) refuses(o operation) bool {
 		return !usable
 	}
 	return all && !any
+}
+
+// vetoes reports whether the merge delegate refuses a push/pull.
+func (r *run) vetoes(o operation) bool {
+	return o.join && slices.ContainsFunc(o.claims, func(c claim) bool { return c.node == r.vetoMerge })
 }
 
 // compatible is a push/pull as ours takes it: without alive members that it cannot speak to, and whatever those speak that

@@ -107,7 +107,8 @@ type node struct {
 	mu       sync.Mutex
 	unpacker wire.Unpacker
 	meta     string
-	answer   []byte // what a member that we join says
+	answer   []byte                            // what a member that we join says
+	acks     map[netip.AddrPort]netip.AddrPort // where acks come from, if not from where a ping went; invalid: none come
 	sent     []packet
 	events   []event
 	asks     []string // of the alive delegate
@@ -258,7 +259,13 @@ func (n *node) wrote(b []byte, to netip.AddrPort) {
 	})
 	n.errs = append(n.errs, err)
 	n.sent = append(n.sent, p)
+	if from, ok := n.acks[to]; ok {
+		to = from
+	}
 	n.mu.Unlock()
+	if !to.IsValid() {
+		return
+	}
 	for _, seq := range pings {
 		n.packets((&wire.Ack{SeqNo: seq}).Append(nil), to)
 	}

@@ -73,7 +73,8 @@ func TestHistories(t *testing.T) {
 // TestRules shows each rule in a history that needs it. A rule that is needed no more has to go.
 func TestRules(t *testing.T) {
 	needs := map[rule]history{
-		ruleEvidence:  {operations: []operation{meet("p1"), accuse(opDead, "p1", "p2", 0), accuse(opSuspect, "p1", "p3", 2)}},
+		ruleEvidence: {profile: profile{remembers: true}, operations: []operation{meet("p1"), accuse(opDead, "p1", "p2", 0),
+			unmended(accuse(opSuspect, "p1", "p3", 2)), {kind: opLongRest}, tell("p1", 3)}},
 		ruleAnew:      {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0), accuse(opSuspect, "p1", "p2", 1)}},
 		ruleHearsay:   {operations: []operation{meet("p1"), hearsay(dead, "p1"), accuse(opSuspect, "p1", "p2", 0)}},
 		ruleForgotten: {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0), {kind: opLongRest}}},
@@ -85,7 +86,8 @@ func TestRules(t *testing.T) {
 		ruleIncurious: {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, elsewhere(tell("p1", 1))}},
 		ruleRejoin:    {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, join(meet("p1", "p2"))}},
 		ruleTaken:     {operations: []operation{join(elsewhere(meet(self)))}},
-		ruleHere:      {operations: []operation{meet("p1"), {kind: opHere, claims: []claim{{}}}}},
+		ruleHere:      {operations: []operation{meet("p1"), {kind: opHere, claims: []claim{{node: "p1"}}}}},
+		ruleMeant:     {operations: []operation{{kind: opHere, claims: []claim{{}}}}},
 		ruleRecall: {profile: profile{remembers: true}, operations: []operation{meet("p1", "p2", "p3"), accuse(opDead, "p1", "p2", 3),
 			accuse(opDead, "p2", "p2", 3), accuse(opDead, "p3", "p2", 3), {kind: opLongRest}, tell("p1", 4),
 			elsewhere(tell("p2", 2)), meet("p3")}},
@@ -207,6 +209,12 @@ func join(o operation) operation {
 // silent is an operation after which nothing is drawn out of the nodes.
 func silent(o operation) operation {
 	o.acks = 0
+	return o
+}
+
+// unmended is an operation after which the nodes go on knowing different things.
+func unmended(o operation) operation {
+	o.unmended = true
 	return o
 }
 

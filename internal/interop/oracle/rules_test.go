@@ -19,6 +19,7 @@ const (
 	ruleVersions   rule = "a member without usable versions is none, and keeps nobody from joining"
 	ruleUnpingable rule = "who cannot be pinged is no member"
 	ruleHere       rule = "nobody else is at the node's own address"
+	ruleMeant      rule = "states that are meant for another are refused"
 	ruleZero       rule = "an alive at 0 makes nobody known"
 	ruleRecall     rule = "who went is remembered, though forgotten"
 	ruleReclaim    rule = "the name of who left is taken by a newer claim only"
@@ -58,14 +59,17 @@ var rules = map[rule]string{
 	ruleVersions: "one such member makes the reference refuse every push/pull, even if it is dead; we ignore it, and refuse the peer " +
 		"only if that is one",
 	ruleUnpingable: "the reference takes in a member whose name leaves no room for a ping, and finds it dead",
-	ruleHere:       "the reference takes another name at its own address for a member; ours has it dead, until it refutes that",
-	ruleZero:       "no member begins at 0; the reference keeps one that is said to as dead, until it next forgets",
+	ruleHere: "the reference takes another name at its own address for a member; ours has it dead, at whatever incarnation it " +
+		"claims that, and tells so",
+	ruleMeant: "the reference merges states that have another name at its own address, and not its own; ours does that on a join " +
+		"only, as its address was another's before",
+	ruleZero: "no member begins at 0; the reference keeps one that is said to as dead, until it next forgets",
 	ruleRecall: "the reference takes any alive for new once it has forgotten the member; ours asks for one newer than when it went, " +
 		"for ReconnectTimeout, and tells that to the address that is claimed",
 	ruleReclaim: "the reference gives the name to a claim of any incarnation; ours to a newer one, and tells that to the address that " +
 		"is claimed",
-	ruleVerdict: "the reference tells of a conflict at each claim, at once; ours when the member that it asks has answered, which is " +
-		"after what else was said with the claim, and not again for ten intervals",
+	ruleVerdict: "the reference tells of a conflict at each claim, at once; ours when both that it asks have answered, which is " +
+		"after what else was said with the claim, not again for ten intervals, and never of a claim where no other is",
 	ruleIncurious: "while it leaves, ours pings nobody about a name, and so knows of no conflict",
 	ruleRejoin:    "a node of the reference that left stays so, though its Join succeeds; ours comes back, at a higher incarnation",
 	ruleTaken:     "the reference's Join succeeds though nobody takes the node for a member; ours fails if the node was alone",
@@ -80,7 +84,7 @@ var rules = map[rule]string{
 	ruleFarewell: "the reference tells that it leaves when its queue comes to that; ours also tells some members at once, and one in a " +
 		"push/pull",
 	ruleLate: "the reference goes on taking it for dead; ours has it left, and tells so",
-	ruleContest: "the reference refuses such a claim; ours first pings the member, or who claims our own name, at most once in ten " +
-		"intervals",
+	ruleContest: "the reference refuses such a claim; ours first pings the member where it is known, and where the claim says it is, " +
+		"or there only if the name is our own, at most once in ten intervals",
 	ruleLeaving: "the reference waits for the broadcast of an update that it never queues, and gives a timeout",
 }

@@ -28,6 +28,7 @@ type run struct {
 	uneven       map[string]bool      // members that the nodes now know different things of, until they are mended
 	hearsay      map[string]bool      // members that are suspect because a push/pull said so, and for nothing more
 	gone         map[string]member    // whom ours has forgotten, as it remembers them
+	went         map[string]time.Time // when ours found members dead, or left
 	asked        map[string]time.Time // when ours asked if there are two of a name
 	probed       bool                 // health may differ: who was probed when is random
 	replaced     *strings.Replacer    // makes what theirs pushes what ours does, where they differ
@@ -44,6 +45,7 @@ func (r *run) play() (err error) {
 	r.uneven = make(map[string]bool)
 	r.hearsay = make(map[string]bool)
 	r.gone = make(map[string]member)
+	r.went = make(map[string]time.Time)
 	r.asked = make(map[string]time.Time)
 	r.rested = time.Now()
 	if r.ours, err = startOurs(r.profile); err != nil {
@@ -86,16 +88,20 @@ func (r *run) step(o operation) error {
 		return r.rest(o)
 	}
 	time.Sleep(tick)
+	r.forgetGone()
 	r.logf("%s", o.describe(r.table))
 	if o.kind >= opHighest {
 		r.over = true
 		return r.finish(o)
 	}
+	r.ours.set(func() { r.ours.acks = r.absent(o) })
 	if o.kind == opJoin && r.left {
 		r.over = true
 		return r.rejoin(o)
 	}
-	if err := r.feed(o); err != nil {
+	err := r.feed(o)
+	r.ours.set(func() { r.ours.acks = nil })
+	if err != nil {
 		return err
 	}
 	due := o
@@ -105,7 +111,7 @@ func (r *run) step(o operation) error {
 	if err := r.compare(due); err != nil {
 		return err
 	}
-	if err := r.spread(o.acks); err != nil {
+	if err := r.spread(o.acks); err != nil || o.unmended {
 		return err
 	}
 	return r.mend()
