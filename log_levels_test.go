@@ -108,7 +108,7 @@ func TestNewNameAtAnOldAddress(t *testing.T) {
 		if _, err := again.Join(seedsAt(0)); err != nil {
 			t.Fatal(err)
 		}
-		c.await(time.Second, func() bool {
+		c.await(settles, func() bool {
 			for _, m := range append(c.members[:4:4], again) {
 				if names := namesOf(m); len(names) != 5 || !slices.Contains(names, "again") {
 					return false

@@ -197,18 +197,33 @@ func (r *run) answersStale(p packet, o operation) bool {
 	if known.name == "" {
 		known = r.gone[o.claims[0].node]
 	}
-	if g.node != known.name || g.incarnation != known.incarnation || o.claims[0].number(r.table[known.name]) > known.incarnation {
+	number := o.claims[0].number(r.table[known.name])
+	if g.node != known.name || number > known.incarnation {
 		return false
 	}
 	switch known.state {
-	case dead:
-		return g.kind == wire.TypeDead && g.detail == "from "+self
-	case left:
-		return g.kind == wire.TypeDead && g.detail == "from "+known.name
+	case dead, left:
+		return r.isAgainst(g, known, number)
 	case suspect:
-		return g.kind == wire.TypeSuspect && p.to == known.addr
+		return g.kind == wire.TypeSuspect && g.incarnation == known.incarnation && p.to == known.addr
 	default:
 		return false
+	}
+}
+
+// isAgainst says whether a message of ours is what is known against one that went and is said to be alive at an incarnation. If
+// there was evidence against it since, that is more than the incarnation at which it is dead: nobody found it dead there.
+func (r *run) isAgainst(g gossip, known member, number uint32) bool {
+	switch {
+	case known.state == left:
+		return g.kind == wire.TypeDead && g.detail == "from "+known.name && g.incarnation == known.incarnation
+	case g.detail != "from "+self:
+		return false
+	case g.kind == wire.TypeSuspect:
+		return r.evidence[known.name] && g.incarnation == known.incarnation
+	default:
+		return g.kind == wire.TypeDead &&
+			(g.incarnation == known.incarnation || r.evidence[known.name] && number <= g.incarnation && g.incarnation < known.incarnation)
 	}
 }
 
@@ -289,7 +304,7 @@ func (r *run) observe(o operation) error {
 		case ours == theirs || r.uneven[name]:
 		case o.isEvidence(before[name], ours, theirs):
 			r.allow(ruleEvidence, "%v, theirs %v", ours, theirs)
-			r.uneven[name] = true
+			r.uneven[name], r.evidence[name] = true, true
 		case o.isLateFarewell(before[name], ours, theirs):
 			r.allow(ruleLate, "%v, theirs %v", ours, theirs)
 			r.uneven[name] = true

@@ -93,12 +93,9 @@ func (r *run) challenges(p packet, o operation, all map[string]expected) bool {
 	}
 	g := p.messages[0]
 	e := all[g.node]
-	from := self
-	if e.want.state == left {
-		from = g.node
-	}
-	return e.want.name != "" && g.kind == wire.TypeDead && g.incarnation == e.want.incarnation && g.detail == "from "+from &&
-		slices.ContainsFunc(o.claims, func(c claim) bool { return c.node == g.node && c.claimed(r.table[g.node]) == p.to })
+	return e.want.name != "" && slices.ContainsFunc(o.claims, func(c claim) bool {
+		return c.node == g.node && c.claimed(r.table[g.node]) == p.to && r.isAgainst(g, e.want, c.number(r.table[g.node]))
+	})
 }
 
 // noteGone notes whom ours has forgotten, and remembers all the same.

@@ -26,6 +26,7 @@ type run struct {
 	seq          uint32
 	rested       time.Time            // when the last long rest ended
 	uneven       map[string]bool      // members that the nodes now know different things of, until they are mended
+	evidence     map[string]bool      // members that were accused at a higher incarnation since they went, at some time
 	hearsay      map[string]bool      // members that are suspect because a push/pull said so, and for nothing more
 	gone         map[string]member    // whom ours has forgotten, as it remembers them
 	went         map[string]time.Time // when ours found members dead, or left
@@ -43,6 +44,7 @@ type run struct {
 func (r *run) play() (err error) {
 	r.fired = make(map[rule]int)
 	r.uneven = make(map[string]bool)
+	r.evidence = make(map[string]bool)
 	r.hearsay = make(map[string]bool)
 	r.gone = make(map[string]member)
 	r.went = make(map[string]time.Time)
