@@ -91,6 +91,21 @@ func TestRescheduled(t *testing.T) {
 	})
 }
 
+// TestNobodyButANamesake: Join, unlike JoinContext, gives no error where there is nobody but another member of our name.
+func TestNobodyButANamesake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(1, nil)
+		defer c.stop()
+		second := c.add(func(c *Config) { c.Name = "m0" })
+		if n, err := second.Join(seedsAt(0)); n != 1 || err != nil {
+			t.Errorf("Join: %d, %v", n, err)
+		}
+		if result, err := second.JoinContext(t.Context(), JoinRequest{Seeds: seedsAt(0)}); !errors.Is(err, ErrNameTaken) || result.Joined != 0 {
+			t.Errorf("JoinContext: %+v, %v; want ErrNameTaken", result, err)
+		}
+	})
+}
+
 // TestTwoOfOneName: the one that was first is kept for as long as it answers.
 func TestTwoOfOneName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -105,7 +105,8 @@ var (
 	ErrJoinRejected = errors.New("peer rejected the join")
 
 	// ErrNameTaken is returned by Join and JoinContext when a member that was alone has reached a cluster in which another member
-	// has its name, and answers. This one is not taken for a member then.
+	// has its name, and answers. This one is not taken for a member then. Join does not return it if that other member is all
+	// that there is.
 	ErrNameTaken = errors.New("name is taken by another member")
 
 	// ErrUpdateTimeout is returned by UpdateNode, UpdateNodeContext and SetAdvertiseAddr when the others could not be told in time. They will be, later.

@@ -74,6 +74,10 @@ type JoinResult struct {
 // After Leave, a join makes this member one again, at a new incarnation, as soon as
 // it has reached somebody.
 //
+// Compat: where there is nobody but another member of our name, neither of the two is
+// a member to the other; the error is nil all the same, as in the reference, since
+// programs' own tests start two peers of one name. JoinContext says ErrNameTaken.
+//
 // Compat: the reference contacts them one after the other, whatever each takes.
 // It reads all of the Config that Create was given when it needs it; here Join
 // takes anew what that Config has as Ping: Serf exchanges that delegate before
@@ -185,6 +189,12 @@ func (m *Memberlist) beforeJoin() (enters, left bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.mu.nameTaken || !m.mu.core.AnyAlive(), m.mu.core.Leaving()
+}
+
+func (m *Memberlist) anyAlive() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mu.core.AnyAlive()
 }
 
 // rejoin makes this member one again that left, as the program joins.
@@ -344,6 +354,9 @@ func (j *joining) contact(ctx context.Context, c *contact) {
 		err := m.pushPull(ctx, c.addr, exchangeJoin)
 		if err == nil && j.enters {
 			err = m.awaitOwnName(ctx)
+			if j.own == nil && errors.Is(err, ErrNameTaken) && !m.anyAlive() {
+				err = nil // as Join says
+			}
 		}
 		if err != nil {
 			m.log.debug("failed to join", slog.String("addr", c.addr.Addr), errAttr(err))
