@@ -7,12 +7,18 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
+// mixedByPackets ends a run, and is no fault of the core. What is gossiped to an address that went from one cluster to another may
+// mix the two if they have no labels: a packet does not say whom it is from. No exchange of states may.
+const mixedByPackets = "two clusters were mixed by packets"
+
 // identity checks that a member may be known to a node under its name, at its address.
 func (c *checker) identity(n *node, x int32, old, now entry, m *swim.Member) {
 	if now.place != old.place && c.reclaimable(n, old) {
 		now.gone, c.views[n.id].entries[x].gone = 0, 0 // its name is anybody's
 	}
 	switch {
+	case uint8(now.meta>>24) != n.cluster && c.s.byPacket:
+		c.s.fail(n, mixedByPackets, x, "")
 	case uint8(now.meta>>24) != n.cluster:
 		c.s.fail(n, ruleMerge, x, fmt.Sprintf("it is of cluster %d", now.meta>>24))
 	case m.Versions != versions:

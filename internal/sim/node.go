@@ -227,7 +227,9 @@ func (s *Sim) tick(n *node, at int64) {
 		return
 	}
 	n.core.Tick(now)
+	s.byPacket = true // a claim that is taken when a check is over came in one
 	s.turn(n)
+	s.byPacket = false
 	if !n.up {
 		return
 	}
@@ -248,7 +250,9 @@ func (s *Sim) handle(n *node, i uint32) {
 		begin = end
 	}
 	s.release(i)
+	s.byPacket = true
 	s.turn(n)
+	s.byPacket = false
 	s.check.settleHeard(n)
 }
 

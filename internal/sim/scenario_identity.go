@@ -154,8 +154,18 @@ func twoClusters(d draw) Config {
 	return cfg
 }
 
-// twoClustersAtOnce meet there when it is still spoken to.
-func twoClustersAtOnce(d draw) Config { return d.strangers(d.seconds(0.1, 60)) }
+// twoClustersAtOnce meet there when it is still spoken to. In half of them they mostly do so by exchanges of states; then no name is
+// in both: an exchange that finds at the address the name that it is meant for cannot tell.
+func twoClustersAtOnce(d draw) Config {
+	cfg := d.strangers(d.seconds(0.1, 60))
+	if d.IntN(2) == 0 {
+		cfg.Core.PushPullInterval, cfg.SameNames = d.seconds(1, 3), 0
+		for i := range cfg.N {
+			cfg.NoGossip = append(cfg.NoGossip, i)
+		}
+	}
+	return cfg
+}
 
 // ghosts are names of which many were lost and none will return, before a partition that outlasts what members remember.
 func ghosts(d draw) Config {

