@@ -85,7 +85,7 @@ func TestRules(t *testing.T) {
 		ruleVerdict:   {operations: []operation{meet("p1"), elsewhere(tell("p1", 1)), elsewhere(tell("p1", 2))}},
 		ruleIncurious: {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, elsewhere(tell("p1", 1))}},
 		ruleRejoin:    {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, join(meet("p1", "p2"))}},
-		ruleTaken:     {operations: []operation{join(elsewhere(meet(self)))}},
+		ruleTaken:     {operations: []operation{join(elsewhere(meet(self, "p1")))}},
 		ruleHere:      {operations: []operation{meet("p1"), {kind: opHere, claims: []claim{{node: "p1"}}}}},
 		ruleMeant:     {operations: []operation{{kind: opHere, claims: []claim{{}}}}},
 		ruleRecall: {profile: profile{remembers: true}, operations: []operation{meet("p1", "p2", "p3"), accuse(opDead, "p1", "p2", 3),

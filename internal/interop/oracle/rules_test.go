@@ -72,7 +72,7 @@ var rules = map[rule]string{
 		"after what else was said with the claim, not again for ten intervals, and never of a claim where no other is",
 	ruleIncurious: "while it leaves, ours pings nobody about a name, and so knows of no conflict",
 	ruleRejoin:    "a node of the reference that left stays so, though its Join succeeds; ours comes back, at a higher incarnation",
-	ruleTaken:     "the reference's Join succeeds though nobody takes the node for a member; ours fails if the node was alone",
+	ruleTaken:     "the reference's Join succeeds though nobody takes the node for a member; ours fails if the node was alone and finds others too",
 	ruleAsked: "delegates are asked with no lock held, so that ours is also asked about an alive that is then ignored: " +
 		"unusable versions, ourselves after we left, an address outside of CIDRsAllowed",
 	ruleLost: "if a message replaces the only one in the queue, the reference begins to number messages anew, and a later one of " +
