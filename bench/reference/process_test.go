@@ -140,6 +140,20 @@ func (p *memberProcess) used() (taken usage, members int) {
 	return taken, members
 }
 
+// awaitMembers waits until the process knows so many members.
+func (p *memberProcess) awaitMembers(want int) {
+	p.b.Helper()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		_, known := p.used()
+		if known == want {
+			return
+		}
+		if time.Now().After(end) {
+			p.b.Fatalf("a member knows %d, want %d", known, want)
+		}
+	}
+}
+
 // BenchmarkIdleProcess is five processes of one member each on loopback, with the defaults for a LAN, in which nothing
 // happens.
 func BenchmarkIdleProcess(b *testing.B) {
@@ -155,6 +169,9 @@ func BenchmarkIdleProcess(b *testing.B) {
 				members[i].say(members[0].addr)
 			}
 			time.Sleep(settle)
+			for _, p := range members {
+				p.awaitMembers(len(members))
+			}
 			for range b.N {
 				before := make([]usage, len(members))
 				for i, p := range members {
