@@ -69,10 +69,10 @@ func incompatible(own swim.Versions, v *wire.StateView) error {
 	for i, what := range []string{"protocol", "delegate protocol"} {
 		low, high, speaks := 3*i, 3*i+1, 3*i+2
 		switch {
-		case theirs[speaks] < own[low] || theirs[speaks] > own[high]:
+		case !own.Understands(theirs, i):
 			return fmt.Errorf("%w: member %q speaks %s version %d, we understand [%d, %d]",
 				ErrIncompatibleVersion, v.Name(), what, theirs[speaks], own[low], own[high])
-		case own[speaks] < theirs[low] || own[speaks] > theirs[high]:
+		case !theirs.Understands(own, i):
 			return fmt.Errorf("%w: member %q understands %s versions [%d, %d], we speak %d",
 				ErrIncompatibleVersion, v.Name(), what, theirs[low], theirs[high], own[speaks])
 		}

@@ -49,13 +49,19 @@ func (c *Core) saysVersions(m *member, vsn []byte) bool {
 // goWith reports whether two members understand what the other speaks, of the
 // protocol and of the delegate's.
 func (v Versions) goWith(w Versions) bool {
-	for low := 0; low < len(v); low += 3 {
-		high, speaks := low+1, low+2
-		if v[speaks] < w[low] || v[speaks] > w[high] || w[speaks] < v[low] || w[speaks] > v[high] {
+	for part := range 2 {
+		if !v.Understands(w, part) || !w.Understands(v, part) {
 			return false
 		}
 	}
 	return true
+}
+
+// Understands reports whether a member of versions v understands what one of w
+// speaks, of a part: the protocol (0) or the delegate's (1).
+func (v Versions) Understands(w Versions, part int) bool {
+	low, high, speaks := v[3*part], v[3*part+1], w[3*part+2]
+	return low <= speaks && speaks <= high
 }
 
 // applyAliveOfSelf takes what another says of us.
