@@ -97,7 +97,7 @@ func (c *Core) tellDirectly(says *broadcast) {
 	if c.leaving {
 		return
 	}
-	for i, m := range c.choose(directly, func(m *member) bool { return m != c.self && !m.State.Gone() }) {
+	for i, m := range c.choose(directly, c.isPresent) {
 		p := c.newPacket()
 		p.To = c.endpoint(m)
 		start := len(c.out.bytes)

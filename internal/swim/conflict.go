@@ -74,6 +74,9 @@ const (
 // decided reports whether it is known what came of the check.
 func (k *check) decided() bool { return k.phase >= checkKept }
 
+// claimed is where the newest claim says that the name is.
+func (k *check) claimed() Endpoint { return Endpoint{Name: k.name, AddrPort: k.best.addr.addrPort()} }
+
 // checks are those under way, and those that were decided lately.
 type checks struct {
 	byName map[string]*check
@@ -151,7 +154,7 @@ func (c *Core) beginCheck(now time.Time, m *member, says claim) {
 	k.due.check = k
 	if k.claimantLives = m == c.self; !k.claimantLives {
 		k.claim = c.nextSeq()
-		c.sendAlone(Endpoint{Name: m.Name, AddrPort: k.best.addr.addrPort()}, c.pingOf(k.claim, m.Name))
+		c.sendAlone(k.claimed(), c.pingOf(k.claim, m.Name))
 	}
 	c.checks.add(k)
 	c.deadlines.set(k.due, now.Add(c.cfg.ProbeTimeout))
@@ -161,7 +164,7 @@ func (c *Core) beginCheck(now time.Time, m *member, says claim) {
 // asked is where a check asks whether m is there.
 func (c *Core) asked(k *check, m *member) Endpoint {
 	if m == c.self {
-		return Endpoint{Name: m.Name, AddrPort: k.best.addr.addrPort()}
+		return k.claimed()
 	}
 	return c.endpoint(m)
 }
@@ -228,8 +231,7 @@ func (c *Core) claimantAnswered(k *check, from Endpoint) {
 	case k.phase == checkKept && first:
 		c.tellConflict(k, m)
 	case k.phase == checkSilent && m.State != StateLeft && k.best.incarnation <= m.Incarnation: // see contradict
-		c.sendAlone(Endpoint{Name: m.Name, AddrPort: k.best.addr.addrPort()},
-			&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name})
+		c.sendAlone(k.claimed(), &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name})
 	}
 }
 
@@ -265,7 +267,7 @@ func (c *Core) contradict(now time.Time, k *check, m *member) {
 		c.deadlines.set(k.due, k.ends)
 		return
 	}
-	c.sendAlone(Endpoint{Name: m.Name, AddrPort: k.best.addr.addrPort()}, c.pingOf(k.claim, m.Name))
+	c.sendAlone(k.claimed(), c.pingOf(k.claim, m.Name))
 	again := now.Add(c.cfg.period())
 	if again.After(k.ends) {
 		again = k.ends

@@ -248,6 +248,9 @@ func (c *Core) NumTimers() int { return len(c.deadlines.heap) }
 // Leaving reports whether Leave was called.
 func (c *Core) Leaving() bool { return c.leaving }
 
+// isPresent reports whether m is another that is alive or suspect.
+func (c *Core) isPresent(m *member) bool { return m != c.self && !m.State.Gone() }
+
 // AnyAlive reports whether anyone but us is alive or suspect.
 func (c *Core) AnyAlive() bool { return c.present > 0 }
 

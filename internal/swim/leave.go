@@ -46,10 +46,7 @@ func (c *Core) Return(now time.Time) (left bool) {
 	if c.self.Incarnation == 0 { // we were never announced
 		return true
 	}
-	c.becomeAlive(now, c.self, claim{
-		addr: c.table.address(c.self), meta: c.self.Meta, versions: c.self.Versions,
-		incarnation: nextIncarnation(c.self.Incarnation),
-	}, 0)
+	c.becomeAliveAt(now, c.table.address(c.self), 0)
 	if c.losses.len() > 0 || c.losses.seeds {
 		c.seekWithin(now, c.cfg.ReconnectInterval)
 	}
@@ -59,7 +56,7 @@ func (c *Core) Return(now time.Time) (left bool) {
 // sayFarewell tells a few members directly that we leave. What the user said before
 // it goes with that: there is room for it.
 func (c *Core) sayFarewell() {
-	told := c.choose(farewells, func(m *member) bool { return m != c.self && !m.State.Gone() })
+	told := c.choose(farewells, c.isPresent)
 	for i, m := range told {
 		packet := c.sendAlone(c.endpoint(m), &wire.Dead{Incarnation: c.self.Incarnation, Node: c.cfg.Name, From: c.cfg.Name})
 		if c.cfg.HasUserBroadcasts {
@@ -121,7 +118,7 @@ func (c *Core) Forget(now time.Time, name string) Removal {
 // another address. The notice is in Output.Finished when that has been sent.
 func (c *Core) ForceLeave(now time.Time, name string, notice uint64) Removal {
 	m := c.table.named(name)
-	if m != nil && m != c.self && !m.State.Gone() {
+	if m != nil && c.isPresent(m) {
 		return NotGone
 	}
 	return c.ForceLeaveAlive(now, name, notice)

@@ -63,13 +63,18 @@ func (c *Core) Arrive(now time.Time, addr netip.AddrPort, notice uint64) {
 		c.finish(notice)
 		return
 	}
-	c.becomeAlive(now, c.self, claim{
-		addr: addressOf(addr), meta: c.self.Meta, versions: c.self.Versions,
-		incarnation: nextIncarnation(c.self.Incarnation),
-	}, notice)
+	c.becomeAliveAt(now, addressOf(addr), notice)
 	if departed {
 		c.gossipFormer(now)
 	}
+}
+
+// becomeAliveAt makes us alive at an address, as we were but for a new incarnation, and gossips that.
+func (c *Core) becomeAliveAt(now time.Time, addr address, notice uint64) {
+	c.becomeAlive(now, c.self, claim{
+		addr: addr, meta: c.self.Meta, versions: c.self.Versions,
+		incarnation: nextIncarnation(c.self.Incarnation),
+	}, notice)
 }
 
 // announceLater keeps what we are now for Arrive to announce.

@@ -62,7 +62,7 @@ func (c *Core) nextToProbe() *member {
 		}
 		c.table.unprobed--
 		m := c.table.at(c.table.order[c.table.unprobed])
-		if m != c.self && !m.State.Gone() {
+		if c.isPresent(m) {
 			return m
 		}
 	}
