@@ -80,7 +80,7 @@ type Config struct {
 	//	3. Label "b"
 	//
 	// Each round must have reached every member before the next begins: at any moment every member hears what any other one
-	// sends. LabelUses tells whether anyone is still heard under "a". Nil: none. Unused with SkipInboundLabelCheck.
+	// sends. LabelUsage tells whether anyone is still heard under "a". Nil: none. Unused with SkipInboundLabelCheck.
 	AcceptLabels []string
 
 	// SkipInboundLabelCheck is for a Transport that removes the label header from what arrives, having checked it, and for

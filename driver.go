@@ -342,7 +342,7 @@ func (m *Memberlist) countTransitions(c *swim.Counts) {
 		{keyDegradedTimeout, c.DegradedTimeouts},
 		{keyDroppedDecode, c.Drops[swim.DropMalformed] + c.Drops[swim.DropVersions] + c.Drops[swim.DropMaximum]},
 		{keyDroppedCIDR, c.Drops[swim.DropNotAllowed]},
-		{keyDroppedRate, c.Drops[swim.DropBusy]},
+		{keyDroppedOverload, c.Drops[swim.DropBusy]},
 		{keyDroppedOversize, c.Drops[swim.DropOversize]},
 	} {
 		if n.n > 0 {

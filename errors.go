@@ -84,17 +84,16 @@ var (
 	// ErrMemberAlive is returned when a member that is alive or suspect should be removed.
 	ErrMemberAlive = errors.New("member is alive")
 
-	// ErrOwnName is returned when this member itself should be removed: that is what Leave is for.
-	ErrOwnName = errors.New("name of this member itself")
+	// ErrIsSelf is returned when this member itself should be removed (use Leave), and is the outcome of a join address that
+	// leads to this member itself, which is skipped.
+	ErrIsSelf = errors.New("this is the local member itself")
 
 	// ErrForceLeaveTimeout is returned by ForceLeave when the others could not be told in time. They will be, later.
 	ErrForceLeaveTimeout = errors.New("timeout waiting for forced leave broadcast")
 
-	// ErrOwnAddress is a join address that leads to this member itself, which is left out.
-	ErrOwnAddress = errors.New("address of this member itself")
-
-	// ErrEnoughJoined is a join address that was not needed any more: JoinRequest.Enough others had been joined.
-	ErrEnoughJoined = errors.New("enough others have been joined")
+	// ErrJoinSatisfied is the outcome of a join address that was not needed any more: JoinRequest.MinJoined others had been
+	// joined.
+	ErrJoinSatisfied = errors.New("enough others have been joined")
 
 	// ErrJoinRejected is a peer that was reached by Join or JoinContext and will not have this member, as fast as it says so.
 	// It wraps what is known of the reason: ErrLabelMismatch is another label, ErrDecrypt another key, ErrNotEncrypted a peer

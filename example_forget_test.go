@@ -31,7 +31,7 @@ func ExampleMemberlist_ForceLeave() {
 		switch {
 		case errors.Is(err, memberlist.ErrMemberAlive):
 			fmt.Println(name, "is alive: stop it first, or use ForceLeaveAlive")
-		case errors.Is(err, memberlist.ErrOwnName):
+		case errors.Is(err, memberlist.ErrIsSelf):
 			fmt.Println(name, "is this member: use Leave")
 		case errors.Is(err, memberlist.ErrUnknownMember):
 			fmt.Println(name, "is forgotten already")

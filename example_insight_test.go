@@ -33,14 +33,14 @@ func pair() (a, b *memberlist.Memberlist) {
 }
 
 // A program that must not serve before it knows the cluster waits until the view has settled.
-func ExampleMemberlist_WaitSettled() {
+func ExampleMemberlist_WaitConverged() {
 	a, b := pair()
 	defer a.Shutdown()
 	defer b.Shutdown()
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := b.WaitSettled(ctx); err != nil {
+	if err := b.WaitConverged(ctx); err != nil {
 		log.Print("serving all the same: ", err)
 	}
 	fmt.Println("ready, with", b.NumMembers(), "members")

@@ -29,8 +29,8 @@ func ExampleMemberlist_JoinContext() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	result, err := second.JoinContext(ctx, memberlist.JoinRequest{
-		Seeds:  []string{"", second.LocalNode().Address(), first.LocalNode().Address()},
-		Enough: 1,
+		Seeds:     []string{"", second.LocalNode().Address(), first.LocalNode().Address()},
+		MinJoined: 1,
 	})
 	if err != nil {
 		log.Fatal(err) // of no seed came anything
@@ -40,7 +40,7 @@ func ExampleMemberlist_JoinContext() {
 		switch {
 		case errors.Is(attempt.Err, memberlist.ErrInvalidAddress):
 			fmt.Printf("%q is no address\n", attempt.Seed)
-		case errors.Is(attempt.Err, memberlist.ErrOwnAddress):
+		case errors.Is(attempt.Err, memberlist.ErrIsSelf):
 			fmt.Println("a seed is this member itself")
 		case attempt.Err == nil:
 			fmt.Println("a seed answered")

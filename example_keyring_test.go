@@ -44,7 +44,7 @@ func Example_keyRotation() {
 }
 
 // The old key may go when nobody is heard with it any more. Until then its uses tell who still sends with it.
-func ExampleKeyring_Uses() {
+func ExampleKeyring_Usage() {
 	oldKey := bytes.Repeat([]byte{1}, 32)
 	newKey := bytes.Repeat([]byte{2}, 32)
 	ring, err := memberlist.NewKeyring(nil, newKey)
@@ -56,7 +56,7 @@ func ExampleKeyring_Uses() {
 	}
 	fmt.Println(ring.UseKey(oldKey))
 
-	for _, use := range ring.Uses() {
+	for _, use := range ring.Usage() {
 		switch {
 		case use.Primary:
 		case use.LastHeard.IsZero():

@@ -15,7 +15,7 @@ import (
 // Config.ReconnectTimeout). Whoever hears of it again as alive takes it for new.
 //
 // The error wraps ErrUnknownMember if nobody of that name is known, ErrMemberAlive
-// if it is alive or suspect, ErrOwnName or ErrShutdown.
+// if it is alive or suspect, ErrIsSelf or ErrShutdown.
 func (m *Memberlist) Forget(name string) error {
 	if !m.tasks.enter() {
 		return ErrShutdown
@@ -39,7 +39,7 @@ func (m *Memberlist) Forget(name string) error {
 //
 // The error wraps ErrUnknownMember if nobody of that name is known (it may be
 // forgotten already), ErrMemberAlive if it is alive or suspect: see
-// ForceLeaveAlive. Others are ErrOwnName (Leave is for that) and ErrShutdown.
+// ForceLeaveAlive. Others are ErrIsSelf (Leave is for that) and ErrShutdown.
 //
 // On the wire it is the farewell of that member, so that members of the
 // reference understand it; those that have found it dead already keep it as that
@@ -83,7 +83,7 @@ func removalError(name string, removal swim.Removal) error {
 	case swim.NotKnown:
 		return fmt.Errorf("%w: %q", ErrUnknownMember, name)
 	case swim.NotSelf:
-		return fmt.Errorf("%w: %q", ErrOwnName, name)
+		return fmt.Errorf("%w: %q", ErrIsSelf, name)
 	case swim.NotGone:
 		return fmt.Errorf("%w: %q", ErrMemberAlive, name)
 	default:

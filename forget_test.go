@@ -14,7 +14,7 @@ func TestForget(t *testing.T) {
 		defer c.stop()
 		c.await(settles, func() bool { return c.agree(4) })
 		m := c.members[0]
-		for name, want := range map[string]error{"m0": ErrOwnName, "m1": ErrMemberAlive, "nobody": ErrUnknownMember} {
+		for name, want := range map[string]error{"m0": ErrIsSelf, "m1": ErrMemberAlive, "nobody": ErrUnknownMember} {
 			if err := m.Forget(name); !is(err, want) {
 				t.Errorf("%s: %v, want %v", name, err, want)
 			}
@@ -57,7 +57,7 @@ func TestForceLeave(t *testing.T) {
 		ctx := context.Background()
 		c.await(settles, func() bool { return c.agree(5) })
 		m := c.members[0]
-		for name, want := range map[string]error{"m0": ErrOwnName, "m1": ErrMemberAlive, "nobody": ErrUnknownMember} {
+		for name, want := range map[string]error{"m0": ErrIsSelf, "m1": ErrMemberAlive, "nobody": ErrUnknownMember} {
 			if err := m.ForceLeave(ctx, name); !is(err, want) {
 				t.Errorf("%s: %v, want %v", name, err, want)
 			}

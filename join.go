@@ -19,10 +19,10 @@ type JoinRequest struct {
 	// resolved, an empty one included, fails by itself alone.
 	Seeds []string
 
-	// Enough is with how many addresses an exchange is enough: as soon as that
+	// MinJoined is with how many addresses an exchange is enough: as soon as that
 	// many have succeeded, what is under way with others is given up. Zero: all
 	// are contacted.
-	Enough int
+	MinJoined int
 }
 
 // JoinAttempt is what came of one address that a seed stands for, or of a seed
@@ -35,10 +35,10 @@ type JoinAttempt struct {
 	Address Address
 
 	// Err is nil if states were exchanged with the address. ErrInvalidAddress is
-	// a seed that cannot be read, ErrOwnAddress this member itself,
+	// a seed that cannot be read, ErrIsSelf this member itself,
 	// ErrJoinRejected a peer that will not have us, as for another label or key,
 	// ErrNameTaken a cluster in which another member has our name and is there,
-	// ErrEnoughJoined one that was not needed any more, ErrShutdown one that
+	// ErrJoinSatisfied one that was not needed any more, ErrShutdown one that
 	// Shutdown put an end to, and the context's error one that the context did;
 	// others say what failed.
 	Err error
@@ -281,8 +281,8 @@ func (j *joining) steps(ctx context.Context) error {
 				continue
 			}
 			j.joined++
-			if j.joined == j.request.Enough {
-				return ErrEnoughJoined
+			if j.joined == j.request.MinJoined {
+				return ErrJoinSatisfied
 			}
 		case <-ctx.Done():
 			return contextError(ctx)
@@ -332,7 +332,7 @@ func (j *joining) place(r resolved) {
 			c = &contact{addr: addr, err: errPending}
 			j.contacts[addr] = c
 			if j.isOwn(addr) {
-				c.err = fmt.Errorf("join %s: %w", addr.Addr, ErrOwnAddress)
+				c.err = fmt.Errorf("join %s: %w", addr.Addr, ErrIsSelf)
 			} else {
 				j.waiting = append(j.waiting, c)
 			}

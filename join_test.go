@@ -61,7 +61,7 @@ func TestJoinContextTellsWhatCameOfEachSeed(t *testing.T) {
 			{"both", at(0), nil},
 			{"both", at(50), context.DeadlineExceeded}, // the dial's own
 			{at(0).Addr, at(0), nil},
-			{at(2).Addr, at(2), ErrOwnAddress},
+			{at(2).Addr, at(2), ErrIsSelf},
 			{at(1).Addr, at(1), nil},
 		}
 		if len(got.Attempts) != len(want) {
@@ -135,13 +135,13 @@ func TestSeedsAreResolvedAtTheSameTime(t *testing.T) {
 	})
 }
 
-// TestEnoughIsEnough: who has joined as many as are enough waits for nobody.
-func TestEnoughIsEnough(t *testing.T) {
+// TestMinJoined: who has joined as many as are enough waits for nobody.
+func TestMinJoined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, m := joinCluster(t, 5)
 		defer c.stop()
 		start := time.Now()
-		got, err := m.JoinContext(t.Context(), JoinRequest{Seeds: seedsAt(50, 51, 0, 1), Enough: 1})
+		got, err := m.JoinContext(t.Context(), JoinRequest{Seeds: seedsAt(50, 51, 0, 1), MinJoined: 1})
 		if err != nil || got.Joined != 1 {
 			t.Errorf("joined %d, %v; want 1", got.Joined, err)
 		}
@@ -150,7 +150,7 @@ func TestEnoughIsEnough(t *testing.T) {
 		}
 		given := 0
 		for _, a := range got.Attempts {
-			if errors.Is(a.Err, ErrEnoughJoined) {
+			if errors.Is(a.Err, ErrJoinSatisfied) {
 				given++
 			}
 		}
@@ -161,7 +161,7 @@ func TestEnoughIsEnough(t *testing.T) {
 			t.Errorf("knows %d members, want 5", m.NumMembers())
 		}
 		// Fewer than enough are no failure.
-		got, err = m.JoinContext(t.Context(), JoinRequest{Seeds: seedsAt(50, 0), Enough: 2})
+		got, err = m.JoinContext(t.Context(), JoinRequest{Seeds: seedsAt(50, 0), MinJoined: 2})
 		if err != nil || got.Joined != 1 {
 			t.Errorf("joined %d, %v; want 1", got.Joined, err)
 		}

@@ -119,8 +119,8 @@ func (c *replayConn) Read(p []byte) (int, error) {
 // heardLabel is a label under which packets and streams are heard.
 type heardLabel struct {
 	text  string
-	bytes []byte // the same, as authenticated data
-	usage *usage // nil: not counted
+	bytes []byte        // the same, as authenticated data
+	usage *usageCounter // nil: not counted
 }
 
 // appendHeardLabels appends those of a configuration, its own first, to an empty slice.
@@ -136,7 +136,7 @@ func appendHeardLabels(heard []heardLabel, c *Config) []heardLabel {
 	}
 	if len(heard) > 1 {
 		for i := range heard {
-			heard[i].usage = new(usage)
+			heard[i].usage = new(usageCounter)
 		}
 	}
 	return heard
@@ -164,20 +164,20 @@ func (m *Memberlist) checkLabel(label []byte) (*heardLabel, error) {
 	return nil, fmt.Errorf("%w: %q", ErrLabelMismatch, label)
 }
 
-// LabelUse says what has been heard under a label.
-type LabelUse struct {
+// LabelUsage says what has been heard under a label.
+type LabelUsage struct {
 	Label string
-	Use
+	Usage
 }
 
-// LabelUses gives an entry for Config.Label and each of Config.AcceptLabels; none if that is empty or of no effect. An old
+// LabelUsage returns an entry for Config.Label and each of Config.AcceptLabels; none if that is empty or of no effect. An old
 // label under which nobody is heard any more, for longer than Config.PushPullInterval and a round of probes takes, need
 // not be accepted any longer.
-func (m *Memberlist) LabelUses() []LabelUse {
-	var uses []LabelUse
+func (m *Memberlist) LabelUsage() []LabelUsage {
+	var uses []LabelUsage
 	for i := range m.labels {
 		if h := &m.labels[i]; h.usage != nil {
-			uses = append(uses, LabelUse{Label: h.text, Use: h.usage.snapshot()})
+			uses = append(uses, LabelUsage{Label: h.text, Usage: h.usage.snapshot()})
 		}
 	}
 	return uses

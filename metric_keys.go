@@ -22,7 +22,7 @@ const (
 	keyDroppedCIDR      // from outside Config.CIDRsAllowed
 	keyDroppedQueueFull // Config.HandoffQueueDepth messages waited, or too many bytes of them
 	keyDroppedOversize  // above a limit of size, nesting or count
-	keyDroppedRate      // too many at once, as of streams
+	keyDroppedOverload  // too many at once, as of streams
 
 	keyPortDiffers // pings from another port than their sender advertises; the reference has it not
 
@@ -47,7 +47,7 @@ var counterKeys = [numCounters][]string{
 	keyDroppedCIDR:      {"memberlist", "dropped", "cidr"},
 	keyDroppedQueueFull: {"memberlist", "dropped", "queue_full"},
 	keyDroppedOversize:  {"memberlist", "dropped", "oversize"},
-	keyDroppedRate:      {"memberlist", "dropped", "rate"},
+	keyDroppedOverload:  {"memberlist", "dropped", "overload"},
 	keyPortDiffers:      {"memberlist", "ping", "other_port"},
 }
 

@@ -206,16 +206,16 @@ func TestLabelUses(t *testing.T) {
 		defer c.stop()
 		c.add(func(config *Config) { config.Label, config.AcceptLabels = "blue", []string{"red", "blue", "red"} })
 		c.add(func(config *Config) { config.Label, config.AcceptLabels = "red", []string{"blue"} })
-		uses := c.members[0].LabelUses()
-		if len(uses) != 2 || uses[0] != (LabelUse{Label: "blue"}) || uses[1] != (LabelUse{Label: "red"}) {
+		uses := c.members[0].LabelUsage()
+		if len(uses) != 2 || uses[0] != (LabelUsage{Label: "blue"}) || uses[1] != (LabelUsage{Label: "red"}) {
 			t.Errorf("before anything was heard: %+v", uses)
 		}
 		if _, err := c.members[1].Join(seedsAt(0)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Second)
-		uses = c.members[0].LabelUses()
-		if blue := uses[0].Use; blue != (Use{}) {
+		uses = c.members[0].LabelUsage()
+		if blue := uses[0].Usage; blue != (Usage{}) {
 			t.Errorf("heard under our own label, which nobody else has: %+v", blue)
 		}
 		red := uses[1]
@@ -225,10 +225,10 @@ func TestLabelUses(t *testing.T) {
 		last := red.LastHeard
 		c.members[1].Shutdown()
 		time.Sleep(10 * time.Second)
-		if red := c.members[0].LabelUses()[1]; time.Since(red.LastHeard) < 9*time.Second || red.LastHeard.Before(last) {
+		if red := c.members[0].LabelUsage()[1]; time.Since(red.LastHeard) < 9*time.Second || red.LastHeard.Before(last) {
 			t.Errorf("after the last one with the old label was gone: %+v", red)
 		}
-		if uses := c.add(nil).LabelUses(); uses != nil {
+		if uses := c.add(nil).LabelUsage(); uses != nil {
 			t.Errorf("with one label alone: %+v", uses)
 		}
 	})
@@ -259,7 +259,7 @@ func TestKeyUsesDuringARotation(t *testing.T) {
 			do(ring(i).AddDecryptOnlyKey(oldKey)) // nor the old one from now on
 		}
 		time.Sleep(30 * time.Second)
-		uses := ring(0).Uses()
+		uses := ring(0).Usage()
 		if len(uses) != 2 || !uses[0].Primary || uses[0].DecryptOnly || uses[1].Primary || !uses[1].DecryptOnly ||
 			uses[0].Fingerprint != KeyFingerprint(newKey) || uses[1].Fingerprint != KeyFingerprint(oldKey) {
 			t.Fatalf("got %+v", uses)
@@ -274,7 +274,7 @@ func TestKeyUsesDuringARotation(t *testing.T) {
 		do(ring(2).UseKey(newKey))
 		changed := time.Now()
 		time.Sleep(time.Minute)
-		if last := ring(0).Uses()[1].LastHeard; last.Sub(changed) > time.Second {
+		if last := ring(0).Usage()[1].LastHeard; last.Sub(changed) > time.Second {
 			t.Errorf("the old key was used %v after the last change", last.Sub(changed))
 		}
 		for i := range 3 {

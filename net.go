@@ -401,7 +401,7 @@ func (m *Memberlist) dropFrom(key counter, id, message string, from swim.Endpoin
 // dropLevel returns the level at which a drop is logged, which is the reference's: operators alert on it.
 func dropLevel(key counter) slog.Level {
 	switch key {
-	case keyDroppedChecksum, keyDroppedQueueFull, keyDroppedRate, keyDroppedCIDR:
+	case keyDroppedChecksum, keyDroppedQueueFull, keyDroppedOverload, keyDroppedCIDR:
 		return slog.LevelWarn
 	default:
 		return slog.LevelError

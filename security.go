@@ -14,7 +14,7 @@ import (
 
 // Keyring holds the keys with which packets and streams are encrypted (AES in GCM mode). The primary key, the first one,
 // encrypts; all of them are tried for what arrives, the primary first. To change the key of a running cluster, add the
-// new one on every member, then use it on every member, then, once Uses shows that nobody is heard with the old one any
+// new one on every member, then use it on every member, then, once Usage shows that nobody is heard with the old one any
 // more, remove that on every member.
 //
 // Any goroutine may call its methods at any time, also while members use the ring. The zero Keyring is empty and ready
@@ -35,11 +35,11 @@ type ringKey struct {
 	key         []byte
 	cipher      *wire.Cipher
 	decryptOnly bool
-	usage       *usage
+	usage       *usageCounter
 }
 
-// KeyUse says what a key of a Keyring is for, and what has been heard with it.
-type KeyUse struct {
+// KeyUsage says what a key of a Keyring is for, and what has been heard with it.
+type KeyUsage struct {
 	// Fingerprint tells keys apart without giving them away: it is KeyFingerprint of the key.
 	Fingerprint string
 
@@ -47,7 +47,7 @@ type KeyUse struct {
 	Primary, DecryptOnly bool
 
 	// Use counts what was decrypted with the key since it was put on the ring, by all members that share the ring.
-	Use
+	Usage
 }
 
 // KeyFingerprint gives 16 hexadecimal digits that stand for a key where the key itself must not be seen, as in logs. Nothing
@@ -187,18 +187,18 @@ func (k *Keyring) GetPrimaryKey() (key []byte) {
 	return bytes.Clone(set.keys[0].key)
 }
 
-// Uses gives an entry for each key on the ring, the primary key first. An old key with which nobody is heard any more, for
+// Usage returns an entry for each key on the ring, the primary key first. An old key with which nobody is heard any more, for
 // longer than Config.PushPullInterval and a round of probes takes, can be removed.
-func (k *Keyring) Uses() []KeyUse {
+func (k *Keyring) Usage() []KeyUsage {
 	set := k.load()
-	uses := make([]KeyUse, len(set.keys))
+	uses := make([]KeyUsage, len(set.keys))
 	for i := range set.keys {
 		key := &set.keys[i]
-		uses[i] = KeyUse{
+		uses[i] = KeyUsage{
 			Fingerprint: KeyFingerprint(key.key),
 			Primary:     i == 0,
 			DecryptOnly: key.decryptOnly,
-			Use:         key.usage.snapshot(),
+			Usage:       key.usage.snapshot(),
 		}
 	}
 	return uses
@@ -212,7 +212,7 @@ func newRingKey(key []byte) (ringKey, error) {
 	if err != nil {
 		return ringKey{}, err
 	}
-	return ringKey{key: bytes.Clone(key), cipher: cipher, usage: new(usage)}, nil
+	return ringKey{key: bytes.Clone(key), cipher: cipher, usage: new(usageCounter)}, nil
 }
 
 // replace makes keys what the ring holds. They are not to be written to any more.

@@ -229,7 +229,7 @@ func TestUsageIsKeptWithTheKey(t *testing.T) {
 	now := time.Unix(1000, 5)
 	k.load().keys[1].usage.packet(now, from)
 	k.load().keys[1].usage.stream(now.Add(time.Millisecond), endpointOf("10.0.0.2:7946"))
-	want := Use{Packets: 1, Streams: 1, LastHeard: now, LastFrom: "10.0.0.1:7946"} // as of the second
+	want := Usage{Packets: 1, Streams: 1, LastHeard: now, LastFrom: "10.0.0.1:7946"} // as of the second
 	for _, change := range []func() error{
 		func() error { return nil },
 		func() error { return k.AddDecryptOnlyKey(b) },
@@ -241,19 +241,19 @@ func TestUsageIsKeptWithTheKey(t *testing.T) {
 		if err := change(); err != nil {
 			t.Fatal(err)
 		}
-		uses := k.Uses()
-		i := slices.IndexFunc(uses, func(u KeyUse) bool { return u.Fingerprint == KeyFingerprint(b) })
-		if uses[i].Use != want {
-			t.Errorf("got %+v, want %+v", uses[i].Use, want)
+		uses := k.Usage()
+		i := slices.IndexFunc(uses, func(u KeyUsage) bool { return u.Fingerprint == KeyFingerprint(b) })
+		if uses[i].Usage != want {
+			t.Errorf("got %+v, want %+v", uses[i].Usage, want)
 		}
 	}
-	if uses := k.Uses(); uses[1].Use != (Use{}) {
+	if uses := k.Usage(); uses[1].Usage != (Usage{}) {
 		t.Errorf("a key that was never seen: %+v", uses[1])
 	}
 }
 
 func TestUsageAllocatesNothing(t *testing.T) {
-	var u usage
+	var u usageCounter
 	now, from := time.Unix(1000, 0), endpointOf("10.0.0.1:7946")
 	if n := testing.AllocsPerRun(100, func() { now = now.Add(time.Second / 2); u.packet(now, from) }); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -19,7 +19,7 @@ type Stats struct {
 
 	Alive            uint64 // transitions of members to alive, or to a newer incarnation [msg.alive]
 	Suspected        uint64 // transitions of members to suspect [msg.suspect]
-	Died             uint64 // transitions of members to dead or left [msg.dead]
+	Dead             uint64 // transitions of members to dead or left [msg.dead]
 	DegradedProbes   uint64 // probes begun with a stretched interval [degraded.probe]
 	DegradedTimeouts uint64 // suspicions that ended with fewer confirmations than wanted [degraded.timeout]
 
@@ -50,7 +50,7 @@ type Drops struct {
 	CIDR      uint64 // from outside Config.CIDRsAllowed [dropped.cidr]
 	QueueFull uint64 // Config.HandoffQueueDepth messages waited, or too many bytes of them [dropped.queue_full]
 	Oversize  uint64 // above a limit of size, nesting or count [dropped.oversize]
-	Rate      uint64 // too many at once, as of streams [dropped.rate]
+	Overload  uint64 // too many at once, as of streams [dropped.overload]
 }
 
 // Stats returns the counts as they are now. Each is exact; they are not all of one moment.
@@ -70,7 +70,7 @@ func (m *Memberlist) Stats() Stats {
 		StreamBytesSent:  n(keyTCPSent),
 		Alive:            n(keyMsgAlive),
 		Suspected:        n(keyMsgSuspect),
-		Died:             n(keyMsgDead),
+		Dead:             n(keyMsgDead),
 		DegradedProbes:   n(keyDegradedProbe),
 		DegradedTimeouts: n(keyDegradedTimeout),
 
@@ -87,7 +87,7 @@ func (m *Memberlist) Stats() Stats {
 			CIDR:      n(keyDroppedCIDR),
 			QueueFull: n(keyDroppedQueueFull),
 			Oversize:  n(keyDroppedOversize),
-			Rate:      n(keyDroppedRate),
+			Overload:  n(keyDroppedOverload),
 		},
 	}
 	m.mu.Lock()

@@ -51,7 +51,7 @@ func TestStatsAreTheMetrics(t *testing.T) {
 			"tcp.sent":           s.StreamBytesSent,
 			"msg.alive":          s.Alive,
 			"msg.suspect":        s.Suspected,
-			"msg.dead":           s.Died,
+			"msg.dead":           s.Dead,
 			"degraded.probe":     s.DegradedProbes,
 			"degraded.timeout":   s.DegradedTimeouts,
 			"dropped.label":      s.Dropped.Label,
@@ -61,7 +61,7 @@ func TestStatsAreTheMetrics(t *testing.T) {
 			"dropped.decrypt":    s.Dropped.Decrypt,
 			"dropped.checksum":   s.Dropped.Checksum,
 			"dropped.queue_full": s.Dropped.QueueFull,
-			"dropped.rate":       s.Dropped.Rate,
+			"dropped.overload":   s.Dropped.Overload,
 		} {
 			if got := uint64(sink.sum("counter memberlist." + name + " cluster=blue")); got != want {
 				t.Errorf("%s is %d as a metric and %d in Stats", name, got, want)
@@ -69,7 +69,7 @@ func TestStatsAreTheMetrics(t *testing.T) {
 		}
 		for name, n := range map[string]uint64{
 			"PacketsSent": s.PacketsSent, "PacketsReceived": s.PacketsReceived, "BytesSent": s.BytesSent,
-			"StreamsAccepted": s.StreamsAccepted, "Alive": s.Alive, "Suspected": s.Suspected, "Died": s.Died,
+			"StreamsAccepted": s.StreamsAccepted, "Alive": s.Alive, "Suspected": s.Suspected, "Dead": s.Dead,
 			"Dropped.Label": s.Dropped.Label, "Dropped.Decode": s.Dropped.Decode, "Dropped.Oversize": s.Dropped.Oversize,
 		} {
 			if n == 0 {

@@ -45,12 +45,12 @@ func (m *Memberlist) acceptStream(conn net.Conn) {
 	}
 	admitted, evicted := m.streams.admit(conn, source, time.Now())
 	if admitted == nil {
-		m.drop(keyDroppedRate, "stream count", "closing stream, too many are open", conn.RemoteAddr(), nil)
+		m.drop(keyDroppedOverload, "stream count", "closing stream, too many are open", conn.RemoteAddr(), nil)
 		conn.Close()
 		return
 	}
 	if evicted != nil {
-		m.drop(keyDroppedRate, "stream slow", "closing slow stream, too many are open", evicted.conn.RemoteAddr(), nil)
+		m.drop(keyDroppedOverload, "stream slow", "closing slow stream, too many are open", evicted.conn.RemoteAddr(), nil)
 		evicted.conn.Close()
 	}
 	serve := func() {

@@ -34,16 +34,16 @@ const (
 	// EventConflict is a member whose name another, Event.Other, has too: both answered. See ConflictDelegate.
 	EventConflict
 
-	// EventReach is a member that packets or streams now reach or do not reach any more: see MemberInfo.Packets, Streams
-	// and Contact.Failing.
-	EventReach
+	// EventReachability is reported when packets or streams begin or cease to reach a member: see MemberInfo.Packets, Streams
+	// and PathStats.Failing.
+	EventReachability
 
 	// EventIsolated is this member itself having lost sight of all others, or of most in quick succession: more likely it
 	// is this one that is cut off.
 	EventIsolated
 
-	// EventWhole is the end of that.
-	EventWhole
+	// EventIsolationEnded is reported when this member is no longer isolated.
+	EventIsolationEnded
 
 	// EventVerdict is what came of an EventConflict, Event.Verdict: see ConflictVerdictDelegate.
 	EventVerdict
@@ -51,8 +51,8 @@ const (
 
 // String gives the kind in lower case, as in "join".
 func (k EventKind) String() string {
-	names := [...]string{"join", "update", "leave", "fail", "suspect", "recover", "conflict", "reach", "isolated", "whole",
-		"verdict"}
+	names := [...]string{"join", "update", "leave", "fail", "suspect", "recover", "conflict", "reachability", "isolated",
+		"isolation ended", "verdict"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -64,7 +64,7 @@ type Event struct {
 	Kind EventKind
 	Time time.Time // by this member's clock
 
-	// Member is whom it is about, as it was then: this member itself for EventIsolated and EventWhole.
+	// Member is whom it is about, as it was then: this member itself for EventIsolated and EventIsolationEnded.
 	Member MemberInfo
 
 	Other   *Node           // who else claims the name (EventConflict, EventVerdict)
@@ -182,7 +182,7 @@ func (m *Memberlist) watchLocked(now time.Time, events []swim.Event) {
 // eventLocked makes the event that tells of one of the core's.
 func (m *Memberlist) eventLocked(now time.Time, kind EventKind, e *swim.Event) Event {
 	member := e.Member
-	if kind == EventIsolated || kind == EventWhole {
+	if kind == EventIsolated || kind == EventIsolationEnded {
 		member = m.mu.core.Self()
 	}
 	event := Event{Kind: kind, Time: now, Member: m.infoLocked(&member)}
@@ -220,7 +220,7 @@ func kindOf(e *swim.Event) (EventKind, bool) {
 	case swim.EventIsolated:
 		return EventIsolated, true
 	case swim.EventWhole:
-		return EventWhole, true
+		return EventIsolationEnded, true
 	default:
 		return 0, false
 	}

@@ -42,25 +42,25 @@ func mixed(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// settleRounds is for how many rounds of gossip the view must not have changed to be settled. News reaches a thousand
+// quietRounds is for how many rounds of gossip the view must not have changed to be settled. News reaches a thousand
 // members in about as many.
-const settleRounds = 10
+const quietRounds = 10
 
-// settleDefault is how long that is if there is no gossip.
-const settleDefault = 2 * time.Second
+// quietDefault is how long that is if there is no gossip.
+const quietDefault = 2 * time.Second
 
-// WaitSettled waits until this member's view of the cluster has settled: it has exchanged states with another member at
+// WaitConverged waits until this member's view of the cluster has settled: it has exchanged states with another member at
 // least once, as Join does, and since then nobody has joined, left, failed or changed for ten times Config.GossipInterval
 // (two seconds on a LAN; also if there is no gossip). A member that is alone does not settle until it meets another. The
 // error is the context's, or ErrShutdown.
-func (m *Memberlist) WaitSettled(ctx context.Context) error {
+func (m *Memberlist) WaitConverged(ctx context.Context) error {
 	if !m.tasks.enter() {
 		return ErrShutdown
 	}
 	defer m.tasks.leave()
-	quiet := settleRounds * m.config.GossipInterval
+	quiet := quietRounds * m.config.GossipInterval
 	if quiet <= 0 || m.config.GossipNodes <= 0 {
-		quiet = settleDefault
+		quiet = quietDefault
 	}
 	synced := m.synced()
 	timer := time.NewTimer(0)

@@ -8,9 +8,9 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// Use says what has been heard under one key or one label, so that it can be
+// Usage says what has been heard under one key or one label, so that it can be
 // told whether anyone still sends with it, and who.
-type Use struct {
+type Usage struct {
 	// Packets and Streams are how many have been heard.
 	Packets, Streams uint64
 
@@ -23,9 +23,9 @@ type Use struct {
 	LastFrom string
 }
 
-// usage counts what is heard. A packet costs an atomic addition; when and
+// usageCounter counts what is heard. A packet costs an atomic addition; when and
 // whence is noted at most once in a second.
-type usage struct {
+type usageCounter struct {
 	packets atomic.Uint64
 	streams atomic.Uint64
 	noted   atomic.Int64 // the second of the last note
@@ -37,17 +37,17 @@ type usage struct {
 	}
 }
 
-func (u *usage) packet(at time.Time, from swim.Endpoint) {
+func (u *usageCounter) packet(at time.Time, from swim.Endpoint) {
 	u.packets.Add(1)
 	u.note(at, from)
 }
 
-func (u *usage) stream(at time.Time, from swim.Endpoint) {
+func (u *usageCounter) stream(at time.Time, from swim.Endpoint) {
 	u.streams.Add(1)
 	u.note(at, from)
 }
 
-func (u *usage) note(at time.Time, from swim.Endpoint) {
+func (u *usageCounter) note(at time.Time, from swim.Endpoint) {
 	if at.IsZero() { // a transport that does not say
 		at = time.Now()
 	}
@@ -62,11 +62,11 @@ func (u *usage) note(at time.Time, from swim.Endpoint) {
 }
 
 // snapshot is what has been heard until now.
-func (u *usage) snapshot() Use {
+func (u *usageCounter) snapshot() Usage {
 	u.mu.Lock()
 	at, from := u.mu.at, u.mu.from
 	u.mu.Unlock()
-	use := Use{Packets: u.packets.Load(), Streams: u.streams.Load(), LastHeard: at}
+	use := Usage{Packets: u.packets.Load(), Streams: u.streams.Load(), LastHeard: at}
 	if !at.IsZero() {
 		use.LastFrom = addressText(from)
 	}

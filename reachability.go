@@ -26,11 +26,11 @@ type MemberInfo struct {
 	// Packets is how our direct pings of the member went: each probe and none that others made for us. Streams is how
 	// streams to it went: exchanges of states that we began, and pings for want of an answer in packets. A member with one
 	// of them failing and the other not is reached in part only: a firewall, a proxy, a full accept queue.
-	Packets, Streams Contact
+	Packets, Streams PathStats
 }
 
-// Contact is how one way to reach a member has gone.
-type Contact struct {
+// PathStats is the record of one way to reach a member: packets or streams.
+type PathStats struct {
 	// Last is when it last worked. Zero: never.
 	Last time.Time
 
@@ -42,7 +42,7 @@ type Contact struct {
 const failuresToTell = 3
 
 // Failing reports whether three or more attempts in a row have failed, the latest included.
-func (c Contact) Failing() bool { return c.Failures >= failuresToTell }
+func (c PathStats) Failing() bool { return c.Failures >= failuresToTell }
 
 // contacts is how a member was reached. There is one for each ID of the core's, in 40 bytes.
 type contacts struct {
@@ -50,13 +50,13 @@ type contacts struct {
 	packets, streams way
 }
 
-// way is a Contact, kept small.
+// way is a PathStats, kept small.
 type way struct {
 	last     int64 // nanoseconds since 1970; 0: never
 	failures uint32
 }
 
-// note takes the outcome of an attempt, and reports whether that changes Contact.Failing.
+// note takes the outcome of an attempt, and reports whether that changes PathStats.Failing.
 func (w *way) note(now time.Time, err error) (changed bool) {
 	before := w.contact().Failing()
 	if err == nil {
@@ -67,8 +67,8 @@ func (w *way) note(now time.Time, err error) (changed bool) {
 	return w.contact().Failing() != before
 }
 
-func (w way) contact() Contact {
-	c := Contact{Failures: int(w.failures)}
+func (w way) contact() PathStats {
+	c := PathStats{Failures: int(w.failures)}
 	if w.last != 0 {
 		c.Last = time.Unix(0, w.last)
 	}
@@ -158,7 +158,7 @@ var errUnanswered = errors.New("ping not answered in time")
 // or no longer.
 func (m *Memberlist) noteWayLocked(now time.Time, w *way, err error, member *swim.Member) {
 	if w.note(now, err) && m.subscribedLocked() {
-		m.publishLocked(Event{Kind: EventReach, Time: now, Member: m.infoLocked(member)})
+		m.publishLocked(Event{Kind: EventReachability, Time: now, Member: m.infoLocked(member)})
 	}
 }
 

@@ -77,9 +77,9 @@ func TestViewChecksum(t *testing.T) {
 	}
 }
 
-// TestWaitSettled: who joins is settled once it has met another and nothing has
+// TestWaitConverged: who joins is settled once it has met another and nothing has
 // changed for two seconds.
-func TestWaitSettled(t *testing.T) {
+func TestWaitConverged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(3, nil)
 		defer c.stop()
@@ -87,11 +87,11 @@ func TestWaitSettled(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		start := time.Now()
-		if err := m.WaitSettled(ctx); !is(err, context.DeadlineExceeded) || time.Since(start) != time.Minute {
+		if err := m.WaitConverged(ctx); !is(err, context.DeadlineExceeded) || time.Since(start) != time.Minute {
 			t.Errorf("alone: %v after %v, want the context's end after a minute", err, time.Since(start))
 		}
 		settled := make(chan error)
-		go func() { settled <- m.WaitSettled(t.Context()) }()
+		go func() { settled <- m.WaitConverged(t.Context()) }()
 		time.Sleep(time.Second)
 		start = time.Now()
 		if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
@@ -111,21 +111,21 @@ func TestWaitSettled(t *testing.T) {
 			t.Errorf("settled with %d members", got)
 		}
 		start = time.Now()
-		if err := m.WaitSettled(t.Context()); err != nil || time.Since(start) != 0 {
+		if err := m.WaitConverged(t.Context()); err != nil || time.Since(start) != 0 {
 			t.Errorf("once more: %v after %v, want nil at once", err, time.Since(start))
 		}
 		// The one that was joined has met another too.
-		if err := c.members[0].WaitSettled(t.Context()); err != nil {
+		if err := c.members[0].WaitConverged(t.Context()); err != nil {
 			t.Error(err)
 		}
 		lonely := c.add(nil)
-		go func() { settled <- lonely.WaitSettled(t.Context()) }()
+		go func() { settled <- lonely.WaitConverged(t.Context()) }()
 		time.Sleep(time.Second)
 		lonely.Shutdown()
 		if err := <-settled; !is(err, ErrShutdown) {
 			t.Errorf("on Shutdown: %v", err)
 		}
-		if err := lonely.WaitSettled(t.Context()); !is(err, ErrShutdown) {
+		if err := lonely.WaitConverged(t.Context()); !is(err, ErrShutdown) {
 			t.Errorf("after Shutdown: %v", err)
 		}
 	})

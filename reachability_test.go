@@ -100,7 +100,7 @@ func TestReachabilityIsSeen(t *testing.T) {
 				time.Sleep(time.Second)
 				select {
 				case e = <-sub.Events():
-					if e.Kind == EventReach {
+					if e.Kind == EventReachability {
 						return e
 					}
 				default:
