@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 )
@@ -104,6 +105,9 @@ func (t *NetTransport) listen(ips []netip.Addr, port int) error {
 			return fmt.Errorf("failed to start UDP listener on %s: %w", at, err)
 		}
 		t.sockets = append(t.sockets, socket)
+		if err := growReceiveBuffer(socket); err != nil {
+			t.log.warn("failed to resize UDP buffer", slog.String("addr", at.String()), errAttr(err))
+		}
 	}
 	return nil
 }

@@ -269,12 +269,10 @@ func (m *Memberlist) begin() error {
 		m.log.warn("not announcing this member", errAttr(refused))
 	}
 
-	// What handles messages about members, user messages and events starts with the first of them, and so does what handles
-	// the packets and streams of sockets of ours.
+	// What handles messages about members, user messages and events starts with the first of them.
+	m.startListening()
 	if m.config.Transport == nil {
-		m.udp.receive(m.startListening)
-	} else {
-		m.startListening()
+		m.udp.receive()
 	}
 	if m.udp != nil { // another transport makes of it what it likes
 		m.keepAdvertising(m.config.AdvertiseAddr)

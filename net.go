@@ -57,8 +57,7 @@ func (m *Memberlist) startListening() { m.tasks.start(m.listenLoop) }
 
 // listenLoop waits for the first packet or stream. Then it goes on as the loop
 // that handles what came, and starts the other: a member that nothing reaches has
-// this one goroutine. With sockets of our own, those who read them start it
-// when they have something. It ends with the Memberlist.
+// this one goroutine. It ends with the Memberlist.
 func (m *Memberlist) listenLoop() {
 	select {
 	case p, ok := <-m.transport.PacketCh():

@@ -81,8 +81,6 @@ type NetTransport struct {
 	pool    packetPool
 	streams chan net.Conn
 	readers sync.WaitGroup
-	first   func() // see receive
-	begin   sync.Once
 	stop    sync.Once
 
 	chosen atomic.Pointer[netip.Addr] // address to advertise, to log a choice once
@@ -103,11 +101,11 @@ func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.receive(func() {})
+	t.receive()
 	return t, nil
 }
 
-// listenNet is NewNetTransport of a transport that receives nothing until it is told to, and that logs to l.
+// listenNet is NewNetTransport without reading the sockets: receive begins that. It logs to l.
 func listenNet(config *NetTransportConfig, l *logger) (*NetTransport, error) {
 	if len(config.BindAddrs) == 0 {
 		return nil, errors.New("at least one bind address is required")
@@ -132,36 +130,14 @@ func listenNet(config *NetTransportConfig, l *logger) (*NetTransport, error) {
 	return t, nil
 }
 
-// receive starts the goroutines that read the sockets. It is called once, and not after Shutdown. Before anything is handed
-// on for the first time one of them calls first, which has somebody take what is.
-func (t *NetTransport) receive(first func()) {
-	t.first = first
-	for i := range t.listeners {
-		t.readers.Add(2)
-		go t.acceptFrom(t.listeners[i])
-		go t.readFrom(t.sockets[i])
+// receive starts the goroutines that read the sockets, which end with Shutdown. It is called once.
+func (t *NetTransport) receive() {
+	for _, listener := range t.listeners {
+		t.readers.Go(func() { t.acceptLoop(listener) })
 	}
-}
-
-// acceptFrom is acceptLoop of a goroutine of its own.
-func (t *NetTransport) acceptFrom(listener *net.TCPListener) {
-	defer t.readers.Done()
-	if t.ctx.Err() == nil {
-		t.acceptLoop(listener)
+	for _, socket := range t.sockets {
+		t.readers.Go(func() { t.readLoop(socket) })
 	}
-}
-
-// readFrom is readLoop of a goroutine of its own. A member that hears nothing needs no large buffers.
-func (t *NetTransport) readFrom(socket *net.UDPConn) {
-	defer t.readers.Done()
-	if t.ctx.Err() != nil || !awaitPacket(socket) {
-		return
-	}
-	t.begin.Do(t.first)
-	if err := growReceiveBuffer(socket); err != nil && t.ctx.Err() == nil {
-		t.log.warn("failed to resize UDP buffer", slog.String("addr", socket.LocalAddr().String()), errAttr(err))
-	}
-	t.readLoop(socket)
 }
 
 // GetAutoBindPort gives the port listened on, which is of interest if BindPort was 0.
@@ -251,32 +227,14 @@ func (t *NetTransport) DialTimeout(addr string, timeout time.Duration) (net.Conn
 	return t.dialWith(&net.Dialer{Timeout: timeout}, t.ctx, addr)
 }
 
-// dial opens a TCP connection by the deadline, unless ctx ends before. It is for streams that have a deadline throughout: the
+// dial opens a TCP connection before the deadline, and before ctx ends. It is for streams that have a deadline throughout: the
 // kernel need not find out whether the other side is still there.
 func (t *NetTransport) dial(ctx context.Context, addr string, deadline time.Time) (net.Conn, error) {
-	dialer := net.Dialer{KeepAlive: -1}
-	if ctx.Done() != nil {
-		both, cancel := context.WithDeadline(ctx, deadline)
-		defer cancel()
-		defer context.AfterFunc(t.ctx, cancel)()
-		return t.dialWith(&dialer, both, addr)
-	}
-	if _, err := netip.ParseAddrPort(addr); err != nil {
-		dialer.Deadline = deadline // which ends the look-up too
-		return t.dialWith(&dialer, t.ctx, addr)
-	}
-	return t.dialWith(&dialer, &deadlineContext{t.ctx, deadline}, addr)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	defer context.AfterFunc(t.ctx, cancel)()
+	return t.dialWith(&net.Dialer{KeepAlive: -1}, ctx, addr)
 }
-
-// deadlineContext is a context with a deadline that it does not end at: connecting to an IP address looks at that itself, so
-// that it takes no timer.
-type deadlineContext struct {
-	context.Context
-	deadline time.Time
-}
-
-// Deadline returns the deadline.
-func (c *deadlineContext) Deadline() (deadline time.Time, ok bool) { return c.deadline, true }
 
 func (t *NetTransport) dialWith(dialer *net.Dialer, ctx context.Context, addr string) (net.Conn, error) {
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
@@ -367,7 +325,6 @@ func (t *NetTransport) acceptLoop(listener interface{ Accept() (net.Conn, error)
 			continue
 		}
 		failures.reset()
-		t.begin.Do(t.first)
 		select {
 		case t.streams <- conn:
 		case <-t.ctx.Done():

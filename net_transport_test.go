@@ -216,56 +216,36 @@ func TestNetTransportShutdown(t *testing.T) {
 	}
 }
 
-// TestNetTransportReceives: what comes before the sockets are read waits, and somebody is called to take it before it is
-// handed on, once; who hears nothing calls nobody.
+// TestNetTransportReceives: what comes before the sockets are read waits there, and is then handed on.
 func TestNetTransportReceives(t *testing.T) {
-	for _, tt := range []struct {
-		name  string
-		send  func(t *testing.T, from *NetTransport, to string)
-		take  func(*NetTransport)
-		calls []int // with how many packets that wait
-	}{
-		{"nothing", func(*testing.T, *NetTransport, string) {}, func(*NetTransport) {}, nil},
-		{"packets", func(t *testing.T, from *NetTransport, to string) {
-			if _, err := from.WriteTo([]byte("x"), to); err != nil {
-				t.Fatal(err)
-			}
-		}, func(tr *NetTransport) { <-tr.PacketCh() }, []int{0}},
-		{"streams", func(t *testing.T, from *NetTransport, to string) {
-			conn, err := from.DialTimeout(to, 10*time.Second)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { conn.Close() })
-		}, func(tr *NetTransport) { (<-tr.StreamCh()).Close() }, []int{0}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			from := newLoopbackTransport(t, "127.0.0.1")
-			l, _ := bufferLogger(0)
-			tr, err := listenNet(&NetTransportConfig{BindAddrs: []string{"127.0.0.1"}}, l)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer tr.Shutdown()
-			to := joinHostPort("127.0.0.1", uint16(tr.GetAutoBindPort()))
-			tt.send(t, from, to)
-			tt.send(t, from, to)
-
-			called := make(chan int, 2)
-			tr.receive(func() { called <- len(tr.packets) })
-			tt.take(tr)
-			tt.take(tr)
-			tr.Shutdown()
-			close(called)
-			var calls []int
-			for waiting := range called {
-				calls = append(calls, waiting)
-			}
-			if !slices.Equal(calls, tt.calls) {
-				t.Errorf("called with %v packets waiting, want %v", calls, tt.calls)
-			}
-		})
+	from := newLoopbackTransport(t, "127.0.0.1")
+	l, _ := bufferLogger(0)
+	tr, err := listenNet(&NetTransportConfig{BindAddrs: []string{"127.0.0.1"}}, l)
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer tr.Shutdown()
+	to := joinHostPort("127.0.0.1", uint16(tr.GetAutoBindPort()))
+	for _, body := range []string{"first", "second"} {
+		if _, err := from.WriteTo([]byte(body), to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn, err := from.DialTimeout(to, 10*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if len(tr.packets)+len(tr.streams) > 0 {
+		t.Error("received before it was told to")
+	}
+	tr.receive()
+	for _, want := range []string{"first", "second"} {
+		if got := receivePacket(t, tr); string(got.Buf) != want {
+			t.Errorf("got packet %q, want %q", got.Buf, want)
+		}
+	}
+	receiveStream(t, tr).Close()
 }
 
 func TestNetTransportShutdownEndsIngestion(t *testing.T) {
@@ -479,7 +459,7 @@ func (f *failing) pauses() (pauses []time.Duration) {
 // newBareTransport gives a transport without sockets, for its loops.
 func newBareTransport() (*NetTransport, *bytes.Buffer) {
 	l, out := bufferLogger(0)
-	t := &NetTransport{log: l, packets: make(chan *Packet, 16), streams: make(chan net.Conn, 16), first: func() {}}
+	t := &NetTransport{log: l, packets: make(chan *Packet, 16), streams: make(chan net.Conn, 16)}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t, out
 }
