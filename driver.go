@@ -265,7 +265,7 @@ func (m *Memberlist) userBroadcasts(room int) [][]byte {
 		cost := wire.CompoundPartOverhead + userMessageOverhead + len(b)
 		if cost > room {
 			m.add(keyDroppedOversize, 1)
-			m.log.limited("oversize broadcast", slog.LevelWarn, "delegate gave broadcasts that do not fit the packet; dropped",
+			m.log.limited("oversize broadcast", slog.LevelWarn, "dropping delegate broadcasts that do not fit the packet",
 				slog.Int("bytes", len(b)), slog.Int("room", room))
 			continue
 		}
@@ -356,7 +356,7 @@ func (m *Memberlist) countTransitions(c *swim.Counts) {
 		m.log.limited("not allowed", slog.LevelWarn, "ignoring message about an address outside of the allowed networks")
 	}
 	if c.Drops[swim.DropOversize] > 0 {
-		m.log.limited("oversize", slog.LevelWarn, "not sending what does not fit a packet: a member's description or an ack's payload")
+		m.log.limited("oversize", slog.LevelWarn, "not sending message that does not fit a packet: a member's description or an ack's payload")
 	}
 }
 

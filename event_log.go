@@ -21,7 +21,7 @@ func (m *Memberlist) logEvents(now time.Time, events []swim.Event) {
 			m.log.event(now, "failed", slog.LevelInfo, limitBurst, "marking member as failed, suspicion timeout reached",
 				func() []slog.Attr { return memberAttrs(&e.Member, slog.Int("confirmations", e.Count)) })
 		case swim.EventRefute:
-			m.log.event(now, "refute", slog.LevelWarn, 1, "refuting what is said of this member",
+			m.log.event(now, "refute", slog.LevelWarn, 1, "refuting message about this member",
 				func() []slog.Attr { return memberAttrs(&e.Member, slog.String("by", cmp.Or(e.From, "hearsay"))) })
 		case swim.EventStreamOnly:
 			m.log.event(now, "stream only", slog.LevelWarn, 1,
@@ -31,11 +31,11 @@ func (m *Memberlist) logEvents(now time.Time, events []swim.Event) {
 			m.log.event(now, "conflict", slog.LevelError, 1, "two members have one name",
 				func() []slog.Attr { return memberAttrs(&e.Member, slog.Any("other", e.Other.Addr)) })
 		case swim.EventMoved:
-			m.log.event(now, "moved", slog.LevelInfo, limitBurst, "member that was gone is back at another address",
+			m.log.event(now, "moved", slog.LevelInfo, limitBurst, "member is back at another address",
 				func() []slog.Attr { return memberAttrs(&e.Member, slog.Any("before", e.Other.Addr)) })
 		case swim.EventIsolated:
 			setGauge(keyIsolated, 1, m.config.MetricLabels)
-			m.log.warn("isolated: lost sight of most other members", slog.Int("lost", e.Count))
+			m.log.warn("isolated: most other members have failed", slog.Int("lost", e.Count))
 		case swim.EventWhole:
 			setGauge(keyIsolated, 0, m.config.MetricLabels)
 			m.log.info("no longer isolated", slog.Int("lost", e.Count))

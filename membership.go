@@ -92,7 +92,7 @@ func (h *membershipHandler) decode(message *handedOff) {
 	r.from = &message.of.from
 	if err := r.rumor.Parse(message.kind, message.body); err != nil {
 		h.ready = h.ready[:len(h.ready)-1]
-		m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be read", *r.from, err)
+		m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be decoded", *r.from, err)
 		return
 	}
 	if r.rumor.Kind != wire.TypeAlive {

@@ -152,7 +152,7 @@ func (r *receiver) handlePacket(p *Packet) {
 	dropped, err := r.unpacker.Unpack(buf, r.visit)
 	r.handOff()
 	if err != nil || dropped > 0 {
-		m.drop(keyOfUnpackError(err), "packet decode", "dropping what cannot be read of a packet", p.From, err)
+		m.drop(keyOfUnpackError(err), "packet decode", "dropping undecodable part of packet", p.From, err)
 	}
 }
 
@@ -206,7 +206,7 @@ func (r *receiver) handle(kind wire.Type, body []byte) {
 			r.users.add(kind, body)
 		}
 	default:
-		r.m.dropFrom(keyDroppedDecode, "packet type", "dropping message that has no place in a packet", r.from,
+		r.m.dropFrom(keyDroppedDecode, "packet type", "dropping packet message of unexpected type", r.from,
 			fmt.Errorf("%w: %v", wire.ErrUnknownType, kind))
 	}
 }
@@ -281,7 +281,7 @@ func (m *Memberlist) wasHere(name string) bool {
 func (r *receiver) handlePing(body []byte) {
 	m := r.m
 	if err := r.ping.Parse(body); err != nil {
-		r.m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be read", r.from, err)
+		r.m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be decoded", r.from, err)
 		return
 	}
 	if len(r.ping.Node) > 0 && string(r.ping.Node) != m.config.Name {
@@ -309,7 +309,7 @@ func (r *receiver) handlePing(body []byte) {
 // step gives the core a message that was parsed with err.
 func (r *receiver) step(message wire.Message, err error) {
 	if err != nil {
-		r.m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be read", r.from, err)
+		r.m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be decoded", r.from, err)
 		return
 	}
 	r.wake() // nobody waits for the network

@@ -45,7 +45,7 @@ func (m *Memberlist) servePushPull(c *conversation) error {
 	if err := m.judge(&remote, c.conn, meant); err != nil {
 		_ = m.answerError(c, err)
 		if errors.Is(err, errMistaken) {
-			m.log.limited("mistaken", slog.LevelDebug, "refusing states that are meant for another", errAttr(err))
+			m.log.limited("mistaken", slog.LevelDebug, "refusing state exchange meant for another member", errAttr(err))
 			return nil
 		}
 		return err
@@ -83,7 +83,7 @@ func (m *Memberlist) syncWith(member swim.Member) {
 	switch {
 	case err == nil, errors.Is(err, ErrShutdown):
 	case errors.Is(err, errMistaken): // the probes find out
-		m.log.limited("mistaken", slog.LevelDebug, "another is where a member was", memberAttrs(&member, errAttr(err))...)
+		m.log.limited("mistaken", slog.LevelDebug, "another member answers at this member's address", memberAttrs(&member, errAttr(err))...)
 	default:
 		m.log.limited("push/pull", slog.LevelError, "push/pull failed", memberAttrs(&member, errAttr(err))...)
 	}

@@ -31,7 +31,7 @@ func (m *Memberlist) reconnect(lost swim.Member) {
 	}
 	found := swim.Acquaintance{With: lost}
 	if err := m.look(&found, addressOfMember(&lost)); err != nil {
-		m.log.limited("reconnect", slog.LevelDebug, "lost member is not there", slog.String("node", lost.Name), errAttr(err))
+		m.log.limited("reconnect", slog.LevelDebug, "failed member does not answer", slog.String("node", lost.Name), errAttr(err))
 		return
 	}
 	if !found.There() {
@@ -40,7 +40,7 @@ func (m *Memberlist) reconnect(lost swim.Member) {
 		m.endTurn(t)
 	}
 	if !found.Ours() {
-		m.log.limited("reconnect", slog.LevelDebug, "another cluster is where a lost member was", memberAttrs(&lost)...)
+		m.log.limited("reconnect", slog.LevelDebug, "another cluster answers at a failed member's address", memberAttrs(&lost)...)
 		return
 	}
 	m.joinAgain(addressOfMember(&lost), slog.String("node", lost.Name))
@@ -72,13 +72,13 @@ func (m *Memberlist) look(found *swim.Acquaintance, at Address) error {
 // joinAgain exchanges states with an address, as in a join that nobody asked for now.
 func (m *Memberlist) joinAgain(addr Address, about slog.Attr) bool {
 	if err := m.pushPull(context.Background(), addr, exchangeReconnect); err != nil {
-		m.log.limited("reconnect", slog.LevelDebug, "failed to join again", slog.String("addr", addr.Addr), errAttr(err))
+		m.log.limited("reconnect", slog.LevelDebug, "rejoin failed", slog.String("addr", addr.Addr), errAttr(err))
 		return false
 	}
 	m.mu.Lock()
 	lost := m.mu.core.NumLost()
 	m.mu.Unlock()
-	m.log.info("joined again, as members are lost", about, slog.String("addr", addr.Addr), slog.Int("lost", lost))
+	m.log.info("rejoined after members failed", about, slog.String("addr", addr.Addr), slog.Int("lost", lost))
 	return true
 }
 
@@ -134,11 +134,11 @@ func (m *Memberlist) trySeed(seed triedSeed, addr Address) bool {
 	if !seed.asked {
 		var found swim.Acquaintance
 		if err := m.look(&found, addr); err != nil {
-			m.log.limited("reconnect", slog.LevelDebug, "seed is not there", slog.String("seed", seed.text), errAttr(err))
+			m.log.limited("reconnect", slog.LevelDebug, "seed does not answer", slog.String("seed", seed.text), errAttr(err))
 			return false
 		}
 		if !found.Ours() {
-			m.log.limited("other cluster", slog.LevelWarn, "another cluster is where a seed leads to by now; not joining it",
+			m.log.limited("other cluster", slog.LevelWarn, "seed leads to another cluster, not joining it",
 				slog.String("seed", seed.text), slog.String("addr", addr.Addr))
 			return false
 		}
