@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-sockaddr"
+
+	"github.com/e3431adc/memberlist/internal/logging"
 )
 
 // interfaces is what this machine knows of its own addresses.
@@ -167,7 +169,7 @@ func (m *Memberlist) moveTo(ctx context.Context, to netip.AddrPort) error {
 		m.dropNotice(notice)
 	}
 
-	m.log.info("advertising another address", slog.String("addr", to.String()), slog.String("before", before.String()))
+	m.log.Info("advertising another address", slog.String("addr", to.String()), slog.String("before", before.String()))
 	return m.announce(ctx, func(t *turn, notice uint64) { t.core.Arrive(t.now, to, notice) })
 }
 
@@ -236,6 +238,6 @@ func (m *Memberlist) readvertise() {
 		}
 	}
 	if err != nil && !m.tasks.closed() {
-		m.log.limited("advertise", slog.LevelWarn, "failed to follow the advertised host name", slog.String("host", *name), errAttr(err))
+		m.log.Limited("advertise", slog.LevelWarn, "failed to follow the advertised host name", slog.String("host", *name), logging.Err(err))
 	}
 }

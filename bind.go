@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+
+	"github.com/e3431adc/memberlist/internal/logging"
 )
 
 // bind opens all sockets, or none.
@@ -106,7 +108,7 @@ func (t *NetTransport) listen(ips []netip.Addr, port int) error {
 		}
 		t.sockets = append(t.sockets, socket)
 		if err := growReceiveBuffer(socket); err != nil {
-			t.log.warn("failed to resize UDP buffer", slog.String("addr", at.String()), errAttr(err))
+			t.log.Warn("failed to resize UDP buffer", slog.String("addr", at.String()), logging.Err(err))
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -240,8 +241,8 @@ func (m *Memberlist) sendPacket(t *turn, p *swim.Packet, messages [][]byte) {
 	if err == nil {
 		return
 	}
-	m.log.limited("send packet", slog.LevelError, "failed to send packet",
-		slog.String("node", p.To.Name), slog.String("addr", addressText(p.To)), errAttr(err))
+	m.log.Limited("send packet", slog.LevelError, "failed to send packet",
+		slog.String("node", p.To.Name), slog.String("addr", addressText(p.To)), logging.Err(err))
 	if p.Ping == 0 {
 		return
 	}
@@ -265,7 +266,7 @@ func (m *Memberlist) userBroadcasts(room int) [][]byte {
 		cost := wire.CompoundPartOverhead + userMessageOverhead + len(b)
 		if cost > room {
 			m.add(keyDroppedOversize, 1)
-			m.log.limited("oversize broadcast", slog.LevelWarn, "dropping delegate broadcasts that do not fit the packet",
+			m.log.Limited("oversize broadcast", slog.LevelWarn, "dropping delegate broadcasts that do not fit the packet",
 				slog.Int("bytes", len(b)), slog.Int("room", room))
 			continue
 		}
@@ -350,13 +351,13 @@ func (m *Memberlist) countTransitions(c *swim.Counts) {
 		}
 	}
 	if c.Drops[swim.DropVersions] > 0 {
-		m.log.limited("versions", slog.LevelWarn, "ignoring alive message with impossible protocol versions")
+		m.log.Limited("versions", slog.LevelWarn, "ignoring alive message with impossible protocol versions")
 	}
 	if c.Drops[swim.DropNotAllowed] > 0 {
-		m.log.limited("not allowed", slog.LevelWarn, "ignoring message about an address outside of the allowed networks")
+		m.log.Limited("not allowed", slog.LevelWarn, "ignoring message about an address outside of the allowed networks")
 	}
 	if c.Drops[swim.DropOversize] > 0 {
-		m.log.limited("oversize", slog.LevelWarn, "not sending message that does not fit a packet: a member's description or an ack's payload")
+		m.log.Limited("oversize", slog.LevelWarn, "not sending message that does not fit a packet: a member's description or an ack's payload")
 	}
 }
 

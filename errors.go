@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -128,7 +129,7 @@ func oneLine(errs ...error) error {
 	case 1:
 		return errs[0]
 	default:
-		return oneLineError{errors.Join(errs...)}
+		return logging.OneLine(errors.Join(errs...))
 	}
 }
 

@@ -15,30 +15,30 @@ func (m *Memberlist) logEvents(now time.Time, events []swim.Event) {
 		e := &events[i]
 		switch e.Kind {
 		case swim.EventProbeFailed:
-			m.log.event(now, "suspect", slog.LevelInfo, limitBurst, "suspecting member, no acks received",
+			m.log.Burst(now, "suspect", slog.LevelInfo, logBurst, "suspecting member, no acks received",
 				func() []slog.Attr { return memberAttrs(&e.Member) })
 		case swim.EventTimeout:
-			m.log.event(now, "failed", slog.LevelInfo, limitBurst, "marking member as failed, suspicion timeout reached",
+			m.log.Burst(now, "failed", slog.LevelInfo, logBurst, "marking member as failed, suspicion timeout reached",
 				func() []slog.Attr { return memberAttrs(&e.Member, slog.Int("confirmations", e.Count)) })
 		case swim.EventRefute:
-			m.log.event(now, "refute", slog.LevelWarn, 1, "refuting message about this member",
+			m.log.Burst(now, "refute", slog.LevelWarn, 1, "refuting message about this member",
 				func() []slog.Attr { return memberAttrs(&e.Member, slog.String("by", cmp.Or(e.From, "hearsay"))) })
 		case swim.EventStreamOnly:
-			m.log.event(now, "stream only", slog.LevelWarn, 1,
+			m.log.Burst(now, "stream only", slog.LevelWarn, 1,
 				"member answers on streams but not in packets, network may be misconfigured",
 				func() []slog.Attr { return memberAttrs(&e.Member) })
 		case swim.EventConflict:
-			m.log.event(now, "conflict", slog.LevelError, 1, "two members have one name",
+			m.log.Burst(now, "conflict", slog.LevelError, 1, "two members have one name",
 				func() []slog.Attr { return memberAttrs(&e.Member, slog.Any("other", e.Other.Addr)) })
 		case swim.EventMoved:
-			m.log.event(now, "moved", slog.LevelInfo, limitBurst, "member is back at another address",
+			m.log.Burst(now, "moved", slog.LevelInfo, logBurst, "member is back at another address",
 				func() []slog.Attr { return memberAttrs(&e.Member, slog.Any("before", e.Other.Addr)) })
 		case swim.EventIsolated:
 			setGauge(keyIsolated, 1, m.config.MetricLabels)
-			m.log.warn("isolated: most other members have failed", slog.Int("lost", e.Count))
+			m.log.Warn("isolated: most other members have failed", slog.Int("lost", e.Count))
 		case swim.EventWhole:
 			setGauge(keyIsolated, 0, m.config.MetricLabels)
-			m.log.info("no longer isolated", slog.Int("lost", e.Count))
+			m.log.Info("no longer isolated", slog.Int("lost", e.Count))
 		}
 	}
 }

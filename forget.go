@@ -73,7 +73,7 @@ func (m *Memberlist) forceLeave(ctx context.Context, name string, how func(*swim
 		m.dropNotice(notice)
 		return removalError(name, removal)
 	}
-	m.log.info("marking member as left, as requested", slog.String("node", name))
+	m.log.Info("marking member as left, as requested", slog.String("node", name))
 	return m.await(ctx, notice, sent, ErrForceLeaveTimeout)
 }
 

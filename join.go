@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
@@ -322,7 +323,7 @@ func (j *joining) place(r resolved) {
 	if r.err != nil {
 		text := j.request.Seeds[r.seed]
 		s.err = fmt.Errorf("resolve %q: %w", text, r.err)
-		j.m.log.warn("failed to resolve", slog.String("seed", text), errAttr(r.err))
+		j.m.log.Warn("failed to resolve", slog.String("seed", text), logging.Err(r.err))
 		return
 	}
 	s.err = nil
@@ -359,7 +360,7 @@ func (j *joining) contact(ctx context.Context, c *contact) {
 			}
 		}
 		if err != nil {
-			m.log.debug("failed to join", slog.String("addr", c.addr.Addr), errAttr(err))
+			m.log.Debug("failed to join", slog.String("addr", c.addr.Addr), logging.Err(err))
 			err = fmt.Errorf("join %s: %w", c.addr.Addr, rejection(err))
 		}
 		j.contacted <- contacted{contact: c, err: err}

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log"
 	"log/slog"
 	"net"
@@ -20,6 +19,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/simnet"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -52,172 +52,6 @@ type remoteConn struct {
 }
 
 func (c remoteConn) RemoteAddr() net.Addr { return c.addr }
-
-// bufferLogger gives a logger and what it writes, without a time.
-func bufferLogger(flags int) (*logger, *bytes.Buffer) {
-	var out bytes.Buffer
-	return newLogger(log.New(&out, "", flags)), &out
-}
-
-func TestLogLines(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		log  func(*logger)
-		want string
-	}{
-		{"debug", func(l *logger) { l.debug("text") }, "[DEBUG] memberlist: text"},
-		{"info", func(l *logger) { l.info("text") }, "[INFO] memberlist: text"},
-		{"warn", func(l *logger) { l.warn("text") }, "[WARN] memberlist: text"},
-		{"error", func(l *logger) { l.error("text") }, "[ERR] memberlist: text"},
-		{"attributes", func(l *logger) {
-			l.warn("text", slog.String("node", "a"), slog.Int("n", 3), slog.Duration("rtt", time.Second))
-		}, "[WARN] memberlist: text: node=a n=3 rtt=1s"},
-		{"error attribute", func(l *logger) { l.warn("text", errAttr(errors.New("it broke"))) },
-			`[WARN] memberlist: text: error="it broke"`},
-		{"error of several lines", func(l *logger) {
-			l.warn("text", errAttr(errors.Join(errors.New("2 errors:\n\t* a"), errors.New("\tb\r\n"))))
-		}, `[WARN] memberlist: text: error="2 errors:; * a; b"`},
-		{"forged line", func(l *logger) { l.warn("text", slog.String("node", "a\n[ERR] memberlist: fire")) },
-			`[WARN] memberlist: text: node="a\n[ERR] memberlist: fire"`},
-		{"escape sequence", func(l *logger) { l.warn("text", slog.String("node", "\x1b[31m")) },
-			`[WARN] memberlist: text: node="\x1b[31m"`},
-		{"empty", func(l *logger) { l.warn("text", slog.String("node", "")) }, `[WARN] memberlist: text: node=""`},
-		{"group", func(l *logger) { l.warn("text", slog.Group("g", slog.Int("n", 1), slog.Int("m", 2))) },
-			"[WARN] memberlist: text: g.n=1 g.m=2"},
-		{"empty attribute", func(l *logger) { l.warn("text", slog.Attr{}) }, "[WARN] memberlist: text"},
-		{"handler's own attributes", func(l *logger) {
-			slog.New(l.handler).With("a", 1).WithGroup("g").With("b", 2).Warn("text", "c", 3)
-		}, "[WARN] memberlist: text: a=1 g.b=2 g.c=3"},
-		{"limited", func(l *logger) { l.limited("id", slog.LevelError, "text", slog.Int("n", 1)) },
-			"[ERR] memberlist: text: n=1"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			l, out := bufferLogger(0)
-			tt.log(l)
-			if got := strings.TrimSuffix(out.String(), "\n"); got != tt.want {
-				t.Errorf("got %s\nwant %s", got, tt.want)
-			}
-		})
-	}
-}
-
-func TestLogLinesNameTheirCaller(t *testing.T) {
-	for name, write := range map[string]func(*logger){
-		"plain":   func(l *logger) { l.warn("text") },
-		"limited": func(l *logger) { l.limited("id", slog.LevelWarn, "text") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			l, out := bufferLogger(log.Lshortfile)
-			write(l)
-			if !strings.HasPrefix(out.String(), "logging_test.go:") {
-				t.Errorf("got line %q", out)
-			}
-		})
-	}
-}
-
-func TestLimitedLines(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, out := bufferLogger(0)
-		want := func(lines string) {
-			t.Helper()
-			if got := out.String(); got != lines {
-				t.Errorf("got %q, want %q", got, lines)
-			}
-			out.Reset()
-		}
-		for range 3 {
-			l.limited("a", slog.LevelWarn, "a")
-		}
-		l.limited("b", slog.LevelWarn, "b")
-		want("[WARN] memberlist: a\n[WARN] memberlist: b\n")
-
-		time.Sleep(limitInterval - 1)
-		l.limited("a", slog.LevelWarn, "a")
-		want("")
-
-		time.Sleep(1)
-		l.limited("a", slog.LevelWarn, "a", slog.Int("n", 1))
-		l.limited("b", slog.LevelWarn, "b")
-		want("[WARN] memberlist: a: n=1 suppressed=3\n[WARN] memberlist: b\n")
-
-		time.Sleep(limitInterval)
-		l.limited("a", slog.LevelWarn, "a")
-		want("[WARN] memberlist: a\n")
-	})
-}
-
-// TestBurstsOfLines: lines that each tell something else are written twenty at a
-// time, and then no more than that.
-func TestBurstsOfLines(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, out := bufferLogger(0)
-		made := 0
-		for round := range 2 {
-			for i := range 50 {
-				l.event(time.Now(), "a", slog.LevelInfo, limitBurst, "a", func() []slog.Attr {
-					made++
-					return []slog.Attr{slog.Int("i", i)}
-				})
-			}
-			lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-			first := "[INFO] memberlist: a: i=0"
-			if round == 1 {
-				first += " suppressed=30"
-			}
-			if len(lines) != limitBurst || lines[0] != first || lines[limitBurst-1] != "[INFO] memberlist: a: i=19" {
-				t.Errorf("round %d: %d lines from %q to %q", round, len(lines), lines[0], lines[len(lines)-1])
-			}
-			out.Reset()
-			time.Sleep(limitInterval)
-		}
-		if made != 2*limitBurst {
-			t.Errorf("made the attributes of %d lines, wrote %d", made, 2*limitBurst)
-		}
-	})
-}
-
-// TestNothingIsMadeForNobody: what a handler does not want to see, or goes nowhere, is neither put together nor counted.
-func TestNothingIsMadeForNobody(t *testing.T) {
-	var out bytes.Buffer
-	level := new(slog.LevelVar)
-	level.Set(slog.LevelError)
-	lines := log.New(io.Discard, "", 0)
-	for _, tt := range []struct {
-		name string
-		l    *logger
-		show func()
-		line string
-	}{
-		{"handler", newConfigLogger(&Config{SlogHandler: slog.NewTextHandler(&out, &slog.HandlerOptions{Level: level})}),
-			func() { level.Set(slog.LevelWarn) }, "msg=text\n"},
-		{"logger", newConfigLogger(&Config{Logger: lines}),
-			func() { lines.SetOutput(&out) }, "[WARN] memberlist: text\n"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			out.Reset()
-			made := 0
-			write := func() {
-				tt.l.warn("text")
-				tt.l.limited("a", slog.LevelWarn, "text")
-				tt.l.limitedFunc("b", slog.LevelWarn, "text", func() []slog.Attr { made++; return nil })
-			}
-			write()
-			if made != 0 || out.Len() != 0 {
-				t.Errorf("made attributes %d times, wrote %q", made, &out)
-			}
-			if allocs := testing.AllocsPerRun(100, write); allocs != 0 {
-				t.Errorf("%v allocations for lines that nobody sees", allocs)
-			}
-			tt.show()
-			write()
-			write()
-			if got := strings.Count(out.String(), tt.line); made != 1 || got != 4 || strings.Contains(out.String(), "suppressed") {
-				t.Errorf("made attributes once? %d times; %d lines: %s", made, got, &out)
-			}
-		})
-	}
-}
 
 // recordHandler keeps records with their attributes.
 type recordHandler struct {
@@ -468,24 +302,10 @@ func (d *secretive) GetBroadcasts(overhead, limit int) [][]byte {
 	return [][]byte{d.secrets["message"]}
 }
 
-func TestLimitedLinesRememberFewIDs(t *testing.T) {
-	var l lineLimiter
-	now := time.Unix(0, 0)
-	for i := range 2 * limitIDs {
-		_, ok := l.allow(fmt.Sprint(i), now, 1)
-		if want := i <= limitIDs; ok != want {
-			t.Errorf("id %d: got %v, want %v", i, ok, want)
-		}
-	}
-	if got, want := len(l.mu.lines), limitIDs+1; got != want {
-		t.Errorf("remembers %d ids, want %d", got, want)
-	}
-}
-
 func TestLoggerFromConfig(t *testing.T) {
 	var out bytes.Buffer
-	newConfigLogger(&Config{LogOutput: &out}).warn("to the writer")
-	newConfigLogger(&Config{Logger: log.New(&out, "mine ", 0)}).warn("to the logger")
+	newLogger(&Config{LogOutput: &out}).Warn("to the writer")
+	newLogger(&Config{Logger: log.New(&out, "mine ", 0)}).Warn("to the logger")
 	lines := strings.Split(out.String(), "\n")
 	if !strings.HasSuffix(lines[0], " [WARN] memberlist: to the writer") || len(lines[0]) < len("2006/01/02 15:04:05 ") {
 		t.Errorf("got line %q, want a time before the level", lines[0])
@@ -493,26 +313,15 @@ func TestLoggerFromConfig(t *testing.T) {
 	if want := "mine [WARN] memberlist: to the logger"; lines[1] != want {
 		t.Errorf("got line %q, want %q", lines[1], want)
 	}
-	if newConfigLogger(&Config{}).lines.out == nil {
-		t.Error("nothing to write to")
-	}
-	handler := slog.NewJSONHandler(&out, nil)
-	l := newConfigLogger(&Config{SlogHandler: handler})
-	if l.handler != handler || l.lines.out != nil {
-		t.Error("a handler is not used, or something else too")
+	out.Reset()
+	newLogger(&Config{SlogHandler: slog.NewJSONHandler(&out, nil)}).Warn("to the handler")
+	if !strings.Contains(out.String(), `"msg":"to the handler"`) || strings.Count(out.String(), "\n") != 1 {
+		t.Errorf("the handler wrote %q", &out)
 	}
 }
 
-func TestLoggerIsSharedByGoroutines(t *testing.T) {
-	l := newLogger(log.New(io.Discard, "", 0))
-	var writers sync.WaitGroup
-	for range 4 {
-		writers.Go(func() {
-			for range 100 {
-				l.limited("id", slog.LevelWarn, "text", slog.Int("n", 1))
-				slog.New(l.handler).WarnContext(context.Background(), "text")
-			}
-		})
-	}
-	writers.Wait()
+// bufferLogger returns a logger and its output, without times.
+func bufferLogger() (*logging.Logger, *bytes.Buffer) {
+	var out bytes.Buffer
+	return logging.New(log.New(&out, "", 0)), &out
 }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -33,7 +34,7 @@ type Memberlist struct {
 	ownLabel    [1]heardLabel // room for our own
 	resolver    resolver      // of what Join is given
 	hosts       resolver      // of what we advertise
-	log         *logger
+	log         *logging.Logger
 
 	// Atomics and channels, and what has a lock of its own.
 	tasks          tasks
@@ -150,7 +151,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 		config:   config,
 		given:    conf,
 		keyring:  config.Keyring,
-		log:      newConfigLogger(config),
+		log:      newLogger(config),
 		resolver: newResolver(config.seedResolver(), config.AddressFamily),
 		hosts:    newResolver(config.Resolver, config.AddressFamily),
 	}
@@ -200,7 +201,7 @@ func (m *Memberlist) openTransport() error {
 	if m.config.BindPort == 0 {
 		m.config.BindPort = t.GetAutoBindPort()
 		m.config.AdvertisePort = m.config.BindPort
-		m.log.debug("using dynamic bind port", slog.Int("port", m.config.BindPort))
+		m.log.Debug("using dynamic bind port", slog.Int("port", m.config.BindPort))
 	}
 	m.transport, m.udp = t, t
 	return nil
@@ -266,7 +267,7 @@ func (m *Memberlist) begin() error {
 	}
 	m.endTurnAndDeliver(t)
 	if refused != nil {
-		m.log.warn("not announcing this member", errAttr(refused))
+		m.log.Warn("not announcing this member", logging.Err(refused))
 	}
 
 	// What handles messages about members, user messages and events starts with the first of them.
@@ -387,7 +388,7 @@ func (m *Memberlist) stop() {
 		m.alarm.end()
 		m.streams.closeAll() // first: the transport may wait for them to end
 		if err := shutDown(m.transport); err != nil {
-			m.log.error("failed to shut down the transport", errAttr(err))
+			m.log.Error("failed to shut down the transport", logging.Err(err))
 		}
 		m.closeSubscriptions()
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -112,12 +113,12 @@ func (m *Memberlist) aliveAllowed(a *wire.Alive) bool {
 		return true
 	}
 	if len(a.Vsn) < len(swim.Versions{}) {
-		m.log.limited("alive versions", slog.LevelWarn, "ignoring alive message without versions", slog.String("node", a.Node))
+		m.log.Limited("alive versions", slog.LevelWarn, "ignoring alive message without versions", slog.String("node", a.Node))
 		return false
 	}
 	node := nodeOfAlive(a)
 	if err := m.askAlive(node); err != nil {
-		m.log.limited("alive delegate", slog.LevelWarn, "alive delegate refuses member", slog.String("node", a.Node), errAttr(err))
+		m.log.Limited("alive delegate", slog.LevelWarn, "alive delegate refuses member", slog.String("node", a.Node), logging.Err(err))
 		return false
 	}
 	return true

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -266,7 +267,7 @@ func (m *Memberlist) logMisdirected(id, name string) {
 	if m.wasHere(name) {
 		level = slog.LevelDebug
 	}
-	m.log.limited(id, level, "got ping for another member", slog.String("node", name))
+	m.log.Limited(id, level, "got ping for another member", slog.String("node", name))
 }
 
 // wasHere reports whether another member was at our address.
@@ -384,7 +385,7 @@ func (m *Memberlist) notifyMessage(message []byte) {
 // drop counts what was dropped, and now and then logs why.
 func (m *Memberlist) drop(key counter, id, message string, from net.Addr, err error) {
 	m.add(key, 1)
-	m.log.limitedFunc(id, dropLevel(key), message, func() []slog.Attr {
+	m.log.LimitedFunc(id, dropLevel(key), message, func() []slog.Attr {
 		if from == nil {
 			return dropAttrs("<unknown address>", err)
 		}
@@ -394,7 +395,7 @@ func (m *Memberlist) drop(key counter, id, message string, from net.Addr, err er
 
 func (m *Memberlist) dropFrom(key counter, id, message string, from swim.Endpoint, err error) {
 	m.add(key, 1)
-	m.log.limitedFunc(id, dropLevel(key), message, func() []slog.Attr { return dropAttrs(addressText(from), err) })
+	m.log.LimitedFunc(id, dropLevel(key), message, func() []slog.Attr { return dropAttrs(addressText(from), err) })
 }
 
 // dropLevel returns the level at which a drop is logged, which is the reference's: operators alert on it.
@@ -410,7 +411,7 @@ func dropLevel(key counter) slog.Level {
 func dropAttrs(from string, err error) []slog.Attr {
 	attrs := []slog.Attr{slog.String("from", from)}
 	if err != nil {
-		attrs = append(attrs, errAttr(err))
+		attrs = append(attrs, logging.Err(err))
 	}
 	return attrs
 }

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/logging"
 )
 
 const (
@@ -64,7 +66,7 @@ type NetTransportConfig struct {
 // who takes them from StreamCh itself should too.
 type NetTransport struct {
 	// Set once by listenNet.
-	log       *logger
+	log       *logging.Logger
 	labels    []metricLabel
 	resolver  resolver
 	bindIP    netip.Addr // of the first bind address; unspecified for all interfaces
@@ -96,7 +98,7 @@ func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 	if config == nil {
 		return nil, errNilConfig
 	}
-	l := newConfigLogger(&Config{Logger: config.Logger, SlogHandler: config.SlogHandler})
+	l := newLogger(&Config{Logger: config.Logger, SlogHandler: config.SlogHandler})
 	t, err := listenNet(config, l)
 	if err != nil {
 		return nil, err
@@ -106,7 +108,7 @@ func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 }
 
 // listenNet is NewNetTransport without reading the sockets: receive begins that. It logs to l.
-func listenNet(config *NetTransportConfig, l *logger) (*NetTransport, error) {
+func listenNet(config *NetTransportConfig, l *logging.Logger) (*NetTransport, error) {
 	if len(config.BindAddrs) == 0 {
 		return nil, errors.New("at least one bind address is required")
 	}
@@ -175,7 +177,7 @@ func (t *NetTransport) chooseAdvertiseAddr(from interfaces, family AddressFamily
 		return netip.Addr{}, err
 	}
 	if before := t.chosen.Swap(&addr); before == nil || *before != addr {
-		t.log.info("listening on all interfaces, advertising one address", slog.String("addr", addr.String()),
+		t.log.Info("listening on all interfaces, advertising one address", slog.String("addr", addr.String()),
 			slog.String("reason", reason))
 	}
 	return addr, nil
@@ -318,7 +320,7 @@ func (t *NetTransport) acceptLoop(listener interface{ Accept() (net.Conn, error)
 			if errors.Is(err, net.ErrClosed) || t.ctx.Err() != nil {
 				return
 			}
-			t.log.limited("accept", slog.LevelError, "error accepting TCP connection", errAttr(err))
+			t.log.Limited("accept", slog.LevelError, "error accepting TCP connection", logging.Err(err))
 			if !failures.wait(t.ctx) {
 				return
 			}
@@ -347,7 +349,7 @@ func (t *NetTransport) readLoop(socket interface {
 			if errors.Is(err, net.ErrClosed) || t.ctx.Err() != nil {
 				return
 			}
-			t.log.limited("read", slog.LevelError, "error reading UDP packet", errAttr(err))
+			t.log.Limited("read", slog.LevelError, "error reading UDP packet", logging.Err(err))
 			if !failures.wait(t.ctx) {
 				return
 			}
@@ -356,7 +358,7 @@ func (t *NetTransport) readLoop(socket interface {
 		failures.reset()
 		if n == 0 {
 			incrCounter(counterKeys[keyDroppedDecode], 1, t.labels)
-			t.log.limited("empty packet", slog.LevelError, "UDP packet is empty", slog.String("from", from.String()))
+			t.log.Limited("empty packet", slog.LevelError, "UDP packet is empty", slog.String("from", from.String()))
 			continue
 		}
 		if !t.deliver(t.pool.get(buf[:n], from, now)) {

@@ -219,7 +219,7 @@ func TestNetTransportShutdown(t *testing.T) {
 // TestNetTransportReceives: what comes before the sockets are read waits there, and is then handed on.
 func TestNetTransportReceives(t *testing.T) {
 	from := newLoopbackTransport(t, "127.0.0.1")
-	l, _ := bufferLogger(0)
+	l, _ := bufferLogger()
 	tr, err := listenNet(&NetTransportConfig{BindAddrs: []string{"127.0.0.1"}}, l)
 	if err != nil {
 		t.Fatal(err)
@@ -327,7 +327,7 @@ func TestNetTransportNeverAdvertisesAllInterfaces(t *testing.T) {
 }
 
 func TestNetTransportLogsAChoiceOnce(t *testing.T) {
-	l, out := bufferLogger(0)
+	l, out := bufferLogger()
 	tr := &NetTransport{log: l}
 	for range 2 {
 		if _, err := tr.chooseAdvertiseAddr(fakeInterfaces(t, "10.0.0.1"), AnyFamily); err != nil {
@@ -458,7 +458,7 @@ func (f *failing) pauses() (pauses []time.Duration) {
 
 // newBareTransport gives a transport without sockets, for its loops.
 func newBareTransport() (*NetTransport, *bytes.Buffer) {
-	l, out := bufferLogger(0)
+	l, out := bufferLogger()
 	t := &NetTransport{log: l, packets: make(chan *Packet, 16), streams: make(chan net.Conn, 16)}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t, out

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -45,7 +46,7 @@ func (m *Memberlist) servePushPull(c *conversation) error {
 	if err := m.judge(&remote, c.conn, meant); err != nil {
 		_ = m.answerError(c, err)
 		if errors.Is(err, errMistaken) {
-			m.log.limited("mistaken", slog.LevelDebug, "refusing state exchange meant for another member", errAttr(err))
+			m.log.Limited("mistaken", slog.LevelDebug, "refusing state exchange meant for another member", logging.Err(err))
 			return nil
 		}
 		return err
@@ -83,9 +84,9 @@ func (m *Memberlist) syncWith(member swim.Member) {
 	switch {
 	case err == nil, errors.Is(err, ErrShutdown):
 	case errors.Is(err, errMistaken): // the probes find out
-		m.log.limited("mistaken", slog.LevelDebug, "another member answers at this member's address", memberAttrs(&member, errAttr(err))...)
+		m.log.Limited("mistaken", slog.LevelDebug, "another member answers at this member's address", memberAttrs(&member, logging.Err(err))...)
 	default:
-		m.log.limited("push/pull", slog.LevelError, "push/pull failed", memberAttrs(&member, errAttr(err))...)
+		m.log.Limited("push/pull", slog.LevelError, "push/pull failed", memberAttrs(&member, logging.Err(err))...)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -31,7 +32,7 @@ func (m *Memberlist) reconnect(lost swim.Member) {
 	}
 	found := swim.Acquaintance{With: lost}
 	if err := m.look(&found, addressOfMember(&lost)); err != nil {
-		m.log.limited("reconnect", slog.LevelDebug, "failed member does not answer", slog.String("node", lost.Name), errAttr(err))
+		m.log.Limited("reconnect", slog.LevelDebug, "failed member does not answer", slog.String("node", lost.Name), logging.Err(err))
 		return
 	}
 	if !found.There() {
@@ -40,7 +41,7 @@ func (m *Memberlist) reconnect(lost swim.Member) {
 		m.endTurn(t)
 	}
 	if !found.Ours() {
-		m.log.limited("reconnect", slog.LevelDebug, "another cluster answers at a failed member's address", memberAttrs(&lost)...)
+		m.log.Limited("reconnect", slog.LevelDebug, "another cluster answers at a failed member's address", memberAttrs(&lost)...)
 		return
 	}
 	m.joinAgain(addressOfMember(&lost), slog.String("node", lost.Name))
@@ -72,13 +73,13 @@ func (m *Memberlist) look(found *swim.Acquaintance, at Address) error {
 // joinAgain exchanges states with an address, as in a join that nobody asked for now.
 func (m *Memberlist) joinAgain(addr Address, about slog.Attr) bool {
 	if err := m.pushPull(context.Background(), addr, exchangeReconnect); err != nil {
-		m.log.limited("reconnect", slog.LevelDebug, "rejoin failed", slog.String("addr", addr.Addr), errAttr(err))
+		m.log.Limited("reconnect", slog.LevelDebug, "rejoin failed", slog.String("addr", addr.Addr), logging.Err(err))
 		return false
 	}
 	m.mu.Lock()
 	lost := m.mu.core.NumLost()
 	m.mu.Unlock()
-	m.log.info("rejoined after members failed", about, slog.String("addr", addr.Addr), slog.Int("lost", lost))
+	m.log.Info("rejoined after members failed", about, slog.String("addr", addr.Addr), slog.Int("lost", lost))
 	return true
 }
 
@@ -106,7 +107,7 @@ func (m *Memberlist) trySeeds() {
 		addrs, err := m.resolver.resolve(ctx, seed.text, m.config.BindPort)
 		if err != nil {
 			if !m.tasks.closed() {
-				m.log.limited("resolve seed", slog.LevelWarn, "failed to resolve", slog.String("seed", seed.text), errAttr(err))
+				m.log.Limited("resolve seed", slog.LevelWarn, "failed to resolve", slog.String("seed", seed.text), logging.Err(err))
 			}
 			continue
 		}
@@ -134,11 +135,11 @@ func (m *Memberlist) trySeed(seed triedSeed, addr Address) bool {
 	if !seed.asked {
 		var found swim.Acquaintance
 		if err := m.look(&found, addr); err != nil {
-			m.log.limited("reconnect", slog.LevelDebug, "seed does not answer", slog.String("seed", seed.text), errAttr(err))
+			m.log.Limited("reconnect", slog.LevelDebug, "seed does not answer", slog.String("seed", seed.text), logging.Err(err))
 			return false
 		}
 		if !found.Ours() {
-			m.log.limited("other cluster", slog.LevelWarn, "seed leads to another cluster, not joining it",
+			m.log.Limited("other cluster", slog.LevelWarn, "seed leads to another cluster, not joining it",
 				slog.String("seed", seed.text), slog.String("addr", addr.Addr))
 			return false
 		}
@@ -154,7 +155,7 @@ func (m *Memberlist) askForSeeds(ctx context.Context) []string {
 	seeds, err := m.config.Seeds(ctx)
 	m.tasks.comeBack()
 	if err != nil && !m.tasks.closed() {
-		m.log.limited("seeds", slog.LevelWarn, "failed to get seeds", errAttr(err))
+		m.log.Limited("seeds", slog.LevelWarn, "failed to get seeds", logging.Err(err))
 	}
 	return seeds
 }

@@ -88,7 +88,7 @@ func (m *Memberlist) askAlive(node *Node) error {
 // warnIfExposed warns of a public address without encryption.
 func (m *Memberlist) warnIfExposed(addr netip.Addr) {
 	if !m.config.EncryptionEnabled() && addr.IsGlobalUnicast() && !addr.IsPrivate() {
-		m.log.warn("binding to a public address without encryption", slog.String("addr", addr.String()))
+		m.log.Warn("binding to a public address without encryption", slog.String("addr", addr.String()))
 	}
 }
 

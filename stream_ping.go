@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -67,8 +68,8 @@ func (m *Memberlist) probeOnStream(s swim.Stream) {
 		return
 	}
 	if err != nil {
-		m.log.event(time.Now(), "stream ping", slog.LevelError, limitBurst, "ping on a stream failed",
-			func() []slog.Attr { return memberAttrs(&s.To, errAttr(err)) })
+		m.log.Burst(time.Now(), "stream ping", slog.LevelError, logBurst, "ping on a stream failed",
+			func() []slog.Attr { return memberAttrs(&s.To, logging.Err(err)) })
 		return
 	}
 	t := m.beginTurn()
