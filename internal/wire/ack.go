@@ -20,7 +20,7 @@ func (m *Ack) Append(dst []byte) []byte {
 
 // Parse sets every field from body; see Ping.Parse. Payload is a view into body.
 func (m *Ack) Parse(body []byte, names *Names) error {
-	if !m.parseCanonical(body) && !m.parse(body) {
+	if !m.parseCanonical(body) {
 		return fallback("ack", body, m)
 	}
 	return nil
@@ -34,22 +34,6 @@ func (m *Ack) parseCanonical(b []byte) bool {
 	}
 	*m = Ack{SeqNo: seqNo, Payload: payload}
 	return true
-}
-
-func (m *Ack) parse(body []byte) bool {
-	*m = Ack{}
-	f := parseFields(body)
-	for f.next() {
-		switch string(f.key()) {
-		case "Payload":
-			m.Payload = f.bytes()
-		case "SeqNo":
-			m.SeqNo = f.uint32()
-		default:
-			f.skip()
-		}
-	}
-	return f.ok
 }
 
 // Nack answers an IndirectPing whose target has not answered in time: the one who was asked is well, so the asker's

@@ -30,7 +30,7 @@ func (m *Alive) Append(dst []byte) []byte {
 
 // Parse sets every field from body; see Ping.Parse. Addr, Meta and Vsn are views into body.
 func (m *Alive) Parse(body []byte, names *Names) error {
-	if !m.parseCanonical(body, names) && !m.parse(body, names) {
+	if !m.parseCanonical(body, names) {
 		return fallback("alive", body, m)
 	}
 	return nil
@@ -43,28 +43,4 @@ func (m *Alive) parseCanonical(b []byte, names *Names) bool {
 	}
 	*m = Alive{Incarnation: r.Incarnation, Node: names.Intern(r.Node), Addr: r.Addr, Port: r.Port, Meta: r.Meta, Vsn: r.Vsn}
 	return true
-}
-
-func (m *Alive) parse(body []byte, names *Names) bool {
-	*m = Alive{}
-	f := parseFields(body)
-	for f.next() {
-		switch string(f.key()) {
-		case "Addr":
-			m.Addr = f.bytes()
-		case "Incarnation":
-			m.Incarnation = f.uint32()
-		case "Meta":
-			m.Meta = f.bytes()
-		case "Node":
-			m.Node = f.string(names)
-		case "Port":
-			m.Port = f.uint16()
-		case "Vsn":
-			m.Vsn = f.bytes()
-		default:
-			f.skip()
-		}
-	}
-	return f.ok
 }

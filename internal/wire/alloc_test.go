@@ -53,7 +53,7 @@ func TestAllocs(t *testing.T) {
 		{"seal in place", func() { c.SealInPlace(buf[:500], 100, SealVersion0, &testNonce, buf[:100]) }},
 		{"open, version 0", func() { plain, _, err := Open(buf[:0], ciphers, sealed[0], aad); keep(plain, err) }},
 		{"open, version 1", func() { plain, _, err := Open(buf[:0], ciphers, sealed[1], aad); keep(plain, err) }},
-		{"other shapes", func() { var m Ping; keep(nil, m.Parse(odd, names)) }},
+		{"other shapes", func() { var m IndirectPing; keep(nil, m.Parse(odd, names)) }},
 		{"unpack", func() {
 			count := 0
 			_, err := u.Unpack(packet, func(_ Type, body []byte) {

@@ -2,9 +2,9 @@ package wire
 
 import "encoding/binary"
 
-// The readers here take a map in the one shape that encoders of peers write, each key in its place, which is much faster
-// than to read whatever comes. Each begins at an offset of b, and returns the one behind what it read, or failed if that
-// is not there or of another shape: then the message is read in the other way. What begins at failed fails.
+// The functions here read a map in the one shape that peers encode, with each key in its place, which is much faster
+// than reading any map. Each reads at an offset of b and returns the offset after what it read, or failed if the value is
+// missing or has another shape; the whole message then goes to the fallback. Reading at failed returns failed.
 
 const failed = -1
 

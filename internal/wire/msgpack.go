@@ -106,9 +106,9 @@ func appendBool(dst []byte, v bool) []byte {
 	return append(dst, mpFalse)
 }
 
-// fields reads one msgpack map, field by field, in the shapes that peers send. Anything else makes it give up (ok is
-// false, and every later read returns zero); the fallback then has the last word on the same bytes. So it may refuse
-// what is valid, but must never accept what go-msgpack does not, or read another value.
+// fields reads one msgpack map, field by field, of a message that has no canonical reader (canonical.go). It reads the
+// shapes that peers send. At anything else it gives up: ok is false, every later read returns zero, and the fallback
+// reads the same bytes. So it may refuse valid input, but must never accept what go-msgpack refuses or read another value.
 type fields struct {
 	b  []byte // what is left
 	n  uint32 // pairs left, the current one included
@@ -274,8 +274,8 @@ func (f *fields) uint32() uint32 { return uint32(f.unsigned(math.MaxUint32)) }
 func (f *fields) uint16() uint16 { return uint16(f.unsigned(math.MaxUint16)) }
 func (f *fields) uint8() uint8   { return uint8(f.unsigned(math.MaxUint8)) }
 
-// skip passes over the value of a key we do not know, so that a newer peer's messages stay on the fast path.
-// Containers and extensions are left to the fallback.
+// skip passes over the value of an unknown key, as a newer peer may send. Containers and extensions are left to the
+// fallback.
 func (f *fields) skip() {
 	switch c := f.byte(); {
 	case c < mpFixMap, c >= mpNegative, c == mpNil, c == mpFalse, c == mpTrue:

@@ -26,7 +26,7 @@ func (m *Ping) Append(dst []byte) []byte {
 // ignored. SourceAddr is a view into body. The error is ErrTruncated, ErrMalformed, ErrTooDeep or ErrTooLarge; the
 // fields are zero then.
 func (m *Ping) Parse(body []byte, names *Names) error {
-	if !m.parseCanonical(body, names) && !m.parse(body, names) {
+	if !m.parseCanonical(body, names) {
 		return fallback("ping", body, m)
 	}
 	return nil
@@ -40,28 +40,6 @@ func (m *Ping) parseCanonical(b []byte, names *Names) bool {
 	*m = Ping{SeqNo: v.SeqNo, Node: names.Intern(v.Node), SourceAddr: v.SourceAddr, SourcePort: v.SourcePort,
 		SourceNode: names.Intern(v.SourceNode)}
 	return true
-}
-
-func (m *Ping) parse(body []byte, names *Names) bool {
-	*m = Ping{}
-	f := parseFields(body)
-	for f.next() {
-		switch string(f.key()) {
-		case "Node":
-			m.Node = f.string(names)
-		case "SeqNo":
-			m.SeqNo = f.uint32()
-		case "SourceAddr":
-			m.SourceAddr = f.bytes()
-		case "SourceNode":
-			m.SourceNode = f.string(names)
-		case "SourcePort":
-			m.SourcePort = f.uint16()
-		default:
-			f.skip()
-		}
-	}
-	return f.ok
 }
 
 // PingView is a Ping as views of the message: for who looks the names up rather than keep them.

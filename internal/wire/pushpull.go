@@ -101,34 +101,5 @@ func (m *PushNodeState) Parse(body []byte, names *Names) error {
 			State: v.State, Vsn: v.Vsn()}
 		return nil
 	}
-	if !m.parse(body, names) {
-		return fallback("push/pull state", body, m)
-	}
-	return nil
-}
-
-func (m *PushNodeState) parse(body []byte, names *Names) bool {
-	*m = PushNodeState{}
-	f := parseFields(body)
-	for f.next() {
-		switch string(f.key()) {
-		case "Addr":
-			m.Addr = f.bytes()
-		case "Incarnation":
-			m.Incarnation = f.uint32()
-		case "Meta":
-			m.Meta = f.bytes()
-		case "Name":
-			m.Name = f.string(names)
-		case "Port":
-			m.Port = f.uint16()
-		case "State":
-			m.State = f.int()
-		case "Vsn":
-			m.Vsn = f.bytes()
-		default:
-			f.skip()
-		}
-	}
-	return f.ok
+	return fallback("push/pull state", body, m)
 }

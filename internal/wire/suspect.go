@@ -18,7 +18,7 @@ func (m *Suspect) Append(dst []byte) []byte {
 
 // Parse sets every field from body; see Ping.Parse.
 func (m *Suspect) Parse(body []byte, names *Names) error {
-	if !(*accusation)(m).parseCanonical(body, names) && !(*accusation)(m).parse(body, names) {
+	if !(*accusation)(m).parseCanonical(body, names) {
 		return fallback("suspect", body, m)
 	}
 	return nil
@@ -42,7 +42,7 @@ func (m *Dead) Append(dst []byte) []byte {
 
 // Parse sets every field from body; see Ping.Parse.
 func (m *Dead) Parse(body []byte, names *Names) error {
-	if !(*accusation)(m).parseCanonical(body, names) && !(*accusation)(m).parse(body, names) {
+	if !(*accusation)(m).parseCanonical(body, names) {
 		return fallback("dead", body, m)
 	}
 	return nil
@@ -69,22 +69,4 @@ func (m *accusation) parseCanonical(b []byte, names *Names) bool {
 	}
 	*m = accusation{Incarnation: r.Incarnation, Node: names.Intern(r.Node), From: names.Intern(r.From)}
 	return true
-}
-
-func (m *accusation) parse(body []byte, names *Names) bool {
-	*m = accusation{}
-	f := parseFields(body)
-	for f.next() {
-		switch string(f.key()) {
-		case "From":
-			m.From = f.string(names)
-		case "Incarnation":
-			m.Incarnation = f.uint32()
-		case "Node":
-			m.Node = f.string(names)
-		default:
-			f.skip()
-		}
-	}
-	return f.ok
 }
