@@ -40,7 +40,6 @@ func (m *Memberlist) beginTurn() *turn { return m.beginTurnIn(m.newTurn(), time.
 func (m *Memberlist) newTurn() *turn { return m.turns.take() }
 
 func (m *Memberlist) dropTurn(t *turn) {
-	t.out.GiveBack()
 	t.lastWords = nil
 	m.turns.put(t)
 }

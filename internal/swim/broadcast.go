@@ -13,13 +13,12 @@ import (
 type broadcasts struct {
 	order   queue.Order[broadcast]
 	about   []queue.Handle // by the members' IDs, as far as anything was queued; 0: nothing is
-	texts   textSet        // those of the broadcasts
 	waiting []waiter       // for broadcasts that are queued
 }
 
 // broadcast is one of them.
 type broadcast struct {
-	text        uint32 // the number of who says it (saySuspect, sayDead)
+	from        string // the reporter's name (saySuspect, sayDead)
 	incarnation uint32
 	member      ID
 	saying      saying
@@ -44,28 +43,24 @@ type waiter struct {
 // keptAbout is for how many members a Core that has nothing to say keeps the memory of what is queued about them.
 const keptAbout = 1024
 
-// broadcast queues what is to be said of m, with its text, in place of what was queued about it. What fits no packet is not
-// queued: exchanges of states bring it, and nobody need wait.
-func (c *Core) broadcast(m *member, says broadcast, text string, notice uint64) {
-	c.push(m, queue.Named, says, text, notice)
+// broadcast queues what is to be said of m in place of what was queued about it. What fits no packet is not queued:
+// push/pulls carry it, and nothing waits for it.
+func (c *Core) broadcast(m *member, says broadcast, notice uint64) {
+	c.push(m, queue.Named, says, notice)
 }
 
-func (c *Core) push(m *member, kind queue.Kind, says broadcast, text string, notice uint64) {
+func (c *Core) push(m *member, kind queue.Kind, says broadcast, notice uint64) {
 	q := &c.queue
-	if m == c.self {
-		c.untold = false
-	}
-	says.member, says.text = m.ID, q.texts.add(text)
+	says.member = m.ID
 	size := c.broadcastSize(&says)
 	if size > MaxBroadcast(c.room) {
-		q.texts.drop(says.text)
 		c.drop(DropOversize)
 		c.unqueue(m)
 		c.finish(notice)
 		return
 	}
 	if queued := q.aboutMember(m.ID); queued != 0 {
-		q.texts.drop(q.order.Replace(queued, kind, size, says).text)
+		q.order.Replace(queued, kind, size, says)
 		c.finishAbout(m.ID)
 	} else {
 		if missing := int(m.ID) + 1 - len(q.about); missing > 0 {
@@ -133,12 +128,10 @@ func (c *Core) unqueue(m *member) {
 
 // left notes that a broadcast is no longer queued.
 func (c *Core) left(b *broadcast) {
-	q := &c.queue
-	q.texts.drop(b.text)
 	if b.saying == sayFormer {
 		return
 	}
-	q.about[b.member] = 0
+	c.queue.about[b.member] = 0
 	c.finishAbout(b.member)
 }
 
@@ -151,13 +144,6 @@ func (c *Core) finishAbout(id ID) {
 	if i := slices.IndexFunc(q.waiting, func(w waiter) bool { return w.member == id }); i >= 0 {
 		c.finish(q.waiting[i].notice)
 		q.waiting = slices.Delete(q.waiting, i, i+1)
-	}
-}
-
-// tellOfSelf queues what we announced while nobody else was known: until then it takes no memory, and no rounds of gossip.
-func (c *Core) tellOfSelf() {
-	if c.untold {
-		c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, "", 0)
 	}
 }
 
@@ -183,8 +169,7 @@ func (c *Core) Settle() {
 func (c *Core) dropQueued() {
 	c.waitNoMore()
 	c.queue.order.Reset()
-	c.queue.about, c.queue.texts = nil, textSet{}
-	c.untold = false
+	c.queue.about = nil
 }
 
 // NumQueued is how many broadcasts wait to be sent.
@@ -196,7 +181,6 @@ func (c *Core) QueuedBytes() int { return c.queue.order.Bytes() }
 // fillIn adds queued broadcasts that take at most room bytes to a packet of out, whose messages are the last in out, if it
 // has any.
 func (c *Core) fillIn(out *Output, p *Packet, room int) {
-	c.tellOfSelf()
 	q := &c.queue
 	if q.order.Len() == 0 {
 		return
@@ -213,7 +197,7 @@ func (c *Core) fillIn(out *Output, p *Packet, room int) {
 	})
 	p.Messages = out.pieces[first:len(out.pieces):len(out.pieces)]
 	if q.order.Len() == 0 && cap(q.about) > keptAbout {
-		q.about, q.texts = nil, textSet{}
+		q.about = nil
 	}
 }
 
@@ -222,9 +206,9 @@ func (c *Core) appendBroadcast(dst []byte, b *broadcast) []byte {
 	m := c.table.at(b.member)
 	switch b.saying {
 	case saySuspect:
-		return (&wire.Suspect{Incarnation: b.incarnation, Node: m.Name, From: c.queue.texts.at(b.text)}).Append(dst)
+		return (&wire.Suspect{Incarnation: b.incarnation, Node: m.Name, From: b.from}).Append(dst)
 	case sayDead, sayFormer:
-		return (&wire.Dead{Incarnation: b.incarnation, Node: m.Name, From: c.queue.texts.at(b.text)}).Append(dst)
+		return (&wire.Dead{Incarnation: b.incarnation, Node: m.Name, From: b.from}).Append(dst)
 	default:
 		alive := c.alive(m, b)
 		return alive.Append(dst)
@@ -236,7 +220,7 @@ func (c *Core) broadcastSize(b *broadcast) int {
 	m := c.table.at(b.member)
 	switch b.saying {
 	case saySuspect, sayDead, sayFormer:
-		return (&wire.Dead{Incarnation: b.incarnation, Node: m.Name, From: c.queue.texts.at(b.text)}).Size()
+		return (&wire.Dead{Incarnation: b.incarnation, Node: m.Name, From: b.from}).Size()
 	default:
 		alive := c.alive(m, b)
 		return alive.Size()

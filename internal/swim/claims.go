@@ -103,7 +103,6 @@ func (c *Core) meet(now time.Time, name string, says claim) bool {
 
 // add makes a member that is dead of a name that is not known.
 func (c *Core) add(name string, says claim) *member {
-	c.tellOfSelf()
 	m := c.table.add(c.keep(name), says.addr, c.cfg.Rand.IntN)
 	m.State, m.Versions, m.met = StateDead, says.versions, uint8(c.losses.episode)
 	return m
@@ -135,7 +134,7 @@ func (c *Core) deny(now time.Time, m *member, name string, says claim) bool {
 		m = c.add(name, says)
 		c.beGone(now, m, StateDead, says.incarnation)
 		c.remember(m)
-		c.broadcast(m, broadcast{saying: sayDead, incarnation: says.incarnation}, c.cfg.Name, 0)
+		c.broadcast(m, broadcast{saying: sayDead, incarnation: says.incarnation, from: c.cfg.Name}, 0)
 		c.out.Counts.Dead++
 		return true
 	case !c.table.isAt(m, says.addr): // it is known elsewhere

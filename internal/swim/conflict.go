@@ -84,11 +84,12 @@ type checks struct {
 	claims map[uint32]*check // by those of pings to claimants
 }
 
+func newChecks() checks {
+	return checks{byName: make(map[string]*check), asking: make(map[uint32]*check), claims: make(map[uint32]*check)}
+}
+
 // add makes a check known.
 func (s *checks) add(k *check) {
-	if s.byName == nil {
-		s.byName, s.asking, s.claims = make(map[string]*check), make(map[uint32]*check), make(map[uint32]*check)
-	}
 	s.byName[k.name], s.asking[k.seq] = k, k
 	if k.claim != 0 {
 		s.claims[k.claim] = k
@@ -252,7 +253,7 @@ func (c *Core) checkSilent(now time.Time, k *check, m *member) {
 func (c *Core) keepName(k *check) {
 	if k.best.incarnation >= c.self.Incarnation && !c.departed {
 		c.self.Incarnation = nextIncarnation(k.best.incarnation)
-		c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, "", 0)
+		c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, 0)
 	}
 	self := c.Self()
 	c.event(Event{Kind: EventConflictEnded, Member: k.best.of(c.self), Other: &self, Verdict: VerdictMoved})

@@ -20,7 +20,6 @@ type Core struct {
 	chosen    []*member // scratch of choose
 	accuser   string    // of the last accusation
 	present   int       // others that are alive or suspect
-	untold    bool      // our own alive is to be queued once there is somebody to tell
 	leaving   bool
 	departed  bool          // between Depart and Arrive
 	resting   deadlineKinds // loops whose rounds are passed over, NextWork
@@ -50,6 +49,10 @@ func New(cfg Config, out *Output) *Core {
 		table:      newTable(),
 		seq:        cfg.Rand.Uint32(),
 		awareness:  awareness{max: cfg.AwarenessMaxMultiplier},
+		suspicions: make(map[ID]*suspicion),
+		relays:     make(map[uint32]*relay),
+		pings:      make(map[uint32]*ping),
+		checks:     newChecks(),
 		gossip:     unset(dueGossip),
 		pushPull:   unset(duePushPull),
 		forgetting: unset(dueForget),
@@ -356,11 +359,7 @@ func (c *Core) compose(to Endpoint, messages []wire.Message) *Packet {
 
 // newPacket puts a packet with nothing in it into the output.
 func (c *Core) newPacket() *Packet {
-	if n := len(c.out.Packets); n < cap(c.out.Packets) {
-		c.out.Packets = c.out.Packets[:n+1] // nothing has been left there
-	} else {
-		c.out.Packets = append(c.out.Packets, Packet{})
-	}
+	c.out.Packets = append(c.out.Packets, Packet{})
 	return &c.out.Packets[len(c.out.Packets)-1]
 }
 

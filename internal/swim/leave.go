@@ -74,7 +74,7 @@ func (c *Core) sayFarewell() {
 // Compat: the reference goes on taking it for dead.
 func (c *Core) becomeLeft(now time.Time, m *member, notice uint64) {
 	m.State, m.since = StateLeft, c.table.since(now)
-	c.broadcast(m, broadcast{saying: sayDead, incarnation: m.Incarnation}, m.Name, notice)
+	c.broadcast(m, broadcast{saying: sayDead, incarnation: m.Incarnation, from: m.Name}, notice)
 	c.changed(m)
 	c.found(now, m.Name)
 	c.rememberGone(now, m)

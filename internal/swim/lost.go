@@ -35,6 +35,10 @@ type lostMembers struct {
 	byAddr map[address]*lost
 }
 
+func newLostMembers() lostMembers {
+	return lostMembers{byName: make(map[string]*lost), byAddr: make(map[address]*lost)}
+}
+
 // len returns how many are missed.
 func (l *lostMembers) len() int { return len(l.byAddr) }
 
@@ -46,9 +50,6 @@ func (l *lostMembers) at(addr address) *lost { return l.byAddr[addr.key()] }
 
 // add remembers a member whose name is not remembered, and at whose address nobody else is missed.
 func (l *lostMembers) add(one *lost) {
-	if l.byName == nil {
-		l.byName, l.byAddr = make(map[string]*lost), make(map[address]*lost)
-	}
 	l.byName[one.name] = one
 	if one.missed() {
 		l.byAddr[one.addr.key()] = one
@@ -62,7 +63,7 @@ func (l *lostMembers) remove(one *lost) {
 		delete(l.byAddr, one.addr.key())
 	}
 	if len(l.byName) == 0 {
-		l.byName, l.byAddr = nil, nil
+		*l = newLostMembers()
 	}
 }
 

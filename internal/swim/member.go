@@ -113,7 +113,7 @@ type table struct {
 	epoch  time.Time
 }
 
-func newTable() table { return table{seed: maphash.MakeSeed()} }
+func newTable() table { return table{seed: maphash.MakeSeed(), verdicts: make(map[ID]uint32)} }
 
 // at returns the member of an ID.
 func (t *table) at(id ID) *member { return &t.chunks[id/chunkSize][id%chunkSize] }
@@ -365,9 +365,6 @@ func (t *table) verdict(m *member) uint32 {
 func (t *table) suspectDead(m *member, incarnation uint32) {
 	if incarnation == m.Incarnation {
 		return
-	}
-	if t.verdicts == nil {
-		t.verdicts = make(map[ID]uint32)
 	}
 	t.verdicts[m.ID] = t.verdict(m)
 	m.Incarnation = incarnation

@@ -25,7 +25,6 @@ const (
 func (c *Core) MergeRead(now time.Time, states *wire.States) {
 	var v wire.StateView
 	var names sequence
-	var block nameBlock
 	news := false
 	enough := len(c.out.Changed) + newsAtOnce
 	for i := 0; i < statesAtOnce && len(c.out.Changed) < enough && states.Next(&v); i++ {
@@ -39,7 +38,7 @@ func (c *Core) MergeRead(now time.Time, states *wire.States) {
 		case m != nil:
 			name = m.Name
 		case State(v.State) == StateAlive:
-			name = block.add(v.Name())
+			name = string(v.Name())
 			if !news {
 				c.expectNews(1 + states.Len())
 				news = true

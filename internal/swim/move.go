@@ -43,7 +43,7 @@ func (c *Core) Depart(now time.Time, notice uint64) (heard bool) {
 	}
 	c.departed = true
 	c.former = former{addr: c.table.address(c.self), incarnation: c.self.Incarnation, reminded: now}
-	c.broadcast(c.self, c.formerLeft(sayDead), c.self.Name, notice)
+	c.broadcast(c.self, c.formerLeft(sayDead), notice)
 	return true
 }
 
@@ -90,7 +90,7 @@ func (c *Core) announceLater(meta []byte, versions Versions, notice uint64) {
 
 // formerLeft says that we left the former address.
 func (c *Core) formerLeft(as saying) broadcast {
-	return broadcast{saying: as, incarnation: c.former.incarnation, member: c.self.ID}
+	return broadcast{saying: as, incarnation: c.former.incarnation, member: c.self.ID, from: c.self.Name}
 }
 
 // remindOfMove gossips once more that we left the former address, next to what
@@ -100,13 +100,12 @@ func (c *Core) remindOfMove(now time.Time) {
 		return // that we left is all that is said of us before Arrive
 	}
 	c.gossipFormer(now)
-	c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, "", 0)
+	c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, 0)
 }
 
 func (c *Core) gossipFormer(now time.Time) {
 	c.former.reminded = now
 	says := c.formerLeft(sayFormer)
-	says.text = c.queue.texts.add(c.self.Name)
 	c.queue.order.Push(queue.Unique, c.broadcastSize(&says), says)
 }
 

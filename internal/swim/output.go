@@ -155,60 +155,35 @@ func (o *Output) end(p *Packet, start int) {
 	p.Messages = o.pieces[first:len(o.pieces):len(o.pieces)]
 }
 
-// reset empties o, keeping its memory but no reference in the part in use. What a burst took is given back by the first use
-// that needs but a quarter of it, and what is more than that at once.
+// reset empties o. It keeps the memory that an ordinary turn takes, but no reference in it, and drops that of a burst.
 func (o *Output) reset() {
-	empty(&o.Packets, keptEntries)
-	empty(&o.Streams, keptEntries)
-	empty(&o.Events, keptEntries)
-	empty(&o.Changed, keptEntries)
-	empty(&o.Forgotten, keptEntries)
-	empty(&o.Finished, keptEntries)
-	empty(&o.Pings, keptEntries)
-	empty(&o.Probes, keptEntries)
-	empty(&o.pieces, keptEntries)
+	*o = Output{
+		Packets:   emptied(o.Packets),
+		Streams:   emptied(o.Streams),
+		Events:    emptied(o.Events),
+		Changed:   emptied(o.Changed),
+		Forgotten: emptied(o.Forgotten),
+		Finished:  emptied(o.Finished),
+		Pings:     emptied(o.Pings),
+		Probes:    emptied(o.Probes),
+		pieces:    emptied(o.pieces),
+		bytes:     o.bytes[:0],
+	}
 	if cap(o.bytes) > keptBytes {
-		clearOrDrop(&o.bytes, keptBytes)
-	}
-	o.bytes = o.bytes[:0] // refers to nothing
-	o.Counts = Counts{}
-}
-
-// GiveBack gives back at once what a burst took, of an Output that is done with and may be set aside for long.
-func (o *Output) GiveBack() {
-	if cap(o.bytes) > keptInBursts*keptBytes || max(cap(o.pieces), cap(o.Events), cap(o.Changed)) > keptInBursts*keptEntries {
-		o.reset()
+		o.bytes = nil
 	}
 }
 
-// How many entries and bytes an Output keeps memory for in any case.
+// How many entries of each kind, and how many bytes, an emptied Output keeps memory for.
 const (
-	keptEntries = 128
-	keptBytes   = 16 << 10
-
-	// keptInBursts is how many times as much it keeps at most.
-	keptInBursts = 8
+	keptEntries = 256
+	keptBytes   = 64 << 10
 )
 
-func empty[T any](s *[]T, kept int) {
-	if len(*s) > 0 || cap(*s) > kept { // most are empty, at every turn
-		clearOrDrop(s, kept)
+func emptied[T any](s []T) []T {
+	if cap(s) > keptEntries {
+		return nil
 	}
-}
-
-// clearOrDrop is not to be a part of empty, which then is small enough to be one of reset.
-//
-//go:noinline
-func clearOrDrop[T any](s *[]T, kept int) {
-	switch n := len(*s); {
-	case n < cap(*s)/4 && cap(*s) > kept, cap(*s) > keptInBursts*kept:
-		*s = nil
-	case n == 1: // one packet with one message: what most turns put out
-		var none T
-		(*s)[0] = none
-		*s = (*s)[:0]
-	default:
-		clear(*s)
-		*s = (*s)[:0]
-	}
+	clear(s)
+	return s[:0]
 }

@@ -69,7 +69,7 @@ type losses struct {
 }
 
 func newLosses() losses {
-	return losses{due: unset(dueReconnect), isolation: isolation{ends: unset(dueIsolation)}}
+	return losses{lostMembers: newLostMembers(), sounded: make(map[uint32]*lost), due: unset(dueReconnect), isolation: isolation{ends: unset(dueIsolation)}}
 }
 
 // HaveSeeds tells that there are addresses to try when members are lost, or
@@ -299,9 +299,6 @@ func (c *Core) soundOut(now time.Time, wanted []*lost) {
 			break
 		}
 		one.pinged = c.table.since(now)
-		if l.sounded == nil {
-			l.sounded = make(map[uint32]*lost)
-		}
 		seq := c.nextSeq()
 		l.sounded[seq] = one
 		c.sendAlone(Endpoint{Name: one.name, AddrPort: one.addr.addrPort()}, c.pingOf(seq, ""))

@@ -179,7 +179,7 @@ func TestLostIsBounded(t *testing.T) {
 		}
 	}
 	n.after(2 * time.Hour)
-	if n.giveUpLost(n.now); n.NumLost() != 0 || n.losses.byName != nil || n.losses.byAddr != nil {
+	if n.giveUpLost(n.now); n.NumLost() != 0 || len(n.losses.byName) != 0 || len(n.losses.byAddr) != 0 {
 		t.Errorf("%d are still lost", n.NumLost())
 	}
 }

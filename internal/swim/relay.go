@@ -119,9 +119,6 @@ func (c *Core) relayPing(now time.Time, from Endpoint, i *wire.IndirectPing) {
 	r := &relay{seq: c.nextSeq(), asked: i.SeqNo, asker: asker, nack: i.Nack, ends: now.Add(c.cfg.ProbeTimeout),
 		due: newDeadline(dueRelay)}
 	r.due.seq = r.seq
-	if c.relays == nil {
-		c.relays = make(map[uint32]*relay)
-	}
 	c.relays[r.seq] = r
 	if r.nack {
 		c.deadlines.set(r.due, now.Add(nackAfter(c.cfg.ProbeTimeout)))
@@ -161,9 +158,6 @@ func (c *Core) forgetRelay(r *relay) {
 func (c *Core) Ping(now time.Time, to Endpoint) uint32 {
 	p := &ping{seq: c.nextSeq(), began: now, expires: newDeadline(duePing)}
 	p.expires.seq = p.seq
-	if c.pings == nil {
-		c.pings = make(map[uint32]*ping)
-	}
 	c.pings[p.seq] = p
 	c.deadlines.set(p.expires, now.Add(c.cfg.ProbeTimeout))
 	c.send(to, c.pingOf(p.seq, to.Name)).Ping = p.seq

@@ -55,9 +55,6 @@ func (c *Core) beginSuspicion(now time.Time, m *member, from string) {
 		accusers: []string{from},
 	}
 	s.due.member = m
-	if c.suspicions == nil {
-		c.suspicions = make(map[ID]*suspicion)
-	}
 	c.suspicions[m.ID] = s
 	c.deadlines.set(s.due, s.end())
 }

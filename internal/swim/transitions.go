@@ -127,12 +127,11 @@ func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) 
 	if before.Gone() && m != c.self {
 		c.present++
 	}
-	if c.table.len() == 1 {
-		c.untold = true
+	if c.table.len() == 1 { // nobody is there to hear it
 		c.finish(notice)
-	} else {
-		c.broadcast(m, broadcast{incarnation: says.incarnation}, "", notice)
+		notice = 0
 	}
+	c.broadcast(m, broadcast{incarnation: says.incarnation}, notice)
 	c.out.Counts.Alive++
 	became := c.changed(m)
 	if before == StateSuspect {
@@ -160,7 +159,7 @@ func (c *Core) refute(incarnation uint32, from string) {
 	if c.cfg.ProbeInterval > 0 { // else nothing would bring it down again
 		c.awareness.apply(1)
 	}
-	c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, "", 0)
+	c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, 0)
 	c.event(Event{Kind: EventRefute, Member: c.Self(), From: c.ownName(from)})
 }
 
@@ -271,7 +270,7 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 
 // broadcastSuspect gossips an accusation by a name that may be kept.
 func (c *Core) broadcastSuspect(m *member, from string) {
-	c.broadcast(m, broadcast{saying: saySuspect, incarnation: m.Incarnation}, from, 0)
+	c.broadcast(m, broadcast{saying: saySuspect, incarnation: m.Incarnation, from: from}, 0)
 }
 
 // applyDead takes a declaration by from that m is dead, or by m itself that it
@@ -312,7 +311,7 @@ func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from str
 		kind = queue.Urgent // we may not be here for long
 	}
 	from = c.ownName(from)
-	c.push(m, kind, broadcast{saying: sayDead, incarnation: incarnation}, from, notice)
+	c.push(m, kind, broadcast{saying: sayDead, incarnation: incarnation, from: from}, notice)
 	c.out.Counts.Dead++
 	c.event(Event{Kind: EventLeave, Member: *c.changed(m), From: from})
 	if m == c.self {
