@@ -129,6 +129,10 @@ func (a *api) object(o types.Object) {
 }
 
 func (a *api) typeDecl(o *types.TypeName) {
+	if o.IsAlias() {
+		a.add("type %s = %s", o.Name(), a.typeName(o.Type()))
+		return
+	}
 	switch u := o.Type().Underlying().(type) {
 	case *types.Struct:
 		a.add("type %s: struct", o.Name())
@@ -154,16 +158,12 @@ func (a *api) typeDecl(o *types.TypeName) {
 	}
 }
 
-// typeName writes a type as it is known outside: not under the name of an
-// alias of ours that is not exported.
+// typeName writes a type as other packages know it, so not under the name of an alias.
 func (a *api) typeName(t types.Type) string {
 	if s, ok := t.(*types.Slice); ok {
 		return "[]" + a.typeName(s.Elem())
 	}
-	if alias, ok := t.(*types.Alias); ok && !alias.Obj().Exported() {
-		t = types.Unalias(t)
-	}
-	return types.TypeString(t, func(p *types.Package) string {
+	return types.TypeString(types.Unalias(t), func(p *types.Package) string {
 		if p == a.pkg {
 			return ""
 		}

@@ -158,8 +158,8 @@ type Config struct {
 	// that probes, with no lock held.
 	DisableTcpPingsForNode func(nodeName string) bool
 
-	// AwarenessMaxMultiplier bounds by how much ProbeInterval is stretched when this member notices that it is itself slow
-	// (S in Lifeguard section IV-A). 1: never.
+	// AwarenessMaxMultiplier is the largest factor by which ProbeInterval is stretched while this member notices that it is
+	// itself slow. The local health score stays below it (it is S + 1 of Lifeguard section IV-A). 1: never.
 	AwarenessMaxMultiplier int
 
 	// GossipInterval is the time between gossip packets of broadcasts for which the probes had no room. Zero: none; then news of
@@ -280,11 +280,11 @@ type Config struct {
 	// elsewhere ignored. IPv4 and IPv6 are listed separately. Empty: everything is allowed.
 	CIDRsAllowed []net.IPNet
 
-	// MetricLabels are put on every metric.
-	MetricLabels []metricLabel
+	// MetricLabels are added to every metric.
+	MetricLabels []MetricLabel
 
-	// QueueCheckInterval is the time between looks at the length of the broadcast queue, for its metric and for a warning
-	// when it grows long.
+	// QueueCheckInterval is the time between checks of the length of the broadcast queue, for its metric and for a warning
+	// if there are more broadcasts in it than HandoffQueueDepth.
 	QueueCheckInterval time.Duration
 
 	// MsgpackUseNewTimeFormat has no effect: no message of the protocol has a time in it.

@@ -157,7 +157,7 @@ func TestLiteralIsOn(t *testing.T) {
 func TestDefaultsAreACopy(t *testing.T) {
 	c := DefaultLANConfig()
 	c.SecretKey = slices.Repeat([]byte{1}, 16)
-	c.MetricLabels = make([]metricLabel, 1, 8)
+	c.MetricLabels = make([]MetricLabel, 1, 8)
 	c.CIDRsAllowed, _ = ParseCIDRs([]string{"10.0.0.0/8"})
 	d := c.withDefaults()
 	c.SecretKey[0] = 2

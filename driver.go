@@ -300,6 +300,9 @@ func (m *Memberlist) tick() {
 	m.tellTraffic()
 	if sample {
 		addSample(keyQueueBroadcasts, float32(queued), m.config.MetricLabels)
+		if queued > m.config.HandoffQueueDepth {
+			m.log.Limited("broadcast queue", slog.LevelWarn, "broadcast queue is long", slog.Int("queued", queued))
+		}
 	}
 	if t.roomy {
 		m.sendGossip(t)

@@ -1,6 +1,7 @@
 package memberlist
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -120,6 +121,50 @@ func TestNewNameAtAnOldAddress(t *testing.T) {
 		for _, record := range h.find("") {
 			if level := record["level"]; level == "WARN" || level == "ERROR" {
 				t.Errorf("logged %v", record)
+			}
+		}
+	})
+}
+
+// TestLongQueueIsWarnedOf: every QueueCheckInterval the broadcast queue is compared with HandoffQueueDepth.
+func TestLongQueueIsWarnedOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const (
+			queued   = 31 // itself and 30 others
+			interval = time.Second
+			quiet    = 10 * time.Second // between repeats of a line
+		)
+		c := newSimCluster(t)
+		defer c.stop()
+		for _, tt := range []struct {
+			depth, warnings int
+		}{
+			{queued - 1, 1},
+			{queued, 0},
+		} {
+			h := new(recordHandler)
+			m := c.add(func(config *Config) {
+				config.LogOutput, config.SlogHandler = nil, h
+				config.HandoffQueueDepth, config.QueueCheckInterval = tt.depth, interval
+				config.GossipInterval, config.ProbeInterval = 0, 0 // nothing leaves the queue
+			})
+			hearOfGhosts(m, queued-1, 1)
+			if found := h.find("broadcast queue is long"); len(found) != 0 {
+				t.Errorf("depth %d: warned before the first check: %v", tt.depth, found)
+			}
+			time.Sleep(5 * interval)
+			found := h.find("broadcast queue is long")
+			if len(found) != tt.warnings {
+				t.Fatalf("depth %d: %d warnings in %v, want %d: %v", tt.depth, len(found), 5*interval, tt.warnings, found)
+			}
+			for _, record := range found {
+				if record["level"] != "WARN" || record["queued"] != fmt.Sprint(queued) {
+					t.Errorf("depth %d: got %v, want a warning of %d", tt.depth, record, queued)
+				}
+			}
+			time.Sleep(quiet)
+			if found := h.find("broadcast queue is long"); len(found) != 2*tt.warnings {
+				t.Errorf("depth %d: %d warnings %v later, want %d", tt.depth, len(found), quiet, 2*tt.warnings)
 			}
 		}
 	})

@@ -68,8 +68,8 @@ var (
 )
 
 // withLabel gives labels and one more, in a slice of its own.
-func withLabel(labels []metricLabel, name, value string) []metricLabel {
-	more := make([]metricLabel, len(labels), len(labels)+1)
+func withLabel(labels []MetricLabel, name, value string) []MetricLabel {
+	more := make([]MetricLabel, len(labels), len(labels)+1)
 	copy(more, labels)
-	return append(more, metricLabel{Name: name, Value: value})
+	return append(more, MetricLabel{Name: name, Value: value})
 }

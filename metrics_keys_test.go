@@ -20,7 +20,7 @@ type metricSink struct {
 	values map[string][]float32
 }
 
-func (s *metricSink) note(kind string, key []string, value float32, labels []metricLabel) {
+func (s *metricSink) note(kind string, key []string, value float32, labels []MetricLabel) {
 	line := kind + " " + strings.Join(key, ".")
 	for _, l := range labels {
 		line += " " + l.Name + "=" + l.Value
@@ -37,13 +37,13 @@ func (s *metricSink) SetGauge(key []string, v float32)    { s.note("gauge", key,
 func (s *metricSink) EmitKey(key []string, v float32)     { s.note("key", key, v, nil) }
 func (s *metricSink) IncrCounter(key []string, v float32) { s.note("counter", key, v, nil) }
 func (s *metricSink) AddSample(key []string, v float32)   { s.note("sample", key, v, nil) }
-func (s *metricSink) SetGaugeWithLabels(key []string, v float32, labels []metricLabel) {
+func (s *metricSink) SetGaugeWithLabels(key []string, v float32, labels []MetricLabel) {
 	s.note("gauge", key, v, labels)
 }
-func (s *metricSink) IncrCounterWithLabels(key []string, v float32, labels []metricLabel) {
+func (s *metricSink) IncrCounterWithLabels(key []string, v float32, labels []MetricLabel) {
 	s.note("counter", key, v, labels)
 }
-func (s *metricSink) AddSampleWithLabels(key []string, v float32, labels []metricLabel) {
+func (s *metricSink) AddSampleWithLabels(key []string, v float32, labels []MetricLabel) {
 	s.note("sample", key, v, labels)
 }
 
@@ -74,7 +74,7 @@ func (s *metricSink) lines() []string {
 
 // labelled gives all metrics of a member a label.
 func labelled(config *Config) {
-	config.MetricLabels = []metricLabel{{Name: "cluster", Value: "blue"}}
+	config.MetricLabels = []MetricLabel{{Name: "cluster", Value: "blue"}}
 	config.PushPullInterval = 5 * time.Second
 }
 

@@ -24,7 +24,7 @@ func TestMetricKeysHaveNoSpareRoom(t *testing.T) {
 }
 
 func TestMetricsGoToTheLibrary(t *testing.T) {
-	labels := []metricLabel{{Name: "a", Value: "b"}}
+	labels := []MetricLabel{{Name: "a", Value: "b"}}
 	incrCounter(counterKeys[keyMsgAlive], 1, labels)
 	setGauge(keyHealthScore, 1, labels)
 	addSample(keySizeRemote, 1, labels)
@@ -32,11 +32,11 @@ func TestMetricsGoToTheLibrary(t *testing.T) {
 }
 
 func TestWithLabelCopies(t *testing.T) {
-	labels := make([]metricLabel, 1, 4)
-	labels[0] = metricLabel{Name: "a", Value: "1"}
+	labels := make([]MetricLabel, 1, 4)
+	labels[0] = MetricLabel{Name: "a", Value: "1"}
 	x := withLabel(labels, "x", "1")
 	y := withLabel(labels, "y", "2")
-	if want := []metricLabel{{Name: "a", Value: "1"}, {Name: "x", Value: "1"}}; !slices.Equal(x, want) {
+	if want := []MetricLabel{{Name: "a", Value: "1"}, {Name: "x", Value: "1"}}; !slices.Equal(x, want) {
 		t.Errorf("got %v, want %v", x, want)
 	}
 	if y[1].Name != "y" || len(labels) != 1 {

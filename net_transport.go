@@ -57,8 +57,8 @@ type NetTransportConfig struct {
 	// SlogHandler gets what is logged as records, and Logger nothing. Nil: Logger does.
 	SlogHandler slog.Handler
 
-	// MetricLabels are put on every metric.
-	MetricLabels []metricLabel
+	// MetricLabels are added to every metric.
+	MetricLabels []MetricLabel
 }
 
 // NetTransport sends packets over UDP, and streams over one TCP connection each. It is what Create uses if
@@ -67,7 +67,7 @@ type NetTransportConfig struct {
 type NetTransport struct {
 	// Set once by listenNet.
 	log       *logging.Logger
-	labels    []metricLabel
+	labels    []MetricLabel
 	resolver  resolver
 	bindIP    netip.Addr // of the first bind address; unspecified for all interfaces
 	port      int

@@ -116,7 +116,7 @@ func TestSubscribersHearOfIsolation(t *testing.T) {
 		c.network.Heal()
 		c.await(settles, func() bool { return c.agree(6) })
 		time.Sleep(time.Minute)
-		if got := received(sub); !slices.Contains(got, "whole m0") || !slices.Contains(got, "join m1") {
+		if got := received(sub); !slices.Contains(got, "isolation ended m0") || !slices.Contains(got, "join m1") {
 			t.Errorf("healed, heard %q", got)
 		}
 	})

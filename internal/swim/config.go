@@ -38,7 +38,7 @@ type Config struct {
 	IndirectChecks          int           // members asked to probe on our behalf (SWIM: k)
 	SuspicionMult           int           // scales the minimum suspicion timeout
 	SuspicionMaxTimeoutMult int           // maximum suspicion timeout, in minimum ones
-	AwarenessMaxMultiplier  int           // local health score stays below it (Lifeguard: S + 1)
+	AwarenessMaxMultiplier  int           // local health score stays below it (S + 1 in Lifeguard section IV-A)
 
 	GossipInterval      time.Duration // between two gossip rounds
 	GossipNodes         int           // members gossiped to in a round
