@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-sockaddr"
 
 	"github.com/e3431adc/memberlist/internal/logging"
+	"github.com/e3431adc/memberlist/internal/resolve"
 )
 
 // interfaces is what this machine knows of its own addresses.
@@ -30,7 +31,7 @@ func systemInterfaces() interfaces {
 // findAdvertiseAddr picks an address under which others can reach a member that listens on all interfaces: a private IPv4
 // one, as the reference does, else a global IPv4 one, else a global IPv6 one; or that first, if it is preferred. It says
 // why, for the log.
-func findAdvertiseAddr(from interfaces, family AddressFamily) (addr netip.Addr, reason string, err error) {
+func findAdvertiseAddr(from interfaces, family resolve.Family) (addr netip.Addr, reason string, err error) {
 	var ips []netip.Addr
 	// An error here, as on systems without a routing table to ask, is no reason not to look further.
 	private, err := from.private()
@@ -43,17 +44,17 @@ func findAdvertiseAddr(from interfaces, family AddressFamily) (addr netip.Addr, 
 			ips = append(ips, prefix.Addr())
 		}
 	}
-	ips = family.order(ips)
+	ips = family.Order(ips)
 	if len(ips) == 0 {
 		return netip.Addr{}, "", cmp.Or(err, ErrNoAdvertiseAddress)
 	}
-	family.prefer(ips)
+	family.Prefer(ips)
 	switch addr = ips[0]; {
 	case addr.String() == private:
 		return addr, "private address of an interface", nil
 	case addr.Is4():
 		return addr, "no private address; first global IPv4 address of an interface", nil
-	case family == PreferIPv6 || family == OnlyIPv6:
+	case family == resolve.PreferIPv6 || family == resolve.OnlyIPv6:
 		return addr, "first global IPv6 address of an interface, as configured", nil
 	default:
 		return addr, "no private and no IPv4 address; first global IPv6 address of an interface", nil
@@ -109,7 +110,7 @@ func (m *Memberlist) lookUpAdvertised(ctx context.Context, addr string, port int
 	if addr == "" {
 		return m.findAddress("", port)
 	}
-	ip, err := m.hosts.addr(ctx, addr)
+	ip, err := m.hosts.Addr(ctx, addr)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -225,13 +226,13 @@ func (m *Memberlist) readvertise() {
 	}
 	ctx, cancel := context.WithTimeout(m.tasks.context(), m.config.AdvertiseInterval)
 	defer cancel()
-	ips, err := m.hosts.addrs(ctx, *name)
+	ips, err := m.hosts.Addrs(ctx, *name)
 	now := m.selfAddr()
 	if err == nil && slices.Contains(ips, now.Addr()) {
 		return
 	}
 	if err == nil {
-		m.hosts.family.prefer(ips)
+		m.hosts.Family.Prefer(ips)
 		var to netip.AddrPort
 		if to, err = m.advertisable(ips[0], int(now.Port())); err == nil && m.advertised.Load() == name {
 			err = m.moveTo(ctx, to)

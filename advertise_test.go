@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/e3431adc/memberlist/internal/resolve"
 )
 
 // fakeInterfaces are those of a machine with these addresses.
@@ -48,7 +50,7 @@ func TestFindAdvertiseAddr(t *testing.T) {
 		{"IPv4 only", "", []string{"2001:db8::1/64"}, OnlyIPv4, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			addr, reason, err := findAdvertiseAddr(fakeInterfaces(t, tt.private, tt.prefixes...), tt.family)
+			addr, reason, err := findAdvertiseAddr(fakeInterfaces(t, tt.private, tt.prefixes...), resolve.Family(tt.family))
 			if tt.want == "" {
 				if !errors.Is(err, ErrNoAdvertiseAddress) {
 					t.Errorf("got %v, %v, want %v", addr, err, ErrNoAdvertiseAddress)
@@ -65,12 +67,12 @@ func TestFindAdvertiseAddr(t *testing.T) {
 func TestFindAdvertiseAddrGoesOnAfterAnError(t *testing.T) {
 	from := fakeInterfaces(t, "", "8.8.8.8/24")
 	from.private = func() (string, error) { return "", errors.New("no routing table") }
-	if addr, _, err := findAdvertiseAddr(from, AnyFamily); err != nil || addr.String() != "8.8.8.8" {
+	if addr, _, err := findAdvertiseAddr(from, resolve.Any); err != nil || addr.String() != "8.8.8.8" {
 		t.Errorf("got %v, %v", addr, err)
 	}
 	broken := errors.New("broken")
 	from.all = func() ([]net.Addr, error) { return nil, broken }
-	if _, _, err := findAdvertiseAddr(from, AnyFamily); !errors.Is(err, broken) {
+	if _, _, err := findAdvertiseAddr(from, resolve.Any); !errors.Is(err, broken) {
 		t.Errorf("got error %v, want %v", err, broken)
 	}
 }

@@ -82,7 +82,7 @@ func (t *NetTransport) bindAddr(addr string) (netip.Addr, error) {
 	if addr == "" {
 		return netip.IPv4Unspecified(), nil
 	}
-	return t.resolver.addr(t.ctx, addr)
+	return t.resolver.Addr(t.ctx, addr)
 }
 
 // listen opens a TCP and a UDP socket for each address, at one port for all: the given one, or the one that the kernel

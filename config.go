@@ -430,14 +430,6 @@ func (c *Config) bindAddrs() []string {
 	return []string{c.BindAddr}
 }
 
-// seedResolver is who is asked for the addresses of seeds; nil: the system.
-func (c *Config) seedResolver() Resolver {
-	if c.Resolver != nil || c.DNSConfigPath == "" {
-		return c.Resolver
-	}
-	return &tcpFirstResolver{dnsConfigPath: c.DNSConfigPath, system: net.DefaultResolver}
-}
-
 // sealVersion is the format of encryption that members of our protocol version send.
 func (c *Config) sealVersion() uint8 {
 	if c.ProtocolVersion == 1 {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/e3431adc/memberlist/internal/logging"
+	"github.com/e3431adc/memberlist/internal/resolve"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -18,8 +18,8 @@ var (
 	// ErrInvalidConfig is what all violations found by Config.Validate wrap.
 	ErrInvalidConfig = errors.New("invalid configuration")
 
-	// ErrInvalidAddress is an address that cannot be read: not an IP address where one is needed, no port, no host.
-	ErrInvalidAddress = errors.New("invalid address")
+	// ErrInvalidAddress is returned for an address that cannot be parsed: not an IP address where one is needed, no port, no host.
+	ErrInvalidAddress = resolve.ErrInvalidAddress
 
 	// ErrNoAdvertiseAddress is returned when no interface has an address that other members could use, and none was given.
 	ErrNoAdvertiseAddress = errors.New("no address to advertise found, and none given")
@@ -119,19 +119,6 @@ var (
 	errNilNode   = fmt.Errorf("%w: the node is nil", ErrInvalidAddress)
 	errNilAddr   = fmt.Errorf("%w: it is nil", ErrInvalidAddress)
 )
-
-// oneLine is errors.Join with the texts on one line.
-func oneLine(errs ...error) error {
-	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
-	switch len(errs) {
-	case 0:
-		return nil
-	case 1:
-		return errs[0]
-	default:
-		return logging.OneLine(errors.Join(errs...))
-	}
-}
 
 // NoPingResponseError is returned by Memberlist.Ping when the ping was sent and no answer came within
 // Config.ProbeTimeout.

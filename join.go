@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/e3431adc/memberlist/internal/logging"
+	"github.com/e3431adc/memberlist/internal/resolve"
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
@@ -297,17 +298,17 @@ func (j *joining) steps(ctx context.Context) error {
 // the network has to be asked.
 func (j *joining) resolve(ctx context.Context, i int) {
 	m, text := j.m, j.request.Seeds[i]
-	a, err := parseJoinAddress(text, m.config.BindPort)
+	a, err := resolve.Parse(text, m.config.BindPort)
 	if err != nil {
 		j.place(resolved{seed: i, err: err})
 		return
 	}
-	if addr, ok := a.literal(); ok {
-		j.place(resolved{seed: i, addrs: []Address{addr}})
+	if target, ok := a.Literal(); ok {
+		j.place(resolved{seed: i, addrs: []Address{addressOfTarget(target)}})
 		return
 	}
 	started := m.tasks.start(func() {
-		addrs, err := m.resolver.resolve(ctx, text, m.config.BindPort)
+		addrs, err := m.resolveSeed(ctx, text)
 		j.resolved <- resolved{seed: i, addrs: addrs, err: err}
 	})
 	if !started {

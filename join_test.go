@@ -37,7 +37,7 @@ func TestJoinContextTellsWhatCameOfEachSeed(t *testing.T) {
 		c, m := joinCluster(t, 3)
 		defer c.stop()
 		broken := errors.New("broken")
-		m.resolver.from = lookupFunc(func(_ context.Context, host string) ([]netip.Addr, error) {
+		m.resolver.Source = lookupFunc(func(_ context.Context, host string) ([]netip.Addr, error) {
 			if host == "both" {
 				return []netip.Addr{simAddr(0).Addr(), simAddr(50).Addr()}, nil
 			}
@@ -114,7 +114,7 @@ func TestSeedsAreResolvedAtTheSameTime(t *testing.T) {
 		c, m := joinCluster(t, 2)
 		defer c.stop()
 		var asking, most atomic.Int64
-		m.resolver.from = lookupFunc(func(context.Context, string) ([]netip.Addr, error) {
+		m.resolver.Source = lookupFunc(func(context.Context, string) ([]netip.Addr, error) {
 			most.Store(max(most.Load(), asking.Add(1)))
 			time.Sleep(time.Second)
 			asking.Add(-1)
@@ -241,7 +241,7 @@ func TestContextEndsWhatWaits(t *testing.T) {
 						config.GossipInterval, config.ProbeInterval, config.PushPullInterval = time.Hour, time.Hour, 0
 					})
 					c.network.Down(simAddr(50))
-					m.resolver.from = lookupFunc(func(ctx context.Context, _ string) ([]netip.Addr, error) {
+					m.resolver.Source = lookupFunc(func(ctx context.Context, _ string) ([]netip.Addr, error) {
 						<-ctx.Done()
 						return nil, ctx.Err()
 					})

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/logging"
+	"github.com/e3431adc/memberlist/internal/resolve"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -27,13 +28,13 @@ type Memberlist struct {
 	config      *Config // with defaults; its own copy
 	given       *Config // the caller's, of which Join reads Ping
 	transport   NodeAwareTransport
-	udp         *NetTransport // transport, if it is ours: then send buffers are used again
-	keyring     *Keyring      // nil: no encryption
-	labelHeader []byte        // before every packet and dialled stream; empty without a label
-	labels      []heardLabel  // under which packets and streams are heard, our own first
-	ownLabel    [1]heardLabel // room for our own
-	resolver    resolver      // of what Join is given
-	hosts       resolver      // of what we advertise
+	udp         *NetTransport    // transport, if it is ours: then send buffers are used again
+	keyring     *Keyring         // nil: no encryption
+	labelHeader []byte           // before every packet and dialled stream; empty without a label
+	labels      []heardLabel     // under which packets and streams are heard, our own first
+	ownLabel    [1]heardLabel    // room for our own
+	resolver    resolve.Resolver // of what Join is given
+	hosts       resolve.Resolver // of what we advertise
 	log         *logging.Logger
 
 	// Atomics and channels, and what has a lock of its own.
@@ -152,7 +153,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 		given:    conf,
 		keyring:  config.Keyring,
 		log:      newLogger(config),
-		resolver: newResolver(config.seedResolver(), config.AddressFamily),
+		resolver: newSeedResolver(config),
 		hosts:    newResolver(config.Resolver, config.AddressFamily),
 	}
 	m.tasks.open()

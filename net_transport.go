@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/logging"
+	"github.com/e3431adc/memberlist/internal/resolve"
 )
 
 const (
@@ -68,7 +69,7 @@ type NetTransport struct {
 	// Set once by listenNet.
 	log       *logging.Logger
 	labels    []MetricLabel
-	resolver  resolver
+	resolver  resolve.Resolver
 	bindIP    netip.Addr // of the first bind address; unspecified for all interfaces
 	port      int
 	listeners []*net.TCPListener
@@ -160,9 +161,9 @@ func (t *NetTransport) FinalAdvertiseAddr(ip string, port int) (net.IP, int, err
 	addr := t.bindIP
 	var err error
 	if ip != "" {
-		addr, err = t.resolver.addr(t.ctx, ip)
+		addr, err = t.resolver.Addr(t.ctx, ip)
 	} else if addr.IsUnspecified() {
-		addr, err = t.chooseAdvertiseAddr(systemInterfaces(), t.resolver.family)
+		addr, err = t.chooseAdvertiseAddr(systemInterfaces(), t.resolver.Family)
 	}
 	if err != nil {
 		return nil, 0, err
@@ -171,7 +172,7 @@ func (t *NetTransport) FinalAdvertiseAddr(ip string, port int) (net.IP, int, err
 }
 
 // chooseAdvertiseAddr finds an address among those of the interfaces, and logs a choice that is not that of last time.
-func (t *NetTransport) chooseAdvertiseAddr(from interfaces, family AddressFamily) (netip.Addr, error) {
+func (t *NetTransport) chooseAdvertiseAddr(from interfaces, family resolve.Family) (netip.Addr, error) {
 	addr, reason, err := findAdvertiseAddr(from, family)
 	if err != nil {
 		return netip.Addr{}, err
@@ -185,7 +186,7 @@ func (t *NetTransport) chooseAdvertiseAddr(from interfaces, family AddressFamily
 
 // WriteTo sends a packet to "host:port". ErrMessageTooLarge is returned for one of more than 65507 bytes. See Transport.
 func (t *NetTransport) WriteTo(b []byte, addr string) (time.Time, error) {
-	to, err := t.resolver.addrPort(t.ctx, addr)
+	to, err := t.resolver.AddrPort(t.ctx, addr)
 	if err != nil {
 		return time.Time{}, err
 	}

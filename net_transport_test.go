@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/resolve"
 )
 
 // newLoopbackTransport gives a transport at these addresses and a port of the kernel's choice. It ends with the test.
@@ -330,11 +332,11 @@ func TestNetTransportLogsAChoiceOnce(t *testing.T) {
 	l, out := bufferLogger()
 	tr := &NetTransport{log: l}
 	for range 2 {
-		if _, err := tr.chooseAdvertiseAddr(fakeInterfaces(t, "10.0.0.1"), AnyFamily); err != nil {
+		if _, err := tr.chooseAdvertiseAddr(fakeInterfaces(t, "10.0.0.1"), resolve.Any); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := tr.chooseAdvertiseAddr(fakeInterfaces(t, "", "8.8.8.8/24"), AnyFamily); err != nil {
+	if _, err := tr.chooseAdvertiseAddr(fakeInterfaces(t, "", "8.8.8.8/24"), resolve.Any); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")

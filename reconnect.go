@@ -104,7 +104,7 @@ func (m *Memberlist) trySeeds() {
 	rand.Shuffle(len(seeds), func(i, j int) { seeds[i], seeds[j] = seeds[j], seeds[i] })
 	tried := make(map[string]bool)
 	for _, seed := range seeds {
-		addrs, err := m.resolver.resolve(ctx, seed.text, m.config.BindPort)
+		addrs, err := m.resolveSeed(ctx, seed.text)
 		if err != nil {
 			if !m.tasks.closed() {
 				m.log.Limited("resolve seed", slog.LevelWarn, "failed to resolve", slog.String("seed", seed.text), logging.Err(err))

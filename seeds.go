@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/e3431adc/memberlist/internal/resolve"
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
@@ -100,11 +101,10 @@ func (m *Memberlist) rememberSeeds(attempts []JoinAttempt) {
 
 // addressOfSeed is the address that a join address says itself; invalid if it has to be looked up.
 func (m *Memberlist) addressOfSeed(text string) netip.AddrPort {
-	a, err := parseJoinAddress(text, m.config.BindPort)
+	a, err := resolve.Parse(text, m.config.BindPort)
 	if err != nil {
 		return netip.AddrPort{}
 	}
-	literal, _ := a.literal()
-	addr, _ := netip.ParseAddrPort(literal.Addr)
-	return addr
+	target, _ := a.Literal()
+	return target.Addr
 }

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/resolve"
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
@@ -76,17 +76,17 @@ func (c *Config) versionViolations() (errs []error) {
 // addressViolations leaves the addresses for a Transport of the user's own to that: it may read them in another way.
 func (c *Config) addressViolations() (errs []error) {
 	if c.Transport == nil {
-		if !isHost(c.BindAddr) {
+		if !resolve.IsHost(c.BindAddr) {
 			errs = append(errs, fmt.Errorf("BindAddr: %w: %q is neither an IP address nor a host name",
 				ErrInvalidAddress, c.BindAddr))
 		}
 		for i, addr := range c.BindAddrs {
-			if addr != "" && !isHost(addr) {
+			if addr != "" && !resolve.IsHost(addr) {
 				errs = append(errs, fmt.Errorf("BindAddrs: %w: number %d, %q, is neither an IP address nor a host name",
 					ErrInvalidAddress, i, addr))
 			}
 		}
-		if c.AdvertiseAddr != "" && !isHost(c.AdvertiseAddr) {
+		if c.AdvertiseAddr != "" && !resolve.IsHost(c.AdvertiseAddr) {
 			errs = append(errs, fmt.Errorf("AdvertiseAddr: %w: %q is neither an IP address nor a host name",
 				ErrInvalidAddress, c.AdvertiseAddr))
 		}
@@ -158,28 +158,4 @@ func (c *Config) numberViolations() (errs []error) {
 			c.UDPBufferSize, maxDatagram))
 	}
 	return errs
-}
-
-// isHost says whether s can be the host part of an address: an IP address, an IPv6 one without brackets, or a host name.
-// A name of digits and dots alone is a misspelt IP address.
-func isHost(s string) bool {
-	if ip, err := netip.ParseAddr(s); err == nil {
-		return !strings.ContainsAny(ip.Zone(), "[]%/ ") // nobody could tell where it ends
-	}
-	s = strings.TrimSuffix(s, ".")
-	if s == "" || len(s) > 253 || strings.Trim(s, "0123456789.") == "" {
-		return false
-	}
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 {
-			return false
-		}
-		for _, r := range []byte(label) {
-			letter := r|0x20 >= 'a' && r|0x20 <= 'z'
-			if !letter && (r < '0' || r > '9') && r != '-' && r != '_' {
-				return false
-			}
-		}
-	}
-	return true
 }

@@ -1,7 +1,8 @@
-package memberlist
+package resolve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -11,20 +12,24 @@ import (
 	"github.com/miekg/dns"
 )
 
-// dnsTimeout bounds the questions over TCP, so that a server that does not answer leaves time for the resolver.
+// dnsTimeout bounds the questions over TCP, so that a server that does not answer leaves time for the system's resolver.
 const dnsTimeout = 3 * time.Second
 
-// tcpFirstResolver asks one server over TCP before the system, since what answers there, such as Consul, then gives all it
-// has. It is the Resolver of a Config that has none.
-type tcpFirstResolver struct {
-	dnsConfigPath string   // the file that names the server; empty: no question over TCP
-	system        Resolver // asked if nothing comes of that, and for services
+// TCPFirst returns a source that asks one server over TCP before the system: servers such as Consul return all addresses of a
+// name there, and only some over UDP. The server is the first one of the file, which has the format of resolv.conf.
+func TCPFirst(path string, system Source) Source {
+	return &tcpFirst{path: path, system: system}
 }
 
-// LookupNetIP asks over TCP for names with a dot in them. What fails there shows only if the system fails too.
-func (r *tcpFirstResolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+type tcpFirst struct {
+	path   string
+	system Source // asked if the server has no address, and for services
+}
+
+// LookupNetIP asks over TCP for names with a dot in them. An error there is returned only if the system fails too.
+func (r *tcpFirst) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	var tcpErr error
-	if r.dnsConfigPath != "" && strings.Contains(host, ".") {
+	if strings.Contains(host, ".") {
 		var ips []netip.Addr
 		if ips, tcpErr = r.lookupTCP(ctx, network, host); len(ips) > 0 {
 			return ips, nil
@@ -38,20 +43,20 @@ func (r *tcpFirstResolver) LookupNetIP(ctx context.Context, network, host string
 	}
 	ips, err := r.system.LookupNetIP(ctx, network, host)
 	if err != nil {
-		return nil, oneLine(err, tcpErr)
+		return nil, join(err, tcpErr)
 	}
 	return ips, nil
 }
 
-// LookupSRV asks the system, which goes over to TCP if the answer is large.
-func (r *tcpFirstResolver) LookupSRV(ctx context.Context, service, proto, name string) (string, []*net.SRV, error) {
+// LookupSRV asks the system, which changes to TCP for a large answer.
+func (r *tcpFirst) LookupSRV(ctx context.Context, service, proto, name string) (string, []*net.SRV, error) {
 	return r.system.LookupSRV(ctx, service, proto, name)
 }
 
-// lookupTCP asks the first server of the file for all it knows of the host and, since many servers do not answer that
-// (RFC 8482) or answer with an alias alone, for its addresses of each family, at the same time.
-func (r *tcpFirstResolver) lookupTCP(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	config, err := dns.ClientConfigFromFile(r.dnsConfigPath)
+// lookupTCP asks the first server of the file for all records of the host. Many servers do not answer that (RFC 8482), or only
+// with an alias: then it asks for the addresses of both families, at the same time.
+func (r *tcpFirst) lookupTCP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	config, err := dns.ClientConfigFromFile(r.path)
 	if err != nil {
 		return nil, err
 	}
@@ -80,17 +85,17 @@ func (r *tcpFirstResolver) lookupTCP(ctx context.Context, network, host string) 
 		four = askTCP(ctx, server, host, dns.TypeA)
 	}
 	six := <-v6
-	return append(four.addrs(network), six.addrs(network)...), oneLine(any.err, four.err, six.err)
+	return append(four.addrs(network), six.addrs(network)...), join(any.err, four.err, six.err)
 }
 
-// dnsAnswer is what a server says.
+// dnsAnswer is a server's answer to one question.
 type dnsAnswer struct {
 	records []dns.RR
 	err     error
-	final   bool // there is no point in other questions: no such name, or no server
+	final   bool // other questions have no answer either: no such name, or no server
 }
 
-// addrs gives the addresses among the records that are of the network.
+// addrs returns the addresses of a network: "ip", "ip4" or "ip6".
 func (a dnsAnswer) addrs(network string) (ips []netip.Addr) {
 	for _, record := range a.records {
 		var raw net.IP
@@ -124,4 +129,13 @@ func askTCP(ctx context.Context, server, host string, kind uint16) dnsAnswer {
 		return dnsAnswer{err: failed(err), final: ctx.Err() != nil}
 	}
 	return dnsAnswer{records: answer.Answer, final: answer.Rcode == dns.RcodeNameError}
+}
+
+// contextError returns the reason why a context ended: the error of its kind, and the cause if it has another.
+func contextError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }

@@ -1,4 +1,4 @@
-package memberlist
+package resolve
 
 import (
 	"context"
@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 )
 
 // closingServer takes connections and closes them without an answer. It returns the file that names it.
@@ -48,11 +46,10 @@ func closingServer(t *testing.T) (config string) {
 // question how it failed.
 func TestResolverErrorsNameTheQuestion(t *testing.T) {
 	noSuchHost := &net.DNSError{Err: "no such host", Name: "host.example.com", IsNotFound: true}
-	r := newResolver(&tcpFirstResolver{
-		dnsConfigPath: closingServer(t),
-		system:        lookupFunc(func(context.Context, string) ([]netip.Addr, error) { return nil, noSuchHost }),
-	}, AnyFamily)
-	_, err := r.resolve(t.Context(), "host.example.com", 7946)
+	r := New(TCPFirst(closingServer(t), lookupFunc(func(context.Context, string) ([]netip.Addr, error) {
+		return nil, noSuchHost
+	})), Any)
+	_, err := r.Resolve(t.Context(), "host.example.com", 7946)
 	var dnsErr *net.DNSError
 	if !errors.As(err, &dnsErr) || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Fatalf("error %v, want both the system's and the server's", err)
@@ -66,27 +63,4 @@ func TestResolverErrorsNameTheQuestion(t *testing.T) {
 	if strings.Contains(text, "\n") {
 		t.Errorf("error %q, want one line", text)
 	}
-}
-
-// TestLoggedErrorsAreOneLine: a resolver of the user's with an error of several lines is logged on one.
-func TestLoggedErrorsAreOneLine(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := new(recordHandler)
-		c := newSimCluster(t)
-		defer c.stop()
-		m := c.add(func(config *Config) {
-			config.LogOutput, config.SlogHandler = nil, h
-			config.Resolver = lookupFunc(func(context.Context, string) ([]netip.Addr, error) {
-				return nil, errors.Join(errors.New("first"), errors.New("second"))
-			})
-		})
-		if _, err := m.Join([]string{"host"}); err == nil {
-			t.Error("joined what cannot be resolved")
-		}
-		time.Sleep(time.Second)
-		found := h.find("failed to resolve")
-		if len(found) != 1 || !strings.HasSuffix(found[0]["error"], "first; second") {
-			t.Errorf("records %v, want one with both errors on a line", found)
-		}
-	})
 }
