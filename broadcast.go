@@ -212,10 +212,8 @@ func (q *TransmitLimitedQueue) invalidateAndPush(kind queue.Kind, b Broadcast) {
 	finishAll(finished)
 }
 
-// indexInvalidated returns the index of the first of the queued broadcasts that b invalidates, or -1. Nil ones are not queued
-// any more. Inlined, its variables would not stay in registers, and comparing would take a quarter longer.
-//
-//go:noinline
+// indexInvalidated returns the index of the first of the queued broadcasts that b invalidates, or -1. Nil ones are no longer
+// queued.
 func indexInvalidated(b Broadcast, queued []Broadcast) int {
 	for i, other := range queued {
 		if other != nil && b.Invalidates(other) {

@@ -220,8 +220,9 @@ func check(t *testing.T, step int, what string, q *Queue[uint64], m *model) {
 		}
 	}
 	var got []uint64
-	q.order.ascend(func(h Handle) { got = append(got, q.order.Value(h).value) })
-	checkBuckets(t, &q.order, len(want))
+	for i := range q.order.all {
+		got = append(got, i.Value.value)
+	}
 	gotPlain := plainIDs(q, func(uint64) bool { return true })
 	slices.Sort(plain)
 	switch {
@@ -231,8 +232,8 @@ func check(t *testing.T, step int, what string, q *Queue[uint64], m *model) {
 		t.Fatalf("step %d, %s: len %d, want %d", step, what, q.Len(), len(want))
 	case q.Bytes() != wantBytes:
 		t.Fatalf("step %d, %s: %d bytes, want %d", step, what, q.Bytes(), wantBytes)
-	case q.named.Len() != named:
-		t.Fatalf("step %d, %s: %d named, want %d", step, what, q.named.Len(), named)
+	case len(q.named) != named:
+		t.Fatalf("step %d, %s: %d named, want %d", step, what, len(q.named), named)
 	case !slices.Equal(gotPlain, plain):
 		t.Fatalf("step %d, %s: plain %d, want %d", step, what, gotPlain, plain)
 	}
@@ -252,55 +253,6 @@ func plainIDs(q *Queue[uint64], match func(value uint64) bool) (matching []uint6
 			}
 		}
 		after = ids[n-1]
-	}
-}
-
-// checkBuckets holds what the buckets are to be: in the order if they hold something, with entries that know their places, in
-// the order of their ids.
-func checkBuckets[V any](t *testing.T, o *Order[V], entries int) {
-	t.Helper()
-	free := 0
-	for h := o.free; h != 0; h = Handle(o.at(h).position) {
-		free++
-	}
-	if made := max(int(o.made), 1); free+entries != made-1 {
-		t.Fatalf("%d entries and %d free ones of %d", entries, free, made-1)
-	}
-	if o.tree == nil {
-		return
-	}
-	o.tree.Ascend(func(p place) bool {
-		b := p.bucket
-		live, before := 0, uint64(0)
-		for i, h := range b.slots {
-			if h == 0 {
-				continue
-			}
-			e := o.at(h)
-			if i < b.head || i >= b.tail {
-				t.Fatalf("slot %d is kept, in use are %d to %d", i, b.head, b.tail)
-			}
-			if e.bucket != b.number || o.buckets[b.number] != b || e.position-b.base != uint32(i) {
-				t.Fatalf("entry in slot %d of bucket %d has slot %d of %d", i, b.number, e.position-b.base, e.bucket)
-			}
-			if e.id <= before {
-				t.Fatalf("id %d is in slot %d, after %d", e.id, i, before)
-			}
-			live, before = live+1, e.id
-		}
-		if live == 0 || live != b.live || b.rank != p.rank {
-			t.Fatalf("%d live entries counted as %d, rank %d at %d", live, b.live, b.rank, p.rank)
-		}
-		entries -= live
-		return true
-	})
-	if entries != 0 {
-		t.Fatalf("%d entries are in no bucket", entries)
-	}
-	for _, b := range append(o.unused[:len(o.unused):len(o.unused)], o.spare) {
-		if b != nil && (b.live != 0 || slices.ContainsFunc(b.slots, func(h Handle) bool { return h != 0 })) {
-			t.Fatalf("the unused bucket %d holds something", b.number)
-		}
 	}
 }
 

@@ -2,12 +2,15 @@ package queue
 
 import "slices"
 
+// maxFree is for how many plain messages memory is kept when none is queued.
+const maxFree = 1024
+
 // plainList finds the plain messages of a queue by age. A new one is compared with all of them, so they are copied in bulk.
 // A removed message leaves its ID behind, so that the IDs stay sorted; when half of them are of removed messages, all those go.
 type plainList[V any] struct {
-	ids     []uint64 // of their pushes
-	handles []Handle // 0: removed
-	values  []V      // the zero V: removed
+	ids     []uint64           // of their pushes
+	items   []*Item[queued[V]] // nil: removed
+	values  []V                // the zero V: removed
 	removed int
 }
 
@@ -25,11 +28,11 @@ func (q *Queue[V]) RemovePlain(ids []uint64, finished func(V)) {
 	var removed []V
 	for _, id := range ids {
 		i := q.plain.search(id)
-		if i == len(q.plain.ids) || q.plain.ids[i] != id || q.plain.handles[i] == 0 {
+		if i == len(q.plain.ids) || q.plain.ids[i] != id || q.plain.items[i] == nil {
 			continue
 		}
 		removed = append(removed, q.plain.values[i])
-		q.drop(q.plain.handles[i], nil)
+		q.drop(q.plain.items[i], nil)
 	}
 	finishAll(removed, finished)
 }
@@ -40,13 +43,13 @@ func (l *plainList[V]) search(id uint64) int {
 	return i
 }
 
-func (l *plainList[V]) add(id uint64, h Handle, value V) {
-	l.ids, l.handles, l.values = append(l.ids, id), append(l.handles, h), append(l.values, value)
+func (l *plainList[V]) add(i *Item[queued[V]]) {
+	l.ids, l.items, l.values = append(l.ids, i.ID()), append(l.items, i), append(l.values, i.Value.value)
 }
 
 func (l *plainList[V]) remove(id uint64) {
 	i := l.search(id)
-	l.handles[i] = 0
+	l.items[i] = nil
 	clear(l.values[i : i+1])
 	l.removed++
 	switch {
@@ -60,12 +63,13 @@ func (l *plainList[V]) remove(id uint64) {
 // compact leaves the removed messages out.
 func (l *plainList[V]) compact() {
 	n := 0
-	for i, h := range l.handles {
-		if h != 0 {
-			l.ids[n], l.handles[n], l.values[n] = l.ids[i], h, l.values[i]
+	for i, item := range l.items {
+		if item != nil {
+			l.ids[n], l.items[n], l.values[n] = l.ids[i], item, l.values[i]
 			n++
 		}
 	}
+	clear(l.items[n:])
 	clear(l.values[n:])
-	l.ids, l.handles, l.values, l.removed = l.ids[:n], l.handles[:n], l.values[:n], 0
+	l.ids, l.items, l.values, l.removed = l.ids[:n], l.items[:n], l.values[:n], 0
 }

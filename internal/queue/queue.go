@@ -7,17 +7,10 @@
 //	transmits 2   [ 88 bytes ]                                        <- pruned first
 //
 // It is infection-style dissemination as in SWIM section 4.1, with the preference for fresh updates of its section 4.4.
-// Messages that rank the same are in one bucket, and the buckets in a btree, so that neither filling a packet nor replacing
-// a message walks the queue, however long it is.
+// The messages are in a btree, so that neither filling a packet nor replacing a message walks the queue.
 //
 // The package does no I/O, starts no goroutine, takes no lock, reads no clock and uses no randomness.
 package queue
-
-import (
-	"hash/maphash"
-
-	"github.com/e3431adc/memberlist/internal/index"
-)
 
 // Kind says which queued messages a new one replaces.
 type Kind uint8
@@ -49,19 +42,18 @@ func (k Kind) named() bool { return k == Named || k == Urgent }
 //
 // The queue keeps the message slices that it is given and hands the same ones out: nobody may write them afterwards.
 type Queue[V any] struct {
-	order    Order[item[V]]
-	seed     maphash.Seed // so that nobody can choose names that are slow to find
-	named    index.Index
+	order    Order[queued[V]]
+	named    map[string]*Item[queued[V]]
 	plain    plainList[V]
 	finished []V // scratch of Take
 }
 
-// item is one queued message.
-type item[V any] struct {
-	message []byte
-	value   V
-	name    string
-	kind    Kind
+// queued is one queued message.
+type queued[V any] struct {
+	bytes []byte
+	value V
+	name  string
+	kind  Kind
 }
 
 // New returns an empty queue.
@@ -81,25 +73,26 @@ func (q *Queue[V]) Bytes() int {
 
 // Push queues a message that has not been transmitted yet. If kind is Named or Urgent, a queued message of that
 // name is dropped and finished with.
-func (q *Queue[V]) Push(name string, kind Kind, message []byte, value V, finished func(V)) {
-	pushed := item[V]{message: message, value: value, kind: kind}
+func (q *Queue[V]) Push(name string, kind Kind, bytes []byte, value V, finished func(V)) {
+	pushed := queued[V]{bytes: bytes, value: value, kind: kind}
 	switch kind {
 	case Named, Urgent:
 		pushed.name = name
-		hash := q.hash(name)
-		if old := q.find(name, hash); old != 0 {
-			replaced := q.order.Replace(old, kind, len(message), pushed).value
+		if old := q.named[name]; old != nil {
+			replaced := q.order.Replace(old, kind, len(bytes), pushed).value
 			if finished != nil {
 				finished(replaced)
 			}
 			return
 		}
-		q.named.Add(hash, uint32(q.order.Push(kind, len(message), pushed)))
+		if q.named == nil {
+			q.named = make(map[string]*Item[queued[V]])
+		}
+		q.named[name] = q.order.Push(kind, len(bytes), pushed)
 	case Plain:
-		h := q.order.Push(kind, len(message), pushed)
-		q.plain.add(q.order.ID(h), h, value)
+		q.plain.add(q.order.Push(kind, len(bytes), pushed))
 	default:
-		q.order.Push(kind, len(message), pushed)
+		q.order.Push(kind, len(bytes), pushed)
 	}
 }
 
@@ -108,11 +101,11 @@ func (q *Queue[V]) Push(name string, kind Kind, message []byte, value V, finishe
 func (q *Queue[V]) Take(dst [][]byte, overhead, limit, transmitLimit int, finished func(V)) [][]byte {
 	done := q.finished[:0]
 	q.finished = nil // finished may call Take
-	q.order.Take(overhead, limit, transmitLimit, func(h Handle, taken *item[V], removed bool) {
-		dst = append(dst, taken.message)
+	q.order.Take(overhead, limit, transmitLimit, func(i *Item[queued[V]], removed bool) {
+		dst = append(dst, i.Value.bytes)
 		if removed {
-			done = append(done, taken.value)
-			q.unlink(h, taken)
+			done = append(done, i.Value.value)
+			q.unlink(i)
 		}
 	})
 	finishAll(done, finished)
@@ -123,8 +116,8 @@ func (q *Queue[V]) Take(dst [][]byte, overhead, limit, transmitLimit int, finish
 
 // RemoveNamed drops the message of that name and reports whether there was one.
 func (q *Queue[V]) RemoveNamed(name string, finished func(V)) bool {
-	old := q.find(name, q.hash(name))
-	if old == 0 {
+	old := q.named[name]
+	if old == nil {
 		return false
 	}
 	q.drop(old, finished)
@@ -146,30 +139,29 @@ func (q *Queue[V]) Bound(maxLen, maxBytes int, finished func(V)) (dropped int) {
 	if length <= maxLen && bytes <= maxBytes {
 		return 0
 	}
-	var doomed []Handle
-	q.order.descend(func(h Handle) bool {
+	var doomed []*Item[queued[V]]
+	for i := range q.order.backward {
 		if length <= maxLen && bytes <= maxBytes {
-			return false
+			break
 		}
-		if q.order.ID(h) != q.order.id {
-			doomed = append(doomed, h)
+		if i.ID() != q.order.id {
+			doomed = append(doomed, i)
 			length--
-			bytes -= q.order.Size(h)
+			bytes -= i.Size()
 		}
-		return true
-	})
+	}
 	q.dropAll(doomed, finished)
 	return len(doomed)
 }
 
 // RemoveLonger drops the messages of more than n bytes. It walks the whole queue.
 func (q *Queue[V]) RemoveLonger(n int, finished func(V)) {
-	var doomed []Handle
-	q.order.ascend(func(h Handle) {
-		if q.order.Size(h) > n {
-			doomed = append(doomed, h)
+	var doomed []*Item[queued[V]]
+	for i := range q.order.all {
+		if i.Size() > n {
+			doomed = append(doomed, i)
 		}
-	})
+	}
 	q.dropAll(doomed, finished)
 }
 
@@ -179,58 +171,42 @@ func (q *Queue[V]) Reset(finished func(V)) {
 	q.order.Reset()
 	*q = Queue[V]{order: q.order}
 	if finished != nil {
-		old.order.ascend(func(h Handle) { finished(old.order.Value(h).value) })
+		for i := range old.order.all {
+			finished(i.Value.value)
+		}
 	}
 }
 
-// drop takes a message out of the queue.
-func (q *Queue[V]) drop(h Handle, finished func(V)) {
-	q.unlink(h, q.order.Value(h))
-	value := q.order.Remove(h).value
+// drop removes a message from the queue.
+func (q *Queue[V]) drop(i *Item[queued[V]], finished func(V)) {
+	q.unlink(i)
+	value := q.order.Remove(i).value
 	if finished != nil {
 		finished(value)
 	}
 }
 
 // dropAll drops messages, and only then finishes with them.
-func (q *Queue[V]) dropAll(doomed []Handle, finished func(V)) {
+func (q *Queue[V]) dropAll(doomed []*Item[queued[V]], finished func(V)) {
 	values := make([]V, 0, len(doomed))
-	for _, h := range doomed {
-		values = append(values, q.order.Value(h).value)
-		q.drop(h, nil)
+	for _, i := range doomed {
+		values = append(values, i.Value.value)
+		q.drop(i, nil)
 	}
 	finishAll(values, finished)
 }
 
-// unlink makes a message that is being removed one that is not found.
-func (q *Queue[V]) unlink(h Handle, i *item[V]) {
-	switch i.kind {
+// unlink takes a message that is being removed out of the indices.
+func (q *Queue[V]) unlink(i *Item[queued[V]]) {
+	switch i.Value.kind {
 	case Named, Urgent:
-		hash := q.hash(i.name)
-		q.named.Remove(hash, uint32(q.find(i.name, hash)))
-		if q.named.Len() == 0 && q.named.Cap() > maxFree {
-			q.named = index.Index{}
-		}
+		delete(q.named, i.Value.name)
 	case Plain:
-		q.plain.remove(q.order.ID(h))
+		q.plain.remove(i.ID())
 	}
-}
-
-// find returns the message of a name that has a hash, or 0.
-func (q *Queue[V]) find(name string, hash uint64) Handle {
-	for at, h, ok := q.named.First(hash); ok; at, h, ok = q.named.Next(at) {
-		if q.order.Value(Handle(h)).name == name {
-			return Handle(h)
-		}
+	if len(q.named) == 0 {
+		q.named = nil // gives back what a rare load took
 	}
-	return 0
-}
-
-func (q *Queue[V]) hash(name string) uint64 {
-	if q.seed == (maphash.Seed{}) {
-		q.seed = maphash.MakeSeed()
-	}
-	return maphash.String(q.seed, name)
 }
 
 func finishAll[V any](values []V, finished func(V)) {

@@ -322,8 +322,8 @@ func TestFinishedMayCallTheQueue(t *testing.T) {
 				t.Fatal("never called")
 			}
 			n := len(q.Take(nil, 0, math.MaxInt, 1, nil))
-			if n == 0 || q.Len() != 0 || q.Bytes() != 0 || q.named.Len() != 0 || len(q.plain.ids) != 0 {
-				t.Errorf("took %d, left %d messages, %d bytes, %d names", n, q.Len(), q.Bytes(), q.named.Len())
+			if n == 0 || q.Len() != 0 || q.Bytes() != 0 || len(q.named) != 0 || len(q.plain.ids) != 0 {
+				t.Errorf("took %d, left %d messages, %d bytes, %d names", n, q.Len(), q.Bytes(), len(q.named))
 			}
 		})
 	}
@@ -348,28 +348,14 @@ func TestMemoryIsGivenBack(t *testing.T) {
 			}
 			q.Take(nil, 0, 2000, 10, nil)
 			q.Prune(0, nil)
-			for _, chunk := range q.order.entries {
-				for _, e := range chunk {
-					if e.value.message != nil || e.value.value != "" || e.value.name != "" {
-						t.Fatal("a free entry keeps its message")
-					}
-				}
-			}
 			if slices.ContainsFunc(q.plain.values[:cap(q.plain.values)], func(v string) bool { return v != "" }) {
 				t.Fatal("the list of plain messages keeps a value")
 			}
-			entries, names := len(q.order.entries)*entriesAtOnce, max(q.named.Cap(), cap(q.plain.ids))
-			if kept := n < maxFree; kept != (entries > 0) || entries > maxFree || names > 2*maxFree {
-				t.Errorf("%s: memory for %d entries and %d names is kept after %d", k.name, entries, names, n)
+			if slices.ContainsFunc(q.order.taken[:cap(q.order.taken)], func(r ranked[queued[string]]) bool { return r.item != nil }) {
+				t.Fatal("the scratch memory of Take keeps an item")
 			}
-			slots := 0
-			for _, b := range q.order.buckets {
-				if b != nil {
-					slots += cap(b.slots)
-				}
-			}
-			if most := maxUnused * keepSlots; slots > most {
-				t.Errorf("%s: %d slots are kept, at most %d should be", k.name, slots, most)
+			if kept := cap(q.plain.ids); q.named != nil || kept > 2*maxFree {
+				t.Errorf("%s: memory for %d plain messages and %d names is kept after %d", k.name, kept, len(q.named), n)
 			}
 			q.Push("b", k.kind, message("b", 10), "b", nil)
 			if got := order(q); got != "b" {
@@ -386,7 +372,7 @@ func TestRank(t *testing.T) {
 	if got, want := rank(0, 0), rank(1, math.MaxInt); got >= want {
 		t.Errorf("untransmitted %d, transmitted %d", got, want)
 	}
-	if got := tierOf(rank(7, 100)); got != 7 {
+	if got := (&class[int]{rank: rank(7, 100)}).tier(); got != 7 {
 		t.Errorf("transmits: got %d, want 7", got)
 	}
 }

@@ -9,7 +9,7 @@ import (
 // TestWalls: the package is a data structure and does nothing else.
 func TestWalls(t *testing.T) {
 	walls.Walls{
-		Imports:    []string{"internal/index", "github.com/google/btree", "hash/maphash", "math", "slices"},
+		Imports:    []string{"github.com/google/btree", "math", "slices"},
 		Sequential: true,
 	}.Check(t, ".")
 }

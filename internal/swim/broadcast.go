@@ -12,8 +12,8 @@ import (
 // says of the member changes meanwhile: whoever changes an address, metadata or versions says so, in place of what was queued.
 type broadcasts struct {
 	order   queue.Order[broadcast]
-	about   []queue.Handle // by the members' IDs, as far as anything was queued; 0: nothing is
-	waiting []waiter       // for broadcasts that are queued
+	about   []*queue.Item[broadcast] // by the members' IDs, as far as anything was queued; nil: nothing is
+	waiting []waiter                 // for broadcasts that are queued
 }
 
 // broadcast is one of them.
@@ -59,7 +59,7 @@ func (c *Core) push(m *member, kind queue.Kind, says broadcast, notice uint64) {
 		c.finish(notice)
 		return
 	}
-	if queued := q.aboutMember(m.ID); queued != 0 {
+	if queued := q.aboutMember(m.ID); queued != nil {
 		q.order.Replace(queued, kind, size, says)
 		c.finishAbout(m.ID)
 	} else {
@@ -110,17 +110,17 @@ func (q *broadcasts) reserve(members int) {
 	q.about = slices.Grow(q.about, max(members-len(q.about), 0))
 }
 
-// aboutMember returns what is queued about a member, or 0.
-func (q *broadcasts) aboutMember(id ID) queue.Handle {
+// aboutMember returns what is queued about a member, or nil.
+func (q *broadcasts) aboutMember(id ID) *queue.Item[broadcast] {
 	if int(id) >= len(q.about) {
-		return 0
+		return nil
 	}
 	return q.about[id]
 }
 
 // unqueue drops what is queued about m.
 func (c *Core) unqueue(m *member) {
-	if queued := c.queue.aboutMember(m.ID); queued != 0 {
+	if queued := c.queue.aboutMember(m.ID); queued != nil {
 		b := c.queue.order.Remove(queued)
 		c.left(&b)
 	}
@@ -131,7 +131,7 @@ func (c *Core) left(b *broadcast) {
 	if b.saying == sayFormer {
 		return
 	}
-	c.queue.about[b.member] = 0
+	c.queue.about[b.member] = nil
 	c.finishAbout(b.member)
 }
 
@@ -187,7 +187,8 @@ func (c *Core) fillIn(out *Output, p *Packet, room int) {
 	}
 	first := len(out.pieces) - len(p.Messages)
 	limit := queue.TransmitLimit(c.cfg.RetransmitMult, c.table.len())
-	q.order.Take(wire.CompoundPartOverhead, room, limit, func(_ queue.Handle, b *broadcast, removed bool) {
+	q.order.Take(wire.CompoundPartOverhead, room, limit, func(i *queue.Item[broadcast], removed bool) {
+		b := &i.Value
 		start := len(out.bytes)
 		out.bytes = c.appendBroadcast(out.bytes, b)
 		out.pieces = append(out.pieces, out.bytes[start:len(out.bytes):len(out.bytes)])

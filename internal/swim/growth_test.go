@@ -219,7 +219,7 @@ func TestAllocs(t *testing.T) {
 			ping = wire.Ping{SourceAddr: alives[i].Addr, SourcePort: 7946, SourceNode: alives[i].Node}
 			c.AnswerPing(Endpoint{}, &ping, nil)
 		}},
-		{"18 rounds of gossip with news", 10, func(i int) {
+		{"18 rounds of gossip with news", 18 + 10, func(i int) {
 			alives[i].Incarnation = turn
 			c.Step(testStart, Endpoint{}, &alives[i])
 			c.gossipTick(testStart)

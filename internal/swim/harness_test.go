@@ -146,14 +146,15 @@ func kinds(events []Event) []EventKind {
 func (n *node) queued() []wire.Message {
 	n.t.Helper()
 	var messages []wire.Message
-	n.queue.order.Take(2, 1<<20, 1, func(h queue.Handle, b *broadcast, _ bool) {
+	n.queue.order.Take(2, 1<<20, 1, func(i *queue.Item[broadcast], _ bool) {
+		b := &i.Value
 		message := n.appendBroadcast(nil, b)
-		if size := n.queue.order.Size(h); len(message) != size {
+		if size := i.Size(); len(message) != size {
 			n.t.Errorf("%d bytes that were queued as %d: %x", len(message), size, message)
 		}
 		messages = append(messages, parse(n.t, message))
 		if b.saying != sayFormer {
-			n.queue.about[b.member] = 0
+			n.queue.about[b.member] = nil
 		}
 	})
 	return messages
