@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -493,3 +494,7 @@ func (c *Config) installSecretKey() error {
 	}
 	return c.Keyring.UseKey(c.SecretKey)
 }
+
+// MetricLabel is the Label of github.com/armon/go-metrics, where the metrics go. With the build tag hashicorpmetrics both are those
+// of github.com/hashicorp/go-metrics.
+type MetricLabel = metrics.Label

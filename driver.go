@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/logging"
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -176,7 +177,7 @@ func (m *Memberlist) act(t *turn) {
 		m.startStream(t.out.Streams[i])
 	}
 	if t.out.Counts.GossipRounds > 0 {
-		measureSince(keyGossip, t.now, m.config.MetricLabels)
+		m.metrics.MeasureSince(metrics.Gossip, t.now)
 	}
 	if len(t.out.Events) > 0 {
 		m.logEvents(t.now, t.out.Events)
@@ -264,7 +265,7 @@ func (m *Memberlist) userBroadcasts(room int) [][]byte {
 	for _, b := range broadcasts {
 		cost := wire.CompoundPartOverhead + userMessageOverhead + len(b)
 		if cost > room {
-			m.add(keyDroppedOversize, 1)
+			m.metrics.Add(metrics.DroppedOversize, 1)
 			m.log.Limited("oversize broadcast", slog.LevelWarn, "dropping delegate broadcasts that do not fit the packet",
 				slog.Int("bytes", len(b)), slog.Int("room", room))
 			continue
@@ -297,9 +298,9 @@ func (m *Memberlist) tick() {
 	t.core.Tick(t.now)
 	t.queued, t.leaving = t.core.NumQueued(), t.core.Leaving()
 	m.endTurnIn(t)
-	m.tellTraffic()
+	m.metrics.FlushTraffic()
 	if sample {
-		addSample(keyQueueBroadcasts, float32(queued), m.config.MetricLabels)
+		m.metrics.AddSample(metrics.QueueBroadcasts, float32(queued))
 		if queued > m.config.HandoffQueueDepth {
 			m.log.Limited("broadcast queue", slog.LevelWarn, "broadcast queue is long", slog.Int("queued", queued))
 		}
@@ -324,32 +325,29 @@ func (m *Memberlist) count(out *swim.Output) {
 		m.countTransitions(&out.Counts)
 	}
 	for _, took := range out.Probes {
-		addSample(keyProbeNode, milliseconds(took), m.config.MetricLabels)
+		m.metrics.AddDuration(metrics.ProbeNode, took)
 	}
-	health := int32(out.Health)
-	if m.reportedHealth.Load() != health && m.reportedHealth.Swap(health) != health {
-		setGauge(keyHealthScore, float32(health), m.config.MetricLabels)
-	}
+	m.metrics.SetHealth(out.Health)
 }
 
 // countTransitions feeds the metrics of what the core did and dropped.
 func (m *Memberlist) countTransitions(c *swim.Counts) {
 	for _, n := range []struct {
-		key counter
+		key metrics.Counter
 		n   int
 	}{
-		{keyMsgAlive, c.Alive},
-		{keyMsgSuspect, c.Suspect},
-		{keyMsgDead, c.Dead},
-		{keyDegradedProbe, c.DegradedProbes},
-		{keyDegradedTimeout, c.DegradedTimeouts},
-		{keyDroppedDecode, c.Drops[swim.DropMalformed] + c.Drops[swim.DropVersions] + c.Drops[swim.DropMaximum]},
-		{keyDroppedCIDR, c.Drops[swim.DropNotAllowed]},
-		{keyDroppedOverload, c.Drops[swim.DropBusy]},
-		{keyDroppedOversize, c.Drops[swim.DropOversize]},
+		{metrics.MsgAlive, c.Alive},
+		{metrics.MsgSuspect, c.Suspect},
+		{metrics.MsgDead, c.Dead},
+		{metrics.DegradedProbe, c.DegradedProbes},
+		{metrics.DegradedTimeout, c.DegradedTimeouts},
+		{metrics.DroppedDecode, c.Drops[swim.DropMalformed] + c.Drops[swim.DropVersions] + c.Drops[swim.DropMaximum]},
+		{metrics.DroppedCIDR, c.Drops[swim.DropNotAllowed]},
+		{metrics.DroppedOverload, c.Drops[swim.DropBusy]},
+		{metrics.DroppedOversize, c.Drops[swim.DropOversize]},
 	} {
 		if n.n > 0 {
-			m.add(n.key, n.n)
+			m.metrics.Add(n.key, n.n)
 		}
 	}
 	if c.Drops[swim.DropVersions] > 0 {
@@ -362,5 +360,3 @@ func (m *Memberlist) countTransitions(c *swim.Counts) {
 		m.log.Limited("oversize", slog.LevelWarn, "not sending message that does not fit a packet: a member's description or an ack's payload")
 	}
 }
-
-func milliseconds(d time.Duration) float32 { return float32(d) / float32(time.Millisecond) }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
@@ -34,10 +35,10 @@ func (m *Memberlist) logEvents(now time.Time, events []swim.Event) {
 			m.log.Burst(now, "moved", slog.LevelInfo, logBurst, "member is back at another address",
 				func() []slog.Attr { return memberAttrs(&e.Member, slog.Any("before", e.Other.Addr)) })
 		case swim.EventIsolated:
-			setGauge(keyIsolated, 1, m.config.MetricLabels)
+			m.metrics.SetGauge(metrics.Isolated, 1)
 			m.log.Warn("isolated: most other members have failed", slog.Int("lost", e.Count))
 		case swim.EventWhole:
-			setGauge(keyIsolated, 0, m.config.MetricLabels)
+			m.metrics.SetGauge(metrics.Isolated, 0)
 			m.log.Info("no longer isolated", slog.Int("lost", e.Count))
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/metrics"
 )
 
 // exchange opens a stream and calls talk, which writes to and reads from it, all
@@ -30,7 +32,7 @@ func (m *Memberlist) exchange(ctx context.Context, c *conversation, to Address, 
 	if ctx.Done() != nil {
 		defer context.AfterFunc(ctx, func() { conn.Close() })()
 	}
-	m.add(keyTCPConnect, 1)
+	m.metrics.Add(metrics.TCPConnect, 1)
 	if err := conn.SetDeadline(deadline); err != nil {
 		return m.endedOr(ctx, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/logging"
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/resolve"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -38,38 +39,36 @@ type Memberlist struct {
 	log         *logging.Logger
 
 	// Atomics and channels, and what has a lock of its own.
-	tasks          tasks
-	alarm          alarm // goes off when tick has something to do
-	directory      directory
-	ping           atomic.Pointer[PingDelegate] // nil: none
-	told           atomic.Uint64                // how many events delegates have been told
-	untold         atomic.Int64                 // how many are queued for them, or being told
-	health         atomic.Int32
-	slack          slack
-	reportedHealth atomic.Int32
-	counters       [numCounters]atomic.Uint64 // add
-	sent, received traffic
-	eventsReady    chan struct{}          // one slot: there are events to deliver
-	eventLoops     sync.Once              // starts eventLoop
-	gossipToken    baton                  // held while the delegate may be asked for broadcasts
-	recent         recentBroadcasts       // that were sent; empty without a Delegate
-	stuckAt        atomic.Uint64          // the user message that awaitUserMessages gave up on, counted from 1; 0: none
-	eventToken     baton                  // held while delegates hear of events
-	moveToken      baton                  // held while another address is announced
-	pushPulling    atomic.Bool            // during a push/pull that we begin, but for joins
-	tryingSeeds    atomic.Bool            // while seeds are tried
-	writes         atomic.Int32           // packets that the transport is given at the moment
-	reconnects     atomic.Int32           // how many lost members are being tried
-	advertising    atomic.Bool            // whether the host name that we advertise is looked up again
-	advertised     atomic.Pointer[string] // that name; nil: none
-	membership     handoff                // alive, suspect and dead messages
-	userMessages   handoff
-	streams        streamSet
-	turns          spares[turn]
-	firstTurn      turn
-	conversations  sync.Pool // of *conversation
-	streamWriters  sync.Pool // of *streamWriter
-	compressors    compressors
+	tasks         tasks
+	alarm         alarm // goes off when tick has something to do
+	directory     directory
+	ping          atomic.Pointer[PingDelegate] // nil: none
+	told          atomic.Uint64                // how many events delegates have been told
+	untold        atomic.Int64                 // how many are queued for them, or being told
+	health        atomic.Int32
+	slack         slack
+	metrics       metrics.Set
+	eventsReady   chan struct{}          // one slot: there are events to deliver
+	eventLoops    sync.Once              // starts eventLoop
+	gossipToken   baton                  // held while the delegate may be asked for broadcasts
+	recent        recentBroadcasts       // that were sent; empty without a Delegate
+	stuckAt       atomic.Uint64          // the user message that awaitUserMessages gave up on, counted from 1; 0: none
+	eventToken    baton                  // held while delegates hear of events
+	moveToken     baton                  // held while another address is announced
+	pushPulling   atomic.Bool            // during a push/pull that we begin, but for joins
+	tryingSeeds   atomic.Bool            // while seeds are tried
+	writes        atomic.Int32           // packets that the transport is given at the moment
+	reconnects    atomic.Int32           // how many lost members are being tried
+	advertising   atomic.Bool            // whether the host name that we advertise is looked up again
+	advertised    atomic.Pointer[string] // that name; nil: none
+	membership    handoff                // alive, suspect and dead messages
+	userMessages  handoff
+	streams       streamSet
+	turns         spares[turn]
+	firstTurn     turn
+	conversations sync.Pool // of *conversation
+	streamWriters sync.Pool // of *streamWriter
+	compressors   compressors
 
 	// Guarded by the one mutex, which is held for memory work only.
 	mu struct {
@@ -156,6 +155,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 		resolver: newSeedResolver(config),
 		hosts:    newResolver(config.Resolver, config.AddressFamily),
 	}
+	m.metrics.SetLabels(config.MetricLabels)
 	m.tasks.open()
 	header, err := wire.AppendLabel(nil, config.Label)
 	if err != nil {
@@ -394,7 +394,7 @@ func (m *Memberlist) stop() {
 		m.closeSubscriptions()
 	}
 	m.tasks.wait()
-	m.tellTraffic()
+	m.metrics.FlushTraffic()
 }
 
 // checkName refuses an address without a name where names are required.

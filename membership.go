@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/logging"
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -93,7 +94,7 @@ func (h *membershipHandler) decode(message *handedOff) {
 	r.from = &message.of.from
 	if err := r.rumor.Parse(message.kind, message.body); err != nil {
 		h.ready = h.ready[:len(h.ready)-1]
-		m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be decoded", *r.from, err)
+		m.dropFrom(metrics.DroppedDecode, "packet message", "dropping message that cannot be decoded", *r.from, err)
 		return
 	}
 	if r.rumor.Kind != wire.TypeAlive {

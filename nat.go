@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -48,7 +49,7 @@ func (w *portWatch) first(name string) bool {
 
 // reportPort counts a ping that comes from another port, and warns of the first one of a member.
 func (r *receiver) reportPort() {
-	r.m.add(keyPortDiffers, 1)
+	r.m.metrics.Add(metrics.PortDiffers, 1)
 	p := &r.ping
 	name := string(p.SourceNode)
 	if !r.ports.first(name) {

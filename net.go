@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/logging"
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -128,26 +129,26 @@ func (r *receiver) receive(p *Packet) {
 // What it cannot accept it drops, counts, and now and then logs.
 func (r *receiver) handlePacket(p *Packet) {
 	m := r.m
-	m.received.add(len(p.Buf))
+	m.metrics.Received.Add(len(p.Buf))
 	r.source, r.from, r.at = p.From, senderOf(p.From), p.Timestamp
 	if !m.senderAllowed(r.from.AddrPort.Addr()) {
-		m.drop(keyDroppedCIDR, "packet cidr", "dropping packet from outside of the allowed networks", p.From, nil)
+		m.drop(metrics.DroppedCIDR, "packet cidr", "dropping packet from outside of the allowed networks", p.From, nil)
 		return
 	}
 	label, buf, err := m.cutLabel(p.Buf)
 	if err != nil {
-		m.drop(keyDroppedLabel, "packet label", "dropping packet with unacceptable label", p.From, err)
+		m.drop(metrics.DroppedLabel, "packet label", "dropping packet with unacceptable label", p.From, err)
 		return
 	}
 	if buf, err = r.open(buf, label); err != nil {
-		m.drop(keyDroppedDecrypt, "packet decrypt", "dropping packet that cannot be decrypted", p.From, err)
+		m.drop(metrics.DroppedDecrypt, "packet decrypt", "dropping packet that cannot be decrypted", p.From, err)
 		return
 	}
 	if label.usage != nil {
 		label.usage.packet(r.at, r.from)
 	}
 	if len(buf) == 0 {
-		m.drop(keyDroppedDecode, "packet empty", "dropping empty packet", p.From, nil)
+		m.drop(metrics.DroppedDecode, "packet empty", "dropping empty packet", p.From, nil)
 		return
 	}
 	dropped, err := r.unpacker.Unpack(buf, r.visit)
@@ -207,7 +208,7 @@ func (r *receiver) handle(kind wire.Type, body []byte) {
 			r.users.add(kind, body)
 		}
 	default:
-		r.m.dropFrom(keyDroppedDecode, "packet type", "dropping packet message of unexpected type", r.from,
+		r.m.dropFrom(metrics.DroppedDecode, "packet type", "dropping packet message of unexpected type", r.from,
 			fmt.Errorf("%w: %v", wire.ErrUnknownType, kind))
 	}
 }
@@ -244,7 +245,7 @@ func (r *receiver) put(to *handoff, p *parcel) {
 	p.from = r.from
 	r.handed++
 	for range to.offer(p) {
-		r.m.dropFrom(keyDroppedQueueFull, "queue full", "handler queue full, dropping message", r.from, nil)
+		r.m.dropFrom(metrics.DroppedQueueFull, "queue full", "handler queue full, dropping message", r.from, nil)
 	}
 	if to.waiting() > to.depth/2 {
 		r.wake()
@@ -282,7 +283,7 @@ func (m *Memberlist) wasHere(name string) bool {
 func (r *receiver) handlePing(body []byte) {
 	m := r.m
 	if err := r.ping.Parse(body); err != nil {
-		r.m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be decoded", r.from, err)
+		r.m.dropFrom(metrics.DroppedDecode, "packet message", "dropping message that cannot be decoded", r.from, err)
 		return
 	}
 	if len(r.ping.Node) > 0 && string(r.ping.Node) != m.config.Name {
@@ -310,7 +311,7 @@ func (r *receiver) handlePing(body []byte) {
 // step gives the core a message that was parsed with err.
 func (r *receiver) step(message wire.Message, err error) {
 	if err != nil {
-		r.m.dropFrom(keyDroppedDecode, "packet message", "dropping message that cannot be decoded", r.from, err)
+		r.m.dropFrom(metrics.DroppedDecode, "packet message", "dropping message that cannot be decoded", r.from, err)
 		return
 	}
 	r.wake() // nobody waits for the network
@@ -383,8 +384,8 @@ func (m *Memberlist) notifyMessage(message []byte) {
 }
 
 // drop counts what was dropped, and now and then logs why.
-func (m *Memberlist) drop(key counter, id, message string, from net.Addr, err error) {
-	m.add(key, 1)
+func (m *Memberlist) drop(key metrics.Counter, id, message string, from net.Addr, err error) {
+	m.metrics.Add(key, 1)
 	m.log.LimitedFunc(id, dropLevel(key), message, func() []slog.Attr {
 		if from == nil {
 			return dropAttrs("<unknown address>", err)
@@ -393,15 +394,15 @@ func (m *Memberlist) drop(key counter, id, message string, from net.Addr, err er
 	})
 }
 
-func (m *Memberlist) dropFrom(key counter, id, message string, from swim.Endpoint, err error) {
-	m.add(key, 1)
+func (m *Memberlist) dropFrom(key metrics.Counter, id, message string, from swim.Endpoint, err error) {
+	m.metrics.Add(key, 1)
 	m.log.LimitedFunc(id, dropLevel(key), message, func() []slog.Attr { return dropAttrs(addressText(from), err) })
 }
 
 // dropLevel returns the level at which a drop is logged, which is the reference's: operators alert on it.
-func dropLevel(key counter) slog.Level {
+func dropLevel(key metrics.Counter) slog.Level {
 	switch key {
-	case keyDroppedChecksum, keyDroppedQueueFull, keyDroppedOverload, keyDroppedCIDR:
+	case metrics.DroppedChecksum, metrics.DroppedQueueFull, metrics.DroppedOverload, metrics.DroppedCIDR:
 		return slog.LevelWarn
 	default:
 		return slog.LevelError
@@ -417,14 +418,14 @@ func dropAttrs(from string, err error) []slog.Attr {
 }
 
 // keyOfUnpackError is the metric for what could not be unpacked.
-func keyOfUnpackError(err error) counter {
+func keyOfUnpackError(err error) metrics.Counter {
 	switch {
 	case errors.Is(err, wire.ErrChecksum):
-		return keyDroppedChecksum
+		return metrics.DroppedChecksum
 	case errors.Is(err, wire.ErrTooLarge), errors.Is(err, wire.ErrTooDeep):
-		return keyDroppedOversize
+		return metrics.DroppedOversize
 	default:
-		return keyDroppedDecode
+		return metrics.DroppedDecode
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/logging"
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/resolve"
 )
 
@@ -68,7 +69,7 @@ type NetTransportConfig struct {
 type NetTransport struct {
 	// Set once by listenNet.
 	log       *logging.Logger
-	labels    []MetricLabel
+	metrics   metrics.Set
 	resolver  resolve.Resolver
 	bindIP    netip.Addr // of the first bind address; unspecified for all interfaces
 	port      int
@@ -120,12 +121,12 @@ func listenNet(config *NetTransportConfig, l *logging.Logger) (*NetTransport, er
 	t := &NetTransport{
 		log:      l,
 		resolver: newResolver(config.Resolver, config.AddressFamily),
-		labels:   config.MetricLabels,
 		ctx:      ctx,
 		cancel:   cancel,
 		packets:  make(chan *Packet, packetBacklog),
 		streams:  make(chan net.Conn),
 	}
+	t.metrics.SetLabels(config.MetricLabels)
 	if err := t.bind(config.BindAddrs, config.BindPort); err != nil {
 		cancel()
 		return nil, err
@@ -358,7 +359,7 @@ func (t *NetTransport) readLoop(socket interface {
 		}
 		failures.reset()
 		if n == 0 {
-			incrCounter(counterKeys[keyDroppedDecode], 1, t.labels)
+			t.metrics.Add(metrics.DroppedDecode, 1)
 			t.log.Limited("empty packet", slog.LevelError, "UDP packet is empty", slog.String("from", from.String()))
 			continue
 		}

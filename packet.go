@@ -10,6 +10,7 @@ import (
 
 	crand "crypto/rand"
 
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -169,7 +170,7 @@ func (m *Memberlist) pack(p *packer, payload []byte, checksum bool) []byte {
 // Shutdown keeps from leaving is lost without an error.
 func (m *Memberlist) writePacket(p *packer, to *swim.Endpoint, packet []byte) error {
 	if len(packet) > m.config.UDPBufferSize {
-		m.add(keyDroppedOversize, 1)
+		m.metrics.Add(metrics.DroppedOversize, 1)
 		return fmt.Errorf("%w: a packet of %d bytes, the limit is %d", ErrMessageTooLarge, len(packet), m.config.UDPBufferSize)
 	}
 	err := m.transmit(p, to, packet)
@@ -190,7 +191,7 @@ func (m *Memberlist) transmit(p *packer, to *swim.Endpoint, packet []byte) error
 
 // handToTransport sends a packet. Only a NetTransport is known not to keep it; others get memory that is not used again.
 func (m *Memberlist) handToTransport(p *packer, to *swim.Endpoint, packet []byte) error {
-	m.sent.add(len(packet))
+	m.metrics.Sent.Add(len(packet))
 	if m.udp != nil && to.AddrPort.IsValid() {
 		return m.udp.send(packet, to.AddrPort)
 	}
@@ -203,7 +204,7 @@ func (m *Memberlist) handToTransport(p *packer, to *swim.Endpoint, packet []byte
 	}
 	defer m.writes.Add(-1)
 	if m.writes.Add(1) > maxWrites {
-		m.add(keyDroppedQueueFull, 1)
+		m.metrics.Add(metrics.DroppedQueueFull, 1)
 		return fmt.Errorf("%w: the transport is writing %d packets", ErrBusy, maxWrites)
 	}
 	_, err := m.transport.WriteToAddress(slices.Clip(packet), a)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/logging"
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -106,7 +107,7 @@ func (k exchangeKind) isJoin() bool { return k != exchangePeriodic }
 // says.
 func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind) error {
 	start := time.Now()
-	defer measureSince(keyPushPullNode, start, m.config.MetricLabels)
+	defer m.metrics.MeasureSince(metrics.PushPullNode, start)
 	c := m.newConversation()
 	defer m.endConversation(c)
 	var remote remoteState
@@ -184,11 +185,10 @@ func (m *Memberlist) localState(join bool, c *conversation) ([]byte, error) {
 	buf := snapshot.States[maxPushPullHeader-len(header):]
 	copy(buf, header)
 	for state, n := range snapshot.Counts {
-		setGauge(keyNodeInstances, float32(n),
-			withLabel(m.config.MetricLabels, "node_state", NodeStateType(state).metricName()))
+		m.metrics.SetInstances(NodeStateType(state).metricName(), n)
 	}
 	buf = append(buf, user...)
-	setGauge(keySizeLocal, float32(len(buf)), m.config.MetricLabels)
+	m.metrics.SetGauge(metrics.SizeLocal, float32(len(buf)))
 	return buf, nil
 }
 
@@ -235,7 +235,7 @@ func (m *Memberlist) readState(c *conversation) (remoteState, error) {
 		}
 		remote.user = bytes.Clone(user)
 	}
-	addSample(keySizeRemote, float32(c.size), m.config.MetricLabels)
+	m.metrics.AddSample(metrics.SizeRemote, float32(c.size))
 	return remote, nil
 }
 

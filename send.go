@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -98,7 +99,7 @@ func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, checksum bool
 	}
 	defer m.tasks.leave()
 	if limit := m.config.largestMessage(); len(msg) > limit {
-		m.add(keyDroppedOversize, 1)
+		m.metrics.Add(metrics.DroppedOversize, 1)
 		return fmt.Errorf("%w: %d bytes, the limit of a message in a packet is %d", ErrMessageTooLarge, len(msg), limit)
 	}
 	t := m.newTurn()
@@ -110,7 +111,7 @@ func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, checksum bool
 	p.user = append(append(p.user[:0], byte(wire.TypeUser)), msg...)
 	err := m.transmit(p, to, m.pack(p, p.user, checksum))
 	if errors.Is(err, ErrMessageTooLarge) {
-		m.add(keyDroppedOversize, 1)
+		m.metrics.Add(metrics.DroppedOversize, 1)
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -91,7 +92,7 @@ func TestGossipFillsPacketsOnceCompressed(t *testing.T) {
 				if got := slices.Max(sent.held); got < tt.least || got > tt.most {
 					t.Errorf("at most %d messages in a packet, want %d to %d", got, tt.least, tt.most)
 				}
-				if dropped := m.counters[keyDroppedOversize].Load(); dropped != 0 {
+				if dropped := m.metrics.Count(metrics.DroppedOversize); dropped != 0 {
 					t.Errorf("%d packets dropped, as they were too large", dropped)
 				}
 			})

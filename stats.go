@@ -1,5 +1,7 @@
 package memberlist
 
+import "github.com/e3431adc/memberlist/internal/metrics"
+
 // Stats are the counts of one member at one moment. Counters begin with Create and only grow; those that are metrics too
 // have the metric's name in brackets, and its value as the sum of all that was added; the metrics of bytes in packets follow each
 // time that the member's timer goes off, and at Shutdown.
@@ -55,9 +57,9 @@ type Drops struct {
 
 // Stats returns the counts as they are now. Each is exact; they are not all of one moment.
 func (m *Memberlist) Stats() Stats {
-	n := func(c counter) uint64 { return m.counters[c].Load() }
-	packetsSent, bytesSent := m.sent.load()
-	packetsReceived, bytesReceived := m.received.load()
+	n := func(c metrics.Counter) uint64 { return m.metrics.Count(c) }
+	packetsSent, bytesSent := m.metrics.Sent.Load()
+	packetsReceived, bytesReceived := m.metrics.Received.Load()
 	s := Stats{
 		Health:           m.GetHealthScore(),
 		PacketsSent:      packetsSent,
@@ -65,29 +67,29 @@ func (m *Memberlist) Stats() Stats {
 		BytesSent:        bytesSent,
 		BytesReceived:    bytesReceived,
 		StreamsOpen:      m.streams.numOpen(),
-		StreamsAccepted:  n(keyTCPAccept),
-		StreamsDialed:    n(keyTCPConnect),
-		StreamBytesSent:  n(keyTCPSent),
-		Alive:            n(keyMsgAlive),
-		Suspected:        n(keyMsgSuspect),
-		Dead:             n(keyMsgDead),
-		DegradedProbes:   n(keyDegradedProbe),
-		DegradedTimeouts: n(keyDegradedTimeout),
+		StreamsAccepted:  n(metrics.TCPAccept),
+		StreamsDialed:    n(metrics.TCPConnect),
+		StreamBytesSent:  n(metrics.TCPSent),
+		Alive:            n(metrics.MsgAlive),
+		Suspected:        n(metrics.MsgSuspect),
+		Dead:             n(metrics.MsgDead),
+		DegradedProbes:   n(metrics.DegradedProbe),
+		DegradedTimeouts: n(metrics.DegradedTimeout),
 
-		PingsFromOtherPort: n(keyPortDiffers),
+		PingsFromOtherPort: n(metrics.PortDiffers),
 
 		MembershipMessages: m.membership.waiting(),
 		UserMessages:       m.userMessages.waiting(),
 
 		Dropped: Drops{
-			Label:     n(keyDroppedLabel),
-			Decrypt:   n(keyDroppedDecrypt),
-			Checksum:  n(keyDroppedChecksum),
-			Decode:    n(keyDroppedDecode),
-			CIDR:      n(keyDroppedCIDR),
-			QueueFull: n(keyDroppedQueueFull),
-			Oversize:  n(keyDroppedOversize),
-			Overload:  n(keyDroppedOverload),
+			Label:     n(metrics.DroppedLabel),
+			Decrypt:   n(metrics.DroppedDecrypt),
+			Checksum:  n(metrics.DroppedChecksum),
+			Decode:    n(metrics.DroppedDecode),
+			CIDR:      n(metrics.DroppedCIDR),
+			QueueFull: n(metrics.DroppedQueueFull),
+			Oversize:  n(metrics.DroppedOversize),
+			Overload:  n(metrics.DroppedOverload),
 		},
 	}
 	m.mu.Lock()
@@ -97,10 +99,4 @@ func (m *Memberlist) Stats() Stats {
 	s.Events = len(m.mu.deliveries)
 	s.Subscriptions, s.EventsLost = len(m.mu.subscriptions), m.mu.eventsLost
 	return s
-}
-
-// add counts, as a metric and for Stats.
-func (m *Memberlist) add(c counter, n int) {
-	m.counters[c].Add(uint64(n))
-	incrCounter(counterKeys[c], float32(n), m.config.MetricLabels)
 }

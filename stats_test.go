@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -41,7 +42,7 @@ func TestStatsAreTheMetrics(t *testing.T) {
 			t.Error("100,000 bytes were sent in a packet") // they compress well, but expand to too much
 		}
 		time.Sleep(time.Second)
-		m.tellTraffic()
+		m.metrics.FlushTraffic()
 		s := m.Stats()
 		for name, want := range map[string]uint64{
 			"udp.sent":           s.BytesSent,
@@ -115,8 +116,8 @@ func TestStatsHasEveryCounter(t *testing.T) {
 		defer c.stop()
 		m := c.add(nil)
 		before := m.Stats()
-		for i := range m.counters {
-			m.counters[i].Add(1000)
+		for i := range metrics.NumCounters {
+			m.metrics.Add(i, 1000)
 		}
 		after := m.Stats()
 		changed := 0
@@ -130,8 +131,8 @@ func TestStatsHasEveryCounter(t *testing.T) {
 				}
 			}
 		}
-		if changed != int(numCounters) {
-			t.Errorf("%d fields show the %d counters", changed, numCounters)
+		if changed != int(metrics.NumCounters) {
+			t.Errorf("%d fields show the %d counters", changed, metrics.NumCounters)
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -36,21 +37,21 @@ func (m *Memberlist) nextStream() (net.Conn, bool) {
 // acceptStream serves a stream on a goroutine of its own, which ends by
 // Config.TCPTimeout unless a delegate takes longer.
 func (m *Memberlist) acceptStream(conn net.Conn) {
-	m.add(keyTCPAccept, 1)
+	m.metrics.Add(metrics.TCPAccept, 1)
 	source := senderOf(conn.RemoteAddr()).AddrPort.Addr()
 	if !m.senderAllowed(source) {
-		m.drop(keyDroppedCIDR, "stream cidr", "closing stream from outside of the allowed networks", conn.RemoteAddr(), nil)
+		m.drop(metrics.DroppedCIDR, "stream cidr", "closing stream from outside of the allowed networks", conn.RemoteAddr(), nil)
 		conn.Close()
 		return
 	}
 	admitted, evicted := m.streams.admit(conn, source, time.Now())
 	if admitted == nil {
-		m.drop(keyDroppedOverload, "stream count", "closing stream, too many are open", conn.RemoteAddr(), nil)
+		m.drop(metrics.DroppedOverload, "stream count", "closing stream, too many are open", conn.RemoteAddr(), nil)
 		conn.Close()
 		return
 	}
 	if evicted != nil {
-		m.drop(keyDroppedOverload, "stream slow", "closing slow stream, too many are open", evicted.conn.RemoteAddr(), nil)
+		m.drop(metrics.DroppedOverload, "stream slow", "closing slow stream, too many are open", evicted.conn.RemoteAddr(), nil)
 		evicted.conn.Close()
 	}
 	serve := func() {
@@ -62,7 +63,7 @@ func (m *Memberlist) acceptStream(conn net.Conn) {
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			key := keyOfStreamError(err)
-			m.drop(key, "stream "+counterKeys[key][2], "stream failed", conn.RemoteAddr(), err) // a line for each kind
+			m.drop(key, "stream "+key.String(), "stream failed", conn.RemoteAddr(), err) // a line for each kind
 		}
 	}
 	if !m.streams.add(conn) || !m.tasks.start(serve) {
@@ -72,16 +73,16 @@ func (m *Memberlist) acceptStream(conn net.Conn) {
 }
 
 // keyOfStreamError is the metric for a stream that could not be served.
-func keyOfStreamError(err error) counter {
+func keyOfStreamError(err error) metrics.Counter {
 	switch {
 	case errors.Is(err, ErrLabelMismatch), errors.Is(err, wire.ErrLabel):
-		return keyDroppedLabel
+		return metrics.DroppedLabel
 	case errors.Is(err, ErrDecrypt), errors.Is(err, ErrNotEncrypted), errors.Is(err, ErrEncrypted):
-		return keyDroppedDecrypt
+		return metrics.DroppedDecrypt
 	case errors.Is(err, ErrMessageTooLarge):
-		return keyDroppedOversize
+		return metrics.DroppedOversize
 	default:
-		return keyDroppedDecode
+		return metrics.DroppedDecode
 	}
 }
 

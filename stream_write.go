@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -34,7 +35,7 @@ func (m *Memberlist) writeStream(conn net.Conn, label string, header, message []
 		out = append(append(w.out[:0], header...), message...)
 		w.out = out
 	}
-	m.add(keyTCPSent, len(out))
+	m.metrics.Add(metrics.TCPSent, len(out))
 	_, err := conn.Write(out)
 	return err
 }

@@ -1,4 +1,4 @@
-package memberlist
+package metrics
 
 import (
 	"sync"
@@ -18,24 +18,24 @@ func TestTrafficIsExact(t *testing.T) {
 		{"many bytes", 2000, 1 << 30},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var tr traffic
+			var tr Traffic
 			var adders sync.WaitGroup
 			for range 4 {
 				adders.Go(func() {
 					for range tt.times {
-						tr.add(tt.bytes)
+						tr.Add(tt.bytes)
 					}
 				})
 			}
-			before, _ := tr.load()
-			early := tr.untold()
+			before, _ := tr.Load()
+			early := tr.unreported()
 			adders.Wait()
-			packets, bytes := tr.load()
+			packets, bytes := tr.Load()
 			if want := uint64(4 * tt.times); packets != want || bytes != want*uint64(tt.bytes) || before > packets {
 				t.Errorf("%d packets of %d bytes, %d before, want %d of %d", packets, bytes, before, want, want*uint64(tt.bytes))
 			}
-			if late := tr.untold(); early+late != bytes || tr.untold() != 0 {
-				t.Errorf("told of %d and %d bytes of %d", early, late, bytes)
+			if late := tr.unreported(); early+late != bytes || tr.unreported() != 0 {
+				t.Errorf("reported %d and %d bytes of %d", early, late, bytes)
 			}
 		})
 	}

@@ -1,0 +1,102 @@
+package metrics
+
+// Counter is a metric that only grows.
+type Counter uint8
+
+// The counters.
+const (
+	TCPAccept Counter = iota
+	TCPConnect
+	TCPSent // bytes
+	MsgAlive
+	MsgSuspect
+	MsgDead
+	DegradedProbe
+	DegradedTimeout
+
+	// Messages that were dropped, when received or instead of being sent. The reference has none of these.
+	DroppedLabel     // another cluster's label, or none
+	DroppedDecrypt   // no key decrypts it, or it is plain text
+	DroppedChecksum  // damaged on the way
+	DroppedDecode    // malformed
+	DroppedCIDR      // from outside Config.CIDRsAllowed
+	DroppedQueueFull // Config.HandoffQueueDepth messages were waiting, or too many bytes of them
+	DroppedOversize  // above a limit of size, nesting or count
+	DroppedOverload  // too many at once, as of streams
+
+	PortDiffers // pings from another port than their sender advertises; not in the reference
+
+	// NumCounters is the number of counters.
+	NumCounters
+)
+
+// String returns the last part of the key, as in "decrypt".
+func (c Counter) String() string { return counterKeys[c][2] }
+
+// Gauge is a metric with a current value.
+type Gauge uint8
+
+// The gauges.
+const (
+	HealthScore Gauge = iota
+	NodeInstances
+	Isolated  // 1 or 0; not in the reference
+	SizeLocal // bytes
+
+	numGauges
+)
+
+// Sample is a metric whose values are aggregated.
+type Sample uint8
+
+// The samples.
+const (
+	SizeRemote Sample = iota // bytes
+	QueueBroadcasts
+	ProbeNode    // ms
+	Gossip       // ms
+	PushPullNode // ms
+
+	numSamples
+)
+
+// The keys are only read. They have no spare capacity, so that the library copies a key before it appends to it.
+var (
+	counterKeys = [NumCounters][]string{
+		TCPAccept:        {"memberlist", "tcp", "accept"},
+		TCPConnect:       {"memberlist", "tcp", "connect"},
+		TCPSent:          {"memberlist", "tcp", "sent"},
+		MsgAlive:         {"memberlist", "msg", "alive"},
+		MsgSuspect:       {"memberlist", "msg", "suspect"},
+		MsgDead:          {"memberlist", "msg", "dead"},
+		DegradedProbe:    {"memberlist", "degraded", "probe"},
+		DegradedTimeout:  {"memberlist", "degraded", "timeout"},
+		DroppedLabel:     {"memberlist", "dropped", "label"},
+		DroppedDecrypt:   {"memberlist", "dropped", "decrypt"},
+		DroppedChecksum:  {"memberlist", "dropped", "checksum"},
+		DroppedDecode:    {"memberlist", "dropped", "decode"},
+		DroppedCIDR:      {"memberlist", "dropped", "cidr"},
+		DroppedQueueFull: {"memberlist", "dropped", "queue_full"},
+		DroppedOversize:  {"memberlist", "dropped", "oversize"},
+		DroppedOverload:  {"memberlist", "dropped", "overload"},
+		PortDiffers:      {"memberlist", "ping", "other_port"},
+	}
+
+	gaugeKeys = [numGauges][]string{
+		HealthScore:   {"memberlist", "health", "score"},
+		NodeInstances: {"memberlist", "node", "instances"},
+		Isolated:      {"memberlist", "isolated"},
+		SizeLocal:     {"memberlist", "size", "local"},
+	}
+
+	sampleKeys = [numSamples][]string{
+		SizeRemote:      {"memberlist", "size", "remote"},
+		QueueBroadcasts: {"memberlist", "queue", "broadcasts"},
+		ProbeNode:       {"memberlist", "probeNode"},
+		Gossip:          {"memberlist", "gossip"},
+		PushPullNode:    {"memberlist", "pushPullNode"},
+	}
+
+	udpSentKey     = []string{"memberlist", "udp", "sent"}     // bytes
+	udpReceivedKey = []string{"memberlist", "udp", "received"} // bytes
+)
