@@ -40,7 +40,7 @@ func TestSubscribersHearEverything(t *testing.T) {
 			t.Helper()
 			synctest.Wait()
 			got := slices.DeleteFunc(received(first), func(e string) bool {
-				return strings.HasPrefix(e, "reach ") || !strings.HasSuffix(e, who)
+				return strings.HasPrefix(e, "reachability ") || !strings.HasSuffix(e, who)
 			})
 			if !slices.Equal(got, want) {
 				t.Errorf("%s: got %q, want %q", what, got, want)
