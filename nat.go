@@ -56,8 +56,7 @@ func (r *receiver) reportPort() {
 		return
 	}
 	source, _ := netip.AddrFromSlice(p.SourceAddr)
-	r.m.log.Warn("member sends from another port than it advertises: a NAT between rewrites ports, or forwards the advertised "+
-		"one to it; if the member comes and goes, others cannot reach the address that it advertises",
+	r.m.log.Warn("member sends from another port than it advertises, as behind a NAT",
 		slog.String("node", name), slog.String("advertised", netip.AddrPortFrom(source.Unmap(), p.SourcePort).String()),
 		slog.String("from", r.from.AddrPort.String()))
 }

@@ -1,6 +1,6 @@
 package oracle
 
-// rule is a difference that is meant: ARCHITECTURE.md lists them all, with those that no history shows.
+// rule is a deliberate difference. docs/differences.md lists them all, with those that no history shows.
 type rule string
 
 const (
