@@ -1,13 +1,10 @@
 package memberlist
 
 import (
-	"context"
 	"errors"
 	"net"
-	"net/netip"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/e3431adc/memberlist/internal/resolve"
 )
@@ -75,55 +72,4 @@ func TestFindAdvertiseAddrGoesOnAfterAnError(t *testing.T) {
 	if _, _, err := findAdvertiseAddr(from, resolve.Any); !errors.Is(err, broken) {
 		t.Errorf("got error %v, want %v", err, broken)
 	}
-}
-
-// fixedTransport has an address to advertise that is given to it.
-type fixedTransport struct {
-	Transport
-	ip net.IP
-}
-
-func (f fixedTransport) FinalAdvertiseAddr(string, int) (net.IP, int, error) { return f.ip, 7946, nil }
-
-// TestUnspecifiedAddressIsNotAdvertised: Create and SetAdvertiseAddr refuse an address that stands for all interfaces, from
-// wherever it comes, and name the field.
-func TestUnspecifiedAddressIsNotAdvertised(t *testing.T) {
-	check := func(t *testing.T, err error) {
-		t.Helper()
-		if !errors.Is(err, ErrInvalidAddress) || !strings.Contains(err.Error(), "AdvertiseAddr") {
-			t.Errorf("error %v, want ErrInvalidAddress of AdvertiseAddr", err)
-		}
-	}
-	for _, ip := range []net.IP{net.IPv4zero, net.IPv4zero.To4(), net.IPv6unspecified} {
-		t.Run(ip.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				c := newSimCluster(t)
-				defer c.stop()
-				config := c.simConfig(0)
-				config.Transport = fixedTransport{config.Transport, ip}
-				_, err := Create(config)
-				check(t, err)
-			})
-		})
-	}
-	t.Run("configured", func(t *testing.T) {
-		goroutines(t)
-		for _, addr := range []string{"0.0.0.0", "::", "everywhere"} {
-			config := loopbackConfig("m0")
-			config.AdvertiseAddr = addr
-			config.Resolver = lookupFunc(func(context.Context, string) ([]netip.Addr, error) {
-				return []netip.Addr{netip.IPv4Unspecified()}, nil
-			})
-			_, err := Create(config)
-			check(t, err)
-		}
-	})
-	t.Run("SetAdvertiseAddr", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			c := newSimCluster(t).grow(1, nil)
-			defer c.stop()
-			check(t, c.members[0].SetAdvertiseAddr(t.Context(), "0.0.0.0", 0))
-			check(t, c.members[0].SetAdvertiseAddr(t.Context(), "::", 0))
-		})
-	})
 }

@@ -1,7 +1,6 @@
 package memberlist
 
 import (
-	"bytes"
 	"context"
 	"math/rand/v2"
 	"net"
@@ -78,34 +77,6 @@ func TestHeadersClaimNothing(t *testing.T) {
 func isTimeout(err error) bool {
 	ne, ok := err.(net.Error)
 	return ok && ne.Timeout()
-}
-
-// TestBombsDelayNoAck: packets that inflate to 40 MiB are cut off at 64 KiB, and
-// a ping among them is answered. In the reference 20 of them allocated 1.9 GB
-// and the ping was lost.
-func TestBombsDelayNoAck(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newSimCluster(t).grow(2, nil)
-		defer c.stop()
-		end := c.outsider(66)
-		bomb := compressed(t, bytes.Repeat([]byte{byte(wire.TypeUser)}, 40<<20))
-		var stats runtime.MemStats
-		runtime.ReadMemStats(&stats)
-		before := stats.TotalAlloc
-		for range 20 {
-			end.Send(bomb, simAddr(0))
-		}
-		rtt, err := c.members[1].Ping("m0", mustUDP(simAddr(0)))
-		if err != nil {
-			t.Errorf("ping: %v", err)
-		}
-		time.Sleep(time.Second)
-		runtime.ReadMemStats(&stats)
-		if took := stats.TotalAlloc - before; took > 10<<20 {
-			t.Errorf("20 bombs of %d bytes allocated %d bytes", len(bomb), took)
-		}
-		t.Logf("ping answered in %v, %d kB allocated", rtt, (stats.TotalAlloc-before)/1000)
-	})
 }
 
 // TestPacketStorm: a million random and mutated packets, in plain text or sealed by one who has the key, change nothing and

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 
 	"github.com/e3431adc/memberlist/internal/swim"
 )
@@ -133,21 +132,6 @@ func TestNewMemberTakesAnotherPlace(t *testing.T) {
 	if len(places) != 3 {
 		t.Errorf("new ones had the places %v, each so often", places)
 	}
-}
-
-// TestSecondMemberIsListedFirst, and each lists itself last, as programs expect that have only seen the reference.
-func TestSecondMemberIsListedFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newSimCluster(t).grow(2, nil)
-		defer c.stop()
-		c.await(settles, func() bool { return c.agree(2) })
-		for i, m := range c.members {
-			members := m.Members()
-			if members[0].Name == m.LocalNode().Name || members[1] != m.LocalNode() {
-				t.Errorf("member %d lists %v", i, members)
-			}
-		}
-	})
 }
 
 // TestDirectoryIsReadWhileItChanges: readers never see one that is gone among the members, nor miss one that stays, nor see it

@@ -1,7 +1,6 @@
 package memberlist
 
 import (
-	"io"
 	"testing"
 	"time"
 )
@@ -94,47 +93,5 @@ func TestKernelTimerLongRun(t *testing.T) {
 	<-timer.mu.reader
 	if timer.Stop() {
 		t.Error("it was set when it was stopped again")
-	}
-}
-
-// TestBlockedDelegateHoldsUpNoProbe: with sockets, too.
-func TestBlockedDelegateHoldsUpNoProbe(t *testing.T) {
-	blocked, goOn, pings := make(chan bool, 1), make(chan bool), make(chan int, 100)
-	start := func(name string, change func(*Config)) *Memberlist {
-		config := DefaultLANConfig()
-		config.Name, config.LogOutput = name, io.Discard
-		config.BindAddr, config.BindPort, config.AdvertisePort = "127.0.0.1", 0, 0
-		change(config)
-		m, err := Create(config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { m.Shutdown() })
-		return m
-	}
-	m := start("m", func(config *Config) {
-		config.ProbeInterval, config.ProbeTimeout = 20*time.Millisecond, 10*time.Millisecond
-		config.Delegate = broadcaster(func(int, int) [][]byte {
-			blocked <- true
-			<-goOn
-			return nil
-		})
-		config.Ping = callback{func(name string) {
-			if name == "NotifyPingComplete" {
-				select {
-				case pings <- 1:
-				default:
-				}
-			}
-		}}
-	})
-	defer close(goOn)
-	other := start("other", func(*Config) {})
-	if _, err := m.Join([]string{other.LocalNode().Address()}); err != nil {
-		t.Fatal(err)
-	}
-	<-blocked
-	for range 10 {
-		awaitRun(t, pings)
 	}
 }

@@ -1,14 +1,10 @@
 package memberlist
 
 import (
-	"bytes"
-	"errors"
 	"io"
 	"net"
 	"os"
 	"runtime"
-	"testing"
-	"time"
 )
 
 // loopbackConfig is a configuration for a member on real sockets.
@@ -31,91 +27,6 @@ func ownLoopback() net.IP {
 	return net.IPv4(127, byte(1+pid>>14&0x7f), byte(pid>>7&0x7f), byte(1+pid&0x7f))
 }
 
-// TestRealSockets: two members on loopback join, talk, update and leave, in
-// every kind of traffic.
-func TestRealSockets(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		change func(*Config)
-	}{
-		{"plain", func(c *Config) { c.EnableCompression = false }},
-		{"compressed", func(*Config) {}},
-		{"label", func(c *Config) { c.Label = "blue" }},
-		{"AES-128", func(c *Config) { c.SecretKey = bytes.Repeat([]byte{1}, 16) }},
-		{"AES-256 and label", func(c *Config) { c.SecretKey, c.Label = bytes.Repeat([]byte{1}, 32), "blue" }},
-		{"protocol 1, encrypted", func(c *Config) { c.SecretKey, c.ProtocolVersion = bytes.Repeat([]byte{1}, 24), 1 }},
-		{"IPv6", func(c *Config) { c.BindAddr = "::1" }},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			goroutines(t)
-			testRealSockets(t, tt.change)
-		})
-	}
-}
-
-func testRealSockets(t *testing.T, change func(*Config)) {
-	events := make(chan NodeEvent, 100)
-	received := make(chan string, 10)
-	start := func(name string) *Memberlist {
-		config := loopbackConfig(name)
-		config.Delegate = messageFunc(func(m string) { received <- name + " got " + m })
-		if name == "a" {
-			config.Events = &ChannelEventDelegate{Ch: events}
-		}
-		change(config)
-		m, err := Create(config)
-		if err != nil {
-			if config.BindAddr == "::1" {
-				t.Skipf("no IPv6 loopback here: %v", err)
-			}
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { m.Shutdown() })
-		if config.BindPort == 0 || config.AdvertisePort != config.BindPort {
-			t.Errorf("chosen port not written back: bind %d, advertise %d", config.BindPort, config.AdvertisePort)
-		}
-		return m
-	}
-	a, b := start("a"), start("b")
-	if n, err := b.Join([]string{"a/" + a.LocalNode().Address()}); n != 1 || err != nil {
-		t.Fatalf("joined %d: %v", n, err)
-	}
-	next := func(kind NodeEventType, name string) *Node {
-		t.Helper()
-		e := <-events
-		if e.Event != kind || e.Node.Name != name {
-			t.Fatalf("event %d about %s, want %d about %s", e.Event, e.Node.Name, kind, name)
-		}
-		return e.Node
-	}
-	next(NodeJoin, "a")
-	node := next(NodeJoin, "b")
-	if a.NumMembers() != 2 || b.NumMembers() != 2 {
-		t.Fatalf("%d and %d members", a.NumMembers(), b.NumMembers())
-	}
-	if err := a.SendBestEffort(node, []byte("a packet")); err != nil {
-		t.Error(err)
-	}
-	if got := <-received; got != "b got a packet" {
-		t.Error(got)
-	}
-	if err := a.SendReliable(node, []byte("a stream")); err != nil {
-		t.Error(err)
-	}
-	if got := <-received; got != "b got a stream" {
-		t.Error(got)
-	}
-	if rtt, err := a.Ping("b", &net.UDPAddr{IP: node.Addr, Port: int(node.Port)}); err != nil || rtt <= 0 {
-		t.Errorf("ping: %v, %v", rtt, err)
-	}
-	if err := b.Leave(10 * time.Second); err != nil {
-		t.Error(err)
-	}
-	if n := next(NodeLeave, "b"); n.State != StateLeft {
-		t.Errorf("b is in state %d, want to have left", n.State)
-	}
-}
-
 // messageFunc is a Delegate for messages alone.
 type messageFunc func(string)
 
@@ -124,68 +35,3 @@ func (f messageFunc) NotifyMsg(b []byte)              { f(string(b)) }
 func (f messageFunc) GetBroadcasts(int, int) [][]byte { return nil }
 func (f messageFunc) LocalState(bool) []byte          { return nil }
 func (f messageFunc) MergeRemoteState([]byte, bool)   {}
-
-// TestKeyRotation: members change keys while running, and never lose each
-// other.
-func TestKeyRotation(t *testing.T) {
-	oldKey, newKey := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
-	received := make(chan string, 10)
-	var members []*Memberlist
-	var rings []*Keyring
-	for _, name := range []string{"a", "b"} {
-		config := loopbackConfig(name)
-		ring, err := NewKeyring(nil, oldKey)
-		if err != nil {
-			t.Fatal(err)
-		}
-		config.Keyring = ring
-		config.Delegate = messageFunc(func(m string) { received <- m })
-		m, err := Create(config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer m.Shutdown()
-		members, rings = append(members, m), append(rings, ring)
-	}
-	if _, err := members[1].Join([]string{members[0].LocalNode().Address()}); err != nil {
-		t.Fatal(err)
-	}
-	say := func(what string) {
-		t.Helper()
-		if err := members[0].SendReliable(members[1].LocalNode(), []byte(what)); err != nil {
-			t.Error(err)
-		}
-		if got := <-received; got != what {
-			t.Errorf("received %q, want %q", got, what)
-		}
-		if err := members[1].SendBestEffort(members[0].LocalNode(), []byte(what)); err != nil {
-			t.Error(err)
-		}
-		if got := <-received; got != what {
-			t.Errorf("received %q, want %q", got, what)
-		}
-	}
-	say("with the old key")
-	for step, change := range []func(*Keyring) error{
-		func(r *Keyring) error { return r.AddKey(newKey) },
-		func(r *Keyring) error { return r.UseKey(newKey) },
-		func(r *Keyring) error { return r.RemoveKey(oldKey) },
-	} {
-		for _, r := range rings {
-			if err := change(r); err != nil {
-				t.Fatal(err)
-			}
-			say("in step " + string(rune('1'+step)))
-		}
-	}
-	stranger := loopbackConfig("c")
-	stranger.SecretKey = oldKey
-	c, err := Create(stranger)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Shutdown()
-	if _, err := c.Join([]string{members[0].LocalNode().Address()}); !errors.Is(err, ErrDecrypt) {
-		t.Errorf("joined with a key that was removed: %v, want ErrDecrypt", err)
-	}
-}

@@ -547,3 +547,15 @@ func BenchmarkNetTransportPacket(b *testing.B) {
 		tr.releasePacket(<-tr.PacketCh())
 	}
 }
+
+// TestNetTransportDialEndsWithItsContext: that of sockets is aborted, not left
+// behind.
+func TestNetTransportDialEndsWithItsContext(t *testing.T) {
+	tr := newLoopbackTransport(t, "127.0.0.1")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if conn, err := tr.dial(ctx, tr.listeners[0].Addr().String(), time.Now().Add(time.Minute)); err == nil {
+		conn.Close()
+		t.Error("dialled though the context had ended")
+	}
+}

@@ -2,29 +2,14 @@ package memberlist
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/e3431adc/memberlist/internal/resolve"
 )
-
-// lookupFunc is a Resolver that knows hosts alone.
-type lookupFunc func(ctx context.Context, host string) ([]netip.Addr, error)
-
-func (f lookupFunc) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, error) {
-	return f(ctx, host)
-}
-
-func (f lookupFunc) LookupSRV(context.Context, string, string, string) (string, []*net.SRV, error) {
-	return "", nil, errors.New("no services here")
-}
 
 // system stands in for the system's resolver, and notes what it is asked.
 type system struct {
@@ -92,27 +77,4 @@ func TestConfiguredResolver(t *testing.T) {
 	if !slices.Equal(sys.asked, want) {
 		t.Errorf("asked for %v, want %v", sys.asked, want)
 	}
-}
-
-// TestLoggedErrorsAreOneLine: a resolver of the user's with an error of several lines is logged on one.
-func TestLoggedErrorsAreOneLine(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := new(recordHandler)
-		c := newSimCluster(t)
-		defer c.stop()
-		m := c.add(func(config *Config) {
-			config.LogOutput, config.SlogHandler = nil, h
-			config.Resolver = lookupFunc(func(context.Context, string) ([]netip.Addr, error) {
-				return nil, errors.Join(errors.New("first"), errors.New("second"))
-			})
-		})
-		if _, err := m.Join([]string{"host"}); err == nil {
-			t.Error("joined what cannot be resolved")
-		}
-		time.Sleep(time.Second)
-		found := h.find("failed to resolve")
-		if len(found) != 1 || !strings.HasSuffix(found[0]["error"], "first; second") {
-			t.Errorf("records %v, want one with both errors on a line", found)
-		}
-	})
 }

@@ -7,10 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 func testKeys() (a, b, c []byte) {
@@ -266,25 +263,4 @@ func TestCiphersAllocateNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { k.ciphers() }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
-}
-
-// TestNoncesAreNeverUsedTwice: no two packets of a member have one nonce, or look alike, though they say the same.
-func TestNoncesAreNeverUsedTwice(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newSimCluster(t).grow(1, encrypted)
-		defer c.stop()
-		end := c.outsider(66)
-		seen := make(map[[wire.NonceSize]byte]bool)
-		const packets = 2000
-		for range packets {
-			if err := c.members[0].SendToAddress(Address{Addr: simAddr(66).String(), Name: "m66"}, []byte("the same")); err != nil {
-				t.Fatal(err)
-			}
-			p := <-end.Packets()
-			seen[[wire.NonceSize]byte(p.Data[1:])] = true
-		}
-		if len(seen) != packets {
-			t.Errorf("%d nonces in %d packets", len(seen), packets)
-		}
-	})
 }

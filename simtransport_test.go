@@ -173,12 +173,6 @@ func (c *simCluster) agree(n int, except ...int) bool {
 	return true
 }
 
-// settles is how long the views of a cluster may take to agree, in virtual time.
-// Gossip brings news within a second or two but at times misses a member, and
-// then a push/pull does: one in 30 s for each member, more rarely in a large
-// cluster.
-const settles = 10 * time.Minute
-
 // await steps virtual time until a condition holds, and returns how long it
 // took.
 func (c *simCluster) await(limit time.Duration, condition func() bool) time.Duration {

@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -52,52 +51,6 @@ func manyAlives(n, meta int) (messages [][]byte) {
 		messages = append(messages, a.Append(nil))
 	}
 	return messages
-}
-
-// TestGossipFillsPacketsOnceCompressed: what a packet holds is what fits when compressed, and no packet is too large.
-func TestGossipFillsPacketsOnceCompressed(t *testing.T) {
-	for _, tt := range []struct {
-		name     string
-		compress bool
-		meta     int
-		least    int // messages in the fullest packet
-		most     int
-	}{
-		{"alike", true, 0, 50, 90},
-		{"some random bytes", true, 20, 20, 50},
-		{"hardly shrink", true, 300, 3, 5},
-		{"no compression", false, 0, 15, 20},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				c := newSimCluster(t)
-				defer c.stop()
-				var sent *packetContents
-				m := c.add(func(config *Config) {
-					config.EnableCompression = tt.compress
-					config.ProbeInterval, config.PushPullInterval = time.Hour, time.Hour
-					sent = recordContents(config)
-				})
-				end := c.outsider(1)
-				for _, message := range manyAlives(400, tt.meta)[2:] {
-					if err := end.Send(message, simAddr(0)); err != nil {
-						t.Fatal(err)
-					}
-				}
-				time.Sleep(5 * time.Second)
-				synctest.Wait()
-				if got := slices.Max(sent.sizes); got > m.config.UDPBufferSize {
-					t.Errorf("a packet of %d bytes, the limit is %d", got, m.config.UDPBufferSize)
-				}
-				if got := slices.Max(sent.held); got < tt.least || got > tt.most {
-					t.Errorf("at most %d messages in a packet, want %d to %d", got, tt.least, tt.most)
-				}
-				if dropped := m.metrics.Count(metrics.DroppedOversize); dropped != 0 {
-					t.Errorf("%d packets dropped, as they were too large", dropped)
-				}
-			})
-		})
-	}
 }
 
 // TestTooMuchForOnePacketGoesInSeveral: what shrinks less than was thought is not lost.

@@ -1,4 +1,4 @@
-package memberlist
+package clustertest
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/e3431adc/memberlist"
 )
 
 // random returns n bytes that do not compress.
@@ -20,10 +22,10 @@ func random(n int) []byte {
 }
 
 // memberNamed returns what m knows of a member.
-func memberNamed(t *testing.T, m *Memberlist, name string) *Node {
+func memberNamed(t *testing.T, m *memberlist.Memberlist, name string) *memberlist.Node {
 	t.Helper()
 	members := m.Members()
-	at := slices.IndexFunc(members, func(n *Node) bool { return n.Name == name })
+	at := slices.IndexFunc(members, func(n *memberlist.Node) bool { return n.Name == name })
 	if at < 0 {
 		t.Fatalf("%s is no member", name)
 	}
@@ -38,7 +40,7 @@ var packetCases = []packetCase{
 	{version: 1, label: "blue", key: attackKey, compress: true},
 }
 
-func (p packetCase) apply(c *Config) {
+func (p packetCase) apply(c *memberlist.Config) {
 	c.Label, c.SecretKey, c.ProtocolVersion = p.label, p.key, p.version
 	c.EnableCompression, c.UDPBufferSize = p.compress, p.size
 }
@@ -60,14 +62,14 @@ func TestBestEffortUpToTheLargestMessage(t *testing.T) {
 func testLargestMessage(t *testing.T, p packetCase, largest int) {
 	sink := new(metricSink)
 	useSink(t, sink)
-	var network MockNetwork
+	var network memberlist.MockNetwork
 	received := make(chan string, 1)
-	start := func(name string) *Memberlist {
+	start := func(name string) *memberlist.Memberlist {
 		config := loopbackConfig(name)
 		config.Transport = network.NewTransport(name)
 		config.Delegate = messageFunc(func(m string) { received <- m })
 		p.apply(config)
-		m, err := Create(config)
+		m, err := memberlist.Create(config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +103,7 @@ func testLargestMessage(t *testing.T, p packetCase, largest int) {
 				}
 			}
 		}
-		if err := send(make([]byte, largest+1)); !errors.Is(err, ErrMessageTooLarge) {
+		if err := send(make([]byte, largest+1)); !errors.Is(err, memberlist.ErrMessageTooLarge) {
 			t.Errorf("%s of %d bytes: error %v, want ErrMessageTooLarge", name, largest+1, err)
 		}
 	}
@@ -109,6 +111,9 @@ func testLargestMessage(t *testing.T, p packetCase, largest int) {
 		t.Errorf("%v messages counted as too large, want 2", got)
 	}
 }
+
+// maxDatagram is the most bytes that a UDP packet over IPv4 carries.
+const maxDatagram = 65507
 
 // TestBestEffortUpToADatagram: over UDP, messages arrive whose packet fills a datagram, and the sender learns that a longer
 // one is not sent.
@@ -118,11 +123,11 @@ func TestBestEffortUpToADatagram(t *testing.T) {
 		t.Run(p.String(), func(t *testing.T) {
 			goroutines(t)
 			received := make(chan string, 10)
-			start := func(name string) *Memberlist {
+			start := func(name string) *memberlist.Memberlist {
 				config := loopbackConfig(name)
 				config.Delegate = messageFunc(func(m string) { received <- m })
 				p.apply(config)
-				m, err := Create(config)
+				m, err := memberlist.Create(config)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -137,7 +142,7 @@ func TestBestEffortUpToADatagram(t *testing.T) {
 			payload := random(maxDatagram)
 			refused := func(n int) bool {
 				err := a.SendBestEffort(to, payload[:n])
-				if err != nil && !errors.Is(err, ErrMessageTooLarge) {
+				if err != nil && !errors.Is(err, memberlist.ErrMessageTooLarge) {
 					t.Fatalf("%d bytes: %v", n, err)
 				}
 				return err != nil

@@ -1,4 +1,4 @@
-package memberlist
+package clustertest
 
 import (
 	"errors"
@@ -9,10 +9,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/e3431adc/memberlist"
 )
 
 // received are the events that wait in a subscription, as "join m1".
-func received(s *Subscription) (events []string) {
+func received(s *memberlist.Subscription) (events []string) {
 	for {
 		select {
 		case e, ok := <-s.Events():
@@ -32,7 +34,7 @@ func TestSubscribersHearEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
 		defer c.stop()
-		m := c.add(func(config *Config) { config.SuspicionMult = 20 })
+		m := c.add(func(config *memberlist.Config) { config.SuspicionMult = 20 })
 		first, second := m.Subscribe(1000), m.Subscribe(1000)
 		defer first.Close()
 		defer second.Close()
@@ -47,7 +49,7 @@ func TestSubscribersHearEverything(t *testing.T) {
 			}
 		}
 		d := &testDelegate{meta: []byte("one")}
-		c.grow(3, func(config *Config) { config.SuspicionMult, config.Delegate = 20, d })
+		c.grow(3, func(config *memberlist.Config) { config.SuspicionMult, config.Delegate = 20, d })
 		c.await(settles, func() bool { return c.agree(4) })
 		expect("joins", "", "join m1", "join m2", "join m3")
 
@@ -59,21 +61,21 @@ func TestSubscribersHearEverything(t *testing.T) {
 		expect("update", "m1", "update m1")
 
 		c.network.Down(simAddr(1))
-		c.await(settles, func() bool { return infoOf(t, m, "m1").State == StateSuspect })
+		c.await(settles, func() bool { return infoOf(t, m, "m1").State == memberlist.StateSuspect })
 		expect("cut off", "m1", "suspect m1")
 		c.network.Up(simAddr(1))
-		c.await(settles, func() bool { return infoOf(t, m, "m1").State == StateAlive })
+		c.await(settles, func() bool { return infoOf(t, m, "m1").State == memberlist.StateAlive })
 		expect("back", "m1", "recover m1")
 
 		time.Sleep(time.Minute) // whom m1 suspected while it was cut off recovers
 		received(first)
 		config := c.simConfig(66)
 		config.Name = "m2"
-		twin, err := Create(config)
+		twin, err := memberlist.Create(config)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := twin.Join(seedsAt(0)); !errors.Is(err, ErrNameTaken) {
+		if _, err := twin.Join(seedsAt(0)); !errors.Is(err, memberlist.ErrNameTaken) {
 			t.Errorf("a second m2 joins: %v", err)
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -134,7 +136,7 @@ func TestSubscribersDoNotBlock(t *testing.T) {
 		defer slow.Close()
 		defer prompt.Close()
 		defer least.Close()
-		hearOfGhosts(m, 10, 1)
+		c.hearOfGhosts(0, 10, 1, nil)
 		if got := len(received(prompt)); got != 10 {
 			t.Errorf("the prompt one heard %d events, want 10", got)
 		}
@@ -151,10 +153,10 @@ func TestSubscribersDoNotBlock(t *testing.T) {
 		if _, err := c.add(nil).Join([]string{simAddr(0).String()}); err != nil {
 			t.Fatal(err)
 		}
-		if e := <-slow.Events(); e.Lost != 8 || e.Kind != EventJoin || e.Member.Name != "m1" {
+		if e := <-slow.Events(); e.Lost != 8 || e.Kind != memberlist.EventJoin || e.Member.Name != "m1" {
 			t.Errorf("the next event is %v %s and says that %d were lost before, want join m1 and 8", e.Kind, e.Member.Name, e.Lost)
 		}
-		hearOfGhosts(m, 1, 2) // no event
+		c.hearOfGhosts(0, 1, 2, nil) // no event
 		if e := m.Stats().Subscriptions; e != 3 {
 			t.Errorf("%d subscriptions, want 3", e)
 		}
@@ -170,7 +172,7 @@ func TestSubscriptionsEnd(t *testing.T) {
 		closed, open := m.Subscribe(10), m.Subscribe(10)
 		closed.Close()
 		closed.Close()
-		hearOfGhosts(m, 1, 1)
+		c.hearOfGhosts(0, 1, 1, nil)
 		if got := received(closed); !slices.Equal(got, []string{"closed"}) {
 			t.Errorf("a closed one heard %q", got)
 		}
@@ -208,7 +210,7 @@ func TestSubscribersComeAndGo(t *testing.T) {
 			}()
 		}
 		for i := range uint32(100) {
-			hearOfGhosts(m, 20, i+1)
+			c.hearOfGhosts(0, 20, i+1, nil)
 		}
 		for range 8 {
 			<-done
@@ -220,12 +222,12 @@ func TestSubscribersComeAndGo(t *testing.T) {
 }
 
 func TestEventKindsHaveNames(t *testing.T) {
-	for kind := EventJoin; kind <= EventVerdict; kind++ {
+	for kind := memberlist.EventJoin; kind <= memberlist.EventVerdict; kind++ {
 		if name := kind.String(); name == "" || name == fmt.Sprintf("event %d", kind) {
 			t.Errorf("kind %d is %q", kind, name)
 		}
 	}
-	if got := EventKind(200).String(); got != "event 200" {
+	if got := memberlist.EventKind(200).String(); got != "event 200" {
 		t.Errorf("an unknown kind is %q", got)
 	}
 }

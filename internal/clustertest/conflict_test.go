@@ -1,4 +1,4 @@
-package memberlist
+package clustertest
 
 import (
 	"errors"
@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/e3431adc/memberlist"
 )
 
 // judge is a ConflictVerdictDelegate that notes what it is told.
@@ -23,11 +25,11 @@ func (j *judge) note(format string, args ...any) {
 	j.told = append(j.told, fmt.Sprintf(format, args...))
 }
 
-func (j *judge) NotifyConflict(existing, other *Node) {
+func (j *judge) NotifyConflict(existing, other *memberlist.Node) {
 	j.note("conflict %s %s", existing.Address(), other.Address())
 }
 
-func (j *judge) NotifyConflictVerdict(existing, other *Node, verdict ConflictVerdict) {
+func (j *judge) NotifyConflictVerdict(existing, other *memberlist.Node, verdict memberlist.ConflictVerdict) {
 	j.note("verdict %d %s %s", verdict, existing.Address(), other.Address())
 }
 
@@ -37,14 +39,14 @@ func (j *judge) all() []string {
 	return slices.Clone(j.told)
 }
 
-var _ ConflictVerdictDelegate = (*judge)(nil)
+var _ memberlist.ConflictVerdictDelegate = (*judge)(nil)
 
 // TestRescheduled: a process that was killed is started anew under its name at another address, before anybody knows that
 // it was. It is a member again within seconds; the others hear a leave and a join, and the verdict.
 func TestRescheduled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := new(judge)
-		c := newSimCluster(t).grow(5, func(c *Config) { c.Conflict = j })
+		c := newSimCluster(t).grow(5, func(c *memberlist.Config) { c.Conflict = j })
 		defer c.stop()
 		c.await(settles, func() bool { return c.agree(5) })
 		subscription := c.members[0].Subscribe(256)
@@ -56,7 +58,7 @@ func TestRescheduled(t *testing.T) {
 			}
 		}
 		old.Shutdown()
-		again := c.add(func(c *Config) { c.Name = "m4" })
+		again := c.add(func(c *memberlist.Config) { c.Name = "m4" })
 		if n, err := again.Join([]string{simAddr(0).String()}); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}
@@ -70,14 +72,14 @@ func TestRescheduled(t *testing.T) {
 			return true
 		})
 		t.Logf("a member for all after %v", took)
-		var verdict Event
+		var verdict memberlist.Event
 		subscription.Close()
 		for e := range subscription.Events() {
-			if e.Kind == EventVerdict {
+			if e.Kind == memberlist.EventVerdict {
 				verdict = e
 			}
 		}
-		if verdict.Verdict != ConflictMoved || verdict.Member.Name != "m4" || verdict.Other == nil || verdict.Other.Address() != simAddr(5).String() {
+		if verdict.Verdict != memberlist.ConflictMoved || verdict.Member.Name != "m4" || verdict.Other == nil || verdict.Other.Address() != simAddr(5).String() {
 			t.Errorf("a subscriber heard %+v", verdict)
 		}
 		for i := range 4 {
@@ -85,7 +87,7 @@ func TestRescheduled(t *testing.T) {
 				t.Errorf("member %d heard %d times that it left", i, got)
 			}
 		}
-		if want := fmt.Sprintf("verdict %d %s %s", ConflictMoved, simAddr(4), simAddr(5)); !slices.Contains(j.all(), want) {
+		if want := fmt.Sprintf("verdict %d %s %s", memberlist.ConflictMoved, simAddr(4), simAddr(5)); !slices.Contains(j.all(), want) {
 			t.Errorf("told %q, want %q too", j.all(), want)
 		}
 	})
@@ -96,11 +98,11 @@ func TestNobodyButANamesake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(1, nil)
 		defer c.stop()
-		second := c.add(func(c *Config) { c.Name = "m0" })
+		second := c.add(func(c *memberlist.Config) { c.Name = "m0" })
 		if n, err := second.Join(seedsAt(0)); n != 1 || err != nil {
 			t.Errorf("Join: %d, %v", n, err)
 		}
-		if result, err := second.JoinContext(t.Context(), JoinRequest{Seeds: seedsAt(0)}); !errors.Is(err, ErrNameTaken) || result.Joined != 0 {
+		if result, err := second.JoinContext(t.Context(), memberlist.JoinRequest{Seeds: seedsAt(0)}); !errors.Is(err, memberlist.ErrNameTaken) || result.Joined != 0 {
 			t.Errorf("JoinContext: %+v, %v; want ErrNameTaken", result, err)
 		}
 	})
@@ -110,18 +112,18 @@ func TestNobodyButANamesake(t *testing.T) {
 func TestTwoOfOneName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := new(judge)
-		c := newSimCluster(t).grow(3, func(c *Config) { c.Conflict = j })
+		c := newSimCluster(t).grow(3, func(c *memberlist.Config) { c.Conflict = j })
 		defer c.stop()
 		c.await(settles, func() bool { return c.agree(3) })
-		second := c.add(func(c *Config) { c.Name = "m2" })
-		if n, err := second.Join([]string{simAddr(0).String()}); n != 0 || !errors.Is(err, ErrNameTaken) || !strings.Contains(err.Error(), simAddr(2).String()) {
+		second := c.add(func(c *memberlist.Config) { c.Name = "m2" })
+		if n, err := second.Join([]string{simAddr(0).String()}); n != 0 || !errors.Is(err, memberlist.ErrNameTaken) || !strings.Contains(err.Error(), simAddr(2).String()) {
 			t.Errorf("joined %d, %v; want ErrNameTaken and where the other is", n, err)
 		}
-		if n, err := second.Join([]string{simAddr(0).String()}); n != 0 || !errors.Is(err, ErrNameTaken) {
+		if n, err := second.Join([]string{simAddr(0).String()}); n != 0 || !errors.Is(err, memberlist.ErrNameTaken) {
 			t.Errorf("joined again %d, %v; want ErrNameTaken", n, err)
 		}
 		time.Sleep(5 * time.Second)
-		if want := fmt.Sprintf("verdict %d %s %s", ConflictKept, simAddr(2), simAddr(3)); !slices.Contains(j.all(), want) {
+		if want := fmt.Sprintf("verdict %d %s %s", memberlist.ConflictKept, simAddr(2), simAddr(3)); !slices.Contains(j.all(), want) {
 			t.Errorf("told %q, want %q too", j.all(), want)
 		}
 		time.Sleep(5 * time.Minute)

@@ -1,9 +1,10 @@
-package memberlist
+package clustertest
 
 import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"strings"
@@ -11,7 +12,52 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/e3431adc/memberlist"
 )
+
+// TestUnspecifiedAddressIsNotAdvertised: Create and SetAdvertiseAddr refuse an address that stands for all interfaces, from
+// wherever it comes, and name the field.
+func TestUnspecifiedAddressIsNotAdvertised(t *testing.T) {
+	check := func(t *testing.T, err error) {
+		t.Helper()
+		if !errors.Is(err, memberlist.ErrInvalidAddress) || !strings.Contains(err.Error(), "AdvertiseAddr") {
+			t.Errorf("error %v, want ErrInvalidAddress of AdvertiseAddr", err)
+		}
+	}
+	for _, ip := range []net.IP{net.IPv4zero, net.IPv4zero.To4(), net.IPv6unspecified} {
+		t.Run(ip.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newSimCluster(t)
+				defer c.stop()
+				config := c.simConfig(0)
+				config.Transport = fixedTransport{config.Transport, ip}
+				_, err := memberlist.Create(config)
+				check(t, err)
+			})
+		})
+	}
+	t.Run("configured", func(t *testing.T) {
+		goroutines(t)
+		for _, addr := range []string{"0.0.0.0", "::", "everywhere"} {
+			config := loopbackConfig("m0")
+			config.AdvertiseAddr = addr
+			config.Resolver = lookupFunc(func(context.Context, string) ([]netip.Addr, error) {
+				return []netip.Addr{netip.IPv4Unspecified()}, nil
+			})
+			_, err := memberlist.Create(config)
+			check(t, err)
+		}
+	})
+	t.Run("SetAdvertiseAddr", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := newSimCluster(t).grow(1, nil)
+			defer c.stop()
+			check(t, c.members[0].SetAdvertiseAddr(t.Context(), "0.0.0.0", 0))
+			check(t, c.members[0].SetAdvertiseAddr(t.Context(), "::", 0))
+		})
+	})
+}
 
 // goroutines checks at the end of a test that no more goroutines are left than
 // there are now, and says which.
@@ -25,11 +71,11 @@ func goroutines(t *testing.T) {
 // joined or not, no goroutine and no port in use is left.
 func TestNothingIsLeft(t *testing.T) {
 	goroutines(t)
-	var members []*Memberlist
+	var members []*memberlist.Memberlist
 	for i := range 100 {
 		config := loopbackConfig("m" + string(rune('0'+i/10)) + string(rune('0'+i%10)))
 		config.BindAddr = ownLoopback().String()
-		m, err := Create(config)
+		m, err := memberlist.Create(config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,16 +123,16 @@ func portIsFree(t *testing.T, port int) {
 func TestFailedCreateLeavesNothing(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		change func(*Config)
+		change func(*memberlist.Config)
 		want   error
 	}{
-		{"configuration", func(c *Config) { c.ProtocolVersion = 99 }, ErrInvalidConfig},
-		{"key", func(c *Config) { c.SecretKey = []byte("short") }, ErrInvalidConfig},
-		{"label", func(c *Config) { c.Label = strings.Repeat("x", LabelMaxSize+1) }, ErrInvalidConfig},
-		{"bind address", func(c *Config) { c.BindAddr = "192.0.2.1" }, os.ErrInvalid},
-		{"advertised address", func(c *Config) { c.AdvertiseAddr = "not an address"; c.AdvertisePort = 1 }, ErrInvalidConfig},
-		{"not allowed", func(c *Config) { c.CIDRsAllowed, _ = ParseCIDRs([]string{"10.0.0.0/8"}) }, ErrAddressNotAllowed},
-		{"metadata", func(c *Config) { c.Delegate = &testDelegate{meta: make([]byte, 513)} }, ErrMetaTooLarge},
+		{"configuration", func(c *memberlist.Config) { c.ProtocolVersion = 99 }, memberlist.ErrInvalidConfig},
+		{"key", func(c *memberlist.Config) { c.SecretKey = []byte("short") }, memberlist.ErrInvalidConfig},
+		{"label", func(c *memberlist.Config) { c.Label = strings.Repeat("x", memberlist.LabelMaxSize+1) }, memberlist.ErrInvalidConfig},
+		{"bind address", func(c *memberlist.Config) { c.BindAddr = "192.0.2.1" }, os.ErrInvalid},
+		{"advertised address", func(c *memberlist.Config) { c.AdvertiseAddr = "not an address"; c.AdvertisePort = 1 }, memberlist.ErrInvalidConfig},
+		{"not allowed", func(c *memberlist.Config) { c.CIDRsAllowed, _ = memberlist.ParseCIDRs([]string{"10.0.0.0/8"}) }, memberlist.ErrAddressNotAllowed},
+		{"metadata", func(c *memberlist.Config) { c.Delegate = &testDelegate{meta: make([]byte, 513)} }, memberlist.ErrMetaTooLarge},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			goroutines(t)
@@ -100,7 +146,7 @@ func TestFailedCreateLeavesNothing(t *testing.T) {
 			config := loopbackConfig("m0")
 			config.BindAddr, config.BindPort = ownLoopback().String(), port
 			tt.change(config)
-			m, err := Create(config)
+			m, err := memberlist.Create(config)
 			if m != nil || err == nil {
 				t.Fatalf("Create gives %v, %v", m, err)
 			}
@@ -119,7 +165,7 @@ func TestFailedCreateLeavesNothing(t *testing.T) {
 		defer l.Close()
 		config := loopbackConfig("m0")
 		config.BindPort = l.Addr().(*net.TCPAddr).Port
-		if _, err := Create(config); err == nil {
+		if _, err := memberlist.Create(config); err == nil {
 			t.Error("created on a port in use")
 		}
 	})
@@ -138,7 +184,7 @@ func TestAfterShutdown(t *testing.T) {
 			"Leave": m.Leave(time.Second), "UpdateNode": m.UpdateNode(time.Second),
 			"SendReliable": m.SendReliable(node, nil), "SendBestEffort": m.SendBestEffort(node, nil),
 		} {
-			if !errors.Is(err, ErrShutdown) {
+			if !errors.Is(err, memberlist.ErrShutdown) {
 				t.Errorf("%s: error %v, want ErrShutdown", name, err)
 			}
 		}
@@ -154,30 +200,30 @@ func TestAfterShutdown(t *testing.T) {
 // TestShutdownAborts: whatever waits, for a dial, a reply, an ack or a
 // broadcast, ends with Shutdown.
 func TestShutdownAborts(t *testing.T) {
-	for name, call := range map[string]func(*Memberlist) error{
-		"Join": func(m *Memberlist) error {
+	for name, call := range map[string]func(*memberlist.Memberlist) error{
+		"Join": func(m *memberlist.Memberlist) error {
 			_, err := m.Join([]string{simAddr(0).String(), simAddr(0).String()})
 			return err
 		},
-		"SendReliable": func(m *Memberlist) error {
-			return m.SendReliable(&Node{Name: "m0", Addr: simAddr(0).Addr().AsSlice(), Port: 7946}, []byte("x"))
+		"SendReliable": func(m *memberlist.Memberlist) error {
+			return m.SendReliable(&memberlist.Node{Name: "m0", Addr: simAddr(0).Addr().AsSlice(), Port: 7946}, []byte("x"))
 		},
-		"Ping": func(m *Memberlist) error {
+		"Ping": func(m *memberlist.Memberlist) error {
 			_, err := m.Ping("m0", net.UDPAddrFromAddrPort(simAddr(0)))
 			return err
 		},
-		"JoinContext": func(m *Memberlist) error {
-			_, err := m.JoinContext(context.Background(), JoinRequest{Seeds: seedsAt(0)})
+		"JoinContext": func(m *memberlist.Memberlist) error {
+			_, err := m.JoinContext(context.Background(), memberlist.JoinRequest{Seeds: seedsAt(0)})
 			return err
 		},
-		"Leave":      func(m *Memberlist) error { return m.Leave(0) },
-		"UpdateNode": func(m *Memberlist) error { return m.UpdateNode(0) },
+		"Leave":      func(m *memberlist.Memberlist) error { return m.Leave(0) },
+		"UpdateNode": func(m *memberlist.Memberlist) error { return m.UpdateNode(0) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newSimCluster(t).grow(1, nil)
 				defer c.stop()
-				m := c.add(func(config *Config) { config.GossipInterval, config.ProbeInterval = time.Hour, time.Hour })
+				m := c.add(func(config *memberlist.Config) { config.GossipInterval, config.ProbeInterval = time.Hour, time.Hour })
 				if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
 					t.Fatal(err)
 				}
@@ -187,7 +233,7 @@ func TestShutdownAborts(t *testing.T) {
 				go func() { done <- call(m) }()
 				time.Sleep(100 * time.Millisecond)
 				go m.Shutdown()
-				if err := <-done; !errors.Is(err, ErrShutdown) {
+				if err := <-done; !errors.Is(err, memberlist.ErrShutdown) {
 					t.Errorf("error %v, want ErrShutdown", err)
 				}
 				if took := time.Since(start); took != 100*time.Millisecond {
@@ -202,17 +248,17 @@ func TestTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(1, nil)
 		defer c.stop()
-		m := c.add(func(config *Config) { config.GossipInterval, config.ProbeInterval = time.Hour, time.Hour })
+		m := c.add(func(config *memberlist.Config) { config.GossipInterval, config.ProbeInterval = time.Hour, time.Hour })
 		if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
 			t.Fatal(err)
 		}
-		if err := m.UpdateNode(time.Second); !errors.Is(err, ErrUpdateTimeout) {
+		if err := m.UpdateNode(time.Second); !errors.Is(err, memberlist.ErrUpdateTimeout) {
 			t.Errorf("UpdateNode: %v, want ErrUpdateTimeout", err)
 		}
 		c.network.Down(simAddr(0))
 		start := time.Now()
 		_, err := m.Ping("m0", net.UDPAddrFromAddrPort(simAddr(0)))
-		var none NoPingResponseError
+		var none memberlist.NoPingResponseError
 		if !errors.As(err, &none) || time.Since(start) != 500*time.Millisecond {
 			t.Errorf("Ping: %v after %v, want no response after 500 ms", err, time.Since(start))
 		}
@@ -220,7 +266,7 @@ func TestTimeouts(t *testing.T) {
 		if _, err := m.Join([]string{simAddr(0).String()}); err == nil || time.Since(start) != 10*time.Second {
 			t.Errorf("Join: %v after %v, want a failure after 10 s", err, time.Since(start))
 		}
-		if err := m.Leave(time.Second); !errors.Is(err, ErrLeaveTimeout) {
+		if err := m.Leave(time.Second); !errors.Is(err, memberlist.ErrLeaveTimeout) {
 			t.Errorf("Leave: %v, want ErrLeaveTimeout", err)
 		}
 	})
@@ -273,14 +319,14 @@ func TestRequireNodeNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(1, nil)
 		defer c.stop()
-		m := c.add(func(config *Config) { config.RequireNodeNames = true })
-		if _, err := m.Join([]string{simAddr(0).String()}); !errors.Is(err, ErrNodeNameRequired) {
+		m := c.add(func(config *memberlist.Config) { config.RequireNodeNames = true })
+		if _, err := m.Join([]string{simAddr(0).String()}); !errors.Is(err, memberlist.ErrNodeNameRequired) {
 			t.Errorf("Join without a name: %v", err)
 		}
 		if _, err := m.Join([]string{"m0/" + simAddr(0).String()}); err != nil {
 			t.Errorf("Join with a name: %v", err)
 		}
-		if err := m.SendTo(net.UDPAddrFromAddrPort(simAddr(0)), nil); !errors.Is(err, ErrNodeNameRequired) {
+		if err := m.SendTo(net.UDPAddrFromAddrPort(simAddr(0)), nil); !errors.Is(err, memberlist.ErrNodeNameRequired) {
 			t.Errorf("SendTo: %v", err)
 		}
 	})
@@ -298,7 +344,7 @@ func TestJoinAfterLeave(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.await(settles, func() bool { return c.agree(2, 2) })
-		if n, err := m.Join([]string{simAddr(50).String()}); n != 0 || err == nil || m.LocalNode().State != StateLeft {
+		if n, err := m.Join([]string{simAddr(50).String()}); n != 0 || err == nil || m.LocalNode().State != memberlist.StateLeft {
 			t.Errorf("joined %d, %v; it is %v", n, err, m.LocalNode().State)
 		}
 		time.Sleep(time.Minute)
@@ -318,7 +364,7 @@ func TestNewsWithoutLoops(t *testing.T) {
 	for _, exchanges := range []time.Duration{0, 30 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			d := &testDelegate{}
-			c := newSimCluster(t).grow(3, func(config *Config) {
+			c := newSimCluster(t).grow(3, func(config *memberlist.Config) {
 				config.ProbeInterval, config.GossipInterval, config.PushPullInterval = 0, 0, exchanges
 				config.Delegate = d
 			})

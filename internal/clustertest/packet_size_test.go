@@ -1,7 +1,6 @@
-package memberlist
+package clustertest
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
+
+	"github.com/e3431adc/memberlist"
 )
 
 // tapTransport notes the sizes of the packets that go out.
@@ -36,7 +37,7 @@ func (t *tapTransport) largest() int {
 }
 
 // tapped has a member's packets noted.
-func tapped(c *Config) *tapTransport {
+func tapped(c *memberlist.Config) *tapTransport {
 	tap := &tapTransport{simTransport: c.Transport.(*simTransport)}
 	c.Transport = tap
 	return tap
@@ -59,9 +60,12 @@ func (d *noisy) random(n int) []byte {
 	return b
 }
 
-func (d *noisy) NodeMeta(limit int) []byte                       { return d.random(100) }
-func (d *noisy) AckPayload() []byte                              { return d.random(d.ack) }
-func (d *noisy) NotifyPingComplete(*Node, time.Duration, []byte) {}
+func (d *noisy) NodeMeta(limit int) []byte { return d.random(100) }
+
+func (d *noisy) AckPayload() []byte { return d.random(d.ack) }
+
+func (d *noisy) NotifyPingComplete(*memberlist.Node, time.Duration, []byte) {}
+
 func (d *noisy) GetBroadcasts(overhead, limit int) (messages [][]byte) {
 	for {
 		d.mu.Lock()
@@ -126,7 +130,7 @@ func (p packetCase) run(t *testing.T) (largest int) {
 		var taps []*tapTransport
 		var delegates []*noisy
 		for i := range 4 {
-			c.add(func(config *Config) {
+			c.add(func(config *memberlist.Config) {
 				d := &noisy{rng: rand.NewChaCha8([32]byte{byte(i)}), ack: p.ack}
 				config.Delegate, config.Ping = d, d
 				config.Name = fmt.Sprint("m", i, strings.Repeat("x", p.name))
@@ -145,11 +149,11 @@ func (p packetCase) run(t *testing.T) (largest int) {
 			if i == 2 {
 				c.network.Pause(simAddr(3)) // is suspected
 			}
-			for _, m := range c.members {
-				hearOfGhosts(m, 25, uint32(i+1))
+			for member := range c.members {
+				c.hearOfGhosts(member, 25, uint32(i+1), p.wrap)
 			}
 			for _, m := range c.members[:3] {
-				if err := m.UpdateNode(time.Second); err != nil && !is(err, ErrUpdateTimeout) { // it has to wait its turn
+				if err := m.UpdateNode(time.Second); err != nil && !is(err, memberlist.ErrUpdateTimeout) { // it has to wait its turn
 					t.Error(err)
 				}
 			}
@@ -176,21 +180,23 @@ func (p packetCase) run(t *testing.T) (largest int) {
 	return largest
 }
 
-// hearOfGhosts has a member hear of n others that do not exist, half of them too
-// old to understand checksums, with names of many lengths.
-func hearOfGhosts(m *Memberlist, n int, incarnation uint32) {
-	turn := m.beginTurn()
-	defer m.endTurn(turn)
-	for i := range n {
-		addr := simAddr(1000 + i)
-		turn.core.Step(turn.now, endpointOf(addr.String()), &wire.Alive{
-			Incarnation: incarnation,
-			Node:        fmt.Sprint("ghost", i, strings.Repeat("y", i%50)),
-			Addr:        addr.Addr().AsSlice(),
-			Port:        addr.Port(),
-			Vsn:         []byte{1, byte(4 + i%2), 2, 0, 0, 0},
-		})
+// wrap returns a packet with what all packets of the cluster have around them.
+func (p packetCase) wrap(packet []byte) []byte {
+	if p.key != nil {
+		cipher, err := wire.NewCipher(p.key)
+		if err != nil {
+			panic(err)
+		}
+		packet = cipher.AppendSealed(nil, wire.SealVersion1, newNonce(), packet, []byte(p.label))
 	}
+	if p.label == "" {
+		return packet
+	}
+	header, err := wire.AppendLabel(nil, p.label)
+	if err != nil {
+		panic(err)
+	}
+	return append(header, packet...)
 }
 
 // TestNoPacketExceedsUDPBufferSize: whatever a packet is made of, it has at most
@@ -256,9 +262,9 @@ func TestUserBroadcastsUnderChurn(t *testing.T) {
 		c := newSimCluster(t)
 		defer c.stop()
 		receiver := new(testDelegate)
-		c.add(func(config *Config) { config.Delegate = receiver })
-		sender := &queueDelegate{queue: &TransmitLimitedQueue{NumNodes: func() int { return 2 }, RetransmitMult: 1}}
-		m := c.add(func(config *Config) { config.Delegate = sender })
+		c.add(func(config *memberlist.Config) { config.Delegate = receiver })
+		sender := &queueDelegate{queue: &memberlist.TransmitLimitedQueue{NumNodes: func() int { return 2 }, RetransmitMult: 1}}
+		m := c.add(func(config *memberlist.Config) { config.Delegate = sender })
 		if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
 			t.Fatal(err)
 		}
@@ -268,39 +274,11 @@ func TestUserBroadcastsUnderChurn(t *testing.T) {
 		}
 		// Gossip goes to 3 of a thousand, so that what m0 gets is luck: all leave the queue.
 		for i := range 20 {
-			hearOfGhosts(m, 1000, uint32(i+1))
+			c.hearOfGhosts(1, 1000, uint32(i+1), nil)
 			time.Sleep(100 * time.Millisecond)
 		}
 		if n := sender.queue.NumQueued(); n != 0 {
 			t.Errorf("%d of %d user broadcasts have not been sent after 2 s of churn", n, len(messages))
-		}
-	})
-}
-
-// TestCompoundsAreSplit: a packet of more messages than a compound can count,
-// or with one larger than it can, is sent as several.
-func TestCompoundsAreSplit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newSimCluster(t)
-		defer c.stop()
-		receiver := new(testDelegate)
-		c.add(func(config *Config) { config.Delegate, config.HandoffQueueDepth = receiver, 10_000 })
-		sender := new(testDelegate)
-		m := c.add(func(config *Config) {
-			config.Delegate, config.UDPBufferSize, config.EnableCompression = sender, 200_000, false
-		})
-		large := append([]byte{byte(wire.TypeUser)}, bytes.Repeat([]byte("x"), wire.MaxCompoundPart)...)
-		parts := [][]byte{}
-		for i := range 600 {
-			parts = append(parts, []byte{byte(wire.TypeUser), byte(i)})
-		}
-		to := endpointOf(simAddr(0).String())
-		if err := m.writeMessages(new(packer), &to, append(parts, large), false); err == nil {
-			t.Error("a packet of more than 64 KiB went over a network that carries less") // simnet's error: as UDP's
-		}
-		time.Sleep(time.Second)
-		if got := len(receiver.received()); got != 600 {
-			t.Errorf("%d messages arrived, want 600", got)
 		}
 	})
 }
@@ -312,9 +290,9 @@ func TestMetadataThatFitsNoPacket(t *testing.T) {
 		c := newSimCluster(t)
 		defer c.stop()
 		d := new(testDelegate)
-		m := c.add(func(config *Config) { config.Delegate, config.UDPBufferSize = d, 300 })
+		m := c.add(func(config *memberlist.Config) { config.Delegate, config.UDPBufferSize = d, 300 })
 		d.set(make([]byte, 300))
-		if err := m.UpdateNode(time.Second); !is(err, ErrMetaTooLarge) {
+		if err := m.UpdateNode(time.Second); !is(err, memberlist.ErrMetaTooLarge) {
 			t.Errorf("error %v, want ErrMetaTooLarge", err)
 		}
 		d.set(make([]byte, 200))
@@ -322,4 +300,50 @@ func TestMetadataThatFitsNoPacket(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestGossipFillsPacketsOnceCompressed: what a packet holds is what fits when compressed, and no packet is too large.
+func TestGossipFillsPacketsOnceCompressed(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		compress bool
+		meta     int
+		least    int // messages in the fullest packet
+		most     int
+	}{
+		{"alike", true, 0, 50, 90},
+		{"some random bytes", true, 20, 20, 50},
+		{"hardly shrink", true, 300, 3, 5},
+		{"no compression", false, 0, 15, 20},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newSimCluster(t)
+				defer c.stop()
+				var sent *packetContents
+				m := c.add(func(config *memberlist.Config) {
+					config.EnableCompression = tt.compress
+					config.ProbeInterval, config.PushPullInterval = time.Hour, time.Hour
+					sent = recordContents(config)
+				})
+				end := c.outsider(1)
+				for _, message := range manyAlives(400, tt.meta)[2:] {
+					if err := end.Send(message, simAddr(0)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(5 * time.Second)
+				synctest.Wait()
+				if got := slices.Max(sent.sizes); got > c.configs[0].UDPBufferSize {
+					t.Errorf("a packet of %d bytes, the limit is %d", got, c.configs[0].UDPBufferSize)
+				}
+				if got := slices.Max(sent.held); got < tt.least || got > tt.most {
+					t.Errorf("at most %d messages in a packet, want %d to %d", got, tt.least, tt.most)
+				}
+				if dropped := m.Stats().Dropped.Oversize; dropped != 0 {
+					t.Errorf("%d packets dropped, as they were too large", dropped)
+				}
+			})
+		})
+	}
 }

@@ -1,13 +1,21 @@
-package memberlist
+package clustertest
 
 import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
+
+	"github.com/e3431adc/memberlist"
 )
 
 // TestLevelsOfWhatIsDropped are the reference's: what operators alert on, as a member without the key, is an error.
@@ -56,11 +64,11 @@ func TestLevelsOfWhatIsDropped(t *testing.T) {
 				h := new(recordHandler)
 				c := newSimCluster(t)
 				defer c.stop()
-				c.add(func(config *Config) {
+				c.add(func(config *memberlist.Config) {
 					config.Label, config.SecretKey = "blue", attackKey
 					config.LogOutput, config.SlogHandler = nil, h
 				})
-				other := c.add(func(config *Config) { config.Label, config.SecretKey = "blue", attackKey })
+				other := c.add(func(config *memberlist.Config) { config.Label, config.SecretKey = "blue", attackKey })
 				if _, err := other.Join(seedsAt(0)); err != nil {
 					t.Fatal(err)
 				}
@@ -95,13 +103,13 @@ func TestLevelsOfWhatIsDropped(t *testing.T) {
 func TestNewNameAtAnOldAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := new(recordHandler)
-		c := newSimCluster(t).grow(5, func(config *Config) { config.LogOutput, config.SlogHandler = nil, h })
+		c := newSimCluster(t).grow(5, func(config *memberlist.Config) { config.LogOutput, config.SlogHandler = nil, h })
 		defer c.stop()
 		c.await(settles, func() bool { return c.agree(5) })
 		c.members[4].Shutdown()
 		config := c.simConfig(4)
 		config.Name, config.LogOutput, config.SlogHandler = "again", nil, h
-		again, err := Create(config)
+		again, err := memberlist.Create(config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,12 +151,12 @@ func TestLongQueueIsWarnedOf(t *testing.T) {
 			{queued, 0},
 		} {
 			h := new(recordHandler)
-			m := c.add(func(config *Config) {
+			c.add(func(config *memberlist.Config) {
 				config.LogOutput, config.SlogHandler = nil, h
 				config.HandoffQueueDepth, config.QueueCheckInterval = tt.depth, interval
 				config.GossipInterval, config.ProbeInterval = 0, 0 // nothing leaves the queue
 			})
-			hearOfGhosts(m, queued-1, 1)
+			c.hearOfGhosts(len(c.members)-1, queued-1, 1, nil)
 			if found := h.find("broadcast queue is long"); len(found) != 0 {
 				t.Errorf("depth %d: warned before the first check: %v", tt.depth, found)
 			}
@@ -171,7 +179,7 @@ func TestLongQueueIsWarnedOf(t *testing.T) {
 }
 
 // namesOf are the names of the members that a member sees.
-func namesOf(m *Memberlist) (names []string) {
+func namesOf(m *memberlist.Memberlist) (names []string) {
 	for _, n := range m.Members() {
 		names = append(names, n.Name)
 	}
@@ -184,7 +192,7 @@ func TestLevelOfAFallbackPing(t *testing.T) {
 		h := new(recordHandler)
 		c := newSimCluster(t)
 		defer c.stop()
-		c.add(func(config *Config) { config.LogOutput, config.SlogHandler = nil, h })
+		c.add(func(config *memberlist.Config) { config.LogOutput, config.SlogHandler = nil, h })
 		m := c.add(nil)
 		if _, err := m.Join(seedsAt(0)); err != nil {
 			t.Fatal(err)
@@ -198,6 +206,109 @@ func TestLevelOfAFallbackPing(t *testing.T) {
 		time.Sleep(time.Hour)
 		if n := len(h.find("ping on a stream failed")); n > len(failed)+1 { // one may have been under way
 			t.Errorf("%d more records in the hour after", n-len(failed))
+		}
+	})
+}
+
+// TestRecordsHaveAttributes: a handler of the user's gets records with the
+// level, the source, and the member that they are about.
+func TestRecordsHaveAttributes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(recordHandler)
+		c := newSimCluster(t)
+		defer c.stop()
+		c.grow(4, func(config *memberlist.Config) { config.LogOutput, config.SlogHandler = nil, h })
+		c.await(settles, func() bool { return c.agree(4) })
+		c.members[2].Shutdown()
+		c.await(settles, func() bool { return c.members[0].NumMembers() == 3 })
+		for _, tt := range []struct{ text, level, state string }{
+			{"marking member as failed", "INFO", "suspect"},
+		} {
+			found := h.find(tt.text)
+			if len(found) == 0 {
+				t.Errorf("no record %q among %v", tt.text, h.records)
+				continue
+			}
+			r := found[0]
+			if r["node"] != "m2" || r["addr"] != simAddr(2).String() || r["state"] != tt.state || r["incarnation"] != "1" ||
+				r["level"] != tt.level || r["file"] != "event_log.go" {
+				t.Errorf("%q: %v", tt.text, r)
+			}
+		}
+		end := c.outsider(66)
+		for range 50 {
+			end.Send([]byte{99}, simAddr(0))
+			time.Sleep(time.Second)
+		}
+		dropped := h.find("dropping undecodable part of packet")
+		dropped = append(dropped, h.find("dropping packet message of unexpected type")...)
+		if len(dropped) != 5 || dropped[0]["from"] != simAddr(66).String() || dropped[1]["suppressed"] != "9" {
+			t.Errorf("50 bad packets in 50 s: %v, want 5 records, each but the first with suppressed=9", dropped)
+		}
+	})
+}
+
+// TestLogsHaveNoSecrets: whatever happens, neither metadata nor keys nor the
+// bytes of messages come to be in a log line, however written.
+func TestLogsHaveNoSecrets(t *testing.T) {
+	secrets := map[string][]byte{
+		"key":       []byte("KEYKEYKEY-of-16b"),
+		"other key": []byte("OTHERKEY--of-16b"),
+		"metadata":  []byte("METADATA-of-a-member"),
+		"message":   []byte("MESSAGE-to-a-member"),
+		"state":     []byte("STATE-of-a-delegate"),
+		"payload":   []byte("PAYLOAD-of-an-ack"),
+	}
+	for _, sealed := range []bool{false, true} {
+		var text lineBuffer
+		records := new(recordHandler)
+		synctest.Test(t, func(t *testing.T) { provokeLogs(t, secrets, sealed, &text, records) })
+		lines := text.containing("")
+		for _, r := range records.find("") {
+			lines = append(lines, fmt.Sprint(r))
+		}
+		kinds := map[string]bool{}
+		for _, r := range records.find("") {
+			kinds[r[""]] = true
+		}
+		if len(kinds) < 15 {
+			t.Errorf("sealed %v: only %d kinds of lines were provoked: %v", sealed, len(kinds), kinds)
+		}
+		for what, secret := range secrets {
+			for _, form := range []string{
+				string(secret[:8]), hex.EncodeToString(secret[:8]), strings.ToUpper(hex.EncodeToString(secret[:8])),
+				base64.StdEncoding.EncodeToString(secret)[:8], strings.Trim(fmt.Sprint(secret[:8]), "[]"),
+				strings.Trim(fmt.Sprintf("%#v", secret[:8]), "[]byte{}"),
+			} {
+				for _, line := range lines {
+					if strings.Contains(line, form) {
+						t.Errorf("sealed %v: %s in %q", sealed, what, line)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestLoggedErrorsAreOneLine: a resolver of the user's with an error of several lines is logged on one.
+func TestLoggedErrorsAreOneLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(recordHandler)
+		c := newSimCluster(t)
+		defer c.stop()
+		m := c.add(func(config *memberlist.Config) {
+			config.LogOutput, config.SlogHandler = nil, h
+			config.Resolver = lookupFunc(func(context.Context, string) ([]netip.Addr, error) {
+				return nil, errors.Join(errors.New("first"), errors.New("second"))
+			})
+		})
+		if _, err := m.Join([]string{"host"}); err == nil {
+			t.Error("joined what cannot be resolved")
+		}
+		time.Sleep(time.Second)
+		found := h.find("failed to resolve")
+		if len(found) != 1 || !strings.HasSuffix(found[0]["error"], "first; second") {
+			t.Errorf("records %v, want one with both errors on a line", found)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package memberlist
+package clustertest
 
 import (
 	"fmt"
@@ -6,15 +6,21 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/e3431adc/memberlist"
 )
 
 // broadcaster is a Delegate of which only GetBroadcasts does anything.
 type broadcaster func(overhead, limit int) [][]byte
 
-func (broadcaster) NodeMeta(int) []byte           { return nil }
-func (broadcaster) NotifyMsg([]byte)              {}
-func (broadcaster) LocalState(bool) []byte        { return nil }
+func (broadcaster) NodeMeta(int) []byte { return nil }
+
+func (broadcaster) NotifyMsg([]byte) {}
+
+func (broadcaster) LocalState(bool) []byte { return nil }
+
 func (broadcaster) MergeRemoteState([]byte, bool) {}
+
 func (f broadcaster) GetBroadcasts(overhead, limit int) [][]byte {
 	return f(overhead, limit)
 }
@@ -36,7 +42,7 @@ func TestDelegateWithNothingToSay(t *testing.T) {
 				c := newSimCluster(t).grow(5, nil)
 				defer c.stop()
 				var asked atomic.Int64
-				m := c.add(func(config *Config) {
+				m := c.add(func(config *memberlist.Config) {
 					config.Delegate = broadcaster(func(int, int) [][]byte { asked.Add(1); return tt.give })
 				})
 				if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
@@ -44,7 +50,7 @@ func TestDelegateWithNothingToSay(t *testing.T) {
 				}
 				time.Sleep(time.Minute) // until nothing is left to be said of members
 				before := asked.Load()
-				time.Sleep(rounds * m.config.GossipInterval)
+				time.Sleep(rounds * memberlist.DefaultLANConfig().GossipInterval)
 				if got := asked.Load() - before; got != tt.want {
 					t.Errorf("asked %d times in %d rounds, want %d", got, rounds, tt.want)
 				}
@@ -73,7 +79,7 @@ func TestSlowDelegateHoldsUpNoGossip(t *testing.T) {
 		defer time.Sleep(time.Hour) // until the delegate is done
 		defer c.stop()
 		slow := new(slowBroadcaster)
-		m := c.add(func(config *Config) {
+		m := c.add(func(config *memberlist.Config) {
 			config.PushPullInterval, config.ProbeInterval = 0, 0 // gossip alone brings it
 			config.Delegate = slow
 		})
@@ -110,10 +116,10 @@ func TestSlowDelegateHoldsUpNoGossip(t *testing.T) {
 func TestUserBroadcastsWithoutGossip(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		off  func(*Config)
+		off  func(*memberlist.Config)
 	}{
-		{"no interval", func(c *Config) { c.GossipInterval = 0 }},
-		{"no nodes", func(c *Config) { c.GossipNodes = 0 }},
+		{"no interval", func(c *memberlist.Config) { c.GossipInterval = 0 }},
+		{"no nodes", func(c *memberlist.Config) { c.GossipNodes = 0 }},
 	} {
 		for _, takes := range []time.Duration{0, 3 * time.Second} {
 			t.Run(fmt.Sprint(tt.name, ", a delegate that takes ", takes), func(t *testing.T) {
@@ -121,10 +127,10 @@ func TestUserBroadcastsWithoutGossip(t *testing.T) {
 					c := newSimCluster(t)
 					defer time.Sleep(time.Minute)
 					defer c.stop()
-					q := &TransmitLimitedQueue{NumNodes: func() int { return 3 }, RetransmitMult: 40} // however often one is probed
+					q := &memberlist.TransmitLimitedQueue{NumNodes: func() int { return 3 }, RetransmitMult: 40} // however often one is probed
 					heard := make([]atomic.Int64, 3)
 					for i := range heard {
-						m := c.add(func(config *Config) {
+						m := c.add(func(config *memberlist.Config) {
 							tt.off(config)
 							config.Delegate = messageFunc(func(string) { heard[i].Add(1) })
 							if i == 0 {

@@ -1,4 +1,4 @@
-package memberlist
+package clustertest
 
 import (
 	"fmt"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/e3431adc/memberlist/internal/simnet"
 	"github.com/e3431adc/memberlist/internal/wire"
+
+	"github.com/e3431adc/memberlist"
 )
 
 // nattedTransport sends its packets from the address of a NAT.
@@ -51,9 +53,9 @@ func TestPortsThatANATRewrites(t *testing.T) {
 				c := newSimCluster(t)
 				defer c.stop()
 				for i := range 2 {
-					c.grow(1, func(config *Config) { config.LogOutput = &logs[i] })
+					c.grow(1, func(config *memberlist.Config) { config.LogOutput = &logs[i] })
 				}
-				m := c.add(func(config *Config) {
+				m := c.add(func(config *memberlist.Config) {
 					nat, err := c.network.Listen(tt.from)
 					if err != nil {
 						t.Fatal(err)
@@ -94,6 +96,9 @@ func TestPortsThatANATRewrites(t *testing.T) {
 	}
 }
 
+// maxPortWarnings is for how many members a warning is logged that a NAT rewrites their ports.
+const maxPortWarnings = 16
+
 // TestPortsThatAnyoneClaims: who is no member, or not where it says, makes
 // nobody warn, and a thousand members behind NATs not a thousand times.
 func TestPortsThatAnyoneClaims(t *testing.T) {
@@ -101,7 +106,7 @@ func TestPortsThatAnyoneClaims(t *testing.T) {
 		var log lineBuffer
 		c := newSimCluster(t)
 		defer c.stop()
-		m := c.add(func(config *Config) { config.LogOutput = &log })
+		m := c.add(func(config *memberlist.Config) { config.LogOutput = &log })
 		end := c.outsider(100)
 		defer end.Close()
 		ping := func(name string, at netip.AddrPort) {
@@ -149,11 +154,11 @@ func TestPortsThatAnyoneClaims(t *testing.T) {
 // relabelledTransport says that packets come from somewhere else.
 type relabelledTransport struct {
 	*simTransport
-	packets chan *Packet
+	packets chan *memberlist.Packet
 }
 
 func relabelled(t *simTransport, from net.Addr) *relabelledTransport {
-	r := &relabelledTransport{t, make(chan *Packet)}
+	r := &relabelledTransport{t, make(chan *memberlist.Packet)}
 	go func() {
 		defer close(r.packets)
 		for {
@@ -169,12 +174,13 @@ func relabelled(t *simTransport, from net.Addr) *relabelledTransport {
 	return r
 }
 
-func (r *relabelledTransport) PacketCh() <-chan *Packet { return r.packets }
+func (r *relabelledTransport) PacketCh() <-chan *memberlist.Packet { return r.packets }
 
 // textAddr is an address of no network that is known.
 type textAddr string
 
-func (textAddr) Network() string  { return "text" }
+func (textAddr) Network() string { return "text" }
+
 func (a textAddr) String() string { return string(a) }
 
 // TestPortsThatAreNotUDPs say nothing of a NAT: those of connections, of text, of none.
@@ -193,7 +199,7 @@ func TestPortsThatAreNotUDPs(t *testing.T) {
 				var log lineBuffer
 				c := newSimCluster(t)
 				defer c.stop()
-				c.grow(3, func(config *Config) {
+				c.grow(3, func(config *memberlist.Config) {
 					config.Transport = relabelled(config.Transport.(*simTransport), from)
 					config.LogOutput = &log
 				})

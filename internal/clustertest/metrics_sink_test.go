@@ -1,11 +1,11 @@
-//go:build hashicorpmetrics
+//go:build !hashicorpmetrics
 
-package memberlist
+package clustertest
 
 import (
 	"testing"
 
-	"github.com/hashicorp/go-metrics"
+	"github.com/armon/go-metrics"
 )
 
 // useSink has all metrics of the process go to a sink until the test ends.

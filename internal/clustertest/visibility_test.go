@@ -1,16 +1,36 @@
-package memberlist
+package clustertest
 
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/e3431adc/memberlist"
 )
 
+// TestSecondMemberIsListedFirst, and each lists itself last, as programs expect that have only seen the reference.
+func TestSecondMemberIsListedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(2, nil)
+		defer c.stop()
+		c.await(settles, func() bool { return c.agree(2) })
+		for i, m := range c.members {
+			members := m.Members()
+			if members[0].Name == m.LocalNode().Name || members[1] != m.LocalNode() {
+				t.Errorf("member %d lists %v", i, members)
+			}
+		}
+	})
+}
+
 // readWhole reads all there is of a node, as programs do with those that they are handed.
-func readWhole(n *Node) string {
+func readWhole(n *memberlist.Node) string {
 	return fmt.Sprint(n.Name, n.Address(), n.FullAddress(), n.Addr, n.Port, string(n.Meta), n.State, n.PMin, n.PMax, n.PCur, n.DMin,
 		n.DMax, n.DCur)
 }
@@ -18,11 +38,11 @@ func readWhole(n *Node) string {
 // keeper is a program that keeps every node it is handed, and reads them all whenever it gets another.
 type keeper struct {
 	sync.Mutex
-	nodes []*Node
+	nodes []*memberlist.Node
 	was   []string
 }
 
-func (k *keeper) keep(t *testing.T, n *Node) {
+func (k *keeper) keep(t *testing.T, n *memberlist.Node) {
 	k.Lock()
 	defer k.Unlock()
 	k.nodes, k.was = append(k.nodes, n), append(k.was, readWhole(n))
@@ -51,9 +71,9 @@ func TestNodesAreReadWhileMembersChange(t *testing.T) {
 		metas := make([]string, 6)
 		var metaLock sync.Mutex
 		for i := range metas {
-			c.grow(1, func(config *Config) {
+			c.grow(1, func(config *memberlist.Config) {
 				config.LogOutput = io.Discard
-				config.Events = nodeFunc(func(_ string, n *Node) { kept.keep(t, n) })
+				config.Events = nodeFunc(func(_ string, n *memberlist.Node) { kept.keep(t, n) })
 				config.Delegate = metaDelegate{callback{func(string) {}}, func() string {
 					metaLock.Lock()
 					defer metaLock.Unlock()
@@ -113,4 +133,64 @@ func TestNodesAreReadWhileMembersChange(t *testing.T) {
 			t.Errorf("%d nodes were handed out", len(kept.nodes))
 		}
 	})
+}
+
+// TestMembersSeesWhatEventsDid: who reads the members after an event has been told sees what its handler did, with no lock
+// of the program's own, as with the reference: the race detector says so. Alertmanager's tests rely on it.
+func TestMembersSeesWhatEventsDid(t *testing.T) {
+	for name, read := range map[string]func(*memberlist.Memberlist) int{
+		"NumMembers": (*memberlist.Memberlist).NumMembers,
+		"Members":    func(m *memberlist.Memberlist) int { return len(m.Members()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var (
+				network memberlist.MockNetwork
+				calls   int
+				heard   int // events before the last; guarded by nothing
+				// A directory tells that the last event is being told, as the race detector does not take it for a
+				// synchronization.
+				told = filepath.Join(t.TempDir(), "told")
+			)
+			var members []*memberlist.Memberlist
+			for i := range 3 {
+				config := memberlist.DefaultLocalConfig()
+				config.Name = fmt.Sprint("m", i)
+				config.LogOutput = io.Discard
+				config.Transport = network.NewTransport(config.Name)
+				if i == 0 {
+					config.Events = nodeFunc(func(string, *memberlist.Node) {
+						if calls++; calls == 3 {
+							os.Mkdir(told, 0o700)
+							return
+						}
+						heard++
+					})
+				}
+				m, err := memberlist.Create(config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer m.Shutdown()
+				members = append(members, m)
+			}
+			// Whoever looks must not synchronize with the events through the joins either.
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				for _, err := os.Stat(told); err != nil; _, err = os.Stat(told) {
+					runtime.Gosched()
+				}
+				if n := read(members[0]); n != 3 || heard != 2 {
+					t.Errorf("%d members, heard of %d before the last", n, heard)
+				}
+			}()
+			// The last join makes two members known at once, so that nothing else happens between their events.
+			for _, m := range []*memberlist.Memberlist{members[1], members[0]} {
+				if _, err := m.Join([]string{"127.0.0.1:3"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			<-done
+		})
+	}
 }

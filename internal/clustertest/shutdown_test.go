@@ -1,4 +1,4 @@
-package memberlist
+package clustertest
 
 import (
 	"errors"
@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
+
+	"github.com/e3431adc/memberlist"
 )
 
 // waitingTransport hands packets and streams over on channels without a buffer. Its Shutdown has every goroutine hand one
 // more over, and returns when all of that has been taken and every stream has been closed.
 type waitingTransport struct {
-	Transport
-	packets  chan *Packet
+	memberlist.Transport
+	packets  chan *memberlist.Packet
 	streams  chan net.Conn
 	closes   bool // both channels, when nothing is left to hand over
 	quit     chan struct{}
@@ -26,9 +28,9 @@ type waitingTransport struct {
 }
 
 // newWaitingTransport returns one whose goroutines have a packet or a stream in hand already.
-func newWaitingTransport(to Transport, closes bool) *waitingTransport {
+func newWaitingTransport(to memberlist.Transport, closes bool) *waitingTransport {
 	w := &waitingTransport{
-		Transport: to, packets: make(chan *Packet), streams: make(chan net.Conn), closes: closes, quit: make(chan struct{}),
+		Transport: to, packets: make(chan *memberlist.Packet), streams: make(chan net.Conn), closes: closes, quit: make(chan struct{}),
 	}
 	for range 4 {
 		w.handing.Go(func() { w.handOver(w.packet) })
@@ -51,7 +53,7 @@ func (w *waitingTransport) handOver(one func()) {
 }
 
 func (w *waitingTransport) packet() {
-	w.packets <- &Packet{Buf: []byte{1, 2, 3}, From: mustUDP(simAddr(9)), Timestamp: time.Now()}
+	w.packets <- &memberlist.Packet{Buf: []byte{1, 2, 3}, From: mustUDP(simAddr(9)), Timestamp: time.Now()}
 }
 
 func (w *waitingTransport) stream() {
@@ -63,7 +65,8 @@ func (w *waitingTransport) stream() {
 	w.streams <- theirs
 }
 
-func (w *waitingTransport) PacketCh() <-chan *Packet  { return w.packets }
+func (w *waitingTransport) PacketCh() <-chan *memberlist.Packet { return w.packets }
+
 func (w *waitingTransport) StreamCh() <-chan net.Conn { return w.streams }
 
 func (w *waitingTransport) Shutdown() error {
@@ -85,14 +88,14 @@ func (w *waitingTransport) Shutdown() error {
 func TestShutdownTakesWhatTheTransportHandsOver(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		change func(*Config)
+		change func(*memberlist.Config)
 		want   error // of Create
 	}{
-		{"member", func(*Config) {}, nil},
-		{"configuration", func(c *Config) { c.ProtocolVersion = 99 }, ErrInvalidConfig},
-		{"address to advertise", func(c *Config) { c.Transport = homeless{c.Transport} }, ErrNoAdvertiseAddress},
-		{"metadata", func(c *Config) { c.Delegate = &testDelegate{meta: make([]byte, 513)} }, ErrMetaTooLarge},
-		{"not allowed", func(c *Config) { c.CIDRsAllowed, _ = ParseCIDRs([]string{"192.0.2.0/24"}) }, ErrAddressNotAllowed},
+		{"member", func(*memberlist.Config) {}, nil},
+		{"configuration", func(c *memberlist.Config) { c.ProtocolVersion = 99 }, memberlist.ErrInvalidConfig},
+		{"address to advertise", func(c *memberlist.Config) { c.Transport = homeless{c.Transport} }, memberlist.ErrNoAdvertiseAddress},
+		{"metadata", func(c *memberlist.Config) { c.Delegate = &testDelegate{meta: make([]byte, 513)} }, memberlist.ErrMetaTooLarge},
+		{"not allowed", func(c *memberlist.Config) { c.CIDRsAllowed, _ = memberlist.ParseCIDRs([]string{"192.0.2.0/24"}) }, memberlist.ErrAddressNotAllowed},
 	} {
 		for _, closes := range []bool{false, true} {
 			name := tt.name
@@ -106,7 +109,7 @@ func TestShutdownTakesWhatTheTransportHandsOver(t *testing.T) {
 					config := c.simConfig(0)
 					config.Transport = newWaitingTransport(config.Transport, closes)
 					tt.change(config)
-					m, err := Create(config)
+					m, err := memberlist.Create(config)
 					if !errors.Is(err, tt.want) {
 						t.Fatalf("Create: error %v, want %v", err, tt.want)
 					}
@@ -124,10 +127,10 @@ func TestShutdownTakesWhatTheTransportHandsOver(t *testing.T) {
 }
 
 // homeless is a transport that has no address to advertise.
-type homeless struct{ Transport }
+type homeless struct{ memberlist.Transport }
 
 func (homeless) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
-	return nil, 0, ErrNoAdvertiseAddress
+	return nil, 0, memberlist.ErrNoAdvertiseAddress
 }
 
 // TestShutdownClosesBufferedStreams: what waits in a transport's channel when it is down is closed.
@@ -140,7 +143,7 @@ func TestShutdownClosesBufferedStreams(t *testing.T) {
 		config.Transport, config.ProtocolVersion = buffered, 99
 		ours, theirs := net.Pipe()
 		buffered.streams <- theirs
-		if _, err := Create(config); !errors.Is(err, ErrInvalidConfig) {
+		if _, err := memberlist.Create(config); !errors.Is(err, memberlist.ErrInvalidConfig) {
 			t.Fatal(err)
 		}
 		if _, err := ours.Write([]byte{1}); err == nil { // the bubble fails if it waits for ever
@@ -151,7 +154,7 @@ func TestShutdownClosesBufferedStreams(t *testing.T) {
 
 // bufferedTransport has room for streams in its channel.
 type bufferedTransport struct {
-	Transport
+	memberlist.Transport
 	streams chan net.Conn
 }
 
@@ -162,7 +165,7 @@ func (b *bufferedTransport) StreamCh() <-chan net.Conn { return b.streams }
 type socketTransport struct {
 	udp     *net.UDPConn
 	tcp     *net.TCPListener
-	packets chan *Packet
+	packets chan *memberlist.Packet
 	streams chan net.Conn
 	readers sync.WaitGroup
 }
@@ -177,15 +180,15 @@ func newSocketTransport(t *testing.T) *socketTransport {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &socketTransport{udp: udp, tcp: tcp, packets: make(chan *Packet), streams: make(chan net.Conn)}
+	s := &socketTransport{udp: udp, tcp: tcp, packets: make(chan *memberlist.Packet), streams: make(chan net.Conn)}
 	s.readers.Go(func() {
 		for {
-			buf := make([]byte, readBufferSize)
+			buf := make([]byte, 64<<10)
 			n, from, err := udp.ReadFrom(buf)
 			if err != nil {
 				return
 			}
-			s.packets <- &Packet{Buf: buf[:n], From: from, Timestamp: time.Now()}
+			s.packets <- &memberlist.Packet{Buf: buf[:n], From: from, Timestamp: time.Now()}
 		}
 	})
 	s.readers.Go(func() {
@@ -218,7 +221,8 @@ func (s *socketTransport) DialTimeout(addr string, timeout time.Duration) (net.C
 	return net.DialTimeout("tcp", addr, timeout)
 }
 
-func (s *socketTransport) PacketCh() <-chan *Packet  { return s.packets }
+func (s *socketTransport) PacketCh() <-chan *memberlist.Packet { return s.packets }
+
 func (s *socketTransport) StreamCh() <-chan net.Conn { return s.streams }
 
 func (s *socketTransport) Shutdown() error {
@@ -234,7 +238,7 @@ func TestShutdownWhilePeersTalk(t *testing.T) {
 	goroutines(t)
 	for i := range 20 {
 		transport := newSocketTransport(t)
-		config := DefaultLocalConfig()
+		config := memberlist.DefaultLocalConfig()
 		config.Name, config.LogOutput, config.Transport = "m0", io.Discard, transport
 		heard := make(chan string, 1)
 		config.Delegate = messageFunc(func(m string) {
@@ -249,9 +253,9 @@ func TestShutdownWhilePeersTalk(t *testing.T) {
 		if i%4 == 3 {
 			config.ProtocolVersion = 99
 		}
-		m, err := Create(config)
+		m, err := memberlist.Create(config)
 		switch {
-		case i%4 == 3 && !errors.Is(err, ErrInvalidConfig):
+		case i%4 == 3 && !errors.Is(err, memberlist.ErrInvalidConfig):
 			t.Errorf("Create: error %v, want ErrInvalidConfig", err)
 		case i%4 != 3 && err != nil:
 			t.Error(err)
@@ -293,9 +297,9 @@ func TestShutdownIsQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lineBuffer
 		slow := new(statefulDelegate)
-		c := newSimCluster(t).grow(1, func(config *Config) { config.Delegate = slow })
+		c := newSimCluster(t).grow(1, func(config *memberlist.Config) { config.Delegate = slow })
 		defer c.stop()
-		m := c.add(func(config *Config) {
+		m := c.add(func(config *memberlist.Config) {
 			config.LogOutput, config.PushPullInterval = &log, time.Second
 			config.ProbeInterval, config.GossipInterval = 0, 0
 		})
@@ -311,7 +315,7 @@ func TestShutdownIsQuiet(t *testing.T) {
 		if _, err := conn.Write([]byte{byte(wire.TypePushPull)}); err != nil {
 			t.Fatal(err)
 		}
-		c.await(5*time.Second, func() bool { return m.streams.numOpen() == 2 }) // one each way
+		c.await(5*time.Second, func() bool { return m.Stats().StreamsOpen == 2 }) // one each way
 		m.Shutdown()
 		if lines := log.containing("memberlist:"); len(lines) > 0 {
 			t.Errorf("logged %q", lines)
@@ -327,7 +331,7 @@ func TestShutdownCutsOffPacketsQuietly(t *testing.T) {
 		c := newSimCluster(t).grow(1, nil)
 		defer c.stop()
 		slow := &slowTransport{writing: make(chan struct{}), down: make(chan struct{})}
-		m := c.add(func(config *Config) {
+		m := c.add(func(config *memberlist.Config) {
 			config.LogOutput = &log
 			config.GossipInterval, config.PushPullInterval = 0, 0
 			slow.Transport, config.Transport = config.Transport, slow
@@ -341,7 +345,7 @@ func TestShutdownCutsOffPacketsQuietly(t *testing.T) {
 		go func() { sent <- m.SendBestEffort(to, []byte("message")) }()
 		<-slow.writing
 		m.Shutdown()
-		if err := <-sent; !errors.Is(err, ErrShutdown) {
+		if err := <-sent; !errors.Is(err, memberlist.ErrShutdown) {
 			t.Errorf("SendBestEffort: error %v, want ErrShutdown", err)
 		}
 		if lines := log.containing("memberlist:"); len(lines) > 0 {
@@ -352,7 +356,7 @@ func TestShutdownCutsOffPacketsQuietly(t *testing.T) {
 
 // slowTransport's writes do not return before it is down, and fail then.
 type slowTransport struct {
-	Transport
+	memberlist.Transport
 	writing chan struct{} // gets one of each write
 	down    chan struct{}
 }

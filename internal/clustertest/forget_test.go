@@ -1,10 +1,12 @@
-package memberlist
+package clustertest
 
 import (
 	"context"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/e3431adc/memberlist"
 )
 
 // TestForget: a member that is dead or left is forgotten here at once, and not looked for; the others keep what they know.
@@ -14,7 +16,7 @@ func TestForget(t *testing.T) {
 		defer c.stop()
 		c.await(settles, func() bool { return c.agree(4) })
 		m := c.members[0]
-		for name, want := range map[string]error{"m0": ErrIsSelf, "m1": ErrMemberAlive, "nobody": ErrUnknownMember} {
+		for name, want := range map[string]error{"m0": memberlist.ErrIsSelf, "m1": memberlist.ErrMemberAlive, "nobody": memberlist.ErrUnknownMember} {
 			if err := m.Forget(name); !is(err, want) {
 				t.Errorf("%s: %v, want %v", name, err, want)
 			}
@@ -24,8 +26,8 @@ func TestForget(t *testing.T) {
 		if err := m.Forget("m3"); err != nil {
 			t.Fatal(err)
 		}
-		if err := m.Forget("m3"); !is(err, ErrUnknownMember) {
-			t.Errorf("again: %v, want %v", err, ErrUnknownMember)
+		if err := m.Forget("m3"); !is(err, memberlist.ErrUnknownMember) {
+			t.Errorf("again: %v, want %v", err, memberlist.ErrUnknownMember)
 		}
 		dials := c.dials(0)
 		time.Sleep(20 * time.Second) // before the first reconnects of the others
@@ -43,7 +45,7 @@ func TestForget(t *testing.T) {
 		}
 		c.await(time.Minute, func() bool { return c.agree(3, 3) })
 		m.Shutdown()
-		if err := m.Forget("m3"); !is(err, ErrShutdown) {
+		if err := m.Forget("m3"); !is(err, memberlist.ErrShutdown) {
 			t.Errorf("after Shutdown: %v", err)
 		}
 	})
@@ -57,7 +59,7 @@ func TestForceLeave(t *testing.T) {
 		ctx := context.Background()
 		c.await(settles, func() bool { return c.agree(5) })
 		m := c.members[0]
-		for name, want := range map[string]error{"m0": ErrIsSelf, "m1": ErrMemberAlive, "nobody": ErrUnknownMember} {
+		for name, want := range map[string]error{"m0": memberlist.ErrIsSelf, "m1": memberlist.ErrMemberAlive, "nobody": memberlist.ErrUnknownMember} {
 			if err := m.ForceLeave(ctx, name); !is(err, want) {
 				t.Errorf("%s: %v, want %v", name, err, want)
 			}
@@ -80,7 +82,7 @@ func TestForceLeave(t *testing.T) {
 			}
 		}
 
-		again := c.add(func(c *Config) { c.Name = "m4" }) // at another address
+		again := c.add(func(c *memberlist.Config) { c.Name = "m4" }) // at another address
 		if n, err := again.Join([]string{simAddr(0).String()}); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}
@@ -107,7 +109,7 @@ func TestForceLeaveAlive(t *testing.T) {
 		}
 		c.await(2*time.Second, func() bool { return c.agree(4, 4) })
 		for i := range 4 {
-			if got := c.events[i].last(); got.Name != "m4" || got.State != StateLeft {
+			if got := c.events[i].last(); got.Name != "m4" || got.State != memberlist.StateLeft {
 				t.Errorf("member %d heard last of %s in state %d", i, got.Name, got.State)
 			}
 		}
@@ -130,7 +132,7 @@ func TestForceLeaveAlive(t *testing.T) {
 		}
 		short, cancel := context.WithTimeout(ctx, time.Millisecond)
 		defer cancel()
-		if err := c.members[0].ForceLeaveAlive(short, "m3"); !is(err, ErrForceLeaveTimeout) || !is(err, context.DeadlineExceeded) {
+		if err := c.members[0].ForceLeaveAlive(short, "m3"); !is(err, memberlist.ErrForceLeaveTimeout) || !is(err, context.DeadlineExceeded) {
 			t.Errorf("out of time: %v", err)
 		}
 	})

@@ -1,4 +1,4 @@
-package memberlist
+package clustertest
 
 import (
 	"errors"
@@ -8,7 +8,42 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/e3431adc/memberlist"
 )
+
+// TestNilArguments are errors.
+func TestNilArguments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(1, nil)
+		defer c.stop()
+		m := c.members[0]
+		var noConfig *memberlist.Config
+		for _, tt := range []struct {
+			name string
+			call func() error
+			want error
+		}{
+			{"Create", func() error { _, err := memberlist.Create(nil); return err }, memberlist.ErrInvalidConfig},
+			{"Validate", func() error { return noConfig.Validate() }, memberlist.ErrInvalidConfig},
+			{"NewNetTransport", func() error { _, err := memberlist.NewNetTransport(nil); return err }, memberlist.ErrInvalidConfig},
+			{"SendBestEffort", func() error { return m.SendBestEffort(nil, []byte("x")) }, memberlist.ErrInvalidAddress},
+			{"SendToUDP", func() error { return m.SendToUDP(nil, []byte("x")) }, memberlist.ErrInvalidAddress},
+			{"SendReliable", func() error { return m.SendReliable(nil, []byte("x")) }, memberlist.ErrInvalidAddress},
+			{"SendReliableContext", func() error { return m.SendReliableContext(t.Context(), nil, nil) }, memberlist.ErrInvalidAddress},
+			{"SendToTCP", func() error { return m.SendToTCP(nil, nil) }, memberlist.ErrInvalidAddress},
+			{"SendTo", func() error { return m.SendTo(nil, []byte("x")) }, memberlist.ErrInvalidAddress},
+			{"SendTo no UDP address", func() error { return m.SendTo((*net.UDPAddr)(nil), nil) }, memberlist.ErrInvalidAddress},
+			{"SendTo no TCP address", func() error { return m.SendTo((*net.TCPAddr)(nil), nil) }, memberlist.ErrInvalidAddress},
+			{"Ping", func() error { _, err := m.Ping("m0", nil); return err }, memberlist.ErrInvalidAddress},
+			{"PingContext", func() error { _, err := m.PingContext(t.Context(), "m0", (*net.UDPAddr)(nil)); return err }, memberlist.ErrInvalidAddress},
+		} {
+			if err := tt.call(); !errors.Is(err, tt.want) {
+				t.Errorf("%s: error %v, want %v", tt.name, err, tt.want)
+			}
+		}
+	})
+}
 
 // What programs rely on that neither Serf nor Alertmanager calls.
 
@@ -16,10 +51,10 @@ func TestProtocolVersionIsTheConfigured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
 		defer c.stop()
-		for want := uint8(ProtocolVersionMin); want <= ProtocolVersionMax; want++ {
-			m := c.add(func(config *Config) { config.ProtocolVersion = want })
+		for want := uint8(memberlist.ProtocolVersionMin); want <= memberlist.ProtocolVersionMax; want++ {
+			m := c.add(func(config *memberlist.Config) { config.ProtocolVersion = want })
 			n := m.LocalNode()
-			if m.ProtocolVersion() != want || n.PCur != want || n.PMin != ProtocolVersionMin || n.PMax != ProtocolVersionMax {
+			if m.ProtocolVersion() != want || n.PCur != want || n.PMin != memberlist.ProtocolVersionMin || n.PMax != memberlist.ProtocolVersionMax {
 				t.Errorf("speaks %d, announces %d of %d to %d; want %d of 1 to 5", m.ProtocolVersion(), n.PCur, n.PMin, n.PMax, want)
 			}
 		}
@@ -38,11 +73,11 @@ func TestPingOfNobody(t *testing.T) {
 			}
 			start := time.Now()
 			_, err := c.members[0].Ping(node, net.UDPAddrFromAddrPort(simAddr(1)))
-			var none NoPingResponseError
+			var none memberlist.NoPingResponseError
 			if !errors.As(err, &none) || none.Error() != "No response from node "+node {
 				t.Errorf("ping of %s: %v", node, err)
 			}
-			if got, want := time.Since(start), DefaultLANConfig().ProbeTimeout; got != want {
+			if got, want := time.Since(start), memberlist.DefaultLANConfig().ProbeTimeout; got != want {
 				t.Errorf("ping of %s took %v, want %v", node, got, want)
 			}
 		}
@@ -54,9 +89,9 @@ func TestPingOfNobody(t *testing.T) {
 func TestNetTransportGiven(t *testing.T) {
 	goroutines(t)
 	received := make(chan string, 4)
-	var members []*Memberlist
+	var members []*memberlist.Memberlist
 	for i := range 2 {
-		transport, err := NewNetTransport(&NetTransportConfig{BindAddrs: []string{"127.0.0.1"}})
+		transport, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{BindAddrs: []string{"127.0.0.1"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +99,7 @@ func TestNetTransportGiven(t *testing.T) {
 		config.Transport = transport
 		config.BindPort = 7946 // of no account, but for joins without a port
 		config.Delegate = messageFunc(func(s string) { received <- s })
-		m, err := Create(config)
+		m, err := memberlist.Create(config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +116,7 @@ func TestNetTransportGiven(t *testing.T) {
 		t.Fatal(err)
 	}
 	to := members[0].LocalNode()
-	for _, send := range []func(*Node, []byte) error{members[1].SendToUDP, members[1].SendToTCP} {
+	for _, send := range []func(*memberlist.Node, []byte) error{members[1].SendToUDP, members[1].SendToTCP} {
 		if err := send(to, []byte("hello")); err != nil {
 			t.Fatal(err)
 		}
@@ -94,25 +129,26 @@ func TestNetTransportGiven(t *testing.T) {
 // textAddrOf is an address of a kind that only its text tells of.
 type textAddrOf string
 
-func (textAddrOf) Network() string  { return "mock" }
+func (textAddrOf) Network() string { return "mock" }
+
 func (a textAddrOf) String() string { return string(a) }
 
 // TestMockNetworkCluster: on a MockNetwork members find each other by address,
 // and by name where one is given; SendTo takes any net.Addr for its text.
 func TestMockNetworkCluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var network MockNetwork
+		var network memberlist.MockNetwork
 		received := make(chan string, 4)
-		var members []*Memberlist
+		var members []*memberlist.Memberlist
 		for i := range 3 {
-			config := DefaultLANConfig()
+			config := memberlist.DefaultLANConfig()
 			config.Name = fmt.Sprint("m", i)
 			config.LogOutput = io.Discard
 			config.PushPullInterval = time.Second // whatever gossip misses
 			config.Transport = network.NewTransport(config.Name)
 			config.MsgpackUseNewTimeFormat = i == 1 // no message has a time in it
 			config.Delegate = messageFunc(func(s string) { received <- fmt.Sprint(config.Name, " got ", s) })
-			m, err := Create(config)
+			m, err := memberlist.Create(config)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -137,7 +173,7 @@ func TestMockNetworkCluster(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 		// The name says who it is for, whatever the address.
-		if err := members[0].SendToAddress(Address{Addr: "127.0.0.1:2", Name: "m2"}, []byte("by name")); err != nil {
+		if err := members[0].SendToAddress(memberlist.Address{Addr: "127.0.0.1:2", Name: "m2"}, []byte("by name")); err != nil {
 			t.Error(err)
 		}
 		if got, want := <-received, "m2 got by name"; got != want {

@@ -1,4 +1,4 @@
-package memberlist
+package clustertest
 
 import (
 	"slices"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/simnet"
+
+	"github.com/e3431adc/memberlist"
 )
 
 // TestHundredMembers: 100 members with LAN defaults join through one seed; one
@@ -47,7 +49,7 @@ func TestHundredMembers(t *testing.T) {
 			if got := log.count("leave m42"); got != 1 {
 				t.Errorf("member %d heard %d times of the crash", i, got)
 			}
-			if got := log.last(); got.Name != "m42" || got.State != StateDead {
+			if got := log.last(); got.Name != "m42" || got.State != memberlist.StateDead {
 				t.Errorf("member %d: last event is about %s, which is %d; want m42 to be dead", i, got.Name, got.State)
 			}
 		}
@@ -73,11 +75,11 @@ func TestJoinAndLeave(t *testing.T) {
 		}
 		c.await(2*time.Second, func() bool { return c.agree(2, 2) })
 		for i := range 2 {
-			if got := c.events[i].last(); got.Name != "m2" || got.State != StateLeft {
+			if got := c.events[i].last(); got.Name != "m2" || got.State != memberlist.StateLeft {
 				t.Errorf("member %d: last event about %s in state %d, want m2 to have left", i, got.Name, got.State)
 			}
 		}
-		if got := c.members[2].LocalNode(); got.State != StateLeft {
+		if got := c.members[2].LocalNode(); got.State != memberlist.StateLeft {
 			t.Errorf("the member itself is in state %d", got.State)
 		}
 		if err := c.members[2].Leave(0); err != nil {
@@ -118,7 +120,7 @@ func TestJoinedMeansKnown(t *testing.T) {
 		c := newSimCluster(t)
 		defer c.stop()
 		for i := range 30 {
-			m := c.grow(1, func(config *Config) { config.GossipInterval = 0 }).members[i]
+			m := c.grow(1, func(config *memberlist.Config) { config.GossipInterval = 0 }).members[i]
 			if m.NumMembers() != i+1 || c.members[0].NumMembers() != i+1 {
 				t.Errorf("joined as number %d; it counts %d, the seed %d", i+1, m.NumMembers(), c.members[0].NumMembers())
 			}
@@ -130,24 +132,24 @@ func TestJoinedMeansKnown(t *testing.T) {
 // suspect, and refutes once it hears of that.
 func TestSuspectRefutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newSimCluster(t).grow(5, func(c *Config) { c.SuspicionMult = 20 }) // time enough
+		c := newSimCluster(t).grow(5, func(c *memberlist.Config) { c.SuspicionMult = 20 }) // time enough
 		defer c.stop()
 		c.await(settles, func() bool { return c.agree(5) })
 		c.network.Down(simAddr(4))
-		stateOf4 := func(i int) NodeStateType {
+		stateOf4 := func(i int) memberlist.NodeStateType {
 			for _, n := range c.members[i].Members() {
 				if n.Name == "m4" {
 					return n.State
 				}
 			}
-			return StateDead
+			return memberlist.StateDead
 		}
-		c.await(settles, func() bool { return stateOf4(0) == StateSuspect })
+		c.await(settles, func() bool { return stateOf4(0) == memberlist.StateSuspect })
 		if c.members[0].NumMembers() != 5 {
 			t.Error("a suspect does not count")
 		}
 		c.network.Up(simAddr(4))
-		c.await(settles, func() bool { return stateOf4(0) == StateAlive })
+		c.await(settles, func() bool { return stateOf4(0) == memberlist.StateAlive })
 		for i := range 4 {
 			if got := c.events[i].count("leave m4"); got != 0 {
 				t.Errorf("member %d was told that the suspect left", i)
@@ -160,7 +162,7 @@ func TestSuspectRefutes(t *testing.T) {
 // suspect each other as long as others reach both.
 func TestIndirectProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newSimCluster(t).grow(5, func(c *Config) { c.DisableTcpPings = true })
+		c := newSimCluster(t).grow(5, func(c *memberlist.Config) { c.DisableTcpPings = true })
 		defer c.stop()
 		c.await(settles, func() bool { return c.agree(5) })
 		cut := simnet.Link{PacketsDown: true, StreamsDown: true}
@@ -190,7 +192,7 @@ func TestStreamPing(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		asked := make(chan string, 1000)
-		c := newSimCluster(t).grow(2, func(c *Config) {
+		c := newSimCluster(t).grow(2, func(c *memberlist.Config) {
 			c.DisableTcpPingsForNode = func(name string) bool { asked <- name; return true }
 		})
 		defer c.stop()
@@ -205,7 +207,7 @@ func TestStreamPing(t *testing.T) {
 // TestPushPullHeals: what gossip loses, the periodic exchange of states brings.
 func TestPushPullHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newSimCluster(t).grow(3, func(c *Config) { c.ProbeInterval = 0; c.GossipInterval = 0 })
+		c := newSimCluster(t).grow(3, func(c *memberlist.Config) { c.ProbeInterval = 0; c.GossipInterval = 0 })
 		defer c.stop()
 		// m1 does not know m2: it joined m0 later, and nobody gossips.
 		if c.members[1].NumMembers() != 2 {
@@ -261,7 +263,7 @@ func TestRestart(t *testing.T) {
 		c.await(settles, func() bool { return c.agree(3) })
 		c.members[2].Shutdown()
 		c.await(settles, func() bool { return c.agree(2, 2) })
-		again, err := Create(c.simConfig(2))
+		again, err := memberlist.Create(c.simConfig(2))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -280,12 +282,12 @@ func TestMetadata(t *testing.T) {
 		d := &testDelegate{meta: []byte("one")}
 		c := newSimCluster(t).grow(2, nil)
 		defer c.stop()
-		m := c.add(func(c *Config) { c.Delegate = d })
+		m := c.add(func(c *memberlist.Config) { c.Delegate = d })
 		if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
 			t.Fatal(err)
 		}
 		c.await(settles, func() bool { return c.agree(3) })
-		i := slices.IndexFunc(c.members[0].Members(), func(n *Node) bool { return n.Name == "m2" })
+		i := slices.IndexFunc(c.members[0].Members(), func(n *memberlist.Node) bool { return n.Name == "m2" })
 		before := c.members[0].Members()[i]
 		d.set([]byte("two"))
 		if err := m.UpdateNode(5 * time.Second); err != nil {
@@ -300,8 +302,8 @@ func TestMetadata(t *testing.T) {
 		if string(before.Meta) != "one" || string(c.events[0].last().Meta) != "two" {
 			t.Errorf("metadata before %q, after %q", before.Meta, c.events[0].last().Meta)
 		}
-		d.set(make([]byte, MetaMaxSize+1))
-		if err := m.UpdateNode(time.Second); !is(err, ErrMetaTooLarge) {
+		d.set(make([]byte, memberlist.MetaMaxSize+1))
+		if err := m.UpdateNode(time.Second); !is(err, memberlist.ErrMetaTooLarge) {
 			t.Errorf("error %v, want ErrMetaTooLarge", err)
 		}
 	})

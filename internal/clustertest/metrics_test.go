@@ -1,4 +1,4 @@
-package memberlist
+package clustertest
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
+
+	"github.com/e3431adc/memberlist"
 )
 
 // metricSink notes all metrics, each as "counter memberlist.udp.sent
@@ -20,7 +22,7 @@ type metricSink struct {
 	values map[string][]float32
 }
 
-func (s *metricSink) note(kind string, key []string, value float32, labels []MetricLabel) {
+func (s *metricSink) note(kind string, key []string, value float32, labels []memberlist.MetricLabel) {
 	line := kind + " " + strings.Join(key, ".")
 	for _, l := range labels {
 		line += " " + l.Name + "=" + l.Value
@@ -33,17 +35,23 @@ func (s *metricSink) note(kind string, key []string, value float32, labels []Met
 	s.values[line] = append(s.values[line], value)
 }
 
-func (s *metricSink) SetGauge(key []string, v float32)    { s.note("gauge", key, v, nil) }
-func (s *metricSink) EmitKey(key []string, v float32)     { s.note("key", key, v, nil) }
+func (s *metricSink) SetGauge(key []string, v float32) { s.note("gauge", key, v, nil) }
+
+func (s *metricSink) EmitKey(key []string, v float32) { s.note("key", key, v, nil) }
+
 func (s *metricSink) IncrCounter(key []string, v float32) { s.note("counter", key, v, nil) }
-func (s *metricSink) AddSample(key []string, v float32)   { s.note("sample", key, v, nil) }
-func (s *metricSink) SetGaugeWithLabels(key []string, v float32, labels []MetricLabel) {
+
+func (s *metricSink) AddSample(key []string, v float32) { s.note("sample", key, v, nil) }
+
+func (s *metricSink) SetGaugeWithLabels(key []string, v float32, labels []memberlist.MetricLabel) {
 	s.note("gauge", key, v, labels)
 }
-func (s *metricSink) IncrCounterWithLabels(key []string, v float32, labels []MetricLabel) {
+
+func (s *metricSink) IncrCounterWithLabels(key []string, v float32, labels []memberlist.MetricLabel) {
 	s.note("counter", key, v, labels)
 }
-func (s *metricSink) AddSampleWithLabels(key []string, v float32, labels []MetricLabel) {
+
+func (s *metricSink) AddSampleWithLabels(key []string, v float32, labels []memberlist.MetricLabel) {
 	s.note("sample", key, v, labels)
 }
 
@@ -73,8 +81,8 @@ func (s *metricSink) lines() []string {
 }
 
 // labelled gives all metrics of a member a label.
-func labelled(config *Config) {
-	config.MetricLabels = []MetricLabel{{Name: "cluster", Value: "blue"}}
+func labelled(config *memberlist.Config) {
+	config.MetricLabels = []memberlist.MetricLabel{{Name: "cluster", Value: "blue"}}
 	config.PushPullInterval = 5 * time.Second
 }
 
@@ -152,24 +160,24 @@ func TestMetricsOfDrops(t *testing.T) {
 	ping := []byte{byte(wire.TypePing)}
 	for _, tt := range []struct {
 		key    string
-		change func(*Config)
+		change func(*memberlist.Config)
 		from   netip.AddrPort // an allowed one, if none
 		packet []byte
 		times  int
 		want   float32
 	}{
-		{key: "label", change: func(c *Config) { c.Label = "blue" }, packet: ping, times: 1, want: 1},
+		{key: "label", change: func(c *memberlist.Config) { c.Label = "blue" }, packet: ping, times: 1, want: 1},
 		{key: "decrypt", change: encrypted, packet: ping, times: 1, want: 1},
 		{key: "checksum", packet: []byte{byte(wire.TypeChecksum), 0, 0, 0, 0, byte(wire.TypeUser)}, times: 1, want: 1},
 		{key: "decode", packet: []byte{99}, times: 1, want: 1},
-		{key: "cidr", change: func(c *Config) { c.CIDRsAllowed, _ = ParseCIDRs([]string{"10.0.0.0/8"}) },
+		{key: "cidr", change: func(c *memberlist.Config) { c.CIDRsAllowed, _ = memberlist.ParseCIDRs([]string{"10.0.0.0/8"}) },
 			from: netip.MustParseAddrPort("192.0.2.1:7946"), packet: ping, times: 1, want: 1},
-		{key: "queue_full", change: func(c *Config) { // one is with the delegate, two wait
+		{key: "queue_full", change: func(c *memberlist.Config) { // one is with the delegate, two wait
 			c.HandoffQueueDepth = 2
 			c.Delegate = new(blockedDelegate)
 		}, packet: []byte{byte(wire.TypeUser)}, times: 10, want: 7},
 		{key: "oversize", packet: compressed(t, bytes.Repeat([]byte{1}, 1<<20)), times: 1, want: 1},
-		{key: "overload", times: maxSourceStreams + 3, want: 3},
+		{key: "overload", times: 128 + 3, want: 3},
 	} {
 		t.Run(tt.key, func(t *testing.T) {
 			sink := new(metricSink)
@@ -179,7 +187,7 @@ func TestMetricsOfDrops(t *testing.T) {
 				release := make(chan struct{})
 				defer c.stop()
 				defer close(release)
-				c.add(func(config *Config) {
+				c.add(func(config *memberlist.Config) {
 					labelled(config)
 					if tt.change != nil {
 						tt.change(config)

@@ -1,4 +1,4 @@
-package memberlist
+package clustertest
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/e3431adc/memberlist"
 )
 
 // statefulDelegate counts how often it is asked for its state, which takes it a while to make.
@@ -39,7 +41,7 @@ func TestStateIsMadeForAnOpenStream(t *testing.T) {
 				c := newSimCluster(t).grow(1, nil)
 				defer c.stop()
 				d := &statefulDelegate{takes: tt.takes}
-				m := c.add(func(config *Config) { config.Delegate, config.TCPTimeout = d, 10*time.Second })
+				m := c.add(func(config *memberlist.Config) { config.Delegate, config.TCPTimeout = d, 10*time.Second })
 				c.network.Down(simAddr(51))
 				if n, err := m.Join([]string{simAddr(50).String(), simAddr(51).String()}); n != 0 || err == nil {
 					t.Errorf("joined %d of seeds that are not there, error %v", n, err)

@@ -1,0 +1,226 @@
+package clustertest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+
+	"github.com/e3431adc/memberlist"
+)
+
+// intentDelegate leaves as Serf's does: it broadcasts that it is about to, waits until its queue has sent that as often as it
+// wants to, and then calls Leave. Those who hear it broadcast it, too. Who leaves without it is taken for failed.
+type intentDelegate struct {
+	queueDelegate
+	mu     sync.Mutex
+	heard  map[string]bool
+	left   int
+	failed int
+}
+
+// finishedBroadcast is a lineBroadcast that tells when it has been sent.
+type finishedBroadcast struct {
+	lineBroadcast
+	done chan struct{}
+}
+
+func (b finishedBroadcast) Finished() { close(b.done) }
+
+func newIntentDelegate() *intentDelegate {
+	d := &intentDelegate{heard: make(map[string]bool)}
+	d.queue = &memberlist.TransmitLimitedQueue{NumNodes: func() int { return 9 }, RetransmitMult: 4}
+	return d
+}
+
+func (d *intentDelegate) NotifyMsg(b []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.heard[string(b)] {
+		d.heard[string(b)] = true
+		d.queue.QueueBroadcast(lineBroadcast(b))
+	}
+}
+
+func (d *intentDelegate) NotifyJoin(n *memberlist.Node) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.heard, n.Name)
+}
+
+func (d *intentDelegate) NotifyUpdate(*memberlist.Node) {}
+
+func (d *intentDelegate) NotifyLeave(n *memberlist.Node) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.left++
+	if !d.heard[n.Name] {
+		d.failed++
+	}
+}
+
+// leave tells that m leaves, and leaves when that has been sent.
+func (d *intentDelegate) leave(t *testing.T, m *memberlist.Memberlist) {
+	t.Helper()
+	<-d.tell(m)
+	d.leaveNow(t, m)
+}
+
+// leaveAtOnce tells that m leaves, and leaves.
+func (d *intentDelegate) leaveAtOnce(t *testing.T, m *memberlist.Memberlist) {
+	t.Helper()
+	d.tell(m)
+	d.leaveNow(t, m)
+}
+
+func (d *intentDelegate) tell(m *memberlist.Memberlist) (sent chan struct{}) {
+	d.mu.Lock()
+	d.heard[m.LocalNode().Name] = true
+	d.mu.Unlock()
+	sent = make(chan struct{})
+	d.queue.QueueBroadcast(finishedBroadcast{lineBroadcast(m.LocalNode().Name), sent})
+	return sent
+}
+
+func (d *intentDelegate) leaveNow(t *testing.T, m *memberlist.Memberlist) {
+	t.Helper()
+	if err := m.Leave(5 * time.Second); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestIntentComesBeforeLeave: what a program broadcast before it left is heard before it is told that it left, though the
+// farewell goes to more members at once than the broadcast did.
+func TestIntentComesBeforeLeave(t *testing.T) {
+	t.Run("that was sent", func(t *testing.T) { testIntent(t, (*intentDelegate).leave) })
+	t.Run("that waits to be sent", func(t *testing.T) { testIntent(t, (*intentDelegate).leaveAtOnce) })
+}
+
+func testIntent(t *testing.T, leave func(*intentDelegate, *testing.T, *memberlist.Memberlist)) {
+	synctest.Test(t, func(t *testing.T) {
+		const size, leaves = 9, 50
+		c := newSimCluster(t)
+		defer c.stop()
+		delegates := make([]*intentDelegate, size)
+		start := func(i int) *memberlist.Memberlist {
+			config := c.simConfig(i)
+			delegates[i] = newIntentDelegate()
+			config.Delegate, config.Events = delegates[i], delegates[i]
+			m, err := memberlist.Create(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.Join([]string{simAddr((i + 1) % size).String()}); err != nil && i > 0 {
+				t.Fatal(err)
+			}
+			return m
+		}
+		c.members = make([]*memberlist.Memberlist, size)
+		for i := range size {
+			c.members[(size-i)%size] = start((size - i) % size)
+		}
+		c.await(settles, func() bool { return c.agree(size) })
+		left, failed := 0, 0
+		for n := range leaves {
+			i := n % size
+			leave(delegates[i], t, c.members[i])
+			time.Sleep(time.Second) // as Serf does
+			c.members[i].Shutdown()
+			for j, d := range delegates {
+				if j != i {
+					d.mu.Lock()
+					left, failed, d.left, d.failed = left+d.left, failed+d.failed, 0, 0
+					d.mu.Unlock()
+				}
+			}
+			c.members[i] = start(i)
+			c.await(settles, func() bool { return c.agree(size) })
+		}
+		if want := leaves * (size - 1); left != want || failed > 0 {
+			t.Errorf("of %d leaves that were told %d came before the broadcast, want %d and none", left, failed, want)
+		}
+	})
+}
+
+// slowTale is a tellTale that takes its time over messages.
+type slowTale struct {
+	tellTale
+	takes time.Duration
+}
+
+func (s *slowTale) NotifyMsg(b []byte) {
+	time.Sleep(s.takes)
+	s.tellTale.NotifyMsg(b)
+}
+
+// farewellPatience is how long a member's farewell waits for the user messages that arrived before it, and how long Leave
+// waits for a slow delegate.
+const farewellPatience = 200 * time.Millisecond
+
+// TestFarewellComesAfterMessages: after those of its packet and of packets before, unless a delegate takes long over them.
+func TestFarewellComesAfterMessages(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		takes time.Duration // for a message
+		want  string
+		least time.Duration
+		most  time.Duration
+	}{
+		{"at once", 0, "join m1, message before, message with, leave m1", 0, 5 * time.Millisecond},
+		{"some time", 50 * time.Millisecond, "join m1, message before, message with, leave m1", 90 * time.Millisecond, 110 * time.Millisecond},
+		{"an hour", time.Hour, "join m1, leave m1", farewellPatience, farewellPatience + 5*time.Millisecond},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newSimCluster(t)
+				defer time.Sleep(2 * time.Hour) // until the delegate is done
+				defer c.stop()
+				l := &slowTale{takes: tt.takes}
+				m := c.add(func(config *memberlist.Config) {
+					config.Delegate, config.Events = l, l
+					config.ProbeInterval = 0 // they are not there
+				})
+				from := c.outsider(66)
+				send := func(messages ...[]byte) {
+					t.Helper()
+					packet, _ := wire.AppendCompound(nil, messages)
+					if err := from.Send(packet, simAddr(0)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				user := func(text string) []byte { return append([]byte{byte(wire.TypeUser)}, text...) }
+				alive := func(i int) []byte {
+					return (&wire.Alive{Incarnation: 1, Node: fmt.Sprint("m", i), Addr: simAddr(i).Addr().AsSlice(), Port: simAddr(i).Port(),
+						Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil)
+				}
+				farewell := func(i int) []byte {
+					return (&wire.Dead{Incarnation: 1, Node: fmt.Sprint("m", i), From: fmt.Sprint("m", i)}).Append(nil)
+				}
+				send(alive(1), alive(2))
+				c.await(time.Second, func() bool { return m.NumMembers() == 3 })
+				time.Sleep(time.Second)
+				begin := time.Now()
+				send(user("before"))
+				send(farewell(1), user("with"))
+				c.await(time.Minute, func() bool { return m.NumMembers() == 2 })
+				if took := time.Since(begin); took < tt.least || took > tt.most {
+					t.Errorf("it is gone after %v, want %v to %v", took, tt.least, tt.most)
+				}
+				if tt.takes == time.Hour { // the next does not wait for the same message again
+					send(farewell(2))
+					c.await(5*time.Millisecond, func() bool { return m.NumMembers() == 1 })
+				}
+				time.Sleep(time.Second)
+				told := slices.DeleteFunc(l.list(), func(s string) bool { return strings.Contains(s, "m0") || strings.Contains(s, "m2") })
+				if got := strings.Join(told, ", "); got != tt.want {
+					t.Errorf("told %s, want %s", got, tt.want)
+				}
+			})
+		})
+	}
+}
