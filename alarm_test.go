@@ -105,9 +105,8 @@ func TestSlowRunHoldsUpNoOther(t *testing.T) {
 // probes.
 func TestAloneSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newSimCluster(t)
-		defer c.stop()
-		first := c.add(func(config *Config) { config.Delegate = messageFunc(func(string) {}) })
+		network := new(MockNetwork)
+		first := newMember(t, network, "a", callback{func(string) {}}.install)
 		sleeps := func() time.Duration {
 			first.mu.Lock()
 			defer first.mu.Unlock()
@@ -117,7 +116,7 @@ func TestAloneSleeps(t *testing.T) {
 			t.Errorf("it wakes up after %v, want %v", got, want)
 		}
 		time.Sleep(time.Hour)
-		c.grow(1, nil)
+		joinMember(t, newMember(t, network, "b", nil), first)
 		synctest.Wait()
 		if got, most := sleeps(), first.config.GossipInterval; got > most {
 			t.Errorf("with another member it wakes up after %v, want at most %v", got, most)

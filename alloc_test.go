@@ -30,7 +30,7 @@ func alivePacket(incarnation uint32) *Packet {
 			Meta: []byte("role=web"), Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil)
 	}
 	compound, _ := wire.AppendCompound(nil, messages)
-	return &Packet{Buf: compound, From: mustUDP(simAddr(1))}
+	return &Packet{Buf: compound, From: peer(1)}
 }
 
 func suspectPacket() *Packet {
@@ -39,7 +39,7 @@ func suspectPacket() *Packet {
 		messages[i] = (&wire.Suspect{Node: fmt.Sprintf("node-%06d", i), From: "node-000050"}).Append(nil)
 	}
 	compound, _ := wire.AppendCompound(nil, messages)
-	return &Packet{Buf: compound, From: mustUDP(simAddr(1))}
+	return &Packet{Buf: compound, From: peer(1)}
 }
 
 // deadPacket says that the first members are dead.
@@ -49,7 +49,7 @@ func deadPacket(incarnation uint32) *Packet {
 		messages[i] = (&wire.Dead{Node: fmt.Sprintf("node-%06d", i), Incarnation: incarnation, From: "node-000050"}).Append(nil)
 	}
 	compound, _ := wire.AppendCompound(nil, messages)
-	return &Packet{Buf: compound, From: mustUDP(simAddr(1))}
+	return &Packet{Buf: compound, From: peer(1)}
 }
 
 // accusingPacket accuses one member, each time at the incarnation that refutes the time before.
@@ -59,7 +59,7 @@ func accusingPacket(name string, incarnation uint32) *Packet {
 		messages[i] = (&wire.Suspect{Node: name, Incarnation: incarnation + uint32(i), From: "node-000050"}).Append(nil)
 	}
 	compound, _ := wire.AppendCompound(nil, messages)
-	return &Packet{Buf: compound, From: mustUDP(simAddr(1))}
+	return &Packet{Buf: compound, From: peer(1)}
 }
 
 // TestAllocations holds how often the paths that are gone often allocate: not at all for what is known already, not for

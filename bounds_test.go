@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/e3431adc/memberlist/internal/simnet"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -40,13 +39,13 @@ func TestHeadersClaimNothing(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := newSimCluster(t).grow(1, tt.change)
-				defer c.stop()
-				end := c.outsider(66)
+				network := new(MockNetwork)
+				victim := newMember(t, network, "victim", tt.change)
+				end := outsider(t, network, 66)
 				before := heap()
 				var conns []net.Conn
 				for range tt.count {
-					conn, err := end.Dial(context.Background(), simAddr(0))
+					conn, err := end.Dial(context.Background(), addrOf(victim))
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -66,7 +65,7 @@ func TestHeadersClaimNothing(t *testing.T) {
 						t.Fatal("a stream is open after TCPTimeout")
 					}
 				}
-				if n := c.members[0].streams.bytes.Load(); n != 0 {
+				if n := victim.streams.bytes.Load(); n != 0 {
 					t.Errorf("%d bytes still reserved", n)
 				}
 			})
@@ -98,25 +97,25 @@ func TestPacketStorm(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := newSimCluster(t).grow(2, tt.change)
-				defer c.stop()
-				storm(t, c, tt.wrap)
+				network := new(MockNetwork)
+				victim, other := newMember(t, network, "victim", tt.change), newMember(t, network, "other", tt.change)
+				joinMember(t, other, victim)
+				storm(t, victim, other, tt.wrap)
 			})
 		})
 	}
 }
 
-func storm(t *testing.T, c *simCluster, wrap func([]byte) []byte) {
+func storm(t *testing.T, victim, other *Memberlist, wrap func([]byte) []byte) {
 	t.Helper()
 	packets := 1_000_000
 	if raceDetector || testing.Short() {
 		packets = 50_000
 	}
-	victim := c.members[0]
 	rng := rand.New(rand.NewPCG(1, 2))
 	seeds := recordedPackets()
 	r := newReceiver(victim)
-	from := mustUDP(simAddr(66))
+	from := peer(66)
 	names := func() (names []string) {
 		for _, n := range victim.Members() {
 			names = append(names, n.Name)
@@ -141,7 +140,7 @@ func storm(t *testing.T, c *simCluster, wrap func([]byte) []byte) {
 		t.Errorf("%d bytes are left behind", took)
 	}
 	t.Logf("%d packets, %d kB of heap left", packets, took/1000)
-	if _, err := c.members[1].Ping("m0", mustUDP(simAddr(0))); err != nil {
+	if _, err := other.Ping("victim", net.UDPAddrFromAddrPort(addrOf(victim))); err != nil {
 		t.Errorf("ping: %v", err)
 	}
 }
@@ -203,13 +202,13 @@ func TestSlowStreamsStarveNobody(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := newSimCluster(t).grow(1, nil)
-				defer c.stop()
-				s := &c.members[0].streams
+				network := new(MockNetwork)
+				victim := newMember(t, network, "victim", nil)
+				s := &victim.streams
 				for source := range tt.sources {
-					end := c.outsider(60 + source)
+					end := outsider(t, network, 60+source)
 					for range maxSourceStreams + 10 {
-						conn, err := end.Dial(context.Background(), simAddr(0))
+						conn, err := end.Dial(context.Background(), addrOf(victim))
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -222,8 +221,8 @@ func TestSlowStreamsStarveNobody(t *testing.T) {
 					t.Errorf("%d streams are served, want %d", got, want)
 				}
 				s.mu.Unlock()
-				m := c.add(nil)
-				if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
+				m := newMember(t, network, "joins", nil)
+				if _, err := m.Join([]string{victim.LocalNode().Address()}); err != nil {
 					t.Errorf("join among slow streams: %v", err)
 				}
 				time.Sleep(10 * time.Second)
@@ -244,18 +243,15 @@ func TestInboundMemoryIsBounded(t *testing.T) {
 		t.Skip("copies hundreds of megabytes")
 	}
 	synctest.Test(t, func(t *testing.T) {
-		c := newSimCluster(t)
-		c.network.SetDefault(simnet.Link{})
-		c.grow(1, nil)
-		defer c.stop()
-		victim := c.members[0]
+		network := new(MockNetwork)
+		victim := newMember(t, network, "victim", nil)
 		opener := (&wire.UserHeader{UserMsgLen: 20 << 20}).Append(nil)
 		most := int64(0)
 		for source := range 3 {
-			end := c.outsider(60 + source)
+			end := outsider(t, network, 60+source)
 			for range 10 {
 				go func() {
-					conn, err := end.Dial(context.Background(), simAddr(0))
+					conn, err := end.Dial(context.Background(), addrOf(victim))
 					if err != nil {
 						return
 					}

@@ -101,7 +101,7 @@ func TestCompactedIsLegal(t *testing.T) {
 // returns do not pile up without bound.
 func TestBlockedDelegateKeepsMemoryBounded(t *testing.T) {
 	m := new(Memberlist)
-	m.config = &Config{Events: slowEvents{}}
+	m.config = &Config{Events: callback{func(string) {}}}
 	m.mu.compactAt = minCompactEvents
 	for i := range 100_000 {
 		name := fmt.Sprint(i % 50)

@@ -3,23 +3,13 @@ package memberlist
 import (
 	"bytes"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
 )
-
-// slowTale is a tellTale that takes its time over messages.
-type slowTale struct {
-	tellTale
-	takes time.Duration
-}
-
-func (s *slowTale) NotifyMsg(b []byte) {
-	time.Sleep(s.takes)
-	s.tellTale.NotifyMsg(b)
-}
 
 // TestRecentBroadcasts: each is listed once, the latest first, for a time, and all of them fit into a packet.
 func TestRecentBroadcasts(t *testing.T) {
@@ -61,12 +51,21 @@ func TestRecentBroadcasts(t *testing.T) {
 // TestExchangeComesAfterMessages: the exchange of states that a leave begins does not overtake what arrived before either.
 func TestExchangeComesAfterMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newSimCluster(t)
-		defer c.stop()
-		l := &slowTale{takes: 50 * time.Millisecond}
-		first := c.add(func(config *Config) { config.Delegate, config.Events = l, l })
-		c.grow(1, nil)
-		m := c.members[1]
+		network := new(MockNetwork)
+		var mu sync.Mutex
+		var calls []string
+		first := newMember(t, network, "a", callback{func(name string) {
+			switch name {
+			case "NotifyMsg", "NotifyJoin", "NotifyLeave":
+				time.Sleep(50 * time.Millisecond)
+				mu.Lock()
+				defer mu.Unlock()
+				calls = append(calls, name)
+			}
+		}}.install)
+		m := newMember(t, network, "b", nil)
+		joinMember(t, m, first)
+		time.Sleep(time.Second)
 		if err := m.SendBestEffort(first.LocalNode(), []byte("before")); err != nil {
 			t.Fatal(err)
 		}
@@ -77,10 +76,14 @@ func TestExchangeComesAfterMessages(t *testing.T) {
 		if err := m.pushPull(t.Context(), first.LocalNode().FullAddress(), exchangePeriodic); err != nil {
 			t.Fatal(err)
 		}
-		c.await(time.Second, func() bool { return first.NumMembers() == 1 })
-		synctest.Wait()
-		if got, want := l.list(), []string{"join m0", "join m1", "message before", "leave m1"}; !slices.Equal(got, want) {
-			t.Errorf("told %q, want %q", got, want)
+		time.Sleep(time.Second)
+		if n := first.NumMembers(); n != 1 {
+			t.Errorf("%d members, want 1", n)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if want := []string{"NotifyJoin", "NotifyJoin", "NotifyMsg", "NotifyLeave"}; !slices.Equal(calls, want) {
+			t.Errorf("calls %q, want %q", calls, want)
 		}
 	})
 }

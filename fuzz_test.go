@@ -119,7 +119,7 @@ func FuzzPacket(f *testing.F) {
 	f.Add(alive)
 	f.Add((&wire.Dead{Incarnation: 3, Node: "self", From: "self"}).Append(nil))
 	f.Add((&wire.IndirectPing{SeqNo: 1, Target: []byte{10, 0, 0, 1}, Port: 7946, Node: "m1", Nack: true}).Append(nil))
-	from := mustUDP(simAddr(66))
+	from := peer(66)
 	f.Fuzz(func(t *testing.T, packet []byte) {
 		handlePacket(plain, packet, from)
 		label, _ := wire.AppendLabel(nil, "blue")
@@ -177,7 +177,7 @@ func (c bufferConn) Read(b []byte) (int, error) { return c.Reader.Read(b) }
 func (bufferConn) Write(b []byte) (int, error)  { return len(b), nil }
 func (bufferConn) Close() error                 { return nil }
 func (bufferConn) SetDeadline(time.Time) error  { return nil }
-func (bufferConn) RemoteAddr() net.Addr         { return mustUDP(simAddr(66)) }
+func (bufferConn) RemoteAddr() net.Addr         { return peer(66) }
 
 // FuzzStream sends whole streams to a live member, as FuzzPacket does packets.
 func FuzzStream(f *testing.F) {

@@ -71,7 +71,7 @@ func TestNothingKeepsPackets(t *testing.T) {
 		if len(messages) > 1 {
 			buf, _ = wire.AppendCompound(nil, messages)
 		}
-		p := &Packet{Buf: slices.Clone(buf), From: mustUDP(simAddr(1))}
+		p := &Packet{Buf: slices.Clone(buf), From: peer(1)}
 		newReceiver(m).receive(p)
 		for i := range p.Buf {
 			p.Buf[i] = 0xff

@@ -20,7 +20,7 @@ type cannedConn struct {
 func (c *cannedConn) Read(b []byte) (int, error)  { return c.in.Read(b) }
 func (c *cannedConn) Write(b []byte) (int, error) { c.written += len(b); return len(b), nil }
 func (c *cannedConn) SetDeadline(time.Time) error { return nil }
-func (c *cannedConn) RemoteAddr() net.Addr        { return mustUDP(simAddr(1)) }
+func (c *cannedConn) RemoteAddr() net.Addr        { return peer(1) }
 func (c *cannedConn) Close() error                { return nil }
 
 // otherStates is the push/pull of a peer that knows n members, as it goes over a stream to m.

@@ -39,7 +39,7 @@ func pingFrom(m *Memberlist, name string) func() {
 		ping = s.AppendSealed(append([]byte(nil), m.labelHeader...), wire.SealVersion1, newNonce(), ping, m.labels[0].bytes)
 	}
 	r := newReceiver(m)
-	p := &Packet{Buf: ping, From: mustUDP(simAddr(1))}
+	p := &Packet{Buf: ping, From: peer(1)}
 	return func() { r.receive(p) }
 }
 

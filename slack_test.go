@@ -2,7 +2,6 @@ package memberlist
 
 import (
 	"math/rand/v2"
-	"net/netip"
 	"slices"
 	"sync"
 	"testing"
@@ -14,7 +13,7 @@ import (
 
 // packetContents notes what the packets that go out hold.
 type packetContents struct {
-	*simTransport
+	*MockTransport
 	mu       sync.Mutex
 	unpacker wire.Unpacker
 	sizes    []int // on the wire
@@ -22,7 +21,7 @@ type packetContents struct {
 	bodies   [][]byte
 }
 
-func (c *packetContents) WriteTo(b []byte, addr string) (time.Time, error) {
+func (c *packetContents) WriteToAddress(b []byte, to Address) (time.Time, error) {
 	c.mu.Lock()
 	c.sizes, c.held = append(c.sizes, len(b)), append(c.held, 0)
 	c.unpacker.Unpack(b, func(_ wire.Type, body []byte) {
@@ -30,12 +29,12 @@ func (c *packetContents) WriteTo(b []byte, addr string) (time.Time, error) {
 		c.bodies = append(c.bodies, slices.Clone(body))
 	})
 	c.mu.Unlock()
-	return c.simTransport.WriteTo(b, addr)
+	return c.MockTransport.WriteToAddress(b, to)
 }
 
 // recordContents has a member's packets looked into.
 func recordContents(c *Config) *packetContents {
-	contents := &packetContents{simTransport: c.Transport.(*simTransport)}
+	contents := &packetContents{MockTransport: c.Transport.(*MockTransport)}
 	c.Transport = contents
 	return contents
 }
@@ -44,8 +43,8 @@ func recordContents(c *Config) *packetContents {
 func manyAlives(n, meta int) (messages [][]byte) {
 	rng := rand.NewChaCha8([32]byte{1})
 	for i := range n {
-		a := wire.Alive{Incarnation: 1, Node: simAddr(i).String(), Port: 7946, Meta: make([]byte, meta), Vsn: []byte{1, 5, 2, 0, 0, 0}}
-		ip := simAddr(i).Addr().As4()
+		a := wire.Alive{Incarnation: 1, Node: peerAddr(i).String(), Port: 7946, Meta: make([]byte, meta), Vsn: []byte{1, 5, 2, 0, 0, 0}}
+		ip := peerAddr(i).Addr().As4()
 		a.Addr = ip[:]
 		rng.Read(a.Meta)
 		messages = append(messages, a.Append(nil))
@@ -56,11 +55,10 @@ func manyAlives(n, meta int) (messages [][]byte) {
 // TestTooMuchForOnePacketGoesInSeveral: what shrinks less than was thought is not lost.
 func TestTooMuchForOnePacketGoesInSeveral(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newSimCluster(t)
-		defer c.stop()
+		network := new(MockNetwork)
 		var sent *packetContents
-		m := c.add(func(config *Config) { sent = recordContents(config) })
-		to := endpointOf(netip.AddrPortFrom(simAddr(1).Addr(), 7946).String())
+		m := newMember(t, network, "a", func(config *Config) { sent = recordContents(config) })
+		to := endpointOf(newMember(t, network, "b", nil).LocalNode().Address())
 		messages := manyAlives(50, 300)
 		if err := m.writeMessages(new(packer), &to, messages, true); err != nil {
 			t.Fatal(err)

@@ -11,9 +11,7 @@ import (
 // TestStatsHasEveryCounter: no counter is left out of Stats.
 func TestStatsHasEveryCounter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newSimCluster(t)
-		defer c.stop()
-		m := c.add(nil)
+		m := newMember(t, new(MockNetwork), "a", nil)
 		before := m.Stats()
 		for i := range metrics.NumCounters {
 			m.metrics.Add(i, 1000)
