@@ -2,9 +2,9 @@ package wire
 
 // Ack answers a Ping, or an IndirectPing whose target has answered.
 type Ack struct {
-	// SeqNo is that of the ping.
+	// SeqNo is the SeqNo of the ping.
 	SeqNo uint32
-	// Payload is what the program above wants to tell the one who pinged. Nil and empty differ on the wire.
+	// Payload is returned by PingDelegate.AckPayload. Nil and empty differ on the wire.
 	Payload []byte
 }
 
@@ -36,10 +36,10 @@ func (m *Ack) parseCanonical(b []byte) bool {
 	return true
 }
 
-// Nack answers an IndirectPing whose target has not answered in time: the one who was asked is well, so the asker's
-// own network is not to blame (Lifeguard section IV-A).
+// Nack answers an IndirectPing whose target has not answered in time. It shows the asker that its own network works
+// (Lifeguard section IV-A).
 type Nack struct {
-	// SeqNo is that of the indirect ping.
+	// SeqNo is the SeqNo of the indirect ping.
 	SeqNo uint32
 }
 

@@ -1,16 +1,16 @@
 package wire
 
-// Alive says that a member is alive, and gives its facts.
+// Alive announces that a member is alive, with its address, metadata and versions.
 type Alive struct {
 	Incarnation uint32
 	Node        string
-	// Addr is 4 or 16 bytes if the peer is sound; any number may arrive, none included.
+	// Addr should have 4 or 16 bytes. Parse accepts any number.
 	Addr []byte
 	Port uint16
-	// Meta is what the program above tells about the member. Nil and empty differ on the wire.
+	// Meta is the metadata from Delegate.NodeMeta. Nil and empty differ on the wire.
 	Meta []byte
-	// Vsn is the lowest, highest and current version of the protocol, then of the delegate, that the member speaks.
-	// Any number of bytes may arrive.
+	// Vsn has the lowest, highest and current version of the protocol, then of the delegate, of the member. Parse
+	// accepts any number of bytes.
 	Vsn []byte
 }
 

@@ -16,8 +16,8 @@ func PutChecksum(packet []byte) {
 	binary.BigEndian.PutUint32(packet[1:], crc32.ChecksumIEEE(packet[ChecksumSize:]))
 }
 
-// CheckChecksum returns what the checksum in body covers; body is what follows TypeChecksum. The error is ErrTruncated
-// or ErrChecksum.
+// CheckChecksum verifies body, which follows TypeChecksum, and returns the part that the checksum covers. The error
+// is ErrTruncated or ErrChecksum.
 func CheckChecksum(body []byte) ([]byte, error) {
 	const size = ChecksumSize - 1
 	if len(body) < size {

@@ -2,9 +2,9 @@ package wire
 
 import "encoding/binary"
 
-// AppendCompound appends to dst one compound message, type byte and body, of the first of parts, each a whole message:
-// at most MaxCompoundParts, and none from the first on that is larger than MaxCompoundPart. It returns the parts that
-// are left. If nothing fits (no parts, or the first is too large) it returns dst and parts as they were.
+// AppendCompound appends to dst one compound message, type byte and body, of the first parts, each a whole message:
+// at most MaxCompoundParts, up to the first that is larger than MaxCompoundPart. It returns the remaining parts. If
+// nothing fits (no parts, or the first is too large) it returns dst and parts unchanged.
 func AppendCompound(dst []byte, parts [][]byte) (out []byte, rest [][]byte) {
 	n := 0
 	for n < len(parts) && n < MaxCompoundParts && len(parts[n]) <= MaxCompoundPart {
@@ -25,12 +25,12 @@ func AppendCompound(dst []byte, parts [][]byte) (out []byte, rest [][]byte) {
 
 // compound reads the parts of a compound message.
 type compound struct {
-	lengths []byte // of the parts left
+	lengths []byte // of the remaining parts
 	parts   []byte
 }
 
-// parseCompound begins with what follows the type byte. The error is ErrTruncated if the lengths are cut off: then
-// where the parts begin is not known.
+// parseCompound reads the lengths from body, which follows the type byte. The error is ErrTruncated if they are cut
+// off: the start of the parts is unknown then.
 func parseCompound(body []byte) (compound, error) {
 	if len(body) == 0 {
 		return compound{}, ErrTruncated
@@ -43,10 +43,10 @@ func parseCompound(body []byte) (compound, error) {
 	return compound{lengths: body[:lengths], parts: body[lengths:]}, nil
 }
 
-// left returns how many parts have not been read.
+// left returns the number of unread parts.
 func (c *compound) left() int { return len(c.lengths) / 2 }
 
-// next returns the next part, if there is one and all its bytes are there.
+// next returns the next part, or false if there is none or its bytes are cut off.
 func (c *compound) next() (part []byte, ok bool) {
 	if len(c.lengths) == 0 {
 		return nil, false

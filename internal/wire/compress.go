@@ -9,16 +9,16 @@ import (
 	"github.com/e3431adc/memberlist/internal/lzw"
 )
 
-// algoLZW is the one algorithm there is: LZW as internal/lzw does it.
+// algoLZW is the only algorithm: LZW as in internal/lzw.
 const algoLZW = 0
 
 const (
-	// compressOverhead is what a compress message costs in bytes besides what it holds: its type, the map, the keys and the
-	// algorithm, and the shortest header of raw bytes.
+	// compressOverhead is the size in bytes of a compress message without its content: the type, the map, the keys,
+	// the algorithm and the shortest header of raw bytes.
 	compressOverhead = 13
 
-	// MaxIncompressible is the longest message, in bytes, that no compress message is shorter than, whatever it says: the
-	// codes of k messages stand for at most 1+2+...+k bytes, and have 9 bits each, as have the two around them.
+	// MaxIncompressible is the length in bytes up to which no compress message is shorter than its content: k codes
+	// stand for at most 1+2+...+k bytes, and have 9 bits each, as do the clear and end codes around them.
 	MaxIncompressible = 24
 )
 
@@ -63,8 +63,8 @@ func (c *Compressor) Append(dst, src []byte) []byte {
 	return out
 }
 
-// AppendShorter is as Append if the result is shorter than src. Otherwise it reports false, and dst is as it was; it does
-// not try to the end.
+// AppendShorter is Append if the result is shorter than src. Otherwise it returns dst unchanged and false, and stops
+// early.
 func (c *Compressor) AppendShorter(dst, src []byte) (out []byte, ok bool) {
 	if len(src) <= MaxIncompressible {
 		return dst, false
@@ -87,7 +87,7 @@ func (c *Compressor) append(dst, src []byte, limit int) (out []byte, ok bool) {
 		return out[:start], false
 	}
 	packed := out[from:]
-	out = append(appendRawHeader(out[:header], len(packed)), packed...) // to the left, if at all
+	out = append(appendRawHeader(out[:header], len(packed)), packed...) // moves to the left, if at all
 	if len(out)-start > limit {                                         // the header was longer than the shortest
 		return out[:start], false
 	}
@@ -98,12 +98,13 @@ func (c *Compressor) append(dst, src []byte, limit int) (out []byte, ok bool) {
 // goroutine.
 type Decompressor struct {
 	lzw      lzw.Decoder
-	produced int // bytes that came out in the last call, whether it failed or not
+	produced int // bytes decompressed by the last call, also if it failed
 }
 
-// Append appends to dst the message that is compressed in body, which is what follows the type byte. dst must not
-// overlap body. It grows as bytes come out, and not beyond limit bytes of them, which is ErrTooLarge. Other errors are
-// ErrCompression and those of Ping.Parse. On an error dst is returned as it was, but for what is behind its length.
+// Append appends to dst the message that is compressed in body, which follows the type byte. dst must not overlap
+// body. It grows with the decompressed bytes, up to limit of them; more is ErrTooLarge. Other errors are
+// ErrCompression and those of Ping.Parse. On an error the returned slice has dst's length and bytes; bytes behind its
+// length may have changed.
 func (d *Decompressor) Append(dst, body []byte, limit int) ([]byte, error) {
 	d.produced = 0
 	var m compressed
@@ -113,7 +114,8 @@ func (d *Decompressor) Append(dst, body []byte, limit int) ([]byte, error) {
 	return d.inflate(dst, m, limit, nil)
 }
 
-// inflate appends what m holds to dst. If reserve is not nil it is asked before dst grows, for that many bytes.
+// inflate appends the content of m to dst. reserve, if not nil, is called with the number of bytes by which dst is to
+// grow, and may refuse.
 func (d *Decompressor) inflate(dst []byte, m compressed, limit int, reserve func(n int) error) ([]byte, error) {
 	d.produced = 0
 	if m.Algo != algoLZW {
@@ -141,15 +143,15 @@ func (d *Decompressor) inflate(dst []byte, m compressed, limit int, reserve func
 	}
 }
 
-// grow returns b with about twice its capacity, four times while that is little, or with a capacity of limit, which must be
-// above its length. If reserve is not nil it is asked first.
+// grow returns b with about twice its capacity, four times while that is small, at most limit, which must exceed its
+// length. reserve, if not nil, is called first and may refuse.
 func grow(b []byte, limit int, reserve func(n int) error) ([]byte, error) {
 	size := max(2*cap(b), streamBuffer)
 	if cap(b) <= littleMemory {
 		size = max(4*cap(b), streamBuffer)
 	}
 	if size+size/8 > limit {
-		size = limit // now, rather than soon once more for little
+		size = limit // avoids a second, small step
 	}
 	if reserve != nil {
 		if err := reserve(size - cap(b)); err != nil {

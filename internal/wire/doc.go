@@ -1,7 +1,7 @@
-// Package wire turns membership messages into bytes and back.
+// Package wire encodes and decodes membership messages.
 //
-// A packet, outermost layer first. The label and the checksum stand in front of what is below them; the others hold it.
-// Every layer but the last may be absent.
+// A packet, outermost layer first. The label and the checksum stand in front of the layers below them; the others
+// contain them. Every layer but the last may be absent.
 //
 //	+-----+-----+-------+
 //	| 244 | len | label |                           label          CutLabel, AppendLabel
@@ -17,11 +17,11 @@
 //	| type | msgpack body                        |  one message    Ping, Ack, Alive ...
 //	+------+-------------------------------------+
 //
-// The sealed layer has no type byte: whether a packet is sealed is known from whether the cluster has keys. Its
-// additional data is the label's bytes.
+// The sealed layer has no type byte: members with keys expect all packets to be sealed. Its additional data is the
+// label.
 //
-// A stream, after the same label header, which only the dialler writes. The additional data of its sealed layer is the
-// five bytes in front of it, then the label's.
+// A stream, after the same label header, which only the dialler writes. The additional data of its sealed layer is
+// its header of five bytes, then the label.
 //
 //	+----+---------+---------+------------+------------+--------+
 //	| 10 | len 32  | version | nonce (12) | ciphertext | tag 16 |  StreamReader.OpenFrame, AppendSealedFrame
@@ -35,19 +35,21 @@
 //	| 0, 2 or 13 | Ping, Ack or Err                             |
 //	+------------+----------------------------------------------+
 //
-// Integers outside msgpack are big-endian. Bodies are byte for byte what github.com/hashicorp/go-msgpack/v2 makes of a
-// struct: one map, keys in byte order, strings and byte slices as the old raw type, integers in the shortest form of
-// their Go type, signed or unsigned. Decoders take what that library takes: what the one written by hand does not
-// recognise is handed to it.
+// Integers outside msgpack are big-endian. Bodies have the bytes that github.com/hashicorp/go-msgpack/v2 produces for
+// a struct: one map, keys in byte order, strings and byte slices as the old raw type, integers in the shortest form
+// of their Go type, signed or unsigned. Decoders accept everything that library accepts: the hand-written ones
+// recognise the shapes that peers send, and pass all others to it.
+//
+// docs/protocol.md describes the whole protocol.
 //
 // # Bounds
 //
-// No byte that came from a peer sizes an allocation, a recursion or a loop beyond the limits in limits.go or what has
-// arrived already, and no input panics.
+// No input panics. No byte from a peer sizes an allocation, a recursion or a loop beyond the limits in limits.go or
+// the number of bytes that have arrived.
 //
 // # Ownership
 //
-// Encoders append to the caller's buffer and keep nothing. Byte slices in parsed messages are views into the input.
-// The types here hold no lock; a value belongs to one goroutine at a time, except Cipher, which may be shared.
-// Nothing here starts a goroutine, reads a clock, or does I/O but through the io.Reader given to a StreamReader.
+// Encoders append to the caller's buffer and retain nothing. Byte slices in parsed messages are views into the input.
+// The types have no locks; a value belongs to one goroutine at a time, except Cipher, which may be shared. The
+// package starts no goroutine, reads no clock, and does no I/O but through the io.Reader of a StreamReader.
 package wire

@@ -1,8 +1,8 @@
 package wire
 
-// Err tells the other end of a stream why its request failed.
+// Err is the reply to a request on a stream that failed.
 type Err struct {
-	// Error is for people. It came from a peer: quote it where it is shown.
+	// Error is for people. It comes from a peer: quote it when it is displayed.
 	Error string
 }
 

@@ -2,7 +2,7 @@ package wire
 
 import "fmt"
 
-// LabelOverhead returns what label costs at the front of a packet, in bytes. None costs nothing.
+// LabelOverhead returns the size in bytes of the header of label; of an empty one, 0.
 func LabelOverhead(label string) int {
 	if label == "" {
 		return 0
@@ -10,8 +10,8 @@ func LabelOverhead(label string) int {
 	return labelHeaderSize + len(label)
 }
 
-// AppendLabel appends the header of label to dst; for an empty label there is none. The error is ErrLabel if label is
-// longer than MaxLabel; dst is then returned as it was.
+// AppendLabel appends the header of label to dst; an empty label has none. If label is longer than MaxLabel it
+// returns dst unchanged and ErrLabel.
 func AppendLabel(dst []byte, label string) ([]byte, error) {
 	if label == "" {
 		return dst, nil
@@ -28,8 +28,8 @@ func HasLabel(packet []byte) bool {
 	return len(packet) > 0 && Type(packet[0]) == TypeLabel
 }
 
-// CutLabel takes the label header off packet: label, nil if there is none, and rest are views. A rest that has another
-// header is for the caller to refuse. The error is ErrLabel if the header is cut off or the label empty.
+// CutLabel splits packet into its label, nil if there is none, and the rest; both are views. The caller must refuse a
+// rest with a second header. The error is ErrLabel if the header is cut off or the label is empty.
 func CutLabel(packet []byte) (label, rest []byte, err error) {
 	if !HasLabel(packet) {
 		return nil, packet, nil

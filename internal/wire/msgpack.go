@@ -35,7 +35,7 @@ const (
 	mpFixExt4  = 0xd6
 	mpFixExt8  = 0xd7
 	mpFixExt16 = 0xd8
-	mpRaw8     = 0xd9 // read, never written: the old format has none
+	mpRaw8     = 0xd9 // read, never written: the old format does not have it
 	mpRaw16    = 0xda
 	mpRaw32    = 0xdb
 	mpArray16  = 0xdc
@@ -60,8 +60,8 @@ func appendUint(dst []byte, v uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, mpUint64), v)
 }
 
-// appendInt appends v in the shortest signed form. A positive v could be shorter as an unsigned one, but go-msgpack
-// does not do that for Go's signed types.
+// appendInt appends v in the shortest signed form, as go-msgpack does for Go's signed types, even if the unsigned
+// form of a positive v is shorter.
 func appendInt(dst []byte, v int64) []byte {
 	switch {
 	case v >= -32 && v <= math.MaxInt8:
@@ -106,16 +106,17 @@ func appendBool(dst []byte, v bool) []byte {
 	return append(dst, mpFalse)
 }
 
-// fields reads one msgpack map, field by field, of a message that has no canonical reader (canonical.go). It reads the
-// shapes that peers send. At anything else it gives up: ok is false, every later read returns zero, and the fallback
-// reads the same bytes. So it may refuse valid input, but must never accept what go-msgpack refuses or read another value.
+// fields reads one msgpack map, field by field, for messages without a canonical reader (canonical.go). It reads the
+// shapes that peers send. At anything else it gives up: ok is false, every later read returns zero, and the caller
+// passes the same bytes to the fallback. So it may refuse valid input, but must not accept input that go-msgpack
+// refuses, nor read another value.
 type fields struct {
-	b  []byte // what is left
-	n  uint32 // pairs left, the current one included
+	b  []byte // unread bytes
+	n  uint32 // remaining pairs, the current one included
 	ok bool
 }
 
-// parseFields begins with the map's header.
+// parseFields reads the header of the map.
 func parseFields(body []byte) fields {
 	f := fields{b: body, ok: true}
 	switch c := f.byte(); {
@@ -173,7 +174,7 @@ func (f *fields) uint(size uint64) uint64 {
 	return v
 }
 
-// raw reads the bytes of a string or of binary data behind descriptor c.
+// raw reads the bytes of a string or of binary data after descriptor c.
 func (f *fields) raw(c byte) []byte {
 	switch {
 	case c >= mpFixRaw && c < mpNil:
@@ -189,7 +190,7 @@ func (f *fields) raw(c byte) []byte {
 	return nil
 }
 
-// key reads the key of the current pair. An empty one makes go-msgpack fail.
+// key reads the key of the current pair. It fails on an empty one, as go-msgpack does.
 func (f *fields) key() []byte {
 	key := f.raw(f.byte())
 	if len(key) == 0 {
@@ -198,7 +199,7 @@ func (f *fields) key() []byte {
 	return key
 }
 
-// bytes reads a value of raw bytes: a view, nil for nil.
+// bytes reads a value of raw bytes as a view; nil for nil.
 func (f *fields) bytes() []byte {
 	c := f.byte()
 	if c == mpNil {

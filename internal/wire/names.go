@@ -2,13 +2,13 @@ package wire
 
 import "hash/maphash"
 
-// Names remembers strings seen in messages, so that a member's name that was seen before is not allocated again. It is
-// a small cache, not a registry: a newer string takes the slot of an older one. Owned by one goroutine. A nil *Names,
-// and the zero value, remember nothing.
+// Names interns strings seen in messages, so that a known member's name is not allocated again. It is a small cache:
+// a newer string takes the slot of an older one. Owned by one goroutine. A nil *Names and the zero value intern
+// nothing.
 type Names struct {
 	seed    maphash.Seed
-	slots   []string // nil until there is one; as many as there is use for
-	wanting int      // rises with names that lose their slot to another, falls with names that are found
+	slots   []string // nil until the first string; grows with use
+	wanting int      // rises when a string replaces another, falls when one is found
 }
 
 // NewNames returns an empty Names. Its hash is seeded, so that peers cannot choose names that share a slot.
@@ -48,7 +48,7 @@ func (n *Names) Intern(b []byte) string {
 	return pair[0]
 }
 
-// pair is the two slots of which one has b, if it is remembered; the first is the one asked for last.
+// pair returns the two slots of which one has b, if it is interned; the more recently used one is first.
 func (n *Names) pair(b []byte) []string {
 	i := maphash.Bytes(n.seed, b) & uint64(len(n.slots)/2-1) // their number is a power of two
 	return n.slots[2*i : 2*i+2]

@@ -2,33 +2,33 @@ package wire
 
 import "fmt"
 
-// Unpacker takes packets apart into messages. The zero value is ready; it reuses its buffers, so keep one for each
+// Unpacker splits packets into messages. The zero value is ready; it reuses its buffers, so keep one for each
 // goroutine that reads packets. Owned by one goroutine, and not to be copied.
 type Unpacker struct {
-	// Limit is the most bytes that one packet may have and expand to; MaxPacket if it is less than that. Only a transport
-	// that carries larger packets than UDP needs more.
+	// Limit is the maximum number of bytes that a packet may have and expand to; MaxPacket if it is less than that.
+	// Only a transport with packets larger than those of UDP needs more.
 	Limit int
 
-	inflater *Decompressor // nil until something was compressed: it is large
-	inflated []byte        // what compress messages of this packet hold, one after the other
+	inflater *Decompressor // nil until the first compressed message: it is large
+	inflated []byte        // contents of the compress messages of this packet, one after the other
 
-	// Of the packet at hand.
+	// Of the current packet.
 	limit    int
-	expanded int // bytes decompressed, those of no use included
+	expanded int // bytes decompressed, also from broken messages
 	yielded  int // bytes of bodies
 	messages int // wrappers included
 	dropped  int
 	err      error
 }
 
-// Unpack calls visit for each message in packet, in order, with its type and what follows the type byte, which may be
-// empty. packet is what is left once the label is cut off and the seal opened. Bodies are views into packet or into the
-// Unpacker, valid until the next Unpack.
+// Unpack calls visit for each message in packet, in order, with its type and its body, which may be empty. packet is
+// the plaintext without its label. Bodies are views into packet or into the Unpacker, valid until the next Unpack.
 //
-// A message that cannot be read, or may not travel in a packet, is dropped; the others are still visited. dropped says
-// how many, as far as the counts in the packet tell, and err is the first reason: ErrTruncated, ErrMalformed,
-// ErrChecksum, ErrTooLarge (Limit, MaxPacketMessages), ErrTooDeep (MaxPacketDepth), ErrUnknownType or
-// ErrCompression. A checksum is looked for in front of everything else only, as peers do; within, it is an unknown type.
+// A message that is malformed, or of a type that may not travel in a packet, is dropped; the others are still
+// visited. dropped is their number, as far as the counts in the packet tell, and err the first reason: ErrTruncated,
+// ErrMalformed, ErrChecksum, ErrTooLarge (Limit, MaxPacketMessages), ErrTooDeep (MaxPacketDepth), ErrUnknownType or
+// ErrCompression. A checksum is recognised only at the very front, where peers put it; elsewhere it is an unknown
+// type.
 func (u *Unpacker) Unpack(packet []byte, visit func(t Type, body []byte)) (dropped int, err error) {
 	u.inflated = u.inflated[:0]
 	u.expanded, u.yielded, u.messages, u.dropped, u.err = 0, 0, 0, 0, nil
@@ -46,7 +46,7 @@ func (u *Unpacker) Unpack(packet []byte, visit func(t Type, body []byte)) (dropp
 	return u.dropped, u.err
 }
 
-// drop counts n messages as dropped, and keeps the first reason.
+// drop adds n to the dropped messages, and keeps the first error.
 func (u *Unpacker) drop(n int, what string, err error) {
 	u.dropped += n
 	if u.err == nil {
@@ -54,7 +54,7 @@ func (u *Unpacker) drop(n int, what string, err error) {
 	}
 }
 
-// unpack handles one message, which may hold others; depth says in how many it is held.
+// unpack handles one message, which may hold others. depth is the number of messages around it.
 func (u *Unpacker) unpack(message []byte, depth int, visit func(t Type, body []byte)) {
 	if len(message) == 0 {
 		u.drop(1, "empty message", ErrTruncated)
@@ -120,12 +120,12 @@ func (u *Unpacker) unpackCompressed(body []byte, depth int, visit func(t Type, b
 	}
 	from := len(u.inflated)
 	inflated, err := u.inflater.Append(u.inflated, body, u.limit-u.expanded)
-	u.expanded += u.inflater.produced // even if in vain, or a packet full of broken ones would cost a lot
+	u.expanded += u.inflater.produced // also on an error, or a packet full of broken messages would cost a lot
 	if err != nil {
 		u.drop(1, "compress", err)
 		return
 	}
-	// If it grew, what was there before lives on in the old array for as long as it is needed.
+	// If it grew, bodies that were visited before still refer to the old array.
 	u.inflated = inflated
 	u.unpack(inflated[from:len(inflated):len(inflated)], depth+1, visit)
 }

@@ -3,9 +3,11 @@ package wire
 // Ping asks a member whether it is there (SWIM section 3.1). It is answered with an Ack of the same SeqNo.
 type Ping struct {
 	SeqNo uint32
-	// Node is the name of the member that is asked. Another that has its address now must not answer. Empty: anyone.
+	// Node is the name of the member that is asked. A member of another name at this address must not answer. Empty:
+	// any.
 	Node string
-	// SourceAddr (4 or 16 bytes), SourcePort and SourceNode say where and who the sender is. All may be absent.
+	// SourceAddr (4 or 16 bytes), SourcePort and SourceNode are the address and name of the sender. All may be
+	// absent.
 	SourceAddr []byte
 	SourcePort uint16
 	SourceNode string
@@ -22,9 +24,8 @@ func (m *Ping) Append(dst []byte) []byte {
 	return appendSource(dst, m.SourceAddr, m.SourceNode, m.SourcePort)
 }
 
-// Parse sets every field from body, which is what follows the type byte; what comes after the message in it is
-// ignored. SourceAddr is a view into body. The error is ErrTruncated, ErrMalformed, ErrTooDeep or ErrTooLarge; the
-// fields are zero then.
+// Parse sets every field from body, which follows the type byte; bytes after the message are ignored. SourceAddr is a
+// view into body. On an error, which is ErrTruncated, ErrMalformed, ErrTooDeep or ErrTooLarge, the fields are zero.
 func (m *Ping) Parse(body []byte, names *Names) error {
 	if !m.parseCanonical(body, names) {
 		return fallback("ping", body, m)
@@ -42,7 +43,7 @@ func (m *Ping) parseCanonical(b []byte, names *Names) bool {
 	return true
 }
 
-// PingView is a Ping as views of the message: for who looks the names up rather than keep them.
+// PingView is a Ping whose strings are views into the message, so that parsing one allocates nothing.
 type PingView struct {
 	SeqNo      uint32
 	Node       []byte
@@ -51,7 +52,7 @@ type PingView struct {
 	SourceNode []byte
 }
 
-// Parse is that of a Ping. All slices are views into body, or of their own.
+// Parse is Ping.Parse. All slices are views into body, or newly allocated.
 func (v *PingView) Parse(body []byte) error {
 	if v.parseCanonical(body) {
 		return nil
@@ -63,7 +64,7 @@ func (v *PingView) Parse(body []byte) error {
 	return err
 }
 
-// parseCanonical reads a ping that says who sends it, as peers' do.
+// parseCanonical reads a ping with all source fields, as peers send it.
 func (v *PingView) parseCanonical(b []byte) bool {
 	key := keyAt(b, 0, "\x85\xa4Node")
 	node, at := shortAt(b, key)
@@ -85,17 +86,18 @@ func (v *PingView) parseCanonical(b []byte) bool {
 	return true
 }
 
-// IndirectPing asks a member to ping another one for the sender (SWIM section 3.1): with a SeqNo of its own, whose Ack
-// it passes on as an Ack of this SeqNo.
+// IndirectPing asks a member to ping another one for the sender (SWIM section 3.1). That ping has a SeqNo of its own;
+// its Ack is passed on with this SeqNo.
 type IndirectPing struct {
 	SeqNo uint32
 	// Target (4 or 16 bytes), Port and Node are the member to ping.
 	Target []byte
 	Port   uint16
 	Node   string
-	// Nack asks for a Nack if no answer comes in time (Lifeguard section IV-A).
+	// Nack asks for a Nack if no answer arrives in time (Lifeguard section IV-A).
 	Nack bool
-	// SourceAddr (4 or 16 bytes), SourcePort and SourceNode say where and who the sender is. All may be absent.
+	// SourceAddr (4 or 16 bytes), SourcePort and SourceNode are the address and name of the sender. All may be
+	// absent.
 	SourceAddr []byte
 	SourcePort uint16
 	SourceNode string
@@ -152,7 +154,7 @@ func (m *IndirectPing) parse(body []byte, names *Names) bool {
 	return f.ok
 }
 
-// sourceFields counts the source fields that are not left out.
+// sourceFields returns the number of source fields that are not zero.
 func sourceFields(addr []byte, node string, port uint16) int {
 	n := 0
 	if len(addr) > 0 {
@@ -167,7 +169,7 @@ func sourceFields(addr []byte, node string, port uint16) int {
 	return n
 }
 
-// appendSource appends the source fields; those that are zero are left out, as old peers do not know them.
+// appendSource appends the source fields that are not zero.
 func appendSource(dst, addr []byte, node string, port uint16) []byte {
 	if len(addr) > 0 {
 		dst = appendBytes(append(dst, "\xaaSourceAddr"...), addr)

@@ -2,11 +2,11 @@ package wire
 
 import "fmt"
 
-// PushPullHeader begins a push/pull: that many PushNodeStates follow, then that many bytes of user state.
+// PushPullHeader begins a push/pull. Nodes PushNodeStates follow, then UserStateLen bytes of user state.
 type PushPullHeader struct {
 	Nodes        int
 	UserStateLen int // bytes
-	// Join tells a program's first exchange with a cluster from a periodic one.
+	// Join distinguishes the exchange of a Join from a periodic one.
 	Join bool
 }
 
@@ -21,7 +21,7 @@ func (m *PushPullHeader) Append(dst []byte) []byte {
 	return appendInt(append(dst, "\xacUserStateLen"...), int64(m.UserStateLen))
 }
 
-// Parse sets every field from body; see Ping.Parse. Any numbers may arrive: see Validate.
+// Parse sets every field from body; see Ping.Parse. It accepts any numbers: see Validate.
 func (m *PushPullHeader) Parse(body []byte, names *Names) error {
 	if !m.parse(body) {
 		return fallback("push/pull header", body, m)
@@ -66,16 +66,16 @@ func validateCount(what string, n, limit int) error {
 	return nil
 }
 
-// PushNodeState is what the sender of a push/pull knows of one member. It is an element of a stream, so it has no type
-// byte.
+// PushNodeState is the state of one member, as the sender of a push/pull knows it. It is an element of a stream, so
+// it has no type byte.
 type PushNodeState struct {
 	Name string
-	// Addr is 4 or 16 bytes if the peer is sound; any number may arrive, none included.
+	// Addr should have 4 or 16 bytes. Parse accepts any number.
 	Addr        []byte
 	Port        uint16
 	Meta        []byte
 	Incarnation uint32
-	// State is 0 alive, 1 suspect, 2 dead, 3 left. Any number may arrive.
+	// State is 0 alive, 1 suspect, 2 dead, 3 left. Parse accepts any number.
 	State int
 	// Vsn is as in Alive.
 	Vsn []byte

@@ -2,25 +2,25 @@ package wire
 
 import "fmt"
 
-// Rumor is what an Alive, a Suspect or a Dead says: one shape for all three, of views into the message. It is for who is
-// told most things many times, and looks names up rather than keep them.
+// Rumor is an Alive, a Suspect or a Dead message in one shape, with views into the message, so that parsing one
+// allocates nothing. Most of these messages are known already.
 type Rumor struct {
 	// Kind is TypeAlive, TypeSuspect or TypeDead.
 	Kind Type
-	// Incarnation and Node, which is the name of the member that the rumor is about, all have.
+	// Incarnation and Node, the name of the member concerned, are set for every kind.
 	Incarnation uint32
 	Node        []byte
-	// From is the accuser's name, of a Suspect and a Dead.
+	// From is the name of the reporter, for a Suspect or a Dead.
 	From []byte
-	// Addr, Port, Meta and Vsn are those of an Alive.
+	// Addr, Port, Meta and Vsn are set for an Alive.
 	Addr []byte
 	Port uint16
 	Meta []byte
 	Vsn  []byte
 }
 
-// Parse sets the fields of a kind from the body of a message of that kind, TypeAlive, TypeSuspect or TypeDead, and no
-// others; another type is ErrUnknownType. What it sets are views into body, or of their own. See Ping.Parse.
+// Parse sets the fields of kind from body: TypeAlive, TypeSuspect or TypeDead; another type is ErrUnknownType. Other
+// fields keep their values. Slices are views into body, or newly allocated. See Ping.Parse.
 func (r *Rumor) Parse(kind Type, body []byte) error {
 	switch kind {
 	case TypeAlive:
@@ -47,7 +47,7 @@ func (r *Rumor) Parse(kind Type, body []byte) error {
 	return nil
 }
 
-// Alive is what a rumor of TypeAlive says, with a name of its own.
+// Alive returns a rumor of TypeAlive as a message, with a copied name.
 func (r *Rumor) Alive() *Alive {
 	return &Alive{Incarnation: r.Incarnation, Node: string(r.Node), Addr: r.Addr, Port: r.Port, Meta: r.Meta, Vsn: r.Vsn}
 }

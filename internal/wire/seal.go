@@ -9,28 +9,28 @@ import (
 
 // Sealed bytes: the version, the nonce, the AES-GCM ciphertext, its tag.
 const (
-	// SealVersion0 pads what it seals to a multiple of 16 bytes, by 1 to 16. Protocol version 1 sends it.
+	// SealVersion0 pads the plaintext to a multiple of 16 bytes, by 1 to 16. Protocol version 1 sends it.
 	SealVersion0 uint8 = 0
-	// SealVersion1 does not pad. Protocol versions from 2 on send it.
+	// SealVersion1 does not pad. Protocol versions 2 and above send it.
 	SealVersion1 uint8 = 1
 
 	// NonceSize is the size of a nonce in bytes. Two packets sealed with one key must not share one.
 	NonceSize = 12
 	// TagSize is the size of the authentication tag in bytes.
 	TagSize = 16
-	// SealHeaderSize is what goes before the ciphertext, in bytes: the version and the nonce.
+	// SealHeaderSize is the number of bytes before the ciphertext: the version and the nonce.
 	SealHeaderSize = 1 + NonceSize
 
 	padBlock = 16
 )
 
-// SealedSize returns how many bytes n bytes are once sealed. Any version but 0 counts as 1.
+// SealedSize returns the sealed size of n bytes. Versions other than 0 count as 1.
 func SealedSize(version uint8, n int) int {
 	return SealHeaderSize + n + padding(version, n) + TagSize
 }
 
-// SealCapacity returns how many bytes become at most size bytes once sealed: less than 0 if none do. Any version but 0
-// counts as 1.
+// SealCapacity returns the number of plaintext bytes that have a sealed size of at most size, less than 0 if there is
+// none. Versions other than 0 count as 1.
 func SealCapacity(version uint8, size int) int {
 	n := size - SealHeaderSize - TagSize
 	if version == SealVersion0 {
@@ -39,7 +39,7 @@ func SealCapacity(version uint8, size int) int {
 	return n
 }
 
-// padding returns how many bytes of padding follow n bytes.
+// padding returns the number of padding bytes after n bytes.
 func padding(version uint8, n int) int {
 	if version == SealVersion0 {
 		return padBlock - n%padBlock
@@ -65,9 +65,9 @@ func NewCipher(key []byte) (*Cipher, error) {
 	return &Cipher{aead: aead}, nil
 }
 
-// AppendSealed appends plaintext, sealed, to dst; what it appends is SealedSize bytes long. The nonce must be fresh, from
-// a cryptographic source. The additional data is authenticated, not sent. Neither plaintext nor aad may overlap the
-// room behind dst. Any version but 0 is sealed as 1.
+// AppendSealed appends the sealed plaintext, SealedSize bytes, to dst. The nonce must be fresh, from a cryptographic
+// source. The additional data is authenticated, not sent. Neither plaintext nor aad may overlap the capacity behind
+// dst. Versions other than 0 are sealed as 1.
 func (c *Cipher) AppendSealed(dst []byte, version uint8, nonce *[NonceSize]byte, plaintext, aad []byte) []byte {
 	at := len(dst)
 	dst = slices.Grow(dst, SealedSize(version, len(plaintext)))
@@ -75,14 +75,14 @@ func (c *Cipher) AppendSealed(dst []byte, version uint8, nonce *[NonceSize]byte,
 	return c.SealInPlace(dst, at, version, nonce, aad)
 }
 
-// SealInPlace seals the plaintext that was built within a packet's buffer:
+// SealInPlace seals plaintext that was built inside a packet's buffer:
 //
-//	buf:     | what stays, at bytes | SealHeaderSize bytes of room | plaintext |
-//	returns: | what stays           | version, nonce               | ciphertext, tag |
+//	buf:     | prefix, at bytes | SealHeaderSize free bytes | plaintext |
+//	returns: | prefix           | version, nonce            | ciphertext, tag |
 //
-// The result shares buf's array if that has capacity for SealedSize bytes from at on. The additional data may lie in
-// buf[:at], as a label does. It returns nil if at is negative or buf has no room for the header. The rest is as in
-// AppendSealed.
+// The result shares buf's array if that has capacity for SealedSize bytes after the prefix. The additional data may
+// lie in the prefix, as a label does. It returns nil if at is negative or buf has no room for the header. The rest is
+// as in AppendSealed.
 func (c *Cipher) SealInPlace(buf []byte, at int, version uint8, nonce *[NonceSize]byte, aad []byte) []byte {
 	if at < 0 || at > len(buf)-SealHeaderSize {
 		return nil
@@ -101,8 +101,9 @@ func (c *Cipher) SealInPlace(buf []byte, at int, version uint8, nonce *[NonceSiz
 	return c.aead.Seal(buf[:start], buf[at+1:start], buf[start:], aad)
 }
 
-// Open appends to dst what one of ciphers, tried in order, opens sealed to, and returns which one did. dst's room must
-// not overlap sealed or aad. On an error dst is returned as it was, used is -1, and the error is ErrDecrypt.
+// Open appends to dst the plaintext of sealed and returns the index of the cipher that opened it; ciphers are tried
+// in order. dst's capacity must not overlap sealed or aad. On an error, which is ErrDecrypt, dst is returned
+// unchanged and used is -1.
 func Open(dst []byte, ciphers []*Cipher, sealed, aad []byte) (plain []byte, used int, err error) {
 	if len(sealed) < SealHeaderSize+TagSize {
 		return dst, -1, fmt.Errorf("%w: %d bytes are too few", ErrDecrypt, len(sealed))
@@ -128,8 +129,8 @@ func Open(dst []byte, ciphers []*Cipher, sealed, aad []byte) (plain []byte, used
 	return dst, -1, fmt.Errorf("%w: none of %d keys fits", ErrDecrypt, len(ciphers))
 }
 
-// unpad takes the padding off b, of which the first from bytes are not ours. Whoever has the key may have sent it, so
-// its size is checked all the same.
+// unpad removes the padding of the plaintext b[from:]. Its size is checked even though it was authenticated: every
+// holder of the key can send any.
 func unpad(b []byte, from int) ([]byte, error) {
 	if len(b) == from {
 		return nil, fmt.Errorf("%w: no padding", ErrDecrypt)

@@ -2,17 +2,17 @@ package wire
 
 import "math"
 
-// Size returns how many bytes Append appends.
+// Size returns the number of bytes that Append appends.
 func (m *Alive) Size() int {
 	const keys = len("\xa4Addr\xabIncarnation\xa4Meta\xa4Node\xa4Port\xa3Vsn")
 	return typeAndMap + keys + sizeBytes(m.Addr) + sizeUint(uint64(m.Incarnation)) + sizeBytes(m.Meta) + sizeRaw(len(m.Node)) +
 		sizeUint(uint64(m.Port)) + sizeBytes(m.Vsn)
 }
 
-// Size returns how many bytes Append appends.
+// Size returns the number of bytes that Append appends.
 func (m *Suspect) Size() int { return (*accusation)(m).size() }
 
-// Size returns how many bytes Append appends.
+// Size returns the number of bytes that Append appends.
 func (m *Dead) Size() int { return (*accusation)(m).size() }
 
 func (m *accusation) size() int {
@@ -23,7 +23,7 @@ func (m *accusation) size() int {
 // typeAndMap is the size of a message's type byte and of the descriptor of its map.
 const typeAndMap = 2
 
-// sizeUint is what appendUint appends.
+// sizeUint returns the number of bytes that appendUint appends.
 func sizeUint(v uint64) int {
 	switch {
 	case v < mpFixMap:
@@ -38,7 +38,7 @@ func sizeUint(v uint64) int {
 	return 9
 }
 
-// sizeRaw is what appendRawHeader appends, and the n bytes.
+// sizeRaw returns the number of bytes that appendRawHeader appends, plus n.
 func sizeRaw(n int) int {
 	switch {
 	case n < mpNil-mpFixRaw:
@@ -49,7 +49,7 @@ func sizeRaw(n int) int {
 	return 5 + n
 }
 
-// sizeBytes is what appendBytes appends.
+// sizeBytes returns the number of bytes that appendBytes appends.
 func sizeBytes(b []byte) int {
 	if b == nil {
 		return 1

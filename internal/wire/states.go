@@ -2,8 +2,8 @@ package wire
 
 import "fmt"
 
-// StateView is a PushNodeState as it was read: it says where in the bytes that came what is. So to read one, which is done
-// for each member at each push/pull, writes no pointer but one, which costs more while the collector runs.
+// StateView is an encoded PushNodeState with the positions of its fields. It has only one pointer: a push/pull sets
+// one for each member, and pointer writes are slow while the garbage collector runs.
 type StateView struct {
 	Incarnation uint32
 	Port        uint16
@@ -23,20 +23,20 @@ func (v *StateView) bytes(s span) []byte {
 	return v.b[s.from:s.to:s.to]
 }
 
-// Name is a view into what was read, as are Addr, Meta and Vsn. See PushNodeState for what they are.
+// Name is a view into the encoded state, as are Addr, Meta and Vsn. See PushNodeState.
 func (v *StateView) Name() []byte { return v.bytes(v.name) }
 func (v *StateView) Addr() []byte { return v.bytes(v.addr) }
 func (v *StateView) Meta() []byte { return v.bytes(v.meta) }
 func (v *StateView) Vsn() []byte  { return v.bytes(v.vsn) }
 
-// Named returns the state with its name in a string that the caller has of it. Its other bytes are still views.
+// Named returns the state with name, which must equal Name, as its name. Its byte slices are views.
 func (v *StateView) Named(name string) PushNodeState {
 	return PushNodeState{Name: name, Addr: v.Addr(), Port: v.Port, Meta: v.Meta(), Incarnation: v.Incarnation,
 		State: v.State, Vsn: v.Vsn()}
 }
 
-// parse reads the state that b begins with, and returns how many bytes it has. If it is not all there, or no state, the
-// error is as in PushNodeState.Parse.
+// parse reads the state at the start of b and returns its size in bytes. If it is truncated or malformed, the error
+// is as in PushNodeState.Parse.
 func (v *StateView) parse(b []byte) (size int, err error) {
 	if size := v.parseCanonical(b); size != failed {
 		return size, nil
@@ -50,18 +50,18 @@ func (v *StateView) parse(b []byte) (size int, err error) {
 		return 0, err
 	}
 	state := m.State
-	m.State = 0 // which has the one form that is read
+	m.State = 0 // the only valid form
 	v.parseCanonical(m.Append(nil))
 	v.State = state
 	return len(value), nil
 }
 
-// parseCanonical reads a state in the shape that peers send. Its size is how many bytes it has, or failed: then v is as it
-// was.
+// parseCanonical reads a state in the shape that peers send and returns its size in bytes, or failed and leaves v
+// unchanged.
 func (v *StateView) parseCanonical(b []byte) (size int) {
 	const keyAddr, keyIncarnation, keyMeta, keyName = "\x87\xa4Addr", "\xabIncarnation", "\xa4Meta", "\xa4Name"
 	const keyPort, keyState, keyVsn = "\xa4Port", "\xa5State", "\xa3Vsn"
-	// To compare with constants where they are takes an instruction or two.
+	// Comparing each key with a constant in place takes an instruction or two.
 	at := len(keyAddr)
 	if len(b) < at || string(b[:at]) != keyAddr {
 		return failed
@@ -114,23 +114,23 @@ func spanAt(b []byte, at int) (s span, next int) {
 	return span{uint32(next - len(v)), uint32(next)}, next
 }
 
-// States are the states of a push/pull, in the bytes that they came in, so that many cost little. A copy goes through them
-// by itself. The zero value has none.
+// States are the encoded states of a push/pull, so that many take little memory. A copy iterates independently. The
+// zero value is empty.
 type States struct {
-	unread []byte // each was parsed before
+	unread []byte // well-formed: each was parsed when it arrived
 	n      int
 }
 
-// Len is how many there are still to come.
+// Len returns the number of states that Next has not returned.
 func (s *States) Len() int { return s.n }
 
-// Next sets v to the next state, and reports false if there is none.
+// Next sets v to the next state, and returns false if there is none.
 func (s *States) Next(v *StateView) bool {
 	if s.n == 0 {
 		return false
 	}
 	size, err := v.parse(s.unread)
-	if err != nil { // it was none before
+	if err != nil { // impossible: it was parsed before
 		*s = States{}
 		return false
 	}
@@ -139,7 +139,7 @@ func (s *States) Next(v *StateView) bool {
 	return true
 }
 
-// Take returns the next states, at most so many, with names that are strings of their own. Their other bytes are views.
+// Take returns up to most states, with names that are allocated. Their byte slices are views.
 func (s *States) Take(most int) []PushNodeState {
 	taken := make([]PushNodeState, 0, min(most, s.n))
 	var v StateView
@@ -149,10 +149,10 @@ func (s *States) Take(most int) []PushNodeState {
 	return taken
 }
 
-// ReadStates reads the states of n members of a push/pull, 0 to MaxPushPullNodes. What is returned is valid until a layer is
-// entered or s is Reset. An error is as in ReadMessage.
+// ReadStates reads the states of n members of a push/pull, 0 to MaxPushPullNodes. They are valid until OpenFrame,
+// Decompress or Reset. The errors are those of ReadMessage.
 func (s *StreamReader) ReadStates(n int) (States, error) {
-	read := 0 // bytes that are still unread to the others
+	read := 0 // bytes read here, but unread for other methods
 	var v StateView
 	for i := range n {
 		size, err := s.state(&v, read)
@@ -167,12 +167,13 @@ func (s *StreamReader) ReadStates(n int) (States, error) {
 	return states, nil
 }
 
-// state looks at the state that comes after so many unread bytes. If it is not all there, it reads more.
+// state parses the state after the given number of unread bytes. It reads more from the stream until the state is
+// complete.
 func (s *StreamReader) state(v *StateView, after int) (size int, err error) {
 	if size := v.parseCanonical(s.unread()[after:]); size != failed && size <= MaxStreamValue {
 		return size, nil
 	}
-	// Of another shape, or not all there.
+	// Of another shape, or incomplete.
 	var sc scanner
 	for {
 		done, err := sc.scan(s.unread()[after:], MaxStreamValue)

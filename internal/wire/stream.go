@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// AppendSealedFrame appends to dst a frame of a stream: its header, then plaintext sealed. The label, though it was sent
-// before, is authenticated with it. Peers refuse more than MaxSealedFrame bytes after the header: check SealedSize
+// AppendSealedFrame appends to dst a frame of a stream: its header, then the sealed plaintext. The label, which was
+// sent before, is authenticated too. Peers refuse more than MaxSealedFrame bytes after the header: check SealedSize
 // first. The rest is as in Cipher.AppendSealed.
 func AppendSealedFrame(dst []byte, c *Cipher, version uint8, nonce *[NonceSize]byte, label string, plaintext []byte) []byte {
 	size := uint32(SealedSize(version, len(plaintext)))
@@ -19,26 +19,26 @@ func appendFrameHeader(dst []byte, size uint32) []byte {
 	return binary.BigEndian.AppendUint32(append(dst, byte(TypeEncrypt)), size)
 }
 
-// frameData is the additional data of a frame of so many bytes: its header, then the label.
+// frameData returns the additional data of a frame of size bytes: its header, then the label.
 func frameData(size uint32, label string) []byte {
 	return append(appendFrameHeader(make([]byte, 0, SealedFrameHeader+len(label)), size), label...)
 }
 
-// StreamReader reads the messages of one stream. Its memory grows with what has arrived, never with what a peer says
-// will. Owned by one goroutine.
+// StreamReader reads the messages of one stream. Its memory grows with the bytes that have arrived, not with declared
+// lengths. Owned by one goroutine.
 //
-// A stream that fails gives its own error, wrapped. One that ends within a value gives ErrTruncated, which wraps
-// io.ErrUnexpectedEOF too. After an error the position is not defined: close the stream.
+// Errors of the underlying reader are wrapped. A stream that ends within a value is ErrTruncated, which also wraps
+// io.ErrUnexpectedEOF. After an error the position is undefined: close the stream.
 type StreamReader struct {
 	r       io.Reader // nil if all is in memory
 	reserve func(n int) error
-	buf     []byte // what was read and still matters
-	pos     int    // where the unread part of buf begins
+	buf     []byte // bytes read that are still needed
+	pos     int    // start of the unread part of buf
 
-	spare    []byte        // where the next layer goes, of which buf becomes the spare one then
+	spare    []byte        // for the next layer; buf becomes the spare one then
 	inflater *Decompressor // nil until it is needed
 
-	lent         bool // States are in what was read of buf: it is not written any more
+	lent         bool // States refer to the part of buf that was read: it must not be written
 	opened       bool // reads the inside of a sealed frame
 	decompressed bool // reads the inside of a compress message
 }
@@ -50,11 +50,12 @@ func NewStreamReader(r io.Reader, reserve func(n int) error) *StreamReader {
 	return s
 }
 
-// Reset makes s read r, which is what is left of a stream once its label is cut off, in the memory that s has. It reads
-// ahead of what is asked for. What was read before is not valid any more.
+// Reset makes s read r, a stream after its label header, and reuses the memory of s. It reads ahead. Slices returned
+// earlier become invalid.
 //
-// reserve, if not nil, is asked for the memory that s has, which is given up if it must not be kept, and before that grows
-// by n bytes; then its error ends the read. Nothing is given back: the caller knows when the exchange is over.
+// reserve, if not nil, is called with the size of the memory that s has, which is dropped if it must not be kept, and
+// before that grows by n bytes; its error ends the read. Nothing is returned to it: the caller knows when the stream
+// is done.
 func (s *StreamReader) Reset(r io.Reader, reserve func(n int) error) {
 	buf, spare := keepable(s.buf), keepable(s.spare)
 	*s = StreamReader{r: r, reserve: reserve, inflater: s.inflater}
@@ -63,7 +64,7 @@ func (s *StreamReader) Reset(r io.Reader, reserve func(n int) error) {
 	}
 }
 
-// keepable is the memory of b if that may be kept for another stream.
+// keepable returns the memory of b if it may be kept for another stream, else nil.
 func keepable(b []byte) []byte {
 	if cap(b) > maxStreamKept {
 		return nil
@@ -83,8 +84,8 @@ func (s *StreamReader) ReadType() (Type, error) {
 	return t, nil
 }
 
-// ReadMessage reads the body of a message, one msgpack value of at most MaxStreamValue bytes, into m. Its byte slices are
-// valid until the next call. Other errors than the stream's are those of m.Parse.
+// ReadMessage reads the body of a message, one msgpack value of at most MaxStreamValue bytes, into m. Its byte slices
+// are valid until the next call. Errors are those of the stream and of m.Parse.
 func (s *StreamReader) ReadMessage(m Body) error {
 	value, err := s.value(MaxStreamValue)
 	if err != nil {
@@ -93,8 +94,8 @@ func (s *StreamReader) ReadMessage(m Body) error {
 	return m.Parse(value, nil)
 }
 
-// ReadN reads n bytes, which may be 0. They are valid until the next call. An n below 0 is ErrMalformed, one above limit
-// is ErrTooLarge, and nothing is read then.
+// ReadN reads n bytes, which are valid until the next call. n may be 0. It returns ErrMalformed for n below 0,
+// ErrTooLarge for n above limit, and reads nothing then.
 func (s *StreamReader) ReadN(n, limit int) ([]byte, error) {
 	if err := validateCount("stream bytes", n, limit); err != nil {
 		return nil, err
@@ -110,10 +111,10 @@ func (s *StreamReader) ReadN(n, limit int) ([]byte, error) {
 	return b, nil
 }
 
-// OpenFrame reads a sealed frame, once ReadType returned TypeEncrypt, and returns which of ciphers opened it. From then on
-// s reads its plaintext, which is not empty, and nothing that comes after. More than MaxSealedFrame bytes are refused with
-// ErrTooLarge before any is read, a frame within a frame or within a compressed message with ErrTooDeep; ErrDecrypt is
-// as in Open.
+// OpenFrame reads a sealed frame, after ReadType has returned TypeEncrypt, and returns the index of the cipher that
+// opened it. From then on s reads its plaintext, which is not empty, and nothing after it. More than MaxSealedFrame
+// bytes are refused with ErrTooLarge before any is read, a frame within a frame or within a compressed message with
+// ErrTooDeep; ErrDecrypt is as in Open.
 func (s *StreamReader) OpenFrame(ciphers []*Cipher, label string) (used int, err error) {
 	if s.opened || s.decompressed {
 		return -1, fmt.Errorf("sealed frame: %w", ErrTooDeep)
@@ -149,9 +150,10 @@ func (s *StreamReader) OpenFrame(ciphers []*Cipher, label string) (used int, err
 	return used, nil
 }
 
-// Decompress reads the body of a compress message, once ReadType returned TypeCompress. From then on s reads what it
-// holds, which is not empty, and nothing that comes after. More than MaxStreamPlain bytes, before or after, are refused
-// with ErrTooLarge, a compress message within another with ErrTooDeep; ErrCompression is as in Decompressor.Append.
+// Decompress reads the body of a compress message, after ReadType has returned TypeCompress. From then on s reads its
+// content, which is not empty, and nothing after it. More than MaxStreamPlain bytes, compressed or decompressed, are
+// refused with ErrTooLarge, a compress message within another with ErrTooDeep; ErrCompression is as in
+// Decompressor.Append.
 func (s *StreamReader) Decompress() error {
 	return s.decompress(MaxStreamPlain)
 }
@@ -214,7 +216,7 @@ func (s *StreamReader) ask(n int) error {
 	return s.reserve(n)
 }
 
-// fillWithin is fill within a value, where the stream must not end.
+// fillWithin is fill, but within a value, so that the end of the stream is ErrTruncated.
 func (s *StreamReader) fillWithin(want int) error {
 	err := s.fill(want)
 	if err == io.EOF { // as fill returns it
@@ -223,7 +225,7 @@ func (s *StreamReader) fillWithin(want int) error {
 	return err
 }
 
-// fill reads at least one more byte, while fewer than want are unread.
+// fill reads at least one more byte, and stops once want bytes are unread.
 func (s *StreamReader) fill(want int) error {
 	if s.r == nil {
 		return io.EOF
@@ -237,7 +239,7 @@ func (s *StreamReader) fill(want int) error {
 		n, err := s.r.Read(s.buf[len(s.buf):cap(s.buf)])
 		s.buf = s.buf[:len(s.buf)+n]
 		if n > 0 {
-			return nil // an error that came with it comes again
+			return nil // a sticky error is returned again by the next read
 		}
 		if errors.Is(err, io.EOF) {
 			return io.EOF
@@ -249,8 +251,8 @@ func (s *StreamReader) fill(want int) error {
 	return fmt.Errorf("stream: %w", io.ErrNoProgress)
 }
 
-// makeRoom moves the unread bytes to the front, if that at least halves them, or to an array of up to twice the size.
-// What is lent stays where it is, and only the unread bytes move to an array of up to twice the size.
+// makeRoom moves the unread bytes to the front, if that at least halves buf's content, or to an array of up to twice
+// the size. While States refer to buf, it copies only the unread bytes to a new array.
 func (s *StreamReader) makeRoom(want int) error {
 	if s.lent {
 		size := max(min(2*cap(s.buf), want), streamBuffer)
@@ -265,7 +267,7 @@ func (s *StreamReader) makeRoom(want int) error {
 		s.buf, s.pos = s.buf[:n], 0
 		return nil
 	}
-	// What was read already is less than half, and goes along.
+	// The read part is less than half, and is copied as well.
 	buf, err := grow(s.buf, max(s.pos+want, streamBuffer), s.reserve)
 	if err != nil {
 		return err

@@ -1,9 +1,9 @@
 package wire
 
-// Suspect says that a member may be dead (SWIM section 4.2).
+// Suspect announces that a member may be dead (SWIM section 4.2).
 type Suspect struct {
 	Incarnation uint32
-	// Node is the suspected member's name, From that of the one who suspects it.
+	// Node is the name of the suspected member, From the name of the reporter.
 	Node string
 	From string
 }
@@ -24,10 +24,10 @@ func (m *Suspect) Parse(body []byte, names *Names) error {
 	return nil
 }
 
-// Dead says that a member is dead, or, if Node and From are the same, that it has left.
+// Dead announces that a member is dead or, if Node and From are equal, that it has left.
 type Dead struct {
 	Incarnation uint32
-	// Node is the dead member's name, From that of the one who declares it so.
+	// Node is the name of the dead member, From the name of the reporter.
 	Node string
 	From string
 }
@@ -48,7 +48,7 @@ func (m *Dead) Parse(body []byte, names *Names) error {
 	return nil
 }
 
-// accusation is the one shape of Suspect and Dead.
+// accusation is the common shape of Suspect and Dead.
 type accusation struct {
 	Incarnation uint32
 	Node        string

@@ -5,26 +5,26 @@ import "strconv"
 // Type is the first byte of every message.
 type Type uint8
 
-// The message types. Their values are the protocol's.
+// The message types of the protocol.
 const (
-	TypePing         Type = 0   // packet, stream: are you there
-	TypeIndirectPing Type = 1   // packet: ping that member for me
-	TypeAck          Type = 2   // packet, stream: I am here
+	TypePing         Type = 0   // packet, stream: requests an ack
+	TypeIndirectPing Type = 1   // packet: requests a ping of another member
+	TypeAck          Type = 2   // packet, stream: answers a ping
 	TypeSuspect      Type = 3   // packet: a member may be dead
-	TypeAlive        Type = 4   // packet: a member is alive, and these are its facts
+	TypeAlive        Type = 4   // packet: a member is alive, with its address, metadata and versions
 	TypeDead         Type = 5   // packet: a member is dead, or has left
-	TypePushPull     Type = 6   // stream: all that the sender knows of the members
+	TypePushPull     Type = 6   // stream: the states of all members that the sender knows
 	TypeCompound     Type = 7   // packet: several messages
-	TypeUser         Type = 8   // both: bytes of the program above
+	TypeUser         Type = 8   // both: opaque bytes of the program
 	TypeCompress     Type = 9   // both: a compressed message
 	TypeEncrypt      Type = 10  // stream: a sealed frame
-	TypeNack         Type = 11  // packet: I asked for you, and got no answer in time
-	TypeChecksum     Type = 12  // packet: a CRC-32, then the rest of the packet
-	TypeErr          Type = 13  // stream: why the request failed
+	TypeNack         Type = 11  // packet: the target of an indirect ping has not answered in time
+	TypeChecksum     Type = 12  // packet: a CRC-32 of the rest of the packet
+	TypeErr          Type = 13  // stream: the reason why the request failed
 	TypeLabel        Type = 244 // both: the cluster's label, outermost
 )
 
-// String names the type for logs.
+// String returns the type's name for logs.
 func (t Type) String() string {
 	switch t {
 	case TypePing:
@@ -61,7 +61,7 @@ func (t Type) String() string {
 	return "type " + strconv.Itoa(int(t))
 }
 
-// Message is a message that can be sent.
+// Message can be encoded.
 type Message interface {
 	// Type is the message's first byte.
 	Type() Type
@@ -69,9 +69,9 @@ type Message interface {
 	Append(dst []byte) []byte
 }
 
-// Body is what a message parses itself from; see StreamReader.ReadMessage.
+// Body can be decoded; see StreamReader.ReadMessage.
 type Body interface {
-	// Parse reads the message from body, which is what follows the type byte.
+	// Parse decodes the message from body, which follows the type byte.
 	Parse(body []byte, names *Names) error
 }
 

@@ -1,7 +1,7 @@
 package wire
 
-// UserHeader begins a user message on a stream: that many raw bytes follow. In a packet the bytes follow the type byte
-// at once, and there is no header.
+// UserHeader begins a user message on a stream; UserMsgLen raw bytes follow. In a packet the bytes follow the type
+// byte directly, without a header.
 type UserHeader struct {
 	UserMsgLen int // bytes
 }
@@ -15,7 +15,7 @@ func (m *UserHeader) Append(dst []byte) []byte {
 	return appendInt(append(dst, "\xaaUserMsgLen"...), int64(m.UserMsgLen))
 }
 
-// Parse sets every field from body; see Ping.Parse. Any number may arrive: see Validate.
+// Parse sets every field from body; see Ping.Parse. It accepts any number: see Validate.
 func (m *UserHeader) Parse(body []byte, names *Names) error {
 	if !m.parse(body) {
 		return fallback("user message header", body, m)
