@@ -1,13 +1,7 @@
 package memberlist
 
 import (
-	"errors"
-	"io"
-	"log"
 	"net"
-	"net/netip"
-	"runtime"
-	"slices"
 	"testing"
 	"time"
 )
@@ -63,106 +57,6 @@ func TestNetTransportBindsHostNames(t *testing.T) {
 	ip, port, err := tr.FinalAdvertiseAddr("", 0)
 	if err != nil || !ip.IsLoopback() || port != tr.GetAutoBindPort() {
 		t.Errorf("advertises %v:%d, %v, want the loopback address", ip, port, err)
-	}
-	for _, addr := range tr.listeners {
-		if !addr.Addr().(*net.TCPAddr).IP.IsLoopback() {
-			t.Errorf("listens on %v", addr.Addr())
-		}
-	}
-}
-
-func TestNewNetTransportFails(t *testing.T) {
-	before := runtime.NumGoroutine()
-	// A port that is free for TCP, but not for UDP.
-	taken, err := net.ListenUDP("udp", &net.UDPAddr{IP: ownLoopback()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	port := taken.LocalAddr().(*net.UDPAddr).Port
-
-	for _, tt := range []struct {
-		name  string
-		addrs []string
-		port  int
-	}{
-		{"no address", nil, 0},
-		{"port taken", []string{ownLoopback().String()}, port},
-		{"misspelt", []string{"127.0.0.256"}, 0},
-		{"with port", []string{"127.0.0.1:0"}, 0},
-		{"second misspelt", []string{"127.0.0.1", "[::1]"}, 0},
-		{"twice the same", []string{"127.0.0.1", "127.0.0.1"}, 0},
-		{"negative port", []string{"127.0.0.1"}, -1},
-		{"port above all", []string{"127.0.0.1"}, 1 << 16},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			tr, err := NewNetTransport(&NetTransportConfig{
-				BindAddrs: tt.addrs, BindPort: tt.port, Logger: log.New(io.Discard, "", 0),
-			})
-			if err == nil {
-				tr.Shutdown()
-				t.Fatal("no error")
-			}
-			if tt.port == port {
-				free, err := net.ListenTCP("tcp", &net.TCPAddr{IP: ownLoopback(), Port: port})
-				if err != nil {
-					t.Fatalf("the TCP port was not left free: %v", err)
-				}
-				free.Close()
-			}
-		})
-	}
-	wantGoroutines(t, before)
-}
-
-func TestNetTransportGrowsReceiveBuffer(t *testing.T) {
-	for _, limit := range []int{4 << 20, 1 << 20, 1000, 1, 0} {
-		kernel := &limitedKernel{limit: limit}
-		err := growReceiveBuffer(kernel)
-		if (limit == 0) != (err != nil) {
-			t.Errorf("limit %d: got error %v", limit, err)
-		}
-		if want := min(limit, receiveBuffer); kernel.granted > want || 2*kernel.granted < want {
-			t.Errorf("limit %d: got %d bytes", limit, kernel.granted)
-		}
-	}
-}
-
-// limitedKernel grants buffers up to a limit.
-type limitedKernel struct{ limit, granted int }
-
-func (k *limitedKernel) SetReadBuffer(n int) error {
-	if n > k.limit {
-		return errors.New("too large")
-	}
-	k.granted = n
-	return nil
-}
-
-// TestRoutes: a packet leaves from the address whose network the receiver is in.
-func TestRoutes(t *testing.T) {
-	ips := parseIPs("10.1.0.1", "192.168.7.1", "fd00:7::1", "203.0.113.1")
-	sockets := make([]*net.UDPConn, len(ips))
-	for i := range sockets {
-		sockets[i] = new(net.UDPConn)
-	}
-	from := fakeInterfaces(t, "", "127.0.0.1/8", "10.1.0.1/16", "192.168.7.1/24", "fd00:7::1/64")
-	tr := &NetTransport{sockets: sockets, routes: routesOf(ips, sockets, from)}
-	tr.socket4, tr.socket6 = tr.socketFor(ips, netip.Addr.Is4), tr.socketFor(ips, netip.Addr.Is6)
-	for to, want := range map[string]int{
-		"10.1.255.9": 0, "192.168.7.9": 1, "fd00:7::9": 2,
-		"8.8.8.8": 0, "192.168.8.9": 0, "127.0.0.1": 0, "2001:db8::1": 2,
-	} {
-		if got := slices.Index(sockets, tr.socketTo(netip.MustParseAddr(to))); got != want {
-			t.Errorf("to %s: from %v, want %v", to, ips[got], ips[want])
-		}
-	}
-	if routes := routesOf(ips[:1], sockets[:1], from); routes != nil {
-		t.Errorf("of one address: %v", routes)
-	}
-	from.all = func() ([]net.Addr, error) { return nil, errors.New("broken") }
-	if routes := routesOf(ips, sockets, from); routes != nil {
-		t.Errorf("of interfaces that are not known: %v", routes)
 	}
 }
 

@@ -43,9 +43,6 @@ const MetaMaxSize = 512
 const (
 	// maxNameLength bounds Config.Name, in bytes. A name travels twice in most messages, and those must fit in packets.
 	maxNameLength = 512
-
-	// maxDatagram is the most bytes that a UDP packet over IPv4 carries: 65535 less 20 of IP and 8 of UDP.
-	maxDatagram = 65507
 )
 
 // Config says how a member is to behave. Start from DefaultLANConfig, DefaultWANConfig or DefaultLocalConfig, or write a

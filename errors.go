@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/e3431adc/memberlist/internal/resolve"
+	"github.com/e3431adc/memberlist/internal/sockets"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -22,7 +23,7 @@ var (
 	ErrInvalidAddress = resolve.ErrInvalidAddress
 
 	// ErrNoAdvertiseAddress is returned when no interface has an address that other members could use, and none was given.
-	ErrNoAdvertiseAddress = errors.New("no address to advertise found, and none given")
+	ErrNoAdvertiseAddress = sockets.ErrNoAddress
 
 	// ErrAddressNotAllowed is an address outside Config.CIDRsAllowed.
 	ErrAddressNotAllowed = errors.New("address not allowed")

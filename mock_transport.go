@@ -3,7 +3,6 @@ package memberlist
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -174,16 +173,9 @@ func (t *MockTransport) IngestPacket(conn net.Conn, addr net.Addr, now time.Time
 	if shouldClose {
 		defer conn.Close()
 	}
-	const limit = 64 << 10
-	buf, err := io.ReadAll(io.LimitReader(conn, limit+1))
+	buf, err := readIngested(conn, addr)
 	if err != nil {
-		return fmt.Errorf("failed to read packet: %w", err)
-	}
-	if len(buf) == 0 {
-		return fmt.Errorf("packet is empty %s", LogAddress(addr))
-	}
-	if len(buf) > limit {
-		return fmt.Errorf("packet of more than %d bytes %s: %w", limit, LogAddress(addr), ErrMessageTooLarge)
+		return err
 	}
 	if t.closed() {
 		return ErrShutdown

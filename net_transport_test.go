@@ -9,14 +9,9 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"github.com/e3431adc/memberlist/internal/resolve"
 )
 
 // newLoopbackTransport gives a transport at these addresses and a port of the kernel's choice. It ends with the test.
@@ -71,9 +66,9 @@ func TestNetTransportCarriesPackets(t *testing.T) {
 			a, b := newLoopbackTransport(t, ip), newLoopbackTransport(t, ip)
 			to := joinHostPort(ip, uint16(b.GetAutoBindPort()))
 			for name, send := range map[string]func([]byte) (time.Time, error){
-				"WriteTo":         func(p []byte) (time.Time, error) { return a.WriteTo(p, to) },
-				"WriteToAddress":  func(p []byte) (time.Time, error) { return a.WriteToAddress(p, Address{Addr: to, Name: "b"}) },
-				"writeToAddrPort": func(p []byte) (time.Time, error) { return a.writeToAddrPort(p, netip.MustParseAddrPort(to)) },
+				"WriteTo":        func(p []byte) (time.Time, error) { return a.WriteTo(p, to) },
+				"WriteToAddress": func(p []byte) (time.Time, error) { return a.WriteToAddress(p, Address{Addr: to, Name: "b"}) },
+				"send":           func(p []byte) (time.Time, error) { return time.Now(), a.send(p, netip.MustParseAddrPort(to)) },
 			} {
 				t.Run(name, func(t *testing.T) {
 					for _, size := range []int{1, 1400, 20000} {
@@ -129,7 +124,7 @@ func TestNetTransportCarriesStreams(t *testing.T) {
 func TestNetTransportSendsToMappedAddresses(t *testing.T) {
 	a, b := newLoopbackTransport(t, "127.0.0.1"), newLoopbackTransport(t, "127.0.0.1")
 	mapped := netip.AddrFrom16(netip.MustParseAddr("127.0.0.1").As16())
-	if _, err := a.writeToAddrPort([]byte("x"), netip.AddrPortFrom(mapped, uint16(b.GetAutoBindPort()))); err != nil {
+	if err := a.send([]byte("x"), netip.AddrPortFrom(mapped, uint16(b.GetAutoBindPort()))); err != nil {
 		t.Fatal(err)
 	}
 	receivePacket(t, b)
@@ -218,38 +213,6 @@ func TestNetTransportShutdown(t *testing.T) {
 	}
 }
 
-// TestNetTransportReceives: what comes before the sockets are read waits there, and is then handed on.
-func TestNetTransportReceives(t *testing.T) {
-	from := newLoopbackTransport(t, "127.0.0.1")
-	l, _ := bufferLogger()
-	tr, err := listenNet(&NetTransportConfig{BindAddrs: []string{"127.0.0.1"}}, l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tr.Shutdown()
-	to := joinHostPort("127.0.0.1", uint16(tr.GetAutoBindPort()))
-	for _, body := range []string{"first", "second"} {
-		if _, err := from.WriteTo([]byte(body), to); err != nil {
-			t.Fatal(err)
-		}
-	}
-	conn, err := from.DialTimeout(to, 10*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if len(tr.packets)+len(tr.streams) > 0 {
-		t.Error("received before it was told to")
-	}
-	tr.receive()
-	for _, want := range []string{"first", "second"} {
-		if got := receivePacket(t, tr); string(got.Buf) != want {
-			t.Errorf("got packet %q, want %q", got.Buf, want)
-		}
-	}
-	receiveStream(t, tr).Close()
-}
-
 func TestNetTransportShutdownEndsIngestion(t *testing.T) {
 	tr := newLoopbackTransport(t, "127.0.0.1")
 	mine, theirs := net.Pipe()
@@ -275,7 +238,7 @@ func TestNetTransportDropsEmptyPackets(t *testing.T) {
 	a, b := newLoopbackTransport(t, "127.0.0.1"), newLoopbackTransport(t, "127.0.0.1")
 	to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(b.GetAutoBindPort()))
 	for _, body := range []string{"", "x"} {
-		if _, err := a.writeToAddrPort([]byte(body), to); err != nil {
+		if err := a.send([]byte(body), to); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -325,24 +288,6 @@ func TestNetTransportNeverAdvertisesAllInterfaces(t *testing.T) {
 		if err != nil || ip.IsUnspecified() {
 			t.Errorf("bound to %s: advertises %v, %v", bind, ip, err)
 		}
-	}
-}
-
-func TestNetTransportLogsAChoiceOnce(t *testing.T) {
-	l, out := bufferLogger()
-	tr := &NetTransport{log: l}
-	for range 2 {
-		if _, err := tr.chooseAdvertiseAddr(fakeInterfaces(t, "10.0.0.1"), resolve.Any); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := tr.chooseAdvertiseAddr(fakeInterfaces(t, "", "8.8.8.8/24"), resolve.Any); err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 2 || !strings.Contains(lines[0], "addr=10.0.0.1 reason=\"private") ||
-		!strings.Contains(lines[1], "addr=8.8.8.8 reason=\"no private") {
-		t.Errorf("got lines %q", lines)
 	}
 }
 
@@ -419,104 +364,6 @@ func TestNetTransportIngestsStreams(t *testing.T) {
 	}
 }
 
-// failing stands in for a listener and a socket: each call takes the next of its results and notes the time.
-type failing struct {
-	results []error // nil: success
-	after   error   // what comes after them
-	calls   []time.Time
-}
-
-func (f *failing) next() error {
-	f.calls = append(f.calls, time.Now())
-	if len(f.results) == 0 {
-		return f.after
-	}
-	err := f.results[0]
-	f.results = f.results[1:]
-	return err
-}
-
-func (f *failing) Accept() (net.Conn, error) {
-	if err := f.next(); err != nil {
-		return nil, err
-	}
-	return &closeCounter{}, nil
-}
-
-func (f *failing) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
-	if err := f.next(); err != nil {
-		return 0, netip.AddrPort{}, err
-	}
-	return copy(b, "x"), netip.MustParseAddrPort("10.0.0.1:80"), nil
-}
-
-// pauses are the times between the calls.
-func (f *failing) pauses() (pauses []time.Duration) {
-	for i := 1; i < len(f.calls); i++ {
-		pauses = append(pauses, f.calls[i].Sub(f.calls[i-1]))
-	}
-	return pauses
-}
-
-// newBareTransport gives a transport without sockets, for its loops.
-func newBareTransport() (*NetTransport, *bytes.Buffer) {
-	l, out := bufferLogger()
-	t := &NetTransport{log: l, packets: make(chan *Packet, 16), streams: make(chan net.Conn, 16)}
-	t.ctx, t.cancel = context.WithCancel(context.Background())
-	return t, out
-}
-
-var loops = map[string]func(*NetTransport, *failing){
-	"accept": func(t *NetTransport, f *failing) { t.acceptLoop(f) },
-	"read":   func(t *NetTransport, f *failing) { t.readLoop(f) },
-}
-
-func TestNetTransportBacksOff(t *testing.T) {
-	for name, loop := range loops {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				broken := errors.New("too many open files")
-				f := &failing{after: net.ErrClosed}
-				f.results = append(slices.Repeat([]error{broken}, 10), nil, broken, broken)
-				tr, out := newBareTransport()
-				loop(tr, f) // ends with net.ErrClosed
-				ms := time.Millisecond
-				want := []time.Duration{
-					5 * ms, 10 * ms, 20 * ms, 40 * ms, 80 * ms, 160 * ms, 320 * ms, 640 * ms, 1000 * ms, 1000 * ms,
-					0, 5 * ms, 10 * ms,
-				}
-				if got := f.pauses(); !slices.Equal(got, want) {
-					t.Errorf("got pauses %v\nwant %v", got, want)
-				}
-				if n := strings.Count(out.String(), "\n"); n != 1 {
-					t.Errorf("%d lines within ten seconds, want one:\n%s", n, out)
-				}
-				if len(tr.packets)+len(tr.streams) != 1 {
-					t.Error("what succeeded in between was not handed on")
-				}
-			})
-		})
-	}
-}
-
-func TestNetTransportShutdownEndsBackOff(t *testing.T) {
-	for name, loop := range loops {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				tr, _ := newBareTransport()
-				f := &failing{after: errors.New("broken")}
-				start := time.Now()
-				tr.readers.Go(func() { loop(tr, f) })
-				time.Sleep(10*time.Second + time.Millisecond) // in the middle of a pause
-				tr.Shutdown()
-				if got, want := time.Since(start), 10*time.Second+time.Millisecond; got != want {
-					t.Errorf("ended after %v, want %v", got, want)
-				}
-			})
-		})
-	}
-}
-
 func TestNetTransportSendsWithoutAllocating(t *testing.T) {
 	tr := newLoopbackTransport(t, "127.0.0.1")
 	sink, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -541,7 +388,7 @@ func BenchmarkNetTransportPacket(b *testing.B) {
 	body := make([]byte, 1400)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := tr.writeToAddrPort(body, to); err != nil {
+		if err := tr.send(body, to); err != nil {
 			b.Fatal(err)
 		}
 		tr.releasePacket(<-tr.PacketCh())
@@ -554,7 +401,7 @@ func TestNetTransportDialEndsWithItsContext(t *testing.T) {
 	tr := newLoopbackTransport(t, "127.0.0.1")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if conn, err := tr.dial(ctx, tr.listeners[0].Addr().String(), time.Now().Add(time.Minute)); err == nil {
+	if conn, err := tr.dial(ctx, joinHostPort("127.0.0.1", uint16(tr.GetAutoBindPort())), time.Now().Add(time.Minute)); err == nil {
 		conn.Close()
 		t.Error("dialled though the context had ended")
 	}

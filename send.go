@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/metrics"
+	"github.com/e3431adc/memberlist/internal/sockets"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -105,7 +106,7 @@ func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, checksum bool
 	t := m.newTurn()
 	defer m.dropTurn(t)
 	p := &t.pack
-	if len(msg) > maxDatagram {
+	if len(msg) > sockets.MaxDatagram {
 		p = new(packer) // so that its memory is not kept
 	}
 	p.user = append(append(p.user[:0], byte(wire.TypeUser)), msg...)

@@ -1,6 +1,8 @@
 package memberlist
 
 import (
+	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -88,6 +90,23 @@ type IngestionAwareTransport interface {
 
 	// IngestStream treats conn as a stream that a peer opened.
 	IngestStream(conn net.Conn) error
+}
+
+// maxIngest bounds, in bytes, the packet that IngestPacket reads from a connection.
+const maxIngest = 64 << 10
+
+// readIngested reads the packet of a call of IngestPacket.
+func readIngested(conn net.Conn, addr net.Addr) ([]byte, error) {
+	buf, err := io.ReadAll(io.LimitReader(conn, maxIngest+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("failed to read packet: %w", err)
+	case len(buf) == 0:
+		return nil, fmt.Errorf("packet is empty %s", LogAddress(addr))
+	case len(buf) > maxIngest:
+		return nil, fmt.Errorf("packet of more than %d bytes %s: %w", maxIngest, LogAddress(addr), ErrMessageTooLarge)
+	}
+	return buf, nil
 }
 
 // shutDown shuts a transport down. Until that is done it receives what the transport still hands over, so that a Shutdown

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/resolve"
+	"github.com/e3431adc/memberlist/internal/sockets"
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
@@ -153,9 +154,9 @@ func (c *Config) numberViolations() (errs []error) {
 		errs = append(errs, fmt.Errorf("UDPBufferSize: %d leaves no room for this member's announcement: %d bytes are missing",
 			c.UDPBufferSize, least-room))
 	}
-	if c.Transport == nil && c.UDPBufferSize > maxDatagram {
+	if c.Transport == nil && c.UDPBufferSize > sockets.MaxDatagram {
 		errs = append(errs, fmt.Errorf("UDPBufferSize: %d is more than a UDP packet carries, %d",
-			c.UDPBufferSize, maxDatagram))
+			c.UDPBufferSize, sockets.MaxDatagram))
 	}
 	return errs
 }

@@ -1,4 +1,4 @@
-package memberlist
+package sockets
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 )
 
 func TestPooledPacketsHoldCopies(t *testing.T) {
-	var pool packetPool
+	var pool pool
 	for _, tt := range []struct {
 		name string
 		from string
@@ -47,7 +47,7 @@ func TestPooledPacketsHoldCopies(t *testing.T) {
 }
 
 func TestPoolLeavesStrangePackets(t *testing.T) {
-	var pool packetPool
+	var pool pool
 	pool.put(&Packet{})
 	pool.put(&Packet{Buf: make([]byte, 256), From: &net.TCPAddr{}})
 	pool.put(&Packet{Buf: make([]byte, 100), From: &net.UDPAddr{}})
@@ -62,7 +62,7 @@ func TestPooledPacketsAllocateNothing(t *testing.T) {
 	if raceDetector {
 		t.Skip("with the race detector a pool drops some of what is put there")
 	}
-	var pool packetPool
+	var pool pool
 	b := make([]byte, 1400)
 	from := netip.MustParseAddrPort("10.0.0.1:80")
 	if n := testing.AllocsPerRun(100, func() { pool.put(pool.get(b, from, time.Time{})) }); n != 0 {

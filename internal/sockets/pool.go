@@ -1,4 +1,4 @@
-package memberlist
+package sockets
 
 import (
 	"net"
@@ -7,18 +7,24 @@ import (
 	"time"
 )
 
-// packetSizes are the capacities, in bytes, of pooled packets: acks and single messages, packets of the default size,
-// what compression or larger packets take, and anything.
+// Packet is a received packet. Its fields are those of memberlist.Packet, so that one can be converted to the other.
+type Packet struct {
+	Buf       []byte
+	From      net.Addr // a *net.UDPAddr
+	Timestamp time.Time
+}
+
+// packetSizes are the capacities in bytes of pooled packets: of acks and single messages, packets of the default size,
+// larger ones, and any.
 var packetSizes = [...]int{256, 1536, 8 << 10, 64 << 10}
 
-// packetPool keeps packets of each size for reuse, together with their buffers and *net.UDPAddr. The zero value is empty
-// and ready for use.
-type packetPool struct {
+// pool keeps packets of each size for reuse, with their buffers and addresses. The zero value is empty and ready for use.
+type pool struct {
 	classes [len(packetSizes)]sync.Pool
 }
 
-// get gives a packet with a copy of the bytes.
-func (pool *packetPool) get(b []byte, from netip.AddrPort, at time.Time) *Packet {
+// get returns a packet with a copy of the bytes.
+func (pool *pool) get(b []byte, from netip.AddrPort, at time.Time) *Packet {
 	class := 0
 	for class < len(packetSizes)-1 && packetSizes[class] < len(b) {
 		class++
@@ -36,9 +42,8 @@ func (pool *packetPool) get(b []byte, from netip.AddrPort, at time.Time) *Packet
 	return p
 }
 
-// put takes back a packet whose buffer and address nobody else has. What it has no use for is left to the garbage
-// collector.
-func (pool *packetPool) put(p *Packet) {
+// put takes back a packet of get. Other packets, such as ingested ones, are left to the garbage collector.
+func (pool *pool) put(p *Packet) {
 	if _, ok := p.From.(*net.UDPAddr); !ok {
 		return
 	}

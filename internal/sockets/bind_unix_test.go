@@ -1,6 +1,6 @@
 //go:build unix
 
-package memberlist
+package sockets
 
 import (
 	"errors"
@@ -20,8 +20,8 @@ func TestReceiveBuffers(t *testing.T) {
 		t.Fatal(err)
 	}
 	granted := receiveBufferOf(t, other)
-	tr := newLoopbackTransport(t, "127.0.0.1")
-	if got := receiveBufferOf(t, tr.sockets[0]); got != granted {
+	s := newLoopback(t, "127.0.0.1")
+	if got := receiveBufferOf(t, s.udp[0]); got != granted {
 		t.Errorf("has %d bytes, want %d", got, granted)
 	}
 }

@@ -1,0 +1,149 @@
+package sockets
+
+import (
+	"context"
+	"io"
+	"log"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/logging"
+	"github.com/e3431adc/memberlist/internal/resolve"
+)
+
+func newConfig(port int, addrs ...string) *Config {
+	return &Config{
+		BindAddrs: addrs, BindPort: port, Resolver: resolve.New(nil, resolve.Any), Log: logging.New(log.New(io.Discard, "", 0)),
+	}
+}
+
+// newLoopback opens sockets at these addresses and a port of the kernel's choice. They are closed with the test.
+func newLoopback(t *testing.T, addrs ...string) *Sockets {
+	t.Helper()
+	s, err := Open(newConfig(0, addrs...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// addr returns the address of sockets at 127.0.0.1.
+func addr(s *Sockets) netip.AddrPort {
+	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(s.Port()))
+}
+
+// wantGoroutines waits until the goroutines that have nothing left to do have ended.
+func wantGoroutines(t *testing.T, want int) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for runtime.NumGoroutine() > want {
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<16)
+			t.Fatalf("%d goroutines, want %d:\n%s", runtime.NumGoroutine(), want, stacks[:runtime.Stack(stacks, true)])
+		}
+		runtime.Gosched()
+	}
+}
+
+// TestStart: packets and connections that arrive before the sockets are read wait there, and are then handed over.
+func TestStart(t *testing.T) {
+	from, to := newLoopback(t, "127.0.0.1"), newLoopback(t, "127.0.0.1")
+	for _, body := range []string{"first", "", "third"} {
+		if err := from.Send([]byte(body), addr(to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn, err := from.Dial(t.Context(), new(net.Dialer), addr(to).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	packets, streams := make(chan *Packet), make(chan net.Conn)
+	to.Start(func(p *Packet) bool { packets <- p; return true }, func(conn net.Conn) bool { streams <- conn; return true })
+	for _, want := range []string{"first", "", "third"} {
+		p := <-packets
+		if string(p.Buf) != want || p.From.String() != addr(from).String() {
+			t.Errorf("got packet %q from %v, want %q from %v", p.Buf, p.From, want, addr(from))
+		}
+		to.Release(p)
+	}
+	(<-streams).Close()
+}
+
+// TestRefused: a goroutine ends when what it hands over is not taken, and closes the connection.
+func TestRefused(t *testing.T) {
+	before := runtime.NumGoroutine()
+	s := newLoopback(t, "127.0.0.1")
+	s.Start(func(*Packet) bool { return false }, func(net.Conn) bool { return false })
+	if err := s.Send([]byte("x"), addr(s)); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", addr(s).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection is open")
+	}
+	wantGoroutines(t, before)
+}
+
+func TestClose(t *testing.T) {
+	before := runtime.NumGoroutine()
+	s := newLoopback(t, "127.0.0.1")
+	s.Start(func(*Packet) bool { return true }, func(net.Conn) bool { return true })
+	if s.Closed() {
+		t.Error("closed before Close")
+	}
+	s.Close()
+	s.Close()
+	<-s.Done()
+	if !s.Closed() {
+		t.Error("not closed after Close")
+	}
+	wantGoroutines(t, before)
+	if err := s.Send([]byte("x"), addr(s)); err == nil {
+		t.Error("sent after Close")
+	}
+	if _, err := s.Dial(context.Background(), new(net.Dialer), addr(s).String()); err == nil {
+		t.Error("dialled after Close")
+	}
+	again, err := Open(newConfig(s.Port(), "127.0.0.1"))
+	if err != nil {
+		t.Fatalf("the port is still taken: %v", err)
+	}
+	again.Close()
+}
+
+func TestDialEndsWithItsContext(t *testing.T) {
+	s := newLoopback(t, "127.0.0.1")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if conn, err := s.Dial(ctx, new(net.Dialer), addr(s).String()); err == nil {
+		conn.Close()
+		t.Error("dialled though the context had ended")
+	}
+}
+
+func TestSendDoesNotAllocate(t *testing.T) {
+	s, sink := newLoopback(t, "127.0.0.1"), newLoopback(t, "127.0.0.1")
+	b, to := make([]byte, 100), addr(sink)
+	if n := testing.AllocsPerRun(100, func() { s.Send(b, to) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// ownLoopback returns a loopback address that other test processes do not use, where the system has more than one.
+func ownLoopback() net.IP {
+	if runtime.GOOS != "linux" {
+		return net.IPv4(127, 0, 0, 1)
+	}
+	pid := os.Getpid()
+	return net.IPv4(127, byte(1+pid>>14&0x7f), byte(pid>>7&0x7f), byte(1+pid&0x7f))
+}
