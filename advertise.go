@@ -28,10 +28,10 @@ import (
 // nothing has changed, are ErrInvalidAddress, ErrAddressNotAllowed, those of the look-up, what Config.Alive has against it,
 // the context's, if it had ended before or ended while another change was under way, and ErrShutdown.
 func (m *Memberlist) SetAdvertiseAddr(ctx context.Context, addr string, port int) error {
-	if !m.tasks.enter() {
+	if !m.tasks.Acquire() {
 		return ErrShutdown
 	}
-	defer m.tasks.leave()
+	defer m.tasks.Release()
 	if ctx.Err() != nil {
 		return contextError(ctx)
 	}
@@ -93,14 +93,10 @@ const departureTime = 5 * time.Second
 
 // moveTo announces another address. One move at a time.
 func (m *Memberlist) moveTo(ctx context.Context, to netip.AddrPort) error {
-	select {
-	case m.moveToken.slot() <- struct{}{}:
-		defer func() { <-m.moveToken.slot() }()
-	case <-ctx.Done():
-		return contextError(ctx)
-	case <-m.tasks.stopping:
-		return ErrShutdown
+	if err := m.moving.Lock(ctx); err != nil {
+		return m.endedOr(ctx, err)
 	}
+	defer m.moving.Unlock()
 	before := m.selfAddr()
 	if to == before {
 		return nil
@@ -139,7 +135,7 @@ func (m *Memberlist) awaitDeparture(ctx context.Context, notice uint64, sent <-c
 	select {
 	case <-rest.C:
 	case <-ctx.Done():
-	case <-m.tasks.stopping:
+	case <-m.tasks.Done():
 	}
 }
 
@@ -151,7 +147,7 @@ func (m *Memberlist) keepAdvertising(addr string) {
 	}
 	m.advertised.Store(&addr)
 	if m.config.AdvertiseInterval > 0 && !m.advertising.Swap(true) {
-		m.tasks.start(m.advertiseLoop)
+		m.tasks.Go(m.advertiseLoop)
 	}
 }
 
@@ -163,7 +159,7 @@ func (m *Memberlist) advertiseLoop() {
 		select {
 		case <-ticker.C:
 			m.readvertise()
-		case <-m.tasks.stopping:
+		case <-m.tasks.Done():
 			return
 		}
 	}
@@ -176,7 +172,7 @@ func (m *Memberlist) readvertise() {
 	if name == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(m.tasks.context(), m.config.AdvertiseInterval)
+	ctx, cancel := context.WithTimeout(m.tasks.Context(), m.config.AdvertiseInterval)
 	defer cancel()
 	ips, err := m.hosts.Addrs(ctx, *name)
 	now := m.selfAddr()
@@ -190,7 +186,7 @@ func (m *Memberlist) readvertise() {
 			err = m.moveTo(ctx, to)
 		}
 	}
-	if err != nil && !m.tasks.closed() {
+	if err != nil && !m.tasks.Closed() {
 		m.log.Limited("advertise", slog.LevelWarn, "failed to follow the advertised host name", slog.String("host", *name), logging.Err(err))
 	}
 }

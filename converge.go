@@ -54,10 +54,10 @@ const quietDefault = 2 * time.Second
 // (two seconds on a LAN; also if there is no gossip). A member that is alone does not settle until it meets another. The
 // error is the context's, or ErrShutdown.
 func (m *Memberlist) WaitConverged(ctx context.Context) error {
-	if !m.tasks.enter() {
+	if !m.tasks.Acquire() {
 		return ErrShutdown
 	}
-	defer m.tasks.leave()
+	defer m.tasks.Release()
 	quiet := quietRounds * m.config.GossipInterval
 	if quiet <= 0 || m.config.GossipNodes <= 0 {
 		quiet = quietDefault
@@ -81,7 +81,7 @@ func (m *Memberlist) WaitConverged(ctx context.Context) error {
 			timer.Reset(left)
 		case <-ctx.Done():
 			return contextError(ctx)
-		case <-m.tasks.stopping:
+		case <-m.tasks.Done():
 			return ErrShutdown
 		}
 	}

@@ -38,7 +38,7 @@ type turn struct {
 func (m *Memberlist) beginTurn() *turn { return m.beginTurnIn(m.newTurn(), time.Now()) }
 
 // newTurn gives the memory of a turn, for dropTurn to take back.
-func (m *Memberlist) newTurn() *turn { return m.turns.take() }
+func (m *Memberlist) newTurn() *turn { return m.turns.get() }
 
 func (m *Memberlist) dropTurn(t *turn) {
 	t.lastWords = nil
@@ -84,12 +84,11 @@ func (m *Memberlist) endTurnAside(t *turn) {
 		act()
 		return
 	}
-	m.tasks.start(act)
+	m.tasks.Go(act)
 }
 
 // wakeEventLoop has the event loop deliver what is queued.
 func (m *Memberlist) wakeEventLoop() {
-	m.eventLoops.Do(m.startEventLoop)
 	select {
 	case m.eventsReady <- struct{}{}:
 	default:
@@ -144,7 +143,7 @@ func (m *Memberlist) publishTurn(t *turn) (events bool) {
 	rearm := false
 	if next := m.nextAlarmLocked(t.now); !next.Equal(m.mu.armed) {
 		m.mu.armed = next
-		m.alarm.note(next)
+		m.timer.Note(next)
 		rearm = true // also for a later time: what the timer was set for is not due any more
 	}
 	if health := int32(out.Health); m.health.Load() != health {
@@ -153,7 +152,7 @@ func (m *Memberlist) publishTurn(t *turn) (events bool) {
 	m.mu.Unlock()
 
 	if rearm {
-		m.alarm.set()
+		m.timer.Set()
 	}
 	return events
 }
@@ -194,14 +193,12 @@ func (m *Memberlist) act(t *turn) {
 // for it.
 func (m *Memberlist) sendGossip(t *turn) {
 	ask := noUserBroadcasts
-	select {
-	case m.gossipToken.slot() <- struct{}{}:
-		defer func() { <-m.gossipToken.slot() }()
+	if m.gossiping.TryLock() { // else the delegate is slow
+		defer m.gossiping.Unlock()
 		ask = func(room int) (broadcasts [][]byte) {
-			m.alarm.userCode(func() { broadcasts = m.userBroadcasts(room) })
+			m.timer.Callback(func() { broadcasts = m.userBroadcasts(room) })
 			return broadcasts
 		}
-	default: // the delegate is slow
 	}
 	for i := range t.out.Packets {
 		p := &t.out.Packets[i]
@@ -254,13 +251,13 @@ func (m *Memberlist) sendPacket(t *turn, p *swim.Packet, messages [][]byte) {
 func noUserBroadcasts(int) [][]byte { return nil }
 
 // userBroadcasts asks the delegate for messages that fit so much room, and
-// frames each as a user message. The caller holds the gossip token.
+// frames each as a user message. The caller holds m.gossiping.
 func (m *Memberlist) userBroadcasts(room int) [][]byte {
-	if m.config.Delegate == nil || !m.tasks.goAway() {
+	if m.config.Delegate == nil || !m.tasks.BeginCallback() {
 		return nil
 	}
 	broadcasts := m.config.Delegate.GetBroadcasts(wire.CompoundPartOverhead+userMessageOverhead, room)
-	m.tasks.comeBack()
+	m.tasks.EndCallback()
 	var framed [][]byte
 	for _, b := range broadcasts {
 		cost := wire.CompoundPartOverhead + userMessageOverhead + len(b)
@@ -284,9 +281,9 @@ func (m *Memberlist) userBroadcasts(room int) [][]byte {
 // userMessageOverhead is the type byte before a user message in a packet.
 const userMessageOverhead = 1
 
-// tick does what is due, on a goroutine of the alarm's, and tells the metrics of
+// tick does what is due, on a goroutine of the timer's, and tells the metrics of
 // the packets since, and how many broadcasts wait, every QueueCheckInterval. The
-// alarm is set anew before anything is sent and before the delegate is asked.
+// timer is set anew before anything is sent and before the delegate is asked.
 func (m *Memberlist) tick() {
 	t := m.beginTurn()
 	m.mu.armed = time.Time{} // it has fired

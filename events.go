@@ -136,17 +136,11 @@ func (m *Memberlist) wanted(kind swim.EventKind) bool {
 // deliverEvents calls the delegates for all that is queued, in order, unless
 // another goroutine is about that: then that one does it.
 func (m *Memberlist) deliverEvents() {
-	for {
-		select {
-		case m.eventToken.slot() <- struct{}{}:
-		default:
-			return
-		}
+	for m.delivering.TryLock() {
 		for m.deliverNext() {
 		}
-		<-m.eventToken.slot()
-		// What was queued after the last look and before the token was free
-		// again found it taken.
+		m.delivering.Unlock()
+		// An event that was queued between the last look and Unlock found the mutex held.
 		if !m.eventsPending() {
 			return
 		}
@@ -159,22 +153,20 @@ func (m *Memberlist) awaitEvents() bool {
 	if m.untold.Load() == 0 {
 		return true
 	}
-	select {
-	case m.eventToken.slot() <- struct{}{}:
-	case <-m.tasks.stopping:
+	if m.delivering.Lock(m.tasks.Context()) != nil {
 		return false
 	}
 	for m.deliverNext() {
 	}
-	<-m.eventToken.slot()
-	m.deliverEvents() // what found the token taken
+	m.delivering.Unlock()
+	m.deliverEvents() // those that found the mutex held
 	return true
 }
 
 // eventsPending reports whether there is an event that may be delivered.
 func (m *Memberlist) eventsPending() bool {
 	select {
-	case <-m.tasks.stopping:
+	case <-m.tasks.Done():
 		return false
 	default:
 	}
@@ -184,13 +176,13 @@ func (m *Memberlist) eventsPending() bool {
 }
 
 // deliverNext delivers the oldest event, and reports false if there is none or
-// none may be delivered any more. The caller holds the event token.
+// none may be delivered any more. The caller holds m.delivering.
 func (m *Memberlist) deliverNext() bool {
 	d, ok := m.popDelivery()
-	if !ok || !m.tasks.goAway() {
+	if !ok || !m.tasks.BeginCallback() {
 		return false
 	}
-	defer m.tasks.comeBack()
+	defer m.tasks.EndCallback()
 	defer m.untold.Add(-1)
 	defer m.told.Add(1)
 	switch d.event.Kind {
@@ -230,11 +222,6 @@ func (m *Memberlist) popDelivery() (delivery, bool) {
 	return d, true
 }
 
-func (m *Memberlist) startEventLoop() {
-	m.eventsReady = make(chan struct{}, 1)
-	m.tasks.start(m.eventLoop)
-}
-
 // eventLoop delivers what the protocol's own goroutines cause, which must not
 // wait for delegates. It ends with the Memberlist.
 func (m *Memberlist) eventLoop() {
@@ -242,7 +229,7 @@ func (m *Memberlist) eventLoop() {
 		select {
 		case <-m.eventsReady:
 			m.deliverEvents()
-		case <-m.tasks.stopping:
+		case <-m.tasks.Done():
 			return
 		}
 	}

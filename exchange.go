@@ -76,13 +76,13 @@ func (m *Memberlist) dialAbandonably(ctx context.Context, to Address, deadline t
 		err  error
 	}
 	result := make(chan dialled)
-	started := m.tasks.start(func() {
+	started := m.tasks.Go(func() {
 		conn, err := m.transport.DialAddressTimeout(to, time.Until(deadline))
 		select {
 		case result <- dialled{conn, err}:
 			return
 		case <-ctx.Done():
-		case <-m.tasks.stopping:
+		case <-m.tasks.Done():
 		}
 		if err == nil {
 			conn.Close()
@@ -96,7 +96,7 @@ func (m *Memberlist) dialAbandonably(ctx context.Context, to Address, deadline t
 		return d.conn, d.err
 	case <-ctx.Done():
 		return nil, contextError(ctx)
-	case <-m.tasks.stopping:
+	case <-m.tasks.Done():
 		return nil, ErrShutdown
 	}
 }
@@ -108,7 +108,7 @@ func (m *Memberlist) endedOr(ctx context.Context, err error) error {
 		return nil
 	}
 	select {
-	case <-m.tasks.stopping:
+	case <-m.tasks.Done():
 		return ErrShutdown
 	case <-ctx.Done():
 		return contextError(ctx)

@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -94,16 +95,13 @@ func (m *Memberlist) lastWords() [][]byte {
 	if m.config.Delegate == nil {
 		return nil
 	}
-	timer := time.NewTimer(farewellPatience)
-	defer timer.Stop()
-	select {
-	case m.gossipToken.slot() <- struct{}{}:
-		defer func() { <-m.gossipToken.slot() }()
+	ctx, cancel := context.WithTimeout(context.Background(), farewellPatience)
+	defer cancel()
+	if m.gossiping.Lock(ctx) == nil { // else the delegate is slow
+		defer m.gossiping.Unlock()
 		if room := m.farewellRoom(); room > 0 && m.wouldBeHeard() {
 			m.userBroadcasts(room)
 		}
-	case <-timer.C: // the delegate is slow
-	case <-m.tasks.stopping:
 	}
 	return m.recent.list(time.Now())
 }
@@ -124,7 +122,7 @@ func (m *Memberlist) awaitUserMessages(n uint64) {
 	}
 	timer := time.NewTimer(farewellPatience)
 	defer timer.Stop()
-	if !m.userMessages.awaitUntil(n, timer.C, m.tasks.stopping) {
+	if !m.userMessages.awaitUntil(n, timer.C, m.tasks.Done()) {
 		m.stuckAt.Store(m.userMessages.handled.Load() + 1)
 	}
 }

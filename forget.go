@@ -17,10 +17,10 @@ import (
 // The error wraps ErrUnknownMember if nobody of that name is known, ErrMemberAlive
 // if it is alive or suspect, ErrIsSelf or ErrShutdown.
 func (m *Memberlist) Forget(name string) error {
-	if !m.tasks.enter() {
+	if !m.tasks.Acquire() {
 		return ErrShutdown
 	}
-	defer m.tasks.leave()
+	defer m.tasks.Release()
 	t := m.beginTurn()
 	if member, ok := t.core.Member(name); ok && member.State.Gone() {
 		m.mu.seeds.forgetAddress(member.Addr)
@@ -57,10 +57,10 @@ func (m *Memberlist) ForceLeaveAlive(ctx context.Context, name string) error {
 }
 
 func (m *Memberlist) forceLeave(ctx context.Context, name string, how func(*swim.Core, time.Time, string, uint64) swim.Removal) error {
-	if !m.tasks.enter() {
+	if !m.tasks.Acquire() {
 		return ErrShutdown
 	}
-	defer m.tasks.leave()
+	defer m.tasks.Release()
 	if ctx.Err() != nil {
 		return contextError(ctx)
 	}

@@ -149,7 +149,7 @@ type feed struct {
 
 func newFeed(m *Memberlist) *feed {
 	f := &feed{receiver: newReceiver(m), handler: newMembershipHandler(m), room: make([]parcel, drainParcels)}
-	f.receiver.membership = newHandoff(1024, 1<<20, func() {})
+	f.receiver.membership = newHandoff(1024, 1<<20)
 	return f
 }
 

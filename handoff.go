@@ -18,10 +18,8 @@ import (
 // copied under its lock. One goroutine puts, and one takes.
 type handoff struct {
 	depth int
-	limit int       // bytes of the bodies of all messages that wait
-	begin sync.Once // what the first message starts
-	start func()
-	ready chan struct{} // one slot: there may be something to take; nil: nothing was ever put
+	limit int           // bytes of the bodies of all messages that wait
+	ready chan struct{} // one slot: there may be something to take
 
 	// Of the messages that nobody has begun to handle. Only who puts adds.
 	messages atomic.Int64
@@ -98,16 +96,9 @@ const expandedBytes = 4 << 10
 // configuration send, and some that expand.
 func handoffLimit(c *Config) int { return c.HandoffQueueDepth * max(c.UDPBufferSize, expandedBytes) }
 
-func newHandoff(depth, limit int, start func()) *handoff {
-	h := new(handoff)
-	h.init(depth, limit, start)
-	return h
-}
-
-// init makes an empty handoff ready for use. The first message that is put calls start, which has somebody take it: most
-// members never get a user message, and one that is alone gets none at all.
-func (h *handoff) init(depth, limit int, start func()) {
-	h.depth, h.limit, h.start = depth, limit, start
+// newHandoff returns an empty handoff.
+func newHandoff(depth, limit int) *handoff {
+	return &handoff{depth: depth, limit: limit, ready: make(chan struct{}, 1)}
 }
 
 // add copies a message into a parcel.
@@ -152,9 +143,6 @@ func (h *handoff) offer(p *parcel) (refused int) {
 		return refused
 	}
 	p.parts = p.parts[:n]
-	if h.ready == nil {
-		h.ready = make(chan struct{}, 1)
-	}
 	h.messages.Add(int64(n))
 	h.bytes.Add(int64(bytes))
 	h.put.Add(uint64(n))
@@ -193,7 +181,6 @@ func (h *handoff) wake() {
 		return
 	}
 	h.told = put
-	h.begin.Do(h.start)
 	select {
 	case h.ready <- struct{}{}:
 	default:

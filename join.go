@@ -162,10 +162,10 @@ var errPending = errors.New("pending")
 
 func (j *joining) run(ctx context.Context) (JoinResult, error) {
 	m := j.m
-	if !m.tasks.enter() {
+	if !m.tasks.Acquire() {
 		return JoinResult{}, ErrShutdown
 	}
-	defer m.tasks.leave()
+	defer m.tasks.Release()
 	m.takePing()
 	j.enters, j.left = m.beforeJoin()
 
@@ -241,7 +241,7 @@ func (m *Memberlist) awaitOwnName(ctx context.Context) error {
 		case <-decided:
 		case <-ctx.Done():
 			return contextError(ctx)
-		case <-m.tasks.stopping:
+		case <-m.tasks.Done():
 			return ErrShutdown
 		}
 	}
@@ -288,7 +288,7 @@ func (j *joining) steps(ctx context.Context) error {
 			}
 		case <-ctx.Done():
 			return contextError(ctx)
-		case <-j.m.tasks.stopping:
+		case <-j.m.tasks.Done():
 			return ErrShutdown
 		}
 	}
@@ -307,7 +307,7 @@ func (j *joining) resolve(ctx context.Context, i int) {
 		j.place(resolved{seed: i, addrs: []Address{addressOfTarget(target)}})
 		return
 	}
-	started := m.tasks.start(func() {
+	started := m.tasks.Go(func() {
 		addrs, err := m.resolveSeed(ctx, text)
 		j.resolved <- resolved{seed: i, addrs: addrs, err: err}
 	})
@@ -352,7 +352,7 @@ func (j *joining) isOwn(a Address) bool {
 // exchange's timeout or with ctx, unless it is in a delegate.
 func (j *joining) contact(ctx context.Context, c *contact) {
 	m := j.m
-	started := m.tasks.start(func() {
+	started := m.tasks.Go(func() {
 		err := m.pushPull(ctx, c.addr, exchangeJoin)
 		if err == nil && j.enters {
 			err = m.awaitOwnName(ctx)

@@ -123,9 +123,9 @@ type heardLabel struct {
 	usage *usageCounter // nil: not counted
 }
 
-// appendHeardLabels appends those of a configuration, its own first, to an empty slice.
-func appendHeardLabels(heard []heardLabel, c *Config) []heardLabel {
-	heard = append(heard, heardLabel{text: c.Label, bytes: []byte(c.Label)})
+// heardLabels returns the labels that a configuration accepts, its own first.
+func heardLabels(c *Config) []heardLabel {
+	heard := []heardLabel{{text: c.Label, bytes: []byte(c.Label)}}
 	if c.SkipInboundLabelCheck {
 		return heard
 	}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/lifecycle"
 	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/resolve"
@@ -33,14 +34,13 @@ type Memberlist struct {
 	keyring     *Keyring         // nil: no encryption
 	labelHeader []byte           // before every packet and dialled stream; empty without a label
 	labels      []heardLabel     // under which packets and streams are heard, our own first
-	ownLabel    [1]heardLabel    // room for our own
 	resolver    resolve.Resolver // of what Join is given
 	hosts       resolve.Resolver // of what we advertise
 	log         *logging.Logger
 
 	// Atomics and channels, and what has a lock of its own.
-	tasks         tasks
-	alarm         alarm // goes off when tick has something to do
+	tasks         lifecycle.Group
+	timer         lifecycle.Timer // runs tick
 	directory     directory
 	ping          atomic.Pointer[PingDelegate] // nil: none
 	told          atomic.Uint64                // how many events delegates have been told
@@ -49,32 +49,30 @@ type Memberlist struct {
 	slack         slack
 	metrics       metrics.Set
 	eventsReady   chan struct{}          // one slot: there are events to deliver
-	eventLoops    sync.Once              // starts eventLoop
-	gossipToken   baton                  // held while the delegate may be asked for broadcasts
+	gossiping     lifecycle.Mutex        // held while the delegate may be asked for broadcasts
 	recent        recentBroadcasts       // that were sent; empty without a Delegate
 	stuckAt       atomic.Uint64          // the user message that awaitUserMessages gave up on, counted from 1; 0: none
-	eventToken    baton                  // held while delegates hear of events
-	moveToken     baton                  // held while another address is announced
+	delivering    lifecycle.Mutex        // held while events are delivered to delegates
+	moving        lifecycle.Mutex        // held while another address is announced
 	pushPulling   atomic.Bool            // during a push/pull that we begin, but for joins
 	tryingSeeds   atomic.Bool            // while seeds are tried
 	writes        atomic.Int32           // packets that the transport is given at the moment
 	reconnects    atomic.Int32           // how many lost members are being tried
 	advertising   atomic.Bool            // whether the host name that we advertise is looked up again
 	advertised    atomic.Pointer[string] // that name; nil: none
-	membership    handoff                // alive, suspect and dead messages
-	userMessages  handoff
+	membership    *handoff               // alive, suspect and dead messages
+	userMessages  *handoff
 	streams       streamSet
-	turns         spares[turn]
-	firstTurn     turn
+	turns         pool[turn]
 	conversations sync.Pool // of *conversation
-	streamWriters sync.Pool // of *streamWriter
+	streamWriters pool[streamWriter]
 	compressors   compressors
 
 	// Guarded by the one mutex, which is held for memory work only.
 	mu struct {
 		sync.Mutex
 		core         *swim.Core
-		armed        time.Time  // when the alarm goes off; zero: never
+		armed        time.Time  // when the timer expires; zero: never
 		sample       time.Time  // when the queue's length is a metric next
 		deliveries   []delivery // events that delegates have not heard of yet
 		compactAt    int        // how many of them are too many
@@ -156,29 +154,26 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 		hosts:    newResolver(config.Resolver, config.AddressFamily),
 	}
 	m.metrics.SetLabels(config.MetricLabels)
-	m.tasks.open()
+	m.tasks.Init()
 	header, err := wire.AppendLabel(nil, config.Label)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLabelTooLong, err)
 	}
-	m.membership.init(config.HandoffQueueDepth, handoffLimit(config), func() { m.tasks.start(m.membershipLoop) })
-	m.userMessages.init(config.HandoffQueueDepth, handoffLimit(config), func() { m.tasks.start(m.userMessageLoop) })
-	m.labelHeader, m.labels = header, appendHeardLabels(m.ownLabel[:0], config)
+	m.gossiping, m.delivering, m.moving = m.tasks.NewMutex(), m.tasks.NewMutex(), m.tasks.NewMutex()
+	m.eventsReady = make(chan struct{}, 1)
+	m.membership = newHandoff(config.HandoffQueueDepth, handoffLimit(config))
+	m.userMessages = newHandoff(config.HandoffQueueDepth, handoffLimit(config))
+	m.labelHeader, m.labels = header, heardLabels(config)
 	m.takePing()
 	m.recent.room = m.farewellRoom()
-	m.turns.put(&m.firstTurn)
 	m.conversations.New = m.makeConversation
-	m.streamWriters.New = func() any { return new(streamWriter) }
-	m.alarm.init(&m.tasks, m.tick)
 	m.mu.compactAt = minCompactEvents
 	m.mu.core = swim.New(m.coreConfig(), nil) // a turn has one
 	m.mu.core.SetRoom(config.packetRoom())
 	if err := m.openTransport(); err != nil {
 		return nil, err
 	}
-	if m.udp != nil {
-		m.alarm.haveSockets()
-	}
+	m.timer.Init(&m.tasks, m.tick, m.udp != nil)
 	return m, nil
 }
 
@@ -241,10 +236,10 @@ func (m *Memberlist) coreConfig() swim.Config {
 
 // begin announces the member to itself and starts the goroutines.
 func (m *Memberlist) begin() error {
-	if !m.tasks.enter() {
+	if !m.tasks.Acquire() {
 		return ErrShutdown
 	}
-	defer m.tasks.leave()
+	defer m.tasks.Release()
 	addr, err := m.findAddress(m.config.AdvertiseAddr, m.config.AdvertisePort)
 	if err != nil {
 		return err
@@ -271,8 +266,9 @@ func (m *Memberlist) begin() error {
 		m.log.Warn("not announcing this member", logging.Err(refused))
 	}
 
-	// What handles messages about members, user messages and events starts with the first of them.
-	m.startListening()
+	for _, loop := range []func(){m.membershipLoop, m.userMessageLoop, m.eventLoop, m.packetLoop, m.streamLoop} {
+		m.tasks.Go(loop)
+	}
 	if m.config.Transport == nil {
 		m.udp.receive()
 	}
@@ -355,10 +351,10 @@ func (m *Memberlist) Leave(timeout time.Duration) error {
 // been told. If it ends before, or had ended, the error wraps ErrLeaveTimeout
 // and the context's.
 func (m *Memberlist) LeaveContext(ctx context.Context) error {
-	if !m.tasks.enter() {
+	if !m.tasks.Acquire() {
 		return ErrShutdown
 	}
-	defer m.tasks.leave()
+	defer m.tasks.Release()
 	words := m.lastWords()
 	t := m.beginTurn()
 	t.lastWords = words
@@ -385,15 +381,15 @@ func (m *Memberlist) Shutdown() error {
 }
 
 func (m *Memberlist) stop() {
-	if m.tasks.close() {
-		m.alarm.end()
+	if m.tasks.Close() {
+		m.timer.Stop()
 		m.streams.closeAll() // first: the transport may wait for them to end
 		if err := shutDown(m.transport); err != nil {
 			m.log.Error("failed to shut down the transport", logging.Err(err))
 		}
 		m.closeSubscriptions()
 	}
-	m.tasks.wait()
+	m.tasks.Wait()
 	m.metrics.FlushTraffic()
 }
 

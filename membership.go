@@ -43,7 +43,7 @@ func newMembershipHandler(m *Memberlist) *membershipHandler {
 
 // membershipLoop handles alive, suspect and dead messages. It ends with the Memberlist.
 func (m *Memberlist) membershipLoop() {
-	m.drainLoop(&m.membership, newMembershipHandler(m).handle)
+	m.drainLoop(m.membership, newMembershipHandler(m).handle)
 }
 
 // handle handles the messages of parcels, some in a turn. Farewells wait for the user messages that arrived before them, but

@@ -48,40 +48,17 @@ type receiver struct {
 }
 
 func newReceiver(m *Memberlist) *receiver {
-	r := &receiver{m: m, names: wire.NewNames(), membership: &m.membership, userMessages: &m.userMessages}
+	r := &receiver{m: m, names: wire.NewNames(), membership: m.membership, userMessages: m.userMessages}
 	r.unpacker.Limit = m.config.largestUnpacked()
 	r.visit = r.handle
 	return r
 }
 
-// startListening has packets and streams taken from the transport. It is called once.
-func (m *Memberlist) startListening() { m.tasks.start(m.listenLoop) }
-
-// listenLoop waits for the first packet or stream. Then it goes on as the loop
-// that handles what came, and starts the other: a member that nothing reaches has
-// this one goroutine. It ends with the Memberlist.
-func (m *Memberlist) listenLoop() {
-	select {
-	case p, ok := <-m.transport.PacketCh():
-		m.tasks.start(m.streamLoop)
-		m.handlePackets(p, ok)
-	case conn, ok := <-m.transport.StreamCh():
-		m.tasks.start(m.packetLoop)
-		m.handleStreams(conn, ok)
-	case <-m.tasks.stopping:
-	}
-}
-
 // packetLoop handles packets as they arrive. It ends with the Memberlist, or
 // when the transport closes its channel.
-func (m *Memberlist) packetLoop() { m.handlePackets(m.nextPacket()) }
-
-// handlePackets is packetLoop from its first packet on, if there is one.
-func (m *Memberlist) handlePackets(p *Packet, ok bool) {
-	if !ok {
-		return
-	}
-	for r := newReceiver(m); ok; p, ok = r.next() {
+func (m *Memberlist) packetLoop() {
+	r := newReceiver(m)
+	for p, ok := r.next(); ok; p, ok = r.next() {
 		r.handlePacket(p)
 		if m.udp != nil {
 			m.udp.releasePacket(p)
@@ -89,16 +66,17 @@ func (m *Memberlist) handlePackets(p *Packet, ok bool) {
 	}
 }
 
-// wakeAfter is how many packets may be handled before those who handle what
-// they said are woken: less often, and at the latest when no packet waits.
+// wakeAfter is the number of packets after which the goroutines that handle their messages are woken, unless no further packet is
+// waiting before.
 const wakeAfter = 16
 
-// next is nextPacket for who has handled packets before.
+// next returns the next packet. Before it waits for one it wakes the goroutines that handle messages. It reports false when there will
+// be none.
 func (r *receiver) next() (*Packet, bool) {
 	if r.handed < wakeAfter {
 		select { // of one channel: that is much cheaper
 		case p, ok := <-r.m.transport.PacketCh():
-			if r.m.tasks.closed() {
+			if r.m.tasks.Closed() {
 				return nil, false
 			}
 			return p, ok
@@ -106,15 +84,10 @@ func (r *receiver) next() (*Packet, bool) {
 		}
 	}
 	r.wake()
-	return r.m.nextPacket()
-}
-
-// nextPacket waits for a packet. It reports false when there will be none.
-func (m *Memberlist) nextPacket() (*Packet, bool) {
 	select {
-	case p, ok := <-m.transport.PacketCh():
+	case p, ok := <-r.m.transport.PacketCh():
 		return p, ok
-	case <-m.tasks.stopping:
+	case <-r.m.tasks.Done():
 		return nil, false
 	}
 }
@@ -293,11 +266,11 @@ func (r *receiver) handlePing(body []byte) {
 	r.wake() // nobody waits for the user's code, or for the network
 	var payload []byte
 	if ping := m.pingDelegate(); ping != nil {
-		if !m.tasks.goAway() {
+		if !m.tasks.BeginCallback() {
 			return
 		}
 		payload = ping.AckPayload()
-		m.tasks.comeBack()
+		m.tasks.EndCallback()
 	}
 	t := m.beginTurnIn(&r.turn, r.at)
 	t.core.HearPing(r.from, &r.ping, payload)
@@ -338,12 +311,12 @@ func (r *receiver) step(message wire.Message, err error) {
 // event delegate. It ends with the Memberlist.
 func (m *Memberlist) userMessageLoop() {
 	one := make([]handedOff, 1)
-	m.drainLoop(&m.userMessages, func(parcels []parcel) {
+	m.drainLoop(m.userMessages, func(parcels []parcel) {
 		for i := range parcels {
 			for message := range parcels[i].messages() {
 				one[0] = message
 				m.userMessages.began(one)
-				if !m.membership.await(message.of.after, m.tasks.stopping) || !m.awaitEvents() {
+				if !m.membership.await(message.of.after, m.tasks.Done()) || !m.awaitEvents() {
 					return
 				}
 				m.notifyMessage(message.body)
@@ -362,12 +335,12 @@ func (m *Memberlist) drainLoop(h *handoff, handle func([]parcel)) {
 	for {
 		select {
 		case <-h.ready:
-		case <-m.tasks.stopping:
+		case <-m.tasks.Done():
 			return
 		}
 		for n := h.take(room); n > 0; n = h.take(room) {
 			handle(room[:n])
-			if m.tasks.closed() {
+			if m.tasks.Closed() {
 				return
 			}
 		}
@@ -376,10 +349,10 @@ func (m *Memberlist) drainLoop(h *handoff, handle func([]parcel)) {
 
 // notifyMessage hands a user message to the delegate.
 func (m *Memberlist) notifyMessage(message []byte) {
-	if m.config.Delegate == nil || !m.tasks.goAway() {
+	if m.config.Delegate == nil || !m.tasks.BeginCallback() {
 		return
 	}
-	defer m.tasks.comeBack()
+	defer m.tasks.EndCallback()
 	m.config.Delegate.NotifyMsg(message)
 }
 

@@ -32,7 +32,7 @@ func (m *Memberlist) await(ctx context.Context, notice uint64, sent <-chan struc
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", late, contextError(ctx))
-	case <-m.tasks.stopping:
+	case <-m.tasks.Done():
 		return ErrShutdown
 	}
 }

@@ -2,10 +2,8 @@ package memberlist
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 
 	crand "crypto/rand"
@@ -21,30 +19,8 @@ type packer struct {
 	user       []byte // a user message with its type
 	compound   []byte
 	compressed []byte
-	packet     []byte // for a transport of ours, which does not keep it
-	slab       []byte // where the next packet for another transport goes; those before it share its array
+	packet     []byte
 	nonce      [wire.NonceSize]byte
-	texts      addressTexts
-}
-
-// How many bytes for packets are allocated at once: twice as many as before. A transport that keeps one of them keeps the
-// others.
-const (
-	smallestSlab = 768
-	largestSlab  = 3072
-)
-
-// room gives an empty slice for a packet of so many bytes. A large one has memory of its own.
-func (p *packer) room(size int) []byte {
-	if size > largestSlab/4 {
-		return make([]byte, 0, size)
-	}
-	if size > cap(p.slab)-len(p.slab) {
-		p.slab = make([]byte, 0, max(smallestSlab, size, min(2*cap(p.slab), largestSlab)))
-	}
-	from := len(p.slab)
-	p.slab = p.slab[:from+size]
-	return p.slab[from : from : from+size]
 }
 
 // ciphers returns the keys, the primary first, or none.
@@ -115,7 +91,7 @@ func (m *Memberlist) writeMessages(p *packer, to *swim.Endpoint, messages [][]by
 			continue
 		}
 		messages = rest
-		errs = errors.Join(errs, m.writePacket(p, to, packet))
+		errs = errors.Join(errs, m.writePacket(to, packet))
 	}
 	if len(messages) == 1 {
 		errs = errors.Join(errs, m.writePayload(p, to, messages[0], checksum))
@@ -125,7 +101,7 @@ func (m *Memberlist) writeMessages(p *packer, to *swim.Endpoint, messages [][]by
 
 // writePayload sends one message.
 func (m *Memberlist) writePayload(p *packer, to *swim.Endpoint, payload []byte, checksum bool) error {
-	return m.writePacket(p, to, m.pack(p, payload, checksum))
+	return m.writePacket(to, m.pack(p, payload, checksum))
 }
 
 // pack makes a packet of a message: compressed if that is shorter, with a checksum if the receiver understands it, sealed if
@@ -135,18 +111,7 @@ func (m *Memberlist) pack(p *packer, payload []byte, checksum bool) []byte {
 		payload = m.compressors.shorten(&p.compressed, payload)
 	}
 	sealer := m.sealer()
-	packet := p.packet[:0]
-	if m.udp == nil {
-		size := len(payload)
-		if checksum {
-			size += wire.ChecksumSize
-		}
-		if sealer != nil {
-			size = wire.SealedSize(m.config.sealVersion(), size)
-		}
-		packet = p.room(len(m.labelHeader) + size)
-	}
-	packet = append(packet, m.labelHeader...)
+	packet := append(p.packet[:0], m.labelHeader...)
 	if sealer != nil {
 		packet = append(packet, sealRoom[:]...)
 	}
@@ -160,20 +125,18 @@ func (m *Memberlist) pack(p *packer, payload []byte, checksum bool) []byte {
 	if sealer != nil {
 		packet = sealer.SealInPlace(packet, len(m.labelHeader), m.config.sealVersion(), p.newNonce(), m.labels[0].bytes)
 	}
-	if m.udp != nil {
-		p.packet = packet
-	}
+	p.packet = packet
 	return packet
 }
 
 // writePacket hands a packet of the protocol's own to the transport, unless it is larger than such packets may be. One that
 // Shutdown keeps from leaving is lost without an error.
-func (m *Memberlist) writePacket(p *packer, to *swim.Endpoint, packet []byte) error {
+func (m *Memberlist) writePacket(to *swim.Endpoint, packet []byte) error {
 	if len(packet) > m.config.UDPBufferSize {
 		m.metrics.Add(metrics.DroppedOversize, 1)
 		return fmt.Errorf("%w: a packet of %d bytes, the limit is %d", ErrMessageTooLarge, len(packet), m.config.UDPBufferSize)
 	}
-	err := m.transmit(p, to, packet)
+	err := m.transmit(to, packet)
 	if errors.Is(err, ErrShutdown) {
 		return nil
 	}
@@ -181,33 +144,30 @@ func (m *Memberlist) writePacket(p *packer, to *swim.Endpoint, packet []byte) er
 }
 
 // transmit hands a packet to the transport. ErrShutdown is returned for whatever error there is once Shutdown was called.
-func (m *Memberlist) transmit(p *packer, to *swim.Endpoint, packet []byte) error {
-	err := m.handToTransport(p, to, packet)
-	if err != nil && m.tasks.closed() {
+func (m *Memberlist) transmit(to *swim.Endpoint, packet []byte) error {
+	err := m.handToTransport(to, packet)
+	if err != nil && m.tasks.Closed() {
 		return ErrShutdown
 	}
 	return err
 }
 
-// handToTransport sends a packet. Only a NetTransport is known not to keep it; others get memory that is not used again.
-func (m *Memberlist) handToTransport(p *packer, to *swim.Endpoint, packet []byte) error {
+// handToTransport sends a packet. Only a NetTransport is known not to keep the packet; others get a copy.
+func (m *Memberlist) handToTransport(to *swim.Endpoint, packet []byte) error {
 	m.metrics.Sent.Add(len(packet))
 	if m.udp != nil && to.AddrPort.IsValid() {
 		return m.udp.send(packet, to.AddrPort)
 	}
-	a := Address{Addr: p.texts.of(to), Name: to.Name}
+	a := Address{Addr: addressText(*to), Name: to.Name}
 	if err := m.checkName(a); err != nil {
 		return err
-	}
-	if m.udp != nil {
-		packet = bytes.Clone(packet)
 	}
 	defer m.writes.Add(-1)
 	if m.writes.Add(1) > maxWrites {
 		m.metrics.Add(metrics.DroppedQueueFull, 1)
 		return fmt.Errorf("%w: the transport is writing %d packets", ErrBusy, maxWrites)
 	}
-	_, err := m.transport.WriteToAddress(slices.Clip(packet), a)
+	_, err := m.transport.WriteToAddress(slices.Clip(bytes.Clone(packet)), a)
 	return err
 }
 
@@ -233,39 +193,4 @@ func newNonce() *[wire.NonceSize]byte {
 	nonce := new([wire.NonceSize]byte)
 	crand.Read(nonce[:]) // never fails
 	return nonce
-}
-
-// addressTexts remembers how addresses are written, for transports that want
-// them so. A newer address takes the slot of an older one.
-type addressTexts struct{ slots []writtenAddress }
-
-type writtenAddress struct {
-	addr netip.AddrPort
-	text string
-}
-
-// addressSlots is how many addresses are remembered. A power of two.
-const addressSlots = 64
-
-// of is addressText.
-func (t *addressTexts) of(e *swim.Endpoint) string {
-	if !e.AddrPort.IsValid() {
-		return e.Text
-	}
-	if t.slots == nil {
-		t.slots = make([]writtenAddress, addressSlots)
-	}
-	var low uint32 // of the address
-	if ip := e.AddrPort.Addr(); ip.Is4() {
-		b := ip.As4()
-		low = binary.BigEndian.Uint32(b[:])
-	} else {
-		b := ip.As16()
-		low = binary.BigEndian.Uint32(b[12:])
-	}
-	slot := &t.slots[(low+low>>8*7+uint32(e.AddrPort.Port()))%addressSlots]
-	if slot.addr != e.AddrPort {
-		*slot = writtenAddress{e.AddrPort, e.AddrPort.String()}
-	}
-	return slot.text
 }

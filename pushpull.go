@@ -167,11 +167,11 @@ func (m *Memberlist) readStateReply(c *conversation) (remoteState, error) {
 func (m *Memberlist) localState(join bool, c *conversation) ([]byte, error) {
 	var user []byte
 	if m.config.Delegate != nil {
-		if !m.tasks.goAway() {
+		if !m.tasks.BeginCallback() {
 			return nil, ErrShutdown
 		}
 		user = m.config.Delegate.LocalState(join)
-		m.tasks.comeBack()
+		m.tasks.EndCallback()
 	}
 	if len(user) > wire.MaxUserState {
 		return nil, fmt.Errorf("%w: local state of the delegate has %d bytes, the limit is %d",
@@ -254,10 +254,10 @@ func (m *Memberlist) judge(remote *remoteState, conn net.Conn, meant swim.Meant)
 			nodes = append(nodes, nodeOfState(&s))
 		}
 	}
-	if !m.tasks.goAway() {
+	if !m.tasks.BeginCallback() {
 		return ErrShutdown
 	}
-	defer m.tasks.comeBack()
+	defer m.tasks.EndCallback()
 	return m.config.Merge.NotifyMerge(nodes)
 }
 
@@ -294,10 +294,10 @@ func (m *Memberlist) takeStates(states *wire.States) []wire.PushNodeState {
 
 // mergeUserState gives the delegate its part of a peer's state.
 func (m *Memberlist) mergeUserState(remote *remoteState) {
-	if remote.user == nil || m.config.Delegate == nil || !m.tasks.goAway() {
+	if remote.user == nil || m.config.Delegate == nil || !m.tasks.BeginCallback() {
 		return
 	}
-	defer m.tasks.comeBack()
+	defer m.tasks.EndCallback()
 	m.config.Delegate.MergeRemoteState(remote.user, remote.join)
 }
 

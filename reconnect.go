@@ -90,7 +90,7 @@ func (m *Memberlist) trySeeds() {
 		return
 	}
 	defer m.tryingSeeds.Store(false)
-	ctx, cancel := context.WithTimeout(m.tasks.context(), m.config.TCPTimeout)
+	ctx, cancel := context.WithTimeout(m.tasks.Context(), m.config.TCPTimeout)
 	defer cancel()
 	var seeds []triedSeed
 	m.mu.Lock()
@@ -106,7 +106,7 @@ func (m *Memberlist) trySeeds() {
 	for _, seed := range seeds {
 		addrs, err := m.resolveSeed(ctx, seed.text)
 		if err != nil {
-			if !m.tasks.closed() {
+			if !m.tasks.Closed() {
 				m.log.Limited("resolve seed", slog.LevelWarn, "failed to resolve", slog.String("seed", seed.text), logging.Err(err))
 			}
 			continue
@@ -149,12 +149,12 @@ func (m *Memberlist) trySeed(seed triedSeed, addr Address) bool {
 
 // askForSeeds asks the program for seeds.
 func (m *Memberlist) askForSeeds(ctx context.Context) []string {
-	if m.config.Seeds == nil || !m.tasks.goAway() {
+	if m.config.Seeds == nil || !m.tasks.BeginCallback() {
 		return nil
 	}
 	seeds, err := m.config.Seeds(ctx)
-	m.tasks.comeBack()
-	if err != nil && !m.tasks.closed() {
+	m.tasks.EndCallback()
+	if err != nil && !m.tasks.Closed() {
 		m.log.Limited("seeds", slog.LevelWarn, "failed to get seeds", logging.Err(err))
 	}
 	return seeds

@@ -62,11 +62,11 @@ func (m *Memberlist) localMeta() ([]byte, error) {
 	if m.config.Delegate == nil {
 		return nil, nil
 	}
-	if !m.tasks.goAway() {
+	if !m.tasks.BeginCallback() {
 		return nil, ErrShutdown
 	}
 	meta := m.config.Delegate.NodeMeta(MetaMaxSize)
-	m.tasks.comeBack()
+	m.tasks.EndCallback()
 	if len(meta) > MetaMaxSize {
 		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", ErrMetaTooLarge, len(meta), MetaMaxSize)
 	}
@@ -78,10 +78,10 @@ func (m *Memberlist) askAlive(node *Node) error {
 	if m.config.Alive == nil {
 		return nil
 	}
-	if !m.tasks.goAway() {
+	if !m.tasks.BeginCallback() {
 		return ErrShutdown
 	}
-	defer m.tasks.comeBack()
+	defer m.tasks.EndCallback()
 	return m.config.Alive.NotifyAlive(node)
 }
 
@@ -110,10 +110,10 @@ func (m *Memberlist) UpdateNode(timeout time.Duration) error {
 // and the context's; the announcement stays. If it had ended before, nothing is
 // announced and the error is the context's alone.
 func (m *Memberlist) UpdateNodeContext(ctx context.Context) error {
-	if !m.tasks.enter() {
+	if !m.tasks.Acquire() {
 		return ErrShutdown
 	}
-	defer m.tasks.leave()
+	defer m.tasks.Release()
 	if ctx.Err() != nil {
 		return contextError(ctx)
 	}

@@ -74,10 +74,10 @@ func (m *Memberlist) SendReliableContext(ctx context.Context, to *Node, msg []by
 	if to == nil {
 		return errNilNode
 	}
-	if !m.tasks.enter() {
+	if !m.tasks.Acquire() {
 		return ErrShutdown
 	}
-	defer m.tasks.leave()
+	defer m.tasks.Release()
 	return m.sendUserMessage(ctx, to.FullAddress(), msg)
 }
 
@@ -95,10 +95,10 @@ func (m *Memberlist) readsChecksums(to *swim.Endpoint) bool {
 
 // sendUserPacket sends a user message in one packet.
 func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, checksum bool) error {
-	if !m.tasks.enter() {
+	if !m.tasks.Acquire() {
 		return ErrShutdown
 	}
-	defer m.tasks.leave()
+	defer m.tasks.Release()
 	if limit := m.config.largestMessage(); len(msg) > limit {
 		m.metrics.Add(metrics.DroppedOversize, 1)
 		return fmt.Errorf("%w: %d bytes, the limit of a message in a packet is %d", ErrMessageTooLarge, len(msg), limit)
@@ -110,7 +110,7 @@ func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, checksum bool
 		p = new(packer) // so that its memory is not kept
 	}
 	p.user = append(append(p.user[:0], byte(wire.TypeUser)), msg...)
-	err := m.transmit(p, to, m.pack(p, p.user, checksum))
+	err := m.transmit(to, m.pack(p, p.user, checksum))
 	if errors.Is(err, ErrMessageTooLarge) {
 		m.metrics.Add(metrics.DroppedOversize, 1)
 	}
@@ -127,10 +127,10 @@ func (m *Memberlist) Ping(node string, addr net.Addr) (time.Duration, error) {
 // PingContext is Ping, given up when the context ends: then the error wraps the
 // context's.
 func (m *Memberlist) PingContext(ctx context.Context, node string, addr net.Addr) (time.Duration, error) {
-	if !m.tasks.enter() {
+	if !m.tasks.Acquire() {
 		return 0, ErrShutdown
 	}
-	defer m.tasks.leave()
+	defer m.tasks.Release()
 	if ctx.Err() != nil {
 		return 0, contextError(ctx)
 	}
@@ -162,7 +162,7 @@ func (m *Memberlist) PingContext(ctx context.Context, node string, addr net.Addr
 	case <-ctx.Done():
 		m.dropPing(seq)
 		return 0, contextError(ctx)
-	case <-m.tasks.stopping:
+	case <-m.tasks.Done():
 		return 0, ErrShutdown
 	}
 }

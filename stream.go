@@ -15,22 +15,17 @@ import (
 
 // streamLoop serves streams that peers open. It ends with the Memberlist, or
 // when the transport closes its channel.
-func (m *Memberlist) streamLoop() { m.handleStreams(m.nextStream()) }
-
-// handleStreams is streamLoop from its first stream on, if there is one.
-func (m *Memberlist) handleStreams(conn net.Conn, ok bool) {
-	for ; ok; conn, ok = m.nextStream() {
-		m.acceptStream(conn)
-	}
-}
-
-// nextStream waits for a stream. It reports false when there will be none.
-func (m *Memberlist) nextStream() (net.Conn, bool) {
-	select {
-	case conn, ok := <-m.transport.StreamCh():
-		return conn, ok
-	case <-m.tasks.stopping:
-		return nil, false
+func (m *Memberlist) streamLoop() {
+	for {
+		select {
+		case conn, ok := <-m.transport.StreamCh():
+			if !ok {
+				return
+			}
+			m.acceptStream(conn)
+		case <-m.tasks.Done():
+			return
+		}
 	}
 }
 
@@ -58,7 +53,7 @@ func (m *Memberlist) acceptStream(conn net.Conn) {
 		defer m.streams.release(admitted)
 		defer m.streams.remove(conn)
 		err := m.serveStream(conn)
-		if m.tasks.closed() {
+		if m.tasks.Closed() {
 			return // which closed the stream
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -66,7 +61,7 @@ func (m *Memberlist) acceptStream(conn net.Conn) {
 			m.drop(key, "stream "+key.String(), "stream failed", conn.RemoteAddr(), err) // a line for each kind
 		}
 	}
-	if !m.streams.add(conn) || !m.tasks.start(serve) {
+	if !m.streams.add(conn) || !m.tasks.Go(serve) {
 		m.streams.release(admitted)
 		m.streams.remove(conn)
 	}
@@ -139,7 +134,7 @@ func (m *Memberlist) refuse(c *conversation, err error) {
 // startStream begins what the core asks for, on a goroutine that ends by the
 // stream's deadline.
 func (m *Memberlist) startStream(s swim.Stream) {
-	m.tasks.start(func() {
+	m.tasks.Go(func() {
 		switch s.Kind {
 		case swim.StreamPing:
 			m.probeOnStream(s)

@@ -84,9 +84,9 @@ func (m *Memberlist) streamPingDisabled(name string) bool {
 	if m.config.DisableTcpPingsForNode == nil {
 		return false
 	}
-	if !m.tasks.goAway() {
+	if !m.tasks.BeginCallback() {
 		return true
 	}
-	defer m.tasks.comeBack()
+	defer m.tasks.EndCallback()
 	return m.config.DisableTcpPingsForNode(name)
 }

@@ -19,8 +19,8 @@ type streamWriter struct {
 // sealed if there are keys, together with the stream's label. The header is what
 // comes before all else.
 func (m *Memberlist) writeStream(conn net.Conn, label string, header, message []byte) error {
-	w := m.streamWriters.Get().(*streamWriter)
-	defer m.streamWriters.Put(w)
+	w := m.streamWriters.get()
+	defer m.streamWriters.put(w)
 	if m.config.EnableCompression {
 		message = m.compressors.shorten(&w.compressed, message)
 	}

@@ -1,4 +1,4 @@
-package memberlist
+package lifecycle
 
 import (
 	"testing"
@@ -21,7 +21,7 @@ func awaitRun(t *testing.T, runs <-chan int) int {
 func TestKernelTimer(t *testing.T) {
 	runs := make(chan int, 10)
 	n := 0
-	timer := newKernelTimer(func() { n++; runs <- n })
+	timer := openKernelTimer(func() { n++; runs <- n })
 	if timer == nil {
 		t.Fatal("no timer")
 	}
@@ -51,20 +51,20 @@ func TestKernelTimer(t *testing.T) {
 	}
 }
 
-// TestKernelTimerLongRun: while a run is in user code for long the next ones begin; then one goroutine waits for the timer again.
+// TestKernelTimerLongRun: while a run is in a long callback the next ones begin; then one goroutine waits for the timer again.
 // Stop, which a run may call, waits for no run.
 func TestKernelTimerLongRun(t *testing.T) {
 	runs, goOn := make(chan int, 10), make(chan bool)
 	n := 0
 	var timer *kernelTimer
-	timer = newKernelTimer(func() {
+	timer = openKernelTimer(func() {
 		n++
 		runs <- n
 		switch n {
 		case 1:
-			timer.beginUserCode()
+			timer.beginCallback()
 			<-goOn
-			timer.endUserCode()
+			timer.endCallback()
 			runs <- -1
 		case 4:
 			timer.Stop()

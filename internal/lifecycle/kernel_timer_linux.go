@@ -1,4 +1,4 @@
-package memberlist
+package lifecycle
 
 import (
 	"os"
@@ -8,12 +8,12 @@ import (
 	"unsafe"
 )
 
-// kernelTimer is a timer of the kernel that is read like a socket (timerfd), and is used like one of time.AfterFunc. A process
-// that does little else takes half the CPU time with it: for each time.Timer that goes off the runtime also wakes its
-// monitor, which then stays awake for as long as anything runs, and a thread to help with what there may be to do.
+// kernelTimer is a timer of the kernel (timerfd) that is read as a socket is. A mostly idle process takes half the CPU time with it
+// that it takes with time.AfterFunc: when a time.Timer expires the runtime also wakes its monitor thread, which stays awake while
+// anything runs, and another thread to look for more work.
 //
-// The runs are on one goroutine, as starting one for each would wake that thread. When a run takes long in user code, a second
-// timer lets the next one begin on another goroutine.
+// The runs are on one goroutine: to start one for each would wake that thread. While a run is in a callback for long, a second timer
+// starts another goroutine for the next run.
 type kernelTimer struct {
 	file *os.File
 	fd   uintptr // the file's, valid while it has not been stopped
@@ -23,10 +23,10 @@ type kernelTimer struct {
 	mu struct {
 		sync.Mutex
 		set     bool
-		running bool // the last run that began
+		running bool // the last run that began, on the present reader
 		stopped bool
 		reader  chan struct{} // closed when the goroutine ends that waits for the timer
-		guard   *kernelTimer  // nil: no run has called user code
+		guard   *kernelTimer  // nil: no run has been in a callback
 	}
 }
 
@@ -39,18 +39,18 @@ const (
 // timerSpec is the kernel's struct itimerspec.
 type timerSpec struct{ interval, value syscall.Timespec }
 
-// longRun is how long a run may be in user code before the next one may begin.
-const longRun = 50 * time.Millisecond
+// longCallback is the time after which a run that is in a callback no longer delays the next one.
+const longCallback = 50 * time.Millisecond
 
-// newAlarmTimer returns a timer that is not set, or nil if there can be none.
-func newAlarmTimer(run func()) alarmTimer {
-	if t := newKernelTimer(run); t != nil {
+// newKernelTimer returns a timer that is not set, or nil if the kernel has none to give.
+func newKernelTimer(run func()) timer {
+	if t := openKernelTimer(run); t != nil {
 		return t
 	}
 	return nil
 }
 
-func newKernelTimer(run func()) *kernelTimer {
+func openKernelTimer(run func()) *kernelTimer {
 	fd, _, errno := syscall.RawSyscall(syscall.SYS_TIMERFD_CREATE, clockMonotonic, timerFlags, 0)
 	if errno != 0 {
 		return nil
@@ -65,7 +65,7 @@ func newKernelTimer(run func()) *kernelTimer {
 	return t
 }
 
-// readLocked starts the goroutine that waits for the timer. It ends with Stop or takeOver, and with the run in which it is then.
+// readLocked starts the goroutine that waits for the timer. It ends with Stop or takeOver, after the run that it may be in.
 func (t *kernelTimer) readLocked() {
 	reader := make(chan struct{})
 	t.mu.reader = reader
@@ -93,7 +93,7 @@ func (t *kernelTimer) expired(fd uintptr) bool {
 	return true
 }
 
-// goesOn reports after a run whether its goroutine is to wait for the timer again.
+// goesOn is called after a run. It reports whether the goroutine is to wait for the timer again.
 func (t *kernelTimer) goesOn(reader chan struct{}) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -104,11 +104,11 @@ func (t *kernelTimer) goesOn(reader chan struct{}) bool {
 	return true
 }
 
-// beginUserCode has the next run begin elsewhere unless endUserCode is called soon.
-func (t *kernelTimer) beginUserCode() {
+// beginCallback starts the guard, which calls takeOver unless endCallback is called before.
+func (t *kernelTimer) beginCallback() {
 	t.mu.Lock()
 	if t.mu.guard == nil && !t.mu.stopped {
-		t.mu.guard = newKernelTimer(t.takeOver)
+		t.mu.guard = openKernelTimer(t.takeOver)
 	}
 	guard := t.mu.guard
 	t.mu.Unlock()
@@ -116,10 +116,10 @@ func (t *kernelTimer) beginUserCode() {
 		t.takeOver()
 		return
 	}
-	guard.Reset(longRun)
+	guard.Reset(longCallback)
 }
 
-func (t *kernelTimer) endUserCode() {
+func (t *kernelTimer) endCallback() {
 	t.mu.Lock()
 	guard := t.mu.guard
 	t.mu.Unlock()
@@ -128,7 +128,7 @@ func (t *kernelTimer) endUserCode() {
 	}
 }
 
-// takeOver lets the next run begin though the last one has not ended.
+// takeOver lets the next run begin, on another goroutine, before the last one has ended.
 func (t *kernelTimer) takeOver() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -138,7 +138,7 @@ func (t *kernelTimer) takeOver() {
 	}
 }
 
-// Reset sets the timer anew, and reports whether it was set.
+// Reset sets the timer, and reports whether it was set.
 func (t *kernelTimer) Reset(d time.Duration) bool { return t.reset(true, max(d, 1)) } // 0 would unset it
 
 func (t *kernelTimer) unset() { t.reset(false, 0) }
@@ -155,8 +155,8 @@ func (t *kernelTimer) reset(set bool, d time.Duration) (was bool) {
 	return was
 }
 
-// Stop stops the timer for good, and reports whether it was set. When it returns no goroutine waits for the timer; one that is in
-// a run ends with that.
+// Stop ends the timer, and reports whether it was set. When it returns no goroutine waits for the timer; one that is in a run ends
+// after it.
 func (t *kernelTimer) Stop() bool {
 	t.mu.Lock()
 	was, running, reader, guard := t.mu.set, t.mu.running, t.mu.reader, t.mu.guard
