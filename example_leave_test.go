@@ -2,8 +2,11 @@ package memberlist_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log"
+	"net"
 	"time"
 
 	"github.com/e3431adc/memberlist"
@@ -40,4 +43,87 @@ func ExampleMemberlist_LeaveContext() {
 		}
 	}
 	// Output: leave leaves
+}
+
+// An operator removes a machine for good that has failed: no member looks for it any more, and its name is free. One that
+// is alive is not removed by mistake.
+func ExampleMemberlist_ForceLeave() {
+	config := memberlist.DefaultLANConfig()
+	config.Name = "node1"
+	config.Transport = new(memberlist.MockNetwork).NewTransport("node1")
+	config.LogOutput = io.Discard
+	list, err := memberlist.Create(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer list.Shutdown()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for _, name := range []string{"node1", "node7"} {
+		err := list.ForceLeave(ctx, name)
+		switch {
+		case errors.Is(err, memberlist.ErrMemberAlive):
+			fmt.Println(name, "is alive: stop it first, or use ForceLeaveAlive")
+		case errors.Is(err, memberlist.ErrIsSelf):
+			fmt.Println(name, "is this member: use Leave")
+		case errors.Is(err, memberlist.ErrUnknownMember):
+			fmt.Println(name, "is forgotten already")
+		}
+	}
+	// Output:
+	// node1 is this member: use Leave
+	// node7 is forgotten already
+}
+
+// A member that outlasts any outage: it looks for members that it lost, and for new ones where the environment says that
+// they are.
+func ExampleConfig_seeds() {
+	config := memberlist.DefaultLANConfig()
+	config.Name = "node1"
+	config.BindAddr, config.BindPort = "127.0.0.1", 0
+	config.LogOutput = io.Discard
+	config.ReconnectInterval = 10 * time.Second // sooner than by default
+	config.Seeds = func(ctx context.Context) ([]string, error) {
+		// As the headless service of a StatefulSet, whose pods come and go.
+		return net.DefaultResolver.LookupHost(ctx, "members.example.svc.cluster.local")
+	}
+
+	list, err := memberlist.Create(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer list.Shutdown()
+	fmt.Println("needs no Join")
+	// Output: needs no Join
+}
+
+// nameWatch reports members whose names are claimed by others.
+type nameWatch struct{}
+
+func (nameWatch) NotifyConflict(existing, other *memberlist.Node) {}
+
+func (nameWatch) NotifyConflictVerdict(existing, other *memberlist.Node, verdict memberlist.ConflictVerdict) {
+	switch verdict {
+	case memberlist.ConflictKept:
+		fmt.Println("two processes are called", existing.Name, "at", existing.Address(), "and", other.Address())
+	case memberlist.ConflictMoved:
+		fmt.Println(existing.Name, "was started anew at", other.Address())
+	}
+}
+
+// A program is told whether a name is used twice, or whether its process has moved.
+func ExampleConflictVerdictDelegate() {
+	config := memberlist.DefaultLANConfig()
+	config.Name = "node1"
+	config.Transport = new(memberlist.MockNetwork).NewTransport("node1")
+	config.LogOutput = io.Discard
+	config.Conflict = nameWatch{}
+	list, err := memberlist.Create(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer list.Shutdown()
+	fmt.Println(list.NumMembers(), "member")
+	// Output: 1 member
 }
