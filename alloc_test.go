@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/e3431adc/memberlist/internal/race"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -65,7 +66,7 @@ func accusingPacket(name string, incarnation uint32) *Packet {
 // TestAllocations holds how often the paths that are gone often allocate: not at all for what is known already, not for
 // more than is kept of what is new.
 func TestAllocations(t *testing.T) {
-	if raceDetector {
+	if race.Enabled {
 		t.Skip("the race detector allocates too")
 	}
 	m := benchMember(t, func(c *Config) { c.Delegate = &hearingDelegate{} })
@@ -128,7 +129,7 @@ func TestAllocations(t *testing.T) {
 
 // TestSendReliableAllocates mostly what package net does, on both sides of a real connection.
 func TestSendReliableAllocates(t *testing.T) {
-	if raceDetector {
+	if race.Enabled {
 		t.Skip("the race detector allocates too")
 	}
 	heard := make(chan []byte, 1)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/race"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -61,7 +62,7 @@ var pingKinds = []struct {
 // TestPingToAckAllocates less than once: packets for a transport that may keep
 // them are allocated many at a time. The name of a stranger is copied.
 func TestPingToAckAllocates(t *testing.T) {
-	if raceDetector {
+	if race.Enabled {
 		t.Skip("the race detector allocates too")
 	}
 	for _, tt := range pingKinds {
@@ -151,7 +152,7 @@ var pushPullKinds = []struct {
 
 // TestPushPullAllocates in pieces, not for each member.
 func TestPushPullAllocates(t *testing.T) {
-	if raceDetector {
+	if race.Enabled {
 		t.Skip("the race detector allocates too")
 	}
 	for _, tt := range []struct{ members, want int }{{1000, 30}, {10000, 60}} { // 16, more when memory was given up
@@ -173,7 +174,7 @@ func TestPushPullAllocates(t *testing.T) {
 
 // TestFirstJoinAllocates little for each member.
 func TestFirstJoinAllocates(t *testing.T) {
-	if raceDetector {
+	if race.Enabled {
 		t.Skip("the race detector allocates too")
 	}
 	const members = 10000

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/race"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -109,7 +110,7 @@ func TestPacketStorm(t *testing.T) {
 func storm(t *testing.T, victim, other *Memberlist, wrap func([]byte) []byte) {
 	t.Helper()
 	packets := 1_000_000
-	if raceDetector || testing.Short() {
+	if race.Enabled || testing.Short() {
 		packets = 50_000
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -239,7 +240,7 @@ func TestSlowStreamsStarveNobody(t *testing.T) {
 // TestInboundMemoryIsBounded: many streams that do send what they declare share
 // one budget.
 func TestInboundMemoryIsBounded(t *testing.T) {
-	if raceDetector || testing.Short() {
+	if race.Enabled || testing.Short() {
 		t.Skip("copies hundreds of megabytes")
 	}
 	synctest.Test(t, func(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/e3431adc/memberlist/internal/race"
 )
 
 // plainBroadcast is a Broadcast that invalidates those with the same key, and counts how often it was finished with.
@@ -419,7 +421,7 @@ func BenchmarkTransmitLimitedQueue(b *testing.B) {
 
 // TestTransmitLimitedQueueAllocates nothing for what takes another's place, and a packet's list of messages.
 func TestTransmitLimitedQueueAllocates(t *testing.T) {
-	if raceDetector {
+	if race.Enabled {
 		t.Skip("the race detector allocates too")
 	}
 	q := testQueue(1 << 20)
@@ -454,7 +456,7 @@ func (b *quietBroadcast) Finished()       {}
 // TestTransmitLimitedQueuePlainAllocates nothing to compare a plain broadcast with all that are queued, and little for the one
 // that it replaces.
 func TestTransmitLimitedQueuePlainAllocates(t *testing.T) {
-	if raceDetector {
+	if race.Enabled {
 		t.Skip("the race detector allocates too")
 	}
 	news := make([]quietBroadcast, 2000)

@@ -282,9 +282,6 @@ func wantGoroutines(t *testing.T, want int) {
 	}
 }
 
-// raceDetector says whether the tests run under the race detector.
-const raceDetector = false
-
 // lookupFunc is a Resolver that knows hosts alone.
 type lookupFunc func(ctx context.Context, host string) ([]netip.Addr, error)
 

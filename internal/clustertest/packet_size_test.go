@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/race"
 	"github.com/e3431adc/memberlist/internal/wire"
 
 	"github.com/e3431adc/memberlist"
@@ -235,7 +236,7 @@ func TestNoPacketExceedsUDPBufferSizeForWant(t *testing.T) {
 // TestNoPacketExceedsAnyUDPBufferSize is the same for random sizes.
 func TestNoPacketExceedsAnyUDPBufferSize(t *testing.T) {
 	runs := 30
-	if testing.Short() || raceDetector {
+	if testing.Short() || race.Enabled {
 		runs = 5
 	}
 	rng := rand.New(rand.NewPCG(7, 7))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/plot"
+	"github.com/e3431adc/memberlist/internal/race"
 )
 
 // quiet runs what it is given on two goroutines and tells nobody.
@@ -19,7 +20,7 @@ func quiet() *lab { return &lab{workers: 2, progress: io.Discard} }
 // measures skips a test that measures, under the race detector: simulations take it five times as long, and share nothing.
 func measures(t *testing.T) {
 	t.Helper()
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("it runs without the race detector")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/race"
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
@@ -53,7 +54,7 @@ func TestHeal(t *testing.T) {
 		t.Run(fmt.Sprintf("%d of %d for %v, moved is %v", tt.side, tt.n, tt.lasts, tt.moves), func(t *testing.T) {
 			t.Parallel()
 			seeds := tt.seeds
-			if raceEnabled {
+			if race.Enabled {
 				seeds = min(seeds, 2)
 			}
 			var slowest time.Duration

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/race"
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
@@ -15,7 +16,7 @@ var farewellFlag = flag.Int("farewell", 1000, "how many nodes TestFarewell has; 
 // in the end.
 func TestFarewell(t *testing.T) {
 	n := *farewellFlag
-	if raceEnabled {
+	if race.Enabled {
 		n = min(n, 100)
 	}
 	const at = time.Second

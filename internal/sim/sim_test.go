@@ -3,6 +3,8 @@ package sim
 import (
 	"testing"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/race"
 )
 
 // run simulates until all is settled.
@@ -37,7 +39,7 @@ func TestSameSeed(t *testing.T) {
 // TestScenariosSameSeed: so does each scenario.
 func TestScenariosSameSeed(t *testing.T) {
 	seeds := uint64(3)
-	if raceEnabled {
+	if race.Enabled {
 		seeds = 1
 	}
 	for _, sc := range Scenarios() {

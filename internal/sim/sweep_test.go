@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/e3431adc/memberlist/internal/race"
 )
 
 var (
@@ -45,7 +47,7 @@ func TestSweep(t *testing.T) {
 	switch {
 	case *seedsFlag > 0:
 		seeds = *seedsFlag
-	case raceEnabled:
+	case race.Enabled:
 		seeds = 6
 	case testing.Short():
 		seeds = 20

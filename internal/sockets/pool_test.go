@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/race"
 )
 
 func TestPooledPacketsHoldCopies(t *testing.T) {
@@ -59,7 +61,7 @@ func TestPoolLeavesStrangePackets(t *testing.T) {
 }
 
 func TestPooledPacketsAllocateNothing(t *testing.T) {
-	if raceDetector {
+	if race.Enabled {
 		t.Skip("with the race detector a pool drops some of what is put there")
 	}
 	var pool pool

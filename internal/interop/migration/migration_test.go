@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/race"
 )
 
 // patience is how long anything may take, on a machine that has other things to do.
@@ -40,7 +42,7 @@ func build(t *testing.T) binaries {
 }
 
 func raceFlag() []string {
-	if raceEnabled {
+	if race.Enabled {
 		return []string{"-race"}
 	}
 	return nil
