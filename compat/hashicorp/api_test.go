@@ -20,9 +20,8 @@ import (
 
 const library = "github.com/e3431adc/memberlist"
 
-// TestExportsTheReferencesAPI compares what is exported with the recorded list
-// of the reference: every name of it and no other, and each the library's own,
-// whose fields, methods and signatures the library's test compares with the
+// TestExportsTheReferencesAPI compares the exported names with the recorded list of the reference: all of them, no
+// others, and each the library's own. The library's own test compares their fields, methods and signatures with the
 // same list.
 func TestExportsTheReferencesAPI(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join("..", "..", "testdata", "reference-api.txt"))
@@ -36,7 +35,7 @@ func TestExportsTheReferencesAPI(t *testing.T) {
 			want = append(want, kind+" "+name)
 		}
 	}
-	build.Default.CgoEnabled = false // which wants a C compiler for the architecture of the test
+	build.Default.CgoEnabled = false // it would need a C compiler for the architecture of the test
 	fset := token.NewFileSet()
 	file, err := parser.ParseFile(fset, "memberlist.go", nil, 0)
 	if err != nil {
@@ -67,8 +66,7 @@ func TestExportsTheReferencesAPI(t *testing.T) {
 	}
 }
 
-// compare tells how the list names an object, which must be the same as one of
-// the library.
+// compare returns the line of the list for an object, which must be the same as one of the library.
 func compare(t *testing.T, o, original types.Object) string {
 	t.Helper()
 	if original == nil {
@@ -93,8 +91,7 @@ func compare(t *testing.T, o, original types.Object) string {
 	}
 }
 
-// TestFunctionsForward sees that each function does what its name says, as one
-// could be forwarded to another of the same signature.
+// TestFunctionsForward calls each function, as one could be forwarded to another of the same signature.
 func TestFunctionsForward(t *testing.T) {
 	key := make([]byte, 24)
 	ring, err := NewKeyring(nil, key)
@@ -148,7 +145,7 @@ func TestFunctionsForward(t *testing.T) {
 	}
 }
 
-// TestMetricLabelsFollowTheTag sees of which library Config.MetricLabels is.
+// TestMetricLabelsFollowTheTag: the type of Config.MetricLabels depends on the build tag.
 func TestMetricLabelsFollowTheTag(t *testing.T) {
 	field, _ := reflect.TypeFor[Config]().FieldByName("MetricLabels")
 	if got := field.Type.Elem().PkgPath(); got != metricsLibrary {

@@ -1,7 +1,8 @@
-// Package memberlist gives programs that import github.com/hashicorp/memberlist the library
-// github.com/e3431adc/memberlist under the name they know: with two replace lines in go.mod no source is changed.
+// Package memberlist provides the library github.com/e3431adc/memberlist under the import path
+// github.com/hashicorp/memberlist: with two replace lines in go.mod, programs that import that path need no change.
 //
-// It exports what v0.7.0 exports, and nothing else. Types are aliases: a value of one package is one of the other.
+// It exports the names of v0.7.0 and no others. Types are aliases, so that values of both packages are
+// interchangeable.
 package memberlist
 
 import (
@@ -29,7 +30,7 @@ const (
 	NodeUpdate = memberlist.NodeUpdate
 )
 
-// A member, its configuration and what is known of others.
+// The member and its configuration.
 type (
 	Config        = memberlist.Config
 	Memberlist    = memberlist.Memberlist
@@ -41,7 +42,7 @@ type (
 	NoPingResponseError = memberlist.NoPingResponseError
 )
 
-// What the program is asked, and told.
+// Delegates and their events.
 type (
 	AliveDelegate        = memberlist.AliveDelegate
 	ConflictDelegate     = memberlist.ConflictDelegate
@@ -54,7 +55,7 @@ type (
 	NodeEventType        = memberlist.NodeEventType
 )
 
-// What is gossiped for the program.
+// Broadcasts.
 type (
 	Broadcast            = memberlist.Broadcast
 	NamedBroadcast       = memberlist.NamedBroadcast
@@ -62,7 +63,7 @@ type (
 	TransmitLimitedQueue = memberlist.TransmitLimitedQueue
 )
 
-// The ways to the network.
+// Transports.
 type (
 	Transport               = memberlist.Transport
 	NodeAwareTransport      = memberlist.NodeAwareTransport
@@ -75,40 +76,40 @@ type (
 	MockAddress             = memberlist.MockAddress
 )
 
-// Create starts a member.
+// Create creates and starts a member.
 func Create(conf *Config) (*Memberlist, error) { return memberlist.Create(conf) }
 
-// DefaultLANConfig is a configuration for a local network.
+// DefaultLANConfig returns a configuration for a local network.
 func DefaultLANConfig() *Config { return memberlist.DefaultLANConfig() }
 
-// DefaultWANConfig is a configuration for links with a high latency.
+// DefaultWANConfig returns a configuration for links with a high latency.
 func DefaultWANConfig() *Config { return memberlist.DefaultWANConfig() }
 
-// DefaultLocalConfig is a configuration for members on one host.
+// DefaultLocalConfig returns a configuration for members on one host.
 func DefaultLocalConfig() *Config { return memberlist.DefaultLocalConfig() }
 
-// ParseCIDRs reads networks, as for Config.CIDRsAllowed.
+// ParseCIDRs parses networks for Config.CIDRsAllowed.
 func ParseCIDRs(v []string) ([]net.IPNet, error) { return memberlist.ParseCIDRs(v) }
 
-// NewKeyring makes a keyring of keys, the primary one among them.
+// NewKeyring returns a keyring with keys; primaryKey must be among them.
 func NewKeyring(keys [][]byte, primaryKey []byte) (*Keyring, error) {
 	return memberlist.NewKeyring(keys, primaryKey)
 }
 
-// ValidateKey tells whether a key has a size that can be used.
+// ValidateKey returns an error unless the key has a valid size.
 func ValidateKey(key []byte) error { return memberlist.ValidateKey(key) }
 
-// NewNetTransport listens on sockets.
+// NewNetTransport listens on UDP and TCP sockets.
 func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 	return memberlist.NewNetTransport(config)
 }
 
-// AddLabelHeaderToPacket puts a label before a packet.
+// AddLabelHeaderToPacket returns the packet with a label header in front.
 func AddLabelHeaderToPacket(buf []byte, label string) ([]byte, error) {
 	return memberlist.AddLabelHeaderToPacket(buf, label)
 }
 
-// RemoveLabelHeaderFromPacket cuts the label off a packet.
+// RemoveLabelHeaderFromPacket splits a packet into its label and the rest.
 func RemoveLabelHeaderFromPacket(buf []byte) (newBuf []byte, label string, err error) {
 	return memberlist.RemoveLabelHeaderFromPacket(buf)
 }
@@ -123,11 +124,11 @@ func RemoveLabelHeaderFromStream(conn net.Conn) (net.Conn, string, error) {
 	return memberlist.RemoveLabelHeaderFromStream(conn)
 }
 
-// LogAddress is an address as log lines have it.
+// LogAddress formats an address for a log line.
 func LogAddress(addr net.Addr) string { return memberlist.LogAddress(addr) }
 
-// LogStringAddress is an address as log lines have it.
+// LogStringAddress formats an address for a log line.
 func LogStringAddress(addr string) string { return memberlist.LogStringAddress(addr) }
 
-// LogConn is the remote address of a stream as log lines have it.
+// LogConn formats the remote address of a stream for a log line.
 func LogConn(conn net.Conn) string { return memberlist.LogConn(conn) }

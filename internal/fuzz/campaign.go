@@ -15,27 +15,27 @@ import (
 	"time"
 )
 
-// campaign is what is to be run.
+// campaign runs fuzz targets.
 type campaign struct {
-	only  *regexp.Regexp // which targets
+	only  *regexp.Regexp // targets to run
 	share time.Duration  // CPU time for each
-	slice time.Duration  // on the wall, at once
+	slice time.Duration  // wall-clock time of one run
 	dir   string
 }
 
 // target is one fuzz target, in a test binary that is instrumented for fuzzing.
 type target struct {
 	pkg    string // its import path
-	source string // the directory of the package
+	source string // directory of the package
 	binary string
 	fuzz   string // the function
 }
 
-// name is how the target is called in the table and by -run.
+// name returns the target's name in the table and for -run.
 func (t target) name() string { return t.pkg[strings.LastIndexByte(t.pkg, '/')+1:] + "." + t.fuzz }
 
-// run gives the target that has had the least its turn until all have had their share, and returns how many inputs made one
-// fail. A target that fails does so again until that is mended: it has no more turns.
+// run repeatedly runs the target with the least CPU time until each has had its share, and returns the number of
+// failing inputs. A target that fails is not run again: it would fail until the cause is fixed.
 func (c *campaign) run(ctx context.Context) (findings int, err error) {
 	spent, err := openLedger(filepath.Join(c.dir, "spent.json"))
 	if err != nil {
@@ -122,12 +122,12 @@ func fuzzFunctions(dir string) (names []string, err error) {
 	return names, nil
 }
 
-// turn runs a target for a slice. That it fails is a finding; that it does not start is an error.
+// turn runs a target for a slice. A failing input is a finding; a target that does not start is an error.
 func (c *campaign) turn(ctx context.Context, t target) (turn, error) {
 	cmd := exec.CommandContext(ctx, t.binary,
 		"-test.run=^$", "-test.fuzz=^"+t.fuzz+"$", "-test.fuzzcachedir="+filepath.Join(c.dir, "corpus", t.pkg),
 		"-test.fuzztime="+c.slice.String(), "-test.fuzzminimizetime=10s", "-test.parallel=1")
-	cmd.Dir = t.source // findings go to testdata there
+	cmd.Dir = t.source // findings are written to testdata there
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	var output strings.Builder
@@ -138,7 +138,7 @@ func (c *campaign) turn(ctx context.Context, t target) (turn, error) {
 		return turn{}, err
 	}
 	done := readOutput(output.String())
-	// Of the process and of all its workers, which it has waited for.
+	// Of the process and of all its workers, which have ended.
 	done.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if err != nil && done.Findings == 0 && ctx.Err() == nil {
 		return done, err

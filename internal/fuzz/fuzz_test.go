@@ -44,7 +44,7 @@ func TestReadOutput(t *testing.T) {
 	}
 }
 
-// TestLedger: what was spent is there after a restart, and adds up.
+// TestLedger: times survive a restart, and add up.
 func TestLedger(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "some", "spent.json")
 	for range 2 {
@@ -77,7 +77,7 @@ func TestLedger(t *testing.T) {
 	}
 }
 
-// TestFuzzFunctions: targets are found by their declaration, however they are written.
+// TestFuzzFunctions: targets are found in any form of declaration.
 func TestFuzzFunctions(t *testing.T) {
 	names, err := fuzzFunctions("../wire")
 	if err != nil {

@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// turn is what a target did in one or more of its turns.
+// turn is the result of one or more runs of a target.
 type turn struct {
 	CPU      time.Duration
 	Execs    int64
-	Corpus   int // inputs that reach something new, the seeds included
+	Corpus   int // inputs that reach new code, the seeds included
 	Findings int
 }
 
@@ -28,7 +28,7 @@ var (
 	finding  = regexp.MustCompile(`(?m)^\s*Failing input written to `)
 )
 
-// readOutput reads what a test binary printed while it fuzzed.
+// readOutput parses the output of a fuzzing test binary.
 func readOutput(output string) (t turn) {
 	if lines := progress.FindAllStringSubmatch(output, -1); len(lines) > 0 {
 		last := lines[len(lines)-1]
@@ -39,7 +39,7 @@ func readOutput(output string) (t turn) {
 	return t
 }
 
-// ledger is what all targets have spent, in a file.
+// ledger is a file with the totals of all targets.
 type ledger struct {
 	path    string
 	targets map[string]turn
@@ -60,10 +60,10 @@ func openLedger(path string) (*ledger, error) {
 	return l, err
 }
 
-// cpu is what a target has spent so far.
+// cpu returns the CPU time of a target so far.
 func (l *ledger) cpu(name string) time.Duration { return l.targets[name].CPU }
 
-// add writes down a turn.
+// add adds a turn and writes the file.
 func (l *ledger) add(name string, t turn) error {
 	sum := l.targets[name]
 	sum.CPU += t.CPU
@@ -82,7 +82,7 @@ func (l *ledger) add(name string, t turn) error {
 	return os.Rename(next, l.path)
 }
 
-// table prints what the targets have spent, as a table of Markdown.
+// table prints the totals as a Markdown table.
 func (l *ledger) table(w io.Writer, targets []target) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
 	fmt.Fprint(tw, "| target\t| CPU minutes\t| executions\t| corpus\t| findings\t|\n| ---\t| ---\t| ---\t| ---\t| ---\t|\n")

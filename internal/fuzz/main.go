@@ -1,14 +1,13 @@
-// Command fuzz runs the fuzz targets of this module in turn until each has had its share of CPU time, and prints a table of
-// what they have spent and found.
+// Command fuzz runs the fuzz targets of this module in turn until each has used its share of CPU time, and prints a
+// table of the results.
 //
 //	go run ./internal/fuzz                       ten minutes of CPU for each target
 //	go run ./internal/fuzz -run 'wire.FuzzPing'  some of them, by package and name
-//	go run ./internal/fuzz -minutes 0            what was spent so far, and nothing more
+//	go run ./internal/fuzz -minutes 0            only print the table so far
 //
-// The time is what the processes of a target have used, as the system counts it, and no time on the wall: a target on a
-// busy machine gets as much as on an idle one. What was spent, and the corpus that the fuzzer has found, are kept under
-// -dir, so that a run that is interrupted goes on where it was. An input that makes a target fail is written to
-// testdata/fuzz of its package, where go test runs it ever after.
+// The time is the CPU time of a target's processes, not wall-clock time: a target on a busy machine gets as much as
+// on an idle one. The totals and the fuzzer's corpus are kept under -dir, so that an interrupted run can be
+// continued. A failing input is written to testdata/fuzz of its package, where go test runs it from then on.
 package main
 
 import (
@@ -24,10 +23,10 @@ import (
 
 func main() {
 	var c campaign
-	minutes := flag.Float64("minutes", 10, "CPU minutes that each target is to have had")
-	run := flag.String("run", "", "only the targets that match, as wire.FuzzPing or memberlist.FuzzStream")
-	flag.DurationVar(&c.slice, "slice", 2*time.Minute, "how long a target runs before the next has its turn")
-	flag.StringVar(&c.dir, "dir", defaultDir(), "where the corpus and what was spent are kept")
+	minutes := flag.Float64("minutes", 10, "CPU minutes for each target")
+	run := flag.String("run", "", "regular expression of targets to run, such as wire.FuzzPing or memberlist.FuzzStream")
+	flag.DurationVar(&c.slice, "slice", 2*time.Minute, "time that a target runs before the next one")
+	flag.StringVar(&c.dir, "dir", defaultDir(), "directory of the corpus and the totals")
 	flag.Parse()
 	c.share = time.Duration(*minutes * float64(time.Minute))
 

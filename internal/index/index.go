@@ -1,29 +1,29 @@
-// Package index finds numbers by the hash of something, such as a name, that only the caller knows and compares: an open
-// table of one word for each, half of it the hash, so that neither a search nor growing looks at what does not match.
+// Package index is a hash table of numbers. The caller computes the hash of a key, such as a name, and compares
+// candidates itself. A slot is one word, half of it the hash, so that searching and growing touch no other memory.
 //
 // The package does no I/O, starts no goroutine, takes no lock, reads no clock and uses no randomness.
 package index
 
-// Index is such a table. The zero value is empty. An Index is not safe for concurrent use.
+// Index is an open-addressing table. The zero value is empty. An Index is not safe for concurrent use.
 //
 //	for at, id, ok := x.First(hash); ok; at, id, ok = x.Next(at) {
-//		// is what id stands for the one?
+//		// compare the key of id
 //	}
 type Index struct {
-	slots []uint64 // the hash's upper half, then the ID and 1; 0: free
+	slots []uint64 // the upper half of the hash, then the ID plus 1; 0: free
 	used  int
 }
 
-// Len returns how many numbers there are.
+// Len returns the number of entries.
 func (x *Index) Len() int { return x.used }
 
-// Cap returns for how many there is memory: as many as there have ever been, or a little more.
+// Cap returns the number of entries for which there is memory. It never shrinks.
 func (x *Index) Cap() int { return len(x.slots) * maxFill / fillUnit }
 
 const (
 	minSlots = 8
 
-	// littleSlots are so few that it does not matter if there are twice as many as there need be.
+	// littleSlots is the size up to which the table grows by more than is needed.
 	littleSlots = 2048
 
 	// An index is at most maxFill/fillUnit full.
@@ -32,10 +32,11 @@ const (
 
 func entryOf(hash uint64, id uint32) uint64 { return hash&^0xffffffff | (uint64(id) + 1) }
 
-// home is the slot where the search for an entry begins. It depends on the upper half alone: the lower one is not kept.
+// home returns the slot where the search for an entry begins. It depends on the upper half of the hash alone: the
+// lower half is not stored.
 func (x *Index) home(entry uint64) int { return int(entry>>32) & (len(x.slots) - 1) }
 
-// First returns the first candidate for a hash, and where it is.
+// First returns the first candidate for a hash and its slot.
 func (x *Index) First(hash uint64) (slot int, id uint32, ok bool) {
 	if x.used == 0 {
 		return 0, 0, false
@@ -43,12 +44,12 @@ func (x *Index) First(hash uint64) (slot int, id uint32, ok bool) {
 	return x.search(x.home(hash), hash)
 }
 
-// Next returns the candidate after the one in a slot.
+// Next returns the candidate after a slot.
 func (x *Index) Next(slot int) (next int, id uint32, ok bool) {
 	return x.search((slot+1)&(len(x.slots)-1), x.slots[slot])
 }
 
-// search goes on from a slot to an entry whose hash has the upper half of hash.
+// search returns the next entry, from a slot on, whose hash has the upper half of hash.
 func (x *Index) search(slot int, hash uint64) (at int, id uint32, ok bool) {
 	for {
 		entry := x.slots[slot]
@@ -62,19 +63,19 @@ func (x *Index) search(slot int, hash uint64) (at int, id uint32, ok bool) {
 	}
 }
 
-// Add adds an ID, which must not be there, under a hash.
+// Add adds an ID under a hash. The pair must not be present.
 func (x *Index) Add(hash uint64, id uint32) {
 	x.Grow(1)
 	x.place(entryOf(hash, id))
 	x.used++
 }
 
-// Grow makes room for n more.
+// Grow makes room for n more entries.
 func (x *Index) Grow(n int) {
 	size := max(len(x.slots), minSlots)
 	for fillUnit*(x.used+n) > maxFill*size {
 		if size <= littleSlots {
-			size *= 2 // four times as many as there were, so that less is moved
+			size *= 2 // four times as many as before, so that entries are moved less often
 		}
 		size *= 2
 	}
@@ -98,7 +99,7 @@ func (x *Index) place(entry uint64) {
 	x.slots[slot] = entry
 }
 
-// Remove removes an ID under a hash, if it is there.
+// Remove removes an ID under a hash, if it is present.
 func (x *Index) Remove(hash uint64, id uint32) {
 	if x.used == 0 {
 		return
@@ -112,7 +113,7 @@ func (x *Index) Remove(hash uint64, id uint32) {
 		}
 		hole = (hole + 1) & mask
 	}
-	// What comes after moves up, unless that were before its home: so no search ends early.
+	// Move later entries into the hole, unless that would be before their home: so no search ends early.
 	for slot := (hole + 1) & mask; x.slots[slot] != 0; slot = (slot + 1) & mask {
 		if home := x.home(x.slots[slot]); (slot-home)&mask >= (slot-hole)&mask {
 			x.slots[hole] = x.slots[slot]

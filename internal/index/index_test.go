@@ -16,8 +16,8 @@ func (x *Index) found(hash uint64) []uint32 {
 	return ids
 }
 
-// TestIndex compares an index with a map, through many additions and removals, with hashes that nearly all collide, in the
-// slot or in all that is kept of them.
+// TestIndex compares an index with a map, through many additions and removals, with hashes that nearly all collide,
+// in the slot or in the whole stored half.
 func TestIndex(t *testing.T) {
 	for name, hash := range map[string]func(id uint32) uint64{
 		"spread":         func(id uint32) uint64 { return uint64(id) * 0x9e3779b97f4a7c15 },
@@ -28,7 +28,7 @@ func TestIndex(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
 			var x Index
-			known := map[uint64][]uint32{} // by what is kept of the hash
+			known := map[uint64][]uint32{} // by the stored half of the hash
 			var all []uint32
 			limit := 10
 			for step := range 6000 {
@@ -48,7 +48,7 @@ func TestIndex(t *testing.T) {
 					id := all[i]
 					all = slices.Delete(all, i, i+1)
 					x.Remove(hash(id), id)
-					x.Remove(hash(id), id) // it is not there
+					x.Remove(hash(id), id) // not present
 					known[hash(id)>>32] = slices.DeleteFunc(known[hash(id)>>32], func(k uint32) bool { return k == id })
 				}
 				if x.Len() != len(all) || x.Cap() < len(all) || fillUnit*x.used > maxFill*len(x.slots) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// packets are about what members send: a ping of 30 bytes, and 18 alive messages in one packet.
+// packets are typical of members: a ping of 30 bytes, and 18 alive messages in one packet.
 func packets() map[string][]byte {
 	packet := []byte{7, 18}
 	for range 18 {
@@ -34,7 +34,7 @@ func packets() map[string][]byte {
 	}
 }
 
-// The reference is compress/lzw, its tables used again too: of both in one run the ratio counts.
+// The reference is compress/lzw with reused tables. Compare both in one run.
 
 func BenchmarkEncode(b *testing.B) {
 	for name, src := range packets() {

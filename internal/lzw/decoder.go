@@ -6,31 +6,31 @@ import (
 	"io"
 )
 
-// ErrCode means a code that was not learned before it came.
+// ErrCode is returned for a code that is not in the table yet.
 var ErrCode = errors.New("lzw: invalid code")
 
-// Decoder decompresses. The zero value is a decoder of nothing; it has a table of 16 KiB, so keep it and Reset it. Owned
+// Decoder decompresses. The zero value decodes empty input; it has a table of 16 KiB, so keep it and Reset it. Owned
 // by one goroutine.
 type Decoder struct {
-	src   []byte // what was not read yet
-	bits  uint64 // read but not used, the first in the lowest
+	src   []byte // unread input
+	bits  uint64 // read and unused, the first in the lowest
 	nBits uint
 	width uint
-	next  uint32 // the code that is learned when the next one is read; below firstCode: none
-	owed  span   // what had no room
+	next  uint32 // the code that the next read adds to the table; below firstCode: none
+	owed  span   // decoded, but did not fit
 	began bool
-	base  int // where the output begins
+	base  int // start of the output
 	err   error
 
-	// starts says of each code where in the output that begins which it stands for. That ends with its first byte of what
-	// was read next, which is where that of the next code begins.
+	// starts has for each code the position in the output of the bytes that it stands for. They end with the first
+	// byte of the next code read, whose own bytes start there.
 	starts [numCodes + 1]uint32
 }
 
 // span is a place in the output.
 type span struct{ at, len int }
 
-// Reset begins with the compressed bytes of src, which must not change until the last Append.
+// Reset sets the compressed input, which must not change until the last Append.
 func (d *Decoder) Reset(src []byte) {
 	d.src = src
 	d.bits, d.nBits, d.owed, d.began, d.err = 0, 0, span{}, false, nil
@@ -39,13 +39,13 @@ func (d *Decoder) Reset(src []byte) {
 
 func (d *Decoder) forget() { d.width, d.next = startWidth, firstCode-1 }
 
-// Append appends what comes out to dst, up to its capacity, which may be written beyond the result's length. The error is
-// nil if there is more to come than dst has room for: the next call is to be given the same bytes in a larger array.
-// Otherwise it is io.EOF at the end, what follows it being ignored, io.ErrUnexpectedEOF if the source ends before that, or
-// ErrCode; all of them unwrapped. It returns what came out before. All that comes out has less than 4 GiB.
+// Append appends decompressed bytes to dst, up to its capacity, which may be written beyond the result's length. The
+// error is nil if dst is full and there is more: call it again with the same bytes in a larger array. Otherwise it is
+// io.EOF at the end (input after that is ignored), io.ErrUnexpectedEOF if the input ends earlier, or ErrCode, all
+// unwrapped; the result has the bytes before the error. The output must be less than 4 GiB.
 func (d *Decoder) Append(dst []byte) ([]byte, error) {
 	if d.width == 0 {
-		d.forget() // it was never reset
+		d.forget() // not reset yet
 	}
 	if !d.began {
 		d.began, d.base = true, len(dst)
@@ -61,14 +61,14 @@ func (d *Decoder) Append(dst []byte) ([]byte, error) {
 	return out[:at], d.err
 }
 
-// decode writes to out from at on until it is full or there is no more, and returns how far it came.
+// decode writes to out from at on until out is full or the input ends, and returns the new end.
 func (d *Decoder) decode(out []byte, at int) (int, error) {
 	src, bits, nBits, width, next := d.src, d.bits, d.nBits, d.width, d.next // in registers
 	var err error
 	for {
 		if nBits < width {
 			if len(src) >= 8 {
-				// Bits that are read but not counted are read again, to the same place.
+				// Bits that were read but not counted are read again, to the same place.
 				bits |= binary.LittleEndian.Uint64(src) << (nBits % 64)
 				n := (63 - nBits) / 8
 				src = src[n:]
@@ -100,7 +100,7 @@ func (d *Decoder) decode(out []byte, at int) (int, error) {
 			break
 		}
 		if at == len(out) {
-			break // the code stays where it is
+			break // the code stays unread
 		}
 		bits >>= width % 64
 		nBits -= width
@@ -129,7 +129,7 @@ func (d *Decoder) decode(out []byte, at int) (int, error) {
 		for i := 0; i < n; i += 8 {
 			binary.LittleEndian.PutUint64(out[at+i:], binary.LittleEndian.Uint64(out[from+i:]))
 		}
-		// Of the code that was learned right now, the last byte is the first of this copy.
+		// The last byte of the newest code is the first byte of this copy.
 		out[at+n-1] = out[from+n-1]
 		at += n
 	}
@@ -137,10 +137,10 @@ func (d *Decoder) decode(out []byte, at int) (int, error) {
 	return at, err
 }
 
-// pay copies what is owed to out, as far as there is room, and returns how far out is written now.
+// pay copies the owed bytes to out, as many as fit, and returns the new end of out.
 func (d *Decoder) pay(out []byte, at int) int {
 	n, from := min(d.owed.len, len(out)-at), d.base+d.owed.at
-	for i := range n { // in order: the last byte may be the first that is written here
+	for i := range n { // in order: the last byte may be the first one written here
 		out[at+i] = out[from+i]
 	}
 	d.owed = span{d.owed.at + n, d.owed.len - n}

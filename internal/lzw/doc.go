@@ -1,22 +1,22 @@
-// Package lzw is LZW with codes of least significant bits first and literals of 8 bits, the one kind that members speak:
-// byte for byte what compress/lzw makes of the same input with LSB and a literal width of 8, and what it reads.
+// Package lzw implements LZW with the least significant bits first and 8-bit literals, the variant of the protocol.
+// It writes the same bytes as compress/lzw with LSB and a literal width of 8, and reads the same input.
 //
-// It exists for what a packet costs. compress/lzw clears tables of 78 KB for each use, and walks a chain of prefixes for
-// each code; this clears as much as the input can fill, and copies from what came out before.
+// It is several times faster for packets. compress/lzw clears tables of 78 KB for each use and follows a chain of
+// prefixes for each code; this package clears only as much as the input can fill, and copies from earlier output.
 //
 //	codes 0..255       a byte
-//	code  256          clear: what was learned is forgotten, codes have 9 bits again
+//	code  256          clear the table; codes have 9 bits again
 //	code  257          the end
-//	codes 258..4095    learned: what the code before stood for, and one byte more
+//	codes 258..4095    the previous code's bytes and one more
 //
-// A code is as wide as the largest one that it could be, 9 to 12 bits. Fuzz tests hold both directions equal to
-// compress/lzw.
+// A code has the width of the largest possible one at that point, 9 to 12 bits. Fuzz tests compare both directions
+// with compress/lzw.
 package lzw
 
 const (
 	clearCode  = 256
 	endCode    = 257
-	firstCode  = 258 // the first that is learned
+	firstCode  = 258 // the first in the table
 	numCodes   = 1 << maxWidth
 	startWidth = 9
 	maxWidth   = 12

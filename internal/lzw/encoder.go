@@ -9,41 +9,40 @@ import (
 
 // Encoder compresses. The zero value is ready; it has tables of 48 KiB, so keep it. Owned by one goroutine.
 //
-// Of what a code stands for and one byte more, the code is found in children if it was the first that was learned for that
-// code: so are nine of ten bytes, more of what repeats. It takes no hash, and what it does take for one byte can begin when
-// the code before is known.
+// The code for a known code and one more byte is in children if it was the first added for that known code, else in
+// table. That holds for nine of ten bytes, more in repetitive input, and needs no hash.
 type Encoder struct {
-	// children has for each code the first one that was learned from it: code<<childShift | hasChild | byte. 0: none.
+	// children has for each code the first one that extends it: code<<childShift | hasChild | byte. 0: none.
 	children [numCodes]uint32
 
-	// table has the others: key<<maxWidth | code, where the key is the known code and then the byte. 0 is free. Open
-	// addressing, at most half full.
+	// table has the other extensions: key<<maxWidth | code, where the key is the extended code and the byte. 0 is
+	// free. Open addressing, at most half full.
 	table [tableSize]uint32
 }
 
 const (
-	// tableSize is above twice the number of codes that are learned before all is forgotten.
+	// tableSize is more than twice the number of codes before a clear.
 	tableSize = 2 * numCodes
 
-	// hasChild is beside the byte of a child, so that no byte is that of none.
+	// hasChild is set beside the byte of a child, to distinguish byte 0 from no child.
 	hasChild   = 1 << 8
 	childShift = 9
 
 	// hashMultiplier spreads the keys: 2^32 divided by the golden ratio.
 	hashMultiplier = 0x9e3779b1
 
-	// wordSize is how many bytes are written at once.
+	// wordSize is the number of bytes written at once.
 	wordSize = 4
 )
 
-// Append appends to dst what src is compressed to. They must not overlap.
+// Append appends compressed src to dst. They must not overlap.
 func (e *Encoder) Append(dst, src []byte) []byte {
 	out, _ := e.AppendWithin(dst, src, math.MaxInt)
 	return out
 }
 
-// AppendWithin is as Append, but gives up as soon as it knows that the result has more than limit bytes: then it reports
-// false, and dst is as it was, but for what is behind its length.
+// AppendWithin is Append, but gives up as soon as it knows that the result exceeds limit bytes: then it returns dst
+// and false. Bytes behind dst's length may have changed.
 func (e *Encoder) AppendWithin(dst, src []byte, limit int) (out []byte, ok bool) {
 	limit = min(limit, math.MaxInt-len(dst)-2*wordSize)
 	w := codeWriter{out: dst, at: len(dst), end: len(dst) + limit, width: startWidth, last: endCode}
@@ -61,10 +60,10 @@ func (e *Encoder) AppendWithin(dst, src []byte, limit int) (out []byte, ok bool)
 	return w.finish(dst)
 }
 
-// fillTable encodes src, which comes after what code stands for, until no code is left to learn. It returns the code that
-// is still to be put, and what is left of src: nothing if the writer's limit was passed.
+// fillTable encodes src, which follows the bytes of code, until the table is full. It returns the code that is not
+// written yet, and the rest of src, nil if the writer's limit was exceeded.
 func (e *Encoder) fillTable(w *codeWriter, code uint32, src []byte) (uint32, []byte) {
-	// There is at most one key for each byte, so that a small input needs a small part of the table.
+	// There is at most one key for each byte, so that small input needs a small part of the table.
 	size := bits.Len(uint(min(len(src), numCodes-1))) + 1
 	shift, mask := uint(32-size), uint32(1)<<size-1
 	clear(e.table[:mask+1])
@@ -130,14 +129,14 @@ next:
 
 // codeWriter writes codes as bits.
 type codeWriter struct {
-	out []byte // as far as there is room
-	at  int    // how far it is written
-	end int    // how far it may be written; that it was written further is seen a little later
+	out []byte // up to its capacity
+	at  int    // the end of the written part
+	end int    // the limit; exceeding it is noticed a little later
 
-	bits  uint64 // what is not yet written, the first in the lowest: fewer than 32
+	bits  uint64 // not written yet, the first in the lowest: fewer than 32
 	nBits uint
 	width uint
-	last  uint32 // the code that was learned last
+	last  uint32 // the newest code in the table
 }
 
 // put writes a code.
@@ -153,7 +152,7 @@ func (w *codeWriter) put(code uint32) {
 	w.nBits -= 8 * wordSize
 }
 
-// learn takes one more code into use.
+// learn adds one more code.
 func (w *codeWriter) learn() {
 	w.last++
 	if w.last == 1<<w.width {
@@ -164,13 +163,13 @@ func (w *codeWriter) learn() {
 	}
 }
 
-// forget tells that all that was learned is forgotten.
+// forget clears the table.
 func (w *codeWriter) forget() {
 	w.put(clearCode)
 	w.width, w.last = startWidth, endCode
 }
 
-// makeRoom makes room for n more bytes, unless the end was passed.
+// makeRoom makes room for n more bytes, or returns false if the limit was exceeded.
 func (w *codeWriter) makeRoom(n int) bool {
 	if w.at > w.end {
 		return false
@@ -182,7 +181,7 @@ func (w *codeWriter) makeRoom(n int) bool {
 	return true
 }
 
-// finish writes the bits that are left, and returns what was written, or dst if that is too much.
+// finish writes the remaining bits and returns the output, or dst and false if that exceeds the limit.
 func (w *codeWriter) finish(dst []byte) (out []byte, ok bool) {
 	if w.at > w.end {
 		return dst, false

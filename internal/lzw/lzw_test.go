@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// reference compresses as peers do.
+// reference compresses with compress/lzw.
 func reference(t testing.TB, src []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -26,12 +26,12 @@ func reference(t testing.TB, src []byte) []byte {
 	return out.Bytes()
 }
 
-// decodeReference decompresses as peers do. The error is nil at the end.
+// decodeReference decompresses with compress/lzw. The error is nil at the end.
 func decodeReference(src []byte) ([]byte, error) {
 	return io.ReadAll(lzw.NewReader(bytes.NewReader(src), lzw.LSB, 8))
 }
 
-// decode decompresses with a decoder that was used before or not, into arrays that grow by room bytes.
+// decode decompresses with a new or a used decoder, into arrays that grow by room bytes.
 func decode(d *Decoder, prefix string, src []byte, room int) ([]byte, error) {
 	d.Reset(src)
 	dst := []byte(prefix)
@@ -52,7 +52,7 @@ func decode(d *Decoder, prefix string, src []byte, room int) ([]byte, error) {
 	}
 }
 
-// noise gives n bytes of the values below limit: with 256, nearly each is a code of its own.
+// noise returns n random bytes below limit: with 256, nearly every byte is a code of its own.
 func noise(n int, limit uint32) []byte {
 	r := rand.New(rand.NewPCG(1, uint64(limit)))
 	b := make([]byte, n)
@@ -62,14 +62,14 @@ func noise(n int, limit uint32) []byte {
 	return b
 }
 
-// inputs go over each boundary: of the code widths (254, 766 and 1790 codes learned), of the table (3838), twice.
+// inputs cross each boundary twice: of the code widths (254, 766 and 1790 codes added) and of the table (3838).
 func inputs() map[string][]byte {
 	in := map[string][]byte{
 		"nothing":        nil,
 		"one byte":       {0},
 		"text":           []byte(strings.Repeat("the quick brown fox jumps over the lazy dog. ", 3000)),
 		"much noise":     noise(100_000, 256),
-		"zeros":          make([]byte, 3839*3840/2+1), // as much as can be in one table
+		"zeros":          make([]byte, 3839*3840/2+1), // as much as one table can hold
 		"much of little": noise(100_000, 3),
 	}
 	for _, boundary := range []int{2, 254, 255, 256, 257, 258, 766, 767, 1790, 1791, 3837, 3838, 3839, 2 * 3838} {
@@ -84,8 +84,8 @@ func inputs() map[string][]byte {
 	return in
 }
 
-// TestEqual holds both directions equal to compress/lzw, with one Encoder and one Decoder for all: nothing of an input is
-// left for the next.
+// TestEqual compares both directions with compress/lzw, with one Encoder and one Decoder for all inputs: no state may
+// be left over.
 func TestEqual(t *testing.T) {
 	var e Encoder
 	var d Decoder
@@ -105,7 +105,7 @@ func TestEqual(t *testing.T) {
 	}
 }
 
-// TestWithin gives up exactly when the result is longer than allowed, and leaves what was there.
+// TestWithin: AppendWithin gives up exactly when the result is longer than allowed, and leaves dst as it was.
 func TestWithin(t *testing.T) {
 	var e Encoder
 	for _, n := range []int{0, 1, 5, 30, 300, 5000, 20000} {
@@ -130,7 +130,7 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-// TestGivesUpEarly: what does not get shorter takes no memory beyond the limit.
+// TestGivesUpEarly: incompressible input takes no memory beyond the limit.
 func TestGivesUpEarly(t *testing.T) {
 	var e Encoder
 	src := noise(100_000, 256)
@@ -170,7 +170,8 @@ func TestDecoderRoom(t *testing.T) {
 	}
 }
 
-// TestErrors compares what malformed input gives, every prefix of a good one included.
+// TestErrors compares the errors for malformed input with those of compress/lzw, every prefix of a good input
+// included.
 func TestErrors(t *testing.T) {
 	text := reference(t, []byte(strings.Repeat("memberlist ", 100)))
 	tests := map[string][]byte{
@@ -194,14 +195,14 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// longWithoutClear goes on after all codes are learned, which compress/lzw does not write but reads.
+// longWithoutClear goes on after the table is full, which compress/lzw does not write but reads.
 func longWithoutClear() []byte {
 	w := codeWriter{end: 1 << 30, width: startWidth, last: endCode}
 	r := rand.New(rand.NewPCG(3, 4))
 	w.put(clearCode)
 	next := uint32(endCode)
 	for range 6000 {
-		code := r.Uint32N(next + 1) // now and then the one that is being learned
+		code := r.Uint32N(next + 1) // now and then the code that is being added
 		if code == clearCode || code == endCode || next == endCode && code > 255 {
 			code = 7
 		}
@@ -230,7 +231,7 @@ func assertDecodesEqually(t *testing.T, d *Decoder, name string, src []byte) {
 	}
 }
 
-// class names an error as both packages mean it.
+// class maps the errors of both packages to one name.
 func class(err error) string {
 	switch {
 	case err == nil:
@@ -276,7 +277,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(longWithoutClear())
 	var d Decoder
 	f.Fuzz(func(t *testing.T, src []byte) {
-		// A bomb is for the limits of who calls; here it would only cost time.
+		// Callers limit the output of such a bomb; here it would only cost time.
 		if len(src) > 1<<14 {
 			return
 		}

@@ -1,7 +1,7 @@
-// Package recorded holds packets and streams as real members sent them, for tests and fuzz targets to begin with: of this
-// library and of the reference, under all the settings that change a byte.
+// Package recorded has packets and streams that real members of this library and of the reference sent, under every
+// setting that changes bytes. Tests and fuzz targets use them as seeds.
 //
-// They are in traffic.txt, one a line, and are recorded anew by
+// traffic.txt has one a line. To record it again:
 //
 //	cd internal/interop && go test -run /bubble . -record ../recorded/traffic.txt
 package recorded
@@ -14,21 +14,21 @@ import (
 	"strings"
 )
 
-// Capture is one packet, or what one side said on one stream.
+// Capture is one packet, or the bytes of one side of a stream.
 type Capture struct {
 	Stream   bool
-	Library  string   // who sent it: ours or theirs
+	Library  string   // of the sender: ours or theirs
 	Layers   []string // around the messages, outermost first: label, seal0, seal1, crc, compress, compound
-	Messages []string // the types in it, as wire names them
-	Label    string   // "": none
-	Key      []byte   // what opens it; nil: it is not sealed
+	Messages []string // their types, as in package wire
+	Label    string   // empty: none
+	Key      []byte   // that it is sealed with; nil: none
 	Bytes    []byte
 }
 
 //go:embed traffic.txt
 var traffic string
 
-// All returns all that was recorded.
+// All returns all captures.
 func All() ([]Capture, error) {
 	var all []Capture
 	for line := range strings.Lines(traffic) {
@@ -54,7 +54,7 @@ func parse(words []string) (c Capture, err error) {
 	return c, err
 }
 
-// String is the capture as a line of traffic.txt.
+// String returns the capture as a line of traffic.txt.
 func (c Capture) String() string {
 	how := "packet"
 	if c.Stream {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestLines: what is read from the file is what was written to it.
+// TestLines: parsing a line and printing it again returns the same line.
 func TestLines(t *testing.T) {
 	all, err := All()
 	if err != nil {

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Conn is one end of a connection. It behaves like a TCP connection: Close lets the other side read what was written and
-// then io.EOF, and fails its writes with ErrBroken; up to 256 KiB each way may be written and not yet read, a write beyond
-// that waits. Errors are *net.OpError. All methods are safe for concurrent use.
+// Conn is one end of a connection. It behaves like TCP: after Close the other side reads the remaining bytes and then
+// io.EOF, and its writes fail with ErrBroken. Each direction buffers up to 256 KiB; a write beyond that blocks.
+// Errors are *net.OpError. All methods are safe for concurrent use.
 type Conn struct {
-	endpoint *Endpoint // whose end it is
+	endpoint *Endpoint // the owner of this end
 	rx, tx   *pipe
 	local    netip.AddrPort
 	remote   netip.AddrPort
@@ -20,9 +20,9 @@ type Conn struct {
 
 var _ net.Conn = (*Conn)(nil)
 
-// Dial opens a connection to the endpoint that listens on an address. It takes one round trip. If nobody listens the error
-// is ErrRefused. If a link is down, or the other side's backlog is full, Dial waits for ctx to end and returns its error,
-// or for the endpoint to be closed (net.ErrClosed).
+// Dial opens a connection to the endpoint at an address. It takes one round trip. The error is ErrRefused if no
+// endpoint listens there. If a link is down, or the backlog of the other side is full, Dial blocks until ctx ends,
+// and returns its error, or until the endpoint is closed (net.ErrClosed).
 //
 // As on a real network, the acceptor sees this endpoint's IP address with a port of the connection's own.
 func (e *Endpoint) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
@@ -40,7 +40,7 @@ func (e *Endpoint) dial(ctx context.Context, to netip.AddrPort) (*Conn, error) {
 	}
 	conn, err := e.connect(ctx, to)
 	if err == nil || err == ErrRefused {
-		// Either answer has to come back.
+		// Either answer has to travel back.
 		if err := e.cross(ctx, to, e.addr); err != nil {
 			if conn != nil {
 				conn.Close()
@@ -59,7 +59,7 @@ func (e *Endpoint) dial(ctx context.Context, to netip.AddrPort) (*Conn, error) {
 	return conn, err
 }
 
-// cross waits until something the size of nothing has taken the link.
+// cross waits as long as an empty message takes on the link.
 func (e *Endpoint) cross(ctx context.Context, from, to netip.AddrPort) error {
 	for {
 		if err := e.over(ctx); err != nil {
@@ -91,7 +91,7 @@ func (e *Endpoint) sleep(ctx context.Context, d time.Duration) error {
 	return e.over(ctx)
 }
 
-// over returns why waiting has no point any more.
+// over returns the reason to stop waiting, if there is one.
 func (e *Endpoint) over(ctx context.Context) error {
 	select {
 	case <-e.done:
@@ -101,7 +101,7 @@ func (e *Endpoint) over(ctx context.Context) error {
 	}
 }
 
-// connect makes both ends and queues the far one to be accepted.
+// connect makes both ends and queues the far one for the acceptor.
 func (e *Endpoint) connect(ctx context.Context, to netip.AddrPort) (*Conn, error) {
 	peer := e.network.endpoint(to)
 	if peer == nil {
@@ -143,7 +143,8 @@ func (n *Network) ephemeralPort() uint16 {
 	return port
 }
 
-// Read reads what has arrived, and waits for it. io.EOF says that the other side has closed the connection.
+// Read reads bytes that have arrived, and blocks until there are some. It returns io.EOF once the other side has
+// closed the connection.
 func (c *Conn) Read(b []byte) (int, error) {
 	n, err := c.rx.read(b)
 	if err == io.EOF {
@@ -152,13 +153,13 @@ func (c *Conn) Read(b []byte) (int, error) {
 	return n, c.wrap("read", err)
 }
 
-// Write writes all of b, and waits for room. It returns before the other side has received it.
+// Write writes all of b, and blocks until there is room. It returns before the other side has received it.
 func (c *Conn) Write(b []byte) (int, error) {
 	n, err := c.tx.write(b)
 	return n, c.wrap("write", err)
 }
 
-// Close closes the connection, both ways; what was written still arrives. The second time it fails with net.ErrClosed.
+// Close closes both directions; written bytes still arrive. A second call returns net.ErrClosed.
 func (c *Conn) Close() error {
 	err := c.tx.closeWrite()
 	c.rx.closeRead()
@@ -172,7 +173,7 @@ func (c *Conn) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(c.local) }
 // RemoteAddr returns the address of the other end, a *net.TCPAddr.
 func (c *Conn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.remote) }
 
-// SetDeadline sets both deadlines. It fails with net.ErrClosed after Close, as the other two do.
+// SetDeadline sets both deadlines. After Close it returns net.ErrClosed, as the other two do.
 func (c *Conn) SetDeadline(t time.Time) error {
 	if err := c.SetReadDeadline(t); err != nil {
 		return err
@@ -180,12 +181,12 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-// SetReadDeadline sets when Read fails with os.ErrDeadlineExceeded; zero means never.
+// SetReadDeadline sets the time at which Read fails with os.ErrDeadlineExceeded; zero means never.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	return c.wrap("set", c.rx.setReadDeadline(t))
 }
 
-// SetWriteDeadline sets when Write fails with os.ErrDeadlineExceeded; zero means never.
+// SetWriteDeadline sets the time at which Write fails with os.ErrDeadlineExceeded; zero means never.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	return c.wrap("set", c.tx.setWriteDeadline(t))
 }

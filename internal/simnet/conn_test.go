@@ -167,7 +167,7 @@ func TestStream(t *testing.T) {
 			write(t, near, string(c))
 			want += string(c)
 		}
-		n.SetDefault(Link{}) // what follows must not overtake
+		n.SetDefault(Link{}) // later packets must not overtake
 		write(t, near, "!")
 		readFull(t, far, want+"!")
 	})

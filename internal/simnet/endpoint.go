@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	// packetQueue is how many packets wait for a receiver; more are dropped, as a full socket buffer would.
+	// packetQueue is the number of packets that an endpoint buffers; more are dropped, as with a full socket buffer.
 	packetQueue = 1024
 
-	// backlog is how many connections wait to be accepted; dialling one more waits, too.
+	// backlog is the number of connections that wait to be accepted; another dial blocks.
 	backlog = 128
 )
 
-// Packet is what Send sends.
+// Packet is a received packet.
 type Packet struct {
-	Data []byte // the receiver's own
+	Data []byte // owned by the receiver
 	From netip.AddrPort
 	Time time.Time // of arrival
 }
@@ -28,7 +28,7 @@ type Packet struct {
 type Endpoint struct {
 	network *Network
 	addr    netip.AddrPort
-	receive func(Packet) bool // false: no room
+	receive func(Packet) bool // returns false if there is no room
 	packets chan Packet
 	streams chan net.Conn
 	done    chan struct{}
@@ -40,8 +40,8 @@ type Endpoint struct {
 	}
 }
 
-// Listen opens an address. It must have an IP address and a port (ErrInvalid), and nobody may listen on it (ErrInUse);
-// after Close it can be used again.
+// Listen opens an endpoint at an address. The error is ErrInvalid without an IP address or a port, and ErrInUse if
+// another endpoint listens there. The address is free again after Close.
 func (n *Network) Listen(addr netip.AddrPort) (*Endpoint, error) {
 	packets := make(chan Packet, packetQueue)
 	e, err := n.ListenFunc(addr, func(p Packet) bool {
@@ -59,8 +59,8 @@ func (n *Network) Listen(addr netip.AddrPort) (*Endpoint, error) {
 	return e, nil
 }
 
-// ListenFunc is like Listen for those who want packets in another place than the endpoint's channel: receive gets each as
-// it arrives. It must not wait, and returns false for one that it has no room for.
+// ListenFunc is Listen with a callback for packets in place of the channel. receive is called for each packet on
+// arrival. It must not block, and returns false if it has no room.
 func (n *Network) ListenFunc(addr netip.AddrPort, receive func(Packet) bool) (*Endpoint, error) {
 	addr = unmapped(addr)
 	if !addr.Addr().IsValid() || addr.Port() == 0 {
@@ -94,18 +94,18 @@ func listenError(addr netip.AddrPort, err error) error {
 // Addr returns the address that the endpoint listens on.
 func (e *Endpoint) Addr() netip.AddrPort { return e.addr }
 
-// Packets returns the channel of packets that have arrived. It holds 1024; what finds it full is dropped and counted. It
-// is never closed: see Done. It is nil for an endpoint of ListenFunc.
+// Packets returns the channel of received packets. It holds 1024; further ones are dropped and counted. It is never
+// closed: see Done. It is nil for an endpoint of ListenFunc.
 func (e *Endpoint) Packets() <-chan Packet { return e.packets }
 
-// Streams returns the channel of connections that others have dialled. It holds 128. It is never closed: see Done.
+// Streams returns the channel of accepted connections. It holds 128. It is never closed: see Done.
 func (e *Endpoint) Streams() <-chan net.Conn { return e.streams }
 
 // Done returns a channel that is closed by Close.
 func (e *Endpoint) Done() <-chan struct{} { return e.done }
 
-// Close gives the address back and closes every connection of the endpoint, accepted or not. It returns nil, the second
-// time too.
+// Close frees the address and closes every connection of the endpoint, accepted or not. It returns nil, also when
+// called again.
 func (e *Endpoint) Close() error {
 	e.mu.Lock()
 	if e.mu.closed {
@@ -130,8 +130,8 @@ func (e *Endpoint) Close() error {
 	return nil
 }
 
-// Offer puts a connection that was not dialled here among the streams. It waits for room. Once the endpoint is closed it
-// fails with net.ErrClosed, and the connection is still the caller's.
+// Offer adds a connection from elsewhere to the streams. It blocks until there is room. After Close it returns
+// net.ErrClosed, and the connection remains the caller's.
 func (e *Endpoint) Offer(conn net.Conn) error {
 	if err := e.enqueue(context.Background(), nil, conn); err != nil {
 		return opError("accept", "tcp", e.addr, e.addr, net.ErrClosed)
@@ -139,7 +139,7 @@ func (e *Endpoint) Offer(conn net.Conn) error {
 	return nil
 }
 
-// enqueue waits for room in the backlog, or for who dials to give up: ctx, or abort.
+// enqueue waits for room in the backlog, or until the dial is given up: ctx or abort.
 func (e *Endpoint) enqueue(ctx context.Context, abort <-chan struct{}, conn net.Conn) error {
 	select {
 	case <-e.done:
@@ -157,13 +157,13 @@ func (e *Endpoint) enqueue(ctx context.Context, abort <-chan struct{}, conn net.
 	}
 	select {
 	case <-e.done:
-		e.refuseRest() // it may have come too late for Close
+		e.refuseRest() // in case it was added after Close
 	default:
 	}
 	return nil
 }
 
-// refuseRest closes what nobody will accept any more.
+// refuseRest closes the connections that were not accepted.
 func (e *Endpoint) refuseRest() {
 	for {
 		select {
@@ -175,7 +175,7 @@ func (e *Endpoint) refuseRest() {
 	}
 }
 
-// own makes the endpoint the one that closes the connection when it is closed itself.
+// own registers a connection that Close is to close.
 func (e *Endpoint) own(c *Conn) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

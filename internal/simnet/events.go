@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// event is something that is on its way.
+// event is a scheduled delivery.
 type event struct {
 	at  time.Time
 	seq uint64
 	run func()
 }
 
-// events is a heap: what is due first, and of that what was sent first.
+// events is a heap by time and, at equal times, by the order of sending.
 type events struct {
 	heap []event
 	seq  uint64
@@ -40,7 +40,7 @@ func (e *events) Pop() any {
 	return x
 }
 
-// at runs a function at a moment; at once, before it returns, if the moment is not in the future.
+// at calls run at a moment or, if that is not in the future, before it returns.
 func (n *Network) at(moment time.Time, run func()) {
 	if !moment.After(time.Now()) {
 		run()
@@ -69,12 +69,12 @@ func (n *Network) armLocked() {
 	}
 }
 
-// fire runs all that is due.
+// fire runs all due events.
 func (n *Network) fire() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.mu.firing {
-		return // a timer that was stopped too late
+		return // the timer was stopped too late
 	}
 	n.mu.firing = true
 	for n.mu.events.Len() > 0 && !n.mu.events.heap[0].at.After(time.Now()) {

@@ -6,32 +6,32 @@ import (
 	"time"
 )
 
-// Link is how one side reaches the other; the way back is a link of its own. The zero value is a perfect one.
+// Link describes one direction between two endpoints. The zero value is a perfect link.
 type Link struct {
-	// Latency is how long everything takes to arrive.
+	// Latency is the delay of every packet and write.
 	Latency time.Duration
 
-	// Jitter is added to Latency: a random part of it, evenly distributed, anew for each packet or write. It reorders
-	// packets, but not the bytes of a stream.
+	// Jitter is the maximum of a random delay, evenly distributed, that is added to Latency for each packet or write.
+	// It reorders packets, but not the bytes of a stream.
 	Jitter time.Duration
 
-	// Loss is the share of packets that get lost, from 0 to 1. Streams, like TCP, lose nothing.
+	// Loss is the probability that a packet is lost, from 0 to 1. Streams, like TCP, lose nothing.
 	Loss float64
 
-	// Duplicate is the share of packets that arrive twice, from 0 to 1.
+	// Duplicate is the probability that a packet arrives twice, from 0 to 1.
 	Duplicate float64
 
 	// PacketsDown loses every packet.
 	PacketsDown bool
 
-	// StreamsDown lets no bytes through: what was written arrives once the link is up again, and a dial waits for that.
+	// StreamsDown stops all bytes: they arrive once the link is up again, and a dial blocks until then.
 	StreamsDown bool
 }
 
 // pair is a link's two ends.
 type pair struct{ from, to netip.AddrPort }
 
-// faults are all that decides how one endpoint reaches another.
+// faults determine how one endpoint reaches another.
 type faults struct {
 	normal Link
 	links  map[pair]Link
@@ -49,17 +49,17 @@ func newFaults() faults {
 	}
 }
 
-// SetDefault sets the link between all that have no other.
+// SetDefault sets the link for all pairs without one of their own.
 func (n *Network) SetDefault(link Link) {
 	n.change(func(f *faults) { f.normal = link })
 }
 
-// SetLink sets the link one way.
+// SetLink sets the link in one direction.
 func (n *Network) SetLink(from, to netip.AddrPort, link Link) {
 	n.change(func(f *faults) { f.links[pair{unmapped(from), unmapped(to)}] = link })
 }
 
-// ClearLinks forgets what SetLink and SetLinkFunc have set.
+// ClearLinks removes the links of SetLink and SetLinkFunc.
 func (n *Network) ClearLinks() {
 	n.change(func(f *faults) {
 		clear(f.links)
@@ -67,16 +67,15 @@ func (n *Network) ClearLinks() {
 	})
 }
 
-// SetLinkFunc sets a function that is asked first; it returns false for links that it leaves to SetLink and SetDefault.
-// It must be safe for concurrent use. It is asked for every packet and write, but what waits for a link to come up asks it
-// again only after a call of one of the network's methods that change links: call SetLinkFunc again when the function's
-// mind has changed.
+// SetLinkFunc sets a function that takes precedence; it returns false to use SetLink and SetDefault. It must be safe
+// for concurrent use. It is called for every packet and write, but bytes that wait for a link to come up are retried
+// only after a call of a method that changes links: call SetLinkFunc again when the function's results change.
 func (n *Network) SetLinkFunc(choose func(from, to netip.AddrPort) (Link, bool)) {
 	n.change(func(f *faults) { f.choose = choose })
 }
 
-// Partition cuts every link between members of different groups, in the place of an earlier partition. Those that are in
-// no group are one group together. What is on its way already still arrives, but for the bytes of streams.
+// Partition cuts every link between different groups, and replaces an earlier partition. Addresses in no group form
+// one group together. Packets in flight still arrive; bytes of streams do not.
 func (n *Network) Partition(groups ...[]netip.AddrPort) {
 	group := make(map[netip.AddrPort]int)
 	for i, members := range groups {
@@ -102,13 +101,13 @@ func (n *Network) Up(addr netip.AddrPort) {
 	n.change(func(f *faults) { delete(f.down, unmapped(addr)) })
 }
 
-// Pause holds all that a host sends and receives until Resume, as if its process were stopped: nothing is lost but the
-// packets that exceed the room for them, which is 1024.
+// Pause holds all packets and bytes that a host sends and receives until Resume, as if its process were stopped. More
+// than 1024 packets are dropped.
 func (n *Network) Pause(addr netip.AddrPort) {
 	n.change(func(f *faults) { f.paused[unmapped(addr)] = true })
 }
 
-// Resume ends Pause. What was held is sent or delivered before it returns, latency aside.
+// Resume ends Pause. Held packets and bytes are sent or delivered before it returns, latency aside.
 func (n *Network) Resume(addr netip.AddrPort) {
 	addr = unmapped(addr)
 	n.change(func(f *faults) { delete(f.paused, addr) })
@@ -121,7 +120,7 @@ func (n *Network) Resume(addr netip.AddrPort) {
 	}
 }
 
-// change applies a change of the faults and gives all that waits for one another try.
+// change changes the faults and retries everything that waits for one of them.
 func (n *Network) change(apply func(*faults)) {
 	n.mu.Lock()
 	apply(&n.mu.faults)
@@ -141,7 +140,7 @@ func (n *Network) change(apply func(*faults)) {
 	}
 }
 
-// link returns the link from one address to the other, and the version of the faults that this is an answer for.
+// link returns the link from one address to the other, and the version of the faults at which that is valid.
 func (n *Network) link(from, to netip.AddrPort) (Link, uint64) {
 	n.mu.Lock()
 	f := &n.mu.faults
@@ -164,7 +163,7 @@ func (n *Network) link(from, to netip.AddrPort) (Link, uint64) {
 	return link, version
 }
 
-// delay returns how long one thing takes on a link.
+// delay returns a random delay on a link.
 func (n *Network) delay(link Link) time.Duration {
 	if link.Jitter <= 0 {
 		return link.Latency
@@ -174,7 +173,7 @@ func (n *Network) delay(link Link) time.Duration {
 	return link.Latency + time.Duration(n.mu.random.Int64N(int64(link.Jitter)+1))
 }
 
-// happens draws with the given probability.
+// happens returns true with the given probability.
 func (n *Network) happens(probability float64) bool {
 	if probability <= 0 {
 		return false
@@ -184,7 +183,8 @@ func (n *Network) happens(probability float64) bool {
 	return n.mu.random.Float64() < probability
 }
 
-// stall puts a pipe among those that get another try when the faults change, unless they have since that version.
+// stall adds a pipe to those that are retried when the faults change. It returns false if they have changed since
+// that version.
 func (n *Network) stall(p *pipe, version uint64) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -198,7 +198,7 @@ func (n *Network) stall(p *pipe, version uint64) bool {
 	return true
 }
 
-// changedSince returns a channel that is closed when the faults change after that version, or have already.
+// changedSince returns a channel that is closed once the faults have changed after that version.
 func (n *Network) changedSince(version uint64) <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -213,7 +213,7 @@ func (n *Network) changedSince(version uint64) <-chan struct{} {
 	return n.mu.changed
 }
 
-// Addrs returns the addresses that somebody listens on, in no order.
+// Addrs returns the addresses in use, unordered.
 func (n *Network) Addrs() []netip.AddrPort {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package simnet is a network in memory, for tests: packets that may be lost, delayed, doubled and reordered, streams that
-// are slow or stall, hosts that go away and come back.
+// Package simnet is an in-memory network for tests: packets that may be lost, delayed, duplicated and reordered,
+// streams that are slow or stall, hosts that fail and return.
 //
 //	n := simnet.New(1)
 //	a, _ := n.Listen(netip.MustParseAddrPort("10.0.0.1:7946"))
@@ -8,12 +8,12 @@
 //	a.Send([]byte("hello"), b.Addr())
 //	p := <-b.Packets()
 //
-// Time is package time's, so that a network made in a testing/synctest bubble is on the bubble's clock and a Latency of a
-// second takes no second. A link without latency delivers within the call that sends, with neither timer nor goroutine;
-// with latency, all that is due at one moment arrives in the order in which it was sent.
+// It uses package time, so that a network made in a testing/synctest bubble runs on the bubble's clock. A link
+// without latency delivers within the call that sends, with neither timer nor goroutine; with latency, deliveries at
+// the same moment keep the order of sending.
 //
-// There are no goroutines but the one that a timer starts to deliver what is due, which waits for nobody. No lock is held
-// while anybody waits.
+// The only goroutine is that of a timer that delivers due events, and it never blocks. No lock is held while a caller
+// blocks.
 package simnet
 
 import (
@@ -25,21 +25,21 @@ import (
 	"time"
 )
 
-// Errors that operations wrap in a *net.OpError, beside net.ErrClosed and os.ErrDeadlineExceeded.
+// Errors that are wrapped in a *net.OpError, as are net.ErrClosed and os.ErrDeadlineExceeded.
 var (
-	// ErrInUse says that somebody listens on the address already.
+	// ErrInUse is returned when another endpoint listens on the address.
 	ErrInUse = errors.New("address already in use")
 
-	// ErrInvalid says that an address has no IP address or no port.
+	// ErrInvalid is returned for an address without an IP address or a port.
 	ErrInvalid = errors.New("invalid address")
 
-	// ErrRefused says that nobody listens on the address dialled.
+	// ErrRefused is returned when no endpoint listens on the dialled address.
 	ErrRefused = errors.New("connection refused")
 
-	// ErrBroken says that the other side has closed the connection.
+	// ErrBroken is returned when the other side has closed the connection.
 	ErrBroken = errors.New("broken pipe")
 
-	// ErrTooLarge says that a packet is larger than MaxPacket.
+	// ErrTooLarge is returned for a packet larger than MaxPacket.
 	ErrTooLarge = errors.New("message too long")
 )
 
@@ -47,10 +47,10 @@ const (
 	// MaxPacket is the largest packet, in bytes: as in UDP over IPv4.
 	MaxPacket = 65507
 
-	// maxHeld is how many packets wait for a paused host; more are dropped.
+	// maxHeld is the number of packets held for a paused host; more are dropped.
 	maxHeld = 1024
 
-	// firstEphemeral is where the ports of dialled connections start.
+	// firstEphemeral is the first port for dialled connections.
 	firstEphemeral = 32768
 )
 
@@ -66,9 +66,9 @@ type Network struct {
 
 		faults  faults
 		version uint64                      // of the faults
-		changed chan struct{}               // closed with the next change of the faults; nil if nobody waits
-		stalled []*pipe                     // have something that is due but found no way
-		held    map[netip.AddrPort][]func() // packets that wait for a paused host: tries again
+		changed chan struct{}               // closed by the next change of the faults; nil if nothing waits
+		stalled []*pipe                     // with due bytes that the faults hold back
+		held    map[netip.AddrPort][]func() // packets that wait for a paused host; each call retries one
 
 		events events
 		timer  *time.Timer
@@ -76,22 +76,22 @@ type Network struct {
 	}
 }
 
-// Stats counts what happened on a network since it was made.
+// Stats counts the traffic of a network.
 type Stats struct {
 	PacketsSent       uint64 // calls of Send that returned no error
 	PacketsDelivered  uint64 // handed to a receiver, duplicates included
-	PacketsLost       uint64 // to Loss, to a link that is down, to a partition
+	PacketsLost       uint64 // by Loss, a link that is down, or a partition
 	PacketsDuplicated uint64
-	PacketsDropped    uint64 // because the receiver's queue was full
-	PacketsUnrouted   uint64 // because nobody listened on the address
+	PacketsDropped    uint64 // the receiver's queue was full
+	PacketsUnrouted   uint64 // no endpoint listened on the address
 	PacketBytes       uint64 // sent
 	StreamsOpened     uint64
 	StreamsRefused    uint64
 	StreamBytes       uint64 // written
 }
 
-// New returns a network without endpoints and faults. The seed decides which packets are lost, doubled and delayed by how
-// much, as far as they are sent in the same order.
+// New returns a network without endpoints and faults. The seed determines losses, duplicates and delays, as far as
+// packets are sent in the same order.
 func New(seed uint64) *Network {
 	n := new(Network)
 	n.mu.random = rand.New(rand.NewPCG(seed, 0x5349_4d4e_4554))
@@ -102,7 +102,7 @@ func New(seed uint64) *Network {
 	return n
 }
 
-// Stats returns the counters as they are now.
+// Stats returns the current counters.
 func (n *Network) Stats() Stats {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -116,7 +116,7 @@ func (n *Network) count(change func(*Stats)) {
 	change(&n.mu.stats)
 }
 
-// Close closes every endpoint and forgets what is on its way. It returns nil.
+// Close closes every endpoint and drops everything in flight. It returns nil.
 func (n *Network) Close() error {
 	n.mu.Lock()
 	n.mu.closed = true
@@ -135,7 +135,7 @@ func (n *Network) Close() error {
 	return nil
 }
 
-// unmapped makes one address of the two ways to write an IPv4 address.
+// unmapped returns the IPv4 form of an IPv4-mapped IPv6 address.
 func unmapped(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Send sends a copy of b. An error says that nothing was sent: the endpoint is closed (net.ErrClosed), or the packet too
-// large (ErrTooLarge). As with UDP, nil does not say that it will arrive, or that anybody listens there.
+// Send sends a copy of b. The error is net.ErrClosed or ErrTooLarge, and nothing was sent then. As with UDP, nil does
+// not mean that the packet will arrive, or that any endpoint listens there.
 func (e *Endpoint) Send(b []byte, to netip.AddrPort) error {
 	if len(b) > MaxPacket {
 		return opError("write", "udp", e.addr, unmapped(to), ErrTooLarge)
@@ -16,7 +16,7 @@ func (e *Endpoint) Send(b []byte, to netip.AddrPort) error {
 	return e.SendLarge(b, to)
 }
 
-// SendLarge is Send of a packet of any size, as transports carry that do not use UDP.
+// SendLarge is Send for a packet of any size, as transports other than UDP carry.
 func (e *Endpoint) SendLarge(b []byte, to netip.AddrPort) error {
 	to = unmapped(to)
 	select {
@@ -60,7 +60,7 @@ func (n *Network) sendAfter(delay time.Duration, p Packet, to netip.AddrPort) {
 	n.at(time.Now().Add(delay), func() { n.arrive(p, to) })
 }
 
-// arrive hands a packet to whoever listens at its destination now.
+// arrive delivers a packet to the endpoint that listens at its destination now.
 func (n *Network) arrive(p Packet, to netip.AddrPort) {
 	if n.hold(to, func() { n.arrive(p, to) }) {
 		return
@@ -78,7 +78,7 @@ func (n *Network) arrive(p Packet, to netip.AddrPort) {
 	n.count(func(s *Stats) { s.PacketsDelivered++ })
 }
 
-// hold keeps a packet if the host that should send or receive it is paused, and reports whether it is.
+// hold keeps a packet if the host that should send or receive it is paused, and returns whether it is.
 func (n *Network) hold(host netip.AddrPort, again func()) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()

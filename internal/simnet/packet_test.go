@@ -198,7 +198,7 @@ func TestLinks(t *testing.T) {
 	tests := []struct {
 		name  string
 		apply func()
-		want  string // who reaches whom
+		want  string // pairs that reach each other
 	}{
 		{"perfect", func() {}, "12 13 14 21 23 24 31 32 34 41 42 43"},
 		{"one way", func() { n.SetLink(addr(1), addr(2), down) }, "13 14 21 23 24 31 32 34 41 42 43"},

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// window is how many bytes may be written and not yet read, one way of a connection; a write beyond it waits.
+// window is the number of unread bytes in one direction of a connection beyond which a write blocks.
 const window = 256 << 10
 
-// pipe is one way of a connection:
+// pipe is one direction of a connection:
 //
 //	write -> transit (each part until it is due and the link is up) -> arrived -> read
 type pipe struct {
 	network  *Network
-	from, to netip.AddrPort // which link it takes
+	from, to netip.AddrPort // ends of the link
 	reverse  *pipe
 	stalled  bool // guarded by network.mu
 
@@ -27,27 +27,27 @@ type pipe struct {
 		transit      []part
 		arrived      bytes.Buffer
 		size         int       // bytes of both
-		last         time.Time // when the last of transit is due
-		writing      bool      // somebody is within write
+		last         time.Time // time at which the last part of transit is due
+		writing      bool      // a write is in progress
 		writerClosed bool
 		readerClosed bool
-		ended        bool          // the writer's end has arrived: nothing follows
-		broken       bool          // the reader's end is known to have been closed
-		changed      chan struct{} // closed with the next change; nil if nobody waits
+		ended        bool          // the writer's end has arrived: no bytes follow
+		broken       bool          // the reader has closed its end, and the writer knows
+		changed      chan struct{} // closed by the next change; nil if nothing waits
 
 		readDeadline  time.Time
 		writeDeadline time.Time
 	}
 }
 
-// part is what one write has put on its way.
+// part is the bytes of one write in transit.
 type part struct {
 	due  time.Time
 	data []byte
 	end  bool
 }
 
-// read is net.Conn's Read but for the error's wrapping.
+// read is net.Conn's Read without the wrapping of errors.
 func (p *pipe) read(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,7 +71,7 @@ func (p *pipe) read(b []byte) (int, error) {
 	}
 }
 
-// write is net.Conn's Write but for the error's wrapping. Concurrent writes do not mix.
+// write is net.Conn's Write without the wrapping of errors. Concurrent writes do not interleave.
 func (p *pipe) write(b []byte) (int, error) {
 	if err := p.startWrite(); err != nil {
 		return 0, err
@@ -114,7 +114,7 @@ func (p *pipe) endWrite() {
 	p.notifyLocked()
 }
 
-// room waits until the window has some and returns how many bytes.
+// room blocks until the window has room and returns its size in bytes.
 func (p *pipe) room() (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -141,7 +141,7 @@ func (p *pipe) writeErrorLocked() error {
 	return nil
 }
 
-// put puts a part on its way, behind those that are already.
+// put sends a part, behind those in transit.
 func (p *pipe) put(x part) error {
 	link, _ := p.network.link(p.from, p.to)
 	delay := p.network.delay(link)
@@ -169,7 +169,7 @@ func (p *pipe) put(x part) error {
 	return nil
 }
 
-// deliver moves what is due to the reader, unless the link is down: then it is tried again when the link changes.
+// deliver moves due parts to the reader. If the link is down, it is called again when the link changes.
 func (p *pipe) deliver() {
 	for p.due() {
 		link, version := p.network.link(p.from, p.to)
@@ -195,7 +195,7 @@ func (p *pipe) arrive() {
 	}
 }
 
-// moveDue reports whether the writer's end was among what has arrived.
+// moveDue moves due parts, and returns whether the writer's end was among them.
 func (p *pipe) moveDue() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -216,7 +216,7 @@ func (p *pipe) moveDue() bool {
 	return end
 }
 
-// breakOff fails the writes from now on: nobody will read them.
+// breakOff makes all further writes fail.
 func (p *pipe) breakOff() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -224,7 +224,7 @@ func (p *pipe) breakOff() {
 	p.notifyLocked()
 }
 
-// closeRead drops what has not been read and all that will arrive.
+// closeRead drops unread bytes and those that arrive later.
 func (p *pipe) closeRead() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -234,7 +234,7 @@ func (p *pipe) closeRead() {
 	p.notifyLocked()
 }
 
-// closeWrite sends the end behind what was written, and fails if that was done before.
+// closeWrite sends the end after the written bytes. It fails when called again.
 func (p *pipe) closeWrite() error {
 	return p.put(part{end: true})
 }
@@ -261,7 +261,7 @@ func (p *pipe) setWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// waitLocked gives the lock up until something has changed or the deadline, if any, has passed.
+// waitLocked releases the lock until something has changed or the deadline, if any, has passed.
 func (p *pipe) waitLocked(deadline time.Time) {
 	if p.mu.changed == nil {
 		p.mu.changed = make(chan struct{})

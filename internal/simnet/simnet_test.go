@@ -16,7 +16,7 @@ func addr(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 7946)
 }
 
-// hosts makes a network with that many endpoints, which ends with the test.
+// hosts makes a network with count endpoints, which is closed when the test ends.
 func hosts(t *testing.T, count int) (*Network, []*Endpoint) {
 	t.Helper()
 	n := New(1)
@@ -44,7 +44,7 @@ func send(t *testing.T, from *Endpoint, message string, to *Endpoint) {
 	}
 }
 
-// arrived returns what waits in an endpoint's queue, in order.
+// arrived returns the packets in an endpoint's queue, in order.
 func arrived(e *Endpoint) []string {
 	var all []string
 	for {
@@ -74,7 +74,7 @@ func write(t *testing.T, c net.Conn, message string) {
 	}
 }
 
-// readFull reads as many bytes as want has.
+// readFull reads as many bytes as want has, and compares them.
 func readFull(t *testing.T, c net.Conn, want string) {
 	t.Helper()
 	b := make([]byte, len(want))
@@ -96,7 +96,7 @@ func bubble(name string, t *testing.T, f func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
 }
 
-// took fails unless that much time has passed since.
+// took fails unless want has passed since then.
 func took(t *testing.T, since time.Time, want time.Duration) {
 	t.Helper()
 	if got := time.Since(since); got != want {
