@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 var goldens = map[string]Plot{
 	"lines": {
 		Title: "Members that know of the crash",
-		Note:  "go run ./examples/simulate -n 100",
+		Note:  "go run ./simulate -n 100",
 		X:     Axis{Label: "time since the crash (s)", Include: []float64{0}},
 		Y:     Axis{Label: "members (%)", Include: []float64{0, 100}},
 		Series: []Series{

@@ -2,7 +2,7 @@
 // healthy member is taken for dead, how fast news spreads, what it costs. It runs whole clusters of the library's protocol
 // in virtual time, each seed another history, on all cores.
 //
-//	go run ./examples/simulate -n 200 -loss 2 -slow 5 -suspicion-mult 5 -plot detection.svg
+//	go run ./simulate -n 200 -loss 2 -slow 5 -suspicion-mult 5 -plot detection.svg
 //
 // Every seed is two runs. In the first the members have known each other for long: it goes on for -for, in which load and
 // wrong deaths are counted; then one member changes its metadata; 10 s later -crash members crash at once. In the second

@@ -43,7 +43,7 @@ func quick() []experiment {
 }
 
 func main() {
-	docs := flag.String("docs", "docs", "the directory with experiments.md")
+	docs := flag.String("docs", "../docs", "the directory with experiments.md")
 	only := flag.String("only", "", "the only experiment to run: "+strings.Join(names(full()), ", "))
 	small := flag.Bool("quick", false, "run small versions, and write the tables to standard output")
 	flag.Parse()

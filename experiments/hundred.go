@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/e3431adc/memberlist/internal/plot"
+	"github.com/e3431adc/memberlist/experiments/plot"
 	"github.com/e3431adc/memberlist/internal/sim"
 	"github.com/e3431adc/memberlist/internal/swim"
 )

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/e3431adc/memberlist/internal/plot"
+	"github.com/e3431adc/memberlist/experiments/plot"
 )
 
 // report is what an experiment found.

@@ -5,7 +5,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/e3431adc/memberlist/internal/plot"
+	"github.com/e3431adc/memberlist/experiments/plot"
 )
 
 // writeChart draws how many members know after what time.
@@ -13,7 +13,7 @@ func (r *report) writeChart(f *os.File) error {
 	s := r.settings
 	p := plot.Plot{
 		Title: fmt.Sprintf("%d members, %s configuration: who knows, after what time", s.members, s.preset),
-		Note:  strings.Join(append([]string{"go run ./examples/simulate"}, s.args...), " "),
+		Note:  strings.Join(append([]string{"go run ./simulate"}, s.args...), " "),
 		X:     plot.Axis{Label: "time since a crash, a change or the start of all (s)", Include: []float64{0}},
 		Y:     plot.Axis{Label: "% of all", Include: []float64{0, 100}},
 	}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/e3431adc/memberlist/internal/plot"
+	"github.com/e3431adc/memberlist/experiments/plot"
 	"github.com/e3431adc/memberlist/internal/sim"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"

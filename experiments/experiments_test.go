@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/e3431adc/memberlist/internal/plot"
+	"github.com/e3431adc/memberlist/experiments/plot"
 	"github.com/e3431adc/memberlist/internal/race"
 )
 
@@ -166,7 +166,7 @@ func TestSameBytes(t *testing.T) {
 // TestDocument: the document has a place for every table and shows every chart.
 func TestDocument(t *testing.T) {
 	measures(t)
-	text, err := os.ReadFile("../../docs/experiments.md")
+	text, err := os.ReadFile("../docs/experiments.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestDocument(t *testing.T) {
 			if !bytes.Contains(text, []byte("(experiments/"+c.name+".svg)")) {
 				t.Errorf("chart %s is not shown", c.name)
 			}
-			if _, err := os.Stat("../../docs/experiments/" + c.name + ".svg"); err != nil {
+			if _, err := os.Stat("../docs/experiments/" + c.name + ".svg"); err != nil {
 				t.Error(err)
 			}
 		}

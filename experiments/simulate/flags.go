@@ -145,7 +145,7 @@ func parseFlags(args []string, stderr io.Writer) (*settings, error) {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "simulate: %v\nSee go run ./examples/simulate -h\n", err)
+		fmt.Fprintf(stderr, "simulate: %v\nSee go run ./simulate -h\n", err)
 		return nil, err
 	}
 	if s.workers == 0 {
