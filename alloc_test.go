@@ -18,9 +18,11 @@ func meet(m *Memberlist, n int) {
 		states[i] = wire.PushNodeState{Name: fmt.Sprintf("node-%06d", i), Addr: []byte{10, byte(i >> 16), byte(i >> 8), byte(i)},
 			Port: 7946, Incarnation: 1, Meta: []byte("role=web"), Vsn: []byte{1, 5, 2, 0, 0, 0}}
 	}
-	t := m.beginTurn()
-	t.core.Merge(t.now, states)
-	m.endTurn(t)
+	for read := wire.StatesOf(states...); read.Len() > 0; {
+		t := m.beginTurn()
+		t.core.Merge(t.now, &read)
+		m.endTurn(t)
+	}
 }
 
 // alivePacket says that the first members are alive.

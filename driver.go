@@ -310,7 +310,7 @@ func (m *Memberlist) tick() {
 
 // nextAlarmLocked is when tick has something to do.
 func (m *Memberlist) nextAlarmLocked(now time.Time) time.Time {
-	if next, ok := m.mu.core.NextWork(now); ok && next.Before(m.mu.sample) {
+	if next, ok := m.mu.core.NextWakeup(now); ok && next.Before(m.mu.sample) {
 		return next
 	}
 	return m.mu.sample

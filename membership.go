@@ -29,7 +29,7 @@ type membershipHandler struct {
 // heardRumor is what somebody says of a member.
 type heardRumor struct {
 	from  *swim.Endpoint
-	rumor wire.Rumor
+	rumor wire.GossipView
 }
 
 func newMembershipHandler(m *Memberlist) *membershipHandler {
@@ -78,7 +78,7 @@ func (h *membershipHandler) handleBatch() {
 		t := m.beginTurnIn(&h.turn, time.Now())
 		for i := range h.ready {
 			r := &h.ready[i]
-			t.core.Hear(t.now, *r.from, &r.rumor)
+			t.core.StepGossip(t.now, *r.from, &r.rumor)
 		}
 		m.endTurnIn(t)
 	}

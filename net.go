@@ -30,14 +30,14 @@ type receiver struct {
 
 	ports portWatch
 
-	source    net.Addr      // of the packet at hand
-	from      swim.Endpoint // the same
-	at        time.Time     // when it arrived
-	members   parcel        // what it says of members
-	farewells parcel        // what members say of themselves when they leave
-	users     parcel        // its user messages
-	handed    int           // packets whose messages were handed off since anybody was told
-	dead      wire.Rumor    // scratch of handleDead
+	source    net.Addr        // of the packet at hand
+	from      swim.Endpoint   // the same
+	at        time.Time       // when it arrived
+	members   parcel          // what it says of members
+	farewells parcel          // what members say of themselves when they leave
+	users     parcel          // its user messages
+	handed    int             // packets whose messages were handed off since anybody was told
+	dead      wire.GossipView // scratch of handleDead
 
 	turn turn // used again
 
@@ -273,7 +273,7 @@ func (r *receiver) handlePing(body []byte) {
 		m.tasks.EndCallback()
 	}
 	t := m.beginTurnIn(&r.turn, r.at)
-	t.core.HearPing(r.from, &r.ping, payload)
+	t.core.StepPing(r.from, &r.ping, payload)
 	otherPort := r.ports.differs(t.core, r.source, &r.ping)
 	m.endTurnIn(t)
 	if otherPort {

@@ -264,21 +264,38 @@ func (m *Memberlist) judge(remote *remoteState, conn net.Conn, meant swim.Meant)
 // takenAtOnce is how many states delegates see at once, and are merged in one turn then.
 const takenAtOnce = 256
 
-// mergeMembers gives the core the states that nobody refuses, some in each turn.
+// mergeMembers merges the states that the alive delegate allows, some in each turn.
 func (m *Memberlist) mergeMembers(remote *remoteState, end func(*turn)) {
-	for states := remote.states; states.Len() > 0; {
-		var allowed []wire.PushNodeState
-		if m.config.Alive != nil {
-			allowed = m.allowedStates(m.takeStates(&states))
-		}
+	states := remote.states
+	if m.config.Alive == nil {
+		m.mergeStates(&states, end)
+		return
+	}
+	for states.Len() > 0 {
+		allowed := states.Cut(takenAtOnce)
+		allowed = allowed.Filter(m.stateAllowed)
+		m.mergeStates(&allowed, end)
+	}
+}
+
+func (m *Memberlist) mergeStates(states *wire.States, end func(*turn)) {
+	for states.Len() > 0 {
 		t := m.beginTurn()
-		if m.config.Alive != nil {
-			t.core.Merge(t.now, allowed)
-		} else {
-			t.core.MergeRead(t.now, &states)
-		}
+		t.core.Merge(t.now, states)
 		end(t)
 	}
+}
+
+// stateAllowed reports whether the alive delegate allows a state. It is asked about those that are alive.
+func (m *Memberlist) stateAllowed(v *wire.StateView) bool {
+	if swim.State(v.State) != swim.StateAlive {
+		return true
+	}
+	a := wire.Alive{Incarnation: v.Incarnation, Node: string(v.Name()), Addr: v.Addr(), Port: v.Port, Meta: v.Meta(), Vsn: v.Vsn()}
+	if a.Port == 0 {
+		a.Port = uint16(m.config.BindPort)
+	}
+	return m.aliveAllowed(&a)
 }
 
 // takeStates takes the next states that delegates are to see.
@@ -299,22 +316,6 @@ func (m *Memberlist) mergeUserState(remote *remoteState) {
 	}
 	defer m.tasks.EndCallback()
 	m.config.Delegate.MergeRemoteState(remote.user, remote.join)
-}
-
-// allowedStates takes out the alive states that the alive delegate refuses.
-func (m *Memberlist) allowedStates(states []wire.PushNodeState) []wire.PushNodeState {
-	if m.config.Alive == nil {
-		return states
-	}
-	allowed := states[:0:0]
-	for i := range states {
-		s := &states[i]
-		a := wire.Alive{Incarnation: s.Incarnation, Node: s.Name, Addr: s.Addr, Port: s.Port, Meta: s.Meta, Vsn: s.Vsn}
-		if swim.State(s.State) != swim.StateAlive || m.aliveAllowed(&a) {
-			allowed = append(allowed, *s)
-		}
-	}
-	return allowed
 }
 
 // nodeOfState makes a Node that says what a state says.

@@ -61,7 +61,7 @@ func (m *Memberlist) look(found *swim.Acquaintance, at Address) error {
 			return err
 		}
 		for states := remote.states; states.Len() > 0; {
-			some := states.Take(takenAtOnce)
+			some := states.Cut(takenAtOnce)
 			m.mu.Lock()
 			m.mu.core.Recognize(found, some)
 			m.mu.Unlock()

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -24,12 +25,21 @@ func newScene(t *testing.T, n int, faults ...Fault) *scene {
 // hear gives a node a message.
 func (s *scene) hear(node, from int, m wire.Message) {
 	n := &s.nodes[node]
-	n.core.Step(s.time(n), swim.Endpoint{AddrPort: address(int32(from), 0)}, m)
+	s.step(n, s.time(n), swim.Endpoint{AddrPort: address(int32(from), 0)}, m.Append(nil))
 	s.turn(n)
 }
 
 // merge gives a node one state of a push/pull.
-func (s *scene) mergeState(node int, m swim.Member) { s.merge(&s.nodes[node], []swim.Member{m}) }
+func (s *scene) mergeState(node int, m swim.Member) {
+	s.merge(&s.nodes[node], wire.StatesOf(wire.PushNodeState{Name: m.Name, Addr: m.Addr.Addr().AsSlice(), Port: m.Addr.Port(),
+		Meta: m.Meta, Incarnation: m.Incarnation, State: int(m.State), Vsn: m.Versions[:]}))
+}
+
+// isGossip reports whether a decoded message is one of these.
+func isGossip(m any, kinds ...wire.Type) bool {
+	v, ok := m.(*wire.GossipView)
+	return ok && slices.Contains(kinds, v.Kind)
+}
 
 // until goes on to a time.
 func (s *scene) until(t time.Duration) {
@@ -92,11 +102,11 @@ func TestHoleSyncConfirms(t *testing.T) {
 	core := LAN()
 	core.PushPullInterval = 0 // but for those that the test makes
 	s := &scene{New(Config{N: 8, Unchecked: true, Core: core}), t}
-	s.cfg.Tamper.In = func(node int, _ *swim.Core, m wire.Message) bool {
-		switch m.(type) {
-		case *wire.Suspect:
+	s.cfg.Tamper.In = func(node int, _ *swim.Core, m any) bool {
+		switch {
+		case isGossip(m, wire.TypeSuspect):
 			return node != 3 // it acks, and does not refute
-		case *wire.Dead:
+		case isGossip(m, wire.TypeDead):
 			return node != 3 && node != 1 // others may hear the hearsay first, then n2's word, which confirms it
 		}
 		return true
@@ -119,12 +129,8 @@ func TestHoleSyncConfirms(t *testing.T) {
 // that is the word of a witness, and confirms it. Taken for our own, it would last for 24 s.
 func TestHoleSyncStandsInForProbe(t *testing.T) {
 	s := newScene(t, 8, Fault{Kind: Crash, Nodes: []int{3}})
-	s.cfg.Tamper.In = func(node int, _ *swim.Core, m wire.Message) bool { // n1 is alone with what it finds
-		switch m.(type) {
-		case *wire.Suspect, *wire.Dead:
-			return node != 1
-		}
-		return true
+	s.cfg.Tamper.In = func(node int, _ *swim.Core, m any) bool { // n1 is alone with what it finds
+		return node != 1 || !isGossip(m, wire.TypeSuspect, wire.TypeDead)
 	}
 	hearsay := s.sees(1, 3)
 	hearsay.State = swim.StateDead
@@ -166,9 +172,8 @@ func TestHoleStaleAccusation(t *testing.T) {
 	core := LAN()
 	core.PushPullInterval = 0 // nobody else tells
 	s := &scene{New(Config{N: 8, Unchecked: true, Core: core}), t}
-	s.cfg.Tamper.In = func(node int, _ *swim.Core, m wire.Message) bool {
-		_, isAlive := m.(*wire.Alive)
-		return !isAlive || node != 1
+	s.cfg.Tamper.In = func(node int, _ *swim.Core, m any) bool {
+		return node != 1 || !isGossip(m, wire.TypeAlive)
 	}
 	s.hear(3, 2, &wire.Suspect{Incarnation: 1, Node: "n3", From: "n2"})
 	s.until(5 * time.Second)

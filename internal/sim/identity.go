@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"strconv"
-	"strings"
 )
 
 // What others know a process by is not the process: its name, its address and its cluster. Between two lives of a process
@@ -89,11 +88,11 @@ func (c *Config) clusterOf(node int) (cluster uint8, name int32) {
 func (c *Config) isShared(name int32) bool { return int(name) < c.SameNames }
 
 // sharedName is a name in the memory that all nodes share: of n nodes, each knows n names.
-func (s *Sim) sharedName(name string) string {
-	if i := nodeNumber(name); i >= 0 && int(i) < len(s.names) && s.names[i] == name {
+func (s *Sim) sharedName(name []byte) string {
+	if i := nodeNumber(string(name)); i >= 0 && int(i) < len(s.names) && s.names[i] == string(name) {
 		return s.names[i]
 	}
-	return strings.Clone(name)
+	return string(name)
 }
 
 // newName returns the number of a name that nobody ever had.

@@ -1,10 +1,12 @@
 package sim
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
 	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // mixedByPackets ends a run, and is no fault of the core. What is gossiped to an address that went from one cluster to another may
@@ -171,13 +173,13 @@ func (c *checker) answers(n, other *node, x int32) bool {
 }
 
 // told checks what is passed on in a push/pull.
-func (c *checker) told(n *node, members []swim.Member) {
+func (c *checker) told(n *node, states wire.States) {
 	if c == nil {
 		return
 	}
-	for i := range members {
-		if m := &members[i]; m.Versions != versions {
-			c.s.fail(n, ruleVersions, nodeNumber(m.Name), fmt.Sprintf("another tells it of versions %v", m.Versions))
+	for v := (wire.StateView{}); states.Next(&v); {
+		if !bytes.Equal(v.Vsn(), versions[:]) {
+			c.s.fail(n, ruleVersions, nodeNumber(string(v.Name())), fmt.Sprintf("another tells it of versions %v", v.Vsn()))
 		}
 	}
 }

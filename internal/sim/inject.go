@@ -91,8 +91,9 @@ func (s *Sim) hearStrange(n *node, names []int32) {
 		if !n.up {
 			return
 		}
-		n.core.Merge(s.time(n), []wire.PushNodeState{{Name: a.Node, Addr: a.Addr, Port: a.Port, Meta: a.Meta,
-			Incarnation: a.Incarnation, Vsn: a.Vsn}})
+		states := wire.StatesOf(wire.PushNodeState{Name: a.Node, Addr: a.Addr, Port: a.Port, Meta: a.Meta,
+			Incarnation: a.Incarnation, Vsn: a.Vsn})
+		n.core.Merge(s.time(n), &states)
 		s.turn(n)
 	}
 }

@@ -27,7 +27,7 @@ type mutant struct {
 const broken = 2
 
 // in breaks how nodes take messages.
-func in(f func(node int, core *swim.Core, m wire.Message) bool) func(*Config) {
+func in(f func(node int, core *swim.Core, m any) bool) func(*Config) {
 	return func(c *Config) { c.Tamper.In = f }
 }
 
@@ -54,44 +54,39 @@ func config(f func(*swim.Config)) func(*Config) {
 }
 
 var mutants = []mutant{
-	{"believes a stale alive about the dead", in(func(_ int, core *swim.Core, m wire.Message) bool {
-		if a, ok := m.(*wire.Alive); ok {
-			if known, _ := core.Member(a.Node); known.State == swim.StateDead && a.Incarnation <= known.Incarnation {
+	{"believes a stale alive about the dead", in(func(_ int, core *swim.Core, m any) bool {
+		if isGossip(m, wire.TypeAlive) {
+			a := m.(*wire.GossipView)
+			if known, _ := core.Member(string(a.Node)); known.State == swim.StateDead && a.Incarnation <= known.Incarnation {
 				a.Incarnation = known.Incarnation + 1
 			}
 		}
 		return true
 	}), ruleInvented},
-	{"does not refute", in(func(node int, core *swim.Core, m wire.Message) bool {
-		switch m := m.(type) {
-		case *wire.Suspect:
-			return m.Node != core.Self().Name
-		case *wire.Dead:
-			return m.Node != core.Self().Name
-		}
-		return true
+	{"does not refute", in(func(node int, core *swim.Core, m any) bool {
+		return !isGossip(m, wire.TypeSuspect, wire.TypeDead) || string(m.(*wire.GossipView).Node) != core.Self().Name
 	}), ruleRefute},
-	{"takes a suspicion for a death", in(func(node int, core *swim.Core, m wire.Message) bool {
-		if s, ok := m.(*wire.Suspect); ok && s.Node != core.Self().Name {
-			core.Step(start, swim.Endpoint{}, &wire.Dead{Incarnation: s.Incarnation, Node: s.Node, From: s.From})
-			return false
+	{"takes a suspicion for a death", in(func(node int, core *swim.Core, m any) bool {
+		if isGossip(m, wire.TypeSuspect) && string(m.(*wire.GossipView).Node) != core.Self().Name {
+			m.(*wire.GossipView).Kind = wire.TypeDead
 		}
 		return true
 	}), ruleVerdict},
-	{"takes a death for a farewell", in(func(node int, core *swim.Core, m wire.Message) bool {
-		if d, ok := m.(*wire.Dead); ok && d.Node != core.Self().Name {
+	{"takes a death for a farewell", in(func(node int, core *swim.Core, m any) bool {
+		if d, ok := m.(*wire.GossipView); ok && d.Kind == wire.TypeDead && string(d.Node) != core.Self().Name {
 			d.From = d.Node
 		}
 		return true
 	}), ruleFarewell},
-	{"does not see acks", in(func(node int, _ *swim.Core, m wire.Message) bool {
+	{"does not see acks", in(func(node int, _ *swim.Core, m any) bool {
 		_, ok := m.(*wire.Ack)
 		return !ok || node != broken
 	}), ruleQuiet},
-	{"accuses without a probe", in(func(node int, core *swim.Core, m wire.Message) bool {
-		if _, ok := m.(*wire.Ping); ok && node == broken {
+	{"accuses without a probe", in(func(node int, core *swim.Core, m any) bool {
+		if _, ok := m.(*wire.PingView); ok && node == broken {
 			other, _ := core.Member(nodeName(1))
-			core.Step(start, swim.Endpoint{}, &wire.Suspect{Incarnation: other.Incarnation, Node: other.Name, From: "n0"})
+			core.StepGossip(start, swim.Endpoint{}, &wire.GossipView{Kind: wire.TypeSuspect, Incarnation: other.Incarnation,
+				Node: []byte(other.Name), From: []byte("n0")})
 		}
 		return true
 	}), ruleAccusation},
@@ -169,7 +164,8 @@ var mutants = []mutant{
 	}), ruleTransition},
 	{"sees ghosts", out(func(core *swim.Core, now time.Time, o *swim.Output) {
 		if o.Counts.GossipRounds > 0 {
-			core.Step(now, swim.Endpoint{}, &wire.Alive{Incarnation: 1, Node: "ghost", Addr: []byte{10, 9, 9, 9}, Port: 1, Vsn: versions[:]})
+			core.StepGossip(now, swim.Endpoint{}, &wire.GossipView{Kind: wire.TypeAlive, Incarnation: 1, Node: []byte("ghost"),
+				Addr: []byte{10, 9, 9, 9}, Port: 1, Vsn: versions[:]})
 		}
 	}), ruleTable},
 	{"is late", out(func(core *swim.Core, now time.Time, o *swim.Output) {

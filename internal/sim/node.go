@@ -199,9 +199,9 @@ func (s *Sim) resume(n *node) {
 	}
 }
 
-// arm schedules a node's next deadline, if it is before the one scheduled.
+// arm schedules a node's next tick, if that is before the one scheduled.
 func (s *Sim) arm(n *node) {
-	next, ok := n.core.NextDeadline()
+	next, ok := n.core.NextWakeup(s.time(n))
 	if !ok {
 		return
 	}
@@ -222,7 +222,7 @@ func (s *Sim) tick(n *node, at int64) {
 		return
 	}
 	now := s.time(n)
-	if next, ok := n.core.NextDeadline(); ok && next.After(now) {
+	if next, ok := n.core.NextWakeup(now); ok && next.After(now) {
 		s.arm(n)
 		return
 	}
@@ -233,7 +233,7 @@ func (s *Sim) tick(n *node, at int64) {
 	if !n.up {
 		return
 	}
-	if next, ok := n.core.NextDeadline(); ok && !next.After(now) {
+	if next, ok := n.core.NextWakeup(now); ok && !next.After(now) {
 		s.fail(n, ruleTimers, -1, "a timer is overdue")
 	}
 }
@@ -259,29 +259,22 @@ func (s *Sim) handle(n *node, i uint32) {
 // step gives one message to a node.
 func (s *Sim) step(n *node, now time.Time, from swim.Endpoint, b []byte) {
 	var err error
-	var m wire.Message
-	body, subject := b[1:], ""
-	x := &s.scratch
-	switch wire.Type(b[0]) {
+	var m any
+	x, kind, body := &s.scratch, wire.Type(b[0]), b[1:]
+	switch kind {
 	case wire.TypePing:
-		err, m = x.ping.Parse(body, x.names), &x.ping
+		err, m = x.ping.Parse(body), &x.ping
 	case wire.TypeIndirectPing:
 		err, m = x.indirect.Parse(body, x.names), &x.indirect
 	case wire.TypeAck:
 		err, m = x.ack.Parse(body, x.names), &x.ack
 	case wire.TypeNack:
 		err, m = x.nack.Parse(body, x.names), &x.nack
-	case wire.TypeAlive:
-		err, m = x.alive.Parse(body, x.names), &x.alive
-		subject = x.alive.Node
-	case wire.TypeSuspect:
-		err, m = x.suspect.Parse(body, x.names), &x.suspect
-		subject = x.suspect.Node
-		s.check.accused(n, subject, x.suspect.Incarnation)
-	case wire.TypeDead:
-		err, m = x.dead.Parse(body, x.names), &x.dead
-		subject = x.dead.Node
-		s.check.accused(n, subject, x.dead.Incarnation)
+	case wire.TypeAlive, wire.TypeSuspect, wire.TypeDead:
+		err, m = x.gossip.Parse(kind, body), &x.gossip
+		if kind != wire.TypeAlive {
+			s.check.accused(n, string(x.gossip.Node), x.gossip.Incarnation)
+		}
 	case wire.TypeUser:
 		s.hearUser(n, body)
 		return
@@ -296,13 +289,15 @@ func (s *Sim) step(n *node, now time.Time, from swim.Endpoint, b []byte) {
 	if s.cfg.Tamper.In != nil && !s.cfg.Tamper.In(int(n.id), n.core, m) {
 		return
 	}
-	if ping, ok := m.(*wire.Ping); ok {
-		n.core.AnswerPing(from, ping, nil)
-		return
-	}
-	n.core.Step(now, from, m)
-	if subject != "" {
+	switch m := m.(type) {
+	case *wire.PingView:
+		n.core.StepPing(from, m, nil)
+	case *wire.GossipView:
+		subject := string(m.Node)
+		n.core.StepGossip(now, from, m)
 		s.check.heard(n, subject)
+	case wire.Message:
+		n.core.Step(now, from, m)
 	}
 }
 

@@ -2,14 +2,9 @@ package sim
 
 import (
 	"math/rand/v2"
-	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/e3431adc/memberlist/internal/swim"
-	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // TestHeap: events come out by time, and those of one time in the order of scheduling.
@@ -62,23 +57,6 @@ func TestLatency(t *testing.T) {
 				t.Errorf("median %v, want about %v", got, tt.median)
 			}
 		})
-	}
-}
-
-// TestStateSize: what is counted for a state is what its encoding takes.
-func TestStateSize(t *testing.T) {
-	for _, addr := range []string{"10.1.2.3:7946", "[fe80::1]:80", "1.2.3.4:5"} {
-		for _, incarnation := range []uint32{1, 200, 60000, 1 << 20} {
-			for _, size := range []int{0, 31, 32, 300} {
-				m := swim.Member{Name: strings.Repeat("n", size+1), Addr: netip.MustParseAddrPort(addr),
-					Meta: make([]byte, size), Incarnation: incarnation, State: swim.StateDead, Versions: versions}
-				encoded := (&wire.PushNodeState{Name: m.Name, Addr: m.Addr.Addr().AsSlice(), Port: m.Addr.Port(), Meta: m.Meta,
-					Incarnation: m.Incarnation, State: int(m.State), Vsn: m.Versions[:]}).Append(nil)
-				if got := stateSize(&m); got != len(encoded) {
-					t.Errorf("%s at %d with %d bytes: %d, want %d", addr, incarnation, size, got, len(encoded))
-				}
-			}
-		}
 	}
 }
 

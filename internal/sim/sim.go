@@ -41,17 +41,13 @@ type Sim struct {
 	out     *swim.Output
 	refused []uint32
 	members []swim.Member
-	states  []wire.PushNodeState
-	addrs   [][4]byte
 	scratch struct {
 		names    *wire.Names
-		ping     wire.Ping
+		ping     wire.PingView
 		indirect wire.IndirectPing
 		ack      wire.Ack
 		nack     wire.Nack
-		alive    wire.Alive
-		suspect  wire.Suspect
-		dead     wire.Dead
+		gossip   wire.GossipView
 	}
 
 	byPacket bool // what a node makes of a packet is being checked
@@ -109,28 +105,28 @@ func (s *Sim) acquaint(nodes []node) {
 	for i := range states {
 		states[i] = nodes[i].state(1)
 	}
-	chunk := make([]wire.PushNodeState, 0, k)
+	all := wire.StatesOf(states...)
+	chosen := make([]wire.PushNodeState, 0, k)
 	for i := range nodes {
-		chunk = chunk[:0]
 		if k == n-1 {
-			chunk = append(chunk, states...)
+			s.settle(&nodes[i], all)
+			continue
 		}
-		for len(chunk) < k {
-			chunk = append(chunk, states[s.rand.IntN(n)])
+		for chosen = chosen[:0]; len(chosen) < k; {
+			chosen = append(chosen, states[s.rand.IntN(n)])
 		}
-		s.settle(&nodes[i], chunk)
+		s.settle(&nodes[i], wire.StatesOf(chosen...))
 	}
 }
 
 // settle makes states known to a node as if it had known them for long.
-func (s *Sim) settle(n *node, states []wire.PushNodeState) {
-	const atOnce = 32 // of which the news is thrown away together: what a core has room for, it keeps
-	for len(states) > 0 {
-		k := min(atOnce, len(states))
-		n.core.Merge(s.time(n), states[:k])
+func (s *Sim) settle(n *node, states wire.States) {
+	const atOnce = 32 // broadcasts that are dropped together: a core keeps the memory of as many as there ever were
+	for states.Len() > 0 {
+		some := states.Cut(atOnce)
+		n.core.Merge(s.time(n), &some)
 		n.core.Settle()
 		s.turn(n)
-		states = states[k:]
 	}
 	n.core.Settle()
 }

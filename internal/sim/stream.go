@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -15,7 +17,7 @@ type exchange struct {
 	why              purpose
 	failed           bool
 	began            int64
-	asked, answered  []swim.Member
+	asked, answered  swim.Snapshot
 	lost             swim.Member // of toLook: who is looked for; nobody: a seed
 }
 
@@ -68,7 +70,7 @@ func (s *Sim) look(n *node, at place, lost swim.Member) {
 // recognize joins whom a node looked for, if it is one of its cluster.
 func (s *Sim) recognize(n *node, x *exchange) {
 	found := swim.Acquaintance{With: x.lost}
-	n.core.Recognize(&found, s.statesOf(x.answered))
+	n.core.Recognize(&found, s.read(n, &x.answered))
 	if found.Ours() {
 		s.exchange(n, s.nodes[x.to].place, toReconnect)
 	}
@@ -215,8 +217,7 @@ func (s *Sim) exchange(n *node, at place, why purpose) (number uint32) {
 	to := s.at(at).id
 	x.to, x.toLife = to, s.nodes[to].life
 	if why != toLook {
-		x.asked = n.core.Members(x.asked[:0])
-		s.countStream(n, x.asked)
+		s.snapshot(n, &x.asked)
 	}
 	took := s.segment(n.id, to) + s.segment(to, n.id) + s.segment(n.id, to)
 	s.schedule(took, event{kind: eventServe, node: to, arg: i})
@@ -236,22 +237,38 @@ func (s *Sim) serve(n *node, i uint32) {
 	case !n.hears():
 		s.schedule(pausedPoll, event{kind: eventServe, node: n.id, arg: i})
 	default:
-		x.failed = x.why == toSync && mistaken(x.asked, n.name, n.place)
-		x.answered = n.core.Members(x.answered[:0])
-		s.countStream(n, x.answered)
+		asked := s.read(n, &x.asked)
+		x.failed = x.why == toSync && mistaken(asked, n.name, n.place)
+		s.snapshot(n, &x.answered)
 		s.schedule(s.segment(n.id, x.from), event{kind: eventReply, node: x.from, arg: i})
 		if x.why != toLook && !x.failed {
-			s.merge(n, x.asked)
+			s.merge(n, asked)
 		}
 	}
 }
 
+// snapshot encodes what a node knows.
+func (s *Sim) snapshot(n *node, to *swim.Snapshot) {
+	for n.core.Snapshot(to) {
+	}
+	n.counts.StreamBytesOut += uint64(len(to.States))
+}
+
+// read decodes what another node knows. It is valid until the exchange ends.
+func (s *Sim) read(n *node, from *swim.Snapshot) wire.States {
+	states, err := wire.ParseStates(from.States, from.Len())
+	if err != nil {
+		s.fail(n, "messages can be read", -1, fmt.Sprint("states of an exchange: ", err))
+	}
+	return states
+}
+
 // mistaken reports whether states are meant for another than who has a name at a place.
-func mistaken(members []swim.Member, name string, p place) bool {
+func mistaken(states wire.States, name string, p place) bool {
 	meant := swim.Meant{Name: name, At: p.addrPort()}
-	for i := range members {
-		if m := &members[i]; m.State == swim.StateAlive {
-			meant.Hear([]byte(m.Name), m.Addr)
+	for v := (wire.StateView{}); states.Next(&v); {
+		if addr, ok := netip.AddrFromSlice(v.Addr()); ok && swim.State(v.State) == swim.StateAlive {
+			meant.Hear(v.Name(), netip.AddrPortFrom(addr, v.Port))
 		}
 	}
 	_, is := meant.Mistaken()
@@ -274,7 +291,7 @@ func (s *Sim) reply(n *node, i uint32) {
 			s.recognize(n, x)
 		} else if !x.failed && !late {
 			s.result.PushPulls++
-			s.merge(n, x.answered)
+			s.merge(n, s.read(n, &x.answered))
 			if n.up {
 				n.core.Answered(s.nodes[x.to].place.addrPort())
 			}
@@ -291,67 +308,21 @@ func (s *Sim) reply(n *node, i uint32) {
 	s.spareExchanges = append(s.spareExchanges, i)
 }
 
-// merge gives the states of a push/pull to a node.
-func (s *Sim) merge(n *node, members []swim.Member) {
-	s.check.told(n, members)
-	n.core.Merge(s.time(n), s.statesOf(members))
-	for i := range members {
-		m := &members[i]
-		s.check.heard(n, m.Name)
-		if m.State != swim.StateAlive {
-			s.check.accused(n, m.Name, m.Incarnation)
+// merge gives the states of a push/pull to a node, some in each turn.
+func (s *Sim) merge(n *node, states wire.States) {
+	s.check.told(n, states)
+	for n.up && states.Len() > 0 {
+		all := states
+		n.core.Merge(s.time(n), &states)
+		for v := (wire.StateView{}); all.Len() > states.Len() && all.Next(&v); {
+			name := string(v.Name())
+			s.check.heard(n, name)
+			if swim.State(v.State) != swim.StateAlive {
+				s.check.accused(n, name, v.Incarnation)
+			}
 		}
-	}
-	s.turn(n)
-	s.check.settleHeard(n)
-}
-
-// statesOf are members as a push/pull has them, until the next call.
-func (s *Sim) statesOf(members []swim.Member) []wire.PushNodeState {
-	states, addrs := s.states[:0], s.addrs[:0]
-	for i := range members {
-		addrs = append(addrs, members[i].Addr.Addr().As4())
-	}
-	for i := range members {
-		m := &members[i]
-		states = append(states, wire.PushNodeState{Name: m.Name, Addr: addrs[i][:], Port: m.Addr.Port(), Meta: m.Meta,
-			Incarnation: m.Incarnation, State: int(m.State), Vsn: m.Versions[:]})
-	}
-	s.states, s.addrs = states, addrs
-	return states
-}
-
-// countStream counts the bytes of a state as it is encoded.
-func (s *Sim) countStream(n *node, members []swim.Member) {
-	for i := range members {
-		n.counts.StreamBytesOut += uint64(stateSize(&members[i]))
-	}
-}
-
-// stateSize is how many bytes the state of a member takes in a push/pull: keys and the map's header, and the values.
-func stateSize(m *swim.Member) int {
-	const fixed = 1 + 5 + 12 + 5 + 5 + 5 + 6 + 4
-	return fixed + rawSize(m.Addr.Addr().BitLen()/8) + uintSize(uint64(m.Incarnation)) + rawSize(len(m.Meta)) +
-		rawSize(len(m.Name)) + uintSize(uint64(m.Addr.Port())) + 1 + rawSize(len(m.Versions))
-}
-
-func rawSize(n int) int {
-	if n < 32 {
-		return 1 + n
-	}
-	return 3 + n
-}
-
-func uintSize(v uint64) int {
-	switch {
-	case v < 1<<7:
-		return 1
-	case v < 1<<8:
-		return 2
-	case v < 1<<16:
-		return 3
-	default:
-		return 5
+		s.turn(n)
+		s.check.settleHeard(n)
 	}
 }
 
@@ -359,7 +330,8 @@ func (s *Sim) newExchange() uint32 {
 	if k := len(s.spareExchanges); k > 0 {
 		i := s.spareExchanges[k-1]
 		s.spareExchanges = s.spareExchanges[:k-1]
-		s.exchanges[i] = exchange{asked: s.exchanges[i].asked[:0], answered: s.exchanges[i].answered[:0]}
+		x := &s.exchanges[i]
+		*x = exchange{asked: swim.Snapshot{States: x.asked.States[:0]}, answered: swim.Snapshot{States: x.answered.States[:0]}}
 		return i
 	}
 	s.exchanges = append(s.exchanges, exchange{})

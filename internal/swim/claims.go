@@ -103,7 +103,7 @@ func (c *Core) meet(now time.Time, name string, says claim) bool {
 
 // add makes a member that is dead of a name that is not known.
 func (c *Core) add(name string, says claim) *member {
-	m := c.table.add(c.keep(name), says.addr, c.cfg.Rand.IntN)
+	m := c.table.add(name, says.addr, c.cfg.Rand.IntN)
 	m.State, m.Versions, m.met = StateDead, says.versions, uint8(c.losses.episode)
 	return m
 }

@@ -63,10 +63,9 @@ type Config struct {
 	// function. Nil allows every address.
 	Allowed func(netip.Addr) bool
 
-	// Keep returns the string that is kept of one that came in a message. Nil
-	// keeps that one, which should be no part of something larger. Who runs many
-	// Cores can let them share their names.
-	Keep func(string) string
+	// Keep returns the string to keep for a name in a message; nil makes a new
+	// one. A program that runs many Cores can let them share their names.
+	Keep func(name []byte) string
 
 	Rand *rand.Rand
 }

@@ -18,11 +18,10 @@ type Core struct {
 	slack     int       // bytes that gossip may have beyond that, SetSlack
 	offered   int       // packets of gossip with room for user broadcasts, so far
 	chosen    []*member // scratch of choose
-	accuser   string    // of the last accusation
 	present   int       // others that are alive or suspect
 	leaving   bool
 	departed  bool          // between Depart and Arrive
-	resting   deadlineKinds // loops whose rounds are passed over, NextWork
+	resting   deadlineKinds // loops whose rounds are passed over, NextWakeup
 	former    former        // what we were before we moved last
 	seq       uint32        // of the last ping
 	awareness awareness
@@ -140,26 +139,6 @@ func (c *Core) finish(notice uint64) {
 	}
 }
 
-// Step handles a message of a packet from a sender. The message and what it
-// refers to stay the caller's. Pings come through AnswerPing, user messages
-// not at all.
-func (c *Core) Step(now time.Time, from Endpoint, message wire.Message) {
-	switch m := message.(type) {
-	case *wire.IndirectPing:
-		c.relayPing(now, from, m)
-	case *wire.Ack:
-		c.acked(now, from, m)
-	case *wire.Nack:
-		c.nacked(m)
-	case *wire.Alive:
-		c.stepAlive(now, from, m)
-	case *wire.Suspect:
-		c.stepSuspect(now, from, m)
-	case *wire.Dead:
-		c.stepDead(now, from, m)
-	}
-}
-
 // Tick does all that is due at now.
 func (c *Core) Tick(now time.Time) {
 	c.passOver(now)
@@ -207,9 +186,6 @@ func (c *Core) again(now time.Time, d *deadline, interval time.Duration) {
 	}
 	c.deadlines.set(d, next)
 }
-
-// NextDeadline returns when Tick has something to do, if ever.
-func (c *Core) NextDeadline() (time.Time, bool) { return c.deadlines.next() }
 
 // Use says where to put what there is to do from now on: into an Output that is
 // done with, as what was in it is no longer valid. nil: nowhere, and nothing may be
@@ -286,28 +262,6 @@ const (
 func (c *Core) event(e Event) { c.out.Events = append(c.out.Events, e) }
 
 func (c *Core) drop(why Drop) { c.out.Counts.Drops[why]++ }
-
-// keep returns the string to be kept for one of a message.
-func (c *Core) keep(s string) string {
-	if c.cfg.Keep == nil {
-		return s
-	}
-	return c.cfg.Keep(s)
-}
-
-// ownName returns a name of a message that may be kept: that of a member, if
-// there is one. The last one is at hand, as one accuses many.
-func (c *Core) ownName(name string) string {
-	if name == c.accuser {
-		return c.accuser
-	}
-	if m := c.table.named(name); m != nil {
-		c.accuser = m.Name
-	} else {
-		c.accuser = c.keep(name)
-	}
-	return c.accuser
-}
 
 // changed publishes m as it now is, and returns that until there is another change.
 func (c *Core) changed(m *member) *Member {

@@ -80,14 +80,6 @@ func (s *deadlines) pop(now time.Time) *deadline {
 	return heap.Pop(&s.heap).(*deadline)
 }
 
-// next returns the time of the first deadline.
-func (s *deadlines) next() (time.Time, bool) {
-	if len(s.heap) == 0 {
-		return time.Time{}, false
-	}
-	return s.heap[0].at, true
-}
-
 // nextBut returns the time of the first deadline of another kind than these.
 func (s *deadlines) nextBut(these deadlineKinds) (time.Time, bool) {
 	if d := s.heap.firstBut(these, 0); d != nil {

@@ -18,11 +18,10 @@ const (
 	wholeOffers = 8
 )
 
-// NextWork is NextDeadline for a driver that would rather sleep: it passes over
-// rounds of gossip that have nothing to send, and all rounds while nobody else is
-// known. It is to be called after whatever may have changed that; the rounds are
-// then at the times they would have been at.
-func (c *Core) NextWork(now time.Time) (time.Time, bool) {
+// NextWakeup returns when Tick has something to do, if ever. Rounds of gossip with nothing to send are left out, and all
+// rounds while no other member is known. It has to be called after each change; a loop that goes on then has its rounds at
+// the times that it would have had.
+func (c *Core) NextWakeup(now time.Time) (time.Time, bool) {
 	if resting := c.restingLoops(); resting != c.resting {
 		c.passOver(now)
 		c.resting = resting

@@ -402,7 +402,7 @@ func TestAloneWithoutGossip(t *testing.T) {
 	n.ForceLeaveAlive(n.now, "m1", 0)
 	n.Forget(n.now, "m1")
 	n.after(time.Hour)
-	if at, ok := n.NextWork(n.now); ok && at.Before(n.now.Add(-time.Hour)) {
+	if at, ok := n.NextWakeup(n.now); ok && at.Before(n.now.Add(-time.Hour)) {
 		t.Errorf("work at %v", at)
 	}
 	n.Tick(n.now)

@@ -10,16 +10,16 @@ import (
 )
 
 // knownTo returns a Core that knows n members, all alive, with nothing queued, and what they say of themselves.
-func knownTo(n int) (*Core, []wire.Alive) {
+func knownTo(n int) (*Core, []wire.GossipView) {
 	c := New(testConfig(), new(Output))
 	c.SetRoom(1398)
 	c.Announce(testStart, memberAddr(0), nil, testVersions, 0)
-	alives := make([]wire.Alive, n)
+	alives := make([]wire.GossipView, n)
 	out := new(Output)
 	for i := range alives {
-		alives[i] = wire.Alive{Incarnation: 1, Node: memberName(i), Addr: []byte{11, byte(i >> 16), byte(i >> 8), byte(i)},
+		alives[i] = wire.GossipView{Kind: wire.TypeAlive, Incarnation: 1, Node: []byte(memberName(i)), Addr: []byte{11, byte(i >> 16), byte(i >> 8), byte(i)},
 			Port: 7946, Vsn: testVersions[:]}
-		c.Step(testStart, Endpoint{}, &alives[i])
+		c.StepGossip(testStart, Endpoint{}, &alives[i])
 		if i%256 == 0 {
 			c.dropQueued()
 			out = c.Take(out)
@@ -33,46 +33,49 @@ func knownTo(n int) (*Core, []wire.Alive) {
 // operation is one that a Core does again and again, with the members that are given.
 type operation struct {
 	name string
-	run  func(c *Core, alives []wire.Alive, i int)
+	run  func(c *Core, alives []wire.GossipView, i int)
 }
 
 // perPacket are those that come with packets and ticks: what they cost must not depend on how many members there are.
 var perPacket = []operation{
-	{"known alive", func(c *Core, alives []wire.Alive, i int) { c.Step(testStart, Endpoint{}, &alives[i%len(alives)]) }},
-	{"newer alive", func(c *Core, alives []wire.Alive, i int) {
+	{"known alive", func(c *Core, alives []wire.GossipView, i int) {
+		c.StepGossip(testStart, Endpoint{}, &alives[i%len(alives)])
+	}},
+	{"newer alive", func(c *Core, alives []wire.GossipView, i int) {
 		a := &alives[i%len(alives)]
 		a.Incarnation++
-		c.Step(testStart, Endpoint{}, a)
+		c.StepGossip(testStart, Endpoint{}, a)
 	}},
-	{"stale suspect", func(c *Core, alives []wire.Alive, i int) {
-		s := wire.Suspect{Node: alives[i%len(alives)].Node, From: "self"}
-		c.stepSuspect(testStart, Endpoint{}, &s)
+	{"stale suspect", func(c *Core, alives []wire.GossipView, i int) {
+		s := wire.GossipView{Kind: wire.TypeSuspect, Node: alives[i%len(alives)].Node, From: []byte("self")}
+		c.StepGossip(testStart, Endpoint{}, &s)
 	}},
-	{"answer ping", func(c *Core, alives []wire.Alive, i int) {
+	{"answer ping", func(c *Core, alives []wire.GossipView, i int) {
 		a := &alives[i%len(alives)]
-		p := wire.Ping{SeqNo: 7, SourceAddr: a.Addr, SourcePort: a.Port, SourceNode: a.Node}
-		c.AnswerPing(Endpoint{}, &p, nil)
+		p := wire.PingView{SeqNo: 7, SourceAddr: a.Addr, SourcePort: a.Port, SourceNode: a.Node}
+		c.StepPing(Endpoint{}, &p, nil)
 	}},
-	{"gossip", func(c *Core, alives []wire.Alive, i int) {
+	{"gossip", func(c *Core, alives []wire.GossipView, i int) {
 		a := &alives[i%len(alives)]
 		a.Incarnation++
-		c.Step(testStart, Endpoint{}, a)
+		c.StepGossip(testStart, Endpoint{}, a)
 		c.gossipTick(testStart)
 	}},
-	{"choose", func(c *Core, _ []wire.Alive, _ int) {
+	{"choose", func(c *Core, _ []wire.GossipView, _ int) {
 		c.choose(3, func(m *member) bool { return m != c.self && m.State == StateAlive })
 	}},
-	{"tick", func(c *Core, _ []wire.Alive, _ int) { c.Tick(testStart) }},
-	{"merge a known state", func(c *Core, alives []wire.Alive, i int) {
+	{"tick", func(c *Core, _ []wire.GossipView, _ int) { c.Tick(testStart) }},
+	{"merge a known state", func(c *Core, alives []wire.GossipView, i int) {
 		a := &alives[i%len(alives)]
-		c.Merge(testStart, []wire.PushNodeState{{Name: a.Node, Addr: a.Addr, Port: a.Port, Incarnation: 1, Vsn: a.Vsn}})
+		states := wire.StatesOf(wire.PushNodeState{Name: string(a.Node), Addr: a.Addr, Port: a.Port, Incarnation: 1, Vsn: a.Vsn})
+		c.Merge(testStart, &states)
 	}},
 }
 
 // perMember are those that go through all members, told for one of them.
 var perMember = []operation{
-	{"probe", func(c *Core, alives []wire.Alive, i int) { c.nextToProbe() }}, // with the shuffle of each round
-	{"snapshot", func(c *Core, alives []wire.Alive, i int) {
+	{"probe", func(c *Core, alives []wire.GossipView, i int) { c.nextToProbe() }}, // with the shuffle of each round
+	{"snapshot", func(c *Core, alives []wire.GossipView, i int) {
 		if i%(len(alives)+1) == 0 {
 			s := Snapshot{States: make([]byte, 0, 100*len(alives))}
 			for c.Snapshot(&s) {
@@ -121,7 +124,7 @@ func TestCostDoesNotGrow(t *testing.T) {
 }
 
 // fastest is how long an operation takes when nothing disturbs it.
-func fastest(c *Core, alives []wire.Alive, op operation) time.Duration {
+func fastest(c *Core, alives []wire.GossipView, op operation) time.Duration {
 	out := new(Output)
 	best := time.Duration(math.MaxInt64)
 	rounds, each := 30, 64
@@ -172,22 +175,26 @@ func TestChoiceLooksAtFew(t *testing.T) {
 func TestAllocs(t *testing.T) {
 	c, alives := knownTo(1000)
 	out := new(Output)
-	var names []string
+	var names [][]byte
 	for i := range 60 * 18 {
-		names = append(names, fmt.Sprint("fresh-", i))
+		names = append(names, fmt.Append(nil, "fresh-", i))
 	}
 	next := 0
 	addr := [4]byte{12}
-	var a wire.Alive
-	var suspect wire.Suspect
-	var dead wire.Dead
-	var ping wire.Ping
-	var state [1]wire.PushNodeState
+	var a, suspect, dead wire.GossipView
+	var ping wire.PingView
+	known := make([]wire.States, 18)
+	for i := range known {
+		a := &alives[i]
+		known[i] = wire.StatesOf(wire.PushNodeState{Name: string(a.Node), Addr: a.Addr, Port: a.Port, Incarnation: 1, Vsn: a.Vsn})
+	}
+	self, reporter := []byte("self"), []byte("m1")
+	var state wire.States
 	fresh := func() {
 		addr[2], addr[3] = byte(next>>8), byte(next)
-		a = wire.Alive{Incarnation: 1, Node: names[next], Addr: addr[:],
+		a = wire.GossipView{Kind: wire.TypeAlive, Incarnation: 1, Node: names[next], Addr: addr[:],
 			Port: 7946, Vsn: testVersions[:]}
-		c.stepAlive(testStart, Endpoint{}, &a)
+		c.StepGossip(testStart, Endpoint{}, &a)
 		next++
 	}
 	turn := uint32(2)
@@ -196,38 +203,38 @@ func TestAllocs(t *testing.T) {
 		want float64
 		run  func(i int)
 	}{
-		{"18 known alives", 0, func(i int) { c.Step(testStart, Endpoint{}, &alives[i]) }},
+		{"18 known alives", 0, func(i int) { c.StepGossip(testStart, Endpoint{}, &alives[i]) }},
 		{"18 stale suspects", 0, func(i int) {
-			suspect = wire.Suspect{Node: alives[i].Node, From: "self"}
-			c.stepSuspect(testStart, Endpoint{}, &suspect)
+			suspect = wire.GossipView{Kind: wire.TypeSuspect, Node: alives[i].Node, From: self}
+			c.StepGossip(testStart, Endpoint{}, &suspect)
 		}},
 		{"18 newer alives", 1, func(i int) {
 			alives[i].Incarnation = turn
-			c.Step(testStart, Endpoint{}, &alives[i])
+			c.StepGossip(testStart, Endpoint{}, &alives[i])
 		}},
 		{"18 fresh alives", 2*18 + 3, func(int) { fresh() }},
 		{"18 deaths and returns", 5 * 18, func(i int) {
-			dead = wire.Dead{Incarnation: turn, Node: alives[i].Node, From: "m1"}
-			c.stepDead(testStart, Endpoint{}, &dead)
+			dead = wire.GossipView{Kind: wire.TypeDead, Incarnation: turn, Node: alives[i].Node, From: reporter}
+			c.StepGossip(testStart, Endpoint{}, &dead)
 			alives[i].Incarnation = turn + 1
-			c.Step(testStart, Endpoint{}, &alives[i])
+			c.StepGossip(testStart, Endpoint{}, &alives[i])
 		}},
 		{"18 refutations", 18 + 1, func(int) {
-			c.stepSuspect(testStart, Endpoint{}, &wire.Suspect{Incarnation: turn, Node: "self", From: "m1"})
+			suspect = wire.GossipView{Kind: wire.TypeSuspect, Incarnation: turn, Node: self, From: reporter}
+			c.StepGossip(testStart, Endpoint{}, &suspect)
 		}},
 		{"18 acks", 0, func(i int) {
-			ping = wire.Ping{SourceAddr: alives[i].Addr, SourcePort: 7946, SourceNode: alives[i].Node}
-			c.AnswerPing(Endpoint{}, &ping, nil)
+			ping = wire.PingView{SourceAddr: alives[i].Addr, SourcePort: 7946, SourceNode: alives[i].Node}
+			c.StepPing(Endpoint{}, &ping, nil)
 		}},
 		{"18 rounds of gossip with news", 18 + 10, func(i int) {
 			alives[i].Incarnation = turn
-			c.Step(testStart, Endpoint{}, &alives[i])
+			c.StepGossip(testStart, Endpoint{}, &alives[i])
 			c.gossipTick(testStart)
 		}},
 		{"18 known states", 0, func(i int) {
-			a := &alives[i]
-			state[0] = wire.PushNodeState{Name: a.Node, Addr: a.Addr, Port: a.Port, Incarnation: 1, Vsn: a.Vsn}
-			c.Merge(testStart, state[:])
+			state = known[i]
+			c.Merge(testStart, &state)
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -75,6 +75,51 @@ func (n *node) after(d time.Duration) *node {
 	return n
 }
 
+// Step gives n a message as a driver does: encoded, and decoded into the type that the Core takes.
+func (n *node) Step(now time.Time, from Endpoint, m wire.Message) {
+	n.t.Helper()
+	body := m.Append(nil)[1:]
+	switch m.Type() {
+	case wire.TypeAlive, wire.TypeSuspect, wire.TypeDead:
+		n.StepGossip(now, from, viewOf(n.t, m.Type(), body))
+	default:
+		n.Core.Step(now, from, m)
+	}
+	for i := range body {
+		body[i] = 0xff // it must keep no reference
+	}
+}
+
+// viewOf decodes an alive, suspect or dead message.
+func viewOf(t testing.TB, kind wire.Type, body []byte) *wire.GossipView {
+	t.Helper()
+	v := new(wire.GossipView)
+	if err := v.Parse(kind, body); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// AnswerPing gives n a ping, and the payload of its ack.
+func (n *node) AnswerPing(from Endpoint, p *wire.Ping, payload []byte) {
+	n.t.Helper()
+	var v wire.PingView
+	if err := v.Parse(p.Append(nil)[1:]); err != nil {
+		n.t.Fatal(err)
+	}
+	n.StepPing(from, &v, payload)
+}
+
+// Merge gives n the states of a push/pull.
+func (n *node) Merge(now time.Time, states []wire.PushNodeState) {
+	for read := wire.StatesOf(states...); read.Len() > 0; {
+		n.Core.Merge(now, &read)
+	}
+}
+
+// NextDeadline returns the first deadline, of an idle loop or not.
+func (n *node) NextDeadline() (time.Time, bool) { return n.deadlines.nextBut(0) }
+
 // run ticks at every deadline for a time.
 func (n *node) run(d time.Duration, each func(*Output)) {
 	end := n.now.Add(d)

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -111,8 +110,8 @@ func TestTableMemory(t *testing.T) {
 		out := new(Output)
 		for i := 1; i <= n; i++ {
 			addr := memberAddr(i).Addr().AsSlice()
-			c.Step(now, Endpoint{}, &wire.Alive{Incarnation: 1, Node: fmt.Sprintf("node-%05d", i), Addr: addr, Port: 7946,
-				Vsn: testVersions[:]})
+			c.StepGossip(now, Endpoint{}, &wire.GossipView{Kind: wire.TypeAlive, Incarnation: 1, Node: fmt.Appendf(nil, "node-%05d", i),
+				Addr: addr, Port: 7946, Vsn: testVersions[:]})
 			if i%100 == 0 {
 				c.dropQueued()
 				out = c.Take(out)
@@ -140,20 +139,17 @@ func heapInUse() uint64 {
 	return m.HeapAlloc
 }
 
-// TestKeep: names of messages are kept as they are, unless somebody is said to know better.
+// TestKeep: the string that is kept of a name is the one that Config.Keep returns.
 func TestKeep(t *testing.T) {
 	shared := "shared"
-	for _, keep := range []func(string) string{nil, func(string) string { return shared }} {
+	for _, keep := range []func([]byte) string{nil, func([]byte) string { return shared }} {
 		n := newNode(t, func(c *Config) { c.Keep = keep })
 		a := aliveOf(1, 1)
-		a.Node = strings.Clone(shared)
+		a.Node = shared
 		n.alive(a)
-		want := a.Node
-		if keep != nil {
-			want = shared
-		}
-		if m, ok := n.Member(shared); !ok || unsafe.StringData(m.Name) != unsafe.StringData(want) {
-			t.Errorf("kept another string: %+v", m)
+		m, ok := n.Member(shared)
+		if same := unsafe.StringData(m.Name) == unsafe.StringData(shared); !ok || same != (keep != nil) {
+			t.Errorf("%+v is known, by the string of Keep: %v", m, same)
 		}
 	}
 }

@@ -7,22 +7,15 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// Merge takes the states of a push/pull. A member that another calls dead is
-// only suspected, so that it can refute.
-func (c *Core) Merge(now time.Time, states []wire.PushNodeState) {
-	for i := range states {
-		c.mergeState(now, c.table.named(states[i].Name), &states[i])
-	}
-}
-
 // How many states of a push/pull are merged while others wait, such as acks: for some hundred microseconds at most.
 const (
 	statesAtOnce = 256
 	newsAtOnce   = 128 // of them that change anything, so that what is said of these is still at hand when it is told
 )
 
-// MergeRead is Merge of the next states as they were read, at most as many as are merged at once.
-func (c *Core) MergeRead(now time.Time, states *wire.States) {
+// Merge takes the next states of a push/pull out of states, at most statesAtOnce of them, and keeps no reference to their
+// memory. A member that the peer calls dead is only suspected, so that it can refute.
+func (c *Core) Merge(now time.Time, states *wire.States) {
 	var v wire.StateView
 	var names sequence
 	news := false
@@ -33,21 +26,11 @@ func (c *Core) MergeRead(now time.Time, states *wire.States) {
 			c.foundByOthers(now, m.Name)
 			continue
 		}
-		var name string
-		switch {
-		case m != nil:
-			name = m.Name
-		case State(v.State) == StateAlive:
-			name = string(v.Name())
-			if !news {
-				c.expectNews(1 + states.Len())
-				news = true
-			}
-		default:
-			name = string(v.Name())
+		if m == nil && !news && State(v.State) == StateAlive {
+			c.expectNews(1 + states.Len())
+			news = true
 		}
-		s := v.Named(name)
-		c.mergeState(now, m, &s)
+		c.mergeState(now, m, &v)
 	}
 }
 
@@ -70,22 +53,28 @@ func (c *Core) expectNews(n int) {
 	c.out.Changed = slices.Grow(c.out.Changed, min(n, newsAtOnce))
 }
 
-// mergeState takes a state of m, or of one who is not known.
-func (c *Core) mergeState(now time.Time, m *member, s *wire.PushNodeState) {
-	switch State(s.State) {
+// mergeState takes a state of m, or of an unknown member if m is nil.
+func (c *Core) mergeState(now time.Time, m *member, v *wire.StateView) {
+	name := ""
+	if m != nil {
+		name = m.Name
+	} else {
+		name = c.keep(v.Name())
+	}
+	switch State(v.State) {
 	case StateAlive:
-		if !c.applyAlive(now, m, &wire.Alive{Incarnation: s.Incarnation, Node: s.Name, Addr: s.Addr, Port: s.Port,
-			Meta: s.Meta, Vsn: s.Vsn}) {
-			c.foundByOthers(now, s.Name)
+		if !c.applyAlive(now, m, &wire.Alive{Incarnation: v.Incarnation, Node: name, Addr: v.Addr(), Port: v.Port,
+			Meta: v.Meta(), Vsn: v.Vsn()}) {
+			c.foundByOthers(now, name)
 		}
 	case StateLeft:
-		c.foundLeft(now, s.Name, s.Incarnation)
-		if m := c.accused(s.Name, s.Name, s.Incarnation); m != nil {
-			c.applyDead(now, s.Incarnation, m, s.Name)
+		c.foundLeft(now, name, v.Incarnation)
+		if m := c.accused(name, name, v.Incarnation); m != nil {
+			c.applyDead(now, v.Incarnation, m, name)
 		}
 	case StateSuspect, StateDead:
-		if m := c.accused(s.Name, hearsay, s.Incarnation); m != nil {
-			c.applySuspect(now, s.Incarnation, m, hearsay)
+		if m := c.accused(name, hearsay, v.Incarnation); m != nil {
+			c.applySuspect(now, v.Incarnation, m, hearsay)
 		}
 	default:
 		c.drop(DropMalformed)

@@ -44,8 +44,8 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestMergeRead: states that were read off a stream do what they do as values, whatever they say and is known.
-func TestMergeRead(t *testing.T) {
+// TestMergeKnown: states have the same outcome whether what is known already is found at once or goes through all rules.
+func TestMergeKnown(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		reconnecting := func(c *Config) {
@@ -55,14 +55,14 @@ func TestMergeRead(t *testing.T) {
 		values, read := newNode(t, reconnecting), newNode(t, reconnecting)
 		for round := range 20 {
 			states := make([]wire.PushNodeState, r.IntN(20))
-			var encoded []byte
 			for i := range states {
 				states[i] = oddState(r)
-				encoded = states[i].Append(encoded)
 			}
-			values.Merge(values.now, states)
-			parsed := readStates(t, &Snapshot{States: encoded, Counts: [4]int{len(states)}})
-			read.MergeRead(read.now, &parsed)
+			one := wire.StatesOf(states...)
+			for v := (wire.StateView{}); one.Next(&v); {
+				values.mergeState(values.now, values.table.namedBytes(v.Name()), &v)
+			}
+			read.Merge(read.now, states)
 			assertSameOutput(t, read.take(), values.take())
 			wait := time.Duration(r.IntN(10)) * time.Second
 			for _, n := range []*node{values, read} {
@@ -76,8 +76,8 @@ func TestMergeRead(t *testing.T) {
 	}
 }
 
-// TestMergeReadAtOnce takes a bounded part of the states: others wait meanwhile.
-func TestMergeReadAtOnce(t *testing.T) {
+// TestMergeAtOnce takes a bounded part of the states: others wait meanwhile.
+func TestMergeAtOnce(t *testing.T) {
 	const members = 3 * statesAtOnce
 	var encoded []byte
 	for i := 1; i <= members; i++ {
@@ -92,7 +92,7 @@ func TestMergeReadAtOnce(t *testing.T) {
 		states := readStates(t, &Snapshot{States: encoded, Counts: [4]int{members}})
 		for turn := 1; states.Len() > 0; turn++ {
 			before := states.Len()
-			n.MergeRead(n.now, &states)
+			n.Core.Merge(n.now, &states)
 			if taken := before - states.Len(); taken != tt.want {
 				t.Fatalf("%s: turn %d took %d, want %d", tt.name, turn, taken, tt.want)
 			}

@@ -157,12 +157,12 @@ func TestWhoMissedTheDeparture(t *testing.T) {
 	}
 	states := readStates(t, &snapshot)
 	again := states
-	s.MergeRead(s.now, &states)
+	s.Core.Merge(s.now, &states)
 	check(s, s.take(), EventLeave, EventJoin, EventMoved, EventJoin) // m2 is new to it
 	if m, _ := s.Member("m1"); m.Addr != newAddr || m.State != StateAlive {
 		t.Errorf("after an exchange: %+v", m)
 	}
-	s.MergeRead(s.now, &again)
+	s.Core.Merge(s.now, &again)
 	check(s, s.take())
 
 	s = straggler()

@@ -366,18 +366,18 @@ type Acquaintance struct {
 }
 
 // Recognize adds what states say to an Acquaintance.
-func (c *Core) Recognize(a *Acquaintance, states []wire.PushNodeState) {
-	for i := range states {
-		s := &states[i]
-		addr, ok := addressFrom(s.Addr, s.Port, c.cfg.DefaultPort)
+func (c *Core) Recognize(a *Acquaintance, states wire.States) {
+	for v := (wire.StateView{}); states.Next(&v); {
+		addr, ok := addressFrom(v.Addr(), v.Port, c.cfg.DefaultPort)
 		if !ok {
 			continue
 		}
-		gone := State(s.State).Gone()
-		if !gone && s.Name == a.With.Name && addr.same(addressOf(a.With.Addr)) {
+		gone := State(v.State).Gone()
+		name := string(v.Name())
+		if !gone && name == a.With.Name && addr.same(addressOf(a.With.Addr)) {
 			a.there = true
 		}
-		m, remembered := c.table.named(s.Name), c.losses.named(s.Name)
+		m, remembered := c.table.named(name), c.losses.named(name)
 		switch {
 		case m != nil && c.table.isAt(m, addr), remembered != nil && remembered.addr.same(addr), m == c.self && c.former.addr.same(addr):
 			a.same++

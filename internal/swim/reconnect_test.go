@@ -366,7 +366,7 @@ func TestAcquaintance(t *testing.T) {
 				}
 				var a Acquaintance
 				for i := range tt.states {
-					n.Recognize(&a, tt.states[i:i+1])
+					n.Recognize(&a, wire.StatesOf(tt.states[i]))
 				}
 				if got := a.Ours(); got != tt.want {
 					t.Errorf("forgotten %v: %v, want %v (%+v)", forgotten, got, tt.want, a)

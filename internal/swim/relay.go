@@ -31,19 +31,13 @@ type ping struct {
 	expires *deadline
 }
 
-// AnswerPing acks a ping with the user's payload. A ping for another name is
-// not answered.
-func (c *Core) AnswerPing(from Endpoint, p *wire.Ping, payload []byte) {
-	if p.Node != "" && p.Node != c.cfg.Name {
+// StepPing acks a ping, with the user's payload, and keeps no reference to its memory. A ping for another name is not
+// answered.
+func (c *Core) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
+	if len(p.Node) > 0 && string(p.Node) != c.cfg.Name {
 		c.drop(DropMisdirected)
 		return
 	}
-	c.HearPing(from, &wire.PingView{SeqNo: p.SeqNo, Node: []byte(p.Node), SourceAddr: p.SourceAddr, SourcePort: p.SourcePort,
-		SourceNode: []byte(p.SourceNode)}, payload)
-}
-
-// HearPing is AnswerPing of a ping that is known to be for us, and keeps nothing of its memory.
-func (c *Core) HearPing(from Endpoint, p *wire.PingView, payload []byte) {
 	name := ""
 	source := c.table.namedBytes(p.SourceNode)
 	if source != nil {

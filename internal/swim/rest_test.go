@@ -43,7 +43,7 @@ func TestRestingGossip(t *testing.T) {
 		}
 	}
 	want, often := run(func(n *node) (time.Time, bool) { return n.NextDeadline() })
-	got, seldom := run(func(n *node) (time.Time, bool) { return n.NextWork(n.now) })
+	got, seldom := run(func(n *node) (time.Time, bool) { return n.NextWakeup(n.now) })
 	if !slices.Equal(got, want) {
 		t.Errorf("a driver that sleeps sends\n%v\nand one that does not\n%v", got, want)
 	}
@@ -58,19 +58,19 @@ func TestRestingGossip(t *testing.T) {
 // TestRestsWithoutLoops: without loops there is nothing to wake up for, and with user broadcasts every round counts.
 func TestRestsWithoutLoops(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.ProbeInterval, c.GossipInterval, c.PushPullInterval = 0, 0, 0 })
-	if at, ok := n.NextWork(n.now); ok {
+	if at, ok := n.NextWakeup(n.now); ok {
 		t.Errorf("something is due at %v", at)
 	}
 	n = newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval, c.HasUserBroadcasts = 0, 0, true }).meet(1)
 	n.Settle()
 	n.Start(n.now)
-	if at, ok := n.NextWork(n.now); !ok || at.Sub(n.now) > 2*n.cfg.GossipInterval {
+	if at, ok := n.NextWakeup(n.now); !ok || at.Sub(n.now) > 2*n.cfg.GossipInterval {
 		t.Errorf("gossip is due at %v, %v; want within two intervals", at, ok)
 	}
 	n = newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval = 0, 0 })
 	n.Settle()
 	n.Start(n.now)
-	if at, ok := n.NextWork(n.now); ok {
+	if at, ok := n.NextWakeup(n.now); ok {
 		t.Errorf("woken at %v for gossip with nothing to send", at)
 	}
 }
@@ -117,7 +117,7 @@ func TestRestsAlone(t *testing.T) {
 		return work, alone
 	}
 	want, often := run(func(n *node) (time.Time, bool) { return n.NextDeadline() })
-	got, seldom := run(func(n *node) (time.Time, bool) { return n.NextWork(n.now) })
+	got, seldom := run(func(n *node) (time.Time, bool) { return n.NextWakeup(n.now) })
 	if !slices.Equal(got, want) {
 		t.Errorf("who sleeps while it is alone does\n%v\nand who does not\n%v", got, want)
 	}
@@ -141,14 +141,14 @@ func TestAloneHasNothingToSay(t *testing.T) {
 		if out := n.take(); !slices.Equal(out.Finished, []uint64{7}) {
 			t.Errorf("finished %v: somebody waits for what nobody hears", out.Finished)
 		}
-		if at, ok := n.NextWork(n.now); ok {
+		if at, ok := n.NextWakeup(n.now); ok {
 			t.Errorf("something is due at %v", at)
 		}
 		return n
 	}
 	announced := "alive self@2 x"
 	n := alone().meet(1)
-	if _, ok := n.NextWork(n.now); !ok {
+	if _, ok := n.NextWakeup(n.now); !ok {
 		t.Error("no gossip with somebody there")
 	}
 	if got, want := texts(n.queued()), []string{"alive m1@1 ", announced}; !slices.Equal(got, want) {

@@ -226,7 +226,7 @@ func TestDeadlines(t *testing.T) {
 	s.set(b, at(1))
 	s.set(c, at(3))
 	s.set(b, at(5)) // again
-	if next, ok := s.next(); !ok || !next.Equal(at(3)) {
+	if next, ok := s.nextBut(0); !ok || !next.Equal(at(3)) {
 		t.Errorf("next %v", next)
 	}
 	if s.pop(at(2)) != nil {
@@ -237,7 +237,7 @@ func TestDeadlines(t *testing.T) {
 	}
 	s.stop(b)
 	s.stop(b)
-	if _, ok := s.next(); ok || s.pop(at(9)) != nil {
+	if _, ok := s.nextBut(0); ok || s.pop(at(9)) != nil {
 		t.Error("stopped deadline is left")
 	}
 }

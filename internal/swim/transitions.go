@@ -160,7 +160,7 @@ func (c *Core) refute(incarnation uint32, from string) {
 		c.awareness.apply(1)
 	}
 	c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, 0)
-	c.event(Event{Kind: EventRefute, Member: c.Self(), From: c.ownName(from)})
+	c.event(Event{Kind: EventRefute, Member: c.Self(), From: from})
 }
 
 // stepSuspect handles a suspect message.
@@ -244,7 +244,6 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 		// It refuted the suspicion that runs, as we did not hear: this is another.
 		// Compat: the reference counts it for the one that runs.
 		c.dropSuspicion(m)
-		from = c.ownName(from)
 		c.beginSuspicion(now, m, from)
 		c.broadcastSuspect(m, from)
 		c.changed(m)
@@ -253,14 +252,13 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 	if running != nil {
 		if running.confirm(from, c.cfg.Name) {
 			c.deadlines.set(running.due, running.end())
-			c.broadcastSuspect(m, c.ownName(from))
+			c.broadcastSuspect(m, from)
 		}
 		return
 	}
 	if m.State != StateAlive {
 		return
 	}
-	from = c.ownName(from)
 	m.State, m.since = StateSuspect, c.table.since(now)
 	c.beginSuspicion(now, m, from)
 	c.broadcastSuspect(m, from)
@@ -268,7 +266,7 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 	c.event(Event{Kind: EventSuspect, Member: *c.changed(m), From: from})
 }
 
-// broadcastSuspect gossips an accusation by a name that may be kept.
+// broadcastSuspect gossips that a member is suspected.
 func (c *Core) broadcastSuspect(m *member, from string) {
 	c.broadcast(m, broadcast{saying: saySuspect, incarnation: m.Incarnation, from: from}, 0)
 }
@@ -310,7 +308,6 @@ func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from str
 	if m == c.self {
 		kind = queue.Urgent // we may not be here for long
 	}
-	from = c.ownName(from)
 	c.push(m, kind, broadcast{saying: sayDead, incarnation: incarnation, from: from}, notice)
 	c.out.Counts.Dead++
 	c.event(Event{Kind: EventLeave, Member: *c.changed(m), From: from})

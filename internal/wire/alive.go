@@ -37,7 +37,7 @@ func (m *Alive) Parse(body []byte, names *Names) error {
 }
 
 func (m *Alive) parseCanonical(b []byte, names *Names) bool {
-	var r Rumor
+	var r GossipView
 	if !r.parseAlive(b) {
 		return false
 	}

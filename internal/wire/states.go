@@ -149,6 +149,54 @@ func (s *States) Take(most int) []PushNodeState {
 	return taken
 }
 
+// Cut removes the next states, at most n, and returns them.
+func (s *States) Cut(n int) States {
+	first := *s
+	first.n = min(n, s.n)
+	var v StateView
+	for end := s.n - first.n; s.n > end && s.Next(&v); {
+	}
+	first.unread = first.unread[:len(first.unread)-len(s.unread)]
+	return first
+}
+
+// Filter returns those states for which keep returns true, in memory of their own.
+func (s States) Filter(keep func(*StateView) bool) States {
+	var kept States
+	var v StateView
+	for before := s.unread; s.Next(&v); before = s.unread {
+		if keep(&v) {
+			kept.unread = append(kept.unread, before[:len(before)-len(s.unread)]...)
+			kept.n++
+		}
+	}
+	return kept
+}
+
+// ParseStates returns the n states that b begins with, as PushNodeState.Append writes them. Its memory is that of b.
+func ParseStates(b []byte, n int) (States, error) {
+	end := 0
+	var v StateView
+	for i := range n {
+		size, err := v.parse(b[end:])
+		if err != nil {
+			return States{}, fmt.Errorf("state %d of %d: %w", i+1, n, err)
+		}
+		end += size
+	}
+	return States{b[:end:end], n}, nil
+}
+
+// StatesOf returns states as they are after they were sent and read.
+func StatesOf(states ...PushNodeState) States {
+	var read States
+	for i := range states {
+		read.unread = states[i].Append(read.unread)
+	}
+	read.n = len(states)
+	return read
+}
+
 // ReadStates reads the states of n members of a push/pull, 0 to MaxPushPullNodes. They are valid until OpenFrame,
 // Decompress or Reset. The errors are those of ReadMessage.
 func (s *StreamReader) ReadStates(n int) (States, error) {

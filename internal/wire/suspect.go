@@ -63,7 +63,7 @@ func appendAccusation(dst []byte, m accusation) []byte {
 }
 
 func (m *accusation) parseCanonical(b []byte, names *Names) bool {
-	var r Rumor
+	var r GossipView
 	if !r.parseAccusation(TypeSuspect, b) { // a Dead has the same shape
 		return false
 	}

@@ -8,23 +8,23 @@ import (
 	"testing"
 )
 
-// rumorOf is a message as a Rumor says it, read in the way of that message.
-func rumorOf(kind Type, body []byte) (Rumor, error) {
+// viewOf is a message as a GossipView says it, read in the way of that message.
+func viewOf(kind Type, body []byte) (GossipView, error) {
 	if kind == TypeAlive {
 		var m Alive
 		err := m.Parse(body, nil)
-		return Rumor{Kind: kind, Incarnation: m.Incarnation, Node: []byte(m.Node), Addr: m.Addr, Port: m.Port, Meta: m.Meta, Vsn: m.Vsn}, err
+		return GossipView{Kind: kind, Incarnation: m.Incarnation, Node: []byte(m.Node), Addr: m.Addr, Port: m.Port, Meta: m.Meta, Vsn: m.Vsn}, err
 	}
 	var m Dead
 	err := m.Parse(body, nil)
-	return Rumor{Kind: kind, Incarnation: m.Incarnation, Node: []byte(m.Node), From: []byte(m.From)}, err
+	return GossipView{Kind: kind, Incarnation: m.Incarnation, Node: []byte(m.Node), From: []byte(m.From)}, err
 }
 
-// checkRumor holds that a body says the same as a Rumor and as the message that it is.
-func checkRumor(t *testing.T, kind Type, body []byte) {
+// checkGossip holds that a body says the same as a GossipView and as the message that it is.
+func checkGossip(t *testing.T, kind Type, body []byte) {
 	t.Helper()
-	want, wantErr := rumorOf(kind, body)
-	var got Rumor
+	want, wantErr := viewOf(kind, body)
+	var got GossipView
 	err := got.Parse(kind, body)
 	if (err == nil) != (wantErr == nil) || err != nil && !isOurs(err) {
 		t.Fatalf("%v %x: %v, want %v", kind, body, err, wantErr)
@@ -35,7 +35,7 @@ func checkRumor(t *testing.T, kind Type, body []byte) {
 	if (got.Meta == nil) != (want.Meta == nil) || (got.Addr == nil) != (want.Addr == nil) || (got.Vsn == nil) != (want.Vsn == nil) {
 		t.Errorf("%v %x: got %+v, want %+v: nil and empty differ", kind, body, got, want)
 	}
-	for _, r := range []*Rumor{&got, &want} { // of names they do not
+	for _, r := range []*GossipView{&got, &want} { // of names they do not
 		r.Node, r.From = append([]byte{}, r.Node...), append([]byte{}, r.From...)
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -43,7 +43,7 @@ func checkRumor(t *testing.T, kind Type, body []byte) {
 	}
 }
 
-func TestRumor(t *testing.T) {
+func TestGossip(t *testing.T) {
 	long := strings.Repeat("node.", 20)
 	var messages []Message
 	for _, name := range []string{"", "n1", "a name of 31 bytes, the longest", "a name of 32 bytes, no short one", long} {
@@ -59,23 +59,23 @@ func TestRumor(t *testing.T) {
 	}
 	for _, m := range messages {
 		body := m.Append(nil)[1:]
-		checkRumor(t, m.Type(), body)
+		checkGossip(t, m.Type(), body)
 		for n := range body {
-			checkRumor(t, m.Type(), body[:n])
+			checkGossip(t, m.Type(), body[:n])
 		}
 	}
-	var r Rumor
+	var r GossipView
 	if err := r.Parse(TypePing, nil); !errors.Is(err, ErrUnknownType) {
-		t.Errorf("a ping is no rumor: %v", err)
+		t.Errorf("a ping is not gossip: %v", err)
 	}
 }
 
-// TestRumorIsViews: nothing is copied out of what peers send, whatever the length of the names.
-func TestRumorIsViews(t *testing.T) {
+// TestGossipIsViews: nothing is copied out of what peers send, whatever the length of the names.
+func TestGossipIsViews(t *testing.T) {
 	for _, name := range []string{"n1", strings.Repeat("node.", 20)} {
 		for _, m := range []Message{&Suspect{Node: name, From: name}, &Alive{Node: name, Addr: []byte{10, 0, 0, 1}, Vsn: []byte{1, 5, 2, 0, 0, 0}}} {
 			body := m.Append(nil)[1:]
-			var r Rumor
+			var r GossipView
 			if got := testing.AllocsPerRun(100, func() { r.Parse(m.Type(), body) }); got != 0 {
 				t.Errorf("%v of a name of %d bytes: %v allocations", m.Type(), len(name), got)
 			}
@@ -89,7 +89,7 @@ func TestRumorIsViews(t *testing.T) {
 	}
 }
 
-func FuzzRumor(f *testing.F) {
+func FuzzGossip(f *testing.F) {
 	for _, tests := range [][]messageTest{aliveTests, suspectTests, deadTests} {
 		for _, tt := range tests {
 			b := tt.m.Append(nil)
@@ -97,11 +97,11 @@ func FuzzRumor(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, kind byte, body []byte) {
-		checkRumor(t, []Type{TypeAlive, TypeSuspect, TypeDead}[kind%3], body)
+		checkGossip(t, []Type{TypeAlive, TypeSuspect, TypeDead}[kind%3], body)
 	})
 }
 
-func BenchmarkRumorParse(b *testing.B) {
+func BenchmarkGossipParse(b *testing.B) {
 	for _, m := range []Message{
 		&Suspect{Incarnation: 3, Node: "node-00010", From: "node-00001"},
 		&Alive{Incarnation: 3, Node: "node-00010", Addr: []byte{10, 0, 0, 1}, Port: 7946, Meta: []byte("role=web;zone=a"),
@@ -110,7 +110,7 @@ func BenchmarkRumorParse(b *testing.B) {
 		body := m.Append(nil)[1:]
 		b.Run(m.Type().String(), func(b *testing.B) {
 			b.ReportAllocs()
-			var r Rumor
+			var r GossipView
 			for b.Loop() {
 				if err := r.Parse(m.Type(), body); err != nil {
 					b.Fatal(err)

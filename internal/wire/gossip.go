@@ -2,9 +2,9 @@ package wire
 
 import "fmt"
 
-// Rumor is an Alive, a Suspect or a Dead message in one shape, with views into the message, so that parsing one
+// GossipView is an Alive, a Suspect or a Dead message in one shape, with views into the message, so that parsing one
 // allocates nothing. Most of these messages are known already.
-type Rumor struct {
+type GossipView struct {
 	// Kind is TypeAlive, TypeSuspect or TypeDead.
 	Kind Type
 	// Incarnation and Node, the name of the member concerned, are set for every kind.
@@ -21,7 +21,7 @@ type Rumor struct {
 
 // Parse sets the fields of kind from body: TypeAlive, TypeSuspect or TypeDead; another type is ErrUnknownType. Other
 // fields keep their values. Slices are views into body, or newly allocated. See Ping.Parse.
-func (r *Rumor) Parse(kind Type, body []byte) error {
+func (r *GossipView) Parse(kind Type, body []byte) error {
 	switch kind {
 	case TypeAlive:
 		if r.parseAlive(body) {
@@ -31,7 +31,7 @@ func (r *Rumor) Parse(kind Type, body []byte) error {
 		if err := m.Parse(body, nil); err != nil {
 			return err
 		}
-		*r = Rumor{Kind: kind, Incarnation: m.Incarnation, Node: []byte(m.Node), Addr: m.Addr, Port: m.Port, Meta: m.Meta, Vsn: m.Vsn}
+		*r = GossipView{Kind: kind, Incarnation: m.Incarnation, Node: []byte(m.Node), Addr: m.Addr, Port: m.Port, Meta: m.Meta, Vsn: m.Vsn}
 	case TypeSuspect, TypeDead:
 		if r.parseAccusation(kind, body) {
 			return nil
@@ -40,19 +40,19 @@ func (r *Rumor) Parse(kind Type, body []byte) error {
 		if err := m.Parse(body, nil); err != nil {
 			return err
 		}
-		*r = Rumor{Kind: kind, Incarnation: m.Incarnation, Node: []byte(m.Node), From: []byte(m.From)}
+		*r = GossipView{Kind: kind, Incarnation: m.Incarnation, Node: []byte(m.Node), From: []byte(m.From)}
 	default:
 		return fmt.Errorf("%w: %v", ErrUnknownType, kind)
 	}
 	return nil
 }
 
-// Alive returns a rumor of TypeAlive as a message, with a copied name.
-func (r *Rumor) Alive() *Alive {
+// Alive returns a view of TypeAlive as a message, with a copied name.
+func (r *GossipView) Alive() *Alive {
 	return &Alive{Incarnation: r.Incarnation, Node: string(r.Node), Addr: r.Addr, Port: r.Port, Meta: r.Meta, Vsn: r.Vsn}
 }
 
-func (r *Rumor) parseAccusation(kind Type, b []byte) bool {
+func (r *GossipView) parseAccusation(kind Type, b []byte) bool {
 	key := keyAt(b, 0, "\x83\xa4From")
 	from, at := shortAt(b, key)
 	if at == failed {
@@ -71,7 +71,7 @@ func (r *Rumor) parseAccusation(kind Type, b []byte) bool {
 	return true
 }
 
-func (r *Rumor) parseAlive(b []byte) bool {
+func (r *GossipView) parseAlive(b []byte) bool {
 	addr, at := shortAt(b, keyAt(b, 0, "\x86\xa4Addr"))
 	incarnation, at := uint32At(b, keyAt(b, at, "\xabIncarnation"))
 	key := keyAt(b, at, "\xa4Meta")
