@@ -291,7 +291,7 @@ func (m *Memberlist) tick() {
 	if sample {
 		m.mu.sample = t.now.Add(m.config.QueueCheckInterval)
 	}
-	t.core.SetSlack(m.slack.load())
+	t.core.SetCompressionBudget(m.slack.load())
 	t.core.Tick(t.now)
 	t.queued, t.leaving = t.core.NumQueued(), t.core.Leaving()
 	m.endTurnIn(t)

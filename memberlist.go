@@ -169,7 +169,6 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.conversations.New = m.makeConversation
 	m.mu.compactAt = minCompactEvents
 	m.mu.core = swim.New(m.coreConfig(), nil) // a turn has one
-	m.mu.core.SetRoom(config.packetRoom())
 	if err := m.openTransport(); err != nil {
 		return nil, err
 	}
@@ -219,6 +218,7 @@ func (m *Memberlist) coreConfig() swim.Config {
 		GossipNodes:             c.GossipNodes,
 		GossipToTheDeadTime:     c.GossipToTheDeadTime,
 		RetransmitMult:          c.RetransmitMult,
+		PacketSize:              c.packetRoom(),
 		PushPullInterval:        c.PushPullInterval,
 		DeadNodeReclaimTime:     c.DeadNodeReclaimTime,
 		KeepAskingSeeds:         c.Seeds != nil,

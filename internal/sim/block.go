@@ -25,9 +25,9 @@ type heldPacket struct {
 func (n *node) hears() bool { return n.paused == 0 && n.blocked == 0 }
 
 // hold lets a packet of a blocked node wait.
-func (s *Sim) hold(n *node, p *swim.Packet, h heldPacket) {
+func (s *Sim) hold(n *node, messages [][]byte, h heldPacket) {
 	n.held.packets = append(n.held.packets, h)
-	switch wire.Type(p.Messages[0][0]) {
+	switch wire.Type(messages[0][0]) {
 	case wire.TypePing, wire.TypeIndirectPing:
 		n.stuck = true
 	}

@@ -297,8 +297,8 @@ func (c *checker) packet(n *node, p *swim.Packet) {
 	if p.Checksum {
 		size += wire.ChecksumSize
 	}
-	if size > c.s.cfg.Room {
-		c.s.fail(n, rulePacket, -1, fmt.Sprintf("%d bytes, there is room for %d", size, c.s.cfg.Room))
+	if most := c.s.cfg.Room + c.s.cfg.CompressionBudget; size > most {
+		c.s.fail(n, rulePacket, -1, fmt.Sprintf("%d bytes, there is room for %d", size, most))
 	}
 }
 

@@ -24,7 +24,11 @@ type Config struct {
 	// 1 ms to 2 ms.
 	Link Link
 
-	Room          int           // bytes of a packet; 0: 1400, as with the defaults of a Memberlist
+	Room int // bytes of a packet; 0: 1400, as with the defaults of a Memberlist
+	// CompressionBudget is how many bytes of gossip a packet may carry beyond Room, as packets are compressed before they are
+	// sent; 0: they are not. A packet that does not shrink enough goes as two.
+	CompressionBudget int
+
 	StreamTimeout time.Duration // after which an exchange over a stream is given up; 0: 10 s
 
 	// Start says how the cluster comes about: it is settled at the start, or the nodes join one after the other.

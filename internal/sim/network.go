@@ -2,7 +2,9 @@ package sim
 
 import (
 	"errors"
+	"fmt"
 	"hash/crc32"
+	"iter"
 	"net/netip"
 	"time"
 
@@ -26,16 +28,40 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errRefused = errors.New("refused by the simulated network")
 
-// wireSize is how many bytes a packet's messages take in a datagram, compound and checksum included.
-func wireSize(p *swim.Packet) int {
+// datagrams are what a packet is sent as: one datagram, or more if its messages do not shrink enough together.
+func (s *Sim) datagrams(p *swim.Packet) iter.Seq2[[][]byte, int] {
+	return func(yield func([][]byte, int) bool) {
+		for left := p.Messages; len(left) > 0; {
+			n, size := len(left), 0
+			for size = s.datagramSize(left[:n], p.Checksum); size > s.cfg.Room && n > 1; size = s.datagramSize(left[:n], p.Checksum) {
+				n /= 2
+			}
+			if !yield(left[:n], size) {
+				return
+			}
+			left = left[n:]
+		}
+	}
+}
+
+// datagramSize is how many bytes messages take in one datagram, with a compound and a checksum around them if there are such,
+// compressed if that is shorter.
+func (s *Sim) datagramSize(messages [][]byte, checksum bool) int {
 	size := 0
-	for _, m := range p.Messages {
+	for _, m := range messages {
 		size += len(m)
 	}
-	if k := len(p.Messages); k > 1 {
+	if k := len(messages); k > 1 {
 		size += wire.CompoundHeaderSize + k*wire.CompoundPartOverhead
 	}
-	if p.Checksum {
+	if x := &s.scratch; x.compressor != nil && len(messages) > 1 {
+		x.compound, _ = wire.AppendCompound(x.compound[:0], messages)
+		var shorter bool
+		if x.compressed, shorter = x.compressor.AppendShorter(x.compressed[:0], x.compound); shorter {
+			size = len(x.compressed)
+		}
+	}
+	if checksum {
 		size += wire.ChecksumSize
 	}
 	return size
@@ -43,18 +69,24 @@ func wireSize(p *swim.Packet) int {
 
 // send puts a packet on its way. It returns an error if the network refuses it.
 func (s *Sim) send(n *node, p *swim.Packet) error {
-	if len(p.Messages) == 0 {
-		return nil
+	var refused error
+	for messages, size := range s.datagrams(p) {
+		if err := s.sendDatagram(n, p, messages, size); err != nil {
+			refused = err
+		}
 	}
-	size := wireSize(p)
+	return refused
+}
+
+func (s *Sim) sendDatagram(n *node, p *swim.Packet, messages [][]byte, size int) error {
 	n.counts.PacketsOut++
 	n.counts.BytesOut += uint64(size)
-	for _, m := range p.Messages {
+	for _, m := range messages {
 		s.result.Sent[m[0]&15]++
 	}
 	i := s.newPacket()
 	pk := &s.packets[i]
-	for _, m := range p.Messages {
+	for _, m := range messages {
 		pk.buf = append(pk.buf, m...)
 		pk.ends = append(pk.ends, int32(len(pk.buf)))
 	}
@@ -63,8 +95,11 @@ func (s *Sim) send(n *node, p *swim.Packet) error {
 	if s.cfg.Trace != nil {
 		s.traceSend(n, pk, size)
 	}
+	if s.cfg.CompressionBudget > 0 && size > s.cfg.Room {
+		s.fail(n, rulePacket, -1, fmt.Sprintf("a datagram of %d bytes, there is room for %d", size, s.cfg.Room))
+	}
 	if n.blocked > 0 {
-		s.hold(n, p, heldPacket{i, size, p.Ping})
+		s.hold(n, messages, heldPacket{i, size, p.Ping})
 		return nil
 	}
 	return s.dispatch(n, i, size)

@@ -71,13 +71,13 @@ func (s *Sim) boot(n *node) {
 	n.life++
 	s.moveTo(n, n.place)
 	cfg := s.cfg.coreOf(n.id)
-	cfg.Name, cfg.Keep = n.name, s.sharedName
+	cfg.Name, cfg.Keep, cfg.PacketSize = n.name, s.sharedName, s.cfg.Room
 	cfg.Rand = rand.New(rand.NewPCG(s.cfg.Seed, uint64(n.life)<<32|uint64(n.id+1)))
 	if s.cfg.Tamper.Config != nil {
 		s.cfg.Tamper.Config(int(n.id), &cfg)
 	}
 	n.core = swim.New(cfg, new(swim.Output))
-	n.core.SetRoom(s.cfg.Room)
+	n.core.SetCompressionBudget(s.cfg.CompressionBudget)
 	n.up, n.joined, n.leaving, n.handling, n.syncing = true, false, false, false, false
 	n.armed, n.lineFree, n.stuck = never, 0, false
 	s.check.boot(n)

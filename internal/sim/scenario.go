@@ -70,6 +70,7 @@ func Scenarios() []Scenario {
 		{"refused by the dead", refusedByTheDead},
 		{"strange versions", strange},
 		{"user broadcasts", userBroadcasts},
+		{"compressed", compressed},
 		{"chaos", chaos},
 	}
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"time"
@@ -65,7 +66,20 @@ func configurations(d draw) Config {
 	if d.IntN(3) == 0 && cfg.Core.ProbeInterval > 0 {
 		cfg.NoGossip = d.some(cfg.N, cfg.N)
 	}
+	if d.IntN(2) == 0 {
+		cfg.CompressionBudget = 1 + d.IntN(3*cmp.Or(cfg.Room, 1400))
+	}
 	return cfg
+}
+
+// compressed is of packets that are filled by what they take compressed, with broadcasts of members and of users.
+func compressed(d draw) Config {
+	cfg := userBroadcasts(d)
+	cfg.Start, cfg.N = Joining, cfg.N+d.IntN(30)
+	cfg.CompressionBudget = 1 + d.IntN(3*cmp.Or(cfg.Room, 1400))
+	return d.with(cfg, 3, func() Fault {
+		return Fault{Kind: Meta, At: d.seconds(0, 30), For: d.seconds(1, 20), Delay: d.seconds(0.1, 1), Nodes: d.some(cfg.N, 9)}
+	})
 }
 
 // observers do not probe: some, or all. If some do, one of them is always there.

@@ -48,6 +48,9 @@ type Sim struct {
 		ack      wire.Ack
 		nack     wire.Nack
 		gossip   wire.GossipView
+
+		compressor           *wire.Compressor // nil: packets are not compressed
+		compound, compressed []byte
 	}
 
 	byPacket bool // what a node makes of a packet is being checked
@@ -62,6 +65,9 @@ func New(cfg Config) *Sim {
 	s := &Sim{cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 0)), nodes: make([]node, cfg.N), out: new(swim.Output),
 		places: make(map[place]int32, cfg.N), names: make([]string, numNames(&cfg)), namesUsed: cfg.N, brought: make(map[int][]int32)}
 	s.scratch.names = wire.NewNames()
+	if cfg.CompressionBudget > 0 {
+		s.scratch.compressor = new(wire.Compressor)
+	}
 	s.patience = longestSuspicion(cfg.Core, cfg.N) + 2*probeTime(cfg.Core)
 	for i := range s.names {
 		s.names[i] = nodeName(i)

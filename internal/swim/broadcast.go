@@ -53,7 +53,7 @@ func (c *Core) push(m *member, kind queue.Kind, says broadcast, notice uint64) {
 	q := &c.queue
 	says.member = m.ID
 	size := c.broadcastSize(&says)
-	if size > MaxBroadcast(c.room) {
+	if size > MaxBroadcast(c.cfg.PacketSize) {
 		c.drop(DropOversize)
 		c.unqueue(m)
 		c.finish(notice)

@@ -116,7 +116,7 @@ func (c *Core) canPing(name string) bool {
 	c.out.bytes = c.pingOf(math.MaxUint32, name).Append(c.out.bytes)
 	size := len(c.out.bytes) - start
 	c.out.bytes = c.out.bytes[:start]
-	return size <= c.room-wire.ChecksumSize
+	return size <= c.cfg.PacketSize-wire.ChecksumSize
 }
 
 // deny takes a claim that another is at our own address. It is not: it was there
@@ -126,10 +126,14 @@ func (c *Core) canPing(name string) bool {
 //
 // Compat: the reference makes it a member, which takes until a probe of it fails.
 func (c *Core) deny(now time.Time, m *member, name string, says claim) bool {
-	switch {
-	case says.incarnation == MaxIncarnation:
+	if says.incarnation == MaxIncarnation {
 		c.drop(DropMaximum)
 		return true
+	}
+	if gone := c.remembered(now, name); m == nil && gone != nil {
+		m = c.recall(now, gone)
+	}
+	switch {
 	case m == nil:
 		m = c.add(name, says)
 		c.beGone(now, m, StateDead, says.incarnation)

@@ -45,6 +45,10 @@ type Config struct {
 	GossipToTheDeadTime time.Duration // a dead member is gossiped to and remembered so long
 	RetransmitMult      int           // scales how often a broadcast is sent (SWIM section 4.1: lambda)
 
+	// PacketSize is how many bytes a packet may have: its messages, the compound
+	// around them and a checksum.
+	PacketSize int
+
 	PushPullInterval    time.Duration // between two full state syncs, before scaling with the cluster's size
 	DeadNodeReclaimTime time.Duration // a name dead for longer may come back at another address; 0: never
 

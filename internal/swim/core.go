@@ -14,8 +14,9 @@ type Core struct {
 	table     table
 	deadlines deadlines
 	queue     broadcasts
-	room      int       // bytes that one packet may have, SetRoom
-	slack     int       // bytes that gossip may have beyond that, SetSlack
+
+	compressionBudget int // bytes of gossip in a packet beyond PacketSize
+
 	offered   int       // packets of gossip with room for user broadcasts, so far
 	chosen    []*member // scratch of choose
 	present   int       // others that are alive or suspect
@@ -85,14 +86,9 @@ func (c *Core) gossipInterval() time.Duration {
 	return c.cfg.GossipInterval
 }
 
-// SetRoom tells how many bytes one packet may have: its messages, what a
-// compound of them takes, and a checksum.
-func (c *Core) SetRoom(bytes int) { c.room = bytes }
-
-// SetSlack says how many bytes packets of gossip can hold beyond their room, as
-// they shrink before they are sent; 0 at the start. Each message fits the room
-// alone, and so do the user broadcasts.
-func (c *Core) SetSlack(bytes int) { c.slack = bytes }
+// SetCompressionBudget sets how many bytes a packet of gossip may carry beyond Config.PacketSize, since it is compressed
+// before it is sent; 0 at the start. No single message is larger than PacketSize, and user broadcasts have no part in it.
+func (c *Core) SetCompressionBudget(bytes int) { c.compressionBudget = bytes }
 
 // Introduce tells the Core what we are, and nobody else: until Announce we
 // count as a member that has left.
@@ -334,7 +330,7 @@ func (c *Core) unsend() {
 // roomIn is how many bytes a packet has left for messages, each with
 // wire.CompoundPartOverhead; less than 0 if it is too large already.
 func (c *Core) roomIn(p *Packet) int {
-	room := c.room - wire.CompoundHeaderSize
+	room := c.cfg.PacketSize - wire.CompoundHeaderSize
 	if p.Checksum {
 		room -= wire.ChecksumSize
 	}

@@ -76,7 +76,7 @@ func (c *Core) gossipTick(now time.Time) {
 	}
 	targets := c.gossipTargets(now)
 	if !c.cfg.HasUserBroadcasts {
-		c.out.bytes = slices.Grow(c.out.bytes, len(targets)*min(c.room+c.slack, c.QueuedBytes()))
+		c.out.bytes = slices.Grow(c.out.bytes, len(targets)*min(c.cfg.PacketSize+c.compressionBudget, c.QueuedBytes()))
 	}
 	for _, m := range targets {
 		packet := c.sendAlone(c.endpoint(m))
@@ -84,7 +84,7 @@ func (c *Core) gossipTick(now time.Time) {
 			packet.Room = c.offer(c.roomIn(packet))
 			continue // the driver asks for the rest: FillGossip
 		}
-		c.fillIn(c.out, packet, c.roomIn(packet)+c.slack)
+		c.fillIn(c.out, packet, c.roomIn(packet)+c.compressionBudget)
 		if len(packet.Messages) == 0 {
 			c.unsend()
 			return
@@ -143,7 +143,7 @@ func (c *Core) offer(room int) int {
 		return room
 	}
 	queued := c.QueuedBytes() + c.NumQueued()*wire.CompoundPartOverhead
-	return max(room/userShare, min(room, room+c.slack-queued))
+	return max(room/userShare, min(room, room+c.compressionBudget-queued))
 }
 
 // FillGossip adds queued broadcasts to a packet with Room for user broadcasts,
@@ -152,7 +152,7 @@ func (c *Core) offer(room int) int {
 //
 // Compat: the reference's own broadcasts come first, and starve the user's.
 func (c *Core) FillGossip(out *Output, p *Packet, used int) {
-	c.fillIn(out, p, c.roomIn(p)+c.slack-used)
+	c.fillIn(out, p, c.roomIn(p)+c.compressionBudget-used)
 }
 
 // MaxBroadcast is the size of the largest message that is gossiped if a packet

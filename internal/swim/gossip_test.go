@@ -112,7 +112,7 @@ func TestUserBroadcastsHaveWhatIsFree(t *testing.T) {
 func TestSlackIsForGossip(t *testing.T) {
 	for _, users := range []bool{false, true} {
 		n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = users }).meet(100)
-		n.SetSlack(1000)
+		n.SetCompressionBudget(1000)
 		n.gossipTick(n.now)
 		out := n.take()
 		p, used := &out.Packets[0], 0
@@ -150,7 +150,7 @@ func TestWhatFitsNoPacketIsNotQueued(t *testing.T) {
 		t.Errorf("%d broadcasts are queued, want those of the two others", n.NumQueued())
 	}
 	n.Announce(n.now, memberAddr(0), make([]byte, MaxMeta), testVersions, 7)
-	n.SetRoom(300)
+	n.cfg.PacketSize = 300
 	n.Announce(n.now, memberAddr(0), make([]byte, MaxMeta), testVersions, 8)
 	out := n.take()
 	if slices.Sort(out.Finished); !slices.Equal(out.Finished, []uint64{7, 8}) {
@@ -172,7 +172,7 @@ func TestPacketsOfSeveralMessagesFit(t *testing.T) {
 		room int
 		want []int // messages in each packet
 	}{{1400, []int{2}}, {100, []int{1, 1}}} {
-		n.SetRoom(tt.room)
+		n.cfg.PacketSize = tt.room
 		n.probe.target = nil
 		n.beginProbe(n.now, n.table.named("m1"))
 		var got []int
@@ -249,7 +249,7 @@ func TestPiggyback(t *testing.T) {
 	if len(p.Messages) != 5 || p.Messages[0][0] != byte(wire.TypeAck) {
 		t.Errorf("%d messages, want the ack first, then four alives", len(p.Messages))
 	}
-	n.SetRoom(20) // an ack and no more
+	n.cfg.PacketSize = 20 // an ack and no more
 	n.AnswerPing(Endpoint{AddrPort: memberAddr(1)}, &wire.Ping{SeqNo: 1}, nil)
 	if p := n.take().Packets[0]; len(p.Messages) != 1 {
 		t.Errorf("%d messages where there is room for one", len(p.Messages))

@@ -12,7 +12,7 @@ import (
 // knownTo returns a Core that knows n members, all alive, with nothing queued, and what they say of themselves.
 func knownTo(n int) (*Core, []wire.GossipView) {
 	c := New(testConfig(), new(Output))
-	c.SetRoom(1398)
+	c.cfg.PacketSize = 1398
 	c.Announce(testStart, memberAddr(0), nil, testVersions, 0)
 	alives := make([]wire.GossipView, n)
 	out := new(Output)

@@ -38,6 +38,7 @@ func testConfig() Config {
 		GossipNodes:             3,
 		GossipToTheDeadTime:     30 * time.Second,
 		RetransmitMult:          4,
+		PacketSize:              1400,
 		PushPullInterval:        30 * time.Second,
 		Rand:                    rand.New(rand.NewPCG(1, 2)),
 	}
@@ -52,7 +53,6 @@ func newNode(t *testing.T, change func(*Config)) *node {
 		change(&cfg)
 	}
 	n := &node{Core: New(cfg, new(Output)), t: t, now: testStart, out: new(Output)}
-	n.SetRoom(1400)
 	n.Announce(n.now, memberAddr(0), nil, testVersions, 0)
 	n.take()
 	return n

@@ -52,7 +52,7 @@ func (c *Core) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 	}
 	ack, start := wire.Ack{SeqNo: p.SeqNo, Payload: payload}, len(c.out.bytes)
 	c.out.bytes = ack.Append(c.out.bytes)
-	if len(payload) > 0 && len(c.out.bytes)-start > c.room-wire.ChecksumSize {
+	if len(payload) > 0 && len(c.out.bytes)-start > c.cfg.PacketSize-wire.ChecksumSize {
 		// Compat: the reference sends what may not arrive, and is suspected.
 		c.drop(DropOversize)
 		ack.Payload = nil
