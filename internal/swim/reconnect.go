@@ -216,7 +216,7 @@ func (c *Core) foundAt(now time.Time, addr address) {
 // foundLeft notes that a member said that it leaves, after we lost it.
 func (c *Core) foundLeft(now time.Time, name string, incarnation uint32) {
 	one := c.losses.named(name)
-	if one == nil || one.left || incarnation < one.incarnation {
+	if one == nil || one.left || incarnation < one.incarnation || incarnation == MaxIncarnation {
 		return
 	}
 	missed := c.losses.regain(one)
