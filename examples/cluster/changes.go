@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// maxNames is how many members a line of changes names on each side of the verb.
+// maxNames is the number of members that a line of changes names on each side of the verb.
 const maxNames = 6
 
-// change is a line of changes: the observers now see the subjects so.
+// change is a line of output: the observers now see the subjects in another state.
 type change struct {
 	observers, verb, what string
 	subjects              []string
@@ -19,8 +19,8 @@ func (c *change) String() string {
 	return fmt.Sprintf("%s %s %s %s", c.observers, c.verb, names(c.subjects), c.what)
 }
 
-// changes says what is different in the later of two snapshots, with one line for all that can be said at once. What
-// members see of themselves is no news.
+// changes describes the differences between two snapshots, in as few lines as possible. What members see of
+// themselves is left out.
 func changes(before, after snapshot) []string {
 	var found []*change
 	for subject, r := range after.rows {
@@ -43,7 +43,7 @@ func changes(before, after snapshot) []string {
 	return lines
 }
 
-// news gives the different changes of how others see a member.
+// news returns the changes in how others see a member.
 func news(before, after snapshot, subject int) []string {
 	var all []string
 	for observer := range after.rows {
@@ -55,8 +55,8 @@ func news(before, after snapshot, subject int) []string {
 	return all
 }
 
-// whatChanged says how an observer sees a member differently from before, if it does: in another state or, in the same
-// state, with other metadata.
+// whatChanged describes how an observer's view of a member has changed, if it has: another state or, in the same
+// state, other metadata.
 func whatChanged(before, after snapshot, observer, subject int) string {
 	r := after.rows[observer]
 	if r.down || observer == subject {
@@ -78,7 +78,7 @@ func whatChanged(before, after snapshot, observer, subject int) string {
 	}
 }
 
-// who names the running observers of a member to whom something applies, and gives the form of "see" for them.
+// who names the running observers of a member for which applies returns true, and the form of "see" for them.
 func who(s snapshot, subject int, applies func(observer int) bool) (observers, verb string) {
 	var found []string
 	others := 0
@@ -101,7 +101,7 @@ func who(s snapshot, subject int, applies func(observer int) bool) (observers, v
 	}
 }
 
-// names gives the names, or the first of them.
+// names joins the names, or the first of them.
 func names(all []string) string {
 	if more := len(all) - maxNames; more > 0 {
 		return fmt.Sprintf("%s and %d more", strings.Join(all[:maxNames], " "), more)

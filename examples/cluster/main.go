@@ -1,13 +1,13 @@
-// Cluster starts a few members in one process, each with its own UDP and TCP port on loopback, and tells a short story
-// with them: they find each other, one is killed and found out, comes back, another changes its metadata, a last one
-// leaves.
+// Cluster starts five members in one process, each with its own UDP and TCP port on loopback, and plays a short
+// story: they find each other, one is killed and its failure is detected, it comes back, another changes its
+// metadata, a last one leaves.
 //
 //	go run ./examples/cluster
 //
-// On a terminal it shows live who sees whom in which state; elsewhere it prints lines. The exit status is 0 only if
-// everything was seen that should happen.
+// On a terminal it shows live how the members see each other; elsewhere it prints lines. The exit status is 0 only if
+// everything happened as expected.
 //
-// To learn the package from it, read member.go first: one member with its delegates, as your program would have it.
+// To learn the package, read member.go first: one member with its delegates, as in your program.
 package main
 
 import (
@@ -27,36 +27,36 @@ const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitInterrupted = 130 // what shells give for SIGINT
+	exitInterrupted = 130 // as shells report SIGINT
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal makes the members leave; a second one ends the process even if they can't.
+	// The first signal makes the members leave; a second one ends the process immediately.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is main with its surroundings as arguments.
+// run is main with its environment as arguments.
 func run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) int {
 	s, err := parseFlags(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case err != nil:
-		return exitUsage // the flag package has said why
+		return exitUsage // the flag package has printed the error
 	}
 	return tell(ctx, s, newView(stdout), stdout)
 }
 
-// parseFlags makes settings of the command line. What is wrong with it is written to stderr.
+// parseFlags parses the command line. Errors are written to stderr.
 func parseFlags(args []string, stderr io.Writer) (settings, error) {
 	s := defaultSettings()
 	flags := flag.NewFlagSet("cluster", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.IntVar(&s.members, "n", s.members, "how many `members` to start, 3 to 99")
+	flags.IntVar(&s.members, "n", s.members, "number of `members`, 3 to 99")
 	flags.BoolVar(&s.encrypt, "encrypt", s.encrypt, "encrypt all traffic with a random key")
-	flags.StringVar(&s.label, "label", s.label, "put the cluster's `name` on all traffic")
+	flags.StringVar(&s.label, "label", s.label, "label all traffic with this `name`")
 	flags.DurationVar(&s.keep, "for", s.keep, "keep the cluster running for this `time` after the story")
 	flags.StringVar(&s.bind, "bind", s.bind, "loopback `address` to listen on, such as ::1")
 	if err := flags.Parse(args); err != nil {
@@ -72,7 +72,7 @@ func parseFlags(args []string, stderr io.Writer) (settings, error) {
 	return s, err
 }
 
-// tell runs the story, ends all members, and closes with one line.
+// tell plays the story, ends all members, and prints one final line.
 func tell(ctx context.Context, s settings, v view, out io.Writer) int {
 	c := newCluster(s, v)
 	took, err := c.play(ctx)
@@ -100,26 +100,26 @@ func tell(ctx context.Context, s settings, v view, out io.Writer) int {
 	}
 }
 
-// settings say what to run, and how fast.
+// settings are the options and the pace of the story.
 type settings struct {
 	members int
 	encrypt bool
 	label   string
 	bind    string
-	keep    time.Duration // how long to go on after the story
+	keep    time.Duration // time that the cluster runs after the story
 
-	probeInterval time.Duration // all other intervals of the protocol follow from it
-	pause         time.Duration // between two steps, for whoever watches
+	probeInterval time.Duration // all other intervals of the protocol are proportional
+	pause         time.Duration // between two steps, for viewers
 	limits        limits
 }
 
-// limits are how long each step may take.
+// limits are the time limits of the steps.
 type limits struct {
 	converge, detect, rejoin, metadata, leave time.Duration
 }
 
-// defaultSettings take some 10 seconds when all goes well, and less than 60 when it does not: that is the sum of the
-// limits, of the pauses, and of the last members' leaving.
+// defaultSettings take some 10 seconds on success, and less than 60 on failure: the sum of the limits, the pauses,
+// and the time in which the last members leave.
 func defaultSettings() settings {
 	return settings{
 		members:       5,

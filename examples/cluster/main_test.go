@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// fastSettings are for nobody to watch. The intervals and limits stay: on a busy machine under the race detector shorter
-// ones make members suspect each other wrongly.
+// fastSettings have no pauses. The intervals and limits stay: with shorter ones members suspect each other wrongly on
+// a busy machine under the race detector.
 func fastSettings() settings {
 	s := defaultSettings()
 	s.pause = 0
@@ -25,7 +25,7 @@ func tellTo(t *testing.T, ctx context.Context, s settings, out io.Writer) int {
 	t.Helper()
 	before := runtime.NumGoroutine()
 	status := tell(ctx, s, &plainView{out: out}, out)
-	// All goroutines have been waited for, but may still be about to return.
+	// All goroutines have ended their work, but may be about to return.
 	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<20)
@@ -48,7 +48,7 @@ func TestStory(t *testing.T) {
 				`5 members on 127\.0\.0\.1\n`,
 				`n1 listens on 127\.0\.0\.1:\d+, UDP and TCP`, `n5 listens on 127\.0\.0\.1:\d+ and joins n1`,
 				`all 5 members see each other alive`,
-				`n2 is killed`, `sees? n2 suspect`, `n\d suspects n2`, `n\d heard no refutation and declares n2 dead`,
+				`n2 is killed`, `sees? n2 suspect`, `n\d suspects n2`, `n\d received no refutation and declares n2 dead`,
 				`all 4 others agree that n2 is dead`,
 				`n2 is started again on 127\.0\.0\.1:\d+ and joins n1`, `n2 refuted its death: all see it alive again`,
 				`n3 changes its metadata from "role=worker" to "role=leader"`, `all see the new metadata of n3`,
@@ -117,7 +117,7 @@ func TestFailure(t *testing.T) {
 		{
 			name:   "nothing detected in time",
 			adjust: func(s *settings) { s.limits.detect = time.Nanosecond },
-			want:   `not seen in time that some member \S+ n2.*: n1 sees n2`,
+			want:   `not seen in time: some member \S+ n2.*: n1 sees n2`,
 		},
 		{
 			name:   "no member starts in time",
@@ -126,7 +126,7 @@ func TestFailure(t *testing.T) {
 		},
 		{
 			name:   "address of somebody else",
-			adjust: func(s *settings) { s.bind = "192.0.2.1" }, // RFC 5737: nobody's
+			adjust: func(s *settings) { s.bind = "192.0.2.1" }, // RFC 5737: reserved for documentation
 			want:   `start n1: .*192\.0\.2\.1`,
 		},
 	}

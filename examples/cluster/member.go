@@ -11,19 +11,19 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// announceTimeout is how long a member that leaves, or has new metadata, waits until that has been sent.
+// announceTimeout is the time limit for broadcasting a leave or new metadata.
 const announceTimeout = time.Second
 
-// options are what all members of the cluster have in common.
+// options are common to all members of the cluster.
 type options struct {
 	bind          string
 	label         string
 	key           []byte // nil: no encryption
 	probeInterval time.Duration
-	changed       chan struct{} // one slot: something changed in what a member sees
+	changed       chan struct{} // one slot: the view of some member has changed
 }
 
-// member is one member in one life: after a restart it is another one. It is its own delegate for metadata, events and
+// member is one run of one member: after a restart it is another one. It is its own delegate for metadata, events and
 // pings.
 type member struct {
 	name      string
@@ -34,16 +34,16 @@ type member struct {
 	port      int
 
 	meta   atomic.Pointer[string]
-	probes atomic.Int64 // direct pings of probes that were answered
+	probes atomic.Int64 // direct pings that were acked
 	rtt    atomic.Int64 // their round-trip time in nanoseconds, smoothed
 
 	mu struct {
 		sync.Mutex
-		gone map[string]cell // who is dead or has left: such members are not among Members
+		gone map[string]cell // dead and left members, which are not among Members
 	}
 
-	// The story's alone, which runs on one goroutine.
-	cells []cell // what it saw last
+	// Only used by the goroutine of the story.
+	cells []cell // its last view
 	down  bool   // killed, or has left
 }
 
@@ -53,7 +53,7 @@ var (
 	_ memberlist.PingDelegate  = (*member)(nil)
 )
 
-// startMember starts a member that is alone as yet. Port 0 means any that is free.
+// startMember starts a member that has not joined any other. Port 0 means any free port.
 func startMember(opts *options, name string, port int) (*member, error) {
 	m := &member{name: name, opts: opts, log: new(logTail)}
 	m.mu.gone = make(map[string]cell)
@@ -80,8 +80,8 @@ func startMember(opts *options, name string, port int) (*member, error) {
 	return m, nil
 }
 
-// config is the one for local networks, with all intervals shortened alike: there is more to see in little time. A real
-// cluster would keep the defaults.
+// config is the configuration for local networks with all intervals shortened alike, so that more happens in a short
+// time. A real cluster would keep the defaults.
 func (m *member) config(logger *log.Logger) *memberlist.Config {
 	c := memberlist.DefaultLANConfig()
 	faster := func(d time.Duration) time.Duration {
@@ -90,7 +90,7 @@ func (m *member) config(logger *log.Logger) *memberlist.Config {
 	c.ProbeInterval = faster(c.ProbeInterval)
 	c.ProbeTimeout = faster(c.ProbeTimeout)
 	c.GossipInterval = faster(c.GossipInterval)
-	// What gossip missed, each step's limit has to have room for.
+	// Push/pull brings what gossip missed; each step's time limit has room for it.
 	c.PushPullInterval = 10 * m.opts.probeInterval
 	c.TCPTimeout = 2 * time.Second
 
@@ -105,10 +105,10 @@ func (m *member) config(logger *log.Logger) *memberlist.Config {
 
 func (m *member) address() string { return m.list.LocalNode().Address() }
 
-// kill ends the member as a crash would: nobody is told.
+// kill ends the member as a crash would: without a leave.
 func (m *member) kill() { m.list.Shutdown() }
 
-// leave ends the member as a program should. That the others could not be told in time is no reason to stay.
+// leave ends the member as a program should. A broadcast that timed out is no reason to stay.
 func (m *member) leave() error {
 	err := m.list.Leave(announceTimeout)
 	m.list.Shutdown()
@@ -117,7 +117,7 @@ func (m *member) leave() error {
 
 func (m *member) setMeta(meta string) { m.meta.Store(&meta) }
 
-// look makes a row of what the member sees: from Members who is alive or suspect, from the events before it who is gone.
+// look returns the member's view: alive and suspect members from Members, dead and left ones from earlier events.
 func (m *member) look(index map[string]int) row {
 	if m.cells == nil {
 		m.cells = make([]cell, len(index))
@@ -135,7 +135,7 @@ func (m *member) look(index map[string]int) row {
 		clear(m.cells)
 		m.cells[index[m.name]] = cellDown
 	} else {
-		// Who has vanished from Members while the event is on its way stays what it was.
+		// A member that has vanished from Members before its event arrives keeps its state.
 		m.addGone(index)
 		for _, node := range m.list.Members() {
 			if i, ok := index[node.Name]; ok {
@@ -160,15 +160,15 @@ func (m *member) addGone(index map[string]int) {
 
 func count(t *traffic) flow { return flow{packets: t.packets.Load(), bytes: t.bytes.Load()} }
 
-// notify has the story look again.
+// notify makes the story look again.
 func (m *member) notify() {
 	select {
 	case m.opts.changed <- struct{}{}:
-	default: // it is about to
+	default: // it is about to look
 	}
 }
 
-// NotifyJoin, NotifyLeave and NotifyUpdate are the EventDelegate.
+// NotifyJoin, NotifyLeave and NotifyUpdate implement EventDelegate.
 
 func (m *member) NotifyJoin(n *memberlist.Node) {
 	m.mu.Lock()
@@ -177,7 +177,7 @@ func (m *member) NotifyJoin(n *memberlist.Node) {
 	m.notify()
 }
 
-// NotifyLeave hears of failures and of leaves: the state tells them apart.
+// NotifyLeave is called for failures and for leaves: the state distinguishes them.
 func (m *member) NotifyLeave(n *memberlist.Node) {
 	m.mu.Lock()
 	m.mu.gone[n.Name] = cellOf(n.State)
@@ -187,7 +187,7 @@ func (m *member) NotifyLeave(n *memberlist.Node) {
 
 func (m *member) NotifyUpdate(*memberlist.Node) { m.notify() }
 
-// AckPayload and NotifyPingComplete are the PingDelegate.
+// AckPayload and NotifyPingComplete implement PingDelegate.
 
 func (m *member) AckPayload() []byte { return nil }
 
@@ -201,7 +201,7 @@ func (m *member) NotifyPingComplete(_ *memberlist.Node, rtt time.Duration, _ []b
 	m.rtt.Store(smoothed)
 }
 
-// NodeMeta and the rest are the Delegate. Only the metadata is of interest here.
+// NodeMeta and the methods below implement Delegate. Only the metadata is of interest here.
 
 func (m *member) NodeMeta(int) []byte { return []byte(*m.meta.Load()) }
 
@@ -213,7 +213,7 @@ func (m *member) LocalState(bool) []byte { return nil }
 
 func (m *member) MergeRemoteState([]byte, bool) {}
 
-// logTail keeps the last lines that a member logged: they matter only if the story fails.
+// logTail keeps the last log lines of a member, which are printed only if the story fails.
 type logTail struct {
 	mu struct {
 		sync.Mutex
@@ -223,7 +223,7 @@ type logTail struct {
 
 const logTailLines = 5
 
-// Write takes one line, as package log gives it.
+// Write adds one line from package log.
 func (t *logTail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// cell is what one member, the observer, believes of another.
+// cell is the state in which one member, the observer, sees another.
 type cell uint8
 
 const (
@@ -16,7 +16,7 @@ const (
 	cellSuspect
 	cellDead
 	cellLeft
-	cellDown // the observer itself does not run
+	cellDown // the observer is not running
 )
 
 var cellWords = [...]string{
@@ -45,14 +45,14 @@ func cellOf(state memberlist.NodeStateType) cell {
 	}
 }
 
-// snapshot is what all members see at one moment.
+// snapshot has the views of all members at one moment.
 type snapshot struct {
 	at    time.Duration // since the start
 	title string
-	rows  []row // one for each member that was ever started, in the order of the cells
+	rows  []row // one for each member that has been started, in the order of the cells
 }
 
-// members is how many there are to be in all, started or not.
+// members returns the number of members of the story, started or not.
 func (s *snapshot) members() int {
 	if len(s.rows) == 0 {
 		return 0
@@ -60,23 +60,23 @@ func (s *snapshot) members() int {
 	return len(s.rows[0].cells)
 }
 
-// row is what one observer sees, and what it did so far.
+// row is the view of one observer, and its counters.
 type row struct {
 	name           string
 	down           bool
 	cells          []cell   // one for each member
 	metas          []string // of those that are alive or suspect
-	probes         int64    // that were answered
+	probes         int64    // that were acked
 	rtt            time.Duration
 	sent, received flow
 }
 
-// flow is how much went one way.
+// flow is the traffic in one direction.
 type flow struct {
 	packets, bytes int64
 }
 
-// notEverywhere lists where a running member sees any other state than the given one.
+// notEverywhere lists the running members that see another member in a different state than want.
 func (s *snapshot) notEverywhere(want cell) []string {
 	var missing []string
 	for i := range s.rows {
@@ -85,7 +85,7 @@ func (s *snapshot) notEverywhere(want cell) []string {
 	return missing
 }
 
-// notAbout lists who does not see a member in the given state. Members that do not run see nothing.
+// notAbout lists the running members that do not see a member in the state want.
 func (s *snapshot) notAbout(subject int, want cell) []string {
 	var missing []string
 	for _, r := range s.rows {
@@ -100,7 +100,7 @@ func (s *snapshot) notAbout(subject int, want cell) []string {
 	return missing
 }
 
-// notMeta lists who does not see a member with the given metadata.
+// notMeta lists the running members that do not see a member with the metadata want.
 func (s *snapshot) notMeta(subject int, want string) []string {
 	var missing []string
 	for _, r := range s.rows {

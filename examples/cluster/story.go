@@ -14,22 +14,22 @@ import (
 )
 
 const (
-	// lookInterval is the time between looks at what the members see. Most changes are announced by events; that a
-	// member is suspect is not.
+	// lookInterval is the time between two looks at the members' views. Most changes cause an event; suspicions do
+	// not.
 	lookInterval = 25 * time.Millisecond
 
-	// keepInterval is the time between two checkpoints while the cluster is kept running.
+	// keepInterval is the time between two checkpoints after the story.
 	keepInterval = 5 * time.Second
 
-	// restartInterval is the time between attempts to start the killed member again: a port that is free now may be taken
-	// for a moment by some outgoing connection.
+	// restartInterval is the time between attempts to start the killed member again: some outgoing connection may use
+	// its port for a moment.
 	restartInterval = 100 * time.Millisecond
 
-	// maxNotSeen is how many things that were not seen a failure lists.
+	// maxNotSeen is the number of unmet expectations that a failure lists.
 	maxNotSeen = 6
 )
 
-// cluster is all members and what the story knows of them. One goroutine uses it.
+// cluster has all members and the state of the story. One goroutine uses it.
 type cluster struct {
 	settings settings
 	opts     options
@@ -39,7 +39,7 @@ type cluster struct {
 	index    map[string]int
 }
 
-// durations are how long the steps took.
+// durations are the times that the steps took.
 type durations struct {
 	converged, detected, rejoined, updated, left time.Duration
 }
@@ -50,7 +50,7 @@ func (d *durations) summary(members int) string {
 		round(d.converged), round(d.detected), round(d.rejoined), round(d.updated), round(d.left))
 }
 
-// round leaves about three digits.
+// round rounds to about three digits.
 func round(d time.Duration) time.Duration {
 	if d < time.Second {
 		return d.Round(time.Millisecond)
@@ -83,9 +83,9 @@ func newCluster(s settings, v view) *cluster {
 
 func memberName(i int) string { return fmt.Sprintf("n%d", i+1) }
 
-// play tells the whole story. It returns when it is over, with the members that are still there running.
+// play plays the whole story. It returns with the remaining members running.
 func (c *cluster) play(ctx context.Context) (durations, error) {
-	const victim, updater = 1, 2 // n1 is who the others join
+	const victim, updater = 1, 2 // the others join n1
 	var d durations
 	for _, step := range []struct {
 		took *time.Duration
@@ -111,7 +111,7 @@ func (c *cluster) play(ctx context.Context) (durations, error) {
 	return d, nil
 }
 
-// converge starts all members, and has all join the first.
+// converge starts all members and joins them to the first.
 func (c *cluster) converge(ctx context.Context) (time.Duration, error) {
 	start := time.Now()
 	deadline := start.Add(c.settings.limits.converge)
@@ -132,7 +132,7 @@ func (c *cluster) converge(ctx context.Context) (time.Duration, error) {
 			c.say("%s listens on %s, UDP and TCP", m.name, m.address())
 			continue
 		}
-		if c.settings.members < 10 { // more would scroll everything else away
+		if c.settings.members < 10 { // more lines would scroll the rest away
 			c.say("%s listens on %s and joins %s", m.name, m.address(), memberName(0))
 		}
 		if err := c.join(m); err != nil {
@@ -149,10 +149,10 @@ func (c *cluster) converge(ctx context.Context) (time.Duration, error) {
 	return took, err
 }
 
-// detect kills a member and waits until all others have found out.
+// detect kills a member and waits until all others see it dead.
 func (c *cluster) detect(ctx context.Context, victim int) (time.Duration, error) {
 	m := c.members[victim]
-	c.say("%s is killed: it tells nobody", m.name)
+	c.say("%s is killed, without leaving", m.name)
 	start := time.Now()
 	deadline := start.Add(c.settings.limits.detect)
 	m.kill()
@@ -164,7 +164,7 @@ func (c *cluster) detect(ctx context.Context, victim int) (time.Duration, error)
 		say  string
 	}{
 		{cellSuspect, "some member suspects " + m.name, "%s suspects %s, after %v"},
-		{cellDead, "some member declares " + m.name + " dead", "%s heard no refutation and declares %s dead, after %v"},
+		{cellDead, "some member declares " + m.name + " dead", "%s received no refutation and declares %s dead, after %v"},
 	} {
 		var first string
 		err := c.await(ctx, deadline, sign.what, func(s snapshot) []string {
@@ -181,7 +181,7 @@ func (c *cluster) detect(ctx context.Context, victim int) (time.Duration, error)
 		}
 		c.say(sign.say, first, m.name, round(time.Since(start)))
 	}
-	err := c.await(ctx, deadline, "all others hold "+m.name+" dead", func(s snapshot) []string {
+	err := c.await(ctx, deadline, "all others see "+m.name+" dead", func(s snapshot) []string {
 		return s.notAbout(victim, cellDead)
 	})
 	took := time.Since(start)
@@ -191,8 +191,8 @@ func (c *cluster) detect(ctx context.Context, victim int) (time.Duration, error)
 	return took, err
 }
 
-// rejoin starts a killed member again under its name, at its old address: from another one it would have to wait for
-// Config.DeadNodeReclaimTime.
+// rejoin starts a killed member again under its name, at its old address. At another address its old one would be
+// pinged first.
 func (c *cluster) rejoin(ctx context.Context, victim int) (time.Duration, error) {
 	start := time.Now()
 	deadline := start.Add(c.settings.limits.rejoin)
@@ -215,7 +215,7 @@ func (c *cluster) rejoin(ctx context.Context, victim int) (time.Duration, error)
 	return took, err
 }
 
-// restart tries until it works, or the deadline has passed.
+// restart retries until the member has started or the deadline has passed.
 func (c *cluster) restart(ctx context.Context, victim int, deadline time.Time) (*member, error) {
 	old := c.members[victim]
 	for {
@@ -229,7 +229,7 @@ func (c *cluster) restart(ctx context.Context, victim int, deadline time.Time) (
 	}
 }
 
-// update changes a member's metadata and waits until all have the new.
+// update changes a member's metadata and waits until all see it.
 func (c *cluster) update(ctx context.Context, updater int) (time.Duration, error) {
 	const meta = "role=leader"
 	m := c.members[updater]
@@ -238,7 +238,7 @@ func (c *cluster) update(ctx context.Context, updater int) (time.Duration, error
 	deadline := start.Add(c.settings.limits.metadata)
 	m.setMeta(meta)
 	err := c.during(func() error { return m.list.UpdateNode(announceTimeout) })
-	if err != nil && !errors.Is(err, memberlist.ErrUpdateTimeout) { // those who have it by then decide
+	if err != nil && !errors.Is(err, memberlist.ErrUpdateTimeout) { // the views below decide
 		return 0, fmt.Errorf("update %s: %w", m.name, err)
 	}
 	err = c.await(ctx, deadline, "all see "+m.name+" with its new metadata", func(s snapshot) []string {
@@ -251,7 +251,7 @@ func (c *cluster) update(ctx context.Context, updater int) (time.Duration, error
 	return took, err
 }
 
-// leave has a member leave and waits until all others know that it left, rather than failed.
+// leave makes a member leave and waits until all others see that it has left, rather than failed.
 func (c *cluster) leave(ctx context.Context, leaver int) (time.Duration, error) {
 	m := c.members[leaver]
 	c.say("%s leaves", m.name)
@@ -272,7 +272,7 @@ func (c *cluster) leave(ctx context.Context, leaver int) (time.Duration, error) 
 	return took, err
 }
 
-// keepRunning shows the cluster for as long as was asked for.
+// keepRunning keeps the cluster running for the requested time.
 func (c *cluster) keepRunning(ctx context.Context) error {
 	c.say("the others go on for %v", c.settings.keep)
 	for end := time.Now().Add(c.settings.keep); time.Now().Before(end); {
@@ -284,18 +284,18 @@ func (c *cluster) keepRunning(ctx context.Context) error {
 	return nil
 }
 
-// end has all members leave that are still there, at once.
+// end makes all remaining members leave at once.
 func (c *cluster) end() {
 	var leaving sync.WaitGroup
 	for _, m := range c.members {
 		if !m.down {
-			leaving.Go(func() { m.leave() }) // late or not, there is nothing more to do
+			leaving.Go(func() { m.leave() }) // a timeout changes nothing
 		}
 	}
 	leaving.Wait()
 }
 
-// join has a member join the first one.
+// join joins a member to the first one.
 func (c *cluster) join(m *member) error {
 	first := c.members[0].address()
 	err := c.during(func() error {
@@ -308,7 +308,7 @@ func (c *cluster) join(m *member) error {
 	return nil
 }
 
-// await watches until nothing is missing any more, or the deadline has passed.
+// await watches until missing returns nothing, or the deadline has passed.
 func (c *cluster) await(ctx context.Context, deadline time.Time, what string, missing func(snapshot) []string) error {
 	var left []string
 	seen, err := c.watch(ctx, deadline, func(s snapshot) bool {
@@ -321,13 +321,13 @@ func (c *cluster) await(ctx context.Context, deadline time.Time, what string, mi
 	if more := len(left) - maxNotSeen; more > 0 {
 		left = append(left[:maxNotSeen], fmt.Sprintf("%d more", more))
 	}
-	return fmt.Errorf("not seen in time that %s: %s", what, strings.Join(left, ", "))
+	return fmt.Errorf("not seen in time: %s: %s", what, strings.Join(left, ", "))
 }
 
 // during watches while f, which may block, runs.
 func (c *cluster) during(f func() error) error {
 	result := make(chan error, 1)
-	go func() { result <- f() }() // ends with f, which is waited for
+	go func() { result <- f() }() // ends with f, whose result is received below
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
 	for {
@@ -347,7 +347,7 @@ func (c *cluster) rest(ctx context.Context, d time.Duration) error {
 	return err
 }
 
-// watch shows what the members see until done says so, or until the deadline has passed. The error is that of ctx.
+// watch shows the views of the members until done returns true or the deadline has passed. The error is that of ctx.
 func (c *cluster) watch(ctx context.Context, deadline time.Time, done func(snapshot) bool) (bool, error) {
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
@@ -371,7 +371,7 @@ func (c *cluster) watch(ctx context.Context, deadline time.Time, done func(snaps
 	}
 }
 
-// look takes down what all members see now.
+// look returns the current views of all members.
 func (c *cluster) look() snapshot {
 	s := snapshot{at: time.Since(c.began), title: c.title()}
 	for _, m := range c.members {
@@ -395,7 +395,7 @@ func (c *cluster) say(format string, args ...any) {
 	c.view.say(time.Since(c.began), fmt.Sprintf(format, args...))
 }
 
-// printLogs prints what the members logged last.
+// printLogs prints the last log lines of the members.
 func (c *cluster) printLogs(out io.Writer) {
 	for _, m := range c.members {
 		for _, line := range m.log.all() {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A table has a line for each observer: what it sees of each member, and its counters. All fits into 80 columns and
-// 24 lines: up to maxWords members have the states in words, up to maxLetters in letters; of more there are only numbers,
-// and only the first maxRows lines.
+// A table has a line for each observer: its view of each member, and its counters. It fits into 80 columns and 24
+// lines: up to maxWords members have the states in words, up to maxLetters in letters; more are counted, and only the
+// first maxRows lines are shown.
 const (
 	maxWords   = 5
 	maxLetters = 18
@@ -25,10 +25,10 @@ var colors = [...]string{
 	cellDown:    "2",
 }
 
-// counted are the states that a line of numbers has.
+// counted are the states that are counted in a large cluster.
 var counted = [...]cell{cellAlive, cellSuspect, cellDead, cellLeft}
 
-// table gives the lines of the table.
+// table returns the lines of the table.
 func table(s snapshot, color bool) []string {
 	if len(s.rows) == 0 {
 		return nil
@@ -131,7 +131,7 @@ func numbersBody(r row, paint func(cell, string) string) string {
 
 func (f flow) String() string { return whole(f.packets) + "/" + short(f.bytes) }
 
-// whole gives a number in at most four characters.
+// whole formats a number in at most four characters.
 func whole(n int64) string {
 	switch {
 	case n < 10_000:
@@ -143,7 +143,7 @@ func whole(n int64) string {
 	}
 }
 
-// short gives a number in at most five characters.
+// short formats a number in at most five characters.
 func short(n int64) string {
 	switch {
 	case n < 1000:

@@ -9,7 +9,7 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// traffic counts what went one way. Bytes are those of packets and of streams, without the headers of UDP, TCP and IP.
+// traffic counts one direction. Bytes are those of packets and of streams, without the headers of UDP, TCP and IP.
 type traffic struct {
 	packets atomic.Int64
 	bytes   atomic.Int64
@@ -20,8 +20,8 @@ func (t *traffic) packet(n int) {
 	t.bytes.Add(int64(n))
 }
 
-// countingTransport counts what goes through a NetTransport. It is an example of a Transport that wraps another: it
-// takes the names of members too, so that wrapping one that needs them would work as well.
+// countingTransport counts the traffic of a NetTransport. It is an example of a Transport that wraps another: it is a
+// NodeAwareTransport, so that wrapping one of those would work as well.
 type countingTransport struct {
 	*memberlist.NetTransport
 	sent, received traffic
@@ -86,7 +86,7 @@ func (t *countingTransport) pumpPackets() {
 	for {
 		select {
 		case p := <-t.NetTransport.PacketCh():
-			t.received.packet(len(p.Buf)) // before it is handed on: then it is its receiver's
+			t.received.packet(len(p.Buf)) // before it is passed on: then the receiver owns it
 			select {
 			case t.packets <- p:
 			case <-t.stopping:
@@ -105,7 +105,7 @@ func (t *countingTransport) pumpStreams() {
 			select {
 			case t.streams <- &countingConn{conn, t}:
 			case <-t.stopping:
-				conn.Close() // nobody else has it
+				conn.Close() // nothing else refers to it
 				return
 			}
 		case <-t.stopping:

@@ -63,7 +63,7 @@ func TestTransportCounts(t *testing.T) {
 func TestTransportShutdown(t *testing.T) {
 	a, _ := startTransport(t)
 	b, addr := startTransport(t)
-	// One packet and one stream that nobody receives must not hold it up.
+	// An unreceived packet and an unaccepted stream must not block it.
 	if _, err := a.WriteTo([]byte("packet"), addr); err != nil {
 		t.Fatal(err)
 	}

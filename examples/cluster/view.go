@@ -10,20 +10,20 @@ import (
 
 // view shows the story. One goroutine uses it.
 type view interface {
-	// say tells a step of the story.
+	// say prints a step of the story.
 	say(at time.Duration, line string)
 
-	// show is told what the members see now: often, many times a second.
+	// show is called with the current views, many times a second.
 	show(s snapshot)
 
 	// checkpoint is called at the end of each step.
 	checkpoint(s snapshot)
 
-	// close shows what has not been shown yet.
+	// close prints everything that is still pending.
 	close()
 }
 
-// newView shows the cluster in place on a terminal, and prints lines to anything else.
+// newView returns a view that redraws in place on a terminal, and prints lines elsewhere.
 func newView(f *os.File) view {
 	info, err := f.Stat()
 	if err != nil || info.Mode()&os.ModeCharDevice == 0 || os.Getenv("TERM") == "dumb" {
@@ -32,7 +32,7 @@ func newView(f *os.File) view {
 	return &terminalView{out: f, color: os.Getenv("NO_COLOR") == ""}
 }
 
-// showInterval is the time between two redraws, and between the lines that gather what changed.
+// showInterval is the time between two redraws, and between two groups of change lines.
 const showInterval = 100 * time.Millisecond
 
 func storyLine(at time.Duration, line string) string {
@@ -50,7 +50,7 @@ type plainView struct {
 }
 
 func (v *plainView) say(at time.Duration, line string) {
-	v.flush() // what happened before
+	v.flush() // earlier changes
 	io.WriteString(v.out, storyLine(at, line))
 	v.apart = false
 }
@@ -87,13 +87,13 @@ func (v *plainView) flush() {
 	v.printed = v.latest
 }
 
-// terminalView prints the steps like any program, so that they can be scrolled back to, and keeps the table below them.
+// terminalView prints the steps as lines that can be scrolled back, and keeps the table below them.
 type terminalView struct {
 	out    io.Writer
 	color  bool
 	latest snapshot
-	drawn  time.Duration // when latest was drawn
-	lines  int           // of the table that is on the screen
+	drawn  time.Duration // time of the last redraw
+	lines  int           // of the table on the screen
 }
 
 func (v *terminalView) say(at time.Duration, line string) { v.draw(storyLine(at, line)) }
@@ -112,8 +112,8 @@ func (v *terminalView) checkpoint(s snapshot) {
 
 func (v *terminalView) close() { v.draw("") }
 
-// draw writes text where the table begins, and the table after it, in one write: nothing flickers. Each line clears the
-// rest of the one it overwrites. Lines are not wrapped meanwhile, since one that takes two would be counted as one.
+// draw writes text where the table begins, and the table after it, in one write to avoid flicker. Each line clears
+// the rest of the line that it overwrites. Wrapping is off meanwhile, since a wrapped line would be counted as one.
 func (v *terminalView) draw(text string) {
 	var b strings.Builder
 	b.WriteString("\x1b[?7l")

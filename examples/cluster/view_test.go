@@ -96,12 +96,12 @@ n1<32> alive  <0><1;33> suspect<0><1;31> dead   <0>      0      -        0/0    
 	}
 }
 
-// readable replaces what sets colors by <parameters>.
+// readable replaces the color sequences by <parameters>.
 func readable(s string) string {
 	return regexp.MustCompile("\x1b\\[([0-9;]+)m").ReplaceAllString(s, "<$1>")
 }
 
-// TestTableFits: a terminal of 80 columns and 24 lines, of which the prompt takes one.
+// TestTableFits: it fits a terminal of 80 columns and 24 lines, of which the prompt takes one.
 func TestTableFits(t *testing.T) {
 	for members := 3; members <= 99; members++ {
 		views := make([]string, members)

@@ -8,11 +8,11 @@ import (
 	"github.com/e3431adc/memberlist/experiments/plot"
 )
 
-// writeChart draws how many members know after what time.
+// writeChart draws the share of members that know of an event over time.
 func (r *report) writeChart(f *os.File) error {
 	s := r.settings
 	p := plot.Plot{
-		Title: fmt.Sprintf("%d members, %s configuration: who knows, after what time", s.members, s.preset),
+		Title: fmt.Sprintf("%d members, %s configuration: time until members know", s.members, s.preset),
 		Note:  strings.Join(append([]string{"go run ./simulate"}, s.args...), " "),
 		X:     plot.Axis{Label: "time since a crash, a change or the start of all (s)", Include: []float64{0}},
 		Y:     plot.Axis{Label: "% of all", Include: []float64{0, 100}},
@@ -38,10 +38,10 @@ func (r *report) writeChart(f *os.File) error {
 	return err
 }
 
-// most is how many points of a distribution are drawn.
+// most is the maximum number of points drawn for a distribution.
 const most = 500
 
-// distribution is how many percent of the times were at most so long, of what had not happened before.
+// distribution returns the cumulative percentage over time, without the events that happened before.
 func (d spread) distribution() []plot.Point {
 	points := []plot.Point{{}}
 	d = d[d.early():]

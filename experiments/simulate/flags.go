@@ -18,7 +18,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// settings say what to simulate.
+// settings describe the simulation.
 type settings struct {
 	args []string // of the command line
 
@@ -42,29 +42,29 @@ type settings struct {
 	config *memberlist.Config
 }
 
-// Limits of what can be asked for.
+// Limits of the flags.
 const (
 	maxMembers = 5000
 	maxSeeds   = 100_000
 	maxWorkers = 1024
 	maxCalm    = 24 * time.Hour
 	maxLatency = 5 * time.Second
-	longest    = 10 * time.Minute // of times that follow from the interval of push/pulls
+	longest    = 10 * time.Minute // of times that depend on the push/pull interval
 
-	// bytesAPair is about what it takes that one member knows of another; workersMemory what all runs may take at once,
-	// unless -workers says how many there are.
+	// bytesAPair is the approximate memory for the knowledge of one member about another; workersMemory is the
+	// maximum for all concurrent runs, unless -workers sets their number.
 	bytesAPair    = 500
 	workersMemory = int64(4 << 30)
 )
 
-// presets are where the knobs start from.
+// presets are the base configurations.
 var presets = map[string]func() *memberlist.Config{
 	"lan":   memberlist.DefaultLANConfig,
 	"wan":   memberlist.DefaultWANConfig,
 	"local": memberlist.DefaultLocalConfig,
 }
 
-// shapes are the distributions of the latency above its least value.
+// shapes are the distributions of the latency above its minimum.
 var shapes = map[string]sim.LatencyKind{
 	"uniform":     sim.Uniform,
 	"exponential": sim.Exponential,
@@ -72,32 +72,32 @@ var shapes = map[string]sim.LatencyKind{
 	"pareto":      sim.Pareto,
 }
 
-// knobs are the fields of a Config that can be set: flags of the same name in lower case.
+// knobs are the fields of a Config with a flag: in lower case, with dashes.
 var knobs = []struct {
 	name  string
 	what  string
-	field func(*memberlist.Config) any // a pointer to it
+	field func(*memberlist.Config) any // returns a pointer to it
 	off   bool                         // 0 has a meaning
 }{
 	{"probe-interval", "`time` between two probes", func(c *memberlist.Config) any { return &c.ProbeInterval }, false},
-	{"probe-timeout", "`time` a ping may take before others are asked", func(c *memberlist.Config) any { return &c.ProbeTimeout }, false},
-	{"indirect-checks", "`members` asked to ping who did not answer", func(c *memberlist.Config) any { return &c.IndirectChecks }, true},
-	{"suspicion-mult", "`factor` of the least time from suspect to dead", func(c *memberlist.Config) any { return &c.SuspicionMult }, false},
-	{"suspicion-max-timeout-mult", "longest such time, as a `multiple` of the least", func(c *memberlist.Config) any { return &c.SuspicionMaxTimeoutMult }, false},
-	{"awareness-max-multiplier", "`factor` by which a slow member's probes may stretch; 1: never", func(c *memberlist.Config) any { return &c.AwarenessMaxMultiplier }, false},
+	{"probe-timeout", "`time` for an ack before indirect pings are sent", func(c *memberlist.Config) any { return &c.ProbeTimeout }, false},
+	{"indirect-checks", "`members` asked for an indirect ping", func(c *memberlist.Config) any { return &c.IndirectChecks }, true},
+	{"suspicion-mult", "`factor` of the minimum suspicion timeout", func(c *memberlist.Config) any { return &c.SuspicionMult }, false},
+	{"suspicion-max-timeout-mult", "maximum suspicion timeout, as a `multiple` of the minimum", func(c *memberlist.Config) any { return &c.SuspicionMaxTimeoutMult }, false},
+	{"awareness-max-multiplier", "maximum `factor` of a slow member's probe interval; 1: never longer", func(c *memberlist.Config) any { return &c.AwarenessMaxMultiplier }, false},
 	{"gossip-interval", "`time` between two rounds of gossip; 0: none but with probes", func(c *memberlist.Config) any { return &c.GossipInterval }, true},
 	{"gossip-nodes", "`members` gossiped to in a round", func(c *memberlist.Config) any { return &c.GossipNodes }, true},
-	{"gossip-to-the-dead-time", "`time` for which the dead are gossiped to and remembered", func(c *memberlist.Config) any { return &c.GossipToTheDeadTime }, false},
-	{"retransmit-mult", "`factor` of how often news is sent on", func(c *memberlist.Config) any { return &c.RetransmitMult }, false},
+	{"gossip-to-the-dead-time", "`time` for which dead members are gossiped to and remembered", func(c *memberlist.Config) any { return &c.GossipToTheDeadTime }, false},
+	{"retransmit-mult", "`factor` of the number of transmissions of a broadcast", func(c *memberlist.Config) any { return &c.RetransmitMult }, false},
 	{"push-pull-interval", "`time` between two exchanges of the whole state; 0: none", func(c *memberlist.Config) any { return &c.PushPullInterval }, true},
-	{"dead-node-reclaim-time", "`time` dead until another address may take the name; 0: never", func(c *memberlist.Config) any { return &c.DeadNodeReclaimTime }, true},
-	{"reconnect-interval", "`time` after which somebody is looked for who was declared dead; 0: never", func(c *memberlist.Config) any { return &c.ReconnectInterval }, true},
-	{"reconnect-timeout", "`time` for which they are", func(c *memberlist.Config) any { return &c.ReconnectTimeout }, false},
-	{"udp-buffer-size", "most `bytes` in a packet", func(c *memberlist.Config) any { return &c.UDPBufferSize }, false},
-	{"tcp-timeout", "`time` after which an exchange over a stream is given up", func(c *memberlist.Config) any { return &c.TCPTimeout }, false},
+	{"dead-node-reclaim-time", "`time` after which a dead member's name may be claimed at another address; 0: never", func(c *memberlist.Config) any { return &c.DeadNodeReclaimTime }, true},
+	{"reconnect-interval", "`time` between attempts to reconnect to dead members; 0: none", func(c *memberlist.Config) any { return &c.ReconnectInterval }, true},
+	{"reconnect-timeout", "`time` for which reconnects are attempted", func(c *memberlist.Config) any { return &c.ReconnectTimeout }, false},
+	{"udp-buffer-size", "maximum `bytes` of a packet", func(c *memberlist.Config) any { return &c.UDPBufferSize }, false},
+	{"tcp-timeout", "time limit, a `duration`, of streams", func(c *memberlist.Config) any { return &c.TCPTimeout }, false},
 }
 
-// value is the text of what a pointer to a knob points to.
+// value formats the value behind a pointer to a knob.
 func value(field any) string {
 	if d, ok := field.(*time.Duration); ok {
 		return d.String()
@@ -105,28 +105,28 @@ func value(field any) string {
 	return strconv.Itoa(*field.(*int))
 }
 
-// parseFlags makes settings of the command line. What is wrong with it is written to stderr.
+// parseFlags parses the command line. Errors are written to stderr.
 func parseFlags(args []string, stderr io.Writer) (*settings, error) {
 	s := &settings{args: args}
 	flags := flag.NewFlagSet("simulate", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.IntVar(&s.members, "n", 100, fmt.Sprintf("`members` of the cluster, 3 to %d", maxMembers))
-	flags.IntVar(&s.seeds, "seeds", 50, "how many `histories` to run")
-	flags.Uint64Var(&s.seed, "seed", 0, "`number` of the first of them")
-	flags.DurationVar(&s.calm, "for", 0, "virtual `time` in which load and wrong deaths are counted; 0: a minute, or until each member has begun a push/pull")
-	flags.IntVar(&s.crash, "crash", 1, "how many `members` crash at once")
-	flags.DurationVar(&s.latency, "latency", time.Millisecond, "least one-way `latency`")
-	flags.DurationVar(&s.jitter, "jitter", time.Millisecond, "`time` that comes on top of it: up to this, or as -distribution says")
+	flags.IntVar(&s.seeds, "seeds", 50, "number of `histories`")
+	flags.Uint64Var(&s.seed, "seed", 0, "first `seed`")
+	flags.DurationVar(&s.calm, "for", 0, "virtual `time` in which traffic and false deaths are counted; 0: a minute, or until each member has begun a push/pull")
+	flags.IntVar(&s.crash, "crash", 1, "number of `members` that crash at once")
+	flags.DurationVar(&s.latency, "latency", time.Millisecond, "minimum one-way `latency`")
+	flags.DurationVar(&s.jitter, "jitter", time.Millisecond, "additional random `latency`: up to this, or by -distribution")
 	flags.StringVar(&s.shape, "distribution", "uniform", "`shape` of the jitter: "+strings.Join(names(shapes), ", ")+
 		" (mean, median or scale -jitter)")
-	flags.Float64Var(&s.loss, "loss", 0, "`percent` of the packets that are lost")
-	flags.IntVar(&s.slow, "slow", 0, "how many `members` are slow: now and then they handle no message for a while")
-	flags.DurationVar(&s.slowFor, "slow-for", 5*time.Second, "for what `time` they do, each time")
-	flags.DurationVar(&s.slowEvery, "slow-every", 30*time.Second, "`time` between two such beginnings")
-	flags.IntVar(&s.workers, "workers", 0, "`histories` to run at the same time; 0: one a core, if memory allows")
-	flags.BoolVar(&s.json, "json", false, "print JSON: times in seconds")
-	flags.StringVar(&s.plot, "plot", "", "write a chart of the detection times to this SVG `file`")
-	flags.StringVar(&s.preset, "preset", "lan", "`configuration` to start from: "+strings.Join(names(presets), ", "))
+	flags.Float64Var(&s.loss, "loss", 0, "`percentage` of lost packets")
+	flags.IntVar(&s.slow, "slow", 0, "number of slow `members`, which at times handle no messages")
+	flags.DurationVar(&s.slowFor, "slow-for", 5*time.Second, "`duration` of each such time")
+	flags.DurationVar(&s.slowEvery, "slow-every", 30*time.Second, "`interval` between their starts")
+	flags.IntVar(&s.workers, "workers", 0, "number of concurrent `histories`; 0: one for each core, if memory allows")
+	flags.BoolVar(&s.json, "json", false, "print JSON, with times in seconds")
+	flags.StringVar(&s.plot, "plot", "", "SVG `file` for a chart of the detection times")
+	flags.StringVar(&s.preset, "preset", "lan", "base `configuration`: "+strings.Join(names(presets), ", "))
 	texts := make(map[string]*string)
 	for _, k := range knobs {
 		texts[k.name] = flags.String(k.name, "", k.what+" (default as -preset)")
@@ -155,14 +155,14 @@ func parseFlags(args []string, stderr io.Writer) (*settings, error) {
 	return s, nil
 }
 
-// names are the keys of a map in order.
+// names returns the sorted keys of a map.
 func names[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
 
-// configure makes the Config of the preset and of the knobs that are set.
+// configure makes the Config from the preset and the knobs that are set.
 func (s *settings) configure(flags *flag.FlagSet, texts map[string]*string) error {
 	preset, ok := presets[s.preset]
 	if !ok {
-		return fmt.Errorf("-preset %s: there are %s", s.preset, strings.Join(names(presets), ", "))
+		return fmt.Errorf("-preset %s: must be one of %s", s.preset, strings.Join(names(presets), ", "))
 	}
 	s.config = preset()
 	s.config.Name = "simulated"
@@ -182,7 +182,7 @@ func (s *settings) configure(flags *flag.FlagSet, texts map[string]*string) erro
 	return nil
 }
 
-// setKnob sets what a pointer to a knob points to. off says that 0 has a meaning.
+// setKnob parses text into the value behind a pointer to a knob. off allows 0.
 func setKnob(field any, text string, off bool) error {
 	least, positive := "at least 1", false
 	if off {
@@ -213,7 +213,7 @@ func setKnob(field any, text string, off bool) error {
 	return nil
 }
 
-// validate returns what is wrong with the rest.
+// validate checks the remaining flags.
 func (s *settings) validate() error {
 	for _, limit := range []struct {
 		name           string
@@ -228,7 +228,7 @@ func (s *settings) validate() error {
 		{"workers", s.workers, 0, maxWorkers, "at the same time"},
 	} {
 		if limit.value < limit.least || limit.value > limit.most {
-			return fmt.Errorf("-%s %d: can be %d to %d %s", limit.name, limit.value, limit.least, limit.most, limit.allowedBecause)
+			return fmt.Errorf("-%s %d: must be %d to %d %s", limit.name, limit.value, limit.least, limit.most, limit.allowedBecause)
 		}
 	}
 	for _, limit := range []struct {
@@ -243,22 +243,22 @@ func (s *settings) validate() error {
 		{"slow-every", s.slowEvery, time.Millisecond, maxCalm},
 	} {
 		if limit.value < limit.least || limit.value > limit.most {
-			return fmt.Errorf("-%s %v: can be %v to %v", limit.name, limit.value, limit.least, limit.most)
+			return fmt.Errorf("-%s %v: must be %v to %v", limit.name, limit.value, limit.least, limit.most)
 		}
 	}
 	if s.slowFor >= s.slowEvery {
 		return fmt.Errorf("-slow-for %v: must be less than -slow-every, which is %v", s.slowFor, s.slowEvery)
 	}
 	if _, ok := shapes[s.shape]; !ok {
-		return fmt.Errorf("-distribution %s: there are %s", s.shape, strings.Join(names(shapes), ", "))
+		return fmt.Errorf("-distribution %s: must be one of %s", s.shape, strings.Join(names(shapes), ", "))
 	}
 	if math.IsNaN(s.loss) || s.loss < 0 || s.loss >= 100 {
-		return fmt.Errorf("-loss %v: can be 0 to less than 100 percent", s.loss)
+		return fmt.Errorf("-loss %v: must be at least 0 and less than 100 percent", s.loss)
 	}
 	return nil
 }
 
-// core is what a Memberlist with the Config makes its core of.
+// core returns the configuration of the core that Create would derive from the Config.
 func (s *settings) core() swim.Config {
 	c := s.config
 	return swim.Config{
@@ -280,7 +280,7 @@ func (s *settings) core() swim.Config {
 	}
 }
 
-// link is how the members' packets fare.
+// link returns the link between the members.
 func (s *settings) link() sim.Link {
 	return sim.Link{
 		Latency: sim.Latency{Kind: shapes[s.shape], Min: s.latency, Spread: s.jitter},

@@ -7,13 +7,12 @@ import (
 	"time"
 )
 
-// The document for machines. Times are in seconds; null is what did not happen while it was waited for, or had happened
-// before.
+// The JSON document. Times are in seconds; null stands for an event that did not happen in time, or happened before.
 type (
 	document struct {
 		Members  int                 `json:"members"`
 		Seed     uint64              `json:"seed"`  // the first
-		Seeds    int                 `json:"seeds"` // that were run to their end
+		Seeds    int                 `json:"seeds"` // completed
 		Preset   string              `json:"preset"`
 		Config   map[string]any      `json:"config"` // every knob, by the name of its flag
 		Network  documentNetwork     `json:"network"`
@@ -23,7 +22,7 @@ type (
 		Times    map[string]quantile `json:"times_s"`
 		Deaths   map[string]deaths   `json:"wrong_deaths"`
 		Load     map[string]rate     `json:"sent_per_member_and_second"`
-		Complete bool                `json:"complete"` // all seeds that were asked for
+		Complete bool                `json:"complete"` // false if the run was interrupted
 	}
 	documentNetwork struct {
 		Latency      float64 `json:"latency_s"`
@@ -46,7 +45,7 @@ type (
 	}
 	deaths struct {
 		Times uint64  `json:"times"`
-		Hours float64 `json:"member_hours"` // in which they were counted
+		Hours float64 `json:"member_hours"` // observed
 	}
 	rate struct {
 		Mean    float64 `json:"mean"`
@@ -54,7 +53,7 @@ type (
 	}
 )
 
-// writeJSON writes the report for machines.
+// writeJSON writes the report as JSON.
 func (r *report) writeJSON(w io.Writer) error {
 	s := r.settings
 	d := document{
@@ -91,10 +90,10 @@ func (r *report) writeJSON(w io.Writer) error {
 	return e.Encode(&d)
 }
 
-// jsonName is the name of a flag as JSON has it.
+// jsonName returns the name of a flag in JSON.
 func jsonName(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
 
-// seconds is a percentile in seconds; nil if it was not reached.
+// seconds returns a percentile in seconds; nil if it was not reached.
 func (d spread) seconds(p float64) *float64 {
 	at := d.percentile(p)
 	if at == never {

@@ -1,18 +1,18 @@
-// Simulate tells what a configuration of this library does before production does: how soon a crash is found, how often a
-// healthy member is taken for dead, how fast news spreads, what it costs. It runs whole clusters of the library's protocol
-// in virtual time, each seed another history, on all cores.
+// Simulate predicts the behaviour of a configuration: the time until a crash is detected, how often a healthy member
+// is declared dead, how fast news spreads, and the traffic. It runs whole clusters of this library's protocol in
+// virtual time, one history for each seed, on all cores.
 //
 //	go run ./simulate -n 200 -loss 2 -slow 5 -suspicion-mult 5 -plot detection.svg
 //
-// Every seed is two runs. In the first the members have known each other for long: it goes on for -for, in which load and
-// wrong deaths are counted; then one member changes its metadata; 10 s later -crash members crash at once. In the second
-// all members start at the same time and join the first of them.
+// Every seed is two runs. The first starts with members that know each other. For -for, traffic and false deaths are
+// counted; then one member changes its metadata; 10 s later -crash members crash at once. In the second run all
+// members start at the same time and join the first of them.
 //
-// With much loss, a member may be taken for dead before it crashes: then there is no time from the crash, and the report says
-// how often that was so.
+// With much loss, a member may be declared dead before it crashes. Then there is no detection time, and the report
+// counts these cases.
 //
-// The same flags give the same figures, on every machine. The exit status is 0 if all went well, whatever the figures, 1
-// if not, 2 if the command line makes no sense, 130 if it was interrupted.
+// The same flags produce the same figures on every machine. The exit status is 0 on success, whatever the figures, 1
+// on failure, 2 for an invalid command line, 130 if it was interrupted.
 package main
 
 import (
@@ -31,37 +31,37 @@ const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitInterrupted = 130 // what shells give for SIGINT
+	exitInterrupted = 130 // as shells report SIGINT
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal ends the runs that are under way; a second one ends the process at once.
+	// The first signal ends the current runs; a second one ends the process immediately.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, isTerminal(os.Stderr)))
 }
 
-// isTerminal reports whether a file is a terminal on which a line can be written over.
+// isTerminal reports whether a file is a terminal, on which a line can be overwritten.
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
 }
 
-// run is main with its surroundings as arguments. live says that stderr is a terminal.
+// run is main with its environment as arguments. live is set if stderr is a terminal.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, live bool) int {
 	s, err := parseFlags(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case err != nil:
-		return exitUsage // what is wrong has been said
+		return exitUsage // the error has been printed
 	}
 	fail := func(err error) int {
 		fmt.Fprintln(stderr, "simulate:", err)
 		return exitFailed
 	}
 	var chart *os.File
-	if s.plot != "" { // now, rather than after a long wait
+	if s.plot != "" { // now, rather than after a long run
 		if chart, err = os.OpenFile(s.plot, os.O_WRONLY|os.O_CREATE, 0o644); err != nil {
 			return fail(err)
 		}

@@ -18,7 +18,7 @@ import (
 // small is a run of a second or less.
 const small = "-n 12 -seeds 4 -for 30s"
 
-// runArgs runs the program, with nobody watching.
+// runArgs runs the program without a terminal.
 func runArgs(t *testing.T, args string, more ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
@@ -26,7 +26,7 @@ func runArgs(t *testing.T, args string, more ...string) (status int, stdout, std
 	return status, out.String(), err.String()
 }
 
-// simulate runs the program with -json and reads what it prints.
+// simulate runs the program with -json and parses its output.
 func simulate(t *testing.T, args string) document {
 	t.Helper()
 	status, stdout, stderr := runArgs(t, args+" -json")
@@ -42,7 +42,7 @@ func simulate(t *testing.T, args string) document {
 	return d
 }
 
-// TestFigures: what a user reads is what the formulas lead one to expect.
+// TestFigures: the figures agree with the formulas.
 func TestFigures(t *testing.T) {
 	t.Parallel()
 	d := simulate(t, small+" -crash 2")
@@ -50,11 +50,13 @@ func TestFigures(t *testing.T) {
 	if first.Count != 4*2 || each.Count != 4*2*10 || last.Count != 4*2 || last.Happened != last.Count {
 		t.Errorf("of 4 seeds with 2 crashes of 12: %d first, %d each, %d and %d last", first.Count, each.Count, last.Count, last.Happened)
 	}
-	// The least suspicion of 12 members is 4.3 s; the crash is found before its first probe, and after no more than 12.
+	// The minimum suspicion timeout of 12 members is 4.3 s; the first probe of the crashed member comes after 12
+	// intervals at most.
 	if *first.P50 < 4.3 || *first.Max > 30 || *first.P50 > *each.P50 || *each.P50 > *last.Max {
 		t.Errorf("first %v, each %v, last %v", *first.P50, *each.P50, *last.Max)
 	}
-	// What gossip misses, once in some hundred times, a push/pull brings: each member begins its first within a minute.
+	// Push/pull brings what gossip misses, about once in a hundred times: each member begins its first within a
+	// minute.
 	if update := d.Times["update"]; update.Count != 4 || *update.P50 <= 0 || *update.P50 > 5 || *update.Max > 65 {
 		t.Errorf("update: %+v, %v", update, *update.Max)
 	}
@@ -77,7 +79,7 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-// TestFlagsMatter: each flag has the effect that its text tells.
+// TestFlagsMatter: each flag has its documented effect.
 func TestFlagsMatter(t *testing.T) {
 	const small = "-n 10 -seeds 2 -for 30s"
 	base := simulate(t, small)
@@ -138,7 +140,7 @@ func TestFlagsMatter(t *testing.T) {
 		{"udp-buffer-size", "-udp-buffer-size 120", func(d document) bool {
 			return *d.Times["start"].P50 > *base.Times["start"].P50 && d.Config["udp_buffer_size"] == 120.0
 		}},
-		{"tcp-timeout", "-latency 200ms -tcp-timeout 100ms", func(d document) bool { // nobody can join
+		{"tcp-timeout", "-latency 200ms -tcp-timeout 100ms", func(d document) bool { // no join succeeds
 			start := d.Times["start"]
 			return start.Happened == 0 && start.P50 == nil && d.Load["stream_bytes"].Mean > 0
 		}},
@@ -154,7 +156,7 @@ func TestFlagsMatter(t *testing.T) {
 	}
 }
 
-// TestSameFlags: the same flags give the same bytes, whatever the number of workers.
+// TestSameFlags: the same flags produce the same bytes with any number of workers.
 func TestSameFlags(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "chart.svg")
@@ -203,26 +205,26 @@ func TestChartOverwritten(t *testing.T) {
 
 func TestBadFlags(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
-		{"-n 2", "-n 2: can be 3 to 5000 members"},
-		{"-n 5001", "-n 5001: can be 3 to 5000 members"},
+		{"-n 2", "-n 2: must be 3 to 5000 members"},
+		{"-n 5001", "-n 5001: must be 3 to 5000 members"},
 		{"-n x", `invalid value "x" for flag -n`},
-		{"-seeds 0", "-seeds 0: can be 1 to"},
-		{"-for -1s", "-for -1s: can be 1s to"},
-		{"-crash 99", "-crash 99: can be 0 to 98"},
-		{"-slow 50 -crash 49", "-crash 49: can be 0 to 48"},
-		{"-slow -1", "-slow -1: can be 0 to 97"},
-		{"-slow 98", "-slow 98: can be 0 to 97 members"},
-		{"-slow 99 -crash 0", "-slow 99: can be 0 to 98 members"},
-		{"-slow 100", "-slow 100: can be 0 to 97 members"},
-		{"-slow 100 -crash 100", "-slow 100: can be 0 to 97 members"},
+		{"-seeds 0", "-seeds 0: must be 1 to"},
+		{"-for -1s", "-for -1s: must be 1s to"},
+		{"-crash 99", "-crash 99: must be 0 to 98"},
+		{"-slow 50 -crash 49", "-crash 49: must be 0 to 48"},
+		{"-slow -1", "-slow -1: must be 0 to 97"},
+		{"-slow 98", "-slow 98: must be 0 to 97 members"},
+		{"-slow 99 -crash 0", "-slow 99: must be 0 to 98 members"},
+		{"-slow 100", "-slow 100: must be 0 to 97 members"},
+		{"-slow 100 -crash 100", "-slow 100: must be 0 to 97 members"},
 		{"-slow-for 30s", "-slow-for 30s: must be less than -slow-every, which is 30s"},
-		{"-latency -1ms", "-latency -1ms: can be 0s to 5s"},
-		{"-jitter 1m", "-jitter 1m0s: can be 0s to 5s"},
-		{"-distribution normal", "-distribution normal: there are exponential, lognormal, pareto, uniform"},
-		{"-loss 100", "-loss 100: can be 0 to less than 100 percent"},
-		{"-loss NaN", "-loss NaN: can be 0"},
-		{"-workers -1", "-workers -1: can be 0 to"},
-		{"-preset big", "-preset big: there are lan, local, wan"},
+		{"-latency -1ms", "-latency -1ms: must be 0s to 5s"},
+		{"-jitter 1m", "-jitter 1m0s: must be 0s to 5s"},
+		{"-distribution normal", "-distribution normal: must be one of exponential, lognormal, pareto, uniform"},
+		{"-loss 100", "-loss 100: must be at least 0 and less than 100 percent"},
+		{"-loss NaN", "-loss NaN: must be at least 0"},
+		{"-workers -1", "-workers -1: must be 0 to"},
+		{"-preset big", "-preset big: must be one of lan, local, wan"},
 		{"-probe-interval 0", "-probe-interval 0: must be more than 0"},
 		{"-probe-interval 5", "-probe-interval 5: not a time such as 500ms or 2s"},
 		{"-push-pull-interval -5s", "-push-pull-interval -5s: must be at least 0"},
@@ -246,7 +248,7 @@ func TestBadFlags(t *testing.T) {
 	}
 }
 
-// TestCannotWrite: a chart that cannot be written is found before the runs, output that cannot after them.
+// TestCannotWrite: a chart that cannot be written fails before the runs, other output after them.
 func TestCannotWrite(t *testing.T) {
 	status, stdout, stderr := runArgs(t, "-n 5000 -seeds 1000 -plot", filepath.Join(t.TempDir(), "none", "chart.svg"))
 	if status != exitFailed || stdout != "" || !strings.Contains(stderr, "simulate: open ") {
@@ -261,12 +263,12 @@ func TestCannotWrite(t *testing.T) {
 	}
 }
 
-// full is where nothing can be written to.
+// full is a writer that always fails.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("disk is full") }
 
-// TestInterrupted: an interrupt ends all runs, and what the complete ones gave is printed.
+// TestInterrupted: an interrupt ends all runs, and the results of the completed ones are printed.
 func TestInterrupted(t *testing.T) {
 	before := runtime.NumGoroutine()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -6,15 +6,15 @@ import (
 	"sync/atomic"
 )
 
-// runAll runs all seeds, on some goroutines, and returns what they gave in the order of the seeds: those only that were
-// complete when the context was done. It returns the first error; all goroutines have ended then.
+// runAll runs all seeds on several goroutines, and returns the results in the order of the seeds; only of those that
+// were completed, if the context was cancelled. It returns the first error, after all goroutines have ended.
 func runAll(ctx context.Context, s *settings, p progress) ([]*trial, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	all := make([]*trial, s.seeds)
 	var next, seconds, done atomic.Int64
 	var workers sync.WaitGroup
-	for range s.workers { // each ends when there are no more seeds, or the context is done
+	for range s.workers { // each ends when there are no more seeds, or the context is cancelled
 		workers.Go(func() {
 			for i := next.Add(1) - 1; i < int64(s.seeds) && ctx.Err() == nil; i = next.Add(1) - 1 {
 				t, err := runTrial(ctx, s, s.seed+uint64(i), func() { p.show(int(done.Load()), seconds.Add(1)) })

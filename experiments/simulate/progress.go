@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// progress shows how far the runs are. It is safe for concurrent use.
+// progress shows the progress of the runs. It is safe for concurrent use.
 type progress interface {
 	show(seeds int, virtualSeconds int64)
 	close()
 }
 
 const (
-	redraw       = 200 * time.Millisecond // between two states of a line on a terminal
-	firstReport  = 5 * time.Second        // until the first line where there is no terminal; later ones come more seldom
-	seldomReport = time.Minute            // at most between two of those
+	redraw       = 200 * time.Millisecond // between two updates of a terminal's line
+	firstReport  = 5 * time.Second        // until the first line without a terminal; the interval grows
+	seldomReport = time.Minute            // the longest interval
 )
 
-// course is what both kinds of progress have in common.
+// course is common to both kinds of progress.
 type course struct {
 	out   io.Writer
 	seeds int
@@ -27,11 +27,11 @@ type course struct {
 
 	mu struct {
 		sync.Mutex
-		next time.Time // when to show something again
+		next time.Time // time of the next output
 	}
 }
 
-// text says how far the runs are.
+// text describes the progress.
 func (c *course) text(now time.Time, done int, virtualSeconds int64) string {
 	left := ""
 	if done > 0 {
@@ -41,7 +41,7 @@ func (c *course) text(now time.Time, done int, virtualSeconds int64) string {
 	return fmt.Sprintf("%d of %d seeds, %v simulated%s", done, c.seeds, time.Duration(virtualSeconds)*time.Second, left)
 }
 
-// line writes over one line of a terminal, a few times a second.
+// line overwrites one line of a terminal, a few times a second.
 type line struct{ course }
 
 func newLine(out io.Writer, seeds int) *line {
@@ -59,14 +59,14 @@ func (l *line) show(done int, virtualSeconds int64) {
 	fmt.Fprint(l.out, "\r\x1b[K", l.text(now, done, virtualSeconds))
 }
 
-// close takes the line away.
+// close clears the line.
 func (l *line) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fmt.Fprint(l.out, "\r\x1b[K")
 }
 
-// logLines writes a line now and then, for a log or a file: none for a run that is short.
+// logLines writes a line now and then, for a log or a file; none in a short run.
 type logLines struct{ course }
 
 func newLogLines(out io.Writer, seeds int) *logLines {

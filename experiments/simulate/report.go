@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// report is what all seeds gave together.
+// report has the results of all seeds.
 type report struct {
 	settings *settings
-	seeds    int // that were run to their end
+	seeds    int // completed
 
 	first  spread // from a crash until the first other member knew
 	each   spread // until each did
@@ -20,15 +20,15 @@ type report struct {
 	load        load
 	falseDeaths uint64
 	slowDeaths  uint64
-	hours       float64 // of healthy members, in which the deaths were counted
+	hours       float64 // observed, of healthy members
 	slowHours   float64 // of slow ones
 }
 
-// spread is how long something took, over many times; never, if it did not happen while it was waited for, and before, if it
-// had happened already: then it took no time that could be told.
+// spread is the distribution of a duration; never for an event that did not happen in time, before for one that had
+// happened already.
 type spread []time.Duration
 
-// summarize adds up what the seeds gave.
+// summarize combines the results of the seeds.
 func summarize(s *settings, trials []*trial) *report {
 	r := &report{settings: s, seeds: len(trials)}
 	for _, t := range trials {
@@ -51,7 +51,7 @@ func summarize(s *settings, trials []*trial) *report {
 	return r
 }
 
-// add adds a share of another load to the averages, and takes the busiest of both.
+// add adds a share of another load to the averages, and takes the maximum of the busiest.
 func (l *load) add(other *load, share float64) {
 	l.packets += share * other.packets
 	l.bytes += share * other.bytes
@@ -61,8 +61,8 @@ func (l *load) add(other *load, share float64) {
 	l.mostStreamBytes = max(l.mostStreamBytes, other.mostStreamBytes)
 }
 
-// percentile is the least time within which so many percent of them were that had not happened before (the nearest rank);
-// never if those were not.
+// percentile returns the nearest-rank percentile, without the events that happened before; never if it was not
+// reached.
 func (d spread) percentile(p float64) time.Duration {
 	d = d[d.early():]
 	if len(d) == 0 {
@@ -71,17 +71,17 @@ func (d spread) percentile(p float64) time.Duration {
 	return d[max(0, int(math.Ceil(p/100*float64(len(d))))-1)]
 }
 
-// early is how many of them had happened before.
+// early returns the number of events that happened before.
 func (d spread) early() int {
 	n, _ := slices.BinarySearch(d, before+1)
 	return n
 }
 
-// late is how many of them did not happen while they were waited for.
+// late returns the number of events that did not happen in time.
 func (d spread) late() int {
 	n, _ := slices.BinarySearch(d, never)
 	return len(d) - n
 }
 
-// happened is how many of them did.
+// happened returns the number of events with a duration.
 func (d spread) happened() int { return len(d) - d.early() - d.late() }

@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// reports are what some trials gave.
+// reports are the reports of some trials.
 func reports(t *testing.T) map[string]*report {
 	settingsOf := func(args string) *settings {
 		s, err := parseFlags(strings.Fields(args), io.Discard)
@@ -110,11 +110,11 @@ func TestPercentile(t *testing.T) {
 	}
 }
 
-// TestTimes: what members know, and forget, and whether it is waited for.
+// TestTimes: members that know, that forget, and that are not waited for.
 func TestTimes(t *testing.T) {
 	k := newTimes(4)
 	k.note(0, 5)
-	k.note(0, 6) // no news
+	k.note(0, 6) // no change
 	k.dismiss(3)
 	k.note(3, 7)
 	k.note(1, 9)
@@ -130,7 +130,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestDistribution: a curve of many times has a bounded number of points, and ends where the last one is.
+// TestDistribution: a curve of many durations has a bounded number of points, and ends at the last one.
 func TestDistribution(t *testing.T) {
 	d := make(spread, 10_000)
 	for i := range d {
@@ -143,7 +143,7 @@ func TestDistribution(t *testing.T) {
 	}
 }
 
-// TestProgressLine: the line tells how far things are, now and then, and goes away.
+// TestProgressLine: the line is updated now and then, and cleared.
 func TestProgressLine(t *testing.T) {
 	var out bytes.Buffer
 	l := newLine(&out, 8)
@@ -158,8 +158,8 @@ func TestProgressLine(t *testing.T) {
 	}
 }
 
-// TestLogLines: where there is no terminal a long run says now and then that it goes on, ever more seldom, and a short one
-// says nothing.
+// TestLogLines: without a terminal a long run prints a line now and then, at growing intervals, and a short one
+// prints none.
 func TestLogLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer

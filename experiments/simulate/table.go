@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// writeTable writes the report for people.
+// writeTable writes the report as text.
 func (r *report) writeTable(w io.Writer) error {
 	var b strings.Builder
 	s := r.settings
@@ -23,13 +23,13 @@ func (r *report) writeTable(w io.Writer) error {
 			span(row.times.percentile(100)), missing(row.times))
 	}
 
-	fmt.Fprintf(&b, "\n%-52s %8s %17s\n", "WRONGLY TAKEN FOR DEAD", "times", "in its life")
+	fmt.Fprintf(&b, "\n%-52s %8s %17s\n", "FALSELY DECLARED DEAD", "times", "for each member")
 	fmt.Fprintf(&b, "%-52s %8d %17s\n", "a healthy member", r.falseDeaths, between(r.falseDeaths, r.hours))
 	if s.slow > 0 {
 		fmt.Fprintf(&b, "%-52s %8d %17s\n", "a slow member", r.slowDeaths, between(r.slowDeaths, r.slowHours))
 	}
 
-	fmt.Fprintf(&b, "\n%-52s %8s %8s\n", "SENT BY A MEMBER PER SECOND, NOBODY CRASHING", "mean", "busiest")
+	fmt.Fprintf(&b, "\n%-52s %8s %8s\n", "SENT BY A MEMBER PER SECOND, WITHOUT CRASHES", "mean", "busiest")
 	fmt.Fprintf(&b, "%-52s %8.2f %8.2f\n", "packets", r.load.packets, r.load.mostPackets)
 	fmt.Fprintf(&b, "%-52s %8s %8s\n", "bytes of packets, without headers of UDP and IP", byteCount(r.load.bytes), byteCount(r.load.mostBytes))
 	fmt.Fprintf(&b, "%-52s %8s %8s\n", "bytes of streams, for push/pulls", byteCount(r.load.streamBytes), byteCount(r.load.mostStreamBytes))
@@ -39,12 +39,12 @@ func (r *report) writeTable(w io.Writer) error {
 
 // timeRow is a line of the table.
 type timeRow struct {
-	name  string // for machines
+	name  string // in JSON
 	what  string
 	times spread
 }
 
-// timeRows are the times that the report tells.
+// timeRows returns the durations in the report.
 func (r *report) timeRows() []timeRow {
 	who := "a crash"
 	if r.settings.crash > 1 {
@@ -63,7 +63,7 @@ func (r *report) timeRows() []timeRow {
 	return rows
 }
 
-// changes tells which knobs are not the preset's.
+// changes lists the knobs that differ from the preset.
 func (s *settings) changes() string {
 	preset := presets[s.preset]()
 	var changed []string
@@ -78,7 +78,7 @@ func (s *settings) changes() string {
 	return " with " + strings.Join(changed, " ")
 }
 
-// network tells how the network is.
+// network describes the network.
 func (s *settings) network() string {
 	text := fmt.Sprintf("latency %v", s.latency)
 	switch {
@@ -94,7 +94,7 @@ func (s *settings) network() string {
 	return text
 }
 
-// missing tells how many have no time, and why.
+// missing describes the events without a duration.
 func missing(d spread) string {
 	early, late := d.early(), d.late()
 	switch {
@@ -108,7 +108,7 @@ func missing(d spread) string {
 	return ""
 }
 
-// span writes a time with three digits or so.
+// span formats a duration with about three digits.
 func span(d time.Duration) string {
 	switch {
 	case d == never:
@@ -124,7 +124,7 @@ func span(d time.Duration) string {
 	}
 }
 
-// between is how long a member lives between two wrong deaths, if so many are counted in so many hours.
+// between formats the mean time between false deaths.
 func between(deaths uint64, hours float64) string {
 	text := "once in "
 	if deaths == 0 {
@@ -143,7 +143,7 @@ func between(deaths uint64, hours float64) string {
 	}
 }
 
-// byteCount writes a number of bytes.
+// byteCount formats a number of bytes.
 func byteCount(n float64) string {
 	switch {
 	case n < 10_000:

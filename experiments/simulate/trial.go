@@ -10,10 +10,10 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// newsTime is how long after the change of metadata members crash.
+// newsTime is the time between the change of metadata and the crashes.
 const newsTime = 10 * time.Second
 
-// trial is what one seed gave.
+// trial is the result of one seed.
 type trial struct {
 	crashes []crash
 	update  time.Duration // until all members knew a change of metadata
@@ -24,16 +24,16 @@ type trial struct {
 	slowDeaths  uint64 // of slow ones
 }
 
-// crash is how long after a crash each other member took who crashed for dead, in order.
+// crash has the times after a crash at which the other members declared the member dead, sorted.
 type crash struct{ known []time.Duration }
 
-// load is what members send, per second.
+// load is the traffic that members send, per second.
 type load struct {
 	packets, bytes, streamBytes             float64 // on average
 	mostPackets, mostBytes, mostStreamBytes float64 // the busiest member
 }
 
-// runTrial runs one seed. The error says that the context is done, or that a rule of the protocol was broken.
+// runTrial runs one seed. The error is that of the context, or a violated invariant of the protocol.
 func runTrial(ctx context.Context, s *settings, seed uint64, tick func()) (*trial, error) {
 	t := &trial{}
 	if err := t.runSettled(ctx, s, seed, tick); err != nil {
@@ -45,7 +45,7 @@ func runTrial(ctx context.Context, s *settings, seed uint64, tick func()) (*tria
 	return t, nil
 }
 
-// runSettled is the first run: members that have known each other for long.
+// runSettled is the first run: the members know each other.
 func (t *trial) runSettled(ctx context.Context, s *settings, seed uint64, tick func()) error {
 	r := rand.New(rand.NewPCG(seed, 1))
 	order := r.Perm(s.members)
@@ -86,7 +86,7 @@ func (t *trial) runSettled(ctx context.Context, s *settings, seed uint64, tick f
 	return nil
 }
 
-// runStart is the second run: members that all start at once.
+// runStart is the second run: all members start at once.
 func (t *trial) runStart(ctx context.Context, s *settings, seed uint64, tick func()) error {
 	r := rand.New(rand.NewPCG(seed, 2))
 	atMost := sim.Bound(s.core(), s.members)
@@ -102,7 +102,7 @@ func (t *trial) runStart(ctx context.Context, s *settings, seed uint64, tick fun
 	return nil
 }
 
-// simulation is what both runs have in common. Each slow member is slow at times of its own, up to a time.
+// simulation returns the common setup of both runs. Each slow member is slow at times of its own, up to upTo.
 func (s *settings) simulation(seed uint64, slow []int, r *rand.Rand, upTo time.Duration) sim.Config {
 	cfg := sim.Config{Seed: seed, N: s.members, Core: s.core(), Link: s.link(), Room: s.config.UDPBufferSize - wire.CompoundHeaderSize, StreamTimeout: s.config.TCPTimeout}
 	for _, node := range slow {
@@ -113,7 +113,7 @@ func (s *settings) simulation(seed uint64, slow []int, r *rand.Rand, upTo time.D
 	return cfg
 }
 
-// measure takes what was counted between two results.
+// measure records the difference between two results.
 func (t *trial) measure(before, after *sim.Result) {
 	seconds := (after.Virtual - before.Virtual).Seconds()
 	each := 1 / float64(len(after.Nodes))
@@ -135,7 +135,7 @@ type clock struct {
 	tick func() // a virtual second has passed
 }
 
-// until goes on up to a time, or until done, if it is not nil, says so.
+// until runs up to a time, or until done, if not nil, returns true.
 func (c *clock) until(t time.Duration, done func() bool) error {
 	for c.Now() < t && (done == nil || !done()) {
 		if err := c.ctx.Err(); err != nil {

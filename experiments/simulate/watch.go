@@ -9,18 +9,18 @@ import (
 )
 
 const (
-	// never is the time of what did not happen while it was waited for.
+	// never is the time of an event that did not happen in time.
 	never = time.Duration(math.MaxInt64)
 
-	// before is the time of what had happened before it could be waited for: a member was taken for dead, and then crashed.
+	// before is the time of an event that happened early: a member was declared dead, and then crashed.
 	before = time.Duration(-1)
 )
 
-// times are when each member came to know something.
+// times are the times at which each member learned of an event.
 type times struct {
 	at      []time.Duration // never: not yet
 	waiting []bool          // for that member
-	left    int             // how many are waited for that do not know yet
+	left    int             // number of members waited for that have not learned of it
 }
 
 func newTimes(members int) *times {
@@ -28,7 +28,7 @@ func newTimes(members int) *times {
 	return t
 }
 
-// note notes that a member knows.
+// note records that a member has learned of it.
 func (t *times) note(node int, at time.Duration) {
 	if t.waiting[node] && t.at[node] == never {
 		t.left--
@@ -36,7 +36,7 @@ func (t *times) note(node int, at time.Duration) {
 	}
 }
 
-// forget notes that a member knows no longer.
+// forget records that a member does not know of it any more.
 func (t *times) forget(node int) {
 	if t.waiting[node] && t.at[node] != never {
 		t.left++
@@ -50,7 +50,7 @@ func (t *times) dismiss(node int) {
 	t.waiting[node] = false
 }
 
-// eachSince is how long after a time each member that is waited for knew, in order.
+// eachSince returns the sorted times after begin at which the members waited for learned of it.
 func (t *times) eachSince(begin time.Duration) []time.Duration {
 	var each []time.Duration
 	for node, at := range t.at {
@@ -68,14 +68,14 @@ func (t *times) eachSince(begin time.Duration) []time.Duration {
 	return each
 }
 
-// allSince is how long after a time all knew.
+// allSince returns the time after begin at which all had learned of it.
 func (t *times) allSince(begin time.Duration) time.Duration { return slices.Max(t.eachSince(begin)) }
 
-// watch waits for all members to know of a change of metadata, and of crashes.
+// watch waits until all members know of a change of metadata and of crashes.
 type watch struct {
 	updater int
 	news    *times
-	deaths  map[int]*times // by who crashes
+	deaths  map[int]*times // by crashed member
 }
 
 func newWatch(members int, crashing []int, updater int) *watch {
@@ -90,7 +90,7 @@ func newWatch(members int, crashing []int, updater int) *watch {
 	return w
 }
 
-// crashed stops waiting for members to hear of the change that crash now.
+// crashed stops waiting for the crashed members to learn of the change.
 func (w *watch) crashed(nodes []int) {
 	for _, node := range nodes {
 		w.news.dismiss(node)
@@ -110,7 +110,7 @@ func (w *watch) observe(b sim.Belief) {
 	}
 }
 
-// complete reports whether all members know all that they wait for.
+// complete reports whether all members know of everything they should.
 func (w *watch) complete() bool {
 	for _, known := range w.deaths {
 		if known.left > 0 {
@@ -120,10 +120,10 @@ func (w *watch) complete() bool {
 	return w.news.left == 0
 }
 
-// arrivals waits for all members to know all others.
+// arrivals waits until all members know all others.
 type arrivals struct {
-	knows [][]bool // by who knows and who is known
-	count []int    // how many each knows
+	knows [][]bool // by observer and subject
+	count []int    // number of members that each knows
 	done  *times
 }
 
