@@ -45,7 +45,7 @@ func pingFrom(m *Memberlist, name string) func() {
 	}
 	r := newReceiver(m)
 	p := &Packet{Buf: ping, From: peer(1)}
-	return func() { r.receive(p) }
+	return func() { r.handlePacket(p) }
 }
 
 var pingKinds = []struct {

@@ -126,7 +126,7 @@ func storm(t *testing.T, victim, other *Memberlist, wrap func([]byte) []byte) {
 	}
 	before, heapBefore := names(), heap()
 	for i := range packets {
-		r.receive(&Packet{Buf: wrap(mutated(rng, seeds)), From: from})
+		r.handlePacket(&Packet{Buf: wrap(mutated(rng, seeds)), From: from})
 		if i%1000 == 0 {
 			synctest.Wait() // let the hand-off drain
 		}

@@ -116,13 +116,13 @@ func (m *Memberlist) wouldBeHeard() bool {
 // awaitUserMessages returns when the first n user messages that arrived have been handed to the delegate, or after
 // farewellPatience. It does not wait twice for the same call of a slow delegate.
 func (m *Memberlist) awaitUserMessages(n uint64) {
-	handled := m.userMessages.handled.Load()
+	handled := m.userMessages.Handled()
 	if handled >= n || m.stuckAt.Load() == handled+1 {
 		return
 	}
 	timer := time.NewTimer(farewellPatience)
 	defer timer.Stop()
-	if !m.userMessages.awaitUntil(n, timer.C, m.tasks.Done()) {
-		m.stuckAt.Store(m.userMessages.handled.Load() + 1)
+	if !m.userMessages.Await(n, timer.C, m.tasks.Done()) {
+		m.stuckAt.Store(m.userMessages.Handled() + 1)
 	}
 }

@@ -139,31 +139,25 @@ func handlePacket(m *Memberlist, packet []byte, from net.Addr) {
 	newFeed(m).receive(&Packet{Buf: slices.Clone(packet), From: from})
 }
 
-// feed has a member handle packets to their end on the caller's goroutine.
+// feed makes a member handle packets to their end on the caller's goroutine.
 type feed struct {
 	receiver *receiver
 	handler  *membershipHandler
-	room     []parcel
-	taken    []handedOff
 }
 
 func newFeed(m *Memberlist) *feed {
-	f := &feed{receiver: newReceiver(m), handler: newMembershipHandler(m), room: make([]parcel, drainParcels)}
-	f.receiver.membership = newHandoff(1024, 1<<20)
+	queue := newHandoff(m.config) // its own: the member's is for membershipLoop
+	f := &feed{receiver: newReceiver(m), handler: newMembershipHandler(m, queue)}
+	f.receiver.membership = queue
 	return f
 }
 
 func (f *feed) receive(p *Packet) {
-	f.receiver.receive(p)
-	for n := f.receiver.membership.take(f.room); n > 0; n = f.receiver.membership.take(f.room) {
-		f.taken = f.taken[:0]
-		for i := range f.room[:n] {
-			for message := range f.room[i].messages() {
-				f.taken = append(f.taken, message)
-			}
-		}
-		f.receiver.membership.began(f.taken) // the handler tells the member's own
-		f.handler.handle(f.room[:n])
+	f.receiver.handlePacket(p)
+	select {
+	case b := <-f.handler.queue.Ready():
+		f.handler.handleAll(b)
+	default:
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/handoff"
 	"github.com/e3431adc/memberlist/internal/lifecycle"
 	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/metrics"
@@ -60,8 +61,8 @@ type Memberlist struct {
 	reconnects    atomic.Int32           // how many lost members are being tried
 	advertising   atomic.Bool            // whether the host name that we advertise is looked up again
 	advertised    atomic.Pointer[string] // that name; nil: none
-	membership    *handoff               // alive, suspect and dead messages
-	userMessages  *handoff
+	membership    *handoff.Queue         // alive, suspect and dead messages
+	userMessages  *handoff.Queue
 	streams       streamSet
 	turns         pool[turn]
 	conversations sync.Pool // of *conversation
@@ -161,8 +162,8 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	}
 	m.gossiping, m.delivering, m.moving = m.tasks.NewMutex(), m.tasks.NewMutex(), m.tasks.NewMutex()
 	m.eventsReady = make(chan struct{}, 1)
-	m.membership = newHandoff(config.HandoffQueueDepth, handoffLimit(config))
-	m.userMessages = newHandoff(config.HandoffQueueDepth, handoffLimit(config))
+	m.membership = newHandoff(config)
+	m.userMessages = newHandoff(config)
 	m.labelHeader, m.labels = header, heardLabels(config)
 	m.takePing()
 	m.recent.room = m.farewellRoom()

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/handoff"
 	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -16,63 +17,84 @@ import (
 // membershipTurn is how many messages about members the core is given in one turn: it is locked for that long.
 const membershipTurn = 32
 
-// membershipHandler handles alive, suspect and dead messages. It belongs to the goroutine of membershipLoop; what it
-// decodes into is used again.
+// membershipHandler handles alive, suspect and dead messages, some in one turn. It belongs to the goroutine of membershipLoop.
+// What it decodes into is used again.
 type membershipHandler struct {
-	m     *Memberlist
-	most  int          // messages in one turn
-	batch []handedOff  // those for the next turn
-	ready []heardRumor // what of them nobody refuses
-	turn  turn         // used again
+	m       *Memberlist
+	queue   *handoff.Queue
+	most    int               // messages in one turn
+	batches []*handoff.Batch  // that pending are of
+	pending []handoff.Message // for the next turn
+	ready   []heardRumor      // those of them that nothing refuses
+	turn    turn              // used again
 }
 
-// heardRumor is what somebody says of a member.
+// heardRumor is a message about a member, and where it came from.
 type heardRumor struct {
 	from  *swim.Endpoint
 	rumor wire.GossipView
 }
 
-func newMembershipHandler(m *Memberlist) *membershipHandler {
-	h := &membershipHandler{m: m, most: membershipTurn}
+func newMembershipHandler(m *Memberlist, queue *handoff.Queue) *membershipHandler {
+	h := &membershipHandler{m: m, queue: queue, most: membershipTurn}
 	if m.config.Alive != nil {
-		h.most = 1 // what is allowed does not wait for what is still to be asked about
+		h.most = 1 // what is allowed does not wait for answers about other members
 	}
-	h.batch, h.ready = make([]handedOff, 0, h.most), make([]heardRumor, 0, h.most)
+	h.pending, h.ready = make([]handoff.Message, 0, h.most), make([]heardRumor, 0, h.most)
 	return h
 }
 
 // membershipLoop handles alive, suspect and dead messages. It ends with the Memberlist.
 func (m *Memberlist) membershipLoop() {
-	m.drainLoop(m.membership, newMembershipHandler(m).handle)
-}
-
-// handle handles the messages of parcels, some in a turn. Farewells wait for the user messages that arrived before them, but
-// not for long: others' news waits behind them.
-func (h *membershipHandler) handle(parcels []parcel) {
-	for i := range parcels {
-		if after := parcels[i].after; after > h.m.userMessages.handled.Load() {
-			h.handleBatch()
-			h.m.awaitUserMessages(after)
-		}
-		for message := range parcels[i].messages() {
-			h.batch = append(h.batch, message)
-			if len(h.batch) == h.most {
-				h.handleBatch()
-			}
+	h := newMembershipHandler(m, m.membership)
+	for {
+		select {
+		case b := <-h.queue.Ready():
+			h.handleAll(b)
+		case <-m.tasks.Done():
+			return
 		}
 	}
-	h.handleBatch()
 }
 
-// handleBatch asks whoever may refuse, and then gives the core what is left.
-func (h *membershipHandler) handleBatch() {
+// handleAll handles a batch, and those that wait behind it.
+func (h *membershipHandler) handleAll(b *handoff.Batch) {
+	for more := true; more && !h.m.tasks.Closed(); {
+		h.handle(b)
+		select {
+		case b = <-h.queue.Ready():
+		default:
+			more = false
+		}
+	}
+	h.flush()
+}
+
+// handle handles a batch, but for what flush is left to do. Farewells wait for the user messages that arrived before them, but
+// not for long: other news waits behind them.
+func (h *membershipHandler) handle(b *handoff.Batch) {
+	if b.After > h.m.userMessages.Handled() {
+		h.flush()
+		h.m.awaitUserMessages(b.After)
+	}
+	for message := range b.Messages() {
+		if len(h.pending) == h.most {
+			h.flush()
+		}
+		h.pending = append(h.pending, message)
+	}
+	h.batches = append(h.batches, b)
+}
+
+// flush asks the delegate about the pending messages, and gives those that it does not refuse to the core.
+func (h *membershipHandler) flush() {
 	m := h.m
-	if len(h.batch) == 0 {
+	if len(h.pending) == 0 {
 		return
 	}
-	m.membership.began(h.batch)
-	for i := range h.batch {
-		h.decode(&h.batch[i])
+	h.queue.Began(h.pending...)
+	for i := range h.pending {
+		h.decode(&h.pending[i])
 	}
 	if len(h.ready) > 0 {
 		t := m.beginTurnIn(&h.turn, time.Now())
@@ -82,17 +104,22 @@ func (h *membershipHandler) handleBatch() {
 		}
 		m.endTurnIn(t)
 	}
-	m.membership.done(len(h.batch))
-	h.batch, h.ready = h.batch[:0], h.ready[:0]
+	h.queue.Done(len(h.pending))
+	h.pending, h.ready = h.pending[:0], h.ready[:0]
+	for _, b := range h.batches {
+		h.queue.Release(b)
+	}
+	clear(h.batches)
+	h.batches = h.batches[:0]
 }
 
 // decode makes a message ready for the core, if nobody refuses it.
-func (h *membershipHandler) decode(message *handedOff) {
+func (h *membershipHandler) decode(message *handoff.Message) {
 	m := h.m
 	h.ready = h.ready[:len(h.ready)+1]
 	r := &h.ready[len(h.ready)-1]
-	r.from = &message.of.from
-	if err := r.rumor.Parse(message.kind, message.body); err != nil {
+	r.from = &message.Batch.From
+	if err := r.rumor.Parse(message.Kind, message.Body); err != nil {
 		h.ready = h.ready[:len(h.ready)-1]
 		m.dropFrom(metrics.DroppedDecode, "packet message", "dropping message that cannot be decoded", *r.from, err)
 		return

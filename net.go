@@ -7,9 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/handoff"
 	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -25,18 +25,17 @@ type receiver struct {
 	plain    []byte // a decrypted packet
 	visit    func(wire.Type, []byte)
 
-	membership   *handoff
-	userMessages *handoff
+	membership   *handoff.Queue
+	userMessages *handoff.Queue
 
 	ports portWatch
 
-	source    net.Addr        // of the packet at hand
+	source    net.Addr        // of the current packet
 	from      swim.Endpoint   // the same
 	at        time.Time       // when it arrived
-	members   parcel          // what it says of members
-	farewells parcel          // what members say of themselves when they leave
-	users     parcel          // its user messages
-	handed    int             // packets whose messages were handed off since anybody was told
+	members   handoff.Batch   // its messages about members, but for
+	farewells handoff.Batch   // those by which members leave
+	users     handoff.Batch   // its user messages
 	dead      wire.GossipView // scratch of handleDead
 
 	turn turn // used again
@@ -58,44 +57,20 @@ func newReceiver(m *Memberlist) *receiver {
 // when the transport closes its channel.
 func (m *Memberlist) packetLoop() {
 	r := newReceiver(m)
-	for p, ok := r.next(); ok; p, ok = r.next() {
-		r.handlePacket(p)
-		if m.udp != nil {
-			m.udp.releasePacket(p)
-		}
-	}
-}
-
-// wakeAfter is the number of packets after which the goroutines that handle their messages are woken, unless no further packet is
-// waiting before.
-const wakeAfter = 16
-
-// next returns the next packet. Before it waits for one it wakes the goroutines that handle messages. It reports false when there will
-// be none.
-func (r *receiver) next() (*Packet, bool) {
-	if r.handed < wakeAfter {
-		select { // of one channel: that is much cheaper
-		case p, ok := <-r.m.transport.PacketCh():
-			if r.m.tasks.Closed() {
-				return nil, false
+	for {
+		select {
+		case p, ok := <-m.transport.PacketCh():
+			if !ok || m.tasks.Closed() {
+				return
 			}
-			return p, ok
-		default:
+			r.handlePacket(p)
+			if m.udp != nil {
+				m.udp.releasePacket(p)
+			}
+		case <-m.tasks.Done():
+			return
 		}
 	}
-	r.wake()
-	select {
-	case p, ok := <-r.m.transport.PacketCh():
-		return p, ok
-	case <-r.m.tasks.Done():
-		return nil, false
-	}
-}
-
-// receive handles a packet, and has done what is left to others.
-func (r *receiver) receive(p *Packet) {
-	r.handlePacket(p)
-	r.wake()
 }
 
 // handlePacket cuts the label, decrypts, and handles every message of a packet.
@@ -173,12 +148,12 @@ func (r *receiver) handle(kind wire.Type, body []byte) {
 	case wire.TypeNack:
 		r.step(&r.nack, r.nack.Parse(body, r.names))
 	case wire.TypeAlive, wire.TypeSuspect:
-		r.members.add(kind, body)
+		r.members.Add(kind, body)
 	case wire.TypeDead:
 		r.handleDead(body)
 	case wire.TypeUser:
 		if r.m.config.Delegate != nil {
-			r.users.add(kind, body)
+			r.users.Add(kind, body)
 		}
 	default:
 		r.m.dropFrom(metrics.DroppedDecode, "packet type", "dropping packet message of unexpected type", r.from,
@@ -189,48 +164,35 @@ func (r *receiver) handle(kind wire.Type, body []byte) {
 // handleDead tells a farewell from what is said of others.
 func (r *receiver) handleDead(body []byte) {
 	if r.m.config.Delegate != nil && r.dead.Parse(wire.TypeDead, body) == nil && bytes.Equal(r.dead.Node, r.dead.From) {
-		r.farewells.add(wire.TypeDead, body)
+		r.farewells.Add(wire.TypeDead, body)
 		return
 	}
-	r.members.add(wire.TypeDead, body)
+	r.members.Add(wire.TypeDead, body)
 }
 
-// handOff hands on what the packet at hand says of members, and then its user messages, the last one first: a broadcast
-// queue puts the newest first of those with the same size, and this gives them their order back. Farewells come after both:
-// what a member said before it left is heard before it is gone.
+// handOff queues the messages of the current packet: those about members, then the user messages, the last one first (a
+// broadcast queue puts the newest of those with the same size first, and this restores their order), then farewells, so that
+// what a member broadcast before it left is handled before it has left.
 func (r *receiver) handOff() {
-	if len(r.members.parts) > 0 {
-		r.members.after = 0
+	if r.members.Len() > 0 {
+		r.members.After = 0
 		r.put(r.membership, &r.members)
 	}
-	if len(r.users.parts) > 0 {
-		slices.Reverse(r.users.parts)
-		r.users.after = r.membership.put.Load()
+	if r.users.Len() > 0 {
+		r.users.Reverse()
+		r.users.After = r.membership.Put()
 		r.put(r.userMessages, &r.users)
 	}
-	if len(r.farewells.parts) > 0 {
-		r.farewells.after = r.userMessages.put.Load()
+	if r.farewells.Len() > 0 {
+		r.farewells.After = r.userMessages.Put()
 		r.put(r.membership, &r.farewells)
 	}
 }
 
-func (r *receiver) put(to *handoff, p *parcel) {
-	p.from = r.from
-	r.handed++
-	for range to.offer(p) {
+func (r *receiver) put(to *handoff.Queue, b *handoff.Batch) {
+	b.From = r.from
+	for range to.Offer(b) {
 		r.m.dropFrom(metrics.DroppedQueueFull, "queue full", "handler queue full, dropping message", r.from, nil)
-	}
-	if to.waiting() > to.depth/2 {
-		r.wake()
-	}
-}
-
-// wake has those who handle what was handed off take it.
-func (r *receiver) wake() {
-	if r.handed > 0 {
-		r.handed = 0
-		r.membership.wake()
-		r.userMessages.wake()
 	}
 }
 
@@ -263,7 +225,6 @@ func (r *receiver) handlePing(body []byte) {
 		m.logMisdirected("misdirected ping", string(r.ping.Node))
 		return
 	}
-	r.wake() // nobody waits for the user's code, or for the network
 	var payload []byte
 	if ping := m.pingDelegate(); ping != nil {
 		if !m.tasks.BeginCallback() {
@@ -287,7 +248,6 @@ func (r *receiver) step(message wire.Message, err error) {
 		r.m.dropFrom(metrics.DroppedDecode, "packet message", "dropping message that cannot be decoded", r.from, err)
 		return
 	}
-	r.wake() // nobody waits for the network
 	m := r.m
 	var t *turn
 	if m.udp == nil {
@@ -307,42 +267,33 @@ func (r *receiver) step(message wire.Message, err error) {
 	}
 }
 
-// userMessageLoop hands user messages to the delegate, each after what had arrived about members before it was told to the
-// event delegate. It ends with the Memberlist.
-func (m *Memberlist) userMessageLoop() {
-	one := make([]handedOff, 1)
-	m.drainLoop(m.userMessages, func(parcels []parcel) {
-		for i := range parcels {
-			for message := range parcels[i].messages() {
-				one[0] = message
-				m.userMessages.began(one)
-				if !m.membership.await(message.of.after, m.tasks.Done()) || !m.awaitEvents() {
-					return
-				}
-				m.notifyMessage(message.body)
-				m.userMessages.done(1)
-			}
-		}
-	})
+// expandedBytes is the size that a packet is expected to expand to, on the average of all that wait.
+const expandedBytes = 4 << 10
+
+// newHandoff returns a queue for the messages of packets, as large as the configuration says. Its bytes suffice for as many
+// packets as members with this configuration send, and for some that expand.
+func newHandoff(c *Config) *handoff.Queue {
+	return handoff.New(c.HandoffQueueDepth, c.HandoffQueueDepth*max(c.UDPBufferSize, expandedBytes))
 }
 
-// drainParcels is how many parcels are taken at once.
-const drainParcels = 16
-
-// drainLoop handles what is put into a handoff until the Memberlist ends.
-func (m *Memberlist) drainLoop(h *handoff, handle func([]parcel)) {
-	room := make([]parcel, drainParcels)
+// userMessageLoop calls the delegate with each user message, after the event delegate has been told what had arrived about
+// members before it. It ends with the Memberlist.
+func (m *Memberlist) userMessageLoop() {
+	queue := m.userMessages
 	for {
 		select {
-		case <-h.ready:
+		case b := <-queue.Ready():
+			for message := range b.Messages() {
+				queue.Began(message)
+				if !m.membership.Await(b.After, nil, m.tasks.Done()) || !m.awaitEvents() {
+					return
+				}
+				m.notifyMessage(message.Body)
+				queue.Done(1)
+			}
+			queue.Release(b)
 		case <-m.tasks.Done():
 			return
-		}
-		for n := h.take(room); n > 0; n = h.take(room) {
-			handle(room[:n])
-			if m.tasks.Closed() {
-				return
-			}
 		}
 	}
 }

@@ -72,7 +72,7 @@ func TestNothingKeepsPackets(t *testing.T) {
 			buf, _ = wire.AppendCompound(nil, messages)
 		}
 		p := &Packet{Buf: slices.Clone(buf), From: peer(1)}
-		newReceiver(m).receive(p)
+		newReceiver(m).handlePacket(p)
 		for i := range p.Buf {
 			p.Buf[i] = 0xff
 		}

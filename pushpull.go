@@ -57,7 +57,7 @@ func (m *Memberlist) servePushPull(c *conversation) error {
 		return err
 	}
 	if !remote.join { // that of a member that leaves does not overtake what the member said before
-		m.awaitUserMessages(m.userMessages.put.Load())
+		m.awaitUserMessages(m.userMessages.Put())
 	}
 	m.mergeMembers(&remote, m.endTurn)
 	if err := m.writeStream(c.conn, c.label.text, nil, state); err != nil {

@@ -78,8 +78,8 @@ func (m *Memberlist) Stats() Stats {
 
 		PingsFromOtherPort: n(metrics.PortDiffers),
 
-		MembershipMessages: m.membership.waiting(),
-		UserMessages:       m.userMessages.waiting(),
+		MembershipMessages: m.membership.Waiting(),
+		UserMessages:       m.userMessages.Waiting(),
 
 		Dropped: Drops{
 			Label:     n(metrics.DroppedLabel),

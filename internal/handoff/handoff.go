@@ -1,7 +1,7 @@
 // Package handoff is the bounded queue between the goroutine that receives packets, which must not wait, and one that handles
 // their messages, which may take long.
 //
-//	receives:  Batch.Add, Add, ... -> Queue.Offer -> [channel of batches] -> Queue.Collect -> Began, Done  :handles
+//	receives:  Batch.Add, Add, ... -> Queue.Offer -> [channel of batches] -> Queue.Ready -> Began, Done, Release  :handles
 //
 // Messages change hands in batches, those of one packet together, and stay in their order. A full queue refuses messages
 // instead of waiting. The numbers of messages that have been put and handled let others wait until all that arrived before
@@ -10,6 +10,7 @@ package handoff
 
 import (
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +53,9 @@ func (b *Batch) Add(kind wire.Type, body []byte) {
 
 // Len returns the number of messages in the batch.
 func (b *Batch) Len() int { return len(b.spans) }
+
+// Reverse reverses the order of the messages in the batch.
+func (b *Batch) Reverse() { slices.Reverse(b.spans) }
 
 // Messages iterates over the messages of the batch in the order in which they were added.
 func (b *Batch) Messages() iter.Seq[Message] {

@@ -14,7 +14,7 @@ import (
 
 func TestWalls(t *testing.T) {
 	walls.Walls{
-		Imports: []string{"internal/swim", "internal/wire", "iter", "sync", "sync/atomic", "time"},
+		Imports: []string{"internal/swim", "internal/wire", "iter", "slices", "sync", "sync/atomic", "time"},
 		Only:    map[string][]string{"internal/swim": {"Endpoint"}, "internal/wire": {"Type"}},
 		Never:   walls.Impure,
 		Total:   true,
@@ -130,6 +130,22 @@ func TestOrder(t *testing.T) {
 	}
 	if got < 500 || q.Handled() != uint64(got) || q.Put() != uint64(put) {
 		t.Errorf("%d messages collected, %d handled, %d put of %d", got, q.Handled(), q.Put(), put)
+	}
+}
+
+// TestReverse: a reversed batch has its messages in the opposite order.
+func TestReverse(t *testing.T) {
+	var b Batch
+	for i := range 3 {
+		b.Add(wire.TypeUser, []byte{byte(i)})
+	}
+	b.Reverse()
+	var got []byte
+	for m := range b.Messages() {
+		got = append(got, m.Body...)
+	}
+	if want := []byte{2, 1, 0}; !bytes.Equal(got, want) {
+		t.Errorf("got %d, want %d", got, want)
 	}
 }
 
