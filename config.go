@@ -19,8 +19,8 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// The protocol versions of this package. A member says which range it understands and which it speaks; Config has the
-// latter. All versions up to ProtocolVersionMax are understood whatever is spoken.
+// The protocol versions of this package. A member announces the range that it understands and the version that it
+// speaks, which is Config.ProtocolVersion. It understands all versions up to ProtocolVersionMax, whatever it speaks.
 //
 //	1  compression
 //	2  encryption without padding
@@ -30,169 +30,177 @@ import (
 const (
 	ProtocolVersionMin uint8 = 1
 
-	// ProtocolVersion2Compatible is what the default configurations speak. Such a member still uses all of versions 3 to
-	// 5 with each member that understands them.
+	// ProtocolVersion2Compatible is the version of the default configurations. A member that speaks it still uses the
+	// features of versions 3 to 5 with each member that understands them.
 	ProtocolVersion2Compatible = 2
 
 	ProtocolVersionMax = 5
 )
 
-// MetaMaxSize is the most bytes of metadata that a member may have: see Delegate.NodeMeta.
+// MetaMaxSize is the maximum size in bytes of a member's metadata: see Delegate.NodeMeta.
 const MetaMaxSize = 512
 
 const (
-	// maxNameLength bounds Config.Name, in bytes. A name travels twice in most messages, and those must fit in packets.
+	// maxNameLength is the maximum length of Config.Name in bytes. Most messages have two names, and must fit in a
+	// packet.
 	maxNameLength = 512
 )
 
-// Config says how a member is to behave. Start from DefaultLANConfig, DefaultWANConfig or DefaultLocalConfig, or write a
-// literal with a Name. Create works on a copy, made when it is called: changing a Config afterwards has no effect. What
-// Create itself writes back are BindPort and AdvertisePort, if it had to choose a port, and Keyring.
+// Config configures a member. Start from DefaultLANConfig, DefaultWANConfig or DefaultLocalConfig, or write a literal
+// with a Name. Create uses a copy: changing a Config afterwards has no effect. Create itself sets BindPort and
+// AdvertisePort, if it chose a port, and Keyring.
 //
-// Zero means the value of DefaultLANConfig for every interval, size and count, unless the field says what else it means.
-// Fields whose zero means "off" (ProbeInterval, PushPullInterval, GossipInterval, GossipNodes, IndirectChecks) do so if
-// ProtocolVersion is set, as it always is in a Config that came from a Default function. If it is zero, as in
-// Config{Name: "a", BindAddr: "10.0.0.1"}, those five have their defaults as well, and GossipVerifyIncoming and
-// GossipVerifyOutgoing are on. Negative values are refused but for the two Reconnect fields: see Validate.
+// A zero interval, size or count means the value of DefaultLANConfig, unless the field says otherwise. Zero turns
+// ProbeInterval, PushPullInterval, GossipInterval, GossipNodes and IndirectChecks off if ProtocolVersion is set, as
+// it is in every Config from a Default function. If ProtocolVersion is zero too, as in Config{Name: "a", BindAddr:
+// "10.0.0.1"}, those five have their defaults as well, and GossipVerifyIncoming and GossipVerifyOutgoing are on.
+// Negative values are invalid but for AdvertiseInterval, ReconnectInterval and ReconnectTimeout: see Validate.
 //
-// Compat: in the reference zero is taken as it is, which refuses to start (ProtocolVersion), burns a CPU
-// (QueueCheckInterval) or sends no gossip (UDPBufferSize).
+// Compat: the reference uses zero as it is: it refuses to start (ProtocolVersion), spins (QueueCheckInterval) or
+// sends no gossip (UDPBufferSize).
 type Config struct {
-	// Name is the name of this member, unique in the cluster: 1 to 512 bytes. Required.
+	// Name is the name of this member, unique in the cluster, 1 to 512 bytes. Required.
 	Name string
 
-	// Transport carries the packets and streams. Nil: a NetTransport on BindAddr and BindPort. The member owns it and
-	// shuts it down, also if Create fails.
+	// Transport carries packets and streams. The member owns it and shuts it down, also if Create fails. Nil: a
+	// NetTransport on BindAddr and BindPort.
 	Transport Transport
 
-	// Label names the cluster: every packet and stream carries it in plain text, and what carries another, or none, is
-	// dropped, but see AcceptLabels. At most LabelMaxSize bytes; empty: none. With encryption it is authenticated too, as additional data.
+	// Label identifies the cluster. Every packet and stream carries it in plain text; those with another label, or
+	// none, are dropped: see AcceptLabels. At most LabelMaxSize bytes; empty: none. With encryption it is
+	// authenticated as additional data.
 	Label string
 
-	// AcceptLabels are further labels under which packets and streams are heard; what is sent carries Label, but for the
-	// answer on a stream, which is authenticated with the stream's own. The empty one stands for no label. They are for
-	// giving a running cluster another label, from "a" to "b" say, in three rounds of restarting its members one by one:
+	// AcceptLabels are further labels that are accepted on inbound packets and streams. Outbound ones carry Label; a
+	// reply on a stream is authenticated with the label of the stream. An empty string stands for no label. To change
+	// the label of a running cluster from "a" to "b", restart its members one by one in three rounds:
 	//
 	//	1. Label "a", AcceptLabels {"b"}
 	//	2. Label "b", AcceptLabels {"a"}
 	//	3. Label "b"
 	//
-	// Each round must have reached every member before the next begins: at any moment every member hears what any other one
-	// sends. LabelUsage tells whether anyone is still heard under "a". Nil: none. Unused with SkipInboundLabelCheck.
+	// Each round must have reached every member before the next begins, so that at any moment every member accepts
+	// the packets of every other. LabelUsage returns when "a" was last received. Nil: none. Unused with
+	// SkipInboundLabelCheck.
 	AcceptLabels []string
 
-	// SkipInboundLabelCheck is for a Transport that removes the label header from what arrives, having checked it, and for
-	// giving a running cluster its first label: packets and streams without a header are taken for ones with Label, also by
-	// what encryption authenticates. Those with Label are taken too, those with another are dropped; without a Label, all are
-	// taken.
+	// SkipInboundLabelCheck is for a Transport that checks and removes the label header of packets and streams, and
+	// for giving a running cluster its first label. Packets and streams without a header are treated as if they had
+	// Label, also as additional data of encryption. Those with Label are accepted too, those with another label are
+	// dropped; if Label is empty, all are accepted.
 	SkipInboundLabelCheck bool
 
-	// BindAddr is the address to listen on, for packets and streams: an IP address, or a host name that is resolved to
-	// one. Empty, "0.0.0.0" and "::" mean all interfaces. Unused with a Transport.
+	// BindAddr is the address to listen on for packets and streams: an IP address, or a host name that is resolved.
+	// Empty, "0.0.0.0" and "::" mean all interfaces. Unused with a Transport.
 	//
-	// Compat: the reference listens on all interfaces if given a host name.
+	// Compat: the reference listens on all interfaces if it is a host name.
 	BindAddr string
 
-	// BindAddrs are the addresses to listen on if they are several, in place of BindAddr, each as BindAddr may be. The first
-	// is the one that is advertised. A packet leaves from the one in whose network the receiver is, else from the first of
-	// the receiver's family. Empty: BindAddr. Unused with a Transport.
+	// BindAddrs are several addresses to listen on, in place of BindAddr, each in its form. The first is advertised.
+	// A packet leaves from the address in the receiver's network, else from the first of the receiver's family.
+	// Empty: BindAddr. Unused with a Transport.
 	BindAddrs []string
 
-	// BindPort is the port to listen on, for packets and streams. Zero: any that is free; Create writes back which. It is
-	// also the port of members and join addresses that come without one.
+	// BindPort is the port to listen on for packets and streams. It is also the default port of members and join
+	// addresses without one. Zero: any free port, which Create writes back.
 	BindPort int
 
-	// AdvertiseAddr is the address under which the others reach this member, if it is not the one listened on, as behind a
-	// NAT: an IP address, or a host name that is resolved to one. Empty: the address listened on or, if that is all
-	// interfaces, a private IPv4 address of this machine, else a global one, else an IPv6 one. "0.0.0.0" and "::" are refused.
+	// AdvertiseAddr is the address at which other members reach this one, if it differs from the bind address, for
+	// example behind a NAT: an IP address, or a host name that is resolved. Empty: the bind address or, if that is
+	// all interfaces, a private IPv4 address of this machine, else a global one, else an IPv6 one. "0.0.0.0" and "::"
+	// are invalid.
 	AdvertiseAddr string
 
-	// AdvertiseInterval is the time between look-ups of AdvertiseAddr, if that is a host name: when it no longer stands for
-	// the address that is advertised, the new one is, as by SetAdvertiseAddr. Zero: 30 seconds. Negative: none.
+	// AdvertiseInterval is the time between lookups of AdvertiseAddr, if that is a host name. When it no longer
+	// resolves to the advertised address, the new one is advertised, as with SetAdvertiseAddr. Zero: 30 seconds.
+	// Negative: no lookups.
 	AdvertiseInterval time.Duration
 
-	// AdvertisePort is the port that goes with AdvertiseAddr, and is ignored without one. Zero: the port listened on.
+	// AdvertisePort is the port of AdvertiseAddr; it is ignored without one. Zero: the bind port.
 	AdvertisePort int
 
-	// ProtocolVersion is the version to speak, between ProtocolVersionMin and ProtocolVersionMax.
-	// Zero: ProtocolVersion2Compatible.
+	// ProtocolVersion is the version to speak, from ProtocolVersionMin to ProtocolVersionMax. Zero:
+	// ProtocolVersion2Compatible.
 	ProtocolVersion uint8
 
-	// TCPTimeout bounds the dial of a stream, and every read and write on one.
+	// TCPTimeout is the time limit for dialling a stream, and for all reads and writes of an exchange on it.
 	TCPTimeout time.Duration
 
-	// IndirectChecks is how many members are asked to ping another one that did not answer us (k in SWIM section 3.1).
-	// Zero: none, only a ping over a stream is tried.
+	// IndirectChecks is the number of members asked for an indirect ping of a member that has not acked (k in SWIM
+	// section 3.1). Zero: none; only a ping over a stream is tried.
 	IndirectChecks int
 
-	// RetransmitMult scales how many times each broadcast is sent: RetransmitMult * ceil(log10(n+1)) times with n members
-	// (lambda log n in SWIM section 4.1).
+	// RetransmitMult scales the number of transmissions of a broadcast: RetransmitMult * ceil(log10(n+1)) with n
+	// members (lambda log n in SWIM section 4.1).
 	RetransmitMult int
 
-	// SuspicionMult scales how long a suspected member has for a refutation before it is dead: at least
-	// SuspicionMult * max(1, log10(n)) * ProbeInterval with n members (SWIM section 4.2, alpha of Lifeguard section IV-B).
+	// SuspicionMult scales the minimum suspicion timeout, after which a suspect member that has not refuted is
+	// declared dead: SuspicionMult * max(1, log10(n)) * ProbeInterval with n members (SWIM section 4.2, alpha of
+	// Lifeguard section IV-B).
 	SuspicionMult int
 
-	// SuspicionMaxTimeoutMult times that is what it has while nobody else confirms the suspicion; each confirmation brings
-	// it closer to the least (beta of Lifeguard section IV-B). 1: always the least.
+	// SuspicionMaxTimeoutMult times the minimum is the maximum suspicion timeout, which applies without confirmations
+	// from other members; each confirmation shortens it (beta of Lifeguard section IV-B). 1: always the minimum.
 	SuspicionMaxTimeoutMult int
 
-	// PushPullInterval is the time between exchanges of the whole state with a random member over a stream. It grows with
-	// the logarithm of the number of members above 32. Zero: no such exchanges but those of Join.
+	// PushPullInterval is the time between state exchanges with a random member over a stream. It grows with the
+	// logarithm of the number of members above 32. Zero: only those of Join.
 	PushPullInterval time.Duration
 
-	// ProbeInterval is the time between probes of one member after the other (T' in SWIM section 4.3). Zero: no probes,
-	// this member detects no failures.
+	// ProbeInterval is the time between probes of one member after the other (T' in SWIM section 4.3). Zero: no
+	// probes; this member detects no failures.
 	ProbeInterval time.Duration
 
-	// ProbeTimeout is how long a ping may take before others are asked, which then have as long: some high percentile of the
-	// network's round trip time. A probe takes ProbeInterval, or two ProbeTimeouts if that is longer.
+	// ProbeTimeout is the time limit for an ack before indirect pings are sent, and for those: some high percentile
+	// of the network's round-trip time. A probe takes ProbeInterval, or two ProbeTimeouts if that is longer.
 	ProbeTimeout time.Duration
 
-	// DisableTcpPings turns off the ping over a stream to a member that did not answer a packet.
+	// DisableTcpPings turns off the ping over a stream to a member that has not acked a packet.
 	DisableTcpPings bool
 
-	// DisableTcpPingsForNode does so for the members for which it returns true. Nil: for none. It is called by the goroutine
-	// that probes, with no lock held.
+	// DisableTcpPingsForNode turns it off for the members for which it returns true. It is called by the goroutine
+	// that probes, with no lock held. Nil: for none.
 	DisableTcpPingsForNode func(nodeName string) bool
 
-	// AwarenessMaxMultiplier is the largest factor by which ProbeInterval is stretched while this member notices that it is
-	// itself slow. The local health score stays below it (it is S + 1 of Lifeguard section IV-A). 1: never.
+	// AwarenessMaxMultiplier is the largest factor by which ProbeInterval is stretched while this member notices that
+	// it is itself slow. The local health score stays below it (it is S + 1 of Lifeguard section IV-A). 1: never.
 	AwarenessMaxMultiplier int
 
-	// GossipInterval is the time between gossip packets of broadcasts for which the probes had no room. Zero: none; then news of
-	// members goes with probes, and what Delegate.GetBroadcasts returns to each member that is probed, in a packet of its own.
+	// GossipInterval is the time between rounds of gossip, which carry the broadcasts for which probes had no room.
+	// Zero: none. Then news of members travels with probes only, and the messages of Delegate.GetBroadcasts in a
+	// packet of their own to each probed member.
 	GossipInterval time.Duration
 
-	// GossipNodes is how many random members get one each time. Zero: none, as with a GossipInterval of zero.
+	// GossipNodes is the number of random members in a round of gossip. Zero: as a GossipInterval of zero.
 	GossipNodes int
 
-	// GossipToTheDeadTime is how long a dead member is still gossiped to, so that it can refute, and how long dead and left
-	// ones are remembered.
+	// GossipToTheDeadTime is the time for which a dead member is still gossiped to, so that it can refute, and after
+	// which dead and left members are forgotten.
 	GossipToTheDeadTime time.Duration
 
-	// GossipVerifyIncoming refuses plain text once there are keys. Off, together with GossipVerifyOutgoing, is for moving a
-	// running cluster to encryption: first give every member the keys with both off, then turn on outgoing, then incoming.
+	// GossipVerifyIncoming drops plain text if there are keys. To encrypt the traffic of a running cluster, give
+	// every member the keys with this and GossipVerifyOutgoing off, then turn on GossipVerifyOutgoing everywhere,
+	// then GossipVerifyIncoming.
 	GossipVerifyIncoming bool
 
-	// GossipVerifyOutgoing encrypts what is sent once there are keys.
+	// GossipVerifyOutgoing encrypts outbound packets and streams if there are keys.
 	GossipVerifyOutgoing bool
 
-	// EnableCompression compresses (LZW) what gets shorter by it. What arrives compressed is understood in any case.
+	// EnableCompression compresses (LZW) messages that become shorter. Compressed messages are always accepted.
 	EnableCompression bool
 
-	// SecretKey, if not empty, is put on the Keyring as its primary key, which turns encryption on: 16, 24 or 32 bytes for
-	// AES-128, AES-192 or AES-256.
+	// SecretKey, if not empty, is added to the Keyring as its primary key, which turns encryption on: 16, 24 or 32
+	// bytes for AES-128, AES-192 or AES-256.
 	SecretKey []byte
 
-	// Keyring has the keys for encryption, and may be changed while the member runs. Nil: one that holds SecretKey, if
-	// there is one.
+	// Keyring has the encryption keys, and may be changed while the member runs. Nil: one with SecretKey, if there is
+	// one.
 	Keyring *Keyring
 
-	// Delegate and the others are the program's part: see each interface. Nil: none.
+	// Delegate and the other interfaces are implemented by the program: see each of them. Nil: none.
 	//
-	// The delegate protocol versions are the program's own, announced with the member like ProtocolVersion: members whose
-	// DelegateProtocolVersion is outside the range of any other do not join. All zero: not used.
+	// The delegate protocol versions are the program's own, and announced with the member like ProtocolVersion.
+	// Members whose DelegateProtocolVersion is outside the range of any other do not join. All zero: unused.
 	Delegate                Delegate
 	DelegateProtocolVersion uint8
 	DelegateProtocolMin     uint8
@@ -203,101 +211,107 @@ type Config struct {
 	Ping                    PingDelegate
 	Alive                   AliveDelegate
 
-	// DNSConfigPath is the file that names the DNS server which Join asks over TCP, before the system's resolver: its first
-	// "nameserver". Empty: only the system's resolver is asked. Unused with a Resolver.
+	// DNSConfigPath is the path of a resolv.conf file. Join asks its first "nameserver" over TCP, before the system's
+	// resolver. Empty: only the system's resolver is asked. Unused with a Resolver.
 	DNSConfigPath string
 
-	// Resolver finds the addresses of host names, in BindAddr, AdvertiseAddr and what Join is given, and the records of
-	// services. Nil: the system's resolver, net.DefaultResolver; for Join the server of DNSConfigPath before it.
+	// Resolver resolves the host names in BindAddr, AdvertiseAddr and join addresses, and DNS services. Nil: the
+	// system's resolver, net.DefaultResolver; for Join the server of DNSConfigPath before it.
 	Resolver Resolver
 
-	// AddressFamily says which addresses of a host name, or of all interfaces, are used, and which first. Zero: AnyFamily.
+	// AddressFamily selects which addresses of a host name, or of all interfaces, are used, and in which order. Zero:
+	// AnyFamily.
 	AddressFamily AddressFamily
 
-	// LogOutput is where log lines are written to, as "[WARN] memberlist: text: key=value". Nil: standard error.
+	// LogOutput is the writer for log lines, in the form "[WARN] memberlist: text: key=value". Nil: standard error.
 	LogOutput io.Writer
 
-	// Logger is used for log lines instead of one made for LogOutput.
+	// Logger is used for log lines in place of one made from LogOutput.
 	Logger *log.Logger
 
-	// SlogHandler gets what is logged as records, instead of lines: with the attributes node, addr, state and incarnation
-	// of the member that it is about, from of the sender of what was dropped, error, and suppressed, which counts repeats
-	// that were left out. A line that a peer can cause is not repeated within ten seconds. It is called with no lock held,
-	// from any goroutine, but for levels that it has not enabled; a slow one delays what logs. Neither metadata nor key
-	// material nor the bytes of messages are ever logged, by whichever of the three. Only one of them may be set.
+	// SlogHandler receives log records in place of lines. Their attributes are node, addr, state and incarnation of
+	// the member concerned; from, the sender of something dropped; error; and suppressed, the number of omitted
+	// repeats. A record that a peer can cause is not repeated within ten seconds. It is called with no lock held,
+	// from any goroutine, only for levels that it has enabled; a slow one delays the goroutine that logs. Neither
+	// metadata nor keys nor the bytes of messages are ever logged. Only one of LogOutput, Logger and SlogHandler may
+	// be set.
 	SlogHandler slog.Handler
 
-	// HandoffQueueDepth is how many messages of packets may wait to be handled, those about members and the user's each, with
-	// as many times UDPBufferSize bytes, or 4096 if that is more. What comes then is dropped and counted.
+	// HandoffQueueDepth is the maximum number of messages from packets that wait to be handled: one queue for
+	// messages about members, one for user messages, each of at most HandoffQueueDepth times UDPBufferSize bytes, or
+	// times 4096 if that is more. Further messages are dropped and counted.
 	HandoffQueueDepth int
 
-	// UDPBufferSize is the most bytes that a packet of the protocol's own has, all included, of whatever Transport: pings, acks,
-	// gossip. What SendBestEffort sends may be larger. Above 1400 packets may be fragmented or dropped on the way; above 65507
-	// they cannot be UDP packets, and a NetTransport refuses it. Packets received may have, and expand to, as much, or 64 KiB
-	// if that is more.
+	// UDPBufferSize is the maximum size in bytes of the protocol's own packets (pings, acks, gossip), all headers of
+	// the protocol included, on any Transport. Packets of SendBestEffort may be larger. Above 1400, packets may be
+	// fragmented or dropped on the way; above 65507 they cannot be UDP packets, and a NetTransport refuses it.
+	// Received packets may have, and expand to, the same size, or 64 KiB if that is more.
 	UDPBufferSize int
 
-	// DeadNodeReclaimTime is how long a member must have been dead before another address may take its name at once, without
-	// being asked for. It need rarely be set: who claims the name of a member that does not answer at its old address takes it
-	// within about two times ProbeTimeout, see ConflictVerdictDelegate. Zero: only so, and from a member that left. With a value,
-	// 30 seconds are sensible: longer than a restart takes.
+	// DeadNodeReclaimTime is the time after which the name of a dead member may be claimed at another address without
+	// a check. It is rarely needed: otherwise the old address is pinged, and if there is no ack within two times
+	// ProbeTimeout, the claim is accepted (see ConflictVerdictDelegate). Set it longer than a restart takes, for
+	// example to 30 seconds. Zero: never without a check, except for the name of a member that left.
 	DeadNodeReclaimTime time.Duration
 
-	// ReconnectInterval is about how long after a member was declared dead, forgotten or not, this one tries to reach it
-	// again, so that the two sides of a partition find each other by themselves, however long it lasts. In each round a few such
-	// members are contacted on streams, those first that were lost latest, and the others pinged; and with them two addresses of
-	// seeds: the strings given to Join that led to a member, and what Seeds gives, resolved anew each time. The interval doubles
-	// while nothing changes, up to a quarter of the members alive times, and 16 times.
+	// ReconnectInterval is the approximate time between attempts to reach a member after it was declared dead,
+	// forgotten or not. So both sides of a partition find each other again, however long it lasted. In each round a
+	// few dead members are contacted on streams, the latest first, and the others are pinged; two addresses of seeds
+	// are contacted too. Seeds are the join addresses that led to a member, and those that Seeds returns, resolved
+	// each time. The interval doubles while nothing changes, up to a quarter of the number of alive members times,
+	// and 16 times.
 	//
-	// Not looked for is a member that left or was removed, that never answered this one, or at whose address there is another
-	// by now. An IP address that was given to Join is no seed any more once the member there has left or was removed.
+	// No attempt is made for a member that left or was removed, that this member has never reached, or whose address
+	// belongs to another member by now. An IP address given to Join is no seed any more once its member has left or
+	// was removed.
 	//
-	// A reconnect begins with a question for what the other side knows, which tells it nothing. It is joined only if that is of
-	// the same cluster: if it knows two members that are known here, at the addresses that they had, or is alone and has the
-	// name of one that was lost. So clusters stay apart by whom an address is used in turn. A reconnect is a join to the
-	// MergeDelegate of either side, which may refuse it.
+	// An attempt begins with a request for the other side's state, which reveals nothing. A join follows only if that
+	// state is of this cluster: it has two members that are known here, at the same addresses, or one member alone
+	// that has the name of a dead member. So clusters stay apart that use an address one after the other. The
+	// MergeDelegates of both sides are asked as on a join, and may refuse.
 	//
 	// Compat: the reference never contacts a dead member again.
 	ReconnectInterval time.Duration
 
-	// ReconnectTimeout is for how long a member that was declared dead is tried, and seeds while nobody else is alive.
-	// For as long it is remembered at which incarnation a member died or left, so that nothing older brings it back. Negative:
-	// none is tried, and that is remembered for a day.
+	// ReconnectTimeout is the time for which reconnects to a dead member are attempted and, while no other member is
+	// alive, to seeds. For the same time the incarnations of dead and left members are remembered, so that older
+	// messages do not bring them back. Negative: no attempts; incarnations are remembered for a day.
 	ReconnectTimeout time.Duration
 
-	// Seeds gives addresses as Join takes them, to try with those that Join was given. While it is set they are also tried
-	// at the longest interval when nobody is lost, so that groups that formed apart find each other; those of members that
-	// are alive are not contacted. What it gives is joined whoever it is. It is called on a goroutine of its own, one call at a
-	// time, and its context ends with TCPTimeout and on Shutdown. An error is logged. Nil: only what Join was given is tried.
+	// Seeds returns join addresses for reconnects, besides those given to Join. If it is set, they are also tried at
+	// the longest interval while no member is dead, so that groups that formed apart find each other; addresses of
+	// alive members are not contacted. Whatever answers there is joined. It is called on a goroutine of its own, one
+	// call at a time, with a context that ends after TCPTimeout and on Shutdown. An error is logged. Nil: only the
+	// addresses given to Join are tried.
 	Seeds func(context.Context) ([]string, error)
 
 	// RequireNodeNames refuses to send to an address without a name.
 	RequireNodeNames bool
 
-	// CIDRsAllowed lists the networks that members may be in; packets and streams from elsewhere are dropped, and members
-	// elsewhere ignored. IPv4 and IPv6 are listed separately. Empty: everything is allowed.
+	// CIDRsAllowed are the networks that members may be in; packets and streams from elsewhere are dropped, and
+	// members elsewhere are ignored. IPv4 and IPv6 networks are listed separately. Empty: all.
 	CIDRsAllowed []net.IPNet
 
 	// MetricLabels are added to every metric.
 	MetricLabels []MetricLabel
 
-	// QueueCheckInterval is the time between checks of the length of the broadcast queue, for its metric and for a warning
-	// if there are more broadcasts in it than HandoffQueueDepth.
+	// QueueCheckInterval is the time between checks of the length of the broadcast queue, which is a metric and,
+	// above HandoffQueueDepth, logged as a warning.
 	QueueCheckInterval time.Duration
 
-	// MsgpackUseNewTimeFormat has no effect: no message of the protocol has a time in it.
+	// MsgpackUseNewTimeFormat has no effect: no message of the protocol contains a time.
 	MsgpackUseNewTimeFormat bool
 }
 
-// DefaultLANConfig gives the configuration for a local network: this machine's host name, all interfaces, port 7946,
-// and intervals that detect a failure within seconds. Each value that the reference has is the reference's.
+// DefaultLANConfig returns the configuration for a local network: this machine's host name, all interfaces, port
+// 7946, and intervals that detect a failure within seconds. Fields that the reference has too have its values.
 func DefaultLANConfig() *Config {
 	c := lanDefaults()
 	c.Name, _ = os.Hostname()
 	return &c
 }
 
-// lanDefaults is DefaultLANConfig without a name.
+// lanDefaults returns DefaultLANConfig without a name.
 func lanDefaults() Config {
 	return Config{
 		BindAddr:                "0.0.0.0",
@@ -329,8 +343,8 @@ func lanDefaults() Config {
 	}
 }
 
-// DefaultWANConfig gives DefaultLANConfig with more patience, for members far from each other: longer timeouts and
-// intervals, and one more member in each round of gossip.
+// DefaultWANConfig returns DefaultLANConfig with longer timeouts and intervals, for members far from each other, and
+// with one more member in each round of gossip.
 func DefaultWANConfig() *Config {
 	c := DefaultLANConfig()
 	c.TCPTimeout = 30 * time.Second
@@ -344,7 +358,7 @@ func DefaultWANConfig() *Config {
 	return c
 }
 
-// DefaultLocalConfig gives DefaultLANConfig with less patience, for members that all run on one machine.
+// DefaultLocalConfig returns DefaultLANConfig with shorter timeouts and intervals, for members on one machine.
 func DefaultLocalConfig() *Config {
 	c := DefaultLANConfig()
 	c.TCPTimeout = time.Second
@@ -359,8 +373,8 @@ func DefaultLocalConfig() *Config {
 	return c
 }
 
-// BuildVsnArray gives the six versions that a member announces: of the protocol the lowest and the highest understood
-// and the one spoken, and the same of the delegate's.
+// BuildVsnArray returns the six versions that a member announces: the minimum, maximum and current version of the
+// protocol, then of the delegate.
 func (c *Config) BuildVsnArray() []uint8 {
 	return []uint8{
 		ProtocolVersionMin, ProtocolVersionMax, c.ProtocolVersion,
@@ -368,17 +382,17 @@ func (c *Config) BuildVsnArray() []uint8 {
 	}
 }
 
-// EncryptionEnabled says whether there is a Keyring with a key on it.
+// EncryptionEnabled reports whether there is a Keyring with a key.
 func (c *Config) EncryptionEnabled() bool {
 	return len(c.Keyring.ciphers()) > 0
 }
 
-// IPMustBeChecked says whether IPAllowed may refuse an address, which it does only with CIDRsAllowed.
+// IPMustBeChecked reports whether IPAllowed may return an error, which depends on CIDRsAllowed.
 func (c *Config) IPMustBeChecked() bool {
 	return len(c.CIDRsAllowed) > 0
 }
 
-// IPAllowed gives an error that wraps ErrAddressNotAllowed if ip is in none of the networks of CIDRsAllowed.
+// IPAllowed returns an error that wraps ErrAddressNotAllowed if ip is in none of the networks of CIDRsAllowed.
 func (c *Config) IPAllowed(ip net.IP) error {
 	if !c.IPMustBeChecked() {
 		return nil
@@ -391,8 +405,8 @@ func (c *Config) IPAllowed(ip net.IP) error {
 	return fmt.Errorf("%w: %s", ErrAddressNotAllowed, ip)
 }
 
-// ParseCIDRs reads networks as in "10.0.0.0/8", spaces around them ignored, for Config.CIDRsAllowed. It gives those that
-// it can read, never nil, and an error that names each of the others.
+// ParseCIDRs parses networks such as "10.0.0.0/8", with optional spaces around them, for Config.CIDRsAllowed. It
+// returns the valid ones, never nil, and an error that names each of the others.
 func ParseCIDRs(v []string) ([]net.IPNet, error) {
 	nets := make([]net.IPNet, 0, len(v))
 	var errs []error
@@ -407,7 +421,7 @@ func ParseCIDRs(v []string) ([]net.IPNet, error) {
 	return nets, errors.Join(errs...)
 }
 
-// announcementSize is how many bytes the largest message takes that this member can announce itself with.
+// announcementSize returns the size in bytes of the largest alive message of this member.
 func (c *Config) announcementSize(meta []byte) int {
 	announcement := wire.Alive{
 		Incarnation: math.MaxUint32,
@@ -420,7 +434,7 @@ func (c *Config) announcementSize(meta []byte) int {
 	return len(announcement.Append(make([]byte, 0, 1024)))
 }
 
-// bindAddrs are the addresses to listen on.
+// bindAddrs returns the addresses to listen on.
 func (c *Config) bindAddrs() []string {
 	if len(c.BindAddrs) > 0 {
 		return c.BindAddrs
@@ -428,7 +442,7 @@ func (c *Config) bindAddrs() []string {
 	return []string{c.BindAddr}
 }
 
-// sealVersion is the format of encryption that members of our protocol version send.
+// sealVersion returns the encryption version of our protocol version.
 func (c *Config) sealVersion() uint8 {
 	if c.ProtocolVersion == 1 {
 		return wire.SealVersion0
@@ -436,8 +450,7 @@ func (c *Config) sealVersion() uint8 {
 	return wire.SealVersion1
 }
 
-// withDefaults gives a copy in which every zero that stands for a default has been replaced, and which shares no slice
-// with c that c's owner might write to.
+// withDefaults returns a copy with defaults in place of zeros, which shares no writable memory with c.
 func (c *Config) withDefaults() *Config {
 	lan := lanDefaults()
 	d := *c
@@ -474,11 +487,12 @@ func (c *Config) withDefaults() *Config {
 	return &d
 }
 
-// isBare says whether this is a literal rather than what came from a Default function, which sets ProtocolVersion: then
-// zero cannot mean "off" anywhere.
+// isBare reports whether c is a literal rather than made by a Default function, which sets ProtocolVersion. Then zero
+// does not mean "off" for any field.
 func (c *Config) isBare() bool { return c.ProtocolVersion == 0 }
 
-// installSecretKey makes SecretKey, if there is one, the primary key of Keyring, which it creates if it is nil.
+// installSecretKey adds SecretKey, if there is one, to Keyring as the primary key. It creates the Keyring if it is
+// nil.
 func (c *Config) installSecretKey() error {
 	if len(c.SecretKey) == 0 {
 		return nil
