@@ -8,25 +8,25 @@ import (
 	"github.com/e3431adc/memberlist/internal/queue"
 )
 
-// Broadcast is a message that is to reach every member by gossip. A TransmitLimitedQueue calls its methods on whichever
-// goroutine calls the queue, and with no lock held.
+// Broadcast is a message for all members that travels by gossip. A TransmitLimitedQueue calls its methods on the
+// goroutine that calls the queue, with no lock held.
 type Broadcast interface {
-	// Invalidates reports whether this broadcast, which is being queued, makes an older one pointless. It is asked only
-	// when neither of the two is a NamedBroadcast with a name or a UniqueBroadcast.
+	// Invalidates reports whether this broadcast, which is being queued, replaces b. It is called only if neither of
+	// the two is a NamedBroadcast with a name or a UniqueBroadcast.
 	Invalidates(b Broadcast) bool
 
-	// Message gives the bytes to send. Nobody may change them afterwards. It is called once, by QueueBroadcast.
+	// Message returns the bytes to send, which must not change afterwards. It is called once, by QueueBroadcast.
 	//
 	// Compat: the reference calls it again whenever it fills a packet.
 	Message() []byte
 
-	// Finished says that the message will not be sent any more, because it has been sent often enough, was replaced, or
-	// was dropped. It may call the queue. It is called once for each time that the broadcast is queued.
+	// Finished is called when the message will not be sent any more: it has been sent often enough, was replaced, or
+	// was dropped. It may call the queue. It is called once each time that the broadcast is queued.
 	Finished()
 }
 
-// NamedBroadcast is a Broadcast that replaces the queued one of the same name. It is found by its name, so that the queue
-// need not ask Invalidates, which should give the same answer:
+// NamedBroadcast is a Broadcast that replaces the queued one of the same name. Invalidates is not called for it, but
+// should be consistent:
 //
 //	func (b *update) Invalidates(other memberlist.Broadcast) bool {
 //		named, ok := other.(memberlist.NamedBroadcast)
@@ -35,13 +35,13 @@ type Broadcast interface {
 type NamedBroadcast interface {
 	Broadcast
 
-	// Name tells broadcasts apart. It is called once, by QueueBroadcast. One without a name is compared with those that
-	// are neither named nor unique, by Invalidates.
+	// Name returns the name of the broadcast. It is called once, by QueueBroadcast. If it is empty, the broadcast is
+	// compared by Invalidates, with those that are neither named nor unique.
 	Name() string
 }
 
-// UniqueBroadcast is a Broadcast that replaces none and is replaced by none: the queue does not ask Invalidates, which
-// should always report false.
+// UniqueBroadcast is a Broadcast that replaces none and is replaced by none. Invalidates is not called for it, and
+// should always return false.
 type UniqueBroadcast interface {
 	Broadcast
 
@@ -49,45 +49,43 @@ type UniqueBroadcast interface {
 	UniqueBroadcast()
 }
 
-// SizedBroadcast is a Broadcast that wants to know if it can never be sent.
+// SizedBroadcast is a Broadcast that is notified if it can never be sent.
 type SizedBroadcast interface {
 	Broadcast
 
-	// TooLarge says that the message is longer than limit, in bytes, which is the most that fits, and that it has been
-	// dropped. Finished is called next.
+	// TooLarge is called when the message was dropped because it is longer than limit, the maximum in bytes. Finished
+	// is called next.
 	TooLarge(limit int)
 }
 
-// TransmitLimitedQueue holds broadcasts until each has been sent often enough for it to have reached every member with
-// high probability (SWIM section 4.1). What has been sent least goes first, so that news travels before what most have
-// heard; among those the largest that fits goes first, among equals the newest.
+// TransmitLimitedQueue holds broadcasts until each has been sent often enough to reach every member with high
+// probability (SWIM section 4.1). Those sent the fewest times go first, among those the largest that fits, among
+// equals the newest.
 //
-// A Delegate that has messages of its own to gossip keeps a queue and lets GetBroadcasts ask it. Without MaxItems or
-// MaxBytes a queue grows without bound while nobody is there to gossip to: then call Prune now and then, say whenever
-// NumQueued is above what should ever be outstanding.
+// A Delegate with broadcasts of its own keeps a queue and calls it from GetBroadcasts. Without MaxItems or MaxBytes a
+// queue grows without bound while there is no other member: then call Prune now and then, for example whenever
+// NumQueued is larger than expected.
 //
-// What is too large for every packet does not stay: a message that was longer than any of the limits that GetBroadcasts
-// has been given, a thousand of them or more (about a minute of gossip with the defaults), is dropped. A SizedBroadcast
-// is told. Memberlist.MaxBroadcastSize says beforehand what fits.
+// A message that is longer than all of the last thousand or more limits of GetBroadcasts (about a minute of gossip
+// with the defaults) is dropped; a SizedBroadcast is notified. See Memberlist.MaxBroadcastSize.
 //
 // Compat: in the reference it stays for ever.
 //
-// The zero value is an empty queue that sends each broadcast once. All methods are safe for concurrent use. A queue must
-// not be copied once used.
+// The zero value is an empty queue that sends each broadcast once. All methods are safe for concurrent use. A queue
+// must not be copied after first use.
 type TransmitLimitedQueue struct {
-	// NumNodes gives the number of members, on which it depends how often a broadcast is sent. It is called with no lock
-	// held, on the goroutine that calls GetBroadcasts, if anything is queued. Nil counts as no members. It must not be
-	// set while the queue is in use.
+	// NumNodes returns the number of members, which determines the number of transmissions. It is called with no lock
+	// held, on the goroutine that calls GetBroadcasts, if there are broadcasts. Nil counts as no members. It must not
+	// be set while the queue is in use.
 	NumNodes func() int
 
-	// RetransmitMult scales how often a broadcast is sent: RetransmitMult * ceil(log10(n+1)) times with n members, and
-	// once in any case. It must not be set while the queue is in use.
+	// RetransmitMult scales the number of transmissions of a broadcast: RetransmitMult * ceil(log10(n+1)) with n
+	// members, at least one. It must not be set while the queue is in use.
 	RetransmitMult int
 
-	// MaxItems and MaxBytes bound how many broadcasts are queued, and how many bytes their messages have together. When
-	// one more is queued, others make room for it in the order of Prune: those first that have been sent most. They are
-	// finished with, and counted: see NumDropped. A message that alone has more than MaxBytes is dropped itself. Zero: no
-	// bound. Neither may be set while the queue is in use.
+	// MaxItems and MaxBytes bound the number of queued broadcasts and the total length of their messages. When a
+	// broadcast is queued, others are dropped to make room, in the order of Prune, and counted: see NumDropped. A
+	// message of more than MaxBytes is itself dropped. Zero: no bound. Neither may be set while the queue is in use.
 	MaxItems int
 	MaxBytes int
 
@@ -95,22 +93,23 @@ type TransmitLimitedQueue struct {
 		sync.Mutex
 		queue   queue.Queue[Broadcast]
 		packet  [][]byte // scratch of GetBroadcasts
-		dropped uint64   // for want of room
-		longest int      // an upper bound of the messages' lengths
-		most    int      // the largest message that ever could have been taken
+		dropped uint64   // because of the bounds or their size
+		longest int      // upper bound of the messages' lengths
+		most    int      // the largest message that would have fitted a call so far
 		calls   int      // of GetBroadcasts
 	}
 }
 
-// callsToTell is how many limits tell what fits no packet. Not a few, as the limits depend on what else there is to send.
+// callsToTell is the number of calls of GetBroadcasts after which a message that fitted none of them is dropped. It
+// is large because limits depend on what else is queued.
 const callsToTell = 1000
 
-// plainAtOnce is the number of broadcasts that a new one is compared with each time that the lock is given up.
+// plainAtOnce is the number of broadcasts that a new one is compared with before the lock is taken again.
 const plainAtOnce = 256
 
-// QueueBroadcast queues a broadcast. If it is a NamedBroadcast it replaces the one of the same name; if it is a
-// UniqueBroadcast it replaces none; else it replaces those it invalidates, of the ones that are neither. What is replaced
-// is finished with before QueueBroadcast returns.
+// QueueBroadcast queues a broadcast. A NamedBroadcast replaces the queued one of the same name, a UniqueBroadcast
+// none, and any other those that it invalidates, of the ones that are neither. Finished of the replaced ones is
+// called before QueueBroadcast returns.
 func (q *TransmitLimitedQueue) QueueBroadcast(b Broadcast) {
 	switch b := b.(type) {
 	case NamedBroadcast:
@@ -143,7 +142,7 @@ func (q *TransmitLimitedQueue) push(name string, kind queue.Kind, b Broadcast) {
 	finishAll(finished)
 }
 
-// refuse drops a broadcast at once that there is never room for, and reports whether it did.
+// refuse drops a broadcast that can never fit, and returns whether it did.
 func (q *TransmitLimitedQueue) refuse(b Broadcast, message []byte) bool {
 	if q.MaxBytes <= 0 || len(message) <= q.MaxBytes {
 		return false
@@ -155,7 +154,7 @@ func (q *TransmitLimitedQueue) refuse(b Broadcast, message []byte) bool {
 	return true
 }
 
-// boundLocked makes room for a message that was pushed.
+// boundLocked drops broadcasts to make room for a message that was pushed.
 func (q *TransmitLimitedQueue) boundLocked(message []byte, finish func(Broadcast)) {
 	q.mu.longest = max(q.mu.longest, len(message))
 	if q.MaxItems > 0 || q.MaxBytes > 0 {
@@ -163,7 +162,7 @@ func (q *TransmitLimitedQueue) boundLocked(message []byte, finish func(Broadcast
 	}
 }
 
-// boundOf gives no bound for one that is not set.
+// boundOf returns the bound n, or no bound for zero.
 func boundOf(n int) int {
 	if n <= 0 {
 		return math.MaxInt
@@ -171,8 +170,8 @@ func boundOf(n int) int {
 	return n
 }
 
-// invalidateAndPush removes the plain broadcasts that b invalidates and queues b. b is asked with no lock held, about a few
-// at a time, until none is left that it was not asked about, of those queued meanwhile too.
+// invalidateAndPush removes the plain broadcasts that b invalidates and queues b. Invalidates is called with no lock
+// held, for a few broadcasts at a time, until it has been called for all of them, those queued meanwhile included.
 func (q *TransmitLimitedQueue) invalidateAndPush(kind queue.Kind, b Broadcast) {
 	message := b.Message()
 	if q.refuse(b, message) {
@@ -201,7 +200,7 @@ func (q *TransmitLimitedQueue) invalidateAndPush(kind queue.Kind, b Broadcast) {
 		asked = ids[n-1]
 		q.mu.Lock()
 	}
-	slices.Reverse(invalid) // the newest is finished with first
+	slices.Reverse(invalid) // the newest is finished first
 	var finished []Broadcast
 	finish := func(old Broadcast) { finished = append(finished, old) }
 	q.mu.queue.RemovePlain(invalid, finish)
@@ -212,8 +211,8 @@ func (q *TransmitLimitedQueue) invalidateAndPush(kind queue.Kind, b Broadcast) {
 	finishAll(finished)
 }
 
-// indexInvalidated returns the index of the first of the queued broadcasts that b invalidates, or -1. Nil ones are no longer
-// queued.
+// indexInvalidated returns the index of the first of the queued broadcasts that b invalidates, or -1. Nil entries
+// have left the queue.
 func indexInvalidated(b Broadcast, queued []Broadcast) int {
 	for i, other := range queued {
 		if other != nil && b.Invalidates(other) {
@@ -223,9 +222,9 @@ func indexInvalidated(b Broadcast, queued []Broadcast) int {
 	return -1
 }
 
-// GetBroadcasts gives the messages for one packet, each counted as its length and overhead, both in bytes, and at most
-// limit bytes together; nil if there are none. Each counts as sent: what has now been sent often enough is finished with,
-// before GetBroadcasts returns. The messages are those of the broadcasts, not copies.
+// GetBroadcasts returns the messages for one packet, or nil. Each counts as its length plus overhead bytes, and
+// together they have at most limit bytes. Each counts as sent; Finished of those that have been sent often enough is
+// called before GetBroadcasts returns. The messages are those of the broadcasts, not copies.
 func (q *TransmitLimitedQueue) GetBroadcasts(overhead, limit int) [][]byte {
 	if q.NumQueued() == 0 {
 		return nil
@@ -239,7 +238,7 @@ func (q *TransmitLimitedQueue) GetBroadcasts(overhead, limit int) [][]byte {
 	var finished, unsendable []Broadcast
 	q.mu.Lock()
 	q.mu.packet = q.mu.queue.Take(q.mu.packet[:0], overhead, limit, transmitLimit, func(b Broadcast) { finished = append(finished, b) })
-	messages := append([][]byte(nil), q.mu.packet...) // of the caller's own
+	messages := append([][]byte(nil), q.mu.packet...) // owned by the caller
 	clear(q.mu.packet)
 	q.mu.calls++
 	q.mu.most = max(q.mu.most, limit-overhead)
@@ -255,23 +254,23 @@ func (q *TransmitLimitedQueue) GetBroadcasts(overhead, limit int) [][]byte {
 	return messages
 }
 
-// NumDropped gives how many broadcasts have ever been dropped because of MaxItems and MaxBytes, and because they were too
-// large. It does not count those that were replaced, nor what Prune and Reset drop.
+// NumDropped returns the number of broadcasts dropped because of MaxItems, MaxBytes or their size since the queue was
+// made. It counts neither replaced ones nor those of Prune and Reset.
 func (q *TransmitLimitedQueue) NumDropped() uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.mu.dropped
 }
 
-// NumQueued gives the number of queued broadcasts.
+// NumQueued returns the number of queued broadcasts.
 func (q *TransmitLimitedQueue) NumQueued() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.mu.queue.Len()
 }
 
-// Prune drops broadcasts until at most maxRetain are left: those first that have been sent most, among them the smallest,
-// among equals the oldest. What is dropped is finished with before Prune returns.
+// Prune drops broadcasts until at most maxRetain remain: those sent most often first, among them the smallest, among
+// equals the oldest. Finished of the dropped ones is called before Prune returns.
 func (q *TransmitLimitedQueue) Prune(maxRetain int) {
 	var finished []Broadcast
 	q.mu.Lock()
@@ -280,7 +279,7 @@ func (q *TransmitLimitedQueue) Prune(maxRetain int) {
 	finishAll(finished)
 }
 
-// Reset drops all broadcasts, and finishes with them before it returns.
+// Reset drops all broadcasts, and calls Finished of them before it returns.
 func (q *TransmitLimitedQueue) Reset() {
 	var finished []Broadcast
 	q.mu.Lock()
@@ -289,7 +288,7 @@ func (q *TransmitLimitedQueue) Reset() {
 	finishAll(finished)
 }
 
-// tooLarge finishes with broadcasts that are longer than limit.
+// tooLarge notifies the broadcasts that are longer than limit, and calls Finished.
 func tooLarge(broadcasts []Broadcast, limit int) {
 	for _, b := range broadcasts {
 		if sized, ok := b.(SizedBroadcast); ok {

@@ -2,89 +2,88 @@ package memberlist
 
 import "time"
 
-// The delegates are how a program takes part: each is an interface that the program implements and puts in the Config.
-// What holds for all of them:
+// The delegates are interfaces that the program implements and sets in the Config. For all of them:
 //
-//   - They are called with no lock of this package held, so they may call any method of the Memberlist.
-//   - The Nodes they get are immutable snapshots, which they may keep and must not write to.
-//   - A slow one delays what waits for it (see each method), but never the answers to pings, so a member with a slow
-//     delegate is not suspected for it.
+//   - They are called with no lock of this package held, and may call any method of the Memberlist.
+//   - Nodes passed to them are immutable: they may be kept, and must not be written to.
+//   - A slow delegate delays what is documented for each method, but never the acks of this member, which is therefore
+//     not suspected.
 //
 // Compat: the reference calls most of them with its internal lock held; calling back into it deadlocks.
 
-// Delegate carries the program's own data: metadata of the member, messages, broadcasts, and state for push/pull. Its
-// methods are called from several goroutines, also at the same time.
+// Delegate provides the program's own data: metadata of the member, messages, broadcasts, and state for push/pull.
+// Its methods are called concurrently.
 type Delegate interface {
-	// NodeMeta gives the metadata of this member, at most limit (MetaMaxSize) bytes. The goroutine that called Create or
-	// UpdateNode calls it; longer metadata makes that call fail with ErrMetaTooLarge.
+	// NodeMeta returns the metadata of this member, at most limit (MetaMaxSize) bytes. It is called by the goroutine
+	// in Create or UpdateNode, which returns ErrMetaTooLarge if it is longer.
 	NodeMeta(limit int) []byte
 
-	// NotifyMsg is called with each user message that arrives, in a packet or on a stream. Packets' messages come one
-	// after the other from the goroutine that handles them: while it is blocked here, later messages queue up to
-	// Config.HandoffQueueDepth and are then dropped and counted. What had arrived about members before a packet's message
-	// has been told to the EventDelegate by then, and broadcasts of one size from one packet come in the order in which
-	// they were queued. The bytes are valid until it returns: copy what is kept.
+	// NotifyMsg is called with each user message that arrives in a packet or on a stream. Calls for messages from
+	// packets are sequential: while one blocks, up to Config.HandoffQueueDepth messages are queued, and further ones
+	// dropped and counted. The EventDelegate has been called for all messages about members that arrived before.
+	// Broadcasts of one size in one packet arrive in the order in which they were queued. The bytes are valid until
+	// NotifyMsg returns: copy them to keep them.
 	NotifyMsg(msg []byte)
 
-	// GetBroadcasts gives messages to send to other members, for one packet of gossip. Each costs its length plus overhead
-	// bytes, and together they must not cost more than limit bytes; what does not fit is dropped, counted and logged. The
-	// limit is what the protocol's own broadcasts need not, and at least a quarter of the packet however many there are;
-	// every eighth time it is the whole packet, so that each message of at most Memberlist.MaxBroadcastSize bytes gets its
-	// turn. What is not used goes to the protocol's own. In a round of gossip in which it
-	// returns nothing for the first packet, and nothing else is queued, it is not asked again. If it has not returned by the
-	// next round, that goes without: it is not called again before. The slices are read until the packet has been sent. A
-	// TransmitLimitedQueue does this job.
+	// GetBroadcasts returns messages for one gossip packet. Each costs its length plus overhead bytes, and together
+	// they must not exceed limit; messages that do not fit are dropped, counted and logged. limit is the room that
+	// the protocol's own broadcasts leave, and at least a quarter of the packet; every eighth time it is the whole
+	// packet, so that each message of at most Memberlist.MaxBroadcastSize bytes is sent eventually. The protocol uses
+	// the rest of the room. GetBroadcasts is called for each packet of a round, but not again in a round in which it
+	// returned nothing for the first and nothing else is queued. A round does not wait for a call of the previous
+	// one, and is sent without messages then. The slices are read until the packet has been sent. A
+	// TransmitLimitedQueue implements this.
 	//
-	// Compat: the reference offers what its own broadcasts leave, which is nothing while many members come and go; and it
-	// asks for pings and acks too.
+	// Compat: the reference offers the room that its own broadcasts leave, which is nothing while many members come
+	// and go; and it calls it for pings and acks too.
 	GetBroadcasts(overhead, limit int) [][]byte
 
-	// LocalState gives the bytes to send in a push/pull exchange; join says that the exchange is part of a Join rather
-	// than one of the periodic ones. The goroutine of that exchange calls it.
+	// LocalState returns the bytes to send in a push/pull. join is true for a Join, false for periodic exchanges. It
+	// is called by the goroutine of the exchange.
 	LocalState(join bool) []byte
 
-	// MergeRemoteState gets what the other side's LocalState gave. It is called from the goroutine of the exchange, after
-	// the members have been merged, and not at all if the other side sent no bytes. It may keep buf.
+	// MergeRemoteState is called with the bytes of the other side's LocalState, unless there are none, after the
+	// members have been merged, by the goroutine of the exchange. It may keep buf.
 	MergeRemoteState(buf []byte, join bool)
 }
 
-// EventDelegate is told of changes among the members, this one included. Its methods are called in the order in which
-// the changes happened and never concurrently, but from different goroutines. When Create, Join and UpdateNode return,
-// what they caused has been told, unless one of these methods was running already: then that call's goroutine tells the
-// rest as soon as it returns. The change has been made before it is told: Members shows it, and may show later ones too.
+// EventDelegate is notified of changes of members, this one included. Its methods are called sequentially, in the
+// order of the changes, from different goroutines. A change is visible to Members before its event is delivered;
+// later changes may be too. When Create, Join or UpdateNode returns, the events that it caused have been delivered,
+// unless one of these methods was running: then the goroutine of that call delivers the rest when it returns.
 type EventDelegate interface {
-	// NotifyJoin says that a member is alive that was not known, or was dead or had left.
+	// NotifyJoin is called when a member is alive that was unknown, dead or had left.
 	NotifyJoin(*Node)
 
-	// NotifyLeave says that a member is dead or has left: see Node.State.
+	// NotifyLeave is called when a member is declared dead or has left: see Node.State.
 	NotifyLeave(*Node)
 
-	// NotifyUpdate says that a member's metadata changed.
+	// NotifyUpdate is called when a member's metadata has changed.
 	NotifyUpdate(*Node)
 }
 
 // ChannelEventDelegate is an EventDelegate that sends each event to a channel.
 //
-// A send waits until the channel takes it, and all further events wait behind it: give Ch a buffer, and receive from it
-// as long as the Memberlist runs.
+// A send blocks until the channel accepts it, and all further events wait behind it: give Ch a buffer, and receive
+// from it as long as the Memberlist runs.
 type ChannelEventDelegate struct {
 	Ch chan<- NodeEvent
 }
 
 var _ EventDelegate = (*ChannelEventDelegate)(nil)
 
-// NodeEventType says what happened to a member.
+// NodeEventType is the kind of a NodeEvent.
 type NodeEventType int
 
-// The events of a ChannelEventDelegate, one for each method of EventDelegate.
+// The kinds of events, one for each method of EventDelegate.
 const (
 	NodeJoin   NodeEventType = iota // the member is alive
 	NodeLeave                       // the member is dead or has left
 	NodeUpdate                      // the member's metadata changed
 )
 
-// NodeEvent is one change of one member. The Node is a copy made for the receiver, as it was at the change; the bytes of its
-// Addr and Meta are shared, and must not be written to.
+// NodeEvent is a change of one member. Node is a copy for the receiver, as of the change; the bytes of its Addr and
+// Meta are shared and must not be written to.
 type NodeEvent struct {
 	Event NodeEventType
 	Node  *Node
@@ -109,72 +108,73 @@ func (c *ChannelEventDelegate) send(event NodeEventType, n Node) {
 	c.Ch <- NodeEvent{Event: event, Node: &n}
 }
 
-// AliveDelegate can refuse members one by one.
+// AliveDelegate can refuse individual members.
 type AliveDelegate interface {
-	// NotifyAlive is asked about each alive message and each alive member of a push/pull exchange, this member's own
-	// included, before anything is changed; an error means that the message is ignored. It is called from the goroutine
-	// that handles the message, several at once are possible. Refusing a member that is known already does not remove it.
+	// NotifyAlive is called for each alive message and each alive member of a push/pull, this member included, before
+	// anything is changed. If it returns an error the message is ignored. It is called by the goroutine that handles
+	// the message, also concurrently. Refusing a known member does not remove it.
 	NotifyAlive(peer *Node) error
 }
 
-// ConflictDelegate is told when two members use the same name.
+// ConflictDelegate is notified when two members use the same name.
 type ConflictDelegate interface {
-	// NotifyConflict says that two processes have one name: a message claimed the name of the existing member for another
-	// address, and both answered when they were asked, the member where it was known and the other where it was said to be. The
-	// member is kept. It is called in order with the events of EventDelegate, and not again for ten protocol periods
-	// (Config.ProbeInterval), however often the name is claimed. The existing member may be this one itself.
+	// NotifyConflict is called when a message claims the name of a known member for another address, and both
+	// addresses have acked a ping: two processes have one name. The existing member, which may be the local one, is
+	// kept. Calls are in order with the events of EventDelegate, and at most one in ten Config.ProbeIntervals for
+	// each name.
 	//
-	// Compat: the reference calls it for each such message, before anybody is asked, so also for a process that was started
-	// anew at another address: there is one process then, and no conflict.
+	// Compat: the reference calls it for each such message, without pinging, and so also for a process that was
+	// restarted at another address, which is no conflict.
 	NotifyConflict(existing, other *Node)
 }
 
-// ConflictVerdict is what came of a claim to the name of a member for another address.
+// ConflictVerdict is the result of a claim to a member's name for another address.
 type ConflictVerdict int
 
 // The verdicts on a claim.
 const (
-	// ConflictKept says that both answered, and that the existing member is kept. Two processes have one name: one of them is
-	// misconfigured.
+	// ConflictKept means that both addresses acked, and that the existing member is kept. Two processes have one
+	// name: one of them is misconfigured.
 	ConflictKept ConflictVerdict = iota
 
-	// ConflictMoved says that nobody answered at the old address, neither us nor others nor on a stream, and that the other's
-	// claim was newer: it has taken over. So it is for a process that was started anew at another address.
+	// ConflictMoved means that the old address did not ack, neither directly nor indirectly nor on a stream, that the
+	// claim was newer, and that it was accepted. This is the normal result when a process restarts at another
+	// address.
 	ConflictMoved
 )
 
-// ConflictVerdictDelegate is a ConflictDelegate that is also told of claims that are no conflict. A Config.Conflict that has its
-// method is called.
+// ConflictVerdictDelegate is a ConflictDelegate that is also notified of claims that are no conflict. A
+// Config.Conflict may implement it.
 type ConflictVerdictDelegate interface {
 	ConflictDelegate
 
-	// NotifyConflictVerdict gives the verdict, at most two times Config.ProbeTimeout after the claim, with both as they then
-	// were: ConflictKept right after NotifyConflict, and ConflictMoved, of which NotifyConflict is not called, after the
-	// EventDelegate has been told of a leave and a join. It comes once for all claims to a name within ten protocol periods.
-	// Of a claim that comes to nothing, as nobody answers where it says, there is none; nor while a claim is not newer than
-	// what is known of the member: whoever makes it is told, and claims the name anew. If the name is this member's own,
-	// ConflictMoved says that the existing one did not answer: it was this member in an earlier life.
+	// NotifyConflictVerdict is called with the verdict, at most two times Config.ProbeTimeout after the claim, and
+	// with both members as of then: for ConflictKept right after NotifyConflict; for ConflictMoved, without
+	// NotifyConflict, after the EventDelegate has been notified of a leave and a join. It is called once for all
+	// claims to a name within ten Config.ProbeIntervals, and not for a claim whose own address does not ack, or that
+	// is not newer than the known member: the claimant is told, and claims the name anew. If the name is this
+	// member's own, ConflictMoved means that the existing one did not ack: it was this member before a restart.
 	NotifyConflictVerdict(existing, other *Node, verdict ConflictVerdict)
 }
 
 // MergeDelegate can refuse to merge with another cluster.
 type MergeDelegate interface {
-	// NotifyMerge is asked, on joins only and on both sides, with all members that the other side knows; an error aborts
-	// the exchange before anything is changed, and is returned by Join. It is called from the goroutine of the exchange,
-	// several at once are possible.
+	// NotifyMerge is called on both sides of a join with all members that the other side knows. If it returns an
+	// error the exchange ends before anything is changed, and Join returns it. It is called by the goroutine of the
+	// exchange, also concurrently.
 	NotifyMerge(peers []*Node) error
 }
 
-// PingDelegate can measure round trips, and add bytes to acks. It sees the direct probes of packets only: neither
-// indirect ones nor those over a stream, whose times would say little.
+// PingDelegate can measure round trips, and add bytes to acks. It is called for direct pings in packets only, not for
+// indirect ones or those on a stream, whose times would mean little.
 type PingDelegate interface {
-	// AckPayload gives bytes to send along with an ack. It is called for each ping that arrives, on the goroutine that
-	// received it: as the one exception, a slow one delays this member's acks. If they do not fit
-	// a packet, with the ack and not compressed, the ack goes without them; that is counted and logged.
+	// AckPayload returns bytes to add to an ack. It is called for each ping that arrives, on the goroutine that
+	// received it: as the one exception, a slow one delays this member's acks. If they do not fit a packet with the
+	// uncompressed ack, the ack is sent without them; that is counted and logged.
 	AckPayload() []byte
 
-	// NotifyPingComplete is called when the direct ping of a probe, or of Memberlist.Ping, was answered: with the round
-	// trip's time and the payload of the ack. It is called in order with the events of EventDelegate. It may keep the
-	// payload.
+	// NotifyPingComplete is called when the direct ping of a probe or of Memberlist.Ping was acked, with the
+	// round-trip time and the payload of the ack, which it may keep. Calls are in order with the events of
+	// EventDelegate.
 	NotifyPingComplete(other *Node, rtt time.Duration, payload []byte)
 }

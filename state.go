@@ -5,25 +5,26 @@ import (
 	"strconv"
 )
 
-// NodeStateType is what this member believes about another one.
+// NodeStateType is the state of a member, as another member sees it.
 type NodeStateType int
 
 // The states of a member (SWIM sections 3 and 4.2).
 const (
-	// StateAlive is a member that answers, or of which nothing bad has been heard.
+	// StateAlive is the state of a member that is not known to have failed.
 	StateAlive NodeStateType = iota
 
-	// StateSuspect is a member that somebody could not reach: still a member, soon dead unless it refutes.
+	// StateSuspect is the state of a member that some other member could not reach. It is still a member, and is
+	// declared dead unless it refutes.
 	StateSuspect
 
-	// StateDead is a member that was suspected and did not refute in time.
+	// StateDead is the state of a member that was suspected and did not refute in time.
 	StateDead
 
-	// StateLeft is a member that said itself that it goes.
+	// StateLeft is the state of a member that announced that it leaves.
 	StateLeft
 )
 
-// metricName gives the state as the label node_state of the metric node.instances has it.
+// metricName returns the value of the label node_state of the metric node.instances.
 func (t NodeStateType) metricName() string {
 	switch t {
 	case StateAlive:
@@ -39,18 +40,16 @@ func (t NodeStateType) metricName() string {
 	}
 }
 
-// Node is one member of the cluster as it was known at one moment.
+// Node is an immutable snapshot of one member. It may be kept and read by any goroutine, and must not be written to,
+// nor may the bytes of Addr and Meta.
 //
-// A Node that this package hands out is an immutable snapshot: nothing changes it afterwards, so it may be kept and read
-// by any goroutine. Its user must not write to it either, nor to the bytes of Addr and Meta.
-//
-// Compat: the reference goes on changing the Nodes it has handed out, which its users cannot read without a data race.
+// Compat: the reference goes on changing the Nodes that it returns, which cannot be read without a data race.
 type Node struct {
 	Name  string        // unique in the cluster
 	Addr  net.IP        // the advertised address: 4 or 16 bytes
 	Port  uint16        // the advertised port, the same for packets and streams
-	Meta  []byte        // what the member's Delegate.NodeMeta gave: at most MetaMaxSize bytes
-	State NodeStateType // what is believed of the member; Compat: the reference says StateAlive whatever it believes
+	Meta  []byte        // from the member's Delegate.NodeMeta: at most MetaMaxSize bytes
+	State NodeStateType // Compat: always StateAlive in the reference
 	PMin  uint8         // lowest protocol version the member understands
 	PMax  uint8         // highest protocol version the member understands
 	PCur  uint8         // protocol version the member speaks
@@ -59,17 +58,17 @@ type Node struct {
 	DCur  uint8         // delegate protocol version the member speaks
 }
 
-// Address gives the member's address as "host:port", an IPv6 host in brackets.
+// Address returns the member's address as "host:port", an IPv6 host in brackets.
 func (n *Node) Address() string {
 	return joinHostPort(n.Addr.String(), n.Port)
 }
 
-// FullAddress gives the member's address together with its name, as a NodeAwareTransport and SendToAddress take it.
+// FullAddress returns the member's address and name, for a NodeAwareTransport and SendToAddress.
 func (n *Node) FullAddress() Address {
 	return Address{Addr: n.Address(), Name: n.Name}
 }
 
-// String gives the member's name.
+// String returns the member's name.
 func (n *Node) String() string {
 	return n.Name
 }

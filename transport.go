@@ -8,60 +8,61 @@ import (
 	"time"
 )
 
-// Packet is one datagram received from a peer, as a Transport hands it over.
+// Packet is a datagram that a Transport has received.
 type Packet struct {
-	// Buf is the whole content of the packet. Whoever receives the Packet owns it: the transport keeps no reference.
+	// Buf is the whole content of the packet. The receiver of the Packet owns it: the transport keeps no reference.
 	Buf []byte
 
-	// From is where the packet came from; the answer to a ping without a source address goes there.
+	// From is the source address; the ack of a ping without a source address is sent there.
 	From net.Addr
 
-	// Timestamp is when the packet arrived, taken as soon after the read as possible: round trips are measured with it.
+	// Timestamp is the time of arrival, taken as soon after the read as possible: round-trip times are measured with
+	// it.
 	Timestamp time.Time
 }
 
 // Transport carries packets and streams between the members of a cluster. Packets are best effort: they may be lost,
-// doubled and reordered. Streams are reliable. Any goroutine may call any method at any time, several at once.
+// duplicated and reordered. Streams are reliable. All methods are called concurrently.
 //
-// Nil in Config.Transport means a NetTransport (UDP and TCP). A transport that addresses its peers by name rather than
-// by IP address implements NodeAwareTransport too.
+// Nil in Config.Transport means a NetTransport (UDP and TCP). A transport that addresses its peers by name rather
+// than by IP address implements NodeAwareTransport too.
 type Transport interface {
-	// FinalAdvertiseAddr says under which IP address and port the other members reach this one. It is given
-	// Config.AdvertiseAddr and Config.AdvertisePort, either of which may be zero, by Create, and no address by
-	// Memberlist.SetAdvertiseAddr if that is given none.
+	// FinalAdvertiseAddr returns the IP address and port at which other members reach this one. Create calls it with
+	// Config.AdvertiseAddr and Config.AdvertisePort, which may be zero, and Memberlist.SetAdvertiseAddr with an empty
+	// address if it was called without one.
 	FinalAdvertiseAddr(ip string, port int) (net.IP, int, error)
 
-	// WriteTo sends one packet to an address of the form "host:port" and says when it left, as precisely as it can:
-	// round trips are measured from there. The transport must not keep b after it returned, nor change it.
+	// WriteTo sends one packet to an address of the form "host:port" and returns the time at which it left, as
+	// precisely as possible: round-trip times are measured from there. It must not modify b, nor keep it after it has
+	// returned.
 	WriteTo(b []byte, addr string) (time.Time, error)
 
-	// PacketCh is where the packets that arrive are received from. It gives the same channel every time, which need not
-	// ever be closed.
+	// PacketCh returns the channel of received packets, the same every time. It need not be closed.
 	PacketCh() <-chan *Packet
 
-	// DialTimeout opens a stream to an address of the form "host:port", giving up when the timeout has passed. Streams
-	// carry what does not fit in a packet: push/pull exchanges, reliable user messages, and pings when packets fail.
+	// DialTimeout opens a stream to an address of the form "host:port", with a time limit. Streams carry push/pulls,
+	// reliable user messages, and pings when packets fail.
 	DialTimeout(addr string, timeout time.Duration) (net.Conn, error)
 
-	// StreamCh is where the streams that peers opened are received from. Whoever receives one closes it.
+	// StreamCh returns the channel of streams that peers opened. The receiver closes each stream.
 	StreamCh() <-chan net.Conn
 
-	// Shutdown stops listening and releases everything. Create calls it when it fails, Memberlist.Shutdown always; it may
-	// be called more than once. Until it returns, packets and streams are still received from both channels: packets are
-	// dropped, streams closed. So it may wait for goroutines that hand one over, and may close the channels.
+	// Shutdown stops listening and releases all resources. It is called by Memberlist.Shutdown and by a Create that
+	// fails, and may be called more than once. Until it returns, the member receives from both channels, drops the
+	// packets and closes the streams. So it may wait for goroutines that send to the channels, and may close them.
 	Shutdown() error
 }
 
-// Address is where a member can be reached, and under which name it is known.
+// Address is the address of a member and its name.
 type Address struct {
-	// Addr is the address in the form "host:port". It is required.
+	// Addr is the address in the form "host:port". Required.
 	Addr string
 
 	// Name is the member's name. It may be empty, unless Config.RequireNodeNames is set or the transport needs it.
 	Name string
 }
 
-// String gives "name (host:port)", or the address alone if there is no name.
+// String returns "name (host:port)", or the address alone if there is no name.
 func (a *Address) String() string {
 	if a.Name == "" {
 		return a.Addr
@@ -69,8 +70,8 @@ func (a *Address) String() string {
 	return a.Name + " (" + a.Addr + ")"
 }
 
-// NodeAwareTransport is a Transport that is told the name of the member it sends to, besides the address. A transport
-// that implements it gets WriteToAddress and DialAddressTimeout called, and never WriteTo or DialTimeout.
+// NodeAwareTransport is a Transport that uses the names of members in addition to their addresses. WriteToAddress and
+// DialAddressTimeout are called in place of WriteTo and DialTimeout.
 type NodeAwareTransport interface {
 	Transport
 
@@ -81,11 +82,11 @@ type NodeAwareTransport interface {
 	DialAddressTimeout(addr Address, timeout time.Duration) (net.Conn, error)
 }
 
-// IngestionAwareTransport is a transport that can be handed packets and streams which somebody else accepted.
+// IngestionAwareTransport is a transport that accepts packets and streams from elsewhere.
 //
 // Deprecated: nothing in this package uses the interface. Declare the methods you need in an interface of your own.
 type IngestionAwareTransport interface {
-	// IngestPacket reads conn to its end and treats what it read as one packet from addr that arrived at now.
+	// IngestPacket reads conn to its end and treats the bytes as one packet from addr that arrived at now.
 	IngestPacket(conn net.Conn, addr net.Addr, now time.Time, shouldClose bool) error
 
 	// IngestStream treats conn as a stream that a peer opened.
@@ -95,7 +96,7 @@ type IngestionAwareTransport interface {
 // maxIngest bounds, in bytes, the packet that IngestPacket reads from a connection.
 const maxIngest = 64 << 10
 
-// readIngested reads the packet of a call of IngestPacket.
+// readIngested reads the packet for IngestPacket.
 func readIngested(conn net.Conn, addr net.Addr) ([]byte, error) {
 	buf, err := io.ReadAll(io.LimitReader(conn, maxIngest+1))
 	switch {
@@ -109,8 +110,8 @@ func readIngested(conn net.Conn, addr net.Addr) ([]byte, error) {
 	return buf, nil
 }
 
-// shutDown shuts a transport down. Until that is done it receives what the transport still hands over, so that a Shutdown
-// that waits for the goroutines that do so returns. Other receivers may have ended, or never begun.
+// shutDown shuts a transport down, and receives from its channels meanwhile, so that a Shutdown that waits for
+// goroutines that send to them returns. Other receivers may have ended, or never started.
 func shutDown(t Transport) error {
 	down := make(chan struct{})
 	var discarding sync.WaitGroup
@@ -121,8 +122,8 @@ func shutDown(t Transport) error {
 	return err
 }
 
-// discard drops packets and closes streams until the transport is down; then it closes the streams that are left in a
-// buffer.
+// discard drops packets and closes streams until the transport is down; then it closes the streams that remain in the
+// channel's buffer.
 func discard(packets <-chan *Packet, streams <-chan net.Conn, down <-chan struct{}) {
 	for {
 		select {
@@ -143,7 +144,7 @@ func discard(packets <-chan *Packet, streams <-chan net.Conn, down <-chan struct
 	}
 }
 
-// closeBuffered closes the streams that can be received without waiting.
+// closeBuffered closes the streams that can be received without blocking.
 func closeBuffered(streams <-chan net.Conn) {
 	for {
 		select {
@@ -158,7 +159,7 @@ func closeBuffered(streams <-chan net.Conn) {
 	}
 }
 
-// asNodeAware gives t itself if it takes names, and else a view of t that drops them.
+// asNodeAware returns t itself if it is a NodeAwareTransport, else a wrapper that drops names.
 func asNodeAware(t Transport) NodeAwareTransport {
 	if aware, ok := t.(NodeAwareTransport); ok {
 		return aware
