@@ -59,8 +59,8 @@ var pingKinds = []struct {
 	}},
 }
 
-// TestPingToAckAllocates less than once: packets for a transport that may keep
-// them are allocated many at a time. The name of a stranger is copied.
+// TestPingToAckAllocates twice, for a transport that may keep packets: the packet, and the address in text. The name of a stranger is
+// copied, too.
 func TestPingToAckAllocates(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates too")
@@ -68,11 +68,11 @@ func TestPingToAckAllocates(t *testing.T) {
 	for _, tt := range pingKinds {
 		t.Run(tt.name, func(t *testing.T) {
 			m := benchMember(t, tt.change)
-			if got := testing.AllocsPerRun(1000, pingToAck(m)); got > 0 {
-				t.Errorf("%v allocations, want none", got)
+			if got := testing.AllocsPerRun(1000, pingToAck(m)); got > 2 {
+				t.Errorf("%v allocations, want at most 2", got)
 			}
-			if got := testing.AllocsPerRun(1000, pingFrom(m, "stranger")); got > 1 {
-				t.Errorf("%v allocations for a stranger, want at most 1", got)
+			if got := testing.AllocsPerRun(1000, pingFrom(m, "stranger")); got > 3 {
+				t.Errorf("%v allocations for a stranger, want at most 3", got)
 			}
 		})
 	}
