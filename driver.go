@@ -113,14 +113,13 @@ func (m *Memberlist) publishTurn(t *turn) (events bool) {
 	out := t.core.Take(nil)
 	t.core = nil
 	for i := range out.Changed {
-		c := &out.Changed[i]
-		m.directory.publish(c, c.Name == m.config.Name)
+		m.publishNodeLocked(&out.Changed[i])
 	}
 	if len(out.Changed) > 0 {
 		m.noteSeedsLocked(out)
 	}
 	for _, id := range out.Forgotten {
-		m.directory.forget(id)
+		m.nodes.Remove(uint32(id))
 		*m.contactsOfLocked(id) = contacts{}
 	}
 	if len(out.Events) > 0 {

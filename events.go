@@ -30,7 +30,7 @@ func (m *Memberlist) queueEventsLocked(events []swim.Event) bool {
 			}
 			m.mu.pendingPings++
 		}
-		d := delivery{event: *e, node: m.directory.node(&e.Member)}
+		d := delivery{event: *e, node: m.nodeLocked(&e.Member)}
 		if e.Kind == swim.EventConflict || e.Kind == swim.EventConflictEnded {
 			d.other = newNode(e.Other)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/lifecycle"
 	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/metrics"
+	"github.com/e3431adc/memberlist/internal/registry"
 	"github.com/e3431adc/memberlist/internal/resolve"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -41,8 +42,9 @@ type Memberlist struct {
 
 	// Atomics and channels, and what has a lock of its own.
 	tasks         lifecycle.Group
-	timer         lifecycle.Timer // runs tick
-	directory     directory
+	timer         lifecycle.Timer         // runs tick
+	nodes         registry.Registry[Node] // by the core's IDs
+	self          atomic.Pointer[Node]
 	ping          atomic.Pointer[PingDelegate] // nil: none
 	told          atomic.Uint64                // how many events delegates have been told
 	untold        atomic.Int64                 // how many are queued for them, or being told
@@ -308,17 +310,17 @@ func (m *Memberlist) pingDelegate() PingDelegate {
 // to who calls Members or NumMembers.
 func (m *Memberlist) Members() []*Node {
 	m.told.Load() // synchronizes with the events
-	return m.directory.members(&m.mu.Mutex)
+	return m.nodes.List(&m.mu.Mutex)
 }
 
 // NumMembers returns how many members are alive or suspect, itself included.
 func (m *Memberlist) NumMembers() int {
 	m.told.Load() // synchronizes with the events
-	return int(m.directory.count.Load())
+	return m.nodes.Len()
 }
 
 // LocalNode returns what this member is known as.
-func (m *Memberlist) LocalNode() *Node { return m.directory.self.Load() }
+func (m *Memberlist) LocalNode() *Node { return m.self.Load() }
 
 // GetHealthScore returns how well this member gets on, from 0 (healthy) up to
 // below Config.AwarenessMaxMultiplier (Lifeguard section IV-A).

@@ -83,7 +83,7 @@ func (m *Memberlist) All() iter.Seq[MemberInfo] {
 		members := m.mu.core.Members(make([]swim.Member, 0, m.mu.core.NumKnown()))
 		nodes, reached := make([]*Node, len(members)), make([]contacts, len(members))
 		for i := range members {
-			nodes[i] = m.directory.published(members[i].ID)
+			nodes[i] = m.nodes.Get(uint32(members[i].ID))
 			reached[i] = m.contactsLocked(members[i].ID)
 		}
 		m.mu.Unlock()
@@ -108,7 +108,7 @@ func (m *Memberlist) Member(name string) (MemberInfo, bool) {
 
 // infoLocked returns what is known of a member.
 func (m *Memberlist) infoLocked(member *swim.Member) MemberInfo {
-	return newInfo(member, m.directory.node(member), m.contactsLocked(member.ID))
+	return newInfo(member, m.nodeLocked(member), m.contactsLocked(member.ID))
 }
 
 func newInfo(member *swim.Member, node *Node, c contacts) MemberInfo {

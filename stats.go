@@ -1,6 +1,9 @@
 package memberlist
 
-import "github.com/e3431adc/memberlist/internal/metrics"
+import (
+	"github.com/e3431adc/memberlist/internal/metrics"
+	"github.com/e3431adc/memberlist/internal/swim"
+)
 
 // Stats are the counts of one member at one moment. Counters begin with Create and only grow; those that are metrics too
 // have the metric's name in brackets, and its value as the sum of all that was added; the metrics of bytes in packets follow each
@@ -94,7 +97,12 @@ func (m *Memberlist) Stats() Stats {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s.Members = m.directory.counts()
+	s.Members = Members{
+		Alive:   m.nodes.Count(uint8(swim.StateAlive)),
+		Suspect: m.nodes.Count(uint8(swim.StateSuspect)),
+		Dead:    m.nodes.Count(uint8(swim.StateDead)),
+		Left:    m.nodes.Count(uint8(swim.StateLeft)),
+	}
 	s.Broadcasts, s.BroadcastBytes = m.mu.core.NumQueued(), m.mu.core.QueuedBytes()
 	s.Events = len(m.mu.deliveries)
 	s.Subscriptions, s.EventsLost = len(m.mu.subscriptions), m.mu.eventsLost
