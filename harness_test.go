@@ -5,8 +5,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
-	"runtime"
 	"testing"
 	"time"
 
@@ -68,16 +66,6 @@ func loopbackConfig(name string) *Config {
 	c.BindPort = 0
 	c.LogOutput = io.Discard
 	return c
-}
-
-// ownLoopback is a loopback address that no other process uses, where the system has more than one: a port that is free there
-// stays free.
-func ownLoopback() net.IP {
-	if runtime.GOOS != "linux" {
-		return net.IPv4(127, 0, 0, 1)
-	}
-	pid := os.Getpid()
-	return net.IPv4(127, byte(1+pid>>14&0x7f), byte(pid>>7&0x7f), byte(1+pid&0x7f))
 }
 
 var attackKey = bytes.Repeat([]byte{7}, 32)

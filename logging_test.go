@@ -7,8 +7,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-
-	"github.com/e3431adc/memberlist/internal/logging"
 )
 
 func TestLogAddresses(t *testing.T) {
@@ -56,10 +54,4 @@ func TestLoggerFromConfig(t *testing.T) {
 	if !strings.Contains(out.String(), `"msg":"to the handler"`) || strings.Count(out.String(), "\n") != 1 {
 		t.Errorf("the handler wrote %q", &out)
 	}
-}
-
-// bufferLogger returns a logger and its output, without times.
-func bufferLogger() (*logging.Logger, *bytes.Buffer) {
-	var out bytes.Buffer
-	return logging.New(log.New(&out, "", 0)), &out
 }

@@ -269,7 +269,7 @@ func TestNetTransportFinalAdvertiseAddr(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ip, port, err := tr.FinalAdvertiseAddr(tt.ip, tt.port)
-			if !bytes.Equal(ip, tt.want) || port != tt.wantPort {
+			if !ip.Equal(tt.want) || port != tt.wantPort {
 				t.Errorf("got %v:%d, want %v:%d", ip, port, tt.want, tt.wantPort)
 			}
 			if refused := tt.want == nil; refused != errors.Is(err, ErrInvalidAddress) || refused != (err != nil) {

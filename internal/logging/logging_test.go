@@ -102,7 +102,7 @@ func TestLimitedLines(t *testing.T) {
 		l.Limited("a", slog.LevelWarn, "a")
 		want("")
 
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		l.Limited("a", slog.LevelWarn, "a", slog.Int("n", 1))
 		l.Limited("b", slog.LevelWarn, "b")
 		want("[WARN] memberlist: a: n=1 suppressed=3\n[WARN] memberlist: b\n")

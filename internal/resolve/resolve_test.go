@@ -464,8 +464,7 @@ func TestServersThatDoNotAnswerANY(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var server *dnsServer
-			server = newDNSServer(t, func(reply *dns.Msg) {
+			server := newDNSServer(t, func(reply *dns.Msg) {
 				switch reply.Question[0].Qtype {
 				case dns.TypeA:
 					reply.Answer = append(reply.Answer, record(t, "join.example.com. 0 IN CNAME other.example.com."),

@@ -36,7 +36,7 @@ func TestPooledPacketsHoldCopies(t *testing.T) {
 					t.Errorf("size %d: holds %d bytes", size, cap(p.Buf))
 				}
 				from := p.From.(*net.UDPAddr)
-				if !bytes.Equal(from.IP, tt.want.IP) || from.Port != tt.want.Port || from.Zone != tt.want.Zone {
+				if !from.IP.Equal(tt.want.IP) || from.Port != tt.want.Port || from.Zone != tt.want.Zone {
 					t.Errorf("from %v, want %v", from, &tt.want)
 				}
 				if !p.Timestamp.Equal(at) {

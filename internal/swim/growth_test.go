@@ -26,7 +26,7 @@ func knownTo(n int) (*Core, []wire.GossipView) {
 		}
 	}
 	c.dropQueued()
-	out = c.Take(out)
+	c.Take(out)
 	return c, alives
 }
 

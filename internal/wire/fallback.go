@@ -10,8 +10,12 @@ import (
 
 // fallbackHandle configures go-msgpack as peers do, but for the depth. It is never written after its initialisation,
 // and go-msgpack allows sharing such a handle.
-var fallbackHandle = codec.MsgpackHandle{
-	BasicHandle: codec.BasicHandle{DecodeOptions: codec.DecodeOptions{MaxDepth: maxValueDepth}},
+var fallbackHandle = newFallbackHandle()
+
+func newFallbackHandle() *codec.MsgpackHandle {
+	h := new(codec.MsgpackHandle)
+	h.MaxDepth = maxValueDepth
+	return h
 }
 
 // fallback decodes body into m with go-msgpack: for shapes that no peer of ours sends but that are valid. Fields are
@@ -42,7 +46,7 @@ func decodeGeneral(body []byte, m any) (err error) {
 			err = fmt.Errorf("%w: %v", ErrMalformed, r)
 		}
 	}()
-	if err := codec.NewDecoder(bytes.NewReader(body), &fallbackHandle).Decode(m); err != nil {
+	if err := codec.NewDecoder(bytes.NewReader(body), fallbackHandle).Decode(m); err != nil {
 		return fmt.Errorf("%w: %v", ErrMalformed, err)
 	}
 	return nil

@@ -112,7 +112,7 @@ func refOf(t testing.TB, m any) any {
 // The handles of peers. They are shared, as each would learn the types anew.
 var (
 	refEncoding = codec.MsgpackHandle{}
-	refDecoding = codec.MsgpackHandle{BasicHandle: codec.BasicHandle{DecodeOptions: codec.DecodeOptions{MaxDepth: maxValueDepth}}}
+	refDecoding = newFallbackHandle()
 )
 
 // refEncode is how peers encode m, without the type byte.
@@ -127,7 +127,7 @@ func refEncode(t testing.TB, m any) []byte {
 
 // refDecode is how peers decode body, but for the depth.
 func refDecode(body []byte, m any) error {
-	return codec.NewDecoder(bytes.NewReader(body), &refDecoding).Decode(m)
+	return codec.NewDecoder(bytes.NewReader(body), refDecoding).Decode(m)
 }
 
 // typeSize is what goes before the body of m.

@@ -1,6 +1,0 @@
-//go:build race
-
-package sockets
-
-// raceDetector says whether the tests run under the race detector.
-const raceDetector = true
