@@ -9,13 +9,12 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// Forget removes a member that is dead or left from all that this member knows,
-// at once: it is no longer gossiped about, nor looked for. Other members are not
-// told, and go by their own clocks (Config.GossipToTheDeadTime,
-// Config.ReconnectTimeout). Whoever hears of it again as alive takes it for new.
+// Forget removes a dead or left member from this member's state at once: it is no longer gossiped about, nor
+// reconnected to. Other members are not told, and forget it in their own time (Config.GossipToTheDeadTime,
+// Config.ReconnectTimeout). An alive message about it makes it a new member again.
 //
-// The error wraps ErrUnknownMember if nobody of that name is known, ErrMemberAlive
-// if it is alive or suspect, ErrIsSelf or ErrShutdown.
+// The error wraps ErrUnknownMember if no member of that name is known, ErrMemberAlive if it is alive or suspect,
+// ErrIsSelf or ErrShutdown.
 func (m *Memberlist) Forget(name string) error {
 	if !m.tasks.Acquire() {
 		return ErrShutdown
@@ -30,28 +29,23 @@ func (m *Memberlist) Forget(name string) error {
 	return removalError(name, removal)
 }
 
-// ForceLeave has the whole cluster take a dead member for one that left, on an
-// operator's word: it is not looked for any more, and its name may be used at
-// another address at once. If anyone else is alive it waits until that has been
-// sent, or until the context ends: then the error wraps ErrForceLeaveTimeout and
-// the context's, and the others will be told later. NotifyLeave is not called
-// again for it. A member that has left already is left as it is.
+// ForceLeave declares, on an operator's behalf, that a dead member has left: the whole cluster stops reconnecting to
+// it, and its name may be used at another address at once. If another member is alive it waits until the broadcast
+// has been sent or the context ends: then the error wraps ErrForceLeaveTimeout and the context's, and the broadcast
+// is sent later. NotifyLeave is not called again for it. For a member that has left it has no effect.
 //
-// The error wraps ErrUnknownMember if nobody of that name is known (it may be
-// forgotten already), ErrMemberAlive if it is alive or suspect: see
-// ForceLeaveAlive. Others are ErrIsSelf (Leave is for that) and ErrShutdown.
+// The error wraps ErrUnknownMember if no member of that name is known (it may be forgotten already), ErrMemberAlive
+// if it is alive or suspect (see ForceLeaveAlive), ErrIsSelf (use Leave) or ErrShutdown.
 //
-// On the wire it is the farewell of that member, so that members of the
-// reference understand it; those that have found it dead already keep it as that
-// until they forget it.
+// On the wire this is that member's leave message, so that members of the reference understand it; those that have
+// declared it dead keep it as dead until they forget it.
 func (m *Memberlist) ForceLeave(ctx context.Context, name string) error {
 	return m.forceLeave(ctx, name, (*swim.Core).ForceLeave)
 }
 
-// ForceLeaveAlive is ForceLeave also for a member that is alive or suspect. It
-// is for one that hangs, or is misconfigured and about to be stopped: one that
-// is well hears of it, refutes, and is a member again within moments. Errors are
-// those of ForceLeave, but for ErrMemberAlive.
+// ForceLeaveAlive is ForceLeave also for a member that is alive or suspect, for example one that hangs, or is
+// misconfigured and about to be stopped. A healthy member receives the message, refutes, and is a member again within
+// moments. The errors are those of ForceLeave, except ErrMemberAlive.
 func (m *Memberlist) ForceLeaveAlive(ctx context.Context, name string) error {
 	return m.forceLeave(ctx, name, (*swim.Core).ForceLeaveAlive)
 }
@@ -77,7 +71,7 @@ func (m *Memberlist) forceLeave(ctx context.Context, name string, how func(*swim
 	return m.await(ctx, notice, sent, ErrForceLeaveTimeout)
 }
 
-// removalError is the error for what came of removing a member.
+// removalError returns the error for the result of a removal.
 func removalError(name string, removal swim.Removal) error {
 	switch removal {
 	case swim.NotKnown:

@@ -15,13 +15,13 @@ const (
 	// mockFirstPort is the port of the first transport of a MockNetwork.
 	mockFirstPort = 1
 
-	// mockPacketQueue is how many packets wait in MockTransport.PacketCh.
+	// mockPacketQueue is the capacity of MockTransport.PacketCh.
 	mockPacketQueue = 1024
 )
 
-// MockNetwork is a network in memory, for tests of programs that use this package: give each member a transport of the
-// same network as its Config.Transport. It has no latency and loses nothing. It works in a testing/synctest bubble if it
-// is first used there. The zero value is an empty network. All methods are safe for concurrent use.
+// MockNetwork is an in-memory network, for tests of programs that use this package: give each member a transport of
+// the same network as its Config.Transport. It has no latency and loses nothing. It works in a testing/synctest
+// bubble if it is first used there. The zero value is an empty network. All methods are safe for concurrent use.
 type MockNetwork struct {
 	mu struct {
 		sync.Mutex
@@ -32,8 +32,8 @@ type MockNetwork struct {
 	}
 }
 
-// NewTransport makes a transport with an address of its own, from 127.0.0.1:1 on. The name is that of the member who
-// will use it; if there is a transport of that name already the new one takes its name, but not its address.
+// NewTransport returns a transport with a new address, from 127.0.0.1:1 on. The name is that of its member; if there
+// is a transport of that name already, the new one takes over the name but not the address.
 func (n *MockNetwork) NewTransport(name string) *MockTransport {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -50,7 +50,7 @@ func (n *MockNetwork) NewTransport(name string) *MockTransport {
 	}
 	endpoint, err := n.mu.network.ListenFunc(n.mu.last, t.receive)
 	if err != nil {
-		panic(fmt.Sprintf("memberlist: mock address %s: %v", n.mu.last, err)) // no address is given out twice
+		panic(fmt.Sprintf("memberlist: mock address %s: %v", n.mu.last, err)) // addresses are unique
 	}
 	t.endpoint = endpoint
 	n.mu.byAddr[t.addr.addr] = t
@@ -58,7 +58,7 @@ func (n *MockNetwork) NewTransport(name string) *MockTransport {
 	return t
 }
 
-// nextMockAddr counts ports, and IP addresses when there are no ports left.
+// nextMockAddr returns the next port, or the next IP address when there are no ports left.
 func nextMockAddr(last netip.AddrPort) netip.AddrPort {
 	switch {
 	case !last.IsValid():
@@ -69,8 +69,8 @@ func nextMockAddr(last netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(last.Addr(), last.Port()+1)
 }
 
-// route finds a transport, by name if there is one. It finds those that were shut down as well, as one can send to the
-// address of a host that is gone.
+// route returns a transport, by name if there is one. It also finds transports that were shut down, as packets can be
+// sent to the address of a failed host.
 func (n *MockNetwork) route(a Address) (*MockTransport, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -84,7 +84,7 @@ func (n *MockNetwork) route(a Address) (*MockTransport, error) {
 	return t, nil
 }
 
-// address gives the address that packets from there have as their source.
+// address returns the source address of packets from there.
 func (n *MockNetwork) address(from netip.AddrPort) *MockAddress {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -102,16 +102,16 @@ type MockAddress struct {
 
 var _ net.Addr = (*MockAddress)(nil)
 
-// Network gives "mock".
+// Network returns "mock".
 func (a *MockAddress) Network() string { return "mock" }
 
-// String gives "host:port".
+// String returns "host:port".
 func (a *MockAddress) String() string { return a.addr }
 
 // MockTransport is one member's access to a MockNetwork. All methods are safe for concurrent use.
 //
-// Compat: a packet for a receiver that does not keep up, 1024 behind, is dropped as UDP would; in the reference the sender
-// waits. Connections behave like TCP's, with a buffer; in the reference each Write waits for a Read.
+// Compat: a packet for a receiver with 1024 unread packets is dropped, as with UDP; in the reference the sender
+// blocks. Connections are buffered, as with TCP; in the reference each Write waits for a Read.
 type MockTransport struct {
 	net      *MockNetwork
 	addr     *MockAddress
@@ -134,7 +134,7 @@ func (t *MockTransport) receive(p simnet.Packet) bool {
 	}
 }
 
-// FinalAdvertiseAddr gives the transport's own address, whatever it is asked for. See Transport.
+// FinalAdvertiseAddr returns the transport's own address, whatever its arguments. See Transport.
 func (t *MockTransport) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
 	addr := t.endpoint.Addr()
 	return net.IP(addr.Addr().AsSlice()), int(addr.Port()), nil
@@ -145,9 +145,9 @@ func (t *MockTransport) WriteTo(b []byte, addr string) (time.Time, error) {
 	return t.WriteToAddress(b, Address{Addr: addr})
 }
 
-// WriteToAddress sends a copy of b to the transport of that name or, without a name, of that address. It fails if there
-// never was one, and with ErrShutdown after Shutdown. What is sent to a transport
-// that was shut down is lost, without an error. See NodeAwareTransport.
+// WriteToAddress sends a copy of b to the transport with that name or, without a name, with that address. It returns
+// an error if there never was one, and ErrShutdown after Shutdown. Packets to a transport that was shut down are lost
+// without an error. See NodeAwareTransport.
 func (t *MockTransport) WriteToAddress(b []byte, a Address) (time.Time, error) {
 	if t.closed() {
 		return time.Time{}, fmt.Errorf("write to %s: %w", a.String(), ErrShutdown)
@@ -163,12 +163,12 @@ func (t *MockTransport) WriteToAddress(b []byte, a Address) (time.Time, error) {
 	return now, nil
 }
 
-// PacketCh gives the channel of the packets received. It is never closed. See Transport.
+// PacketCh returns the channel of received packets. It is never closed. See Transport.
 func (t *MockTransport) PacketCh() <-chan *Packet { return t.packets }
 
-// IngestPacket reads conn to its end and hands what it read, at most 64 KiB, to PacketCh as a packet from addr that
-// arrived at now. It closes conn, whatever happens, if shouldClose says so. It waits until there is room in the channel;
-// after Shutdown the error is ErrShutdown. See IngestionAwareTransport.
+// IngestPacket reads conn to its end and sends the bytes, at most 64 KiB, to PacketCh as a packet from addr that
+// arrived at now. It closes conn in any case if shouldClose is set. It blocks until there is room in the channel;
+// after Shutdown it returns ErrShutdown. See IngestionAwareTransport.
 func (t *MockTransport) IngestPacket(conn net.Conn, addr net.Addr, now time.Time, shouldClose bool) error {
 	if shouldClose {
 		defer conn.Close()
@@ -193,9 +193,9 @@ func (t *MockTransport) DialTimeout(addr string, timeout time.Duration) (net.Con
 	return t.DialAddressTimeout(Address{Addr: addr}, timeout)
 }
 
-// DialAddressTimeout opens a stream to the transport of that name or, without a name, of that address. It fails if there
-// never was one, if it was shut down, if 128 streams wait there to be received and the timeout passes (0: none), and with
-// ErrShutdown after Shutdown. See NodeAwareTransport.
+// DialAddressTimeout opens a stream to the transport with that name or, without a name, with that address. It returns
+// an error if there never was one, if it was shut down, or if it has 128 unaccepted streams until the timeout (0:
+// none) has passed, and ErrShutdown after Shutdown. See NodeAwareTransport.
 func (t *MockTransport) DialAddressTimeout(a Address, timeout time.Duration) (net.Conn, error) {
 	if t.closed() {
 		return nil, fmt.Errorf("dial %s: %w", a.String(), ErrShutdown)
@@ -217,11 +217,11 @@ func (t *MockTransport) DialAddressTimeout(a Address, timeout time.Duration) (ne
 	return conn, err
 }
 
-// StreamCh gives the channel of the streams that others opened. It is never closed. See Transport.
+// StreamCh returns the channel of accepted streams. It is never closed. See Transport.
 func (t *MockTransport) StreamCh() <-chan net.Conn { return t.endpoint.Streams() }
 
-// IngestStream hands conn to StreamCh, and waits until there is room in it. After Shutdown the error is ErrShutdown, and
-// conn is still the caller's. See IngestionAwareTransport.
+// IngestStream sends conn to StreamCh, and blocks until there is room. After Shutdown it returns ErrShutdown, and
+// conn remains the caller's. See IngestionAwareTransport.
 func (t *MockTransport) IngestStream(conn net.Conn) error {
 	if err := t.endpoint.Offer(conn); err != nil {
 		return ErrShutdown
@@ -229,10 +229,9 @@ func (t *MockTransport) IngestStream(conn net.Conn) error {
 	return nil
 }
 
-// Shutdown closes the transport and every stream that was dialled from or to it. Calling it again does nothing. It returns
-// nil.
+// Shutdown closes the transport and every stream to or from it. Calling it again has no effect. It returns nil.
 //
-// Compat: in the reference it does nothing at all.
+// Compat: in the reference it has no effect.
 func (t *MockTransport) Shutdown() error {
 	return t.endpoint.Close()
 }

@@ -8,45 +8,45 @@ import (
 	"github.com/e3431adc/memberlist/internal/resolve"
 )
 
-// Resolver finds the addresses of hosts, and the hosts of services. A *net.Resolver is one. Several goroutines may call it
-// at the same time. It returns when the context ends, as far as it can.
+// Resolver looks up the addresses of hosts, and the hosts of services. *net.Resolver implements it. It is called
+// concurrently. It should return when the context ends.
 type Resolver interface {
-	// LookupNetIP returns the addresses of a host: for the network "ip" all, for "ip4" and "ip6" those of the one family.
+	// LookupNetIP returns the addresses of a host: all for the network "ip", those of one family for "ip4" and "ip6".
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 
-	// LookupSRV returns the records of a service. Service and proto are empty: name is the whole name to look up. The order of
-	// the records is kept; a *net.Resolver returns them by priority and weight (RFC 2782).
+	// LookupSRV returns the records of a service. Service and proto are empty: name is the whole name to look up. The
+	// order of the records is kept; a *net.Resolver sorts them by priority and weight (RFC 2782).
 	LookupSRV(ctx context.Context, service, proto, name string) (cname string, records []*net.SRV, err error)
 }
 
-// AddressFamily says which of a host's addresses are used, and in what order. It applies to the addresses of host names and of
-// this machine's interfaces; an address that is written as an IP address is used in any case.
+// AddressFamily selects and orders the addresses of host names and of this machine's interfaces. It does not apply to
+// an address that is written as an IP address.
 type AddressFamily int
 
 const (
-	// AnyFamily is all addresses, in the order of the Resolver. Where only one is needed, it is an IPv4 one if there is a
-	// choice.
+	// AnyFamily selects all addresses, in the order of the Resolver. Where only one is needed, an IPv4 address is
+	// preferred.
 	AnyFamily AddressFamily = iota
 
-	// PreferIPv4 is all addresses, those of IPv4 first.
+	// PreferIPv4 selects all addresses, IPv4 first.
 	PreferIPv4
 
-	// PreferIPv6 is all addresses, those of IPv6 first.
+	// PreferIPv6 selects all addresses, IPv6 first.
 	PreferIPv6
 
-	// OnlyIPv4 is the IPv4 addresses.
+	// OnlyIPv4 selects the IPv4 addresses.
 	OnlyIPv4
 
-	// OnlyIPv6 is the IPv6 addresses.
+	// OnlyIPv6 selects the IPv6 addresses.
 	OnlyIPv6
 )
 
-// newResolver returns a resolver that asks the source, or the system if that is nil.
+// newResolver returns a resolver over source, or over the system's if that is nil.
 func newResolver(source Resolver, family AddressFamily) resolve.Resolver {
 	return resolve.New(source, resolve.Family(family))
 }
 
-// newSeedResolver returns the resolver of the addresses that Join is given.
+// newSeedResolver returns the resolver for join addresses.
 func newSeedResolver(c *Config) resolve.Resolver {
 	if c.Resolver == nil && c.DNSConfigPath != "" {
 		return newResolver(resolve.TCPFirst(c.DNSConfigPath, net.DefaultResolver), c.AddressFamily)
@@ -54,7 +54,7 @@ func newSeedResolver(c *Config) resolve.Resolver {
 	return newResolver(c.Resolver, c.AddressFamily)
 }
 
-// resolveSeed returns the addresses that an address of Join stands for.
+// resolveSeed returns the addresses of a join address.
 func (m *Memberlist) resolveSeed(ctx context.Context, seed string) ([]Address, error) {
 	targets, err := m.resolver.Resolve(ctx, seed, m.config.BindPort)
 	if err != nil {

@@ -8,26 +8,26 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// maxSeeds is how many strings that Join was given are remembered, the latest.
+// maxSeeds is the number of join addresses that are remembered, the latest ones.
 const maxSeeds = 64
 
-// seedList has what Join was given, without repetition, the latest last. It is guarded by Memberlist.mu.
+// seedList has the distinct join addresses, the latest last. It is guarded by Memberlist.mu.
 type seedList struct {
 	seeds []rememberedSeed
 
-	// metOthers says that there ever was another member. Until then it is what a join that failed was given, too: the program
-	// wants to be with them, and has nobody else. From then on a seed is only who was joined.
+	// metOthers is set once there has been another member. Until then addresses of failed joins are seeds too: the
+	// program wants to join them, and has no other. From then on only addresses that were joined are.
 	metOthers bool
 }
 
-// rememberedSeed is a string that Join was given.
+// rememberedSeed is a join address.
 type rememberedSeed struct {
 	text   string
-	addr   netip.AddrPort // where it leads, if it says so itself; else it is looked up
+	addr   netip.AddrPort // if text is an IP address; else text is resolved
 	joined bool
 }
 
-// remember keeps a string that led to a member, or did not.
+// remember adds a join address. joined is set if it led to a member.
 func (l *seedList) remember(text string, addr netip.AddrPort, joined bool) {
 	if !joined && (l.metOthers || slices.ContainsFunc(l.seeds, func(s rememberedSeed) bool { return s.text == text })) {
 		return
@@ -39,7 +39,7 @@ func (l *seedList) remember(text string, addr netip.AddrPort, joined bool) {
 	}
 }
 
-// meetOthers notes that there is another member.
+// meetOthers records that there is another member.
 func (l *seedList) meetOthers() {
 	if !l.metOthers {
 		l.metOthers = true
@@ -47,7 +47,7 @@ func (l *seedList) meetOthers() {
 	}
 }
 
-// forgetAddress forgets the address of a member that left, or was removed: by now it may be another's.
+// forgetAddress removes the address of a member that left or was removed: it may be used by another cluster.
 func (l *seedList) forgetAddress(addr netip.AddrPort) {
 	l.forget(func(s rememberedSeed) bool { return s.addr == addr })
 }
@@ -56,7 +56,7 @@ func (l *seedList) forget(which func(rememberedSeed) bool) {
 	l.seeds = slices.DeleteFunc(l.seeds, which)
 }
 
-// texts returns the strings.
+// texts returns the join addresses.
 func (l *seedList) texts() (texts []string) {
 	for _, s := range l.seeds {
 		texts = append(texts, s.text)
@@ -64,7 +64,7 @@ func (l *seedList) texts() (texts []string) {
 	return texts
 }
 
-// noteSeedsLocked keeps the seeds in step with what changed of members in a turn.
+// noteSeedsLocked updates the seeds after a turn.
 func (m *Memberlist) noteSeedsLocked(out *swim.Output) {
 	l := &m.mu.seeds
 	for i := range out.Changed {
@@ -78,7 +78,7 @@ func (m *Memberlist) noteSeedsLocked(out *swim.Output) {
 	}
 }
 
-// rememberSeeds keeps what Join was given, for when others are lost.
+// rememberSeeds remembers join addresses for reconnects.
 func (m *Memberlist) rememberSeeds(attempts []JoinAttempt) {
 	joined := make(map[string]bool)
 	var texts []string
@@ -99,7 +99,7 @@ func (m *Memberlist) rememberSeeds(attempts []JoinAttempt) {
 	m.endTurn(t)
 }
 
-// addressOfSeed is the address that a join address says itself; invalid if it has to be looked up.
+// addressOfSeed returns the address of a join address without a host name; else an invalid one.
 func (m *Memberlist) addressOfSeed(text string) netip.AddrPort {
 	a, err := resolve.Parse(text, m.config.BindPort)
 	if err != nil {

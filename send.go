@@ -14,17 +14,14 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// SendBestEffort sends a user message to a member in one packet: it may be
-// lost, doubled or overtaken. The receiver's Delegate.NotifyMsg gets it. A
-// message of up to Config.UDPBufferSize bytes can be sent; label, key and
-// checksum come on top. Longer ones are sent too, but packets of more than 1400
-// bytes may be fragmented or dropped on the way.
+// SendBestEffort sends a user message to a member in one packet, which may be lost, duplicated or reordered. The
+// receiver's Delegate.NotifyMsg is called with it. Messages of up to Config.UDPBufferSize bytes are fine; label,
+// encryption and checksum are added. Longer ones are sent too, but packets of more than 1400 bytes may be fragmented
+// or dropped on the way.
 //
-// ErrMessageTooLarge is returned for a message that cannot be sent, and
-// SendReliable can send it: one of more than 64 KiB or Config.UDPBufferSize
-// bytes, whichever is more, and with a NetTransport one whose packet has more
-// than the 65507 bytes of a UDP datagram. Other errors are the transport's,
-// ErrShutdown, ErrNodeNameRequired, and ErrInvalidAddress for a nil node.
+// ErrMessageTooLarge is returned for a message that no packet can carry (use SendReliable): more than 64 KiB and
+// Config.UDPBufferSize bytes or, with a NetTransport, one whose packet exceeds the 65507 bytes of a UDP datagram.
+// Other errors are the transport's, ErrShutdown, ErrNodeNameRequired, and ErrInvalidAddress for a nil node.
 //
 // Compat: the reference has no limit of its own.
 func (m *Memberlist) SendBestEffort(to *Node, msg []byte) error {
@@ -40,7 +37,7 @@ func (m *Memberlist) SendBestEffort(to *Node, msg []byte) error {
 // Deprecated: call SendBestEffort.
 func (m *Memberlist) SendToUDP(to *Node, msg []byte) error { return m.SendBestEffort(to, msg) }
 
-// SendTo is SendToAddress with an address without a name.
+// SendTo is SendToAddress with an address and no name.
 //
 // Deprecated: call SendToAddress.
 func (m *Memberlist) SendTo(to net.Addr, msg []byte) error {
@@ -51,25 +48,22 @@ func (m *Memberlist) SendTo(to net.Addr, msg []byte) error {
 	return m.sendUserPacket(&e, msg, m.readsChecksums(&e))
 }
 
-// SendToAddress sends a user message to an address as SendBestEffort does to a
-// member.
+// SendToAddress is SendBestEffort with an address in place of a member.
 func (m *Memberlist) SendToAddress(a Address, msg []byte) error {
 	to := endpointOf(a.Addr)
 	to.Name = a.Name
 	return m.sendUserPacket(&to, msg, m.readsChecksums(&to))
 }
 
-// SendReliable sends a user message to a member on a stream of its own. When
-// it returns nil the message has been handed to the network, in order and
-// whole; the receiver's Delegate.NotifyMsg gets it. It takes at most
-// Config.TCPTimeout. A message has at most 20 MiB: else ErrMessageTooLarge.
+// SendReliable sends a user message of at most 20 MiB to a member on a stream of its own. When it returns nil the
+// whole message has been handed to the network; the receiver's Delegate.NotifyMsg is called with it. It takes at most
+// Config.TCPTimeout. A longer message is ErrMessageTooLarge.
 func (m *Memberlist) SendReliable(to *Node, msg []byte) error {
 	return m.SendReliableContext(context.Background(), to, msg)
 }
 
-// SendReliableContext is SendReliable, aborted when the context ends: then the
-// error wraps the context's, and part of the message may have been sent, which
-// the receiver drops.
+// SendReliableContext is SendReliable with a context. When that ends, the error wraps the context's, and part of the
+// message may have been sent, which the receiver drops.
 func (m *Memberlist) SendReliableContext(ctx context.Context, to *Node, msg []byte) error {
 	if to == nil {
 		return errNilNode
@@ -117,15 +111,13 @@ func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, checksum bool
 	return err
 }
 
-// Ping pings the member of a name at an address in a packet and returns the
-// round-trip time. No answer within Config.ProbeTimeout is a
-// NoPingResponseError; other errors are the transport's and ErrShutdown.
+// Ping pings the member with a name at an address in a packet and returns the round-trip time. If there is no ack
+// within Config.ProbeTimeout, the error is a NoPingResponseError; other errors are the transport's and ErrShutdown.
 func (m *Memberlist) Ping(node string, addr net.Addr) (time.Duration, error) {
 	return m.PingContext(context.Background(), node, addr)
 }
 
-// PingContext is Ping, given up when the context ends: then the error wraps the
-// context's.
+// PingContext is Ping with a context. When that ends, the error wraps the context's.
 func (m *Memberlist) PingContext(ctx context.Context, node string, addr net.Addr) (time.Duration, error) {
 	if !m.tasks.Acquire() {
 		return 0, ErrShutdown
@@ -167,14 +159,14 @@ func (m *Memberlist) PingContext(ctx context.Context, node string, addr net.Addr
 	}
 }
 
-// dropPing forgets who waits for a ping's result.
+// dropPing removes the waiter for a ping's result.
 func (m *Memberlist) dropPing(seq uint32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.mu.pings, seq)
 }
 
-// endpointOfNode is where a member is reached.
+// endpointOfNode returns the name and address of a member.
 func endpointOfNode(n *Node) swim.Endpoint {
 	addr, ok := netip.AddrFromSlice(n.Addr)
 	if !ok {

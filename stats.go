@@ -5,11 +5,11 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// Stats are the counts of one member at one moment. Counters begin with Create and only grow; those that are metrics too
-// have the metric's name in brackets, and its value as the sum of all that was added; the metrics of bytes in packets follow each
-// time that the member's timer goes off, and at Shutdown.
+// Stats are the counters and gauges of one member. Counters start at Create. Those that are metrics too have the key
+// of the metric in brackets, and equal the sum of its values; metrics of bytes in packets are updated when the
+// member's timer fires and on Shutdown.
 type Stats struct {
-	Members Members // that are known, this one included [node.instances]
+	Members Members // known, this one included [node.instances]
 	Health  int     // see Memberlist.GetHealthScore [health.score]
 
 	PacketsSent     uint64
@@ -25,20 +25,20 @@ type Stats struct {
 	Alive            uint64 // transitions of members to alive, or to a newer incarnation [msg.alive]
 	Suspected        uint64 // transitions of members to suspect [msg.suspect]
 	Dead             uint64 // transitions of members to dead or left [msg.dead]
-	DegradedProbes   uint64 // probes begun with a stretched interval [degraded.probe]
-	DegradedTimeouts uint64 // suspicions that ended with fewer confirmations than wanted [degraded.timeout]
+	DegradedProbes   uint64 // probes with a stretched interval [degraded.probe]
+	DegradedTimeouts uint64 // suspicions that timed out with fewer confirmations than expected [degraded.timeout]
 
 	PingsFromOtherPort uint64 // from another port than their sender advertises, as behind a NAT [ping.other_port]
 
-	// What waits now.
-	Broadcasts         int // the protocol's own; at most one for each known member [queue.broadcasts]
-	BroadcastBytes     int // of them; each fits a packet
-	MembershipMessages int // that arrived and are not handled; at most Config.HandoffQueueDepth
-	UserMessages       int // likewise
-	Events             int // that delegates have not been told
+	// Current queues.
+	Broadcasts         int // of the protocol; at most one for each known member [queue.broadcasts]
+	BroadcastBytes     int // each fits a packet
+	MembershipMessages int // not handled yet; at most Config.HandoffQueueDepth
+	UserMessages       int // not handled yet; at most Config.HandoffQueueDepth
+	Events             int // not delivered to delegates yet
 
-	Subscriptions int    // open now
-	EventsLost    uint64 // by all subscriptions, because their buffers were full
+	Subscriptions int    // open
+	EventsLost    uint64 // by all subscriptions, because of full buffers
 
 	Dropped Drops
 }
@@ -46,19 +46,19 @@ type Stats struct {
 // Members counts members by state.
 type Members struct{ Alive, Suspect, Dead, Left int }
 
-// Drops counts what arrived or should have been sent, and was dropped, by reason.
+// Drops counts dropped packets, streams and messages by reason.
 type Drops struct {
 	Label     uint64 // another cluster's label, or none [dropped.label]
-	Decrypt   uint64 // no key opens it, or it is in plain text [dropped.decrypt]
+	Decrypt   uint64 // no key decrypts it, or it is in plain text [dropped.decrypt]
 	Checksum  uint64 // damaged on the way [dropped.checksum]
-	Decode    uint64 // not a message that can be read [dropped.decode, but for empty datagrams]
+	Decode    uint64 // malformed or unknown [dropped.decode, without empty datagrams]
 	CIDR      uint64 // from outside Config.CIDRsAllowed [dropped.cidr]
-	QueueFull uint64 // Config.HandoffQueueDepth messages waited, or too many bytes of them [dropped.queue_full]
+	QueueFull uint64 // Config.HandoffQueueDepth messages were waiting, or too many bytes [dropped.queue_full]
 	Oversize  uint64 // above a limit of size, nesting or count [dropped.oversize]
-	Overload  uint64 // too many at once, as of streams [dropped.overload]
+	Overload  uint64 // too many streams or packets at once [dropped.overload]
 }
 
-// Stats returns the counts as they are now. Each is exact; they are not all of one moment.
+// Stats returns the current values. Each is exact, but they are not taken at the same moment.
 func (m *Memberlist) Stats() Stats {
 	n := func(c metrics.Counter) uint64 { return m.metrics.Count(c) }
 	packetsSent, bytesSent := m.metrics.Sent.Load()

@@ -8,48 +8,50 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// EventKind says what an Event tells.
+// EventKind is the kind of an Event.
 type EventKind uint8
 
-// The kinds of events. More may be added: ignore those you do not know.
+// The kinds of events. More may be added: ignore unknown ones.
 const (
-	// EventJoin is a member that is alive and was not known to be: new, or back.
+	// EventJoin is reported when a member is alive that was unknown, dead or had left.
 	EventJoin EventKind = iota
 
-	// EventUpdate is a member with other metadata.
+	// EventUpdate is reported when a member's metadata has changed.
 	EventUpdate
 
-	// EventLeave is a member that said itself that it goes.
+	// EventLeave is reported when a member has left.
 	EventLeave
 
-	// EventFail is a member that is taken for dead.
+	// EventFail is reported when a member is declared dead.
 	EventFail
 
-	// EventSuspect is a member that somebody, Event.By, could not reach. It fails unless it refutes that in time.
+	// EventSuspect is reported when a member is suspected, by Event.By. It is declared dead unless it refutes in
+	// time.
 	EventSuspect
 
-	// EventRecover is a suspect that has refuted it.
+	// EventRecover is reported when a suspect member has refuted.
 	EventRecover
 
-	// EventConflict is a member whose name another, Event.Other, has too: both answered. See ConflictDelegate.
+	// EventConflict is reported when two members have one name, and both have acked: see ConflictDelegate.
+	// Event.Other is the other one.
 	EventConflict
 
 	// EventReachability is reported when packets or streams begin or cease to reach a member: see MemberInfo.Packets, Streams
 	// and PathStats.Failing.
 	EventReachability
 
-	// EventIsolated is this member itself having lost sight of all others, or of most in quick succession: more likely it
-	// is this one that is cut off.
+	// EventIsolated is reported when most other members, or all, were declared dead in quick succession: probably
+	// this member is the one that is cut off.
 	EventIsolated
 
 	// EventIsolationEnded is reported when this member is no longer isolated.
 	EventIsolationEnded
 
-	// EventVerdict is what came of an EventConflict, Event.Verdict: see ConflictVerdictDelegate.
+	// EventVerdict is reported with the result of a claim to a name, Event.Verdict: see ConflictVerdictDelegate.
 	EventVerdict
 )
 
-// String gives the kind in lower case, as in "join".
+// String returns the kind in lower case, such as "join".
 func (k EventKind) String() string {
 	names := [...]string{"join", "update", "leave", "fail", "suspect", "recover", "conflict", "reachability", "isolated",
 		"isolation ended", "verdict"}
@@ -59,45 +61,44 @@ func (k EventKind) String() string {
 	return "event " + strconv.Itoa(int(k))
 }
 
-// Event is one thing that happened, as a Subscription tells it.
+// Event is a change that a Subscription reports.
 type Event struct {
 	Kind EventKind
 	Time time.Time // by this member's clock
 
-	// Member is whom it is about, as it was then: this member itself for EventIsolated and EventIsolationEnded.
+	// Member is the member concerned, as of the event: this member itself for EventIsolated and EventIsolationEnded.
 	Member MemberInfo
 
-	Other   *Node           // who else claims the name (EventConflict, EventVerdict)
-	By      string          // the name of who said so, if known (EventSuspect, EventFail)
-	Verdict ConflictVerdict // who has the name (EventVerdict)
+	Other   *Node           // the other claimant of the name (EventConflict, EventVerdict)
+	By      string          // the name of the reporter, if known (EventSuspect, EventFail)
+	Verdict ConflictVerdict // EventVerdict only
 
-	// Lost is how many events this subscription has lost right before this one, because its buffer was full. If it is not
-	// zero, Memberlist.All says what has become of the members meanwhile.
+	// Lost is the number of events that this subscription lost just before this one, because its buffer was full. If
+	// it is not zero, call Memberlist.All for the current members.
 	Lost uint64
 }
 
-// Subscription is one of any number of independent receivers of events. Its methods may be called from any goroutine.
+// Subscription is an independent receiver of events. Its methods may be called from any goroutine.
 type Subscription struct {
 	m      *Memberlist
 	events chan Event
 
 	// Guarded by Memberlist.mu.
-	lost    uint64 // ever
-	unsaid  uint64 // those of them that no event has told of
+	lost    uint64 // in total
+	unsaid  uint64 // not reported by an event yet
 	stopped bool
 }
 
-// Subscribe returns a subscription to all events from now on, in the order in which they happen, with room for so many
-// that its receiver has not yet taken, at least one. The member never waits for a receiver: an event for which there is no
-// room is lost to that subscription, and counted. Subscribing before All misses nothing:
+// Subscribe returns a subscription to all events from now on, in order, with a buffer for that many events, at least
+// one. The member never waits for a receiver: an event that finds the buffer full is lost to that subscription, and
+// counted. To miss nothing, call it before All:
 //
 //	sub := list.Subscribe(256)
 //	defer sub.Close()
 //	for info := range list.All() { ... }
 //	for event := range sub.Events() { ... }
 //
-// Unlike delegates, receivers may be late: Memberlist.Members is ahead of the events. After Shutdown it returns a
-// subscription that is closed.
+// Memberlist.Members may be ahead of the events. After Shutdown it returns a closed subscription.
 func (m *Memberlist) Subscribe(buffer int) *Subscription {
 	s := &Subscription{m: m, events: make(chan Event, max(buffer, 1))}
 	m.mu.Lock()
@@ -110,10 +111,10 @@ func (m *Memberlist) Subscribe(buffer int) *Subscription {
 	return s
 }
 
-// Events returns the channel of the events. It is closed by Close and by Shutdown; what is in it can still be received.
+// Events returns the channel of events. It is closed by Close and by Shutdown; buffered events can still be received.
 func (s *Subscription) Events() <-chan Event { return s.events }
 
-// Lost returns how many events have been lost so far because the buffer was full.
+// Lost returns the number of events lost because the buffer was full.
 func (s *Subscription) Lost() uint64 {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()

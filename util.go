@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// joinHostPort gives "host:port", with brackets around an IPv6 host.
+// joinHostPort returns "host:port", with brackets around an IPv6 host.
 func joinHostPort(host string, port uint16) string {
 	return net.JoinHostPort(host, strconv.FormatUint(uint64(port), 10))
 }
