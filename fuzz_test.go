@@ -154,11 +154,7 @@ func newFeed(m *Memberlist) *feed {
 
 func (f *feed) receive(p *Packet) {
 	f.receiver.handlePacket(p)
-	select {
-	case b := <-f.handler.queue.Ready():
-		f.handler.handleAll(b)
-	default:
-	}
+	f.handler.handleAll()
 }
 
 // bufferConn is a stream that was received whole.

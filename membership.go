@@ -23,6 +23,7 @@ type membershipHandler struct {
 	m       *Memberlist
 	queue   *handoff.Queue
 	most    int               // messages in one turn
+	taken   []*handoff.Batch  // scratch of handleAll
 	batches []*handoff.Batch  // that pending are of
 	pending []handoff.Message // for the next turn
 	ready   []heardRumor      // those of them that nothing refuses
@@ -40,7 +41,7 @@ func newMembershipHandler(m *Memberlist, queue *handoff.Queue) *membershipHandle
 	if m.config.Alive != nil {
 		h.most = 1 // what is allowed does not wait for answers about other members
 	}
-	h.pending, h.ready = make([]handoff.Message, 0, h.most), make([]heardRumor, 0, h.most)
+	h.ready = make([]heardRumor, 0, h.most)
 	return h
 }
 
@@ -49,25 +50,25 @@ func (m *Memberlist) membershipLoop() {
 	h := newMembershipHandler(m, m.membership)
 	for {
 		select {
-		case b := <-h.queue.Ready():
-			h.handleAll(b)
+		case <-h.queue.Ready():
+			h.handleAll()
 		case <-m.tasks.Done():
 			return
 		}
 	}
 }
 
-// handleAll handles a batch, and those that wait behind it.
-func (h *membershipHandler) handleAll(b *handoff.Batch) {
-	for more := true; more && !h.m.tasks.Closed(); {
-		h.handle(b)
-		select {
-		case b = <-h.queue.Ready():
-		default:
-			more = false
+// handleAll handles what is queued.
+func (h *membershipHandler) handleAll() {
+	for h.taken = h.queue.Take(h.taken); len(h.taken) > 0; h.taken = h.queue.Take(h.taken) {
+		for _, b := range h.taken {
+			if h.m.tasks.Closed() {
+				return
+			}
+			h.handle(b)
 		}
+		h.flush()
 	}
-	h.flush()
 }
 
 // handle handles a batch, but for what flush is left to do. Farewells wait for the user messages that arrived before them, but

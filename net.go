@@ -58,18 +58,29 @@ func newReceiver(m *Memberlist) *receiver {
 func (m *Memberlist) packetLoop() {
 	r := newReceiver(m)
 	for {
-		select {
-		case p, ok := <-m.transport.PacketCh():
-			if !ok || m.tasks.Closed() {
-				return
-			}
-			r.handlePacket(p)
-			if m.udp != nil {
-				m.udp.releasePacket(p)
-			}
-		case <-m.tasks.Done():
+		p, ok := m.nextPacket()
+		if !ok {
 			return
 		}
+		r.handlePacket(p)
+		if m.udp != nil {
+			m.udp.releasePacket(p)
+		}
+	}
+}
+
+// nextPacket waits for a packet. It returns false when the Memberlist ends, or the transport closes its channel.
+func (m *Memberlist) nextPacket() (*Packet, bool) {
+	select { // of one channel: that is much cheaper
+	case p, ok := <-m.transport.PacketCh():
+		return p, ok && !m.tasks.Closed()
+	default:
+	}
+	select {
+	case p, ok := <-m.transport.PacketCh():
+		return p, ok
+	case <-m.tasks.Done():
+		return nil, false
 	}
 }
 
@@ -280,20 +291,25 @@ func newHandoff(c *Config) *handoff.Queue {
 // members before it. It ends with the Memberlist.
 func (m *Memberlist) userMessageLoop() {
 	queue := m.userMessages
+	var taken []*handoff.Batch
 	for {
 		select {
-		case b := <-queue.Ready():
-			for message := range b.Messages() {
-				queue.Began(message)
-				if !m.membership.Await(b.After, nil, m.tasks.Done()) || !m.awaitEvents() {
-					return
-				}
-				m.notifyMessage(message.Body)
-				queue.Done(1)
-			}
-			queue.Release(b)
+		case <-queue.Ready():
 		case <-m.tasks.Done():
 			return
+		}
+		for taken = queue.Take(taken); len(taken) > 0; taken = queue.Take(taken) {
+			for _, b := range taken {
+				for message := range b.Messages() {
+					queue.Began(message)
+					if !m.membership.Await(b.After, nil, m.tasks.Done()) || !m.awaitEvents() {
+						return
+					}
+					m.notifyMessage(message.Body)
+					queue.Done(1)
+				}
+				queue.Release(b)
+			}
 		}
 	}
 }

@@ -1,7 +1,7 @@
 // Package handoff is the bounded queue between the goroutine that receives packets, which must not wait, and one that handles
 // their messages, which may take long.
 //
-//	receives:  Batch.Add, Add, ... -> Queue.Offer -> [channel of batches] -> Queue.Ready -> Began, Done, Release  :handles
+//	receives:  Batch.Add, Add, ... -> Queue.Offer -> [batches] -> Queue.Take -> Began, Done, Release  :handles
 //
 // Messages change hands in batches, those of one packet together, and stay in their order. A full queue refuses messages
 // instead of waiting. The numbers of messages that have been put and handled let others wait until all that arrived before
@@ -19,8 +19,13 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// keepBytes is the largest buffer of a batch that is used again, in bytes: what a packet of gossip expands to fits.
-const keepBytes = 8 << 10
+const (
+	// keepBytes is the largest buffer of a batch that is used again, in bytes: what a packet of gossip expands to fits.
+	keepBytes = 8 << 10
+
+	// keepBatches is the capacity of the largest list of batches that is used again.
+	keepBatches = 64
+)
 
 // Batch is copies of messages of one packet. The zero value is empty.
 type Batch struct {
@@ -77,12 +82,12 @@ func (b *Batch) reset() {
 	*b = Batch{spans: b.spans[:0], bytes: b.bytes[:0]}
 }
 
-// Queue is a bounded queue of batches. One goroutine offers, and one collects; all other methods may be called by any.
+// Queue is a bounded queue of batches. One goroutine offers, and one takes; all other methods may be called by any.
 type Queue struct {
 	depth int
 	limit int
-	ready chan *Batch
-	idle  sync.Pool // of *Batch
+	ready chan struct{} // one slot: there is something to take
+	idle  sync.Pool     // of *Batch
 
 	// Of the messages that wait. Only Offer adds.
 	messages atomic.Int64
@@ -94,6 +99,7 @@ type Queue struct {
 
 	mu struct {
 		sync.Mutex
+		batches  []*Batch      // that were put, the oldest first
 		progress chan struct{} // closed when the next messages have been handled; nil: no goroutine waits for that
 	}
 }
@@ -101,7 +107,7 @@ type Queue struct {
 // New returns an empty queue for at most depth messages whose bodies have at most limit bytes together. A message that is
 // alone may have more.
 func New(depth, limit int) *Queue {
-	q := &Queue{depth: depth, limit: limit, ready: make(chan *Batch, depth)}
+	q := &Queue{depth: depth, limit: limit, ready: make(chan struct{}, 1)}
 	q.idle.New = func() any { return new(Batch) }
 	return q
 }
@@ -121,7 +127,13 @@ func (q *Queue) Offer(b *Batch) (refused int) {
 	q.put.Add(uint64(n))
 	next := q.idle.Get().(*Batch)
 	*next, *b = *b, *next
-	q.ready <- next // there is room: a batch in the channel has a message that waits
+	q.mu.Lock()
+	q.mu.batches = append(q.mu.batches, next)
+	q.mu.Unlock()
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
 	return refused
 }
 
@@ -140,9 +152,23 @@ func (q *Queue) room(b *Batch) (messages, bytes int) {
 	return messages, bytes
 }
 
-// Ready returns the channel of the batches that were put, the oldest first. A batch that was received is given back with
-// Release when its messages have been handled. They still count as waiting until Began says otherwise.
-func (q *Queue) Ready() <-chan *Batch { return q.ready }
+// Ready returns a channel that has a value when there may be something to take.
+func (q *Queue) Ready() <-chan struct{} { return q.ready }
+
+// Take returns the batches that have been put since the last call, the oldest first. Each is given back with Release when its
+// messages have been handled. The messages count as waiting until Began says otherwise. The queue uses the memory of taken
+// again, which is what the last call returned, or nil.
+func (q *Queue) Take(taken []*Batch) []*Batch {
+	clear(taken)
+	if cap(taken) > keepBatches {
+		taken = nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	batches := q.mu.batches
+	q.mu.batches = taken[:0]
+	return batches
+}
 
 // Release gives back a batch. Its messages must not be used any more.
 func (q *Queue) Release(b *Batch) {

@@ -21,16 +21,14 @@ func TestWalls(t *testing.T) {
 	}.Check(t, ".")
 }
 
-// collect receives a batch that must be there, and begins its messages.
-func collect(t *testing.T, q *Queue) (b *Batch, messages []Message) {
+// takeOne takes a batch that must be the only one.
+func takeOne(t *testing.T, q *Queue) (b *Batch, messages []Message) {
 	t.Helper()
-	select {
-	case b = <-q.Ready():
-	default:
-		t.Fatal("nothing is ready")
+	batches := q.Take(nil)
+	if len(batches) != 1 {
+		t.Fatalf("%d batches taken, want 1", len(batches))
 	}
-	messages = slices.Collect(b.Messages())
-	return b, messages
+	return batches[0], slices.Collect(batches[0].Messages())
 }
 
 // TestBounds: a queue is bounded by messages and by bytes, but one message always has room; what has begun makes room.
@@ -61,9 +59,9 @@ func TestBounds(t *testing.T) {
 				if in.Len() != 0 {
 					t.Errorf("%d messages are left in the batch", in.Len())
 				}
-				b, messages := collect(t, q)
+				b, messages := takeOne(t, q)
 				if len(messages) != tt.waiting || q.Waiting() != tt.waiting {
-					t.Fatalf("%d messages collected, %d wait, want %d", len(messages), q.Waiting(), tt.waiting)
+					t.Fatalf("%d messages taken, %d wait, want %d", len(messages), q.Waiting(), tt.waiting)
 				}
 				for i, m := range messages {
 					if len(m.Body) != tt.sizes[i] || m.Kind != wire.TypeUser || m.Batch != b {
@@ -80,7 +78,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestFullQueue: a full queue refuses whole batches at once, without waiting, and holds as many batches as messages.
+// TestFullQueue: a full queue refuses whole batches at once, without waiting.
 func TestFullQueue(t *testing.T) {
 	const depth = 5
 	q := New(depth, 100)
@@ -100,6 +98,7 @@ func TestFullQueue(t *testing.T) {
 func TestOrder(t *testing.T) {
 	q := New(100, 1<<20)
 	var in Batch
+	var taken []*Batch
 	put, got := 0, 0
 	for round := range 200 {
 		for range 1 + round%5 {
@@ -112,24 +111,60 @@ func TestOrder(t *testing.T) {
 				t.Fatalf("%d refused", refused)
 			}
 		}
-		for q.Waiting() > 20*(round%2) {
-			b, messages := collect(t, q)
-			if b.After != uint64(got) {
-				t.Fatalf("After is %d, want %d", b.After, got)
-			}
-			for _, m := range messages {
-				if want := []byte{byte(got), byte(got >> 8)}; !bytes.Equal(m.Body, want) {
-					t.Fatalf("got message %x, want %x", m.Body, want)
+		if round%2 == 0 {
+			continue
+		}
+		for taken = q.Take(taken); len(taken) > 0; taken = q.Take(taken) {
+			for _, b := range taken {
+				if b.After != uint64(got) {
+					t.Fatalf("After is %d, want %d", b.After, got)
 				}
-				got++
+				messages := slices.Collect(b.Messages())
+				for _, m := range messages {
+					if want := []byte{byte(got), byte(got >> 8)}; !bytes.Equal(m.Body, want) {
+						t.Fatalf("got message %x, want %x", m.Body, want)
+					}
+					got++
+				}
+				q.Began(messages...)
+				q.Done(len(messages))
+				q.Release(b)
 			}
-			q.Began(messages...)
-			q.Done(len(messages))
-			q.Release(b)
 		}
 	}
 	if got < 500 || q.Handled() != uint64(got) || q.Put() != uint64(put) {
-		t.Errorf("%d messages collected, %d handled, %d put of %d", got, q.Handled(), q.Put(), put)
+		t.Errorf("%d messages taken, %d handled, %d put of %d", got, q.Handled(), q.Put(), put)
+	}
+}
+
+// TestReady: there is a value in Ready when something was put, and the memory of a burst is not kept.
+func TestReady(t *testing.T) {
+	q := New(1000, 1000)
+	if len(q.Ready()) != 0 || len(q.Take(nil)) != 0 {
+		t.Error("an empty queue is ready")
+	}
+	var in Batch
+	var taken []*Batch
+	for _, n := range []int{1, keepBatches, 1000} {
+		for range n {
+			in.Add(wire.TypeUser, nil)
+			q.Offer(&in)
+		}
+		if len(q.Ready()) != 1 {
+			t.Error("not ready")
+		}
+		<-q.Ready()
+		if taken = q.Take(taken); len(taken) != n {
+			t.Fatalf("%d batches taken, want %d", len(taken), n)
+		}
+		for _, b := range taken {
+			q.Began(slices.Collect(b.Messages())...)
+			q.Release(b)
+		}
+	}
+	q.Take(taken)
+	if kept := cap(q.mu.batches); kept != 0 {
+		t.Errorf("a list of %d batches is kept", kept)
 	}
 }
 
@@ -218,17 +253,21 @@ func TestConcurrentUse(t *testing.T) {
 			}
 		})
 	}
+	var taken []*Batch
 	for got := 0; got < messages; {
-		b := <-q.Ready()
-		for m := range b.Messages() {
-			if want := []byte{byte(got), byte(got >> 8)}; !bytes.Equal(m.Body, want) {
-				t.Fatalf("got %x, want %x", m.Body, want)
+		<-q.Ready()
+		taken = q.Take(taken)
+		for _, b := range taken {
+			for m := range b.Messages() {
+				if want := []byte{byte(got), byte(got >> 8)}; !bytes.Equal(m.Body, want) {
+					t.Fatalf("got %x, want %x", m.Body, want)
+				}
+				q.Began(m)
+				q.Done(1)
+				got++
 			}
-			q.Began(m)
-			q.Done(1)
-			got++
+			q.Release(b)
 		}
-		q.Release(b)
 	}
 	done.Wait()
 	if q.Waiting() != 0 {
