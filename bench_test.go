@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/race"
+	"github.com/e3431adc/memberlist/internal/streamset"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -256,7 +257,7 @@ func BenchmarkGrowth(b *testing.B) {
 			})
 			b.Run("local state", func(b *testing.B) {
 				b.ReportAllocs()
-				mem := new(conversation)
+				mem := &session{streams: new(streamset.Set)}
 				for b.Loop() {
 					if _, err := m.localState(false, mem); err != nil {
 						b.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/race"
+	"github.com/e3431adc/memberlist/internal/streamset"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -66,7 +67,7 @@ func TestHeadersClaimNothing(t *testing.T) {
 						t.Fatal("a stream is open after TCPTimeout")
 					}
 				}
-				if n := victim.streams.bytes.Load(); n != 0 {
+				if n := victim.streams.Bytes(); n != 0 {
 					t.Errorf("%d bytes still reserved", n)
 				}
 			})
@@ -191,7 +192,7 @@ func TestSlowStreamsStarveNobody(t *testing.T) {
 		say     func(net.Conn)
 	}{
 		{"silent", 1, func(net.Conn) {}},
-		{"silent, from everywhere", 2 + maxInboundStreams/maxSourceStreams, func(net.Conn) {}},
+		{"silent, from everywhere", 2 + streamset.MaxInbound/streamset.MaxPerSource, func(net.Conn) {}},
 		{"begin a push/pull", 1, func(conn net.Conn) { conn.Write(request) }},
 		{"begin a push/pull, from everywhere", 6, func(conn net.Conn) { conn.Write(request) }},
 		{"a byte each half second", 1, func(conn net.Conn) {
@@ -208,7 +209,7 @@ func TestSlowStreamsStarveNobody(t *testing.T) {
 				s := &victim.streams
 				for source := range tt.sources {
 					end := outsider(t, network, 60+source)
-					for range maxSourceStreams + 10 {
+					for range streamset.MaxPerSource + 10 {
 						conn, err := end.Dial(context.Background(), addrOf(victim))
 						if err != nil {
 							t.Fatal(err)
@@ -216,21 +217,17 @@ func TestSlowStreamsStarveNobody(t *testing.T) {
 						go tt.say(conn) // ends when the other side closes the stream
 					}
 				}
-				time.Sleep(2 * slowStream)
-				s.mu.Lock()
-				if got, want := len(s.mu.inbound), min(tt.sources*maxSourceStreams, maxInboundStreams); got != want {
+				time.Sleep(2 * streamset.SlowAfter)
+				if got, want := s.NumInbound(), min(tt.sources*streamset.MaxPerSource, streamset.MaxInbound); got != want {
 					t.Errorf("%d streams are served, want %d", got, want)
 				}
-				s.mu.Unlock()
 				m := newMember(t, network, "joins", nil)
 				if _, err := m.Join([]string{victim.LocalNode().Address()}); err != nil {
 					t.Errorf("join among slow streams: %v", err)
 				}
 				time.Sleep(10 * time.Second)
-				s.mu.Lock()
-				defer s.mu.Unlock()
-				if len(s.mu.inbound) != 0 || len(s.mu.bySource) != 0 {
-					t.Errorf("%d streams are served after TCPTimeout", len(s.mu.inbound))
+				if s.NumInbound() != 0 {
+					t.Errorf("%d streams are served after TCPTimeout", s.NumInbound())
 				}
 			})
 		})
@@ -263,13 +260,13 @@ func TestInboundMemoryIsBounded(t *testing.T) {
 		}
 		for range 100 {
 			synctest.Wait()
-			most = max(most, victim.streams.bytes.Load())
+			most = max(most, victim.streams.Bytes())
 			time.Sleep(200 * time.Millisecond)
 		}
-		if most > maxInboundBytes || most < maxInboundBytes/2 {
-			t.Errorf("streams took up to %d bytes, the budget is %d", most, maxInboundBytes)
+		if most > streamset.MaxBytes || most < streamset.MaxBytes/2 {
+			t.Errorf("streams took up to %d bytes, the budget is %d", most, streamset.MaxBytes)
 		}
-		if n := victim.streams.bytes.Load(); n != 0 {
+		if n := victim.streams.Bytes(); n != 0 {
 			t.Errorf("%d bytes still reserved", n)
 		}
 	})

@@ -14,7 +14,7 @@ import (
 // exchange opens a stream and calls talk, which writes to and reads from it, all
 // by the deadline and before ctx ends. If the stream cannot be opened, talk is
 // not called.
-func (m *Memberlist) exchange(ctx context.Context, c *conversation, to Address, deadline time.Time, talk func() error) error {
+func (m *Memberlist) exchange(ctx context.Context, c *session, to Address, deadline time.Time, talk func() error) error {
 	if err := m.checkName(to); err != nil {
 		return err
 	}
@@ -25,10 +25,10 @@ func (m *Memberlist) exchange(ctx context.Context, c *conversation, to Address, 
 	if err != nil {
 		return m.endedOr(ctx, err)
 	}
-	if !m.streams.add(conn) {
+	if m.streams.Open(conn) != nil {
 		return ErrShutdown
 	}
-	defer m.streams.remove(conn)
+	defer m.streams.Close(conn)
 	if ctx.Done() != nil {
 		defer context.AfterFunc(ctx, func() { conn.Close() })()
 	}
@@ -45,7 +45,7 @@ func (m *Memberlist) exchange(ctx context.Context, c *conversation, to Address, 
 }
 
 // say writes a message to a stream of exchange.
-func (m *Memberlist) say(c *conversation, message []byte) error {
+func (m *Memberlist) say(c *session, message []byte) error {
 	return m.writeStream(c.conn, m.config.Label, m.labelHeader, message)
 }
 

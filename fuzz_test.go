@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/recorded"
+	"github.com/e3431adc/memberlist/internal/streamset"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -60,7 +61,7 @@ func checkSelf(t *testing.T, m *Memberlist) {
 	if self.Name != "self" || self.State != StateAlive || self.Port != 7946 {
 		t.Fatalf("we are %+v", self)
 	}
-	if n := m.streams.bytes.Load(); n != 0 {
+	if n := m.streams.Bytes(); n != 0 {
 		t.Fatalf("%d bytes still reserved", n)
 	}
 }
@@ -181,7 +182,7 @@ func FuzzStream(f *testing.F) {
 	for _, stream := range recordedPlain(f, isStream) {
 		f.Add(stream)
 	}
-	state, err := plain.localState(true, new(conversation))
+	state, err := plain.localState(true, &session{streams: new(streamset.Set)})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/registry"
 	"github.com/e3431adc/memberlist/internal/resolve"
+	"github.com/e3431adc/memberlist/internal/streamset"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -65,9 +66,10 @@ type Memberlist struct {
 	advertised    atomic.Pointer[string] // that name; nil: none
 	membership    *handoff.Queue         // alive, suspect and dead messages
 	userMessages  *handoff.Queue
-	streams       streamSet
+	streams       streamset.Set
+	pushPulls     atomic.Int32 // of peers, being answered
 	turns         pool[turn]
-	conversations sync.Pool // of *conversation
+	sessions      pool[session]
 	streamWriters pool[streamWriter]
 	compressors   compressors
 
@@ -169,7 +171,6 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.labelHeader, m.labels = header, heardLabels(config)
 	m.takePing()
 	m.recent.room = m.farewellRoom()
-	m.conversations.New = m.makeConversation
 	m.mu.compactAt = minCompactEvents
 	m.mu.core = swim.New(m.coreConfig(), nil) // a turn has one
 	if err := m.openTransport(); err != nil {
@@ -386,7 +387,7 @@ func (m *Memberlist) Shutdown() error {
 func (m *Memberlist) stop() {
 	if m.tasks.Close() {
 		m.timer.Stop()
-		m.streams.closeAll() // first: the transport may wait for them to end
+		m.streams.CloseAll() // first: the transport may wait for them to end
 		if err := shutDown(m.transport); err != nil {
 			m.log.Error("failed to shut down the transport", logging.Err(err))
 		}

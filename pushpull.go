@@ -16,10 +16,13 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
+// maxPushPulls is the number of push/pulls of peers that are answered at once.
+const maxPushPulls = 128
+
 // remoteState is what the other side of a push/pull says.
 type remoteState struct {
 	join   bool
-	states wire.States // valid until the conversation ends
+	states wire.States // valid until the session ends
 	user   []byte
 }
 
@@ -29,14 +32,14 @@ type remoteState struct {
 //
 // Compat: the reference replies first and judges then, so that who joins takes
 // a refusal for success.
-func (m *Memberlist) servePushPull(c *conversation) error {
+func (m *Memberlist) servePushPull(c *session) error {
 	remote, err := m.readState(c)
 	if err != nil {
 		_ = m.answerError(c, err)
 		return err
 	}
-	defer m.streams.pushPulls.Add(-1)
-	if m.streams.pushPulls.Add(1) > maxPushPulls {
+	defer m.pushPulls.Add(-1)
+	if m.pushPulls.Add(1) > maxPushPulls {
 		return fmt.Errorf("%w: %d push/pulls are being answered", ErrBusy, maxPushPulls)
 	}
 	var meant swim.Meant
@@ -108,8 +111,8 @@ func (k exchangeKind) isJoin() bool { return k != exchangePeriodic }
 func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind) error {
 	start := time.Now()
 	defer m.metrics.MeasureSince(metrics.PushPullNode, start)
-	c := m.newConversation()
-	defer m.endConversation(c)
+	c := m.newSession()
+	defer m.endSession(c)
 	var remote remoteState
 	err := m.exchange(ctx, c, to, start.Add(m.config.TCPTimeout), func() error {
 		if kind == exchangeJoin {
@@ -151,7 +154,7 @@ func (m *Memberlist) noteAnswer(at Address) {
 }
 
 // readStateReply reads what a peer answers to a push/pull.
-func (m *Memberlist) readStateReply(c *conversation) (remoteState, error) {
+func (m *Memberlist) readStateReply(c *session) (remoteState, error) {
 	reply, err := m.readReply(c)
 	if err != nil {
 		return remoteState{}, err
@@ -163,8 +166,8 @@ func (m *Memberlist) readStateReply(c *conversation) (remoteState, error) {
 }
 
 // localState asks the delegate for its state and encodes all that we know, in
-// the conversation's memory.
-func (m *Memberlist) localState(join bool, c *conversation) ([]byte, error) {
+// the session's memory.
+func (m *Memberlist) localState(join bool, c *session) ([]byte, error) {
 	var user []byte
 	if m.config.Delegate != nil {
 		if !m.tasks.BeginCallback() {
@@ -214,7 +217,7 @@ func (m *Memberlist) snapshot(buf []byte, more int) *swim.Snapshot {
 }
 
 // readState reads the states and the user state of a push/pull.
-func (m *Memberlist) readState(c *conversation) (remoteState, error) {
+func (m *Memberlist) readState(c *session) (remoteState, error) {
 	var header wire.PushPullHeader
 	if err := c.reader.ReadMessage(&header); err != nil {
 		return remoteState{}, err

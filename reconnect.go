@@ -50,8 +50,8 @@ func (m *Memberlist) reconnect(lost swim.Member) {
 // look asks the member at an address what it knows, and tells it nothing of us: to it that is an exchange of states in which
 // we know nobody.
 func (m *Memberlist) look(found *swim.Acquaintance, at Address) error {
-	c := m.newConversation()
-	defer m.endConversation(c)
+	c := m.newSession()
+	defer m.endSession(c)
 	return m.exchange(context.Background(), c, at, time.Now().Add(m.config.TCPTimeout), func() error {
 		if err := m.say(c, (&wire.PushPullHeader{}).Append(nil)); err != nil {
 			return err

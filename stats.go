@@ -69,7 +69,7 @@ func (m *Memberlist) Stats() Stats {
 		PacketsReceived:  packetsReceived,
 		BytesSent:        bytesSent,
 		BytesReceived:    bytesReceived,
-		StreamsOpen:      m.streams.numOpen(),
+		StreamsOpen:      m.streams.Len(),
 		StreamsAccepted:  n(metrics.TCPAccept),
 		StreamsDialed:    n(metrics.TCPConnect),
 		StreamBytesSent:  n(metrics.TCPSent),

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/metrics"
+	"github.com/e3431adc/memberlist/internal/streamset"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -39,19 +40,18 @@ func (m *Memberlist) acceptStream(conn net.Conn) {
 		conn.Close()
 		return
 	}
-	admitted, evicted := m.streams.admit(conn, source, time.Now())
-	if admitted == nil {
-		m.drop(metrics.DroppedOverload, "stream count", "closing stream, too many are open", conn.RemoteAddr(), nil)
-		conn.Close()
+	in, evicted, err := m.streams.Accept(conn, source, time.Now())
+	if evicted != nil {
+		m.drop(metrics.DroppedOverload, "stream slow", "closing slow stream, too many are open", evicted.RemoteAddr(), nil)
+	}
+	if err != nil {
+		if errors.Is(err, streamset.ErrFull) {
+			m.drop(metrics.DroppedOverload, "stream count", "closing stream, too many are open", conn.RemoteAddr(), nil)
+		}
 		return
 	}
-	if evicted != nil {
-		m.drop(metrics.DroppedOverload, "stream slow", "closing slow stream, too many are open", evicted.conn.RemoteAddr(), nil)
-		evicted.conn.Close()
-	}
 	serve := func() {
-		defer m.streams.release(admitted)
-		defer m.streams.remove(conn)
+		defer in.Close()
 		err := m.serveStream(conn)
 		if m.tasks.Closed() {
 			return // which closed the stream
@@ -61,9 +61,8 @@ func (m *Memberlist) acceptStream(conn net.Conn) {
 			m.drop(key, "stream "+key.String(), "stream failed", conn.RemoteAddr(), err) // a line for each kind
 		}
 	}
-	if !m.streams.add(conn) || !m.tasks.Go(serve) {
-		m.streams.release(admitted)
-		m.streams.remove(conn)
+	if !m.tasks.Go(serve) {
+		in.Close()
 	}
 }
 
@@ -86,8 +85,8 @@ func (m *Memberlist) serveStream(conn net.Conn) error {
 	if err := conn.SetDeadline(time.Now().Add(m.config.TCPTimeout)); err != nil {
 		return err
 	}
-	c := m.newConversation()
-	defer m.endConversation(c)
+	c := m.newSession()
+	defer m.endSession(c)
 	c.begin(conn, &m.labels[0])
 	kind, err := m.readRequest(c)
 	if err != nil {
@@ -120,7 +119,7 @@ const (
 )
 
 // refuse answers a request that was not read to its end.
-func (m *Memberlist) refuse(c *conversation, err error) {
+func (m *Memberlist) refuse(c *session, err error) {
 	if m.answerError(c, err) != nil {
 		return
 	}
@@ -151,7 +150,7 @@ func (m *Memberlist) startStream(s swim.Stream) {
 }
 
 // serveUserMessage reads a user message and hands it to the delegate.
-func (m *Memberlist) serveUserMessage(c *conversation) error {
+func (m *Memberlist) serveUserMessage(c *session) error {
 	var header wire.UserHeader
 	if err := c.reader.ReadMessage(&header); err != nil {
 		return err
@@ -163,7 +162,7 @@ func (m *Memberlist) serveUserMessage(c *conversation) error {
 	if err != nil {
 		return fmt.Errorf("read user message of %d bytes: %w", header.UserMsgLen, err)
 	}
-	m.notifyMessage(c.handOver(message))
+	m.notifyMessage(c.detach(message))
 	return nil
 }
 
@@ -172,8 +171,8 @@ func (m *Memberlist) sendUserMessage(ctx context.Context, to Address, message []
 	if len(message) > wire.MaxUserMessage {
 		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrMessageTooLarge, len(message), wire.MaxUserMessage)
 	}
-	c := m.newConversation()
-	defer m.endConversation(c)
+	c := m.newSession()
+	defer m.endSession(c)
 	c.local = append((&wire.UserHeader{UserMsgLen: len(message)}).Append(c.local[:0]), message...)
 	return m.exchange(ctx, c, to, time.Now().Add(m.config.TCPTimeout), func() error { return m.say(c, c.local) })
 }

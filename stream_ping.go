@@ -13,7 +13,7 @@ import (
 )
 
 // serveStreamPing acks a ping for us.
-func (m *Memberlist) serveStreamPing(c *conversation) error {
+func (m *Memberlist) serveStreamPing(c *session) error {
 	var ping wire.Ping
 	if err := c.reader.ReadMessage(&ping); err != nil {
 		return err
@@ -29,8 +29,8 @@ func (m *Memberlist) serveStreamPing(c *conversation) error {
 func (m *Memberlist) streamPing(to swim.Member, seq uint32, deadline time.Time) error {
 	self := m.LocalNode()
 	ping := wire.Ping{SeqNo: seq, Node: to.Name, SourceAddr: self.Addr, SourcePort: self.Port, SourceNode: self.Name}
-	c := m.newConversation()
-	defer m.endConversation(c)
+	c := m.newSession()
+	defer m.endSession(c)
 	return m.exchange(context.Background(), c, addressOfMember(&to), deadline, func() error {
 		if err := m.say(c, ping.Append(nil)); err != nil {
 			return err

@@ -41,6 +41,6 @@ func (m *Memberlist) writeStream(conn net.Conn, label string, header, message []
 }
 
 // answerError tells the peer what is wrong; it may not be there to hear it.
-func (m *Memberlist) answerError(c *conversation, err error) error {
+func (m *Memberlist) answerError(c *session, err error) error {
 	return m.writeStream(c.conn, c.label.text, nil, (&wire.Err{Error: refusalText(err)}).Append(nil))
 }
