@@ -9,10 +9,10 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// ViewChecksum returns a number that says whether two members see the same cluster: those whose Members have the same
-// names, addresses, ports, metadata and versions return the same number, and others, but for one chance in 2^64, do not.
-// The order of the members does not count, nor who is suspected, nor incarnations, which differ while they travel. It
-// takes no lock, and a time that grows with the cluster. Another version of this package may compute another number.
+// ViewChecksum returns a hash of this member's view: it is equal for members whose Members have the same names,
+// addresses, ports, metadata and versions, and differs otherwise, with a chance of 2^-64 of a collision. Order,
+// suspicion and incarnations do not count. It takes no lock, and time in proportion to the size of the cluster. Other
+// versions of this package may return another hash.
 func (m *Memberlist) ViewChecksum() uint64 {
 	var sum uint64
 	for _, n := range m.Members() {
@@ -21,7 +21,7 @@ func (m *Memberlist) ViewChecksum() uint64 {
 	return sum
 }
 
-// nodeChecksum is a member's part of the sum.
+// nodeChecksum returns the hash of one member.
 func nodeChecksum(n *Node) uint64 {
 	var head [2 + 2 + 6]byte
 	binary.BigEndian.PutUint16(head[:], uint16(len(n.Name)))
@@ -35,24 +35,25 @@ func nodeChecksum(n *Node) uint64 {
 	return mixed(hash.Sum64())
 }
 
-// mixed spreads each bit of a hash over all others, so that sums of hashes seldom meet (the finalizer of splitmix64).
+// mixed spreads each bit of a hash over all others, so that sums of hashes rarely collide (the finalizer of
+// splitmix64).
 func mixed(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
 }
 
-// quietRounds is for how many rounds of gossip the view must not have changed to be settled. News reaches a thousand
-// members in about as many.
+// quietRounds is the number of rounds of gossip without a change after which the view has converged. News reaches a
+// thousand members in about as many.
 const quietRounds = 10
 
-// quietDefault is how long that is if there is no gossip.
+// quietDefault is used if there is no gossip.
 const quietDefault = 2 * time.Second
 
-// WaitConverged waits until this member's view of the cluster has settled: it has exchanged states with another member at
-// least once, as Join does, and since then nobody has joined, left, failed or changed for ten times Config.GossipInterval
-// (two seconds on a LAN; also if there is no gossip). A member that is alone does not settle until it meets another. The
-// error is the context's, or ErrShutdown.
+// WaitConverged waits until this member's view of the cluster has converged: it has exchanged states with another
+// member at least once, as Join does, and since then no member has joined, left, failed or changed for ten times
+// Config.GossipInterval (two seconds on a LAN; also without gossip). A member that knows no others waits until it
+// meets one. The error is the context's, or ErrShutdown.
 func (m *Memberlist) WaitConverged(ctx context.Context) error {
 	if !m.tasks.Acquire() {
 		return ErrShutdown
@@ -87,14 +88,14 @@ func (m *Memberlist) WaitConverged(ctx context.Context) error {
 	}
 }
 
-// changed is when the view last changed, or states were first exchanged.
+// changed returns the time of the last change of the view or, if later, of the first state exchange.
 func (m *Memberlist) changed() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.mu.changed
 }
 
-// noteChangeLocked notes when the view last changed.
+// noteChangeLocked records the time of a change of the view.
 func (m *Memberlist) noteChangeLocked(now time.Time, e *swim.Event) {
 	switch e.Kind {
 	case swim.EventJoin, swim.EventLeave, swim.EventUpdate, swim.EventMoved:
@@ -102,7 +103,7 @@ func (m *Memberlist) noteChangeLocked(now time.Time, e *swim.Event) {
 	}
 }
 
-// exchanged notes that states were exchanged with another member.
+// exchanged records that states were exchanged with another member.
 func (m *Memberlist) exchanged() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -115,7 +116,7 @@ func (m *Memberlist) exchanged() {
 	}
 }
 
-// synced is closed when states have been exchanged for the first time; nil: they have been.
+// synced returns a channel that is closed at the first state exchange; nil after it.
 func (m *Memberlist) synced() <-chan struct{} {
 	m.mu.Lock()
 	defer m.mu.Unlock()

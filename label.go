@@ -9,14 +9,14 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// LabelMaxSize is the most bytes that a label may have: see Config.Label.
+// LabelMaxSize is the maximum size of a label in bytes: see Config.Label.
 const LabelMaxSize = 255
 
-// labelHeaderSize is what comes before the bytes of a label: the type byte and the length.
+// labelHeaderSize is the size in bytes of the type and the length before a label.
 const labelHeaderSize = 2
 
-// AddLabelHeaderToPacket gives the packet with a label header before it, in a buffer of its own, or the packet itself if
-// the label is empty. A label of more than LabelMaxSize bytes gives ErrLabelTooLong.
+// AddLabelHeaderToPacket returns the packet with a label header in a new buffer, or the packet itself if the label is
+// empty. It returns ErrLabelTooLong for a label of more than LabelMaxSize bytes.
 func AddLabelHeaderToPacket(buf []byte, label string) ([]byte, error) {
 	if label == "" {
 		return buf, nil
@@ -28,8 +28,8 @@ func AddLabelHeaderToPacket(buf []byte, label string) ([]byte, error) {
 	return append(labelled, buf...), nil
 }
 
-// RemoveLabelHeaderFromPacket gives what follows the label header, and the label; a packet without a header is given as
-// it is, with an empty label. A header that is cut off or empty gives ErrLabelMalformed.
+// RemoveLabelHeaderFromPacket returns the packet without its label header, and the label; a packet without a header
+// is returned with an empty label. It returns ErrLabelMalformed if the header is truncated or its label empty.
 func RemoveLabelHeaderFromPacket(buf []byte) (newBuf []byte, label string, err error) {
 	cut, rest, err := wire.CutLabel(buf)
 	if err != nil {
@@ -38,8 +38,8 @@ func RemoveLabelHeaderFromPacket(buf []byte) (newBuf []byte, label string, err e
 	return rest, string(cut), nil
 }
 
-// AddLabelHeaderToStream writes a label header to the connection, unless the label is empty. A label of more than
-// LabelMaxSize bytes gives ErrLabelTooLong.
+// AddLabelHeaderToStream writes a label header to the connection, unless the label is empty. It returns
+// ErrLabelTooLong for a label of more than LabelMaxSize bytes.
 func AddLabelHeaderToStream(conn net.Conn, label string) error {
 	if label == "" {
 		return nil
@@ -52,16 +52,16 @@ func AddLabelHeaderToStream(conn net.Conn, label string) error {
 	return err
 }
 
-// RemoveLabelHeaderFromStream reads the label header that a stream starts with and gives the label, empty if there is no
-// header, together with a connection that goes on after it. It reads more than the header where that has arrived; the
-// connection it gives has all of it. A header that is cut off or empty gives ErrLabelMalformed.
+// RemoveLabelHeaderFromStream reads the label header at the start of a stream and returns the label, empty if there
+// is no header, and a connection for the rest, from which alone the stream may be read. It returns ErrLabelMalformed
+// if the header is truncated or its label empty.
 //
-// It waits for the first bytes: set a deadline before. It never closes the connection.
+// It blocks until the first bytes arrive: set a deadline before. It never closes the connection.
 func RemoveLabelHeaderFromStream(conn net.Conn) (net.Conn, string, error) {
 	buf := make([]byte, labelHeaderSize+LabelMaxSize)
 	n, err := io.ReadAtLeast(conn, buf, 1)
 	if err == io.EOF {
-		return conn, "", nil // closed before it said anything: whoever reads next finds out
+		return conn, "", nil // closed without a byte: the next read returns the error
 	}
 	if err == nil && wire.Type(buf[0]) == wire.TypeLabel {
 		if n, err = readUpTo(conn, buf, n, labelHeaderSize); err == nil {
@@ -78,7 +78,7 @@ func RemoveLabelHeaderFromStream(conn net.Conn) (net.Conn, string, error) {
 	return &replayConn{Conn: conn, unread: rest}, string(label), nil
 }
 
-// readUpTo reads until buf, which holds n bytes, holds at least want, and gives how many it holds then.
+// readUpTo reads until buf, which holds n bytes, holds at least want, and returns the number that it holds.
 func readUpTo(conn net.Conn, buf []byte, n, want int) (int, error) {
 	if n >= want {
 		return n, nil
@@ -90,7 +90,7 @@ func readUpTo(conn net.Conn, buf []byte, n, want int) (int, error) {
 	return n + more, err
 }
 
-// appendLabel appends the header, or gives ErrLabelTooLong for a label that no header can hold.
+// appendLabel appends the header, or returns ErrLabelTooLong.
 func appendLabel(dst []byte, label string) ([]byte, error) {
 	if len(label) > LabelMaxSize {
 		return nil, fmt.Errorf("%w: %d bytes, more than %d", ErrLabelTooLong, len(label), LabelMaxSize)
@@ -98,7 +98,7 @@ func appendLabel(dst []byte, label string) ([]byte, error) {
 	return wire.AppendLabel(dst, label)
 }
 
-// replayConn is a connection of which some bytes have been read already: Read gives those first.
+// replayConn is a connection whose Read first returns bytes that have been read already.
 type replayConn struct {
 	net.Conn
 	unread []byte
@@ -116,7 +116,7 @@ func (c *replayConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// heardLabel is a label under which packets and streams are heard.
+// heardLabel is a label that is accepted.
 type heardLabel struct {
 	text  string
 	bytes []byte        // the same, as authenticated data
@@ -142,9 +142,10 @@ func heardLabels(c *Config) []heardLabel {
 	return heard
 }
 
-// checkLabel finds the label that came with a packet or stream, nil for none, among those that are heard. With
-// SkipInboundLabelCheck none stands for this member's own, which the transport may have removed; and a member that has none of
-// its own takes any, with which the sender has authenticated what it sealed. The label may be a view into the packet.
+// checkLabel returns the accepted label that equals the label of a packet or stream, nil for none. With
+// SkipInboundLabelCheck, none stands for this member's own, which the transport may have removed; and a member with
+// an empty Label accepts any, with which the sender has authenticated the sealed bytes. The label may be a view into
+// the packet.
 //
 // Compat: the reference refuses every label with SkipInboundLabelCheck.
 func (m *Memberlist) checkLabel(label []byte) (*heardLabel, error) {
@@ -164,15 +165,15 @@ func (m *Memberlist) checkLabel(label []byte) (*heardLabel, error) {
 	return nil, fmt.Errorf("%w: %q", ErrLabelMismatch, label)
 }
 
-// LabelUsage says what has been heard under a label.
+// LabelUsage has the traffic received under a label.
 type LabelUsage struct {
 	Label string
 	Usage
 }
 
-// LabelUsage returns an entry for Config.Label and each of Config.AcceptLabels; none if that is empty or of no effect. An old
-// label under which nobody is heard any more, for longer than Config.PushPullInterval and a round of probes takes, need
-// not be accepted any longer.
+// LabelUsage returns an entry for Config.Label and each of Config.AcceptLabels; none if AcceptLabels is empty or has
+// no effect. An old label that has not been received for longer than Config.PushPullInterval and a round of probes
+// can be removed from AcceptLabels.
 func (m *Memberlist) LabelUsage() []LabelUsage {
 	var uses []LabelUsage
 	for i := range m.labels {

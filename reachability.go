@@ -9,39 +9,40 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// MemberInfo is all that this member knows of one, itself included, at one moment. It is the receiver's; what Node points
-// to must not be written to.
+// MemberInfo is this member's knowledge of one member, which may be itself. It belongs to the receiver; the Node that
+// it points to must not be written to.
 type MemberInfo struct {
 	*Node // never nil
 
-	// Incarnation counts how often the member has announced itself anew or refuted what was said of it.
+	// Incarnation is the number of times that the member has announced a change or refuted.
 	Incarnation uint32
 
-	// Since is when State last changed, by this member's clock. Zero: it was never alive here.
+	// Since is the time of the last change of State, by this member's clock. Zero: it was never alive here.
 	Since time.Time
 
-	// RTT is how long the last direct ping took that the member answered. Zero: none so far.
+	// RTT is the round-trip time of the last direct ping that was acked. Zero: none so far.
 	RTT time.Duration
 
-	// Packets is how our direct pings of the member went: each probe and none that others made for us. Streams is how
-	// streams to it went: exchanges of states that we began, and pings for want of an answer in packets. A member with one
-	// of them failing and the other not is reached in part only: a firewall, a proxy, a full accept queue.
+	// Packets has the results of direct pings in packets. Streams has the results of streams: push/pulls dialled from
+	// here, and pings for lack of an ack. If only one of them fails, a firewall, a proxy or a full accept queue may
+	// be the reason.
 	Packets, Streams PathStats
 }
 
-// PathStats is the record of one way to reach a member: packets or streams.
+// PathStats has the results of packets or streams to a member.
 type PathStats struct {
-	// Last is when it last worked. Zero: never.
+	// Last is the time of the last success. Zero: never.
 	Last time.Time
 
-	// Failures is how many attempts have failed since then, or ever.
+	// Failures is the number of failures since then, or ever.
 	Failures int
 }
 
-// failuresToTell is how many attempts in a row must fail for a way to count as failing: each packet may be lost.
+// failuresToTell is the number of consecutive failures from which a path counts as failing: single packets may be
+// lost.
 const failuresToTell = 3
 
-// Failing reports whether three or more attempts in a row have failed, the latest included.
+// Failing reports whether the last three or more attempts have failed.
 func (c PathStats) Failing() bool { return c.Failures >= failuresToTell }
 
 // contacts is how a member was reached. There is one for each ID of the core's, in 40 bytes.
@@ -75,8 +76,8 @@ func (w way) contact() PathStats {
 	return c
 }
 
-// All iterates over all known members, this one, the dead and those who left included, in no order: as they were when the
-// iteration began. The loop may do anything, and take its time: nothing is locked.
+// All iterates over all known members, this one and dead and left ones included, unordered, as of the start of the
+// iteration. The loop may call any method and take any time: no lock is held.
 func (m *Memberlist) All() iter.Seq[MemberInfo] {
 	return func(yield func(MemberInfo) bool) {
 		m.mu.Lock()
@@ -95,7 +96,7 @@ func (m *Memberlist) All() iter.Seq[MemberInfo] {
 	}
 }
 
-// Member returns what is known of the member of a name, dead or left as it may be, and false for one that is not known.
+// Member returns the known member of a name, in whatever state; false if there is none.
 func (m *Memberlist) Member(name string) (MemberInfo, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -12,25 +12,24 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// Keyring holds the keys with which packets and streams are encrypted (AES in GCM mode). The primary key, the first one,
-// encrypts; all of them are tried for what arrives, the primary first. To change the key of a running cluster, add the
-// new one on every member, then use it on every member, then, once Usage shows that nobody is heard with the old one any
-// more, remove that on every member.
+// Keyring holds the keys for encryption (AES-GCM). The primary key, the first one, encrypts; decryption tries all of
+// them, the primary first. To change the key of a running cluster, add the new one on every member, then use it on
+// every member, then, once Usage shows that the old one is not received any more, remove that on every member.
 //
-// Any goroutine may call its methods at any time, also while members use the ring. The zero Keyring is empty and ready
-// for use. Keys go in and come out as copies.
+// Its methods may be called concurrently, also while members use it. The zero Keyring is empty and ready for use.
+// Keys are copied in and out.
 type Keyring struct {
-	set atomic.Pointer[keySet] // nil: empty; a set is never changed, only replaced
-	mu  sync.Mutex             // serializes the replacing
+	set atomic.Pointer[keySet] // nil: empty; a set is immutable
+	mu  sync.Mutex             // serializes replacements
 }
 
-// keySet is what a Keyring holds at one moment: keys, primary first, and their ciphers in the same order.
+// keySet is an immutable state of a Keyring: keys, the primary first, and their ciphers in the same order.
 type keySet struct {
 	keys    []ringKey
 	ciphers []*wire.Cipher
 }
 
-// ringKey is a key on a ring. Only the usage behind the pointer changes.
+// ringKey is a key on a keyring. Only the usage behind the pointer changes.
 type ringKey struct {
 	key         []byte
 	cipher      *wire.Cipher
@@ -38,28 +37,28 @@ type ringKey struct {
 	usage       *usageCounter
 }
 
-// KeyUsage says what a key of a Keyring is for, and what has been heard with it.
+// KeyUsage describes a key of a Keyring and the traffic received with it.
 type KeyUsage struct {
-	// Fingerprint tells keys apart without giving them away: it is KeyFingerprint of the key.
+	// Fingerprint is KeyFingerprint of the key.
 	Fingerprint string
 
-	// Primary is the key that encrypts; DecryptOnly one that never will: see AddDecryptOnlyKey.
+	// Primary is set for the key that encrypts, DecryptOnly for one that never does: see AddDecryptOnlyKey.
 	Primary, DecryptOnly bool
 
-	// Use counts what was decrypted with the key since it was put on the ring, by all members that share the ring.
+	// Usage counts packets and streams decrypted with the key since it was added, by all members that share the
+	// keyring.
 	Usage
 }
 
-// KeyFingerprint gives 16 hexadecimal digits that stand for a key where the key itself must not be seen, as in logs. Nothing
-// can be decrypted with them, but a key that is guessed can be checked by them: let keys be random.
+// KeyFingerprint returns 16 hexadecimal digits that identify a key, for example in logs. They reveal nothing about a
+// random key, but can confirm a guessed one.
 func KeyFingerprint(key []byte) string {
 	sum := sha256.Sum256(append([]byte("memberlist key\x00"), key...))
 	return hex.EncodeToString(sum[:8])
 }
 
-// NewKeyring gives a ring with primaryKey first, then those of keys that are not the same. Without any key the ring is
-// empty and encryption off; keys without a primary one are an error that wraps ErrPrimaryKey. Each key must be valid: see
-// ValidateKey.
+// NewKeyring returns a keyring with primaryKey first, then the other keys. Without any key it is empty and encryption
+// is off; keys without a primary one are ErrPrimaryKey. Each key must be valid: see ValidateKey.
 func NewKeyring(keys [][]byte, primaryKey []byte) (*Keyring, error) {
 	k := &Keyring{}
 	if len(keys) == 0 && len(primaryKey) == 0 {
@@ -79,7 +78,7 @@ func NewKeyring(keys [][]byte, primaryKey []byte) (*Keyring, error) {
 	return k, nil
 }
 
-// ValidateKey gives ErrInvalidKey for a key that is not 16, 24 or 32 bytes long, for AES-128, AES-192 or AES-256.
+// ValidateKey returns ErrInvalidKey unless the key has 16, 24 or 32 bytes, for AES-128, AES-192 or AES-256.
 func ValidateKey(key []byte) error {
 	switch len(key) {
 	case 16, 24, 32:
@@ -89,9 +88,8 @@ func ValidateKey(key []byte) error {
 	}
 }
 
-// AddKey puts a key at the end of the ring, so that what is encrypted with it can be read; on an empty ring it becomes
-// the primary key. A key that is there already is no error and stays where it is; if it was one to decrypt only, it may
-// encrypt from now on. See ValidateKey for what is refused.
+// AddKey adds a key for decryption; on an empty keyring it becomes the primary key. Adding it again has no effect,
+// except that a decrypt-only key may encrypt from now on. The error is that of ValidateKey.
 func (k *Keyring) AddKey(key []byte) error {
 	added, err := newRingKey(key)
 	if err != nil {
@@ -103,9 +101,10 @@ func (k *Keyring) AddKey(key []byte) error {
 	return nil
 }
 
-// AddDecryptOnlyKey puts a key on the ring with which what arrives is read but nothing is ever encrypted: UseKey refuses
-// it. So a key can be on its way out, or be handed to all members before any may use it. A key that is there already
-// becomes such a one; on the primary key, or a ring without one, the error wraps ErrPrimaryKey. AddKey makes it an ordinary key. GetKeys gives it like any other.
+// AddDecryptOnlyKey adds a key that decrypts but never encrypts: UseKey refuses it. So a key can be phased out, or be
+// distributed to all members before any may use it. A key that is present becomes decrypt-only; for the primary key,
+// and on a keyring without one, the error wraps ErrPrimaryKey. AddKey makes it an ordinary key again. GetKeys
+// includes it.
 func (k *Keyring) AddDecryptOnlyKey(key []byte) error {
 	added, err := newRingKey(key)
 	if err != nil {
@@ -121,7 +120,7 @@ func (k *Keyring) AddDecryptOnlyKey(key []byte) error {
 	return nil
 }
 
-// putLocked adds a key at the end, or puts it in its own place.
+// putLocked adds a key at the end, or replaces the same key.
 func (k *Keyring) putLocked(added ringKey) {
 	keys := slices.Clone(k.load().keys)
 	if i := k.load().index(added.key); i >= 0 {
@@ -132,8 +131,8 @@ func (k *Keyring) putLocked(added ringKey) {
 	k.replace(keys)
 }
 
-// UseKey makes a key that is on the ring the primary one. One that is not there gives ErrKeyNotFound, and one that was
-// added to decrypt only ErrDecryptOnlyKey.
+// UseKey makes a key of the keyring the primary one. It returns ErrKeyNotFound if the key is not present, and
+// ErrDecryptOnlyKey if it was added by AddDecryptOnlyKey.
 func (k *Keyring) UseKey(key []byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -151,8 +150,7 @@ func (k *Keyring) UseKey(key []byte) error {
 	return nil
 }
 
-// RemoveKey takes a key off the ring. Removing the primary key is refused with an error that wraps ErrPrimaryKey; a key
-// that is not there is no error.
+// RemoveKey removes a key. The error wraps ErrPrimaryKey for the primary key. Removing an absent key has no effect.
 func (k *Keyring) RemoveKey(key []byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -168,7 +166,7 @@ func (k *Keyring) RemoveKey(key []byte) error {
 	}
 }
 
-// GetKeys gives the keys on the ring, the primary key first, in a slice that is the caller's to keep and change.
+// GetKeys returns the keys, the primary first, in a slice that belongs to the caller.
 func (k *Keyring) GetKeys() [][]byte {
 	set := k.load()
 	keys := make([][]byte, len(set.keys))
@@ -178,7 +176,7 @@ func (k *Keyring) GetKeys() [][]byte {
 	return keys
 }
 
-// GetPrimaryKey gives the key that encrypts, nil if the ring is empty.
+// GetPrimaryKey returns the key that encrypts, nil if the keyring is empty.
 func (k *Keyring) GetPrimaryKey() (key []byte) {
 	set := k.load()
 	if len(set.keys) == 0 {
@@ -187,8 +185,8 @@ func (k *Keyring) GetPrimaryKey() (key []byte) {
 	return bytes.Clone(set.keys[0].key)
 }
 
-// Usage returns an entry for each key on the ring, the primary key first. An old key with which nobody is heard any more, for
-// longer than Config.PushPullInterval and a round of probes takes, can be removed.
+// Usage returns an entry for each key, the primary first. An old key that has not been received for longer than
+// Config.PushPullInterval and a round of probes can be removed.
 func (k *Keyring) Usage() []KeyUsage {
 	set := k.load()
 	uses := make([]KeyUsage, len(set.keys))
@@ -215,7 +213,7 @@ func newRingKey(key []byte) (ringKey, error) {
 	return ringKey{key: bytes.Clone(key), cipher: cipher, usage: new(usageCounter)}, nil
 }
 
-// replace makes keys what the ring holds. They are not to be written to any more.
+// replace sets the keys, which must not be written to afterwards.
 func (k *Keyring) replace(keys []ringKey) {
 	set := &keySet{keys: keys, ciphers: make([]*wire.Cipher, len(keys))}
 	for i := range keys {
@@ -224,11 +222,10 @@ func (k *Keyring) replace(keys []ringKey) {
 	k.set.Store(set)
 }
 
-// ciphers gives the ciphers of the keys, primary first. The slice is shared and must not be written to. A nil ring has
-// none.
+// ciphers returns the ciphers of the keys, the primary first, in a shared slice. A nil keyring has none.
 func (k *Keyring) ciphers() []*wire.Cipher { return k.load().ciphers }
 
-// load gives the current set. That of a nil ring is empty.
+// load returns the current set; of a nil keyring, an empty one.
 func (k *Keyring) load() keySet {
 	if k != nil {
 		if set := k.set.Load(); set != nil {
@@ -238,7 +235,7 @@ func (k *Keyring) load() keySet {
 	return keySet{}
 }
 
-// index gives the place of key, or -1.
+// index returns the index of key, or -1.
 func (s keySet) index(key []byte) int {
 	return slices.IndexFunc(s.keys, func(have ringKey) bool { return bytes.Equal(have.key, key) })
 }

@@ -139,7 +139,7 @@ func (s *Subscription) closeLocked() {
 	}
 }
 
-// closeSubscriptions ends all subscriptions, and those yet to come.
+// closeSubscriptions closes all subscriptions; later ones are closed from the start.
 func (m *Memberlist) closeSubscriptions() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -150,10 +150,10 @@ func (m *Memberlist) closeSubscriptions() {
 	m.mu.subscriptions = nil
 }
 
-// subscribedLocked reports whether anyone hears of events.
+// subscribedLocked reports whether there are subscriptions.
 func (m *Memberlist) subscribedLocked() bool { return len(m.mu.subscriptions) > 0 }
 
-// publishLocked offers an event to all subscriptions. No send waits.
+// publishLocked sends an event to all subscriptions without blocking.
 func (m *Memberlist) publishLocked(e Event) {
 	for _, s := range m.mu.subscriptions {
 		e.Lost = s.unsaid
@@ -168,7 +168,7 @@ func (m *Memberlist) publishLocked(e Event) {
 	}
 }
 
-// watchLocked takes the core's events: how members are reached, when the view last changed, what subscribers hear.
+// watchLocked updates reachability and the time of the last change from events of the core, and publishes them.
 func (m *Memberlist) watchLocked(now time.Time, events []swim.Event) {
 	for i := range events {
 		e := &events[i]
@@ -180,7 +180,7 @@ func (m *Memberlist) watchLocked(now time.Time, events []swim.Event) {
 	}
 }
 
-// eventLocked makes the event that tells of one of the core's.
+// eventLocked converts an event of the core.
 func (m *Memberlist) eventLocked(now time.Time, kind EventKind, e *swim.Event) Event {
 	member := e.Member
 	if kind == EventIsolated || kind == EventIsolationEnded {
@@ -198,7 +198,7 @@ func (m *Memberlist) eventLocked(now time.Time, kind EventKind, e *swim.Event) E
 	return event
 }
 
-// kindOf is what subscribers hear of one of the core's events, if anything.
+// kindOf returns the kind of an event of the core, if subscribers are to receive it.
 func kindOf(e *swim.Event) (EventKind, bool) {
 	switch e.Kind {
 	case swim.EventJoin:

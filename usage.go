@@ -8,27 +8,25 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// Usage says what has been heard under one key or one label, so that it can be
-// told whether anyone still sends with it, and who.
+// Usage has the traffic received under one key or label, so that you can see whether, and from where, it is still
+// used.
 type Usage struct {
-	// Packets and Streams are how many have been heard.
+	// Packets and Streams are the numbers received.
 	Packets, Streams uint64
 
-	// LastHeard is when one was, at most a second before the very last; zero:
-	// never.
+	// LastHeard is when one was received, at most a second before the last one; zero: never.
 	LastHeard time.Time
 
-	// LastFrom is where that one came from, as "host:port"; the port of a stream
-	// is not the member's.
+	// LastFrom is its source, as "host:port"; the port of a stream is not the member's.
 	LastFrom string
 }
 
-// usageCounter counts what is heard. A packet costs an atomic addition; when and
-// whence is noted at most once in a second.
+// usageCounter counts received packets and streams. A packet costs an atomic addition; the time and the source are
+// recorded at most once a second.
 type usageCounter struct {
 	packets atomic.Uint64
 	streams atomic.Uint64
-	noted   atomic.Int64 // the second of the last note
+	noted   atomic.Int64 // the second of the last record
 
 	mu struct {
 		sync.Mutex
@@ -48,7 +46,7 @@ func (u *usageCounter) stream(at time.Time, from swim.Endpoint) {
 }
 
 func (u *usageCounter) note(at time.Time, from swim.Endpoint) {
-	if at.IsZero() { // a transport that does not say
+	if at.IsZero() { // the transport does not set it
 		at = time.Now()
 	}
 	second := at.Unix()
@@ -61,7 +59,7 @@ func (u *usageCounter) note(at time.Time, from swim.Endpoint) {
 	u.mu.at, u.mu.from = at, from
 }
 
-// snapshot is what has been heard until now.
+// snapshot returns the current values.
 func (u *usageCounter) snapshot() Usage {
 	u.mu.Lock()
 	at, from := u.mu.at, u.mu.from
