@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/envelope"
 	"github.com/e3431adc/memberlist/internal/race"
 	"github.com/e3431adc/memberlist/internal/streamset"
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -41,11 +42,8 @@ func pingToAck(m *Memberlist) func() {
 // pingFrom returns a function that has a member receive a ping of another.
 func pingFrom(m *Memberlist, name string) func() {
 	ping := (&wire.Ping{SeqNo: 7, Node: "self", SourceAddr: []byte{10, 0, 0, 1}, SourcePort: 7946, SourceNode: name}).Append(nil)
-	if s := m.sealer(); s != nil {
-		ping = s.AppendSealed(append([]byte(nil), m.labelHeader...), wire.SealVersion1, newNonce(), ping, m.labels[0].bytes)
-	}
 	r := newReceiver(m)
-	p := &Packet{Buf: ping, From: peer(1)}
+	p := &Packet{Buf: bytes.Clone(m.envelope.Wrap(new(envelope.Packer), ping, false)), From: peer(1)}
 	return func() { r.handlePacket(p) }
 }
 
@@ -115,7 +113,7 @@ func otherStates(tb testing.TB, m *Memberlist, n int) []byte {
 			Incarnation: 1, Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(message)
 	}
 	var out recordingConn
-	if err := m.writeStream(&out, m.config.Label, m.labelHeader, message); err != nil {
+	if _, err := m.envelope.WriteRequest(&out, message); err != nil {
 		tb.Fatal(err)
 	}
 	return out.Bytes()

@@ -94,7 +94,7 @@ func TestPacketStorm(t *testing.T) {
 	}{
 		{"plain", func(*Config) {}, func(b []byte) []byte { return b }},
 		{"sealed", encrypted, func(b []byte) []byte {
-			return cipher.AppendSealed(nil, wire.SealVersion1, newNonce(), b, nil)
+			return cipher.AppendSealed(nil, wire.SealVersion1, new([wire.NonceSize]byte), b, nil)
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

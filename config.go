@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/envelope"
 	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -384,7 +385,7 @@ func (c *Config) BuildVsnArray() []uint8 {
 
 // EncryptionEnabled reports whether there is a Keyring with a key.
 func (c *Config) EncryptionEnabled() bool {
-	return len(c.Keyring.ciphers()) > 0
+	return len(c.Keyring.load().Keys) > 0
 }
 
 // IPMustBeChecked reports whether IPAllowed may return an error, which depends on CIDRsAllowed.
@@ -442,12 +443,23 @@ func (c *Config) bindAddrs() []string {
 	return []string{c.BindAddr}
 }
 
-// sealVersion returns the encryption version of our protocol version.
-func (c *Config) sealVersion() uint8 {
-	if c.ProtocolVersion == 1 {
-		return wire.SealVersion0
+// policy returns what packets and streams pass through. A ring that is empty may get a key.
+func (c *Config) policy() *envelope.Policy {
+	p := &envelope.Policy{
+		PacketSize:     c.UDPBufferSize,
+		Label:          c.Label,
+		AcceptLabels:   c.AcceptLabels,
+		LooseLabels:    c.SkipInboundLabelCheck,
+		HasKeys:        c.Keyring != nil || len(c.SecretKey) > 0,
+		SealVersion:    wire.SealVersion1,
+		VerifyIncoming: c.GossipVerifyIncoming,
+		VerifyOutgoing: c.GossipVerifyOutgoing,
+		Compress:       c.EnableCompression,
 	}
-	return wire.SealVersion1
+	if c.ProtocolVersion == 1 {
+		p.SealVersion = wire.SealVersion0
+	}
+	return p
 }
 
 // withDefaults returns a copy with defaults in place of zeros, which shares no writable memory with c.

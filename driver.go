@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/envelope"
 	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -166,7 +167,7 @@ func (m *Memberlist) act(t *turn) {
 		case p.Room == 0:
 			m.sendPacket(t, p, p.Messages)
 		case len(p.Messages) > 0:
-			m.sendParts(t, p, append(appendFitting(t.pack.parts[:0], t.lastWords, p.Room), p.Messages...))
+			m.sendParts(t, p, append(appendFitting(t.pack.messages[:0], t.lastWords, p.Room), p.Messages...))
 		default:
 			t.roomy = true
 		}
@@ -219,13 +220,13 @@ func (m *Memberlist) sendGossip(t *turn) {
 		fill.core.FillGossip(&t.out, p, used)
 		t.queued = fill.core.NumQueued()
 		m.endTurn(fill)
-		m.sendParts(t, p, append(append(t.pack.parts[:0], p.Messages...), broadcasts...))
+		m.sendParts(t, p, append(append(t.pack.messages[:0], p.Messages...), broadcasts...))
 	}
 }
 
 // sendParts is sendPacket of messages that are in the turn's memory for that.
 func (m *Memberlist) sendParts(t *turn, p *swim.Packet, parts [][]byte) {
-	t.pack.parts = parts
+	t.pack.messages = parts
 	m.sendPacket(t, p, parts)
 	clear(parts) // what they are parts of is not held on to
 }
@@ -255,11 +256,11 @@ func (m *Memberlist) userBroadcasts(room int) [][]byte {
 	if m.config.Delegate == nil || !m.tasks.BeginCallback() {
 		return nil
 	}
-	broadcasts := m.config.Delegate.GetBroadcasts(wire.CompoundPartOverhead+userMessageOverhead, room)
+	broadcasts := m.config.Delegate.GetBroadcasts(wire.CompoundPartOverhead+envelope.UserOverhead, room)
 	m.tasks.EndCallback()
 	var framed [][]byte
 	for _, b := range broadcasts {
-		cost := wire.CompoundPartOverhead + userMessageOverhead + len(b)
+		cost := wire.CompoundPartOverhead + envelope.UserOverhead + len(b)
 		if cost > room {
 			m.metrics.Add(metrics.DroppedOversize, 1)
 			m.log.Limited("oversize broadcast", slog.LevelWarn, "dropping delegate broadcasts that do not fit the packet",
@@ -267,7 +268,7 @@ func (m *Memberlist) userBroadcasts(room int) [][]byte {
 			continue
 		}
 		room -= cost
-		message := make([]byte, 0, userMessageOverhead+len(b))
+		message := make([]byte, 0, envelope.UserOverhead+len(b))
 		message = append(message, byte(wire.TypeUser))
 		framed = append(framed, append(message, b...))
 	}
@@ -276,9 +277,6 @@ func (m *Memberlist) userBroadcasts(room int) [][]byte {
 	}
 	return framed
 }
-
-// userMessageOverhead is the type byte before a user message in a packet.
-const userMessageOverhead = 1
 
 // tick does what is due, on a goroutine of the timer's, and tells the metrics of
 // the packets since, and how many broadcasts wait, every QueueCheckInterval. The
@@ -290,7 +288,7 @@ func (m *Memberlist) tick() {
 	if sample {
 		m.mu.sample = t.now.Add(m.config.QueueCheckInterval)
 	}
-	t.core.SetCompressionBudget(m.slack.load())
+	t.core.SetCompressionBudget(m.envelope.CompressionBudget())
 	t.core.Tick(t.now)
 	t.queued, t.leaving = t.core.NumQueued(), t.core.Leaving()
 	m.endTurnIn(t)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/e3431adc/memberlist/internal/envelope"
 	"github.com/e3431adc/memberlist/internal/resolve"
 	"github.com/e3431adc/memberlist/internal/sockets"
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -52,7 +53,7 @@ var (
 
 	// ErrLabelMismatch is returned for a packet or stream whose label is neither Config.Label nor one of
 	// Config.AcceptLabels.
-	ErrLabelMismatch = errors.New("label mismatch")
+	ErrLabelMismatch = envelope.ErrLabelMismatch
 
 	// ErrInvalidKey is returned for an encryption key that is not 16, 24 or 32 bytes long.
 	ErrInvalidKey = errors.New("key size must be 16, 24 or 32 bytes")
@@ -72,10 +73,10 @@ var (
 
 	// ErrNotEncrypted is returned for a message in plain text if there are keys and Config.GossipVerifyIncoming is
 	// set.
-	ErrNotEncrypted = errors.New("encryption is configured but the message is not encrypted")
+	ErrNotEncrypted = envelope.ErrNotEncrypted
 
 	// ErrEncrypted is returned for an encrypted message if there are no keys.
-	ErrEncrypted = errors.New("message is encrypted and encryption is not configured")
+	ErrEncrypted = envelope.ErrEncrypted
 
 	// ErrIncompatibleVersion is returned when the protocol or delegate versions of two members are incompatible.
 	ErrIncompatibleVersion = errors.New("incompatible protocol version")

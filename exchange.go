@@ -36,17 +36,12 @@ func (m *Memberlist) exchange(ctx context.Context, c *session, to Address, deadl
 	if err := conn.SetDeadline(deadline); err != nil {
 		return m.endedOr(ctx, err)
 	}
-	c.begin(conn, &m.labels[0])
+	c.begin(conn)
 	err = talk()
 	if c.size == 0 && closedByPeer(err) {
 		err = fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
 	return m.endedOr(ctx, err)
-}
-
-// say writes a message to a stream of exchange.
-func (m *Memberlist) say(c *session, message []byte) error {
-	return m.writeStream(c.conn, m.config.Label, m.labelHeader, message)
 }
 
 // closedByPeer reports whether an error of reading or writing comes from the

@@ -87,7 +87,7 @@ func appendFitting(parts, messages [][]byte, room int) [][]byte {
 // farewellRoom returns how many bytes of user broadcasts fit into a packet with our farewell.
 func (m *Memberlist) farewellRoom() int {
 	farewell := wire.Dead{Incarnation: swim.MaxIncarnation, Node: m.config.Name, From: m.config.Name}
-	return swim.MaxBroadcast(m.config.packetRoom()) - farewell.Size()
+	return m.envelope.Budget().Message - farewell.Size()
 }
 
 // lastWords returns the user broadcasts that go with our farewell: those that the delegate has, and those sent lately.

@@ -127,7 +127,7 @@ func FuzzPacket(f *testing.F) {
 		handlePacket(labelled, append(label, packet...), from)
 		handlePacket(sealed, packet, from)
 		for _, version := range []uint8{wire.SealVersion0, wire.SealVersion1} {
-			handlePacket(sealed, cipher.AppendSealed(nil, version, newNonce(), packet, nil), from)
+			handlePacket(sealed, cipher.AppendSealed(nil, version, new([wire.NonceSize]byte), packet, nil), from)
 		}
 		for _, m := range []*Memberlist{plain, labelled, sealed} {
 			checkSelf(t, m)
@@ -198,7 +198,7 @@ func FuzzStream(f *testing.F) {
 		label, _ := wire.AppendLabel(nil, "blue")
 		_ = labelled.serveStream(bufferConn{Reader: bytes.NewReader(append(label, stream...))})
 		_ = sealed.serveStream(bufferConn{Reader: bytes.NewReader(stream)})
-		frame := wire.AppendSealedFrame(nil, cipher, wire.SealVersion1, newNonce(), "", stream)
+		frame := wire.AppendSealedFrame(nil, cipher, wire.SealVersion1, new([wire.NonceSize]byte), "", stream)
 		_ = sealed.serveStream(bufferConn{Reader: bytes.NewReader(frame)})
 		for _, m := range []*Memberlist{plain, labelled, sealed} {
 			checkSelf(t, m)

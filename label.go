@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
+	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -116,55 +116,6 @@ func (c *replayConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// heardLabel is a label that is accepted.
-type heardLabel struct {
-	text  string
-	bytes []byte        // the same, as authenticated data
-	usage *usageCounter // nil: not counted
-}
-
-// heardLabels returns the labels that a configuration accepts, its own first.
-func heardLabels(c *Config) []heardLabel {
-	heard := []heardLabel{{text: c.Label, bytes: []byte(c.Label)}}
-	if c.SkipInboundLabelCheck {
-		return heard
-	}
-	for _, text := range c.AcceptLabels {
-		if !slices.ContainsFunc(heard, func(h heardLabel) bool { return h.text == text }) {
-			heard = append(heard, heardLabel{text: text, bytes: []byte(text)})
-		}
-	}
-	if len(heard) > 1 {
-		for i := range heard {
-			heard[i].usage = new(usageCounter)
-		}
-	}
-	return heard
-}
-
-// checkLabel returns the accepted label that equals the label of a packet or stream, nil for none. With
-// SkipInboundLabelCheck, none stands for this member's own, which the transport may have removed; and a member with
-// an empty Label accepts any, with which the sender has authenticated the sealed bytes. The label may be a view into
-// the packet.
-//
-// Compat: the reference refuses every label with SkipInboundLabelCheck.
-func (m *Memberlist) checkLabel(label []byte) (*heardLabel, error) {
-	if m.config.SkipInboundLabelCheck {
-		switch {
-		case len(label) == 0:
-			return &m.labels[0], nil
-		case m.config.Label == "":
-			return &heardLabel{text: string(label), bytes: label}, nil
-		}
-	}
-	for i := range m.labels {
-		if string(label) == m.labels[i].text {
-			return &m.labels[i], nil
-		}
-	}
-	return nil, fmt.Errorf("%w: %q", ErrLabelMismatch, label)
-}
-
 // LabelUsage has the traffic received under a label.
 type LabelUsage struct {
 	Label string
@@ -175,11 +126,22 @@ type LabelUsage struct {
 // no effect. An old label that has not been received for longer than Config.PushPullInterval and a round of probes
 // can be removed from AcceptLabels.
 func (m *Memberlist) LabelUsage() []LabelUsage {
-	var uses []LabelUsage
-	for i := range m.labels {
-		if h := &m.labels[i]; h.usage != nil {
-			uses = append(uses, LabelUsage{Label: h.text, Usage: h.usage.snapshot()})
-		}
+	var usages []LabelUsage
+	for _, l := range m.envelope.LabelUsage() {
+		usages = append(usages, LabelUsage{Label: l.Label, Usage: Usage(l.Usage)})
 	}
-	return uses
+	return usages
+}
+
+// Usage has the traffic received under one key or label, so that you can see whether, and from where, it is still
+// used.
+type Usage struct {
+	// Packets and Streams are the numbers received.
+	Packets, Streams uint64
+
+	// LastHeard is when one was received, at most a second before the last one; zero: never.
+	LastHeard time.Time
+
+	// LastFrom is its source, as "host:port"; the port of a stream is not the member's.
+	LastFrom string
 }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/envelope"
 	"github.com/e3431adc/memberlist/internal/handoff"
 	"github.com/e3431adc/memberlist/internal/lifecycle"
 	"github.com/e3431adc/memberlist/internal/logging"
@@ -21,7 +22,6 @@ import (
 	"github.com/e3431adc/memberlist/internal/resolve"
 	"github.com/e3431adc/memberlist/internal/streamset"
 	"github.com/e3431adc/memberlist/internal/swim"
-	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // Memberlist is one member of a cluster: it keeps a view of all members, and
@@ -30,48 +30,43 @@ import (
 // from within delegates.
 type Memberlist struct {
 	// Set by Create.
-	config      *Config // with defaults; its own copy
-	given       *Config // the caller's, of which Join reads Ping
-	transport   NodeAwareTransport
-	udp         *NetTransport    // transport, if it is ours: then send buffers are used again
-	keyring     *Keyring         // nil: no encryption
-	labelHeader []byte           // before every packet and dialled stream; empty without a label
-	labels      []heardLabel     // under which packets and streams are heard, our own first
-	resolver    resolve.Resolver // of what Join is given
-	hosts       resolve.Resolver // of what we advertise
-	log         *logging.Logger
+	config    *Config // with defaults; its own copy
+	given     *Config // the caller's, of which Join reads Ping
+	transport NodeAwareTransport
+	udp       *NetTransport // transport, if it is ours: then send buffers are used again
+	envelope  *envelope.Envelope
+	resolver  resolve.Resolver // of what Join is given
+	hosts     resolve.Resolver // of what we advertise
+	log       *logging.Logger
 
 	// Atomics and channels, and what has a lock of its own.
-	tasks         lifecycle.Group
-	timer         lifecycle.Timer         // runs tick
-	nodes         registry.Registry[Node] // by the core's IDs
-	self          atomic.Pointer[Node]
-	ping          atomic.Pointer[PingDelegate] // nil: none
-	told          atomic.Uint64                // how many events delegates have been told
-	untold        atomic.Int64                 // how many are queued for them, or being told
-	health        atomic.Int32
-	slack         slack
-	metrics       metrics.Set
-	eventsReady   chan struct{}          // one slot: there are events to deliver
-	gossiping     lifecycle.Mutex        // held while the delegate may be asked for broadcasts
-	recent        recentBroadcasts       // that were sent; empty without a Delegate
-	stuckAt       atomic.Uint64          // the user message that awaitUserMessages gave up on, counted from 1; 0: none
-	delivering    lifecycle.Mutex        // held while events are delivered to delegates
-	moving        lifecycle.Mutex        // held while another address is announced
-	pushPulling   atomic.Bool            // during a push/pull that we begin, but for joins
-	tryingSeeds   atomic.Bool            // while seeds are tried
-	writes        atomic.Int32           // packets that the transport is given at the moment
-	reconnects    atomic.Int32           // how many lost members are being tried
-	advertising   atomic.Bool            // whether the host name that we advertise is looked up again
-	advertised    atomic.Pointer[string] // that name; nil: none
-	membership    *handoff.Queue         // alive, suspect and dead messages
-	userMessages  *handoff.Queue
-	streams       streamset.Set
-	pushPulls     atomic.Int32 // of peers, being answered
-	turns         pool[turn]
-	sessions      pool[session]
-	streamWriters pool[streamWriter]
-	compressors   compressors
+	tasks        lifecycle.Group
+	timer        lifecycle.Timer         // runs tick
+	nodes        registry.Registry[Node] // by the core's IDs
+	self         atomic.Pointer[Node]
+	ping         atomic.Pointer[PingDelegate] // nil: none
+	told         atomic.Uint64                // how many events delegates have been told
+	untold       atomic.Int64                 // how many are queued for them, or being told
+	health       atomic.Int32
+	metrics      metrics.Set
+	eventsReady  chan struct{}          // one slot: there are events to deliver
+	gossiping    lifecycle.Mutex        // held while the delegate may be asked for broadcasts
+	recent       recentBroadcasts       // that were sent; empty without a Delegate
+	stuckAt      atomic.Uint64          // the user message that awaitUserMessages gave up on, counted from 1; 0: none
+	delivering   lifecycle.Mutex        // held while events are delivered to delegates
+	moving       lifecycle.Mutex        // held while another address is announced
+	pushPulling  atomic.Bool            // during a push/pull that we begin, but for joins
+	tryingSeeds  atomic.Bool            // while seeds are tried
+	writes       atomic.Int32           // packets that the transport is given at the moment
+	reconnects   atomic.Int32           // how many lost members are being tried
+	advertising  atomic.Bool            // whether the host name that we advertise is looked up again
+	advertised   atomic.Pointer[string] // that name; nil: none
+	membership   *handoff.Queue         // alive, suspect and dead messages
+	userMessages *handoff.Queue
+	streams      streamset.Set
+	pushPulls    atomic.Int32 // of peers, being answered
+	turns        pool[turn]
+	sessions     pool[session]
 
 	// Guarded by the one mutex, which is held for memory work only.
 	mu struct {
@@ -153,22 +148,20 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m := &Memberlist{
 		config:   config,
 		given:    conf,
-		keyring:  config.Keyring,
 		log:      newLogger(config),
 		resolver: newSeedResolver(config),
 		hosts:    newResolver(config.Resolver, config.AddressFamily),
 	}
 	m.metrics.SetLabels(config.MetricLabels)
 	m.tasks.Init()
-	header, err := wire.AppendLabel(nil, config.Label)
-	if err != nil {
+	var err error
+	if m.envelope, err = envelope.New(config.policy(), config.Keyring.ringOf()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLabelTooLong, err)
 	}
 	m.gossiping, m.delivering, m.moving = m.tasks.NewMutex(), m.tasks.NewMutex(), m.tasks.NewMutex()
 	m.eventsReady = make(chan struct{}, 1)
 	m.membership = newHandoff(config)
 	m.userMessages = newHandoff(config)
-	m.labelHeader, m.labels = header, heardLabels(config)
 	m.takePing()
 	m.recent.room = m.farewellRoom()
 	m.mu.compactAt = minCompactEvents
@@ -222,7 +215,7 @@ func (m *Memberlist) coreConfig() swim.Config {
 		GossipNodes:             c.GossipNodes,
 		GossipToTheDeadTime:     c.GossipToTheDeadTime,
 		RetransmitMult:          c.RetransmitMult,
-		PacketSize:              c.packetRoom(),
+		PacketSize:              m.envelope.Budget().Room,
 		PushPullInterval:        c.PushPullInterval,
 		DeadNodeReclaimTime:     c.DeadNodeReclaimTime,
 		KeepAskingSeeds:         c.Seeds != nil,

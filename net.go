@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/envelope"
 	"github.com/e3431adc/memberlist/internal/handoff"
 	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/metrics"
@@ -22,7 +23,7 @@ type receiver struct {
 	m        *Memberlist
 	unpacker wire.Unpacker
 	names    *wire.Names
-	plain    []byte // a decrypted packet
+	opener   envelope.Opener
 	visit    func(wire.Type, []byte)
 
 	membership   *handoff.Queue
@@ -48,7 +49,7 @@ type receiver struct {
 
 func newReceiver(m *Memberlist) *receiver {
 	r := &receiver{m: m, names: wire.NewNames(), membership: m.membership, userMessages: m.userMessages}
-	r.unpacker.Limit = m.config.largestUnpacked()
+	r.unpacker.Limit = m.envelope.Budget().Received
 	r.visit = r.handle
 	return r
 }
@@ -94,17 +95,14 @@ func (r *receiver) handlePacket(p *Packet) {
 		m.drop(metrics.DroppedCIDR, "packet cidr", "dropping packet from outside of the allowed networks", p.From, nil)
 		return
 	}
-	label, buf, err := m.cutLabel(p.Buf)
-	if err != nil {
+	buf, err := m.envelope.Open(&r.opener, p.Buf, r.at, sourceOf(r.from))
+	switch {
+	case envelope.IsLabelError(err):
 		m.drop(metrics.DroppedLabel, "packet label", "dropping packet with unacceptable label", p.From, err)
 		return
-	}
-	if buf, err = r.open(buf, label); err != nil {
+	case err != nil:
 		m.drop(metrics.DroppedDecrypt, "packet decrypt", "dropping packet that cannot be decrypted", p.From, err)
 		return
-	}
-	if label.usage != nil {
-		label.usage.packet(r.at, r.from)
 	}
 	if len(buf) == 0 {
 		m.drop(metrics.DroppedDecode, "packet empty", "dropping empty packet", p.From, nil)
@@ -115,35 +113,6 @@ func (r *receiver) handlePacket(p *Packet) {
 	if err != nil || dropped > 0 {
 		m.drop(keyOfUnpackError(err), "packet decode", "dropping undecodable part of packet", p.From, err)
 	}
-}
-
-// cutLabel removes the label header of a packet, which must hold a label that we hear.
-func (m *Memberlist) cutLabel(packet []byte) (*heardLabel, []byte, error) {
-	text, rest, err := wire.CutLabel(packet)
-	if err != nil {
-		return nil, nil, err
-	}
-	label, err := m.checkLabel(text)
-	return label, rest, err
-}
-
-// open decrypts a packet, if there are keys. Without GossipVerifyIncoming what
-// no key opens is taken for plain text.
-func (r *receiver) open(packet []byte, label *heardLabel) ([]byte, error) {
-	keys := r.m.keyring.load()
-	if len(keys.ciphers) == 0 {
-		return packet, nil
-	}
-	plain, used, err := wire.Open(r.plain[:0], keys.ciphers, packet, label.bytes)
-	if err != nil {
-		if !r.m.config.GossipVerifyIncoming {
-			return packet, nil
-		}
-		return nil, err
-	}
-	r.plain = plain
-	keys.keys[used].usage.packet(r.at, r.from)
-	return plain, nil
 }
 
 // handle handles one message of the packet at hand: what others wait for at
@@ -405,6 +374,11 @@ func endpointOf(addr string) swim.Endpoint {
 }
 
 func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+
+// sourceOf returns an endpoint as package envelope has it.
+func sourceOf(e swim.Endpoint) envelope.Source {
+	return envelope.Source{Addr: e.AddrPort, Text: e.Text}
+}
 
 // addressText is "host:port" of an endpoint.
 func addressText(e swim.Endpoint) string {

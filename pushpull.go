@@ -35,7 +35,7 @@ type remoteState struct {
 func (m *Memberlist) servePushPull(c *session) error {
 	remote, err := m.readState(c)
 	if err != nil {
-		_ = m.answerError(c, err)
+		_ = c.writeError(err)
 		return err
 	}
 	defer m.pushPulls.Add(-1)
@@ -48,7 +48,7 @@ func (m *Memberlist) servePushPull(c *session) error {
 		meant.Name, meant.At = self.Name, endpointOfNode(self).AddrPort
 	}
 	if err := m.judge(&remote, c.conn, meant); err != nil {
-		_ = m.answerError(c, err)
+		_ = c.writeError(err)
 		if errors.Is(err, errMistaken) {
 			m.log.Limited("mistaken", slog.LevelDebug, "refusing state exchange meant for another member", logging.Err(err))
 			return nil
@@ -63,7 +63,7 @@ func (m *Memberlist) servePushPull(c *session) error {
 		m.awaitUserMessages(m.userMessages.Put())
 	}
 	m.mergeMembers(&remote, m.endTurn)
-	if err := m.writeStream(c.conn, c.label.text, nil, state); err != nil {
+	if err := c.writeReply(state); err != nil {
 		return err
 	}
 	m.exchanged()
@@ -122,7 +122,7 @@ func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind
 		if err != nil {
 			return err
 		}
-		if err := m.say(c, state); err != nil {
+		if err := c.writeRequest(state); err != nil {
 			return err
 		}
 		remote, err = m.readStateReply(c)
@@ -155,7 +155,7 @@ func (m *Memberlist) noteAnswer(at Address) {
 
 // readStateReply reads what a peer answers to a push/pull.
 func (m *Memberlist) readStateReply(c *session) (remoteState, error) {
-	reply, err := m.readReply(c)
+	reply, err := c.readReply()
 	if err != nil {
 		return remoteState{}, err
 	}

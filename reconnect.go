@@ -53,7 +53,7 @@ func (m *Memberlist) look(found *swim.Acquaintance, at Address) error {
 	c := m.newSession()
 	defer m.endSession(c)
 	return m.exchange(context.Background(), c, at, time.Now().Add(m.config.TCPTimeout), func() error {
-		if err := m.say(c, (&wire.PushPullHeader{}).Append(nil)); err != nil {
+		if err := c.writeRequest((&wire.PushPullHeader{}).Append(nil)); err != nil {
 			return err
 		}
 		remote, err := m.readStateReply(c)

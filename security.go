@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 
-	"github.com/e3431adc/memberlist/internal/wire"
+	"github.com/e3431adc/memberlist/internal/envelope"
 )
 
 // Keyring holds the keys for encryption (AES-GCM). The primary key, the first one, encrypts; decryption tries all of
@@ -19,22 +18,8 @@ import (
 // Its methods may be called concurrently, also while members use it. The zero Keyring is empty and ready for use.
 // Keys are copied in and out.
 type Keyring struct {
-	set atomic.Pointer[keySet] // nil: empty; a set is immutable
-	mu  sync.Mutex             // serializes replacements
-}
-
-// keySet is an immutable state of a Keyring: keys, the primary first, and their ciphers in the same order.
-type keySet struct {
-	keys    []ringKey
-	ciphers []*wire.Cipher
-}
-
-// ringKey is a key on a keyring. Only the usage behind the pointer changes.
-type ringKey struct {
-	key         []byte
-	cipher      *wire.Cipher
-	decryptOnly bool
-	usage       *usageCounter
+	ring envelope.Ring
+	mu   sync.Mutex // serializes changes of the ring
 }
 
 // KeyUsage describes a key of a Keyring and the traffic received with it.
@@ -110,25 +95,25 @@ func (k *Keyring) AddDecryptOnlyKey(key []byte) error {
 	if err != nil {
 		return err
 	}
-	added.decryptOnly = true
+	added.DecryptOnly = true
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.load().index(key) == 0 || len(k.load().keys) == 0 {
+	if k.load().Index(key) == 0 || len(k.load().Keys) == 0 {
 		return fmt.Errorf("only decrypting with the primary key is not allowed: %w", ErrPrimaryKey)
 	}
 	k.putLocked(added)
 	return nil
 }
 
-// putLocked adds a key at the end, or replaces the same key.
-func (k *Keyring) putLocked(added ringKey) {
-	keys := slices.Clone(k.load().keys)
-	if i := k.load().index(added.key); i >= 0 {
-		keys[i].decryptOnly = added.decryptOnly
+// putLocked adds a key at the end, or puts it in its own place.
+func (k *Keyring) putLocked(added envelope.Key) {
+	keys := slices.Clone(k.load().Keys)
+	if i := k.load().Index(added.Bytes); i >= 0 {
+		keys[i].DecryptOnly = added.DecryptOnly
 	} else {
 		keys = append(keys, added)
 	}
-	k.replace(keys)
+	k.ring.Store(keys)
 }
 
 // UseKey makes a key of the keyring the primary one. It returns ErrKeyNotFound if the key is not present, and
@@ -137,16 +122,16 @@ func (k *Keyring) UseKey(key []byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	old := k.load()
-	i := old.index(key)
+	i := old.Index(key)
 	if i < 0 {
 		return ErrKeyNotFound
 	}
-	if old.keys[i].decryptOnly {
+	if old.Keys[i].DecryptOnly {
 		return ErrDecryptOnlyKey
 	}
-	keys := append(make([]ringKey, 0, len(old.keys)), old.keys[i])
-	keys = append(keys, old.keys[:i]...)
-	k.replace(append(keys, old.keys[i+1:]...))
+	keys := append(make([]envelope.Key, 0, len(old.Keys)), old.Keys[i])
+	keys = append(keys, old.Keys[:i]...)
+	k.ring.Store(append(keys, old.Keys[i+1:]...))
 	return nil
 }
 
@@ -155,13 +140,13 @@ func (k *Keyring) RemoveKey(key []byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	old := k.load()
-	switch i := old.index(key); i {
+	switch i := old.Index(key); i {
 	case -1:
 		return nil
 	case 0:
 		return fmt.Errorf("removing the primary key is not allowed: %w", ErrPrimaryKey)
 	default:
-		k.replace(slices.Delete(slices.Clone(old.keys), i, i+1))
+		k.ring.Store(slices.Delete(slices.Clone(old.Keys), i, i+1))
 		return nil
 	}
 }
@@ -169,9 +154,9 @@ func (k *Keyring) RemoveKey(key []byte) error {
 // GetKeys returns the keys, the primary first, in a slice that belongs to the caller.
 func (k *Keyring) GetKeys() [][]byte {
 	set := k.load()
-	keys := make([][]byte, len(set.keys))
-	for i := range set.keys {
-		keys[i] = bytes.Clone(set.keys[i].key)
+	keys := make([][]byte, len(set.Keys))
+	for i := range set.Keys {
+		keys[i] = bytes.Clone(set.Keys[i].Bytes)
 	}
 	return keys
 }
@@ -179,63 +164,43 @@ func (k *Keyring) GetKeys() [][]byte {
 // GetPrimaryKey returns the key that encrypts, nil if the keyring is empty.
 func (k *Keyring) GetPrimaryKey() (key []byte) {
 	set := k.load()
-	if len(set.keys) == 0 {
+	if len(set.Keys) == 0 {
 		return nil
 	}
-	return bytes.Clone(set.keys[0].key)
+	return bytes.Clone(set.Keys[0].Bytes)
 }
 
 // Usage returns an entry for each key, the primary first. An old key that has not been received for longer than
 // Config.PushPullInterval and a round of probes can be removed.
 func (k *Keyring) Usage() []KeyUsage {
 	set := k.load()
-	uses := make([]KeyUsage, len(set.keys))
-	for i := range set.keys {
-		key := &set.keys[i]
+	uses := make([]KeyUsage, len(set.Keys))
+	for i := range set.Keys {
+		key := &set.Keys[i]
 		uses[i] = KeyUsage{
-			Fingerprint: KeyFingerprint(key.key),
+			Fingerprint: KeyFingerprint(key.Bytes),
 			Primary:     i == 0,
-			DecryptOnly: key.decryptOnly,
-			Usage:       key.usage.snapshot(),
+			DecryptOnly: key.DecryptOnly,
+			Usage:       Usage(key.Usage()),
 		}
 	}
 	return uses
 }
 
-func newRingKey(key []byte) (ringKey, error) {
+func newRingKey(key []byte) (envelope.Key, error) {
 	if err := ValidateKey(key); err != nil {
-		return ringKey{}, err
+		return envelope.Key{}, err
 	}
-	cipher, err := wire.NewCipher(key)
-	if err != nil {
-		return ringKey{}, err
-	}
-	return ringKey{key: bytes.Clone(key), cipher: cipher, usage: new(usageCounter)}, nil
+	return envelope.NewKey(key)
 }
 
-// replace sets the keys, which must not be written to afterwards.
-func (k *Keyring) replace(keys []ringKey) {
-	set := &keySet{keys: keys, ciphers: make([]*wire.Cipher, len(keys))}
-	for i := range keys {
-		set.ciphers[i] = keys[i].cipher
+// ringOf returns the ring for an Envelope: nil for a nil Keyring.
+func (k *Keyring) ringOf() *envelope.Ring {
+	if k == nil {
+		return nil
 	}
-	k.set.Store(set)
+	return &k.ring
 }
 
-// ciphers returns the ciphers of the keys, the primary first, in a shared slice. A nil keyring has none.
-func (k *Keyring) ciphers() []*wire.Cipher { return k.load().ciphers }
-
-// load returns the current set; of a nil keyring, an empty one.
-func (k *Keyring) load() keySet {
-	if k != nil {
-		if set := k.set.Load(); set != nil {
-			return *set
-		}
-	}
-	return keySet{}
-}
-
-// index returns the index of key, or -1.
-func (s keySet) index(key []byte) int {
-	return slices.IndexFunc(s.keys, func(have ringKey) bool { return bytes.Equal(have.key, key) })
-}
+// load returns the present keys. They must not be changed. A nil Keyring has none.
+func (k *Keyring) load() *envelope.KeySet { return k.ringOf().Load() }

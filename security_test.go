@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/envelope"
 )
 
 func testKeys() (a, b, c []byte) {
@@ -23,6 +25,18 @@ func newTestKeyring(t *testing.T, keys ...[]byte) *Keyring {
 	return k
 }
 
+// newEnvelope returns an envelope with the ring's keys.
+func newEnvelope(t *testing.T, k *Keyring) *envelope.Envelope {
+	t.Helper()
+	config := DefaultLANConfig()
+	config.Keyring = k
+	e, err := envelope.New(config.policy(), k.ringOf())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 func wantKeys(t *testing.T, k *Keyring, want ...[]byte) {
 	t.Helper()
 	if got := k.GetKeys(); len(got) != len(want) || (len(want) > 0 && !reflect.DeepEqual(got, want)) {
@@ -35,8 +49,8 @@ func wantKeys(t *testing.T, k *Keyring, want ...[]byte) {
 	if got := k.GetPrimaryKey(); !bytes.Equal(got, primary) || (got == nil) != (primary == nil) {
 		t.Errorf("got primary key %v, want %v", got, primary)
 	}
-	if got := len(k.ciphers()); got != len(want) {
-		t.Errorf("got %d ciphers, want %d", got, len(want))
+	if got := len(k.load().Keys); got != len(want) {
+		t.Errorf("got %d keys, want %d", got, len(want))
 	}
 }
 
@@ -136,8 +150,8 @@ func TestZeroKeyringIsEmptyAndUsable(t *testing.T) {
 	}
 	wantKeys(t, &k, a)
 	var none *Keyring
-	if got := none.ciphers(); got != nil {
-		t.Errorf("a nil ring has ciphers %v", got)
+	if got := none.load().Keys; got != nil {
+		t.Errorf("a nil ring has keys %v", got)
 	}
 }
 
@@ -164,8 +178,8 @@ func TestKeyringIsReadWhileItChanges(t *testing.T) {
 	for range 4 {
 		readers.Go(func() {
 			for range 200 {
-				if n := len(k.ciphers()); n < 1 || n > 2 {
-					t.Errorf("saw %d ciphers", n)
+				if n := len(k.load().Keys); n < 1 || n > 2 {
+					t.Errorf("saw %d keys", n)
 				}
 				if key := k.GetPrimaryKey(); !bytes.Equal(key, a) && !bytes.Equal(key, b) {
 					t.Errorf("saw primary key %v", key)
@@ -222,11 +236,17 @@ func TestKeyFingerprint(t *testing.T) {
 func TestUsageIsKeptWithTheKey(t *testing.T) {
 	a, b, c := testKeys()
 	k := newTestKeyring(t, a, b)
-	from := endpointOf("10.0.0.1:7946")
+	from := func(addr string) envelope.Source { return sourceOf(endpointOf(addr)) }
 	now := time.Unix(1000, 5)
-	k.load().keys[1].usage.packet(now, from)
-	k.load().keys[1].usage.stream(now.Add(time.Millisecond), endpointOf("10.0.0.2:7946"))
-	want := Usage{Packets: 1, Streams: 1, LastHeard: now, LastFrom: "10.0.0.1:7946"} // as of the second
+	receiver := newEnvelope(t, k)
+	for i, addr := range []string{"10.0.0.1:7946", "10.0.0.2:7946"} {
+		packet := newEnvelope(t, newTestKeyring(t, b)).Wrap(new(envelope.Packer), []byte("x"), false)
+		at := now.Add(time.Duration(i) * time.Millisecond)
+		if _, err := receiver.Open(new(envelope.Opener), packet, at, from(addr)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := Usage{Packets: 2, LastHeard: now, LastFrom: "10.0.0.1:7946"} // as of the second
 	for _, change := range []func() error{
 		func() error { return nil },
 		func() error { return k.AddDecryptOnlyKey(b) },
@@ -246,21 +266,5 @@ func TestUsageIsKeptWithTheKey(t *testing.T) {
 	}
 	if uses := k.Usage(); uses[1].Usage != (Usage{}) {
 		t.Errorf("a key that was never seen: %+v", uses[1])
-	}
-}
-
-func TestUsageAllocatesNothing(t *testing.T) {
-	var u usageCounter
-	now, from := time.Unix(1000, 0), endpointOf("10.0.0.1:7946")
-	if n := testing.AllocsPerRun(100, func() { now = now.Add(time.Second / 2); u.packet(now, from) }); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
-func TestCiphersAllocateNothing(t *testing.T) {
-	a, b, _ := testKeys()
-	k := newTestKeyring(t, a, b)
-	if n := testing.AllocsPerRun(100, func() { k.ciphers() }); n != 0 {
-		t.Errorf("%v allocations", n)
 	}
 }

@@ -37,7 +37,7 @@ func (m *Memberlist) describeSelf(addr netip.AddrPort) (selfDescription, error) 
 	if err != nil {
 		return selfDescription{}, err
 	}
-	if size, room := m.config.announcementSize(meta), swim.MaxBroadcast(m.config.packetRoom()); size > room {
+	if size, room := m.config.announcementSize(meta), m.envelope.Budget().Message; size > room {
 		return selfDescription{}, fmt.Errorf("%w: with it the announcement of this member has %d bytes, a packet has room for %d",
 			ErrMetaTooLarge, size, room)
 	}

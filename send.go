@@ -93,7 +93,7 @@ func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, checksum bool
 		return ErrShutdown
 	}
 	defer m.tasks.Release()
-	if limit := m.config.largestMessage(); len(msg) > limit {
+	if limit := m.envelope.Budget().BestEffort; len(msg) > limit {
 		m.metrics.Add(metrics.DroppedOversize, 1)
 		return fmt.Errorf("%w: %d bytes, the limit of a message in a packet is %d", ErrMessageTooLarge, len(msg), limit)
 	}
@@ -104,7 +104,7 @@ func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, checksum bool
 		p = new(packer) // so that its memory is not kept
 	}
 	p.user = append(append(p.user[:0], byte(wire.TypeUser)), msg...)
-	err := m.transmit(to, m.pack(p, p.user, checksum))
+	err := m.transmit(to, m.envelope.Wrap(&p.Packer, p.user, checksum))
 	if errors.Is(err, ErrMessageTooLarge) {
 		m.metrics.Add(metrics.DroppedOversize, 1)
 	}

@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"net"
-	"time"
 
+	"github.com/e3431adc/memberlist/internal/envelope"
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/streamset"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -13,10 +14,13 @@ import (
 // session is one stream and the memory for reading it and answering. It is used again: nothing may refer to that memory after
 // endSession.
 type session struct {
+	streams  *streamset.Set
+	envelope *envelope.Envelope
+	metrics  *metrics.Set
+
 	conn    net.Conn
-	streams *streamset.Set
-	label   *heardLabel // of the stream
-	size    int         // bytes read
+	label   *envelope.Label // of a stream that a peer opened
+	size    int             // bytes read
 	memory  streamset.Reservation
 	reader  wire.StreamReader
 	reserve func(n int) error // for reader, made once
@@ -27,15 +31,15 @@ type session struct {
 func (m *Memberlist) newSession() *session {
 	s := m.sessions.get()
 	if s.streams == nil {
-		s.streams = &m.streams
+		s.streams, s.envelope, s.metrics = &m.streams, m.envelope, &m.metrics
 		s.reserve = s.reserveMemory
 	}
 	return s
 }
 
 // begin sets the stream.
-func (s *session) begin(conn net.Conn, label *heardLabel) {
-	s.conn, s.label, s.size = conn, label, 0
+func (s *session) begin(conn net.Conn) {
+	s.conn, s.size = conn, 0
 	s.reader.Reset(s, s.reserve)
 }
 
@@ -80,84 +84,49 @@ func (s *session) detach(read []byte) []byte {
 	return read
 }
 
-// readRequest reads the label header of a stream that a peer opened, and up to
-// the type of the message in it.
-func (m *Memberlist) readRequest(c *session) (wire.Type, error) {
-	r := &c.reader
-	kind, err := r.ReadType()
-	if err != nil {
-		return 0, err
-	}
-	var label []byte
-	if kind == wire.TypeLabel {
-		size, err := r.ReadN(1, 1)
-		if err != nil {
-			return 0, err
-		}
-		if size[0] == 0 {
-			return 0, fmt.Errorf("%w: empty", wire.ErrLabel)
-		}
-		text, err := r.ReadN(int(size[0]), wire.MaxLabel)
-		if err != nil {
-			return 0, err
-		}
-		label = bytes.Clone(text)
-		if kind, err = r.ReadType(); err != nil {
-			return 0, err
-		}
-	}
-	heard, err := m.checkLabel(label)
-	if err != nil {
-		// Only a peer with this label and a key of ours can read the answer.
-		c.label = &heardLabel{text: string(label)}
-		return 0, err
-	}
-	c.label = heard
-	return m.readLayers(c, kind)
+// readRequest reads a stream that a peer opened up to the type of the message in it.
+func (s *session) readRequest() (kind wire.Type, err error) {
+	kind, s.label, err = s.envelope.ReadRequest(&s.reader, s.source())
+	return kind, err
 }
 
 // readReply reads up to the type of the message that a peer answers with.
-func (m *Memberlist) readReply(c *session) (wire.Type, error) {
-	kind, err := c.reader.ReadType()
-	if err != nil {
-		return 0, err
-	}
-	kind, err = m.readLayers(c, kind)
+func (s *session) readReply() (wire.Type, error) {
+	kind, err := s.envelope.ReadReply(&s.reader, s.source())
 	if err != nil || kind != wire.TypeErr {
 		return kind, err
 	}
 	var remote wire.Err
-	if err := c.reader.ReadMessage(&remote); err != nil {
+	if err := s.reader.ReadMessage(&remote); err != nil {
 		return 0, err
 	}
 	return 0, &RemoteError{Text: remote.Error}
 }
 
-// readLayers decrypts and decompresses what a stream begins with, if it is
-// that, and gives the type of the message inside.
-func (m *Memberlist) readLayers(c *session, kind wire.Type) (wire.Type, error) {
-	keys := m.keyring.load()
-	r := &c.reader
-	switch {
-	case kind == wire.TypeEncrypt && len(keys.ciphers) == 0:
-		return 0, ErrEncrypted
-	case kind == wire.TypeEncrypt:
-		used, err := r.OpenFrame(keys.ciphers, c.label.text)
-		if err != nil {
-			return 0, err
-		}
-		keys.keys[used].usage.stream(time.Now(), senderOf(c.conn.RemoteAddr()))
-		if kind, err = r.ReadType(); err != nil {
-			return 0, err
-		}
-	case len(keys.ciphers) > 0 && m.config.GossipVerifyIncoming:
-		return 0, ErrNotEncrypted
+// source returns the address of the peer.
+func (s *session) source() envelope.Source { return sourceOf(senderOf(s.conn.RemoteAddr())) }
+
+// writeRequest writes a message to a stream that this member opened.
+func (s *session) writeRequest(message []byte) error {
+	n, err := s.envelope.WriteRequest(s.conn, message)
+	return s.wrote(n, err)
+}
+
+// writeReply writes a message to a stream that a peer opened.
+func (s *session) writeReply(message []byte) error {
+	n, err := s.envelope.WriteReply(s.conn, s.label, message)
+	return s.wrote(n, err)
+}
+
+// wrote counts the bytes of a write to a stream, and returns its error.
+func (s *session) wrote(n int, err error) error {
+	if n > 0 {
+		s.metrics.Add(metrics.TCPSent, n)
 	}
-	if kind == wire.TypeCompress {
-		if err := r.Decompress(); err != nil {
-			return 0, err
-		}
-		return r.ReadType()
-	}
-	return kind, nil
+	return err
+}
+
+// writeError tells the peer why its request is refused. The peer may be gone by then.
+func (s *session) writeError(err error) error {
+	return s.writeReply((&wire.Err{Error: refusalText(err)}).Append(nil))
 }

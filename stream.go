@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/envelope"
 	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/streamset"
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -69,7 +70,7 @@ func (m *Memberlist) acceptStream(conn net.Conn) {
 // keyOfStreamError is the metric for a stream that could not be served.
 func keyOfStreamError(err error) metrics.Counter {
 	switch {
-	case errors.Is(err, ErrLabelMismatch), errors.Is(err, wire.ErrLabel):
+	case envelope.IsLabelError(err):
 		return metrics.DroppedLabel
 	case errors.Is(err, ErrDecrypt), errors.Is(err, ErrNotEncrypted), errors.Is(err, ErrEncrypted):
 		return metrics.DroppedDecrypt
@@ -87,16 +88,13 @@ func (m *Memberlist) serveStream(conn net.Conn) error {
 	}
 	c := m.newSession()
 	defer m.endSession(c)
-	c.begin(conn, &m.labels[0])
-	kind, err := m.readRequest(c)
+	c.begin(conn)
+	kind, err := c.readRequest()
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
 			m.refuse(c, err)
 		}
 		return err
-	}
-	if c.label.usage != nil {
-		c.label.usage.stream(time.Now(), senderOf(conn.RemoteAddr()))
 	}
 	switch kind {
 	case wire.TypeUser:
@@ -120,7 +118,7 @@ const (
 
 // refuse answers a request that was not read to its end.
 func (m *Memberlist) refuse(c *session, err error) {
-	if m.answerError(c, err) != nil {
+	if c.writeError(err) != nil {
 		return
 	}
 	c.reader = wire.StreamReader{}
@@ -174,5 +172,5 @@ func (m *Memberlist) sendUserMessage(ctx context.Context, to Address, message []
 	c := m.newSession()
 	defer m.endSession(c)
 	c.local = append((&wire.UserHeader{UserMsgLen: len(message)}).Append(c.local[:0]), message...)
-	return m.exchange(ctx, c, to, time.Now().Add(m.config.TCPTimeout), func() error { return m.say(c, c.local) })
+	return m.exchange(ctx, c, to, time.Now().Add(m.config.TCPTimeout), func() error { return c.writeRequest(c.local) })
 }

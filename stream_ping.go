@@ -22,7 +22,7 @@ func (m *Memberlist) serveStreamPing(c *session) error {
 		m.logMisdirected("misdirected stream ping", ping.Node)
 		return nil
 	}
-	return m.writeStream(c.conn, c.label.text, nil, (&wire.Ack{SeqNo: ping.SeqNo}).Append(nil))
+	return c.writeReply((&wire.Ack{SeqNo: ping.SeqNo}).Append(nil))
 }
 
 // streamPing pings a member on a stream.
@@ -32,10 +32,10 @@ func (m *Memberlist) streamPing(to swim.Member, seq uint32, deadline time.Time) 
 	c := m.newSession()
 	defer m.endSession(c)
 	return m.exchange(context.Background(), c, addressOfMember(&to), deadline, func() error {
-		if err := m.say(c, ping.Append(nil)); err != nil {
+		if err := c.writeRequest(ping.Append(nil)); err != nil {
 			return err
 		}
-		kind, err := m.readReply(c)
+		kind, err := c.readReply()
 		if err != nil {
 			return err
 		}

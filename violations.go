@@ -8,7 +8,6 @@ import (
 
 	"github.com/e3431adc/memberlist/internal/resolve"
 	"github.com/e3431adc/memberlist/internal/sockets"
-	"github.com/e3431adc/memberlist/internal/swim"
 )
 
 // Validate names all that is wrong with the configuration, in one error that wraps ErrInvalidConfig and has a line for
@@ -150,7 +149,7 @@ func (c *Config) numberViolations() (errs []error) {
 			errs = append(errs, fmt.Errorf("%s: %d is negative", n.name, n.value))
 		}
 	}
-	if least, room := c.announcementSize(nil), swim.MaxBroadcast(c.packetRoom()); room < least {
+	if least, room := c.announcementSize(nil), c.policy().Budget().Message; room < least {
 		errs = append(errs, fmt.Errorf("UDPBufferSize: %d leaves no room for this member's announcement: %d bytes are missing",
 			c.UDPBufferSize, least-room))
 	}

@@ -1,0 +1,104 @@
+// Package envelope is what every packet and every message on a stream passes through, on the way out and on the way in: a label, which
+// tells clusters apart; encryption with a key of a ring; a checksum; compression. One immutable Policy says what applies.
+//
+//	packet:  [label] [seal [ [checksum] compressed or plain message ] ]
+//	stream:  [label] [frame [           compressed or plain message ] ]
+//
+// A packet that holds several messages has them in a compound message. Brackets mark what a packet may lack: the label if it is
+// empty, the seal without keys, the checksum for a receiver that does not know it. The label is authenticated with the seal. Only the
+// peer that opens a stream sends a label on it. Package wire has the bytes of each layer.
+//
+// How many bytes a packet, and a message in it, may have is answered here and only here: see Budget.
+package envelope
+
+import (
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// The errors of what is received; those of package wire are for what cannot be parsed or decrypted.
+var (
+	ErrLabelMismatch = errors.New("label mismatch")
+	ErrNotEncrypted  = errors.New("encryption is configured but the message is not encrypted")
+	ErrEncrypted     = errors.New("message is encrypted and encryption is not configured")
+)
+
+// Policy says what packets and streams pass through.
+type Policy struct {
+	PacketSize int // the most bytes of a packet, all included
+
+	Label        string   // under which this member sends
+	AcceptLabels []string // that are accepted besides Label
+	LooseLabels  bool     // accept no label for Label and, if that is empty, any label; see Envelope.accept
+
+	HasKeys        bool // there is a ring of keys, which may be empty at times
+	SealVersion    uint8
+	VerifyIncoming bool // refuse what is not encrypted if there are keys
+	VerifyOutgoing bool // encrypt if there are keys
+
+	Compress bool
+}
+
+// Envelope applies a Policy. Any goroutine may call its methods.
+type Envelope struct {
+	policy Policy
+	budget Budget
+	keys   *Ring // nil: no encryption
+	header []byte
+	labels []Label // that are accepted, this member's own first
+
+	compressors sync.Pool // of *wire.Compressor: they are large
+	frames      sync.Pool // of *frame
+	compression compressionBudget
+}
+
+// New returns the Envelope of a policy and a ring of keys, which may be nil. The error is wire.ErrLabel for a label that is too long.
+func New(p *Policy, keys *Ring) (*Envelope, error) {
+	header, err := wire.AppendLabel(nil, p.Label)
+	if err != nil {
+		return nil, err
+	}
+	policy := *p
+	policy.AcceptLabels = slices.Clone(policy.AcceptLabels)
+	return &Envelope{
+		policy:      policy,
+		budget:      policy.Budget(),
+		keys:        keys,
+		header:      header,
+		labels:      acceptedLabels(&policy),
+		compressors: sync.Pool{New: func() any { return new(wire.Compressor) }},
+		frames:      sync.Pool{New: func() any { return new(frame) }},
+	}, nil
+}
+
+// Budget returns the limits of packets.
+func (e *Envelope) Budget() Budget { return e.budget }
+
+// sealer returns the key that encrypts, or nil.
+func (e *Envelope) sealer() *wire.Cipher {
+	if !e.policy.VerifyOutgoing {
+		return nil
+	}
+	if ciphers := e.keys.Load().ciphers; len(ciphers) > 0 {
+		return ciphers[0]
+	}
+	return nil
+}
+
+// shorten returns a message as it is sent: compressed, in the memory of buf, if that is shorter.
+func (e *Envelope) shorten(buf *[]byte, message []byte) []byte {
+	if !e.policy.Compress || len(message) <= wire.MaxIncompressible {
+		return message
+	}
+	compressor := e.compressors.Get().(*wire.Compressor)
+	compressed, shorter := compressor.AppendShorter((*buf)[:0], message)
+	e.compressors.Put(compressor)
+	*buf = compressed
+	if shorter {
+		return compressed
+	}
+	return message
+}

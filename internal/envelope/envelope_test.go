@@ -1,0 +1,258 @@
+package envelope
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/race"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+var (
+	testKeyA = bytes.Repeat([]byte{1}, 16)
+	testKeyB = bytes.Repeat([]byte{2}, 32)
+	testFrom = Source{Addr: netip.MustParseAddrPort("10.0.0.1:7946")}
+)
+
+// message is one that is shorter when it is compressed.
+var message = append([]byte{byte(wire.TypeUser)}, bytes.Repeat([]byte("memberlist "), 60)...)
+
+func testRing(t testing.TB, keys ...[]byte) *Ring {
+	t.Helper()
+	var ring Ring
+	var set []Key
+	for _, bytes := range keys {
+		key, err := NewKey(bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set = append(set, key)
+	}
+	ring.Store(set)
+	return &ring
+}
+
+// newTest returns the envelope of the default policy, changed.
+func newTest(t testing.TB, keys *Ring, change func(*Policy)) *Envelope {
+	t.Helper()
+	p := &Policy{PacketSize: 1400, HasKeys: keys != nil, SealVersion: wire.SealVersion1, VerifyIncoming: true, VerifyOutgoing: true}
+	if change != nil {
+		change(p)
+	}
+	e, err := New(p, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// forEachPolicy runs a test for all combinations of layers.
+func forEachPolicy(t *testing.T, test func(t *testing.T, e *Envelope)) {
+	for _, label := range []string{"", "blue"} {
+		for _, seal := range []int{-1, int(wire.SealVersion0), int(wire.SealVersion1)} {
+			for _, compress := range []bool{false, true} {
+				t.Run(fmt.Sprintf("label %q seal %d compress %v", label, seal, compress), func(t *testing.T) {
+					var keys *Ring
+					if seal >= 0 {
+						keys = testRing(t, testKeyA, testKeyB)
+					}
+					test(t, newTest(t, keys, func(p *Policy) {
+						p.Label, p.Compress = label, compress
+						if seal >= 0 {
+							p.SealVersion = uint8(seal)
+						}
+					}))
+				})
+			}
+		}
+	}
+}
+
+// unpacked returns the messages of the content of a packet.
+func unpacked(t *testing.T, e *Envelope, content []byte) (messages [][]byte) {
+	t.Helper()
+	u := wire.Unpacker{Limit: e.Budget().Received}
+	if dropped, err := u.Unpack(content, func(kind wire.Type, body []byte) {
+		messages = append(messages, append([]byte{byte(kind)}, body...))
+	}); err != nil || dropped > 0 {
+		t.Errorf("dropped %d, %v", dropped, err)
+	}
+	return messages
+}
+
+func TestPacketsComeThrough(t *testing.T) {
+	forEachPolicy(t, func(t *testing.T, e *Envelope) {
+		for _, checksum := range []bool{false, true} {
+			packet := e.Wrap(new(Packer), message, checksum)
+			if whole := len(packet) >= len(message); whole == e.policy.Compress {
+				t.Errorf("%d bytes for a message of %d", len(packet), len(message))
+			}
+			content, err := e.Open(new(Opener), packet, time.Now(), testFrom)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := unpacked(t, e, content); len(got) != 1 || !bytes.Equal(got[0], message) {
+				t.Errorf("got %q, want %q", got, message)
+			}
+		}
+	})
+}
+
+func TestStreamsComeThrough(t *testing.T) {
+	forEachPolicy(t, func(t *testing.T, e *Envelope) {
+		var request, reply bytes.Buffer
+		n, err := e.WriteRequest(&request, message)
+		if err != nil || n != request.Len() {
+			t.Errorf("wrote %d bytes of %d, %v", n, request.Len(), err)
+		}
+		check := func(r *wire.StreamReader, kind wire.Type, err error) {
+			t.Helper()
+			if err != nil || kind != wire.TypeUser {
+				t.Fatalf("got %v, %v", kind, err)
+			}
+			if got, err := r.ReadN(len(message)-1, len(message)); err != nil || !bytes.Equal(got, message[1:]) {
+				t.Errorf("got %q, %v, want %q", got, err, message[1:])
+			}
+		}
+		r := wire.NewStreamReader(&request, nil)
+		kind, label, err := e.ReadRequest(r, testFrom)
+		check(r, kind, err)
+		if _, err := e.WriteReply(&reply, label, message); err != nil {
+			t.Fatal(err)
+		}
+		r = wire.NewStreamReader(&reply, nil)
+		kind, err = e.ReadReply(r, testFrom)
+		check(r, kind, err)
+	})
+}
+
+// TestPackSplits: messages of a number or size that one packet cannot hold go in several, none of them too large, in their order.
+func TestPackSplits(t *testing.T) {
+	forEachPolicy(t, func(t *testing.T, e *Envelope) {
+		rng := newRandom()
+		var messages [][]byte
+		for i := range 600 {
+			m := []byte{byte(wire.TypeUser), byte(i), byte(i >> 8)}
+			if i%3 == 0 {
+				m = append(m, rng(300)...) // does not shrink
+			}
+			messages = append(messages, m)
+		}
+		var p Packer
+		var got [][]byte
+		packets := 0
+		for remaining := messages; len(remaining) > 0; packets++ {
+			var packet []byte
+			packet, remaining = e.Pack(&p, remaining, true)
+			if len(packet) > e.Budget().Packet {
+				t.Errorf("a packet of %d bytes, the limit is %d", len(packet), e.Budget().Packet)
+			}
+			content, err := e.Open(new(Opener), packet, time.Now(), testFrom)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, unpacked(t, e, content)...)
+		}
+		if !slices.EqualFunc(got, messages, bytes.Equal) {
+			t.Errorf("%d messages came through, want %d, the same", len(got), len(messages))
+		}
+		if packets > 150 {
+			t.Errorf("%d packets", packets)
+		}
+	})
+}
+
+// TestPackOfALargeMessage: one that no compound can hold goes alone, and does not hold up the others.
+func TestPackOfALargeMessage(t *testing.T) {
+	e := newTest(t, nil, func(p *Policy) { p.PacketSize = 200_000 })
+	small := []byte{byte(wire.TypeUser), 1}
+	large := append([]byte{byte(wire.TypeUser)}, bytes.Repeat([]byte("x"), wire.MaxCompoundPart)...)
+	var p Packer
+	for _, messages := range [][][]byte{{small, small, large}, {large, small, small}, {small, large, small}} {
+		var got [][]byte
+		for remaining := messages; len(remaining) > 0; {
+			var packet []byte
+			packet, remaining = e.Pack(&p, remaining, false)
+			got = append(got, unpacked(t, e, packet)...)
+		}
+		if !slices.EqualFunc(got, messages, bytes.Equal) {
+			t.Errorf("%d messages came through, want %d", len(got), len(messages))
+		}
+	}
+}
+
+// TestEncryptionPolicies: what a receiver makes of packets and streams in plain text, and encrypted with keys that it has or not.
+func TestEncryptionPolicies(t *testing.T) {
+	sealed := func(key []byte) *Envelope { return newTest(t, testRing(t, key), nil) }
+	lax := func(p *Policy) { p.VerifyIncoming = false }
+	for _, tt := range []struct {
+		name     string
+		from, to *Envelope
+		packet   error
+		stream   error
+	}{
+		{"plain", newTest(t, nil, nil), newTest(t, nil, nil), nil, nil},
+		{"one key", sealed(testKeyA), sealed(testKeyA), nil, nil},
+		{"old key", sealed(testKeyB), newTest(t, testRing(t, testKeyA, testKeyB), nil), nil, nil},
+		{"other key", sealed(testKeyB), sealed(testKeyA), wire.ErrDecrypt, wire.ErrDecrypt},
+		{"plain to one with keys", newTest(t, nil, nil), sealed(testKeyA), wire.ErrDecrypt, ErrNotEncrypted},
+		{"plain to one that also takes that", newTest(t, nil, nil), newTest(t, testRing(t, testKeyA), lax), nil, nil},
+		{"keys that are not used", newTest(t, testRing(t, testKeyA), func(p *Policy) { p.VerifyOutgoing = false }),
+			newTest(t, nil, nil), nil, nil},
+		{"empty ring", newTest(t, testRing(t), nil), newTest(t, testRing(t), nil), nil, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			packet := tt.from.Wrap(new(Packer), message, false)
+			if _, err := tt.to.Open(new(Opener), packet, time.Now(), testFrom); !errors.Is(err, tt.packet) {
+				t.Errorf("packet: got error %v, want %v", err, tt.packet)
+			}
+			var stream bytes.Buffer
+			if _, err := tt.from.WriteRequest(&stream, message); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := tt.to.ReadRequest(wire.NewStreamReader(&stream, nil), testFrom); !errors.Is(err, tt.stream) {
+				t.Errorf("stream: got error %v, want %v", err, tt.stream)
+			}
+		})
+	}
+	var stream bytes.Buffer
+	if _, err := sealed(testKeyA).WriteRequest(&stream, message); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := newTest(t, nil, nil).ReadRequest(wire.NewStreamReader(&stream, nil), testFrom); !errors.Is(err, ErrEncrypted) {
+		t.Errorf("an encrypted stream to one without keys: got error %v, want %v", err, ErrEncrypted)
+	}
+}
+
+func TestStreamTooLarge(t *testing.T) {
+	var out bytes.Buffer
+	n, err := newTest(t, testRing(t, testKeyA), nil).WriteRequest(&out, make([]byte, wire.MaxSealedFrame))
+	if n != 0 || out.Len() != 0 || !errors.Is(err, wire.ErrTooLarge) {
+		t.Errorf("wrote %d bytes, %v, want none and %v", n, err, wire.ErrTooLarge)
+	}
+}
+
+func TestPacketsDoNotAllocate(t *testing.T) {
+	if race.Enabled {
+		t.Skip("with the race detector a pool drops some of what is put there")
+	}
+	forEachPolicy(t, func(t *testing.T, e *Envelope) {
+		var p Packer
+		var o Opener
+		messages := [][]byte{message, message}
+		at := time.Now()
+		if n := testing.AllocsPerRun(100, func() {
+			packet, _ := e.Pack(&p, messages, true)
+			if _, err := e.Open(&o, packet, at, testFrom); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%v allocations", n)
+		}
+	})
+}

@@ -1,0 +1,82 @@
+package envelope
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// Label is a label under which packets and streams are accepted.
+type Label struct {
+	text  string
+	bytes []byte        // the same, as authenticated data
+	usage *usageCounter // nil: not counted
+}
+
+// acceptedLabels returns the labels that a policy accepts, this member's own first. They are counted if there are several.
+func acceptedLabels(p *Policy) []Label {
+	labels := []Label{{text: p.Label, bytes: []byte(p.Label)}}
+	if p.LooseLabels {
+		return labels
+	}
+	for _, text := range p.AcceptLabels {
+		if !slices.ContainsFunc(labels, func(l Label) bool { return l.text == text }) {
+			labels = append(labels, Label{text: text, bytes: []byte(text)})
+		}
+	}
+	if len(labels) > 1 {
+		for i := range labels {
+			labels[i].usage = new(usageCounter)
+		}
+	}
+	return labels
+}
+
+// OwnLabel returns the label under which this member sends.
+func (e *Envelope) OwnLabel() *Label { return &e.labels[0] }
+
+// accept returns the label of a packet or stream, empty for none, if it is accepted; else ErrLabelMismatch. With LooseLabels no label
+// stands for this member's own, which the transport may have removed; and a member without a label accepts any, with which the sender
+// has authenticated what it encrypted. The text may be part of a packet.
+//
+// Compat: the reference refuses every label with SkipInboundLabelCheck.
+func (e *Envelope) accept(text []byte) (*Label, error) {
+	if e.policy.LooseLabels {
+		switch {
+		case len(text) == 0:
+			return e.OwnLabel(), nil
+		case e.policy.Label == "":
+			return &Label{text: string(text), bytes: text}, nil
+		}
+	}
+	for i := range e.labels {
+		if string(text) == e.labels[i].text {
+			return &e.labels[i], nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %q", ErrLabelMismatch, text)
+}
+
+// IsLabelError reports whether a packet or stream was refused for its label.
+func IsLabelError(err error) bool {
+	return errors.Is(err, ErrLabelMismatch) || errors.Is(err, wire.ErrLabel)
+}
+
+// LabelUsage says how a label has been used by others.
+type LabelUsage struct {
+	Label string
+	Usage Usage
+}
+
+// LabelUsage returns the usage of the accepted labels; none if there is only this member's own.
+func (e *Envelope) LabelUsage() []LabelUsage {
+	var usages []LabelUsage
+	for i := range e.labels {
+		if l := &e.labels[i]; l.usage != nil {
+			usages = append(usages, LabelUsage{Label: l.text, Usage: l.usage.snapshot()})
+		}
+	}
+	return usages
+}

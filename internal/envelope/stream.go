@@ -1,0 +1,131 @@
+package envelope
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"time"
+
+	crand "crypto/rand"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// frame is the memory in which a message for a stream is built. The writer must not keep it.
+type frame struct {
+	compressed []byte
+	out        []byte
+}
+
+// WriteRequest writes a message to a stream that this member opened, after its label. It returns how many bytes it wrote, or tried to.
+// The error wraps wire.ErrTooLarge for a message that no frame can hold.
+func (e *Envelope) WriteRequest(w io.Writer, message []byte) (int, error) {
+	return e.writeMessage(w, e.OwnLabel(), e.header, message)
+}
+
+// WriteReply is WriteRequest for a stream that a peer opened under the label, which is not repeated.
+func (e *Envelope) WriteReply(w io.Writer, label *Label, message []byte) (int, error) {
+	return e.writeMessage(w, label, nil, message)
+}
+
+// writeMessage writes a header and a message: compressed if that is shorter, encrypted if there are keys.
+func (e *Envelope) writeMessage(w io.Writer, label *Label, header, message []byte) (int, error) {
+	f := e.frames.Get().(*frame)
+	defer e.frames.Put(f)
+	message = e.shorten(&f.compressed, message)
+	out := message
+	if c := e.sealer(); c != nil {
+		if size := wire.SealedSize(e.policy.SealVersion, len(message)); size > wire.MaxSealedFrame {
+			return 0, fmt.Errorf("%w: %d bytes, the limit of a stream is %d", wire.ErrTooLarge, size, wire.MaxSealedFrame)
+		}
+		nonce := new([wire.NonceSize]byte)
+		crand.Read(nonce[:]) // never fails
+		out = wire.AppendSealedFrame(append(f.out[:0], header...), c, e.policy.SealVersion, nonce, label.text, message)
+		f.out = out
+	} else if len(header) > 0 {
+		out = append(append(f.out[:0], header...), message...)
+		f.out = out
+	}
+	_, err := w.Write(out)
+	return len(out), err
+}
+
+// ReadRequest reads a stream that a peer opened up to the type of the message in it, and decrypts and decompresses that. The label is
+// for WriteReply, also after an error: then it is the one that the peer uses, or this member's own.
+func (e *Envelope) ReadRequest(r *wire.StreamReader, from Source) (wire.Type, *Label, error) {
+	label := e.OwnLabel()
+	kind, err := r.ReadType()
+	if err != nil {
+		return 0, label, err
+	}
+	var text []byte
+	if kind == wire.TypeLabel {
+		if text, err = readLabel(r); err != nil {
+			return 0, label, err
+		}
+		if kind, err = r.ReadType(); err != nil {
+			return 0, label, err
+		}
+	}
+	accepted, err := e.accept(text)
+	if err != nil {
+		// Only a peer with that label and one of the keys can read the reply.
+		return 0, &Label{text: string(text)}, err
+	}
+	if kind, err = e.readLayers(r, accepted, kind, from); err != nil {
+		return 0, accepted, err
+	}
+	if accepted.usage != nil {
+		accepted.usage.stream(time.Now(), from)
+	}
+	return kind, accepted, nil
+}
+
+// readLabel reads the rest of a label header.
+func readLabel(r *wire.StreamReader) ([]byte, error) {
+	size, err := r.ReadN(1, 1)
+	if err != nil {
+		return nil, err
+	}
+	if size[0] == 0 {
+		return nil, fmt.Errorf("%w: empty", wire.ErrLabel)
+	}
+	text, err := r.ReadN(int(size[0]), wire.MaxLabel)
+	return bytes.Clone(text), err
+}
+
+// ReadReply reads a stream that this member opened up to the type of the peer's message, and decrypts and decompresses that.
+func (e *Envelope) ReadReply(r *wire.StreamReader, from Source) (wire.Type, error) {
+	kind, err := r.ReadType()
+	if err != nil {
+		return 0, err
+	}
+	return e.readLayers(r, e.OwnLabel(), kind, from)
+}
+
+// readLayers decrypts and decompresses a stream that begins with a message of a kind, and returns the kind of the message inside.
+func (e *Envelope) readLayers(r *wire.StreamReader, label *Label, kind wire.Type, from Source) (wire.Type, error) {
+	keys := e.keys.Load()
+	switch {
+	case kind == wire.TypeEncrypt && len(keys.ciphers) == 0:
+		return 0, ErrEncrypted
+	case kind == wire.TypeEncrypt:
+		used, err := r.OpenFrame(keys.ciphers, label.text)
+		if err != nil {
+			return 0, err
+		}
+		keys.Keys[used].usage.stream(time.Now(), from)
+		if kind, err = r.ReadType(); err != nil {
+			return 0, err
+		}
+	case len(keys.ciphers) > 0 && e.policy.VerifyIncoming:
+		return 0, ErrNotEncrypted
+	}
+	if kind == wire.TypeCompress {
+		if err := r.Decompress(); err != nil {
+			return 0, err
+		}
+		return r.ReadType()
+	}
+	return kind, nil
+}
