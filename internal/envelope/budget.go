@@ -29,7 +29,7 @@ func (p *Policy) Budget() Budget {
 	if p.HasKeys && p.VerifyOutgoing {
 		room = wire.SealCapacity(p.SealVersion, room)
 	}
-	message := room - wire.ChecksumSize - wire.CompoundHeaderSize - wire.CompoundPartOverhead
+	message := wire.LargestPart(room)
 	bestEffort := max(p.PacketSize, wire.MaxPacket)
 	return Budget{
 		Packet:        p.PacketSize,

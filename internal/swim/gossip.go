@@ -158,7 +158,7 @@ func (c *Core) FillGossip(out *Output, p *Packet, used int) {
 // MaxBroadcast is the size of the largest message that is gossiped if a packet
 // may have so many bytes.
 func MaxBroadcast(room int) int {
-	return room - wire.ChecksumSize - wire.CompoundHeaderSize - wire.CompoundPartOverhead
+	return wire.LargestPart(room)
 }
 
 // pushPullTick asks for an exchange of states with a random member.
