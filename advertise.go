@@ -108,26 +108,27 @@ func (m *Memberlist) moveTo(ctx context.Context, to netip.AddrPort) error {
 	if err := m.askAliveOfSelf(&self); err != nil {
 		return err
 	}
-	t := m.beginTurn()
-	notice, sent := m.newNoticeLocked()
-	heard := t.core.Depart(t.now, notice)
-	m.endTurnAndDeliver(t)
+	t := m.begin()
+	ticket, sent := m.mu.waiters.add()
+	heard := t.core.Depart(t.now, ticket)
+	if !heard {
+		m.mu.waiters.remove(ticket)
+	}
+	t.commitAndNotify()
 	if heard {
-		m.awaitDeparture(ctx, notice, sent)
-	} else {
-		m.dropNotice(notice)
+		m.awaitDeparture(ctx, ticket, sent)
 	}
 
 	m.log.Info("advertising another address", slog.String("addr", to.String()), slog.String("before", before.String()))
-	return m.announce(ctx, func(t *turn, notice uint64) { t.core.Arrive(t.now, to, notice) })
+	return m.announce(ctx, func(t *turn, ticket uint64) { t.core.Arrive(t.now, to, ticket) })
 }
 
 // awaitDeparture waits until we have told others that we left, and then as long again, for them to tell the rest.
-func (m *Memberlist) awaitDeparture(ctx context.Context, notice uint64, sent <-chan struct{}) {
+func (m *Memberlist) awaitDeparture(ctx context.Context, ticket uint64, sent <-chan struct{}) {
 	ctx, cancel := context.WithTimeout(ctx, departureTime)
 	defer cancel()
 	start := time.Now()
-	if m.await(ctx, notice, sent, ErrUpdateTimeout) != nil {
+	if m.await(ctx, ticket, sent, ErrUpdateTimeout) != nil {
 		return
 	}
 	rest := time.NewTimer(time.Since(start))

@@ -19,9 +19,9 @@ func meet(m *Memberlist, n int) {
 			Port: 7946, Incarnation: 1, Meta: []byte("role=web"), Vsn: []byte{1, 5, 2, 0, 0, 0}}
 	}
 	for read := wire.StatesOf(states...); read.Len() > 0; {
-		t := m.beginTurn()
+		t := m.begin()
 		t.core.Merge(t.now, &read)
-		m.endTurn(t)
+		t.commit()
 	}
 }
 
@@ -111,9 +111,9 @@ func TestAllocations(t *testing.T) {
 		{"NumMembers", 0, func() { m.NumMembers() }},
 		{"LocalNode", 0, func() { m.LocalNode() }},
 		{"a turn with nothing to do", 0, func() {
-			turn := m.beginTurn()
+			turn := m.begin()
 			turn.core.Tick(turn.now)
-			m.endTurn(turn)
+			turn.commit()
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -242,9 +242,9 @@ func BenchmarkGrowth(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					at = at.Add(time.Hour)
-					t := m.beginTurnIn(m.newTurn(), at)
+					t := m.newTurn().begin(at)
 					t.core.Tick(at)
-					m.endTurn(t)
+					t.commit()
 				}
 			})
 			b.Run("Members", func(b *testing.B) {

@@ -1,51 +1,97 @@
 package memberlist
 
-import "github.com/e3431adc/memberlist/internal/swim"
+import (
+	"sync/atomic"
 
-// delivery is an event on its way to a delegate, with the Nodes as they were
-// when it happened.
+	"github.com/e3431adc/memberlist/internal/lifecycle"
+	"github.com/e3431adc/memberlist/internal/swim"
+)
+
+// delivery calls delegates for events: in order, one at a time, with no lock held.
 type delivery struct {
+	m         *Memberlist
+	running   lifecycle.Mutex              // held by the goroutine that calls delegates
+	ready     chan struct{}                // one slot: wakes loop
+	ping      atomic.Pointer[PingDelegate] // nil: none
+	pending   atomic.Int64                 // events that are queued or being delivered
+	delivered atomic.Uint64
+}
+
+func (d *delivery) init(m *Memberlist) {
+	d.m, d.running, d.ready = m, m.tasks.NewMutex(), make(chan struct{}, 1)
+	d.takePing()
+}
+
+// takePing reads Ping of the caller's configuration.
+func (d *delivery) takePing() {
+	if ping := d.m.given.Ping; ping != nil {
+		d.ping.Store(&ping)
+	} else {
+		d.ping.Store(nil)
+	}
+}
+
+// pingDelegate returns the ping delegate, or nil.
+func (d *delivery) pingDelegate() PingDelegate {
+	if ping := d.ping.Load(); ping != nil {
+		return *ping
+	}
+	return nil
+}
+
+// notification is an event for a delegate, with the Nodes as of the event.
+type notification struct {
 	event swim.Event
 	node  *Node
 	other *Node
 }
 
-// maxPendingPings is how many results of pings wait for a slow delegate. Later
-// ones are dropped: they tell nothing that the next one does not.
-const maxPendingPings = 128
-
-// queueEventsLocked queues those of the core's events that somebody wants to
-// hear of, and reports whether there are any.
-func (m *Memberlist) queueEventsLocked(events []swim.Event) bool {
-	queued := false
-	before := len(m.mu.deliveries)
-	for i := range events {
-		e := &events[i]
-		if !m.wanted(e.Kind) {
-			continue
-		}
-		if mayBeDropped(e.Kind) {
-			if m.mu.pendingPings >= maxPendingPings {
-				continue
-			}
-			m.mu.pendingPings++
-		}
-		d := delivery{event: *e, node: m.nodeLocked(&e.Member)}
-		if e.Kind == swim.EventConflict || e.Kind == swim.EventConflictEnded {
-			d.other = newNode(e.Other)
-		}
-		m.mu.deliveries = append(m.mu.deliveries, d)
-		queued = true
-	}
-	if len(m.mu.deliveries) > m.mu.compactAt {
-		m.mu.deliveries = compacted(m.mu.deliveries)
-		m.mu.compactAt = max(minCompactEvents, 2*len(m.mu.deliveries))
-	}
-	m.untold.Add(int64(len(m.mu.deliveries) - before))
-	return queued
+// notificationQueue is the events that are to be delivered. It is guarded by Memberlist.mu.
+type notificationQueue struct {
+	queued    []notification
+	compactAt int // length from which it is compacted
+	pings     int // those that may be dropped
 }
 
-// conflictVerdict is the verdict of the core as delegates and subscribers get it.
+// maxPendingPings bounds the results of pings that wait for a slow delegate. Later ones are dropped: the next one replaces them.
+const maxPendingPings = 128
+
+// add adds an event, unless it may be dropped and too many of those are queued.
+func (q *notificationQueue) add(n notification) {
+	if mayBeDropped(n.event.Kind) {
+		if q.pings >= maxPendingPings {
+			return
+		}
+		q.pings++
+	}
+	q.queued = append(q.queued, n)
+}
+
+func (q *notificationQueue) pop() (notification, bool) {
+	if len(q.queued) == 0 {
+		return notification{}, false
+	}
+	n := q.queued[0]
+	q.queued[0] = notification{}
+	q.queued = q.queued[1:]
+	if len(q.queued) == 0 {
+		q.queued = nil
+	}
+	if mayBeDropped(n.event.Kind) {
+		q.pings--
+	}
+	return n, true
+}
+
+// compact compacts a queue that has grown long.
+func (q *notificationQueue) compact() {
+	if len(q.queued) > max(q.compactAt, minCompactEvents) {
+		q.queued = compacted(q.queued)
+		q.compactAt = 2 * len(q.queued)
+	}
+}
+
+// conflictVerdict converts a verdict of the core.
 func conflictVerdict(v swim.Verdict) ConflictVerdict {
 	if v == swim.VerdictMoved {
 		return ConflictMoved
@@ -53,24 +99,21 @@ func conflictVerdict(v swim.Verdict) ConflictVerdict {
 	return ConflictKept
 }
 
-// mayBeDropped reports whether a delegate that is slow need not hear of it.
+// mayBeDropped reports whether a slow delegate may miss events of a kind.
 func mayBeDropped(kind swim.EventKind) bool {
 	return kind == swim.EventPingComplete || kind == swim.EventConflict || kind == swim.EventConflictEnded
 }
 
-// minCompactEvents is how many events may wait for a slow delegate before those
-// that cancel each other out are left out.
+// minCompactEvents is the length of the queue of a slow delegate from which events that cancel each other out are removed.
 const minCompactEvents = 4096
 
-// compacted leaves out of events that wait for a slow delegate what it need not
-// hear: of each member at most the first and the last remain, and nothing of
-// one that came and went, so that there are never more than two for each member
-// that is known to us or to the delegate.
-func compacted(deliveries []delivery) []delivery {
+// compacted removes events that a slow delegate may miss: of each member at most the first and the last remain, and none of one that
+// came and went. So there are at most two for each member that is known to this member or to the delegate.
+func compacted(queued []notification) []notification {
 	first := make(map[string]int)
 	last := make(map[string]int)
-	for i := range deliveries {
-		d := &deliveries[i]
+	for i := range queued {
+		d := &queued[i]
 		if !d.aboutPresence() {
 			continue
 		}
@@ -79,17 +122,17 @@ func compacted(deliveries []delivery) []delivery {
 		}
 		last[d.node.Name] = i
 	}
-	var kept []delivery
-	for i, d := range deliveries {
+	var kept []notification
+	for i, d := range queued {
 		if !d.aboutPresence() {
 			kept = append(kept, d)
 			continue
 		}
 		from, to := first[d.node.Name], last[d.node.Name]
-		began, ends := deliveries[from].event.Kind, deliveries[to].event.Kind
+		began, ends := queued[from].event.Kind, queued[to].event.Kind
 		switch {
 		case began == swim.EventJoin && ends == swim.EventLeave:
-			// It never was there for the delegate.
+			// The delegate never knew it.
 		case i == to && began == swim.EventJoin:
 			d.event.Kind = swim.EventJoin // as it is by now
 			kept = append(kept, d)
@@ -106,8 +149,8 @@ func compacted(deliveries []delivery) []delivery {
 	return kept
 }
 
-// aboutPresence reports whether it is the EventDelegate that hears of this.
-func (d *delivery) aboutPresence() bool {
+// aboutPresence reports whether the event is for the EventDelegate.
+func (d *notification) aboutPresence() bool {
 	switch d.event.Kind {
 	case swim.EventJoin, swim.EventLeave, swim.EventUpdate:
 		return true
@@ -117,119 +160,124 @@ func (d *delivery) aboutPresence() bool {
 }
 
 // wanted reports whether there is a delegate for a kind of event.
-func (m *Memberlist) wanted(kind swim.EventKind) bool {
+func (d *delivery) wanted(kind swim.EventKind) bool {
+	config := d.m.config
 	switch kind {
 	case swim.EventJoin, swim.EventLeave, swim.EventUpdate:
-		return m.config.Events != nil
+		return config.Events != nil
 	case swim.EventConflict:
-		return m.config.Conflict != nil
+		return config.Conflict != nil
 	case swim.EventConflictEnded:
-		_, ok := m.config.Conflict.(ConflictVerdictDelegate)
+		_, ok := config.Conflict.(ConflictVerdictDelegate)
 		return ok
 	case swim.EventPingComplete:
-		return m.pingDelegate() != nil
+		return d.pingDelegate() != nil
 	default:
 		return false
 	}
 }
 
-// deliverEvents calls the delegates for all that is queued, in order, unless
-// another goroutine is about that: then that one does it.
-func (m *Memberlist) deliverEvents() {
-	for m.delivering.TryLock() {
-		for m.deliverNext() {
+// queueLocked queues those of the core's events for which there is a delegate, and reports whether there are any.
+func (d *delivery) queueLocked(events []swim.Event) bool {
+	q := &d.m.mu.notifications
+	before, queued := len(q.queued), false
+	for i := range events {
+		e := &events[i]
+		if !d.wanted(e.Kind) {
+			continue
 		}
-		m.delivering.Unlock()
+		n := notification{event: *e, node: d.m.nodeLocked(&e.Member)}
+		if e.Kind == swim.EventConflict || e.Kind == swim.EventConflictEnded {
+			n.other = newNode(e.Other)
+		}
+		q.add(n)
+		queued = true
+	}
+	q.compact()
+	d.pending.Add(int64(len(q.queued) - before))
+	return queued
+}
+
+// deliver calls the delegates for all queued events, unless another goroutine does: then that one delivers these, too.
+func (d *delivery) deliver() {
+	for d.running.TryLock() {
+		for d.next() {
+		}
+		d.running.Unlock()
 		// An event that was queued between the last look and Unlock found the mutex held.
-		if !m.eventsPending() {
+		if d.m.tasks.Closed() || !d.anyQueued() {
 			return
 		}
 	}
 }
 
-// awaitEvents returns when the delegates have been called for all that was
-// queued before, or with false when the Memberlist stops.
-func (m *Memberlist) awaitEvents() bool {
-	if m.untold.Load() == 0 {
+// await waits until all events that were queued before the call have been delivered. It reports false if the Memberlist stops.
+func (d *delivery) await() bool {
+	if d.pending.Load() == 0 {
 		return true
 	}
-	if m.delivering.Lock(m.tasks.Context()) != nil {
+	if d.running.Lock(d.m.tasks.Context()) != nil {
 		return false
 	}
-	for m.deliverNext() {
+	for d.next() {
 	}
-	m.delivering.Unlock()
-	m.deliverEvents() // those that found the mutex held
+	d.running.Unlock()
+	d.deliver() // those that found the mutex held
 	return true
 }
 
-// eventsPending reports whether there is an event that may be delivered.
-func (m *Memberlist) eventsPending() bool {
-	select {
-	case <-m.tasks.Done():
-		return false
-	default:
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.mu.deliveries) > 0
+func (d *delivery) anyQueued() bool {
+	d.m.mu.Lock()
+	defer d.m.mu.Unlock()
+	return len(d.m.mu.notifications.queued) > 0
 }
 
-// deliverNext delivers the oldest event, and reports false if there is none or
-// none may be delivered any more. The caller holds m.delivering.
-func (m *Memberlist) deliverNext() bool {
-	d, ok := m.popDelivery()
+// next delivers the oldest event. It reports false if there is none or the Memberlist stops. The caller holds d.running.
+func (d *delivery) next() bool {
+	m := d.m
+	m.mu.Lock()
+	n, ok := m.mu.notifications.pop()
+	m.mu.Unlock()
 	if !ok || !m.tasks.BeginCallback() {
 		return false
 	}
 	defer m.tasks.EndCallback()
-	defer m.untold.Add(-1)
-	defer m.told.Add(1)
-	switch d.event.Kind {
+	defer d.pending.Add(-1)
+	defer d.delivered.Add(1)
+	switch n.event.Kind {
 	case swim.EventJoin:
-		m.config.Events.NotifyJoin(d.node)
+		m.config.Events.NotifyJoin(n.node)
 	case swim.EventLeave:
-		m.config.Events.NotifyLeave(d.node)
+		m.config.Events.NotifyLeave(n.node)
 	case swim.EventUpdate:
-		m.config.Events.NotifyUpdate(d.node)
+		m.config.Events.NotifyUpdate(n.node)
 	case swim.EventConflict:
-		m.config.Conflict.NotifyConflict(d.node, d.other)
+		m.config.Conflict.NotifyConflict(n.node, n.other)
 	case swim.EventConflictEnded:
-		m.config.Conflict.(ConflictVerdictDelegate).NotifyConflictVerdict(d.node, d.other, conflictVerdict(d.event.Verdict))
+		m.config.Conflict.(ConflictVerdictDelegate).NotifyConflictVerdict(n.node, n.other, conflictVerdict(n.event.Verdict))
 	case swim.EventPingComplete:
-		if ping := m.pingDelegate(); ping != nil {
-			ping.NotifyPingComplete(d.node, d.event.RTT, d.event.Payload)
+		if ping := d.pingDelegate(); ping != nil {
+			ping.NotifyPingComplete(n.node, n.event.RTT, n.event.Payload)
 		}
 	}
 	return true
 }
 
-func (m *Memberlist) popDelivery() (delivery, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.mu.deliveries) == 0 {
-		return delivery{}, false
+// wake wakes loop.
+func (d *delivery) wake() {
+	select {
+	case d.ready <- struct{}{}:
+	default:
 	}
-	d := m.mu.deliveries[0]
-	m.mu.deliveries[0] = delivery{}
-	m.mu.deliveries = m.mu.deliveries[1:]
-	if len(m.mu.deliveries) == 0 {
-		m.mu.deliveries = nil
-	}
-	if mayBeDropped(d.event.Kind) {
-		m.mu.pendingPings--
-	}
-	return d, true
 }
 
-// eventLoop delivers what the protocol's own goroutines cause, which must not
-// wait for delegates. It ends with the Memberlist.
-func (m *Memberlist) eventLoop() {
+// loop delivers events that are caused by goroutines of the protocol, which must not wait for delegates. It ends with the Memberlist.
+func (d *delivery) loop() {
 	for {
 		select {
-		case <-m.eventsReady:
-			m.deliverEvents()
-		case <-m.tasks.Done():
+		case <-d.ready:
+			d.deliver()
+		case <-d.m.tasks.Done():
 			return
 		}
 	}

@@ -10,16 +10,16 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-func deliveriesOf(events ...string) []delivery {
+func notificationsOf(events ...string) []notification {
 	kinds := map[byte]swim.EventKind{'+': swim.EventJoin, '-': swim.EventLeave, '*': swim.EventUpdate, '!': swim.EventConflict}
-	var ds []delivery
+	var ds []notification
 	for i, e := range events {
-		ds = append(ds, delivery{event: swim.Event{Kind: kinds[e[0]]}, node: &Node{Name: e[1:], Port: uint16(i)}})
+		ds = append(ds, notification{event: swim.Event{Kind: kinds[e[0]]}, node: &Node{Name: e[1:], Port: uint16(i)}})
 	}
 	return ds
 }
 
-func describeDeliveries(ds []delivery) []string {
+func describeNotifications(ds []notification) []string {
 	var out []string
 	for _, d := range ds {
 		out = append(out, string("+-*!"[d.event.Kind])+d.node.Name)
@@ -44,7 +44,7 @@ func TestCompacted(t *testing.T) {
 		{"conflicts stay", "+a !a -a !b", "!a !b"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := describeDeliveries(compacted(deliveriesOf(strings.Fields(tt.events)...)))
+			got := describeNotifications(compacted(notificationsOf(strings.Fields(tt.events)...)))
 			want := strings.Fields(tt.want)
 			slices.Sort(got) // members are independent of each other
 			slices.Sort(want)
@@ -79,7 +79,7 @@ func TestCompactedIsLegal(t *testing.T) {
 			last[name] = uint16(i)
 		}
 		told := before
-		for _, d := range compacted(deliveriesOf(events...)) {
+		for _, d := range compacted(notificationsOf(events...)) {
 			name := d.node.Name
 			if (d.event.Kind == swim.EventJoin) == told[name] {
 				t.Fatalf("%v becomes illegal at %v %s", events, d.event.Kind, name)
@@ -101,17 +101,17 @@ func TestCompactedIsLegal(t *testing.T) {
 // returns do not pile up without bound.
 func TestBlockedDelegateKeepsMemoryBounded(t *testing.T) {
 	m := new(Memberlist)
+	m.delivery.m = m
 	m.config = &Config{Events: callback{func(string) {}}}
-	m.mu.compactAt = minCompactEvents
 	for i := range 100_000 {
 		name := fmt.Sprint(i % 50)
 		kind := swim.EventJoin
 		if i/50%2 == 1 {
 			kind = swim.EventLeave
 		}
-		m.queueEventsLocked([]swim.Event{{Kind: kind, Member: swim.Member{Name: name}}})
+		m.delivery.queueLocked([]swim.Event{{Kind: kind, Member: swim.Member{Name: name}}})
 	}
-	if n := len(m.mu.deliveries); n > minCompactEvents {
+	if n := len(m.mu.notifications.queued); n > minCompactEvents {
 		t.Errorf("%d events wait", n)
 	}
 }

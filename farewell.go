@@ -3,10 +3,14 @@ package memberlist
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/envelope"
+	"github.com/e3431adc/memberlist/internal/lifecycle"
+	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -84,45 +88,67 @@ func appendFitting(parts, messages [][]byte, room int) [][]byte {
 	return parts
 }
 
-// farewellRoom returns how many bytes of user broadcasts fit into a packet with our farewell.
-func (m *Memberlist) farewellRoom() int {
-	farewell := wire.Dead{Incarnation: swim.MaxIncarnation, Node: m.config.Name, From: m.config.Name}
-	return m.envelope.Budget().Message - farewell.Size()
+// userBroadcasts are the broadcasts of Config.Delegate.
+type userBroadcasts struct {
+	m      *Memberlist
+	mutex  lifecycle.Mutex // held while the delegate may be asked
+	recent recentBroadcasts
 }
 
-// lastWords returns the user broadcasts that go with our farewell: those that the delegate has, and those sent lately.
-func (m *Memberlist) lastWords() [][]byte {
-	if m.config.Delegate == nil {
+func (u *userBroadcasts) init(m *Memberlist) {
+	u.m, u.mutex = m, m.tasks.NewMutex()
+	// User broadcasts that fit a packet with the message that this member leaves.
+	leave := wire.Dead{Incarnation: swim.MaxIncarnation, Node: m.config.Name, From: m.config.Name}
+	u.recent.room = m.envelope.Budget().Message - leave.Size()
+}
+
+// ask asks the delegate for messages that fit the room, in bytes, and frames each as a user message. The caller holds u.mutex.
+func (u *userBroadcasts) ask(room int) [][]byte {
+	m := u.m
+	if m.config.Delegate == nil || !m.tasks.BeginCallback() {
+		return nil
+	}
+	broadcasts := m.config.Delegate.GetBroadcasts(wire.CompoundPartOverhead+envelope.UserOverhead, room)
+	m.tasks.EndCallback()
+	var framed [][]byte
+	for _, b := range broadcasts {
+		cost := wire.CompoundPartOverhead + envelope.UserOverhead + len(b)
+		if cost > room {
+			m.metrics.Add(metrics.DroppedOversize, 1)
+			m.log.Limited("oversize broadcast", slog.LevelWarn, "dropping delegate broadcasts that do not fit the packet",
+				slog.Int("bytes", len(b)), slog.Int("room", room))
+			continue
+		}
+		room -= cost
+		message := make([]byte, 0, envelope.UserOverhead+len(b))
+		message = append(message, byte(wire.TypeUser))
+		framed = append(framed, append(message, b...))
+	}
+	if len(framed) > 0 {
+		u.recent.note(time.Now(), framed)
+	}
+	return framed
+}
+
+// beforeLeave returns the broadcasts to send along when this member leaves: those that the delegate has, and recent ones.
+func (u *userBroadcasts) beforeLeave() [][]byte {
+	if u.m.config.Delegate == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), farewellPatience)
 	defer cancel()
-	if m.gossiping.Lock(ctx) == nil { // else the delegate is slow
-		defer m.gossiping.Unlock()
-		if room := m.farewellRoom(); room > 0 && m.wouldBeHeard() {
-			m.userBroadcasts(room)
+	if u.mutex.Lock(ctx) == nil { // else the delegate is slow
+		defer u.mutex.Unlock()
+		if u.recent.room > 0 && u.wouldBeHeard() {
+			u.ask(u.recent.room)
 		}
 	}
-	return m.recent.list(time.Now())
+	return u.recent.list(time.Now())
 }
 
-// wouldBeHeard reports whether Leave would send a farewell.
-func (m *Memberlist) wouldBeHeard() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.mu.core.AnyAlive() && !m.mu.core.Leaving()
-}
-
-// awaitUserMessages returns when the first n user messages that arrived have been handed to the delegate, or after
-// farewellPatience. It does not wait twice for the same call of a slow delegate.
-func (m *Memberlist) awaitUserMessages(n uint64) {
-	handled := m.userMessages.Handled()
-	if handled >= n || m.stuckAt.Load() == handled+1 {
-		return
-	}
-	timer := time.NewTimer(farewellPatience)
-	defer timer.Stop()
-	if !m.userMessages.Await(n, timer.C, m.tasks.Done()) {
-		m.stuckAt.Store(m.userMessages.Handled() + 1)
-	}
+// wouldBeHeard reports whether LeaveContext would send anything.
+func (u *userBroadcasts) wouldBeHeard() bool {
+	u.m.mu.Lock()
+	defer u.m.mu.Unlock()
+	return u.m.mu.core.AnyAlive() && !u.m.mu.core.Leaving()
 }

@@ -69,7 +69,7 @@ func TestExchangeComesAfterMessages(t *testing.T) {
 		if err := m.SendBestEffort(first.LocalNode(), []byte("before")); err != nil {
 			t.Fatal(err)
 		}
-		turn := m.beginTurn()
+		turn := m.begin()
 		turn.core.Leave(turn.now, 0)
 		turn.core.Take(nil) // it tells in the exchange only
 		m.mu.Unlock()

@@ -20,12 +20,12 @@ func (m *Memberlist) Forget(name string) error {
 		return ErrShutdown
 	}
 	defer m.tasks.Release()
-	t := m.beginTurn()
+	t := m.begin()
 	if member, ok := t.core.Member(name); ok && member.State.Gone() {
 		m.mu.seeds.forgetAddress(member.Addr)
 	}
 	removal := t.core.Forget(t.now, name)
-	m.endTurnAndDeliver(t)
+	t.commitAndNotify()
 	return removalError(name, removal)
 }
 
@@ -58,17 +58,19 @@ func (m *Memberlist) forceLeave(ctx context.Context, name string, how func(*swim
 	if ctx.Err() != nil {
 		return contextError(ctx)
 	}
-	t := m.beginTurn()
-	notice, sent := m.newNoticeLocked()
-	removal := how(t.core, t.now, name, notice)
-	anyAlive := t.core.AnyAlive()
-	m.endTurnAndDeliver(t)
-	if removal != swim.Removed || !anyAlive {
-		m.dropNotice(notice)
+	t := m.begin()
+	ticket, sent := m.mu.waiters.add()
+	removal := how(t.core, t.now, name, ticket)
+	waits := removal == swim.Removed && t.core.AnyAlive()
+	if !waits {
+		m.mu.waiters.remove(ticket)
+	}
+	t.commitAndNotify()
+	if !waits {
 		return removalError(name, removal)
 	}
 	m.log.Info("marking member as left, as requested", slog.String("node", name))
-	return m.await(ctx, notice, sent, ErrForceLeaveTimeout)
+	return m.await(ctx, ticket, sent, ErrForceLeaveTimeout)
 }
 
 // removalError returns the error for the result of a removal.

@@ -166,7 +166,7 @@ func (j *joining) run(ctx context.Context) (JoinResult, error) {
 		return JoinResult{}, ErrShutdown
 	}
 	defer m.tasks.Release()
-	m.takePing()
+	m.delivery.takePing()
 	j.enters, j.left = m.beforeJoin()
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -201,16 +201,16 @@ func (m *Memberlist) anyAlive() bool {
 
 // rejoin makes this member one again that left, as the program joins.
 func (m *Memberlist) rejoin() {
-	t := m.beginTurn()
+	t := m.begin()
 	t.core.Return(t.now)
-	m.endTurnAndDeliver(t)
+	t.commitAndNotify()
 }
 
 // leaveAgain undoes rejoin.
 func (m *Memberlist) leaveAgain() {
-	t := m.beginTurn()
+	t := m.begin()
 	t.core.Leave(t.now, 0)
-	m.endTurnAndDeliver(t)
+	t.commitAndNotify()
 }
 
 // noteOwnNameLocked tells that it is known whether another member has our name, if that was found out in a turn.

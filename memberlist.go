@@ -44,16 +44,10 @@ type Memberlist struct {
 	timer        lifecycle.Timer         // runs tick
 	nodes        registry.Registry[Node] // by the core's IDs
 	self         atomic.Pointer[Node]
-	ping         atomic.Pointer[PingDelegate] // nil: none
-	told         atomic.Uint64                // how many events delegates have been told
-	untold       atomic.Int64                 // how many are queued for them, or being told
+	delivery     delivery // of events to delegates
 	health       atomic.Int32
 	metrics      metrics.Set
-	eventsReady  chan struct{}          // one slot: there are events to deliver
-	gossiping    lifecycle.Mutex        // held while the delegate may be asked for broadcasts
-	recent       recentBroadcasts       // that were sent; empty without a Delegate
-	stuckAt      atomic.Uint64          // the user message that awaitUserMessages gave up on, counted from 1; 0: none
-	delivering   lifecycle.Mutex        // held while events are delivered to delegates
+	broadcasts   userBroadcasts
 	moving       lifecycle.Mutex        // held while another address is announced
 	pushPulling  atomic.Bool            // during a push/pull that we begin, but for joins
 	tryingSeeds  atomic.Bool            // while seeds are tried
@@ -62,7 +56,7 @@ type Memberlist struct {
 	advertising  atomic.Bool            // whether the host name that we advertise is looked up again
 	advertised   atomic.Pointer[string] // that name; nil: none
 	membership   *handoff.Queue         // alive, suspect and dead messages
-	userMessages *handoff.Queue
+	userMessages userMessages
 	streams      streamset.Set
 	pushPulls    atomic.Int32 // of peers, being answered
 	turns        pool[turn]
@@ -71,22 +65,19 @@ type Memberlist struct {
 	// Guarded by the one mutex, which is held for memory work only.
 	mu struct {
 		sync.Mutex
-		core         *swim.Core
-		armed        time.Time  // when the timer expires; zero: never
-		sample       time.Time  // when the queue's length is a metric next
-		deliveries   []delivery // events that delegates have not heard of yet
-		compactAt    int        // how many of them are too many
-		pendingPings int        // those of them that may be dropped
-		lastNotice   uint64
-		notices      map[uint64]chan struct{}        // closed when a broadcast has been sent
-		pings        map[uint32]chan swim.PingResult // with room for the one result
-		contacts     []contacts                      // by the core's IDs
-		seeds        seedList
-		nameTaken    bool          // as the last join that could tell found
-		nameDecided  chan struct{} // closed when it is known if another has our name; nil: nobody waits for that
-		changed      time.Time     // when the view last did
-		exchanged    bool          // whether states were, ever
-		synced       chan struct{} // closed when they first were; nil: nobody waits for that
+		core          *swim.Core
+		armed         time.Time // when the timer expires; zero: never
+		sample        time.Time // when the queue's length is a metric next
+		notifications notificationQueue
+		waiters       waiters
+		pings         pingWaiters
+		contacts      []contacts // by the core's IDs
+		seeds         seedList
+		nameTaken     bool          // as the last join that could tell found
+		nameDecided   chan struct{} // closed when it is known if another has our name; nil: nobody waits for that
+		changed       time.Time     // when the view last did
+		exchanged     bool          // whether states were, ever
+		synced        chan struct{} // closed when they first were; nil: nobody waits for that
 
 		subscriptions  []*Subscription
 		unsubscribable bool
@@ -124,7 +115,7 @@ func Create(conf *Config) (*Memberlist, error) {
 		}
 		return nil, err
 	}
-	if err := m.begin(); err != nil {
+	if err := m.start(); err != nil {
 		m.stop()
 		return nil, err
 	}
@@ -158,13 +149,12 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	if m.envelope, err = envelope.New(config.policy(), config.Keyring.ringOf()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLabelTooLong, err)
 	}
-	m.gossiping, m.delivering, m.moving = m.tasks.NewMutex(), m.tasks.NewMutex(), m.tasks.NewMutex()
-	m.eventsReady = make(chan struct{}, 1)
+	m.moving = m.tasks.NewMutex()
+	m.delivery.init(m)
+	m.broadcasts.init(m)
 	m.membership = newHandoff(config)
-	m.userMessages = newHandoff(config)
-	m.takePing()
-	m.recent.room = m.farewellRoom()
-	m.mu.compactAt = minCompactEvents
+	m.userMessages.m, m.userMessages.queue = m, newHandoff(config)
+	m.mu.pings = make(pingWaiters)
 	m.mu.core = swim.New(m.coreConfig(), nil) // a turn has one
 	if err := m.openTransport(); err != nil {
 		return nil, err
@@ -231,8 +221,8 @@ func (m *Memberlist) coreConfig() swim.Config {
 	return core
 }
 
-// begin announces the member to itself and starts the goroutines.
-func (m *Memberlist) begin() error {
+// start announces the member to itself and starts the goroutines.
+func (m *Memberlist) start() error {
 	if !m.tasks.Acquire() {
 		return ErrShutdown
 	}
@@ -247,7 +237,7 @@ func (m *Memberlist) begin() error {
 	}
 	m.warnIfExposed(self.addr.Addr())
 	refused := m.askAliveOfSelf(&self)
-	t := m.beginTurn()
+	t := m.begin()
 	if refused == nil {
 		t.core.Announce(t.now, self.addr, self.meta, self.versions, 0)
 	} else {
@@ -258,12 +248,12 @@ func (m *Memberlist) begin() error {
 	if m.config.Seeds != nil {
 		t.core.HaveSeeds(t.now)
 	}
-	m.endTurnAndDeliver(t)
+	t.commitAndNotify()
 	if refused != nil {
 		m.log.Warn("not announcing this member", logging.Err(refused))
 	}
 
-	for _, loop := range []func(){m.membershipLoop, m.userMessageLoop, m.eventLoop, m.packetLoop, m.streamLoop} {
+	for _, loop := range []func(){m.membershipLoop, m.userMessages.loop, m.delivery.loop, m.packetLoop, m.streamLoop} {
 		m.tasks.Go(loop)
 	}
 	if m.config.Transport == nil {
@@ -271,23 +261,6 @@ func (m *Memberlist) begin() error {
 	}
 	if m.udp != nil { // another transport makes of it what it likes
 		m.keepAdvertising(m.config.AdvertiseAddr)
-	}
-	return nil
-}
-
-// takePing takes the ping delegate from the caller's configuration.
-func (m *Memberlist) takePing() {
-	if ping := m.given.Ping; ping != nil {
-		m.ping.Store(&ping)
-	} else {
-		m.ping.Store(nil)
-	}
-}
-
-// pingDelegate is who hears of pings, or nil.
-func (m *Memberlist) pingDelegate() PingDelegate {
-	if ping := m.ping.Load(); ping != nil {
-		return *ping
 	}
 	return nil
 }
@@ -303,13 +276,13 @@ func (m *Memberlist) pingDelegate() PingDelegate {
 // What delegates did in the events that they have been told before is visible
 // to who calls Members or NumMembers.
 func (m *Memberlist) Members() []*Node {
-	m.told.Load() // synchronizes with the events
+	m.delivery.delivered.Load() // synchronizes with the events
 	return m.nodes.List(&m.mu.Mutex)
 }
 
 // NumMembers returns how many members are alive or suspect, itself included.
 func (m *Memberlist) NumMembers() int {
-	m.told.Load() // synchronizes with the events
+	m.delivery.delivered.Load() // synchronizes with the events
 	return m.nodes.Len()
 }
 
@@ -352,17 +325,19 @@ func (m *Memberlist) LeaveContext(ctx context.Context) error {
 		return ErrShutdown
 	}
 	defer m.tasks.Release()
-	words := m.lastWords()
-	t := m.beginTurn()
+	words := m.broadcasts.beforeLeave()
+	t := m.begin()
 	t.lastWords = words
-	notice, sent := m.newNoticeLocked()
-	heard := t.core.Leave(t.now, notice)
-	m.endTurnAndDeliver(t)
+	ticket, sent := m.mu.waiters.add()
+	heard := t.core.Leave(t.now, ticket)
 	if !heard {
-		m.dropNotice(notice)
+		m.mu.waiters.remove(ticket)
+	}
+	t.commitAndNotify()
+	if !heard {
 		return nil
 	}
-	return m.await(ctx, notice, sent, ErrLeaveTimeout)
+	return m.await(ctx, ticket, sent, ErrLeaveTimeout)
 }
 
 // Shutdown stops this member without telling the others, who will find it

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/handoff"
@@ -37,7 +38,7 @@ type heardRumor struct {
 }
 
 func newMembershipHandler(m *Memberlist, queue *handoff.Queue) *membershipHandler {
-	h := &membershipHandler{m: m, queue: queue, most: membershipTurn}
+	h := &membershipHandler{m: m, queue: queue, most: membershipTurn, turn: turn{m: m}}
 	if m.config.Alive != nil {
 		h.most = 1 // what is allowed does not wait for answers about other members
 	}
@@ -74,9 +75,9 @@ func (h *membershipHandler) handleAll() {
 // handle handles a batch, but for what flush is left to do. Farewells wait for the user messages that arrived before them, but
 // not for long: other news waits behind them.
 func (h *membershipHandler) handle(b *handoff.Batch) {
-	if b.After > h.m.userMessages.Handled() {
+	if b.After > h.m.userMessages.queue.Handled() {
 		h.flush()
-		h.m.awaitUserMessages(b.After)
+		h.m.userMessages.awaitHandled(b.After)
 	}
 	for message := range b.Messages() {
 		if len(h.pending) == h.most {
@@ -89,7 +90,6 @@ func (h *membershipHandler) handle(b *handoff.Batch) {
 
 // flush asks the delegate about the pending messages, and gives those that it does not refuse to the core.
 func (h *membershipHandler) flush() {
-	m := h.m
 	if len(h.pending) == 0 {
 		return
 	}
@@ -98,12 +98,12 @@ func (h *membershipHandler) flush() {
 		h.decode(&h.pending[i])
 	}
 	if len(h.ready) > 0 {
-		t := m.beginTurnIn(&h.turn, time.Now())
+		t := h.turn.begin(time.Now())
 		for i := range h.ready {
 			r := &h.ready[i]
 			t.core.StepGossip(t.now, *r.from, &r.rumor)
 		}
-		m.endTurnIn(t)
+		t.commit()
 	}
 	h.queue.Done(len(h.pending))
 	h.pending, h.ready = h.pending[:0], h.ready[:0]
@@ -167,4 +167,62 @@ func nodeOfAlive(a *wire.Alive) *Node {
 		n.DMin, n.DMax, n.DCur = a.Vsn[3], a.Vsn[4], a.Vsn[5]
 	}
 	return n
+}
+
+// userMessages passes user messages of packets to Config.Delegate.
+type userMessages struct {
+	m       *Memberlist
+	queue   *handoff.Queue
+	stuckAt atomic.Uint64 // the message that awaitHandled gave up on, counted from 1; 0: none
+}
+
+// loop calls the delegate with each message, after the event delegate has been called for what had arrived about members before the
+// message. It ends with the Memberlist.
+func (u *userMessages) loop() {
+	m := u.m
+	var taken []*handoff.Batch
+	for {
+		select {
+		case <-u.queue.Ready():
+		case <-m.tasks.Done():
+			return
+		}
+		for taken = u.queue.Take(taken); len(taken) > 0; taken = u.queue.Take(taken) {
+			for _, b := range taken {
+				for message := range b.Messages() {
+					u.queue.Began(message)
+					if !m.membership.Await(b.After, nil, m.tasks.Done()) || !m.delivery.await() {
+						return
+					}
+					u.notify(message.Body)
+					u.queue.Done(1)
+				}
+				u.queue.Release(b)
+			}
+		}
+	}
+}
+
+// notify passes a user message to the delegate.
+func (u *userMessages) notify(message []byte) {
+	m := u.m
+	if m.config.Delegate == nil || !m.tasks.BeginCallback() {
+		return
+	}
+	defer m.tasks.EndCallback()
+	m.config.Delegate.NotifyMsg(message)
+}
+
+// awaitHandled waits until the first n messages have been handled, at most for farewellPatience. It does not wait twice for the same
+// call of a slow delegate.
+func (u *userMessages) awaitHandled(n uint64) {
+	handled := u.queue.Handled()
+	if handled >= n || u.stuckAt.Load() == handled+1 {
+		return
+	}
+	timer := time.NewTimer(farewellPatience)
+	defer timer.Stop()
+	if !u.queue.Await(n, timer.C, u.m.tasks.Done()) {
+		u.stuckAt.Store(u.queue.Handled() + 1)
+	}
 }

@@ -48,7 +48,7 @@ type receiver struct {
 }
 
 func newReceiver(m *Memberlist) *receiver {
-	r := &receiver{m: m, names: wire.NewNames(), membership: m.membership, userMessages: m.userMessages}
+	r := &receiver{m: m, turn: turn{m: m}, names: wire.NewNames(), membership: m.membership, userMessages: m.userMessages.queue}
 	r.unpacker.Limit = m.envelope.Budget().Received
 	r.visit = r.handle
 	return r
@@ -206,17 +206,17 @@ func (r *receiver) handlePing(body []byte) {
 		return
 	}
 	var payload []byte
-	if ping := m.pingDelegate(); ping != nil {
+	if ping := m.delivery.pingDelegate(); ping != nil {
 		if !m.tasks.BeginCallback() {
 			return
 		}
 		payload = ping.AckPayload()
 		m.tasks.EndCallback()
 	}
-	t := m.beginTurnIn(&r.turn, r.at)
+	t := r.turn.begin(r.at)
 	t.core.StepPing(r.from, &r.ping, payload)
 	otherPort := r.ports.differs(t.core, r.source, &r.ping)
-	m.endTurnIn(t)
+	t.commit()
 	if otherPort {
 		r.reportPort()
 	}
@@ -231,9 +231,9 @@ func (r *receiver) step(message wire.Message, err error) {
 	m := r.m
 	var t *turn
 	if m.udp == nil {
-		t = m.beginTurn()
+		t = m.begin()
 	} else {
-		t = m.beginTurnIn(&r.turn, time.Now())
+		t = r.turn.begin(time.Now())
 	}
 	at := t.now
 	if !r.at.IsZero() && r.at.Before(at) {
@@ -241,9 +241,9 @@ func (r *receiver) step(message wire.Message, err error) {
 	}
 	t.core.Step(at, r.from, message)
 	if m.udp == nil { // it may wait for the member that another asks us to ping
-		m.endTurnAside(t)
+		t.commitAside()
 	} else {
-		m.endTurnIn(t)
+		t.commit()
 	}
 }
 
@@ -254,42 +254,6 @@ const expandedBytes = 4 << 10
 // packets as members with this configuration send, and for some that expand.
 func newHandoff(c *Config) *handoff.Queue {
 	return handoff.New(c.HandoffQueueDepth, c.HandoffQueueDepth*max(c.UDPBufferSize, expandedBytes))
-}
-
-// userMessageLoop calls the delegate with each user message, after the event delegate has been told what had arrived about
-// members before it. It ends with the Memberlist.
-func (m *Memberlist) userMessageLoop() {
-	queue := m.userMessages
-	var taken []*handoff.Batch
-	for {
-		select {
-		case <-queue.Ready():
-		case <-m.tasks.Done():
-			return
-		}
-		for taken = queue.Take(taken); len(taken) > 0; taken = queue.Take(taken) {
-			for _, b := range taken {
-				for message := range b.Messages() {
-					queue.Began(message)
-					if !m.membership.Await(b.After, nil, m.tasks.Done()) || !m.awaitEvents() {
-						return
-					}
-					m.notifyMessage(message.Body)
-					queue.Done(1)
-				}
-				queue.Release(b)
-			}
-		}
-	}
-}
-
-// notifyMessage hands a user message to the delegate.
-func (m *Memberlist) notifyMessage(message []byte) {
-	if m.config.Delegate == nil || !m.tasks.BeginCallback() {
-		return
-	}
-	defer m.tasks.EndCallback()
-	m.config.Delegate.NotifyMsg(message)
 }
 
 // drop counts what was dropped, and now and then logs why.

@@ -60,14 +60,14 @@ func (m *Memberlist) servePushPull(c *session) error {
 		return err
 	}
 	if !remote.join { // that of a member that leaves does not overtake what the member said before
-		m.awaitUserMessages(m.userMessages.Put())
+		m.userMessages.awaitHandled(m.userMessages.queue.Put())
 	}
-	m.mergeMembers(&remote, m.endTurn)
+	m.mergeMembers(&remote, (*turn).commit)
 	if err := c.writeReply(state); err != nil {
 		return err
 	}
 	m.exchanged()
-	m.awaitEvents()
+	m.delivery.await()
 	m.mergeUserState(&remote)
 	return nil
 }
@@ -139,7 +139,7 @@ func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind
 	if err := m.judge(&remote, c.conn, meant); err != nil {
 		return err
 	}
-	m.mergeMembers(&remote, m.endTurnAndDeliver)
+	m.mergeMembers(&remote, (*turn).commitAndNotify)
 	m.noteAnswer(to)
 	m.exchanged()
 	m.mergeUserState(&remote)
@@ -283,7 +283,7 @@ func (m *Memberlist) mergeMembers(remote *remoteState, end func(*turn)) {
 
 func (m *Memberlist) mergeStates(states *wire.States, end func(*turn)) {
 	for states.Len() > 0 {
-		t := m.beginTurn()
+		t := m.begin()
 		t.core.Merge(t.now, states)
 		end(t)
 	}

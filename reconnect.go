@@ -36,9 +36,9 @@ func (m *Memberlist) reconnect(lost swim.Member) {
 		return
 	}
 	if !found.There() {
-		t := m.beginTurn()
+		t := m.begin()
 		t.core.NotThere(t.now, lost)
-		m.endTurn(t)
+		t.commit()
 	}
 	if !found.Ours() {
 		m.log.Limited("reconnect", slog.LevelDebug, "another cluster answers at a failed member's address", memberAttrs(&lost)...)

@@ -89,14 +89,14 @@ func (m *Memberlist) rememberSeeds(attempts []JoinAttempt) {
 		}
 		joined[a.Seed] = joined[a.Seed] || a.Err == nil
 	}
-	t := m.beginTurn()
+	t := m.begin()
 	for _, text := range texts {
 		m.mu.seeds.remember(text, m.addressOfSeed(text), joined[text])
 	}
 	if len(m.mu.seeds.seeds) > 0 {
 		t.core.HaveSeeds(t.now)
 	}
-	m.endTurn(t)
+	t.commit()
 }
 
 // addressOfSeed returns the address of a join address without a host name; else an invalid one.

@@ -124,24 +124,26 @@ func (m *Memberlist) UpdateNodeContext(ctx context.Context) error {
 	if err := m.askAliveOfSelf(&self); err != nil {
 		return err
 	}
-	return m.announce(ctx, func(t *turn, notice uint64) {
-		t.core.Announce(t.now, t.core.Self().Addr, self.meta, self.versions, notice)
+	return m.announce(ctx, func(t *turn, ticket uint64) {
+		t.core.Announce(t.now, t.core.Self().Addr, self.meta, self.versions, ticket)
 	})
 }
 
 // announce has the core announce something of ourselves and, if anyone else is
 // alive, waits until it has been sent.
-func (m *Memberlist) announce(ctx context.Context, what func(t *turn, notice uint64)) error {
-	t := m.beginTurn()
-	notice, sent := m.newNoticeLocked()
-	what(t, notice)
+func (m *Memberlist) announce(ctx context.Context, what func(t *turn, ticket uint64)) error {
+	t := m.begin()
+	ticket, sent := m.mu.waiters.add()
+	what(t, ticket)
 	anyAlive := t.core.AnyAlive()
-	m.endTurnAndDeliver(t)
 	if !anyAlive {
-		m.dropNotice(notice)
+		m.mu.waiters.remove(ticket)
+	}
+	t.commitAndNotify()
+	if !anyAlive {
 		return nil
 	}
-	return m.await(ctx, notice, sent, ErrUpdateTimeout)
+	return m.await(ctx, ticket, sent, ErrUpdateTimeout)
 }
 
 // selfAddr is the address that we are known at.

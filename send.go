@@ -98,7 +98,7 @@ func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, checksum bool
 		return fmt.Errorf("%w: %d bytes, the limit of a message in a packet is %d", ErrMessageTooLarge, len(msg), limit)
 	}
 	t := m.newTurn()
-	defer m.dropTurn(t)
+	defer t.free()
 	p := &t.pack
 	if len(msg) > sockets.MaxDatagram {
 		p = new(packer) // so that its memory is not kept
@@ -135,13 +135,10 @@ func (m *Memberlist) PingContext(ctx context.Context, node string, addr net.Addr
 		return 0, err
 	}
 	result := make(chan swim.PingResult, 1)
-	t := m.beginTurn()
+	t := m.begin()
 	seq := t.core.Ping(t.now, to)
-	if m.mu.pings == nil {
-		m.mu.pings = make(map[uint32]chan swim.PingResult)
-	}
 	m.mu.pings[seq] = result
-	m.endTurn(t)
+	t.commit()
 	select {
 	case r := <-result:
 		switch {
@@ -152,7 +149,9 @@ func (m *Memberlist) PingContext(ctx context.Context, node string, addr net.Addr
 		}
 		return r.RTT, nil
 	case <-ctx.Done():
-		m.dropPing(seq)
+		m.mu.Lock()
+		delete(m.mu.pings, seq)
+		m.mu.Unlock()
 		return 0, contextError(ctx)
 	case <-m.tasks.Done():
 		return 0, ErrShutdown
@@ -160,12 +159,6 @@ func (m *Memberlist) PingContext(ctx context.Context, node string, addr net.Addr
 }
 
 // dropPing removes the waiter for a ping's result.
-func (m *Memberlist) dropPing(seq uint32) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.mu.pings, seq)
-}
-
 // endpointOfNode returns the name and address of a member.
 func endpointOfNode(n *Node) swim.Endpoint {
 	addr, ok := netip.AddrFromSlice(n.Addr)

@@ -82,7 +82,7 @@ func (m *Memberlist) Stats() Stats {
 		PingsFromOtherPort: n(metrics.PortDiffers),
 
 		MembershipMessages: m.membership.Waiting(),
-		UserMessages:       m.userMessages.Waiting(),
+		UserMessages:       m.userMessages.queue.Waiting(),
 
 		Dropped: Drops{
 			Label:     n(metrics.DroppedLabel),
@@ -104,7 +104,7 @@ func (m *Memberlist) Stats() Stats {
 		Left:    m.nodes.Count(uint8(swim.StateLeft)),
 	}
 	s.Broadcasts, s.BroadcastBytes = m.mu.core.NumQueued(), m.mu.core.QueuedBytes()
-	s.Events = len(m.mu.deliveries)
+	s.Events = len(m.mu.notifications.queued)
 	s.Subscriptions, s.EventsLost = len(m.mu.subscriptions), m.mu.eventsLost
 	return s
 }

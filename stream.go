@@ -160,7 +160,7 @@ func (m *Memberlist) serveUserMessage(c *session) error {
 	if err != nil {
 		return fmt.Errorf("read user message of %d bytes: %w", header.UserMsgLen, err)
 	}
-	m.notifyMessage(c.detach(message))
+	m.userMessages.notify(c.detach(message))
 	return nil
 }
 

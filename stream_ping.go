@@ -72,9 +72,9 @@ func (m *Memberlist) probeOnStream(s swim.Stream) {
 			func() []slog.Attr { return memberAttrs(&s.To, logging.Err(err)) })
 		return
 	}
-	t := m.beginTurn()
+	t := m.begin()
 	t.core.StreamPingDone(s.Seq)
-	m.endTurn(t)
+	t.commit()
 }
 
 func (m *Memberlist) streamPingDisabled(name string) bool {
