@@ -1,11 +1,11 @@
-// Command bench measures this library and the reference with one suite, the two in turn, and prints what each takes, the
-// ratio, and whether that reaches the goal. It is run in the directory of this module:
+// Command bench measures this library and the reference with one suite, in turn, and prints the results, their ratio,
+// and whether it meets the goal. Run it in the directory of this module:
 //
 //	go run .                        # five minutes or so
 //	go run . -run 'Ping|Alives'     # a part of it
 //	go run . -long -write           # all of it, into ../docs/performance.md
 //
-// Results can be gathered in several runs, each of which adds to a file: -results FILE.
+// With -results FILE, several runs add to one file.
 package main
 
 //go:generate go run ./generate
@@ -54,7 +54,7 @@ func run(s *session, only string, write bool) error {
 		return err
 	}
 	if s.file != "" {
-		chosen = rows // whatever there is
+		chosen = rows // all with results
 	}
 	table := markdown(chosen, s.ours, s.reference)
 	fmt.Print(table)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// markdown makes the table. A row without results, as of what takes minutes, is left out.
+// markdown returns the table. A row without results, such as a long one that was not run, is omitted.
 func markdown(rows []row, ours, reference results) string {
 	var b strings.Builder
 	b.WriteString("| benchmark | reference | this | ratio | goal | allocations | goal | met |\n")
@@ -36,7 +36,7 @@ func markdown(rows []row, ours, reference results) string {
 	return b.String()
 }
 
-// writeBare makes a table of how far a ratio can go, for the rows of which that is measured.
+// writeBare writes a table of upper bounds of the ratio, for the rows that have one.
 func writeBare(b *strings.Builder, rows []row, ours, reference results) {
 	heading := "\n| the least that has to be done, with no library | takes | reference to that | this to that |\n| --- | ---: | ---: | ---: |\n"
 	for _, r := range rows {
@@ -51,7 +51,7 @@ func writeBare(b *strings.Builder, rows []row, ours, reference results) {
 	}
 }
 
-// line is what is measured of a row.
+// line is the result of a row.
 type line struct {
 	reference, ours float64
 	ratio, allocs   string
@@ -82,7 +82,7 @@ func (r *row) line(ours, reference results) (line, bool) {
 	return l, true
 }
 
-// goalText says what the row is to reach, but for allocations.
+// goalText formats the goal of a row, but for allocations.
 func (r *row) goalText() string {
 	switch {
 	case r.most.set:
@@ -101,7 +101,7 @@ func ceiling(g goal) string {
 	return strconv.FormatFloat(g.most, 'f', -1, 64)
 }
 
-// rounded gives about three digits.
+// rounded formats a value with about three digits.
 func rounded(v float64) string {
 	if v >= 100 {
 		return strconv.FormatFloat(v, 'f', 0, 64)
@@ -109,7 +109,7 @@ func rounded(v float64) string {
 	return strconv.FormatFloat(v, 'g', 3, 64)
 }
 
-// quantity gives a value of a metric in a unit that fits.
+// quantity formats a value of a metric with a suitable unit.
 func quantity(v float64, metric string) string {
 	if metric == cpuPerOp {
 		switch {

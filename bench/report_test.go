@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// output is what a test binary prints.
+// output is the output of a test binary.
 const output = `goos: linux
 BenchmarkPing/plain-2   	  116218	       932.0 ns/op	       900.0 cpu-ns/op	      40 B/op	       2 allocs/op
 BenchmarkPing/plain-2   	  116218	       932.0 ns/op	       100.0 cpu-ns/op	      40 B/op	       2 allocs/op
@@ -19,7 +19,7 @@ BenchmarkBareCreate-2   	     1	   4202735 ns/op	      250.0 cpu-ns/op
 PASS
 `
 
-// TestTable holds medians, ratios and what is said of goals.
+// TestTable checks medians, ratios and goals.
 func TestTable(t *testing.T) {
 	ours, reference := make(results), make(results)
 	if err := ours.add(strings.NewReader(output)); err != nil {
@@ -46,7 +46,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestWriteTable holds that what is around the table stays.
+// TestWriteTable checks that the text around the table is kept.
 func TestWriteTable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "performance.md")
 	for _, table := range []string{"| a |\n", "| b |\n"} {
@@ -68,7 +68,7 @@ func TestWriteTable(t *testing.T) {
 	}
 }
 
-// TestResultsAreKept holds that several runs add to one file.
+// TestResultsAreKept checks that several runs add to one file.
 func TestResultsAreKept(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "results.json")
 	for range 2 {

@@ -38,7 +38,7 @@ func (r results) add(output io.Reader) error {
 	return lines.Err()
 }
 
-// median gives the middle value, or false if there is none.
+// median returns the median, or false if there are no values.
 func (r results) median(bench, metric string) (float64, bool) {
 	values := slices.Sorted(slices.Values(r[bench][metric]))
 	if len(values) == 0 {

@@ -1,17 +1,17 @@
 package main
 
-// row is one line of the table: what one benchmark says of both libraries, and what this one is to reach.
+// row is a line of the table: the results of one benchmark for both libraries, and the goals.
 type row struct {
 	label  string
 	bench  string  // without "Benchmark"
-	metric string  // what is compared
-	ratio  float64 // goal: reference / ours at least; of what should be high, ours / reference. 0: none
-	most   goal    // of the metric, ours
-	allocs goal    // of allocations per operation, ours
-	bare   string  // the benchmark of the least that must be done for it, with no library
+	metric string  // to compare
+	ratio  float64 // minimum of reference / this or, if more is better, of this / reference. 0: none
+	most   goal    // maximum of the metric, this
+	allocs goal    // maximum of allocations per operation, this
+	bare   string  // a benchmark of the minimum work without a library
 }
 
-// goal is a ceiling, or none.
+// goal is a maximum, or none.
 type goal struct {
 	set  bool
 	most float64

@@ -18,23 +18,23 @@ type session struct {
 	rounds            int
 	benchtime, window string
 	long              bool
-	file              string // where results are kept between runs; empty: nowhere
+	file              string // file for results of several runs; empty: none
 
 	ours, reference results
 }
 
-// group is the benchmarks that one run of a binary makes: those of one function.
+// group is the benchmarks of one function, which one run of a binary measures.
 type group struct {
 	function string
-	parts    []string // of the rows, after the function's name; empty: it has none
-	bare     bool     // it uses no library: it is run for one side
+	parts    []string // of the rows, after the function's name; empty: none
+	bare     bool     // without a library: run for one side
 }
 
-// once are the functions that take their time, and one operation of which tells all.
+// once are the functions whose single operation takes long.
 var once = []string{"Idle", "BareIdle", "IdleProcess", "Memory", "JoinAtOnce", "Overload"}
 
-// measure runs what the rows need: in each round each function of the suite for the one library, then for the other, and
-// the other way round in the next, so that what slows the machine for a while slows both.
+// measure runs the benchmarks of the rows. In each round, each function is run for the one library, then for the
+// other, in alternating order, so that a machine that is slow for a while slows both.
 func (s *session) measure(rows []row) error {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *session) measure(rows []row) error {
 	return nil
 }
 
-// kept is what a file of results holds.
+// kept is the content of a file of results.
 type kept struct{ Ours, Reference results }
 
 // load reads the results of earlier runs.
@@ -129,7 +129,7 @@ func groupsOf(rows []row) []group {
 	return groups
 }
 
-// run adds what one run of a binary says to the results.
+// run adds the results of one run of a binary.
 func (s *session) run(side side, g group) error {
 	patterns := []string{"^Benchmark" + g.function + "$"}
 	if len(g.parts) > 0 {
@@ -149,7 +149,7 @@ func (s *session) run(side side, g group) error {
 	return side.into.add(&out)
 }
 
-// partPatterns gives a pattern for each level of sub-benchmarks. More than the parts may match.
+// partPatterns returns a pattern for each level of sub-benchmarks, which may match more than the parts.
 func partPatterns(parts []string) []string {
 	var levels [][]string
 	for _, part := range parts {

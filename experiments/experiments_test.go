@@ -14,10 +14,11 @@ import (
 	"github.com/e3431adc/memberlist/internal/race"
 )
 
-// quiet runs what it is given on two goroutines and tells nobody.
+// quiet returns a lab with two goroutines and no output.
 func quiet() *lab { return &lab{workers: 2, progress: io.Discard} }
 
-// measures skips a test that measures, under the race detector: simulations take it five times as long, and share nothing.
+// measures skips a test under the race detector, with which simulations take five times as long; they share no
+// memory.
 func measures(t *testing.T) {
 	t.Helper()
 	if race.Enabled {
@@ -25,7 +26,7 @@ func measures(t *testing.T) {
 	}
 }
 
-// ofQuick is the quick version of an experiment.
+// ofQuick returns the quick version of an experiment.
 func ofQuick[T experiment](t *testing.T) T {
 	t.Helper()
 	for _, e := range quick() {
@@ -53,7 +54,7 @@ func TestDetection(t *testing.T) {
 	}
 }
 
-// TestLoad: what a member sends does not grow with the cluster.
+// TestLoad: the traffic of a member does not grow with the cluster.
 func TestLoad(t *testing.T) {
 	measures(t)
 	for _, r := range ofQuick[load](t).measure(quiet(), 0) {
@@ -78,7 +79,7 @@ func TestDissemination(t *testing.T) {
 	}
 }
 
-// TestLifeguard: slow members take far fewer healthy ones for dead with Lifeguard, and each of its parts helps.
+// TestLifeguard: slow members declare far fewer healthy ones dead with Lifeguard, and each of its parts helps.
 func TestLifeguard(t *testing.T) {
 	measures(t)
 	results := ofQuick[lifeguard](t).measure(quiet())
@@ -92,8 +93,8 @@ func TestLifeguard(t *testing.T) {
 	}
 }
 
-// TestHundred: in 100 members with LAN defaults a crash is known to all in the time of a suspicion and little more, and
-// those who join find each other.
+// TestHundred: in 100 members with LAN defaults all know of a crash little more than a suspicion timeout later, and
+// joining members find each other.
 func TestHundred(t *testing.T) {
 	measures(t)
 	for _, d := range ofQuick[crash](t).measure(quiet()) {
@@ -110,8 +111,8 @@ func TestHundred(t *testing.T) {
 	}
 }
 
-// TestRapid: those who crashed at once are removed by all, once and nobody else; those whom nothing reaches now and then
-// return; and most stay out to whom most of what they say is lost.
+// TestRapid: members that crash at once are removed by all, once, and no others; members that receive nothing at
+// times return; most members that lose their packets stay out.
 func TestRapid(t *testing.T) {
 	measures(t)
 	r := ofQuick[rapid](t)
@@ -127,7 +128,7 @@ func TestRapid(t *testing.T) {
 	}
 }
 
-// TestSameBytes: the same experiment gives the same bytes, however many run at once.
+// TestSameBytes: the same experiment produces the same bytes with any number of goroutines.
 func TestSameBytes(t *testing.T) {
 	var first []byte
 	for _, workers := range []int{1, 3} {

@@ -10,13 +10,13 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// hundred is a cluster of 100 nodes with LAN defaults, 1 % loss and a latency of 2 ms, more or less 1 ms.
+// hundred returns a cluster of 100 nodes with LAN defaults, 1 % loss and a latency of 2 ms ± 1 ms.
 func hundred(seed int) sim.Config {
 	return sim.Config{N: 100, Seed: uint64(seed), Core: sim.LAN(), Link: sim.Link{Loss: 0.01,
 		Latency: sim.Latency{Kind: sim.Uniform, Min: time.Millisecond, Spread: 2 * time.Millisecond}}}
 }
 
-// crash measures how long a crash takes to be known everywhere.
+// crash measures the time until all members know of a crash.
 type crash struct{ runs int }
 
 func (crash) name() string { return "crash" }
@@ -54,7 +54,7 @@ func (c crash) run(l *lab) report {
 	}}}}
 }
 
-// cumulative is the share of all that a time is not less than, in percent.
+// cumulative returns the cumulative distribution of durations, in percent.
 func cumulative(name string, d durations) plot.Series {
 	s := plot.Series{Name: name, Style: plot.Steps}
 	for i, at := range d {
@@ -63,21 +63,21 @@ func cumulative(name string, d durations) plot.Series {
 	return s
 }
 
-// join measures how long members that join through one seed take to know each other.
+// join measures the time until members that join through one seed know each other.
 type join struct{ runs int }
 
 func (join) name() string { return "join" }
 
-// joined is what one run found.
+// joined is the result of one run.
 type joined struct {
 	all     time.Duration // until all knew all; 0: not in time
 	missing int           // pairs of members that did not know of each other 3 s after the last join
 }
 
-// joinLimit is when a run ends.
+// joinLimit is the maximum duration of a run.
 const joinLimit = 10 * time.Minute
 
-// joins runs a cluster whose members join through the first one, one every so often.
+// joins runs a cluster whose members join through the first one at an interval.
 func joins(cfg sim.Config, every time.Duration) joined {
 	cfg.Start, cfg.JoinEvery = sim.Joining, every
 	last := time.Duration(cfg.N-1) * every
@@ -108,7 +108,7 @@ func joins(cfg sim.Config, every time.Duration) joined {
 	return r
 }
 
-// joinCase is a way to join.
+// joinCase is one configuration and interval.
 type joinCase struct {
 	name   string
 	every  time.Duration

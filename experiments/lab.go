@@ -11,19 +11,19 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// lab is where simulations run: several at once, each in a goroutine of its own.
+// lab runs several simulations at once, each in a goroutine of its own.
 type lab struct {
 	workers  int
 	progress io.Writer
 }
 
-// each returns what f gives for 0 to n-1, in this order.
+// each returns the results of f for 0 to n-1, in this order.
 func each[T any](l *lab, what string, n int, f func(i int) T) []T {
 	results := make([]T, n)
 	var mu sync.Mutex
 	var done sync.WaitGroup
 	next, ended := 0, 0
-	for range min(l.workers, n) { // each ends when there are no more
+	for range min(l.workers, n) { // each ends when there is no more work
 		done.Go(func() {
 			for {
 				mu.Lock()
@@ -48,9 +48,9 @@ func each[T any](l *lab, what string, n int, f func(i int) T) []T {
 	return results
 }
 
-// watch lets f see what each turn of a node puts out, and when that is since the start.
+// watch calls f with the output of each turn of a node, and the time since the start.
 func watch(cfg *sim.Config, f func(node int, at time.Duration, out *swim.Output)) {
-	var begin time.Time // of the simulation: what comes first is at 0
+	var begin time.Time // of the simulation: the first turn is at 0
 	cfg.Tamper.Out = func(node int, _ *swim.Core, now time.Time, out *swim.Output) {
 		if begin.IsZero() {
 			begin = now
@@ -59,8 +59,8 @@ func watch(cfg *sim.Config, f func(node int, at time.Duration, out *swim.Output)
 	}
 }
 
-// simulate runs a simulation up to a time, or until done, which may be nil, says so: it is asked every second. No rule can
-// be broken, for none is checked: the sweeps of internal/sim do that.
+// simulate runs a simulation up to a time, or until done, if not nil, returns true; it is called every second.
+// Invariants are not checked: the sweeps of internal/sim do that.
 func simulate(cfg sim.Config, until time.Duration, done func() bool) *sim.Result {
 	cfg.Unchecked = true
 	s := sim.New(cfg)
@@ -72,7 +72,7 @@ func simulate(cfg sim.Config, until time.Duration, done func() bool) *sim.Result
 	return s.Result()
 }
 
-// number is the number of the node of a name.
+// number returns the number of the node with a name.
 func number(name string) int {
 	n, err := strconv.Atoi(name[1:])
 	if err != nil {

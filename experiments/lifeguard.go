@@ -10,21 +10,22 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// lifeguard counts false positives while some members are slow: each blocks for some time, again and again (Lifeguard
+// lifeguard counts false positives while some members are slow: each blocks for some time, repeatedly (Lifeguard
 // section V).
 type lifeguard struct {
 	nodes  int
-	slow   []int         // how many members are slow
-	cycles []cycle       // how they are
-	cost   time.Duration // what each packet takes a slow member
-	seeds  int           // of each
+	slow   []int         // numbers of slow members
+	cycles []cycle       // their cycles
+	cost   time.Duration // time that a slow member takes for each packet
+	seeds  int           // for each combination
 	length time.Duration
 }
 
-// cycle is how a slow member alternates.
+// cycle is the alternation of a slow member.
 type cycle struct{ blocked, open time.Duration }
 
-// fullLifeguard is the paper's experiment with some of its cycles: those of a coarser grid that give any false positives.
+// fullLifeguard is the paper's experiment with some of its cycles: those of a coarser grid that produce any false
+// positives.
 var fullLifeguard = lifeguard{
 	nodes: 128,
 	slow:  []int{1, 4, 8, 12, 16, 20, 24, 28, 32},
@@ -45,7 +46,7 @@ var fullLifeguard = lifeguard{
 	length: 2 * time.Minute,
 }
 
-// quickLifeguard is a small version of it.
+// quickLifeguard is a small version.
 var quickLifeguard = lifeguard{
 	nodes:  40,
 	slow:   []int{8},
@@ -55,7 +56,7 @@ var quickLifeguard = lifeguard{
 	length: 2 * time.Minute,
 }
 
-// variant is a protocol: SWIM with some of the parts of Lifeguard.
+// variant is SWIM with some of the parts of Lifeguard.
 type variant struct {
 	name                    string
 	probe, suspicion, buddy bool
@@ -69,7 +70,7 @@ var variants = []variant{
 	{"Lifeguard", true, true, true},
 }
 
-// core returns the variant's configuration, as in the paper: alpha 5 and beta 6, and nobody looks for members that it lost.
+// core returns the variant's configuration, as in the paper: alpha 5 and beta 6, without reconnects.
 func (v variant) core() swim.Config {
 	core := sim.LAN()
 	core.SuspicionMult, core.SuspicionMaxTimeoutMult, core.ReconnectInterval = 5, 6, 0
@@ -82,7 +83,7 @@ func (v variant) core() swim.Config {
 	return core
 }
 
-// withoutBuddy takes the news that they are suspected out of pings to suspects.
+// withoutBuddy removes the suspect messages from pings to suspect members.
 func withoutBuddy(out *swim.Output) {
 	for i := range out.Packets {
 		if p := &out.Packets[i]; p.Ping != 0 && len(p.Messages) == 2 && wire.Type(p.Messages[1][0]) == wire.TypeSuspect {
@@ -91,10 +92,11 @@ func withoutBuddy(out *swim.Output) {
 	}
 }
 
-// positives are false positives: members that were never slow, declared dead; at any member, and at those never slow.
+// positives are false positives, that is members declared dead that were never slow: at all members, and at those
+// never slow.
 type positives struct{ all, healthy int }
 
-// runs runs one cluster in which the first so many members are slow.
+// count runs one cluster in which the first members are slow.
 func (l lifeguard) count(v variant, slow int, c cycle, seed uint64) positives {
 	const quiet = 10 * time.Second
 	cfg := sim.Config{Seed: seed, N: l.nodes, Core: v.core(),
@@ -144,7 +146,7 @@ func (l lifeguard) measure(lab *lab) [][][]positives {
 	return results
 }
 
-// index tells which variant, number of slow members and cycle a run is of.
+// index returns the variant, number of slow members and cycle of a run.
 func (l lifeguard) index(run int) (v, s, c int) {
 	run /= l.seeds
 	c, run = run%len(l.cycles), run/len(l.cycles)
@@ -156,7 +158,7 @@ func (p *positives) add(o positives) {
 	p.healthy += o.healthy
 }
 
-// total sums the counts for which the indexes of slow members and cycle are wanted.
+// total sums the counts whose indexes of slow members and cycle are wanted.
 func total(of [][]positives, wanted func(s, c int) bool) positives {
 	var sum positives
 	for s := range of {
@@ -169,7 +171,7 @@ func total(of [][]positives, wanted func(s, c int) bool) positives {
 	return sum
 }
 
-// published is what the paper found, in percent of SWIM (Lifeguard section V).
+// published are the paper's results, in percent of SWIM (Lifeguard section V).
 var published = []struct{ all, healthy string }{{"100", "100"}, {"67.7 %", "32.9 %"}, {"3.0 %", "6.7 %"}, {"94.1 %", "44.6 %"}, {"1.5 %", "1.9 %"}}
 
 func (l lifeguard) run(lab *lab) report { return l.report(l.measure(lab)) }
@@ -189,7 +191,7 @@ func (l lifeguard) report(results [][][]positives) report {
 		sums.row(variants[v].name, p.all, percent(p.all, swim.all), published[v].all,
 			p.healthy, percent(p.healthy, swim.healthy), published[v].healthy)
 	}
-	// cells are the counts of each variant, and in brackets those at healthy members.
+	// cells returns the counts of each variant, and in brackets those at healthy members.
 	cells := func(first any, wanted func(s, c int) bool) []any {
 		row := []any{first}
 		for v := range variants {

@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// experiment is one of the papers' experiments, at some size.
+// experiment is one of the papers' experiments, at some scale.
 type experiment interface {
 	name() string
 	run(l *lab) report
 }
 
-// full is what docs/experiments.md shows.
+// full returns the experiments of docs/experiments.md.
 func full() []experiment {
 	return []experiment{
 		detection{sizes: []int{8, 16, 32, 64, 128, 256, 512}, samples: 300},
@@ -29,7 +29,7 @@ func full() []experiment {
 	}
 }
 
-// quick is a small version of the same, for tests.
+// quick returns small versions of them, for tests.
 func quick() []experiment {
 	return []experiment{
 		detection{sizes: []int{8, 32}, samples: 60},
@@ -58,7 +58,7 @@ func main() {
 	}
 }
 
-// run runs the experiments, or the only one, and shows what each found.
+// run runs all experiments, or only one, and shows each report.
 func run(l *lab, experiments []experiment, only string, show func(report) error) error {
 	ran := 0
 	for _, e := range experiments {

@@ -10,19 +10,19 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// rapid is a large cluster of which 1 % fails, in the ways in which the authors of Rapid let it.
+// rapid is a large cluster in which 1 % fails in the ways of Rapid's paper.
 type rapid struct{ nodes int }
 
 func (rapid) name() string { return "rapid" }
 
-// rapidCase is a way to fail.
+// rapidCase is a kind of failure.
 type rapidCase struct {
 	name, chart string
 	until       time.Duration
 	faults      func(faulty []int) []sim.Fault
 }
 
-// rapidFrom is when the failing begins.
+// rapidFrom is the start of the failure.
 const rapidFrom = 10 * time.Second
 
 var rapidCases = []rapidCase{
@@ -42,17 +42,17 @@ var rapidCases = []rapidCase{
 	}},
 }
 
-// sizes are how many members the healthy ones believed in at a time.
+// sizes are the sizes of the healthy members' views at one time.
 type sizes struct {
 	at                  time.Duration
 	least, most, median int
 }
 
-// failing is what was found.
+// failing is the result of one case.
 type failing struct {
 	over              []sizes
-	distinct          int           // different numbers of members that some healthy member ever believed in
-	first, last       time.Duration // that a faulty member was declared dead to a healthy one, since the beginning
+	distinct          int           // different sizes of views of healthy members
+	first, last       time.Duration // time since the start at which a healthy member declared a faulty one dead
 	removed, returned int           // of faulty members, summed over healthy ones
 	wrong             int           // healthy members declared dead, summed over healthy ones
 	wrongFaulty       int           // and over faulty ones
@@ -75,7 +75,7 @@ func (c rapidCase) fails(n int, seed uint64) failing {
 		next += time.Second
 	}
 	watch(&cfg, func(node int, at time.Duration, out *swim.Output) {
-		for ; next < at; sample() { // what was so until now
+		for ; next < at; sample() { // until now
 		}
 		for i := range out.Events {
 			ev := &out.Events[i]
@@ -153,7 +153,7 @@ func (r rapid) run(l *lab) report {
 	return rep
 }
 
-// when prints a time in seconds, if there is one.
+// when formats a time in seconds, if there is one.
 func when(d time.Duration) string {
 	if d == 0 {
 		return "never"

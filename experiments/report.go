@@ -11,7 +11,7 @@ import (
 	"github.com/e3431adc/memberlist/experiments/plot"
 )
 
-// report is what an experiment found.
+// report is the result of an experiment.
 type report struct {
 	tables []table
 	charts []chart
@@ -30,7 +30,7 @@ type chart struct {
 	plot plot.Plot
 }
 
-// row adds a row of values, each as it prints.
+// row adds a row of formatted values.
 func (t *table) row(values ...any) {
 	var cells []string
 	for _, v := range values {
@@ -67,14 +67,14 @@ func insert(page []byte, name, text string) ([]byte, error) {
 // durations are sorted times.
 type durations []time.Duration
 
-// sorted returns the times that are there.
+// sorted returns the durations that were measured.
 func sorted(times []time.Duration) durations {
 	d := slices.Clone(times)
 	slices.Sort(d)
 	return d
 }
 
-// quantile returns the least time that a share q of all do not exceed.
+// quantile returns the smallest duration that a share q of all do not exceed.
 func (d durations) quantile(q float64) time.Duration {
 	if len(d) == 0 {
 		return 0

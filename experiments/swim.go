@@ -10,10 +10,10 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// expectedPeriods is in how many protocol periods a failed member is first pinged, on average (SWIM section 3.1).
+// expectedPeriods is the average number of protocol periods until a failed member is first pinged (SWIM section 3.1).
 const expectedPeriods = math.E / (math.E - 1)
 
-// detection measures how long it takes until somebody pings a member that crashed, suspects it, and declares it dead.
+// detection measures the times until a crashed member is first pinged, suspected and declared dead.
 type detection struct {
 	sizes   []int
 	samples int // crashes at each size, about
@@ -21,20 +21,20 @@ type detection struct {
 
 func (detection) name() string { return "detection" }
 
-// detected are the times since a crash.
+// detected are durations since a crash.
 type detected struct {
 	ping, suspect, dead, all time.Duration
 	told                     int // survivors that know
 }
 
-// crashes runs a settled cluster of which some members crash, one a second, and tells when each was found out.
+// crashes runs a converged cluster in which members crash, one a second, and returns the detection times.
 func crashes(cfg sim.Config, victims int, until time.Duration) []detected {
 	const first = 5 * time.Second
 	found, left := make([]detected, victims), victims
 	for i := range found {
 		cfg.Faults = append(cfg.Faults, sim.Fault{Kind: sim.Crash, At: first + time.Duration(i)*time.Second, Nodes: []int{i}})
 	}
-	// victim is what is to be known of a member that has crashed.
+	// victim returns the record of a member that has crashed.
 	victim := func(name string, at time.Duration) (*detected, time.Duration) {
 		i := number(name)
 		if i >= victims || at < first+time.Duration(i)*time.Second {
@@ -75,13 +75,13 @@ func crashes(cfg sim.Config, victims int, until time.Duration) []detected {
 		}
 	})
 	simulate(cfg, until, func() bool { return left == 0 })
-	for i := range found { // who was not found out in time was not before that
+	for i := range found { // not found out in time, nor before
 		note(&found[i].all, until)
 	}
 	return found
 }
 
-// sized is what was measured at one size of the cluster.
+// sized is the result for one size of the cluster.
 type sized struct {
 	n       int
 	samples []detected
@@ -112,7 +112,7 @@ func (r *sized) times(of func(*detected) time.Duration) []time.Duration {
 	return all
 }
 
-// periods is the mean number of protocol periods that have begun when a crashed member is first pinged.
+// periods returns the mean number of protocol periods that have begun when a crashed member is first pinged.
 func (r *sized) periods() (m, e float64) {
 	var all []float64
 	for _, at := range r.times(func(d *detected) time.Duration { return d.ping }) {
@@ -154,7 +154,7 @@ func (d detection) run(l *lab) report {
 	}}}}
 }
 
-// load measures what each member sends in a cluster of whom nobody fails.
+// load measures the traffic of each member in a cluster without failures.
 type load struct{ sizes []int }
 
 func (load) name() string { return "load" }
@@ -163,11 +163,11 @@ func (load) name() string { return "load" }
 type loaded struct {
 	n                       int
 	packets, bytes, streams float64
-	most                    float64 // packets of the member that sent most
+	most                    float64 // packets of the busiest member
 }
 
 func (d load) measure(l *lab, loss float64) []loaded {
-	// Every size's push/pull interval fits into the time measured, a few times or at least once.
+	// At every size this time has a few push/pull intervals, or at least one.
 	const from, until = 60 * time.Second, 240 * time.Second
 	return each(l, fmt.Sprintf("load, %.0f %% loss", 100*loss), len(d.sizes), func(i int) loaded {
 		n := d.sizes[i]
@@ -212,7 +212,7 @@ func (d load) run(l *lab) report {
 	}}}}
 }
 
-// dissemination measures how long news takes to all members by gossip alone.
+// dissemination measures the time until all members have a piece of news by gossip alone.
 type dissemination struct {
 	sizes   []int
 	samples int // pieces of news at each size, about
@@ -220,12 +220,12 @@ type dissemination struct {
 
 func (dissemination) name() string { return "dissemination" }
 
-// told is how long one piece of news took.
+// told is the result for one piece of news.
 type told struct {
-	half, most, all time.Duration // to half of the members, to 99 %, to all; 0: it did not get there
+	half, most, all time.Duration // to half of the members, to 99 %, to all; 0: not reached
 }
 
-// news lets members announce new metadata, one after the other, and tells how long each took to the others.
+// news makes members announce new metadata, one after the other, and returns the times until the others know it.
 func news(cfg sim.Config, pieces int) []told {
 	const first, every = 2 * time.Second, 3 * time.Second
 	cfg.Core = sim.LAN()
@@ -238,7 +238,7 @@ func news(cfg sim.Config, pieces int) []told {
 		for i := range out.Changed {
 			m := &out.Changed[i]
 			id := number(m.Name)
-			// What a member announces for the kth time is at incarnation k + 1, the first being its own beginning.
+			// The kth change of a member has incarnation k + 1; incarnation 1 is its start.
 			if j := id + (int(m.Incarnation)-2)*cfg.N; m.Incarnation > 1 && id != node && j < pieces {
 				times[j] = append(times[j], at-first-time.Duration(j)*every)
 			}
@@ -259,11 +259,11 @@ func news(cfg sim.Config, pieces int) []told {
 	return all
 }
 
-// spread is what was measured at one size.
+// spread is the result for one size.
 type spread struct {
 	n              int
 	half, all      durations
-	pieces, missed int // that did not get to all
+	pieces, missed int // that did not reach all
 }
 
 func (d dissemination) measure(l *lab) []spread {

@@ -1,5 +1,5 @@
-// Command generate makes of the suite for this library the one for the reference: the same files with another import
-// path. It is run by go generate, in the directory of the module.
+// Command generate derives the suite for the reference from the suite for this library: the same files with another
+// import path. go generate runs it in the directory of the module.
 package main
 
 import (
@@ -42,10 +42,10 @@ func run(from, to string) error {
 	return nil
 }
 
-// bare is the one file of the suite that uses no library.
+// bare is the file of the suite that uses no library.
 const bare = "bare_test.go"
 
-// generate gives the content of each file of the suite for the reference.
+// generate returns the content of each file of the suite for the reference.
 func generate(from string) (map[string][]byte, error) {
 	names, err := filepath.Glob(filepath.Join(from, "*.go"))
 	if err != nil {

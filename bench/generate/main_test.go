@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestReferenceIsCurrent fails when the suite was changed and the other library would be measured by an older one.
+// TestReferenceIsCurrent fails if the suite has changed since the suite for the reference was generated.
 func TestReferenceIsCurrent(t *testing.T) {
 	files, err := generate("../suite")
 	if err != nil {

@@ -14,15 +14,15 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// loneTransport is that of a member whose peers are this test: it counts the packets sent, answers a dialled stream with
-// what it was given, and hands over what it is told to.
+// loneTransport is the transport of a member whose peers are simulated by the test. It counts the packets sent,
+// replies on a dialled stream with given bytes, and delivers given packets.
 type loneTransport struct {
 	packets chan *memberlist.Packet
 	streams chan net.Conn
-	answer  []byte         // what a dialled stream is answered with
-	peer    *loneTransport // who has the other end of a dialled stream instead
+	answer  []byte         // reply on a dialled stream
+	peer    *loneTransport // the other end of a dialled stream, if not nil
 	sent    counter
-	started time.Time // when every packet is sent: neither library looks at that here, and the clock takes 50 ns
+	started time.Time // timestamp of every packet: neither library uses it here, and reading the clock takes 50 ns
 }
 
 func newLoneTransport() *loneTransport {
@@ -60,7 +60,7 @@ func (t *loneTransport) PacketCh() <-chan *memberlist.Packet { return t.packets 
 func (t *loneTransport) StreamCh() <-chan net.Conn           { return t.streams }
 func (t *loneTransport) Shutdown() error                     { return nil }
 
-// counter tells when something has happened so many times.
+// counter signals when an event has happened a number of times.
 type counter struct {
 	count   *atomic.Int64
 	target  *atomic.Int64
@@ -77,7 +77,7 @@ func (c counter) add() {
 	}
 }
 
-// expect sets the target to n more; then await waits for them. What got lost will never come.
+// expect sets the target to n more events, for await. Lost ones will never arrive.
 func (c counter) expect(n int) { c.target.Store(c.count.Load() + int64(n)) }
 
 func (c counter) await() {
@@ -90,7 +90,7 @@ func (c counter) await() {
 	}
 }
 
-// scriptedConn is a stream of which the peer's side is known beforehand, and what is written goes nowhere.
+// scriptedConn is a stream with predetermined input, whose output is discarded.
 type scriptedConn struct{ reading []byte }
 
 func (c *scriptedConn) Read(b []byte) (int, error) {
@@ -110,14 +110,14 @@ func (c *scriptedConn) SetDeadline(time.Time) error      { return nil }
 func (c *scriptedConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *scriptedConn) SetWriteDeadline(time.Time) error { return nil }
 
-// listener is a delegate that counts user messages, and has nothing to say.
+// listener is a delegate that counts user messages, and has no broadcasts.
 type listener struct {
 	heard  counter
-	held   chan struct{} // gives a value once the delegate is held up, and another to let it go on
+	held   chan struct{} // receives a value when the delegate blocks; the next value releases it
 	latest byte          // the first byte of the last message
 }
 
-// holdMessage holds the delegate up.
+// holdMessage makes the delegate block.
 var holdMessage = []byte{typeUser, 'h'}
 
 func (l *listener) NotifyMsg(message []byte) {
@@ -134,20 +134,20 @@ func (l *listener) GetBroadcasts(int, int) [][]byte { return nil }
 func (l *listener) LocalState(bool) []byte          { return nil }
 func (l *listener) MergeRemoteState([]byte, bool)   {}
 
-// lone is a member whose peers are this test.
+// lone is a member whose peers are simulated by the test.
 type lone struct {
 	*memberlist.Memberlist
 	mode        mode
 	transport   *loneTransport
 	heard       counter
 	delegate    *listener
-	newestFirst bool // how it takes what waits to be handled
+	newestFirst bool // the library handles waiting packets in this order
 	hold        *memberlist.Packet
 	first, last *memberlist.Packet
 	ping        *memberlist.Packet
 }
 
-// newLone starts a member that knows so many others.
+// newLone starts a member that knows the given number of others.
 func newLone(tb testing.TB, m mode, known int) *lone {
 	tb.Helper()
 	return newLoneOf(tb, m, known, func(*memberlist.Config) {})
@@ -180,7 +180,8 @@ func newLoneOf(tb testing.TB, m mode, known int, change func(*memberlist.Config)
 	return l
 }
 
-// stop shuts the member down, and lets go of it: what waits for the end of the benchmark would keep all that it knows.
+// stop shuts the member down, and drops references to it: cleanups would keep all of its memory until the benchmark
+// ends.
 func (l *lone) stop() {
 	if l.Memberlist != nil {
 		l.Shutdown()
@@ -188,7 +189,7 @@ func (l *lone) stop() {
 	*l = lone{}
 }
 
-// meet joins those that a dialled stream answers with.
+// meet joins members that a dialled stream replies with.
 func (l *lone) meet(tb testing.TB, known int) {
 	tb.Helper()
 	if _, err := l.Join([]string{memberAddr(1).String()}); err != nil {
@@ -199,10 +200,11 @@ func (l *lone) meet(tb testing.TB, known int) {
 	}
 }
 
-// receive hands packets over and returns when what they say has been handled. A library may do that in any order, and on
-// several goroutines, so that one message of this test alone would not tell. Therefore the delegate first holds up who
-// handles user messages; then come a message, the packets, another message, and a ping. When that is acked all have been
-// received, and the delegate lets go. Whether the newest are handled first or the oldest, once both messages are, all is.
+// receive delivers packets and returns when their messages have been handled. A library may handle them in any order
+// and on several goroutines, so that one marker message is not enough. Therefore the delegate first blocks the
+// goroutine that handles user messages; then come a message, the packets, another message, and a ping. When that is
+// acked all have been received, and the delegate is released. Whichever order is used, once both messages are
+// handled, all are.
 func (l *lone) receive(packets []*memberlist.Packet) {
 	l.transport.packets <- l.hold
 	<-l.delegate.held
@@ -219,7 +221,7 @@ func (l *lone) receive(packets []*memberlist.Packet) {
 	l.heard.await()
 }
 
-// member is the one of that name.
+// member returns the member with a name.
 func (l *lone) member(tb testing.TB, name string) *memberlist.Node {
 	tb.Helper()
 	for _, n := range l.Members() {

@@ -9,8 +9,8 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// BenchmarkMemory is the heap that each of 50,000 known members takes: while it is gossiped about, and afterwards. They have
-// no metadata, which would be added to that.
+// BenchmarkMemory is the heap for each of 50,000 known members, while it is gossiped about and afterwards. They have
+// no metadata, which would be added.
 func BenchmarkMemory(b *testing.B) {
 	known := 50000
 	if testing.Short() {
@@ -43,7 +43,7 @@ func BenchmarkMemory(b *testing.B) {
 	})
 }
 
-// fallSilent returns when nothing has been sent for a while, so that nothing is queued.
+// fallSilent returns when nothing has been sent for a while, so that the queue is empty.
 func (l *lone) fallSilent() {
 	for before := int64(-1); before != l.transport.sent.count.Load(); {
 		before = l.transport.sent.count.Load()
@@ -51,7 +51,7 @@ func (l *lone) fallSilent() {
 	}
 }
 
-// reportHeap reports by how much the heap has grown for each known member.
+// reportHeap reports the growth of the heap for each known member.
 func reportHeap(b *testing.B, known int, grow func()) {
 	b.Helper()
 	before := liveHeap()

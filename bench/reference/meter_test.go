@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// meter measures what the timed parts of a benchmark cost the whole process: CPU time, user and system, of all threads,
-// the garbage collector's included. A machine that others use too slows the wall clock more than that.
+// meter measures the CPU time of the process in the timed parts of a benchmark: user and system, of all threads,
+// garbage collection included. On a shared machine it varies less than wall-clock time.
 type meter struct {
 	b     *testing.B
 	cpu   time.Duration
 	since time.Duration
 }
 
-// newMeter gives a meter that stands still, and so does the benchmark's timer.
+// newMeter returns a stopped meter, and stops the benchmark's timer.
 func newMeter(b *testing.B) *meter {
 	b.Helper()
 	b.ReportAllocs()
@@ -36,12 +36,12 @@ func (m *meter) stop() {
 	m.cpu += processCPU(m.b) - m.since
 }
 
-// report gives the CPU time for each of b.N operations.
+// report reports the CPU time per operation.
 func (m *meter) report() {
 	m.b.ReportMetric(float64(m.cpu.Nanoseconds())/float64(m.b.N), "cpu-ns/op")
 }
 
-// processCPU is the CPU time that this process has used.
+// processCPU returns the CPU time of this process.
 func processCPU(tb testing.TB) time.Duration {
 	tb.Helper()
 	var usage syscall.Rusage
@@ -51,7 +51,7 @@ func processCPU(tb testing.TB) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// liveHeap is how many bytes of the heap are in use, once all that is not has been collected: pools take two rounds.
+// liveHeap returns the live heap in bytes. It collects twice, to empty pools.
 func liveHeap() uint64 {
 	for range 3 {
 		runtime.GC()
@@ -61,7 +61,7 @@ func liveHeap() uint64 {
 	return stats.HeapAlloc
 }
 
-// allocated is how many bytes this process has ever allocated.
+// allocated returns the bytes that this process has allocated in total.
 func allocated() uint64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)

@@ -36,7 +36,7 @@ const (
 	typeLabel    = 244
 )
 
-// What goes through go-msgpack.
+// The types that go-msgpack encodes.
 type (
 	ping struct {
 		SeqNo      uint32
@@ -78,7 +78,7 @@ type (
 	}
 )
 
-// mode says what a cluster does to its packets and streams.
+// mode is the encoding of a cluster's packets and streams.
 type mode struct {
 	name     string
 	compress bool
@@ -104,7 +104,7 @@ var (
 	versions   = []byte{1, 5, 2, 0, 0, 0}
 )
 
-// config is that of a member of such a cluster, with nothing that happens of itself.
+// config returns the configuration of a member without periodic activity.
 func (m mode) config(tb testing.TB, transport memberlist.Transport) *memberlist.Config {
 	tb.Helper()
 	c := memberlist.DefaultLANConfig()
@@ -127,7 +127,7 @@ func (m mode) config(tb testing.TB, transport memberlist.Transport) *memberlist.
 	return c
 }
 
-// packet puts messages into one packet as a peer does that knows the receiver.
+// packet encodes messages in one packet, as a peer does that knows the receiver.
 func (m mode) packet(tb testing.TB, messages ...[]byte) *memberlist.Packet {
 	tb.Helper()
 	return m.packetWith(tb, primaryKey, messages...)
@@ -152,7 +152,7 @@ func (m mode) packetWith(tb testing.TB, key []byte, messages ...[]byte) *memberl
 	return &memberlist.Packet{Buf: buf, From: memberAddr(1), Timestamp: time.Now()}
 }
 
-// stream makes of a message what a peer answers on a stream.
+// stream encodes a message as a peer's reply on a stream.
 func (m mode) stream(tb testing.TB, message []byte) []byte {
 	tb.Helper()
 	if m.compress {
@@ -202,12 +202,12 @@ func seal(tb testing.TB, key, plaintext, data []byte) []byte {
 		tb.Fatal(err)
 	}
 	buf := make([]byte, 1+12, 1+12+len(plaintext)+16)
-	buf[0] = 1 // the version that does not pad
+	buf[0] = 1 // the version without padding
 	rand.Read(buf[1:])
 	return gcm.Seal(buf, buf[1:], plaintext, data)
 }
 
-// encode gives a message, type byte and body.
+// encode encodes a message, type byte and body.
 func encode(tb testing.TB, kind byte, message any) []byte {
 	tb.Helper()
 	out := bytes.NewBuffer([]byte{kind})
@@ -225,29 +225,29 @@ func memberAddr(i int) *net.UDPAddr { return &net.UDPAddr{IP: memberIP(i), Port:
 
 func memberMeta() []byte { return []byte("role=web;zone=a") }
 
-// pingMessage is a ping by the first of the other members.
+// pingMessage returns a ping by the first of the other members.
 func pingMessage(tb testing.TB) []byte {
 	return encode(tb, typePing, ping{SeqNo: 7, Node: self, SourceAddr: memberIP(1), SourcePort: port, SourceNode: memberName(1)})
 }
 
-// aliveMessage says that member i is alive.
+// aliveMessage returns an alive message about member i.
 func aliveMessage(tb testing.TB, i int, incarnation uint32) []byte {
 	return encode(tb, typeAlive, alive{Incarnation: incarnation, Node: memberName(i), Addr: memberIP(i), Port: port,
 		Meta: memberMeta(), Vsn: versions})
 }
 
-// accuse says that a member is suspect or dead.
+// accuse returns a suspect or dead message.
 func accuse(tb testing.TB, kind byte, name string, incarnation uint32) []byte {
 	return encode(tb, kind, accusation{Incarnation: incarnation, Node: name, From: memberName(1)})
 }
 
-// pushPullMessage is a push/pull of so many members, all alive at incarnation 1.
+// pushPullMessage returns a push/pull with the given number of members, all alive at incarnation 1.
 func pushPullMessage(tb testing.TB, members int) []byte {
 	tb.Helper()
 	return pushPullOf(tb, members, memberMeta())
 }
 
-// pushPullOf is pushPullMessage of members with that metadata.
+// pushPullOf is pushPullMessage with metadata.
 func pushPullOf(tb testing.TB, members int, meta []byte) []byte {
 	tb.Helper()
 	out := bytes.NewBuffer([]byte{typePushPull})

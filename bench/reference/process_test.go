@@ -16,13 +16,14 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// memberEnv, in the environment of a test binary, makes it one member and nothing else: silent, or with a Delegate.
+// memberEnv, in the environment of a test binary, makes it run one member and nothing else, with or without a
+// Delegate.
 const memberEnv = "BENCH_MEMBER"
 
 // The values of memberEnv.
 const (
 	withoutDelegate = "without_delegate"
-	withDelegate    = "with_delegate" // that has nothing to say
+	withDelegate    = "with_delegate" // without broadcasts
 )
 
 func TestMain(m *testing.M) {
@@ -36,18 +37,18 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// usage is what a process has taken so far.
+// usage is the cost of a process so far.
 type usage struct {
 	cpu      time.Duration
-	switches int64 // voluntary context switches: how often a thread went to sleep
+	switches int64 // voluntary context switches
 }
 
 func (u usage) since(before usage) usage {
 	return usage{u.cpu - before.cpu, u.switches - before.switches}
 }
 
-// runMember is a process of one member: it prints its address, joins the address that it then reads, and prints how many
-// members it knows and what it has taken for every further line. It ends with its input.
+// runMember runs one member in a process: it prints its address, joins the address that it reads, and for every
+// further line prints the number of known members and its usage. It ends with its input.
 func runMember(kind string) error {
 	c := memberlist.DefaultLANConfig()
 	c.Name = fmt.Sprint("member-", os.Getpid())
@@ -79,7 +80,7 @@ func runMember(kind string) error {
 	return in.Err()
 }
 
-// memberProcess is a process that does runMember.
+// memberProcess is a process that runs runMember.
 type memberProcess struct {
 	b    *testing.B
 	addr string
@@ -87,7 +88,7 @@ type memberProcess struct {
 	out  *bufio.Reader
 }
 
-// startMember starts one, which ends with the benchmark.
+// startMember starts a process, which ends with the benchmark.
 func startMember(b *testing.B, kind string) *memberProcess {
 	b.Helper()
 	p := &memberProcess{b: b}
@@ -124,7 +125,7 @@ func (p *memberProcess) say(line string) {
 	}
 }
 
-// scan reads a line of it.
+// scan reads a line from the process.
 func (p *memberProcess) scan(into ...any) {
 	p.b.Helper()
 	if _, err := fmt.Fscanln(p.out, into...); err != nil {
@@ -132,7 +133,7 @@ func (p *memberProcess) scan(into ...any) {
 	}
 }
 
-// used returns what it has taken so far, and how many members it knows.
+// used returns the usage so far, and the number of known members.
 func (p *memberProcess) used() (taken usage, members int) {
 	p.b.Helper()
 	p.say("")
@@ -140,7 +141,7 @@ func (p *memberProcess) used() (taken usage, members int) {
 	return taken, members
 }
 
-// awaitMembers waits until the process knows so many members.
+// awaitMembers waits until the process knows the given number of members.
 func (p *memberProcess) awaitMembers(want int) {
 	p.b.Helper()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
@@ -154,8 +155,8 @@ func (p *memberProcess) awaitMembers(want int) {
 	}
 }
 
-// BenchmarkIdleProcess is five processes of one member each on loopback, with the defaults for a LAN, in which nothing
-// happens.
+// BenchmarkIdleProcess is five processes of one member each on loopback, with the defaults for a LAN and without
+// changes.
 func BenchmarkIdleProcess(b *testing.B) {
 	settle, watch := 8*time.Second, *window
 	if testing.Short() {

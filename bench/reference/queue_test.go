@@ -9,7 +9,7 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// queueDepth is how many broadcasts wait in the benchmarks of queues.
+// queueDepth is the number of queued broadcasts.
 const queueDepth = 10000
 
 // uniqueBroadcast replaces none and is replaced by none.
@@ -42,7 +42,7 @@ func newUnique(i int) memberlist.Broadcast {
 	return &uniqueBroadcast{message: fmt.Appendf(nil, "what is to be said of %s to all of the others", memberName(i))}
 }
 
-// plainDepth is how many plain broadcasts wait.
+// plainDepth is the number of queued plain broadcasts.
 const plainDepth = 1000
 
 // plainBroadcast replaces those with its key.
@@ -58,14 +58,14 @@ func (p *plainBroadcast) Invalidates(b memberlist.Broadcast) bool {
 func (p *plainBroadcast) Message() []byte { return p.message }
 func (p *plainBroadcast) Finished()       {}
 
-// simpleBroadcast replaces none, as those of Alertmanager.
+// simpleBroadcast replaces none, as in Alertmanager.
 type simpleBroadcast []byte
 
 func (s *simpleBroadcast) Invalidates(memberlist.Broadcast) bool { return false }
 func (s *simpleBroadcast) Message() []byte                       { return *s }
 func (s *simpleBroadcast) Finished()                             {}
 
-// newQueue is one that never empties: what was sent is to be sent again, as good as for ever.
+// newQueue returns a queue that never empties: its transmit limit is not reached.
 func newQueue(broadcasts []memberlist.Broadcast) *memberlist.TransmitLimitedQueue {
 	q := &memberlist.TransmitLimitedQueue{NumNodes: func() int { return queueDepth }, RetransmitMult: 1 << 30}
 	for _, broadcast := range broadcasts {
@@ -103,7 +103,7 @@ func BenchmarkQueueDrain(b *testing.B) {
 	}
 }
 
-// BenchmarkQueueReplace is news that replace what a deep queue has of the same name.
+// BenchmarkQueueReplace queues a broadcast that replaces one of the same name in a deep queue.
 func BenchmarkQueueReplace(b *testing.B) {
 	broadcasts := makeBroadcasts(newNamed)
 	q := newQueue(broadcasts)
@@ -116,7 +116,7 @@ func BenchmarkQueueReplace(b *testing.B) {
 	meter.report()
 }
 
-// BenchmarkQueueFill is one of the 10,000 that fill an empty queue.
+// BenchmarkQueueFill queues one of 10,000 broadcasts in an initially empty queue.
 func BenchmarkQueueFill(b *testing.B) {
 	broadcasts := makeBroadcasts(newNamed)
 	meter := newMeter(b)
@@ -131,8 +131,8 @@ func BenchmarkQueueFill(b *testing.B) {
 	meter.report()
 }
 
-// BenchmarkQueuePlain is a broadcast that is neither named nor unique, with 1,000 queued, all of which it has to be compared
-// with: one that replaces none, for which another is pruned, or one that replaces one.
+// BenchmarkQueuePlain queues a broadcast that is neither named nor unique, and compares it with 1,000 queued ones: it
+// replaces none, and another one is pruned, or it replaces one.
 func BenchmarkQueuePlain(b *testing.B) {
 	message := []byte("what is to be said to all of the others")
 	for _, bb := range []struct {

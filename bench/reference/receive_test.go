@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// perPacket is how many messages about members a full packet holds.
+	// perPacket is the number of messages about members in a full packet.
 	perPacket = 18
 
-	// batch is how many packets are received at once; what they say fits into the hand-off.
+	// batch is the number of packets received at once; their messages fit the hand-off queue.
 	batch = 128
 
-	// rebuilt is how many packets are made between two timed parts, for those that can be received only once.
+	// rebuilt is the number of packets made between two timed parts, for packets that can be received only once.
 	rebuilt = 8 * batch
 )
 
-// BenchmarkPing is a ping that arrives and its ack that is sent.
+// BenchmarkPing receives a ping and sends its ack.
 func BenchmarkPing(b *testing.B) {
 	for _, mode := range []mode{plain, sealed, compressing, both} {
 		b.Run(mode.name, func(b *testing.B) {
@@ -43,7 +43,7 @@ func BenchmarkPing(b *testing.B) {
 	}
 }
 
-// BenchmarkKnownAlives is a packet of gossip that has been heard before.
+// BenchmarkKnownAlives receives a packet of known gossip.
 func BenchmarkKnownAlives(b *testing.B) {
 	for _, mode := range []mode{plain, sealed, compressing, both} {
 		b.Run(mode.name, func(b *testing.B) {
@@ -53,7 +53,7 @@ func BenchmarkKnownAlives(b *testing.B) {
 	}
 }
 
-// BenchmarkStaleSuspects is a packet of accusations that have been refuted.
+// BenchmarkStaleSuspects receives a packet of suspect messages that have been refuted.
 func BenchmarkStaleSuspects(b *testing.B) {
 	for _, mode := range []mode{plain, both} {
 		b.Run(mode.name, func(b *testing.B) {
@@ -63,7 +63,7 @@ func BenchmarkStaleSuspects(b *testing.B) {
 	}
 }
 
-// BenchmarkFreshAlives is a packet of gossip about members that are what they were, at higher incarnations.
+// BenchmarkFreshAlives receives a packet of alive messages at higher incarnations, without other changes.
 func BenchmarkFreshAlives(b *testing.B) {
 	for _, mode := range []mode{plain, both} {
 		b.Run(mode.name, func(b *testing.B) {
@@ -73,7 +73,8 @@ func BenchmarkFreshAlives(b *testing.B) {
 	}
 }
 
-// BenchmarkDeadThenAlive is a packet that says of members that they are dead, or the one after it that brings them back.
+// BenchmarkDeadThenAlive receives a packet of dead messages, or the one after it with alive messages of the same
+// members.
 func BenchmarkDeadThenAlive(b *testing.B) {
 	for _, mode := range []mode{plain, both} {
 		b.Run(mode.name, func(b *testing.B) {
@@ -90,7 +91,8 @@ func BenchmarkDeadThenAlive(b *testing.B) {
 	}
 }
 
-// BenchmarkRefute is a packet of accusations of the receiver itself, each at the incarnation that refuted the one before.
+// BenchmarkRefute receives a packet of suspect messages about the receiver itself, each at the incarnation of the
+// previous refutation.
 func BenchmarkRefute(b *testing.B) {
 	l := newLone(b, plain, 100)
 	receiveOnce(b, l, func(i int) [][]byte {
@@ -102,7 +104,7 @@ func BenchmarkRefute(b *testing.B) {
 	})
 }
 
-// BenchmarkUserPacket is a user message that arrives in a packet and is given to the delegate.
+// BenchmarkUserPacket receives a user message in a packet and calls the delegate.
 func BenchmarkUserPacket(b *testing.B) {
 	for _, bb := range []struct {
 		name string
@@ -132,12 +134,12 @@ func BenchmarkUserPacket(b *testing.B) {
 	}
 }
 
-// userMessage is one that compression makes shorter.
+// userMessage returns a message that compression makes shorter.
 func userMessage() []byte {
 	return bytes.Repeat([]byte("event=deploy service=billing version=v1.42.0 "), 5)
 }
 
-// receiveAgain measures the receipt of a packet that may arrive any number of times.
+// receiveAgain measures receiving a packet that may arrive any number of times.
 func receiveAgain(b *testing.B, l *lone, p *memberlist.Packet) {
 	b.Helper()
 	packets := slices.Repeat([]*memberlist.Packet{p}, batch)
@@ -150,8 +152,8 @@ func receiveAgain(b *testing.B, l *lone, p *memberlist.Packet) {
 	meter.report()
 }
 
-// receiveOnce measures the receipt of packets each of which is made for its place in the order. For a library that handles
-// the newest first it turns the order of a batch around, so that to both what they handle is news.
+// receiveOnce measures receiving packets that each are made for their place in the order. For a library that handles
+// the newest first it reverses the order of a batch, so that both handle changes.
 func receiveOnce(b *testing.B, l *lone, messages func(i int) [][]byte) {
 	b.Helper()
 	meter := newMeter(b)
@@ -180,7 +182,7 @@ func receiveOnce(b *testing.B, l *lone, messages func(i int) [][]byte) {
 	meter.report()
 }
 
-// aliveMessages are a packet's worth of them, from the first member on.
+// aliveMessages returns a packet's worth of messages, from the first member on.
 func aliveMessages(tb testing.TB, first int, incarnation uint32) [][]byte {
 	messages := make([][]byte, perPacket)
 	for i := range messages {

@@ -4,7 +4,7 @@ package suite
 
 import "testing"
 
-// BenchmarkSendBestEffort is a user message to a member until it is handed to the transport.
+// BenchmarkSendBestEffort sends a user message to a member, up to the transport.
 func BenchmarkSendBestEffort(b *testing.B) {
 	for _, mode := range []mode{plain, sealed, compressing, both} {
 		b.Run(mode.name, func(b *testing.B) {

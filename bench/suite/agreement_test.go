@@ -9,7 +9,7 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// recorder is a transport that keeps what it is given.
+// recorder is a transport that keeps the sent packets.
 type recorder struct {
 	*loneTransport
 	written [][]byte
@@ -20,7 +20,7 @@ func (r *recorder) WriteTo(b []byte, _ string) (time.Time, error) {
 	return time.Now(), nil
 }
 
-// TestPacketsAreThoseOfAPeer holds that the packets of the benchmarks are those that the library itself sends.
+// TestPacketsAreThoseOfAPeer checks that the packets of the benchmarks are the same as those that the library sends.
 func TestPacketsAreThoseOfAPeer(t *testing.T) {
 	for _, mode := range []mode{plain, sealed, compressing, both} {
 		t.Run(mode.name, func(t *testing.T) {
@@ -54,7 +54,7 @@ func TestPacketsAreThoseOfAPeer(t *testing.T) {
 	}
 }
 
-// sendTo sends to the member as the library knows it.
+// sendTo sends to the library's own Node of the member.
 func sendTo(m *memberlist.Memberlist, to *memberlist.Node) error {
 	for _, n := range m.Members() {
 		if n.Name == to.Name {

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// What Go and the kernel take for the least that a member has to do, with no library: it says how far a ratio can go.
+// The costs of Go and the kernel for the minimum work of a member, without a library: upper bounds of the ratios.
 
-// BenchmarkBareCreate is, of Create and Shutdown, the one goroutine that waits for what arrives.
+// BenchmarkBareCreate starts one goroutine that receives, and waits for its end.
 func BenchmarkBareCreate(b *testing.B) {
-	const work = 4 * time.Microsecond // as much as goes before: without a pause the other core would not go to sleep
+	const work = 4 * time.Microsecond // the work before it: without a pause the other core would not go to sleep
 	meter := newMeter(b)
 	meter.start()
 	for range b.N {
@@ -26,7 +26,7 @@ func BenchmarkBareCreate(b *testing.B) {
 	meter.report()
 }
 
-// BenchmarkBareSockets is that goroutine with a UDP and a TCP socket, each with a goroutine that reads.
+// BenchmarkBareSockets is BenchmarkBareCreate with a UDP and a TCP socket, each with a goroutine that reads.
 func BenchmarkBareSockets(b *testing.B) {
 	loopback := net.IPv4(127, 0, 0, 1)
 	meter := newMeter(b)
@@ -52,8 +52,8 @@ func BenchmarkBareSockets(b *testing.B) {
 	meter.report()
 }
 
-// BenchmarkBareIdle is 50 goroutines with a timer, each of which sends something to another one every second, which
-// answers, and whose timer is set twice for that: when it sends, and when the answer is there.
+// BenchmarkBareIdle is 50 goroutines, each of which sends a message to another one every second and gets a reply.
+// Each sets its timer twice for that: when it sends, and when the reply has arrived.
 func BenchmarkBareIdle(b *testing.B) {
 	size, watch := 50, *window
 	if testing.Short() {
@@ -110,7 +110,7 @@ type waiters struct {
 
 func newWaiters() *waiters { return &waiters{stopping: make(chan struct{})} }
 
-// wait starts a goroutine that waits for something to arrive.
+// wait starts a goroutine that receives.
 func (w *waiters) wait() {
 	arrived := make(chan int)
 	w.Go(func() {

@@ -15,7 +15,7 @@ var (
 	window = flag.Duration("window", 20*time.Second, "how long the idle cluster is watched")
 )
 
-// BenchmarkIdle is a cluster of 50 members in which nothing happens.
+// BenchmarkIdle is a cluster of 50 members without changes.
 func BenchmarkIdle(b *testing.B) {
 	size, settle, watch := 50, 8*time.Second, *window
 	if testing.Short() {
@@ -24,13 +24,13 @@ func BenchmarkIdle(b *testing.B) {
 	c := newCluster(b, size, func(int, *memberlist.Config) {})
 	c.join(b)
 	c.awaitPairs(b, 100)
-	time.Sleep(settle) // until all that was to be said has been said
+	time.Sleep(settle) // until gossip has ended
 	for range b.N {
 		reportIdle(b, size, watch)
 	}
 }
 
-// reportIdle tells what each of so many members takes, watched for so long.
+// reportIdle reports the cost of each of size members in watch.
 func reportIdle(b *testing.B, size int, watch time.Duration) {
 	b.Helper()
 	cpu, bytes := processCPU(b), allocated()
@@ -41,7 +41,7 @@ func reportIdle(b *testing.B, size int, watch time.Duration) {
 	b.ReportMetric(float64(bytes)/nodeSeconds, "B/node-second")
 }
 
-// BenchmarkJoinAtOnce is members who join one of them at the same time, until 99 of 100 pairs know each other.
+// BenchmarkJoinAtOnce joins all members to one of them at the same time, until 99 of 100 pairs know each other.
 func BenchmarkJoinAtOnce(b *testing.B) {
 	sizes := []int{100}
 	if *long {
@@ -74,7 +74,7 @@ func BenchmarkJoinAtOnce(b *testing.B) {
 	}
 }
 
-// deaths counts who was taken for dead.
+// deaths counts members declared dead.
 type deaths struct {
 	crashed string
 	right   *atomic.Int64
@@ -91,8 +91,8 @@ func (d deaths) NotifyLeave(n *memberlist.Node) {
 	}
 }
 
-// BenchmarkOverload is a cluster that has more to do than the machine can, by its configuration, and in which one member
-// crashes: the others must find that one dead, and no other.
+// BenchmarkOverload is a cluster whose configuration overloads the machine, in which one member crashes: the others
+// must declare that one dead, and no other.
 func BenchmarkOverload(b *testing.B) {
 	size, watch := 300, 60*time.Second
 	switch {

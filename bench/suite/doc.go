@@ -1,5 +1,5 @@
 // Package suite measures a memberlist library from outside: through the exported API that this library and
-// github.com/hashicorp/memberlist share, packets and streams made as a peer makes them, and a transport in memory.
+// github.com/hashicorp/memberlist share, packets and streams as peers send them, and an in-memory transport.
 //
-// It is written once, for this library. The package reference beside it is the same for the other, made by go generate.
+// It is written for this library. go generate derives the package reference beside it for the other.
 package suite

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// BenchmarkMembers, BenchmarkNumMembers and BenchmarkLocalNode are what a program of a large cluster asks for.
+// BenchmarkMembers, BenchmarkNumMembers and BenchmarkLocalNode are queries of a program in a large cluster.
 func BenchmarkMembers(b *testing.B) {
 	l := newLone(b, plain, 10000)
 	meter := newMeter(b)
@@ -46,7 +46,7 @@ func BenchmarkLocalNode(b *testing.B) {
 	meter.report()
 }
 
-// BenchmarkUpdatesUnderReaders is news about members while two goroutines do nothing but ask for all 1,000 members.
+// BenchmarkUpdatesUnderReaders is changes of members while two goroutines call Members of 1,000 members in a loop.
 func BenchmarkUpdatesUnderReaders(b *testing.B) {
 	l := newLone(b, plain, 1000)
 	var stop atomic.Bool

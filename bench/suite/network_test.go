@@ -11,7 +11,7 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// network connects many members in memory. What a member hands over is copied, and what a receiver gets is its own.
+// network connects many members in memory. Packets are copied.
 type network struct {
 	mu    sync.RWMutex
 	nodes map[string]*networkTransport
@@ -20,7 +20,7 @@ type network struct {
 
 func newNetwork() *network { return &network{nodes: make(map[string]*networkTransport)} }
 
-// networkTransport is one member's place in a network.
+// networkTransport is one member's transport on a network.
 type networkTransport struct {
 	network *network
 	addr    *net.UDPAddr
@@ -58,7 +58,7 @@ func (t *networkTransport) WriteTo(b []byte, addr string) (time.Time, error) {
 	now := time.Now()
 	to := t.network.at(addr)
 	if to == nil {
-		return now, nil // as UDP: nobody is there
+		return now, nil // as with UDP: no receiver
 	}
 	t.network.bytes.Add(int64(len(b)))
 	select {
@@ -102,13 +102,13 @@ func (t *networkTransport) Shutdown() error {
 	return nil
 }
 
-// cluster is members of one network, in the library's default configuration for a LAN.
+// cluster is the members of one network, in the library's default configuration for a LAN.
 type cluster struct {
 	network *network
 	members []*memberlist.Memberlist
 }
 
-// newCluster starts members who do not know each other yet.
+// newCluster starts members that do not know each other.
 func newCluster(b *testing.B, size int, change func(i int, c *memberlist.Config)) *cluster {
 	b.Helper()
 	c := &cluster{network: newNetwork()}
@@ -128,7 +128,8 @@ func newCluster(b *testing.B, size int, change func(i int, c *memberlist.Config)
 	return c
 }
 
-// join has all members join the first one at once, and returns when that is done. Who fails tries again, as programs do.
+// join joins all members to the first one at once, and returns when that is done. Failed joins are retried, as
+// programs do.
 func (c *cluster) join(b *testing.B) {
 	b.Helper()
 	limit := time.Now().Add(5 * time.Minute)
@@ -151,7 +152,7 @@ func (c *cluster) join(b *testing.B) {
 	joins.Wait()
 }
 
-// awaitPairs returns when so many of a hundred pairs of members know each other.
+// awaitPairs returns when the given percentage of pairs of members know each other.
 func (c *cluster) awaitPairs(b *testing.B, percent int) {
 	b.Helper()
 	limit := time.Now().Add(5 * time.Minute)

@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// newPipe gives the two ends of a stream in memory, each seen from the other as at an address. Unlike net.Pipe it has
-// buffers, as the network has: who writes does not wait for who reads.
+// newPipe returns the two ends of a stream in memory, with addresses. Unlike net.Pipe it is buffered, as a network
+// is: a write does not wait for a read.
 func newPipe(near, far *net.UDPAddr) (nearEnd, farEnd *pipeEnd) {
 	there, back := newPipeBuffer(), newPipeBuffer()
 	return &pipeEnd{in: back, out: there, local: near, remote: far}, &pipeEnd{in: there, out: back, local: far, remote: near}
 }
 
-// pipeBuffer holds what was written to a stream in one direction and not read yet.
+// pipeBuffer holds the unread bytes of one direction.
 type pipeBuffer struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	bytes   []byte
-	read    int // how many of them have been read
+	read    int // number of bytes read
 	closed  bool
-	ends    int  // of the two, those that are still open
+	ends    int  // number of open ends
 	late    bool // the reader's deadline has passed
 	timer   *time.Timer
 }
@@ -33,8 +33,8 @@ func newPipeBuffer() *pipeBuffer {
 	return p
 }
 
-// pipeMemory is what pipes had that are closed, for others: a network does not allocate in the heap of its users, whose
-// collector this would keep busy with the suite's own.
+// pipeMemory reuses the memory of closed pipes: a real network does not allocate in the heap of its users, and the
+// suite's own allocations would keep their garbage collector busy.
 var pipeMemory = sync.Pool{New: func() any { return new([]byte) }}
 
 func (p *pipeBuffer) write(b []byte) (int, error) {
@@ -74,7 +74,7 @@ func (p *pipeBuffer) closeEnd() {
 	defer p.mu.Unlock()
 	p.closed = true
 	p.ends--
-	if p.ends == 0 && p.bytes != nil { // nobody reads what is left
+	if p.ends == 0 && p.bytes != nil { // the rest is not read any more
 		left := p.bytes[:0]
 		p.bytes, p.read = nil, 0
 		pipeMemory.Put(&left)
@@ -108,7 +108,7 @@ func (p *pipeBuffer) setDeadline(at time.Time) {
 type pipeEnd struct {
 	in, out       *pipeBuffer
 	local, remote *net.UDPAddr
-	written       func(n int) // nil: nobody counts
+	written       func(n int) // nil: not counted
 	closing       sync.Once
 }
 

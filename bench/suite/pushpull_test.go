@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// BenchmarkPushPull is an exchange between two members that both know all: each reads, merges and writes.
+// BenchmarkPushPull is an exchange between two members that both know all members: each reads, merges and writes.
 func BenchmarkPushPull(b *testing.B) {
 	for _, members := range []int{1000, 10000} {
 		for _, mode := range []mode{plain, both} {
@@ -26,7 +26,7 @@ func BenchmarkPushPull(b *testing.B) {
 	}
 }
 
-// BenchmarkFirstJoin is the join of a member that knows nobody to a cluster of 10,000.
+// BenchmarkFirstJoin is the join of a new member to a cluster of 10,000.
 func BenchmarkFirstJoin(b *testing.B) {
 	const members = 10000
 	for _, mode := range []mode{plain, both} {

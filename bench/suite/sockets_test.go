@@ -8,7 +8,8 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// newPair starts two members with sockets of the loopback interface that know each other. The second one counts.
+// newPair starts two members with sockets of the loopback interface that know each other. The second one counts
+// messages.
 func newPair(b *testing.B, m mode) (from *memberlist.Memberlist, to *memberlist.Node, heard counter) {
 	b.Helper()
 	heard = newCounter()
@@ -17,7 +18,7 @@ func newPair(b *testing.B, m mode) (from *memberlist.Memberlist, to *memberlist.
 		c.Name = name
 		c.BindAddr, c.BindPort = "127.0.0.1", 0
 		c.AdvertiseAddr, c.AdvertisePort = "", 0
-		c.ProbeInterval = time.Hour // the reference waits no longer for the ack of a ping either
+		c.ProbeInterval = time.Hour // it also limits the wait for an ack in the reference
 		c.Delegate = &listener{heard: heard}
 		created, err := memberlist.Create(c)
 		if err != nil {
@@ -36,10 +37,10 @@ func newPair(b *testing.B, m mode) (from *memberlist.Memberlist, to *memberlist.
 	return from, other.LocalNode(), heard
 }
 
-// socketBatch is how many packets are under way at once; the sockets' buffers have room for them.
+// socketBatch is the number of packets in flight; the sockets' buffers have room for them.
 const socketBatch = 32
 
-// BenchmarkSocketsBestEffort is a user message in a packet through real sockets, until the delegate has it.
+// BenchmarkSocketsBestEffort sends a user message in a packet through real sockets, until the delegate is called.
 func BenchmarkSocketsBestEffort(b *testing.B) {
 	for _, mode := range []mode{plain, compressing} {
 		b.Run(mode.name, func(b *testing.B) {
@@ -63,7 +64,7 @@ func BenchmarkSocketsBestEffort(b *testing.B) {
 	}
 }
 
-// BenchmarkSocketsPing is a ping through real sockets, until its ack is there.
+// BenchmarkSocketsPing sends a ping through real sockets, until its ack has arrived.
 func BenchmarkSocketsPing(b *testing.B) {
 	from, to, _ := newPair(b, compressing)
 	addr := memberAddr(0)
@@ -79,7 +80,8 @@ func BenchmarkSocketsPing(b *testing.B) {
 	meter.report()
 }
 
-// BenchmarkSocketsReliable is a user message on a stream of its own through real sockets, until the delegate has it.
+// BenchmarkSocketsReliable sends a user message on a stream of its own through real sockets, until the delegate is
+// called.
 func BenchmarkSocketsReliable(b *testing.B) {
 	from, to, heard := newPair(b, compressing)
 	message := userMessage()
@@ -96,7 +98,7 @@ func BenchmarkSocketsReliable(b *testing.B) {
 	meter.report()
 }
 
-// BenchmarkCreate is a member that is started and stopped.
+// BenchmarkCreate starts and stops a member.
 func BenchmarkCreate(b *testing.B) {
 	for _, bb := range []struct {
 		name   string

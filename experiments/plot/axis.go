@@ -11,25 +11,25 @@ type tick struct {
 	label string
 }
 
-// span is what an axis spans, in values and in pixels.
+// span is the range of an axis, in values and in pixels.
 type span struct {
 	scale    Scale
 	lo, hi   float64
-	from, to float64 // where lo and hi are
+	from, to float64 // positions of lo and hi
 	ticks    []tick
 }
 
-// at is where a value is, in pixels.
+// at returns the position of a value, in pixels.
 func (s *span) at(v float64) float64 {
 	lo, hi := s.lo, s.hi
 	if s.scale == Log {
 		v, lo, hi = math.Log10(v), math.Log10(lo), math.Log10(hi)
 	}
-	// The product is rounded before it is added, on machines too that could do both at once.
+	// The product is rounded before the addition, also on machines with a fused multiply-add.
 	return s.from + float64((v-lo)/(hi-lo)*(s.to-s.from))
 }
 
-// newSpan makes an axis span the data, with about so many ticks.
+// newSpan returns an axis that spans the data, with about the given number of ticks.
 func newSpan(a *Axis, data []float64, about int) span {
 	if a.Names != nil {
 		return named(a.Names, data)
@@ -68,7 +68,7 @@ func extremes(values []float64) (lo, hi float64, ok bool) {
 // same reports whether two values are too close to be told apart by labels.
 func same(lo, hi float64) bool { return hi-lo <= 1e-9*max(math.Abs(lo), math.Abs(hi)) }
 
-// named is an axis with a name at each position from 0 on.
+// named returns an axis with a name at each position from 0 on.
 func named(names []string, data []float64) span {
 	lo, hi, _ := extremes(append(data, 0, float64(len(names)-1)))
 	s := span{lo: lo - 0.5, hi: hi + 0.5}
@@ -78,7 +78,8 @@ func named(names []string, data []float64) span {
 	return s
 }
 
-// linear is an axis with ticks at multiples of 1, 2 or 5 times a power of ten, the first and last of which bound it.
+// linear returns an axis with ticks at multiples of 1, 2 or 5 times a power of ten, the first and last of which bound
+// it.
 func linear(lo, hi float64, about int) span {
 	least := (hi - lo) / float64(max(1, about))
 	exp := int(math.Floor(math.Log10(least)))
@@ -102,7 +103,7 @@ func linear(lo, hi float64, about int) span {
 	return s
 }
 
-// logarithmic is an axis with ticks at powers of ten, or, if those would be few, at 2 and 5 times them as well.
+// logarithmic returns an axis with ticks at powers of ten or, if those would be few, at 2 and 5 times them as well.
 func logarithmic(lo, hi float64, about int) span {
 	first, last := int(math.Floor(math.Log10(lo)+1e-9)), int(math.Ceil(math.Log10(hi)-1e-9))
 	factors := []float64{1}
@@ -115,7 +116,7 @@ func logarithmic(lo, hi float64, about int) span {
 		for _, f := range factors {
 			v := f * math.Pow10(exp)
 			switch {
-			case v <= lo*(1+1e-9): // the last one of these is where the axis begins
+			case v <= lo*(1+1e-9): // the last one of these is the start of the axis
 				s.ticks = s.ticks[:0]
 			case s.hi >= hi*(1-1e-9):
 				continue
@@ -132,7 +133,7 @@ func logarithmic(lo, hi float64, about int) span {
 // suffixes are those of thousands, millions and so on.
 var suffixes = [...]string{"", "k", "M", "G", "T"}
 
-// format writes a multiple of 10^exp, from 10,000 on with a suffix unless plain.
+// format formats a multiple of 10^exp, from 10,000 on with a suffix unless plain.
 func format(v float64, exp int, plain bool) string {
 	abs := math.Abs(v)
 	switch {

@@ -22,7 +22,7 @@ const (
 	swatch    = 22
 )
 
-// canvas is a document in the making.
+// canvas is a document under construction.
 type canvas struct {
 	bytes.Buffer
 	plot                     *Plot
@@ -72,7 +72,7 @@ func (c *canvas) palette(of func(colour) string) {
 	}
 }
 
-// layout writes what is around the data, and finds how much room that leaves.
+// layout draws everything around the data, and computes the remaining room.
 func (c *canvas) layout() {
 	p := c.plot
 	c.top, c.bottom = pad, float64(c.height-pad)
@@ -263,7 +263,7 @@ func (c *canvas) marker(i int, x, y float64) {
 	c.WriteByte('\n')
 }
 
-// barWidth returns how many series of bars there are, and how wide one bar is.
+// barWidth returns the number of series of bars and the width of one bar.
 func (c *canvas) barWidth() (bars int, width float64) {
 	gap := (c.right - c.left) / 12
 	var at []float64
@@ -318,7 +318,7 @@ func px(v float64) string {
 	return s
 }
 
-// escape makes text fit for a document.
+// escape escapes text for XML.
 func escape(text string) string {
 	var b strings.Builder
 	_ = xml.EscapeText(&b, []byte(text)) // a Builder does not fail

@@ -1,6 +1,6 @@
 package plot
 
-// colour is what something has on a light and on a dark background.
+// colour is a colour on a light and on a dark background.
 type colour struct{ light, dark string }
 
 var (
@@ -10,7 +10,7 @@ var (
 	grid       = colour{"#e3e6ea", "#2d333b"}
 )
 
-// colours are those of the series, one after the other. People who do not see red or green can tell the first four.
+// colours are those of the series, in order. The first four differ for people who do not see red or green.
 var colours = [...]colour{
 	{"#0b63b5", "#62b0ff"}, // blue
 	{"#c4460b", "#ff9466"}, // orange

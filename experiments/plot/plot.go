@@ -8,9 +8,9 @@
 //	       X
 //	 Note
 //
-// The same Plot gives the same bytes everywhere. What it draws is legible on light and dark pages: it paints its own
-// background, light or dark as the reader prefers, and series differ in the shape of their markers besides the colour.
-// Nothing is ever cut off: the axes span all of the data.
+// The same Plot produces the same bytes everywhere. Charts are legible on light and dark pages: they have a
+// background of their own, light or dark as the reader prefers, and series differ in the shape of their markers
+// besides the colour. Nothing is cut off: the axes span all of the data.
 package plot
 
 import (
@@ -19,17 +19,17 @@ import (
 	"math"
 )
 
-// ErrValue says that a value cannot be drawn: it is not a number, beyond Largest, or on a logarithmic axis and not
-// positive.
+// ErrValue is returned for a value that cannot be drawn: it is not a number, beyond Largest, or not positive on a
+// logarithmic axis.
 var ErrValue = errors.New("value cannot be drawn")
 
-// Largest is how far from 0 a value may be. On a logarithmic axis, 1/Largest is the least.
+// Largest is the maximum distance of a value from 0. On a logarithmic axis, 1/Largest is the minimum.
 const Largest = 1e100
 
 // Plot is one chart. The zero value is an empty chart.
 type Plot struct {
-	Title  string // "": none
-	Note   string // a small line below all: how to make it again, say; "": none
+	Title  string // empty: none
+	Note   string // a small line at the bottom, such as the command that made the chart; empty: none
 	X, Y   Axis
 	Series []Series
 	Width  int // pixels; 0: 720
@@ -38,13 +38,13 @@ type Plot struct {
 
 // Axis is one of the two axes.
 type Axis struct {
-	Label   string // what it is, with its unit: "time (s)"; "": none
+	Label   string // quantity and unit, such as "time (s)"; empty: none
 	Scale   Scale
-	Include []float64 // values that it spans besides those of the data, such as 0
+	Include []float64 // values to span besides those of the data, such as 0
 	Names   []string  // of the positions 0, 1, 2 ..., in place of numbers; the scale is linear then
 }
 
-// Scale says how an axis maps values.
+// Scale is the mapping of values to positions.
 type Scale uint8
 
 // The scales.
@@ -53,14 +53,14 @@ const (
 	Log          // to base 10; all values must be positive
 )
 
-// Style says how a series is drawn.
+// Style is the way in which a series is drawn.
 type Style uint8
 
 // The styles. A line of only one point is drawn as a point.
 const (
 	Line       Style = iota // straight from point to point
-	Dashed                  // as Line, thinner and dashed: for what the others are compared with
-	Steps                   // a value holds until the next point: for what changes at once, such as counts
+	Dashed                  // as Line, thinner and dashed: for a reference
+	Steps                   // a value holds until the next point, as for counts
 	Points                  // a marker for each point
 	LinePoints              // a line with markers
 	Bars                    // from 0, or on a logarithmic axis from its lower end; several series side by side
@@ -71,7 +71,7 @@ type Point struct{ X, Y float64 }
 
 // Series is a sequence of points, drawn in their order.
 type Series struct {
-	Name   string // in the legend; "": not there
+	Name   string // in the legend; empty: not shown
 	Style  Style
 	Points []Point
 }
@@ -109,7 +109,7 @@ func (p *Plot) validate() error {
 	return nil
 }
 
-// check tells what keeps a value from being drawn.
+// check returns an error if a value cannot be drawn.
 func (a *Axis) check(v float64) error {
 	switch {
 	case math.IsNaN(v):

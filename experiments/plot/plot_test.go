@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// goldens are charts as users make them.
+// goldens are typical charts.
 var goldens = map[string]Plot{
 	"lines": {
 		Title: "Members that know of the crash",
@@ -92,7 +92,7 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
-// svg draws a chart and holds that it is a document, with all that is drawn inside of it.
+// svg draws a chart and checks that it is well-formed and that everything is inside the picture.
 func svg(t *testing.T, p *Plot) []byte {
 	t.Helper()
 	got, err := p.SVG()
@@ -126,7 +126,7 @@ func svg(t *testing.T, p *Plot) []byte {
 	return got
 }
 
-// inside holds that an element is within the picture.
+// inside checks that an element is inside the picture.
 func inside(t *testing.T, p *Plot, e xml.StartElement) {
 	t.Helper()
 	width, height := float64(defaultWidth), float64(defaultHeight)
@@ -168,7 +168,7 @@ func TestRefusedValues(t *testing.T) {
 	}
 }
 
-// TestDegenerate: whatever the values, and in whatever style, a chart comes out in which nothing is off the picture.
+// TestDegenerate: with any values and in any style, everything in a chart is inside the picture.
 func TestDegenerate(t *testing.T) {
 	values := []float64{0, 1, -1, 1 + 1e-8, 1e100, -1e100, 1e-100, math.Nextafter(1, 2), math.SmallestNonzeroFloat64}
 	for _, a := range values {
@@ -187,7 +187,7 @@ func TestDegenerate(t *testing.T) {
 	}
 }
 
-// TestTicks: ticks are round, strictly rising, span the data, carry different labels, and are neither few nor many.
+// TestTicks: ticks are round, strictly rising, span the data, have different labels, and are neither few nor many.
 func TestTicks(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -241,7 +241,8 @@ func TestTicks(t *testing.T) {
 	}
 }
 
-// TestContrast: text and lines can be told from the background, light and dark, as WCAG 2.1 asks (1.4.3 and 1.4.11).
+// TestContrast: text and lines have the contrast to the background, light and dark, that WCAG 2.1 asks for (1.4.3 and
+// 1.4.11).
 func TestContrast(t *testing.T) {
 	check := func(name string, c colour, least float64) {
 		for _, pair := range [][2]string{{c.light, background.light}, {c.dark, background.dark}} {

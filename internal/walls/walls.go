@@ -1,5 +1,5 @@
-// Package walls checks what the files of a package may import and do. It is for tests: each package of this module that has a
-// place in the import graph states its walls in a TestWalls of its own, so that a change of the graph is a change of a test.
+// Package walls checks what the files of a package import and use. Each package in the import graph of this module
+// states its walls in a TestWalls of its own, so that a change of the graph is a change of a test.
 package walls
 
 import (
@@ -20,35 +20,35 @@ const Module = "github.com/e3431adc/memberlist"
 // Standard, in Walls.Imports, allows all of the standard library.
 const Standard = "std"
 
-// Impure are what reads a clock or draws random numbers that no seed determines, for Walls.Never.
+// Impure are the functions that read a clock or draw random numbers without a seed, for Walls.Never.
 var Impure = map[string][]string{
 	"time": {"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"},
 	"rand": {"Int", "IntN", "Int64N", "Uint32", "Uint64", "Float64", "Perm", "Shuffle", "N"},
 }
 
-// Walls is what the files of a package may import and do, its tests excepted.
+// Walls are the restrictions of a package, its tests excepted.
 type Walls struct {
-	// Imports are the import paths that are allowed. Those of this module start with "internal/".
+	// Imports are the allowed import paths. Those of this module start with "internal/".
 	Imports []string
 
-	// Only names, for some of the imports, all that may be used of them.
+	// Only lists, for some of the imports, everything that may be used of them.
 	Only map[string][]string
 
-	// Never names, by package name, what must not be used.
+	// Never lists, by package name, names that must not be used.
 	Never map[string][]string
 
-	// Sequential forbids goroutines, channels and select, but in the files that Concurrent names.
+	// Sequential forbids goroutines, channels and select, except in the files of Concurrent.
 	Sequential bool
 	Concurrent []string
 
 	// Total forbids panics and init functions.
 	Total bool
 
-	// Variables are the names of the package-level variables that are allowed besides "_" and Err*. Nil: any.
+	// Variables are the allowed package-level variables besides "_" and Err*. Nil: any.
 	Variables []string
 }
 
-// Check reports what the package in a directory does outside of its walls.
+// Check reports violations in the package in a directory.
 func (w Walls) Check(t *testing.T, dir string) {
 	t.Helper()
 	violations, err := w.violations(dir)
