@@ -13,20 +13,21 @@ import (
 	"github.com/e3431adc/memberlist/internal/logging"
 )
 
-// SetAdvertiseAddr makes it known that the others reach this member at another address from now on: an IP address, or a
-// host name, which is looked up again every Config.AdvertiseInterval. If it is empty, the transport is asked as by Create,
-// which finds out what the machine's address has become. Port 0 is the one advertised until now. The transport goes on
-// listening where it did; both addresses should lead there for some seconds. Nothing happens if the address is the same.
+// SetAdvertiseAddr changes the address at which the other members reach this one: to an IP address, or to a host
+// name, which is looked up again every Config.AdvertiseInterval. If it is empty, the transport is asked as by Create,
+// and finds the machine's current address. Port 0 keeps the advertised port. The transport goes on listening as
+// before; both addresses should lead there for some seconds. The same address has no effect.
 //
-// A live member's address does not change, by the rules of the protocol, so the others are told that it left and then that
-// it is back: their EventDelegates hear NotifyLeave (StateLeft) and a second or so later NotifyJoin with the new address,
-// here nothing is heard. It is not taken for failed in between. Who has missed the first part refuses the second, which its
-// ConflictDelegate hears, until it hears of the first after all: at the latest in an exchange of states with this member.
+// By the rules of the protocol the address of an alive member does not change, so the others are told that it left
+// and then that it is back. Their EventDelegates are notified of a leave (StateLeft) and, a second or so later, of a
+// join at the new address; here there are no events. It is not declared dead in between. A member that has missed the
+// leave refuses the new address, and calls its ConflictDelegate, until it learns of the leave: at the latest in a
+// push/pull with this member.
 //
-// It returns when the others have been told, which takes some rounds of gossip; if the context ends before, with an error
-// that wraps ErrUpdateTimeout and the context's: the new address has been announced all the same. Other errors, after which
-// nothing has changed, are ErrInvalidAddress, ErrAddressNotAllowed, those of the look-up, what Config.Alive has against it,
-// the context's, if it had ended before or ended while another change was under way, and ErrShutdown.
+// It returns when the broadcasts have been sent, which takes some rounds of gossip. If the context ends before, the
+// error wraps ErrUpdateTimeout and the context's, and the new address has been announced all the same. Other errors,
+// after which nothing has changed, are ErrInvalidAddress, ErrAddressNotAllowed, those of the lookup and of
+// Config.Alive, the context's, if it ended before the change began, and ErrShutdown.
 func (m *Memberlist) SetAdvertiseAddr(ctx context.Context, addr string, port int) error {
 	if !m.tasks.Acquire() {
 		return ErrShutdown
@@ -57,7 +58,7 @@ func (m *Memberlist) SetAdvertiseAddr(ctx context.Context, addr string, port int
 	return err
 }
 
-// lookUpAdvertised finds the address that a name, an IP address or nothing in particular stands for.
+// lookUpAdvertised resolves a host name, an IP address, or the empty string.
 func (m *Memberlist) lookUpAdvertised(ctx context.Context, addr string, port int) (netip.AddrPort, error) {
 	if addr == "" {
 		return m.findAddress("", port)
@@ -69,7 +70,7 @@ func (m *Memberlist) lookUpAdvertised(ctx context.Context, addr string, port int
 	return m.advertisable(ip, port)
 }
 
-// advertisable returns the address at which this member may be known.
+// advertisable returns the address to advertise, or an error.
 //
 // Compat: the reference advertises "0.0.0.0" and "::" if told to.
 func (m *Memberlist) advertisable(ip netip.Addr, port int) (netip.AddrPort, error) {
@@ -83,12 +84,12 @@ func (m *Memberlist) advertisable(ip netip.Addr, port int) (netip.AddrPort, erro
 	return netip.AddrPortFrom(ip, uint16(port)), nil
 }
 
-// unspecifiedAdvertiseAddr returns the error for an address to advertise under which nothing can be reached.
+// unspecifiedAdvertiseAddr returns the error for an unspecified address.
 func unspecifiedAdvertiseAddr(ip netip.Addr) error {
 	return fmt.Errorf("AdvertiseAddr: %w: other members cannot reach %s", ErrInvalidAddress, ip)
 }
 
-// departureTime bounds how long the others have to hear that we left, before they are told where we are.
+// departureTime is the time limit for the leave broadcast before the new address is announced.
 const departureTime = 5 * time.Second
 
 // moveTo announces another address. One move at a time.
@@ -123,7 +124,7 @@ func (m *Memberlist) moveTo(ctx context.Context, to netip.AddrPort) error {
 	return m.announce(ctx, func(t *turn, ticket uint64) { t.core.Arrive(t.now, to, ticket) })
 }
 
-// awaitDeparture waits until we have told others that we left, and then as long again, for them to tell the rest.
+// awaitDeparture waits until the leave broadcast has been sent, and then as long again, for the others to gossip it.
 func (m *Memberlist) awaitDeparture(ctx context.Context, ticket uint64, sent <-chan struct{}) {
 	ctx, cancel := context.WithTimeout(ctx, departureTime)
 	defer cancel()
@@ -140,7 +141,7 @@ func (m *Memberlist) awaitDeparture(ctx context.Context, ticket uint64, sent <-c
 	}
 }
 
-// keepAdvertising remembers what to look up again: a host name, if that is what addr is.
+// keepAdvertising remembers addr for later lookups, if it is a host name.
 func (m *Memberlist) keepAdvertising(addr string) {
 	if _, err := netip.ParseAddr(addr); err == nil || addr == "" {
 		m.advertised.Store(nil)
@@ -152,7 +153,7 @@ func (m *Memberlist) keepAdvertising(addr string) {
 	}
 }
 
-// advertiseLoop looks up the host name that is advertised, if any. It ends with the Memberlist.
+// advertiseLoop periodically looks up the advertised host name, if any. It ends with the Memberlist.
 func (m *Memberlist) advertiseLoop() {
 	ticker := time.NewTicker(m.config.AdvertiseInterval)
 	defer ticker.Stop()
@@ -166,8 +167,7 @@ func (m *Memberlist) advertiseLoop() {
 	}
 }
 
-// readvertise follows the advertised host name to another address. As long as it stands for the present one among others,
-// that is kept.
+// readvertise announces a new address if the advertised host name no longer resolves to the current one.
 func (m *Memberlist) readvertise() {
 	name := m.advertised.Load()
 	if name == nil {

@@ -11,79 +11,63 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// joinsAtOnce is how many seeds one join resolves, and how many addresses it
-// contacts, at the same time.
+// joinsAtOnce is the number of seeds that one join resolves, and of addresses that it contacts, at the same time.
 const joinsAtOnce = 8
 
-// JoinRequest says with whom JoinContext makes contact.
+// JoinRequest is the argument of JoinContext.
 type JoinRequest struct {
-	// Seeds are addresses as Join takes them. One that cannot be read or
-	// resolved, an empty one included, fails by itself alone.
+	// Seeds are join addresses in the form of Join. An invalid or unresolvable one does not affect the others.
 	Seeds []string
 
-	// MinJoined is with how many addresses an exchange is enough: as soon as that
-	// many have succeeded, what is under way with others is given up. Zero: all
-	// are contacted.
+	// MinJoined is the number of addresses after whose success the join ends; exchanges in progress are aborted.
+	// Zero: all are contacted.
 	MinJoined int
 }
 
-// JoinAttempt is what came of one address that a seed stands for, or of a seed
-// that stands for none.
+// JoinAttempt is the result for one address of a seed, or for a seed without addresses.
 type JoinAttempt struct {
-	// Seed is the one of JoinRequest.Seeds.
+	// Seed is the element of JoinRequest.Seeds.
 	Seed string
 
-	// Address is what it stands for; zero if that was not found out.
+	// Address is the resolved address; zero if it could not be resolved.
 	Address Address
 
-	// Err is nil if states were exchanged with the address. ErrInvalidAddress is
-	// a seed that cannot be read, ErrIsSelf this member itself,
-	// ErrJoinRejected a peer that will not have us, as for another label or key,
-	// ErrNameTaken a cluster in which another member has our name and is there,
-	// ErrJoinSatisfied one that was not needed any more, ErrShutdown one that
-	// Shutdown put an end to, and the context's error one that the context did;
-	// others say what failed.
+	// Err is nil if states were exchanged with the address. It wraps ErrInvalidAddress for a seed that cannot be
+	// parsed, ErrIsSelf for this member itself, ErrJoinRejected if the peer refused, for example for another label or
+	// key, ErrNameTaken if another member of the cluster has our name, ErrJoinSatisfied if it was not needed any
+	// more, ErrShutdown after Shutdown, or the context's error; other errors are the cause of the failure.
 	Err error
 }
 
-// JoinResult is what came of a join.
+// JoinResult is the result of a join.
 type JoinResult struct {
-	// Joined is with how many addresses states were exchanged.
+	// Joined is the number of addresses with which states were exchanged.
 	Joined int
 
-	// Attempts has an entry for each seed and each address that it stands for,
-	// in the order of the seeds. An address that several seeds stand for is
-	// contacted once, and has the same outcome in the entry of each.
+	// Attempts has an entry for each seed and each of its addresses, in the order of the seeds. An address of several
+	// seeds is contacted once, and each of its entries has the same result.
 	Attempts []JoinAttempt
 }
 
-// Join makes contact with existing members: it exchanges states with each
-// address that the strings resolve to, and returns with how many that worked.
-// The error is nil if it worked with any, else it joins what went wrong with
-// each (errors.Is finds ErrShutdown, ErrJoinRejected, ErrNameTaken and the causes). Each takes at most
-// Config.TCPTimeout. It is JoinContext without a context, for all addresses,
-// this member's own not left out, and those given twice counted twice.
+// Join exchanges states with each address that the strings resolve to, and returns the number of successes. The error
+// is nil if there is at least one, else it joins all errors (errors.Is finds ErrShutdown, ErrJoinRejected,
+// ErrNameTaken and the causes). Each exchange takes at most Config.TCPTimeout. It is JoinContext without a context,
+// for all addresses, those of this member included, and with duplicates counted.
 //
-// A string is "[name/]host[:port]"; the port is Config.BindPort by default, and
-// an IPv6 host with a port is in brackets. "[name/]srv+service" stands for the
-// hosts and ports of the DNS records (SRV) of that name, such as
-// srv+_memberlist._tcp.example.com. Names are looked up as Config.Resolver,
-// DNSConfigPath and AddressFamily say. The strings that led to a member are
-// remembered: members that are lost later are looked for there too, see
-// Config.ReconnectInterval. While there never was another member, those that led to
-// none are tried again.
+// A string is "[name/]host[:port]". The default port is Config.BindPort, and an IPv6 host with a port is in brackets.
+// "[name/]srv+service" stands for the hosts and ports of the DNS records (SRV) of that name, for example
+// srv+_memberlist._tcp.example.com. Config.Resolver, DNSConfigPath and AddressFamily configure the lookups. The
+// strings that led to a member are used for later reconnects, see Config.ReconnectInterval; while there has never
+// been another member, all strings are.
 //
-// After Leave, a join makes this member one again, at a new incarnation, as soon as
-// it has reached somebody.
+// After Leave, a join makes this member alive again, at a higher incarnation, once it has reached another one.
 //
-// Compat: where there is nobody but another member of our name, neither of the two is
-// a member to the other; the error is nil all the same, as in the reference, since
-// programs' own tests start two peers of one name. JoinContext says ErrNameTaken.
+// Compat: if the only other member has our name, neither becomes a member of the other; the error is nil all the
+// same, as in the reference, since programs' own tests start two peers with one name. JoinContext returns
+// ErrNameTaken.
 //
-// Compat: the reference contacts them one after the other, whatever each takes.
-// It reads all of the Config that Create was given when it needs it; here Join
-// takes anew what that Config has as Ping: Serf exchanges that delegate before
-// it joins.
+// Compat: the reference contacts the addresses one after the other. It also reads the caller's Config when it needs
+// it; here Join reads only its Ping again: Serf replaces that delegate before it joins.
 func (m *Memberlist) Join(existing []string) (int, error) {
 	j := joining{m: m, request: JoinRequest{Seeds: existing}}
 	result, err := j.run(context.Background())
@@ -96,32 +80,26 @@ func (m *Memberlist) Join(existing []string) (int, error) {
 	return succeeded, err
 }
 
-// JoinContext makes contact with existing members: it resolves the seeds,
-// several at a time, and exchanges states with each address that they stand
-// for, several at a time, each for at most Config.TCPTimeout. This member's own
-// address is left out.
+// JoinContext resolves the seeds and exchanges states with each of their addresses, several at a time, each for at
+// most Config.TCPTimeout. This member's own address is left out.
 //
-// It returns when all have succeeded or failed, when as many as are enough have
-// succeeded, when the context ends, or on Shutdown: then without waiting for
-// what cannot be aborted, such as a dial of a Transport of the user's own, which
-// comes to nothing. The result says what came of each seed. The error is nil if
-// at least one exchange succeeded; else it joins those of the attempts, so that
-// errors.Is finds ErrShutdown, context.Canceled, context.DeadlineExceeded and
-// the other causes.
+// It returns when all have succeeded or failed, when request.MinJoined have succeeded, when the context ends, or on
+// Shutdown. It does not wait for operations that cannot be aborted, such as a dial of a custom Transport, whose
+// result is dropped. The error is nil if at least one exchange succeeded; else it joins those of the attempts, so
+// that errors.Is finds ErrShutdown, context.Canceled, context.DeadlineExceeded and the other causes.
 func (m *Memberlist) JoinContext(ctx context.Context, request JoinRequest) (JoinResult, error) {
 	j := joining{m: m, request: request, own: m.LocalNode()}
 	return j.run(ctx)
 }
 
-// joining is one join under way. It belongs to the goroutine that joins; those
-// that resolve and contact tell it in channels with room for all of them, so
-// that they never wait for it.
+// joining is one join in progress. It belongs to the goroutine that joins; others send their results to channels with
+// room for all of them, and so never block.
 type joining struct {
 	m       *Memberlist
 	request JoinRequest
-	own     *Node // is not contacted; nil: is
-	enters  bool  // a cluster; else it is in one, and others may have to go
-	left    bool  // it left one before
+	own     *Node // not to be contacted; nil: contact it too
+	enters  bool  // this member knows no others
+	left    bool  // this member has left
 
 	seeds    []seed // as in the request
 	contacts map[Address]*contact
@@ -134,13 +112,13 @@ type joining struct {
 	joined     int
 }
 
-// seed is what is known of one of the strings.
+// seed is the state of one of the strings.
 type seed struct {
-	err      error // why there are no contacts
+	err      error // set if there are no contacts
 	contacts []*contact
 }
 
-// contact is one address.
+// contact is the state of one address.
 type contact struct {
 	addr Address
 	err  error
@@ -157,7 +135,7 @@ type contacted struct {
 	err     error
 }
 
-// errPending is the outcome of what has none yet.
+// errPending is the result of an attempt that has not ended.
 var errPending = errors.New("pending")
 
 func (j *joining) run(ctx context.Context) (JoinResult, error) {
@@ -170,7 +148,7 @@ func (j *joining) run(ctx context.Context) (JoinResult, error) {
 	j.enters, j.left = m.beforeJoin()
 
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends what is under way
+	defer cancel() // aborts pending attempts
 	j.seeds = make([]seed, len(j.request.Seeds))
 	for i := range j.seeds {
 		j.seeds[i].err = errPending
@@ -186,7 +164,7 @@ func (j *joining) run(ctx context.Context) (JoinResult, error) {
 	return result, err
 }
 
-// beforeJoin reports whether this member enters a cluster by a join, as it is alone, and whether it has left one before.
+// beforeJoin reports whether this member knows no others, and whether it has left.
 func (m *Memberlist) beforeJoin() (enters, left bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -199,7 +177,7 @@ func (m *Memberlist) anyAlive() bool {
 	return m.mu.core.AnyAlive()
 }
 
-// rejoin makes this member one again that left, as the program joins.
+// rejoin makes this member alive again after it left.
 func (m *Memberlist) rejoin() {
 	t := m.begin()
 	t.core.Return(t.now)
@@ -213,7 +191,7 @@ func (m *Memberlist) leaveAgain() {
 	t.commitAndNotify()
 }
 
-// noteOwnNameLocked tells that it is known whether another member has our name, if that was found out in a turn.
+// noteOwnNameLocked signals that it is known whether another member has our name, if a turn has found out.
 func (m *Memberlist) noteOwnNameLocked(events []swim.Event) {
 	if m.mu.nameDecided == nil {
 		return
@@ -227,7 +205,8 @@ func (m *Memberlist) noteOwnNameLocked(events []swim.Event) {
 	}
 }
 
-// awaitOwnName waits until it is known whether another member has our name, if one is said to, and returns ErrNameTaken then.
+// awaitOwnName waits until it is known whether another member has our name, if there is a claim, and returns
+// ErrNameTaken if so.
 func (m *Memberlist) awaitOwnName(ctx context.Context) error {
 	m.mu.Lock()
 	decided := m.mu.nameDecided
@@ -254,8 +233,7 @@ func (m *Memberlist) awaitOwnName(ctx context.Context) error {
 	return nil
 }
 
-// steps resolves and contacts until all is done, or returns why the rest is
-// not.
+// steps resolves and contacts until all is done, or returns the reason for stopping early.
 func (j *joining) steps(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return contextError(ctx)
@@ -294,8 +272,7 @@ func (j *joining) steps(ctx context.Context) error {
 	}
 }
 
-// resolve finds out what a seed stands for, on a goroutine that ends with ctx if
-// the network has to be asked.
+// resolve resolves a seed, on a goroutine of its own if that takes a lookup.
 func (j *joining) resolve(ctx context.Context, i int) {
 	m, text := j.m, j.request.Seeds[i]
 	a, err := resolve.Parse(text, m.config.BindPort)
@@ -318,7 +295,7 @@ func (j *joining) resolve(ctx context.Context, i int) {
 	j.resolving++
 }
 
-// place takes what a seed stands for. What is new waits to be contacted.
+// place adds the addresses of a seed. New ones are to be contacted.
 func (j *joining) place(r resolved) {
 	s := &j.seeds[r.seed]
 	if r.err != nil {
@@ -343,13 +320,13 @@ func (j *joining) place(r resolved) {
 	}
 }
 
-// isOwn reports whether an address is that of this member, to be left out.
+// isOwn reports whether an address is this member's own and is to be left out.
 func (j *joining) isOwn(a Address) bool {
 	return j.own != nil && a.Addr == j.own.Address() && (a.Name == "" || a.Name == j.own.Name)
 }
 
-// contact exchanges states with an address, on a goroutine that ends by the
-// exchange's timeout or with ctx, unless it is in a delegate.
+// contact exchanges states with an address, on a goroutine that ends with the exchange's timeout or with ctx, unless
+// it is in a delegate.
 func (j *joining) contact(ctx context.Context, c *contact) {
 	m := j.m
 	started := m.tasks.Go(func() {
@@ -357,7 +334,7 @@ func (j *joining) contact(ctx context.Context, c *contact) {
 		if err == nil && j.enters {
 			err = m.awaitOwnName(ctx)
 			if j.own == nil && errors.Is(err, ErrNameTaken) && !m.anyAlive() {
-				err = nil // as Join says
+				err = nil // documented for Join
 			}
 		}
 		if err != nil {
@@ -373,7 +350,7 @@ func (j *joining) contact(ctx context.Context, c *contact) {
 	j.contacting++
 }
 
-// result sums up. What is pending was put an end to.
+// result returns the results. Pending attempts have been aborted.
 func (j *joining) result(ended error) (JoinResult, error) {
 	result := JoinResult{Joined: j.joined}
 	errs := []error{ended}

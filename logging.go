@@ -47,10 +47,10 @@ func newLogger(c *Config) *logging.Logger {
 	}
 }
 
-// logBurst is how many lines of a kind are logged in a logging.LimitInterval when each is about another member.
+// logBurst is the number of lines of a kind in a logging.LimitInterval, if each is about another member.
 const logBurst = 20
 
-// memberAttrs are the attributes of a member, and more.
+// memberAttrs returns the attributes of a member, and more.
 func memberAttrs(m *swim.Member, more ...slog.Attr) []slog.Attr {
 	return append([]slog.Attr{
 		slog.String("node", m.Name),

@@ -24,9 +24,8 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// Memberlist is one member of a cluster: it keeps a view of all members, and
-// makes itself known to them. Create makes one, Join brings it into a cluster,
-// Leave and Shutdown end it. All methods may be called from any goroutine, and
+// Memberlist is one member of a cluster: it keeps a view of all members, and announces itself to them. Create starts
+// it, Join brings it into a cluster, Leave and Shutdown end it. All methods may be called from any goroutine, and
 // from within delegates.
 type Memberlist struct {
 	// Set by Create.
@@ -35,8 +34,8 @@ type Memberlist struct {
 	transport NodeAwareTransport
 	udp       *NetTransport // transport, if it is ours: then send buffers are used again
 	envelope  *envelope.Envelope
-	resolver  resolve.Resolver // of what Join is given
-	hosts     resolve.Resolver // of what we advertise
+	resolver  resolve.Resolver // for join addresses
+	hosts     resolve.Resolver // for the advertised address
 	log       *logging.Logger
 
 	// Atomics and channels, and what has a lock of its own.
@@ -49,11 +48,11 @@ type Memberlist struct {
 	metrics      metrics.Set
 	broadcasts   userBroadcasts
 	moving       lifecycle.Mutex        // held while another address is announced
-	pushPulling  atomic.Bool            // during a push/pull that we begin, but for joins
-	tryingSeeds  atomic.Bool            // while seeds are tried
-	writes       atomic.Int32           // packets that the transport is given at the moment
-	reconnects   atomic.Int32           // how many lost members are being tried
-	advertising  atomic.Bool            // whether the host name that we advertise is looked up again
+	pushPulling  atomic.Bool            // set during our own push/pulls, except joins
+	tryingSeeds  atomic.Bool            // set while seeds are tried
+	writes       atomic.Int32           // concurrent writes of the transport
+	reconnects   atomic.Int32           // concurrent reconnects
+	advertising  atomic.Bool            // the advertised host name is looked up periodically
 	advertised   atomic.Pointer[string] // that name; nil: none
 	membership   *handoff.Queue         // alive, suspect and dead messages
 	userMessages userMessages
@@ -67,17 +66,17 @@ type Memberlist struct {
 		sync.Mutex
 		core          *swim.Core
 		armed         time.Time // when the timer expires; zero: never
-		sample        time.Time // when the queue's length is a metric next
+		sample        time.Time // time of the next sample of the queue's length
 		notifications notificationQueue
 		waiters       waiters
 		pings         pingWaiters
 		contacts      []contacts // by the core's IDs
 		seeds         seedList
-		nameTaken     bool          // as the last join that could tell found
-		nameDecided   chan struct{} // closed when it is known if another has our name; nil: nobody waits for that
-		changed       time.Time     // when the view last did
-		exchanged     bool          // whether states were, ever
-		synced        chan struct{} // closed when they first were; nil: nobody waits for that
+		nameTaken     bool          // by the last join that could find out
+		nameDecided   chan struct{} // closed when it is known whether another member has our name; nil: nothing waits for that
+		changed       time.Time     // time of the last change of the view
+		exchanged     bool          // states have been exchanged with some member
+		synced        chan struct{} // closed at the first exchange; nil: nothing waits for that
 
 		subscriptions  []*Subscription
 		unsubscribable bool
@@ -85,25 +84,21 @@ type Memberlist struct {
 	}
 }
 
-// Create starts a member with the given configuration. It is alone until it
-// joins others or others join it. Delegates have heard of the member itself
-// when Create returns, and of nothing from the network before that. Then they may
-// hear of what comes from the network, at times just before Create has returned:
-// they must be ready when Create is called.
+// Create starts a member with the given configuration. It knows no others until it joins them or they join it. The
+// EventDelegate has been notified of the member itself when Create returns, and of nothing from the network before
+// that. Delegates may be called for messages from the network just before Create returns: they must be ready when it
+// is called.
 //
-// The configuration is copied, but see Join. If conf.Transport is nil and conf.BindPort is 0,
-// the port that was chosen is written to conf.BindPort and conf.AdvertisePort;
-// and a ring made of conf.SecretKey to conf.Keyring. The errors are those of
-// Config.Validate and of the transport, ErrMetaTooLarge and, if CIDRsAllowed
-// has not the member itself, ErrAddressNotAllowed. After an error nothing is
-// left behind: no goroutine, no socket.
+// The configuration is copied, but see Join. If conf.Transport is nil and conf.BindPort is 0, the chosen port is
+// written to conf.BindPort and conf.AdvertisePort; a keyring made from conf.SecretKey is written to conf.Keyring. The
+// errors are those of Config.Validate and of the transport, ErrMetaTooLarge and, if CIDRsAllowed do not contain the
+// member's own address, ErrAddressNotAllowed. After an error no goroutine and no socket remains.
 //
-// A member that conf.Alive itself refuses is not announced: it is no member to
-// itself or to others, though it can join, until UpdateNode finds it allowed.
+// A member that its own conf.Alive refuses is not announced: it is not a member, here or elsewhere, though it can
+// join, until UpdateNode finds it allowed.
 //
-// Compat: the reference writes defaults of its own into conf, panics on
-// metadata that is too large, creates a member that CIDRsAllowed refuses, and
-// panics in many methods of one that was refused.
+// Compat: the reference writes its own defaults into conf, panics on metadata that is too large, creates a member
+// that CIDRsAllowed refuses, and panics in many methods of a member that was refused.
 func Create(conf *Config) (*Memberlist, error) {
 	if conf == nil {
 		return nil, errNilConfig
@@ -126,8 +121,7 @@ func Create(conf *Config) (*Memberlist, error) {
 	return m, nil
 }
 
-// newMemberlist makes a Memberlist with a transport that listens, and without
-// goroutines of its own.
+// newMemberlist returns a Memberlist with a listening transport, before its goroutines are started.
 func newMemberlist(conf *Config) (*Memberlist, error) {
 	config := conf.withDefaults()
 	if err := config.validate(); err != nil {
@@ -163,7 +157,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	return m, nil
 }
 
-// openTransport takes the configured transport, or listens on the network.
+// openTransport uses the configured transport, or listens on the network.
 func (m *Memberlist) openTransport() error {
 	if m.config.Transport != nil {
 		m.transport = asNodeAware(m.config.Transport)
@@ -189,7 +183,7 @@ func (m *Memberlist) openTransport() error {
 	return nil
 }
 
-// coreConfig is what the core has to know of the configuration.
+// coreConfig returns the core's part of the configuration.
 func (m *Memberlist) coreConfig() swim.Config {
 	c := m.config
 	core := swim.Config{
@@ -265,46 +259,40 @@ func (m *Memberlist) start() error {
 	return nil
 }
 
-// Members returns the members that are alive or suspect, itself included. The
-// slice is the caller's. It takes no lock, unless members keep coming and going
-// while it reads.
+// Members returns the alive and suspect members, this one included, in a slice that belongs to the caller. It takes
+// no lock, unless members keep changing while it reads.
 //
-// The order is the reference's: a new member takes the place of a random other,
-// which moves to the end, and keeps it until it is forgotten. So the second
-// member of a cluster is first in the list of the first one.
+// The order is that of the reference: a new member takes the place of a random other one, which moves to the end, and
+// keeps it until it is forgotten. So the second member of a cluster is first in the list of the first one.
 //
-// What delegates did in the events that they have been told before is visible
-// to who calls Members or NumMembers.
+// An EventDelegate call happens before any Members or NumMembers call that observes its change.
 func (m *Memberlist) Members() []*Node {
-	m.delivery.delivered.Load() // synchronizes with the events
+	m.delivery.delivered.Load() // synchronizes with event delivery
 	return m.nodes.List(&m.mu.Mutex)
 }
 
-// NumMembers returns how many members are alive or suspect, itself included.
+// NumMembers returns the number of alive and suspect members, this one included.
 func (m *Memberlist) NumMembers() int {
-	m.delivery.delivered.Load() // synchronizes with the events
+	m.delivery.delivered.Load() // synchronizes with event delivery
 	return m.nodes.Len()
 }
 
-// LocalNode returns what this member is known as.
+// LocalNode returns this member's own Node.
 func (m *Memberlist) LocalNode() *Node { return m.self.Load() }
 
-// GetHealthScore returns how well this member gets on, from 0 (healthy) up to
-// below Config.AwarenessMaxMultiplier (Lifeguard section IV-A).
+// GetHealthScore returns this member's local health score, from 0 (healthy) to less than
+// Config.AwarenessMaxMultiplier (Lifeguard section IV-A).
 func (m *Memberlist) GetHealthScore() int { return int(m.health.Load()) }
 
-// ProtocolVersion returns the version of the protocol that this member speaks.
+// ProtocolVersion returns the protocol version that this member speaks.
 func (m *Memberlist) ProtocolVersion() uint8 { return m.config.ProtocolVersion }
 
-// Leave tells the others that this member leaves, so that they do not take it
-// for failed. If anyone else is alive it waits until that has been sent, or for
-// the timeout (0: for ever): then ErrLeaveTimeout. The member goes on answering
-// others until Shutdown. Leaving again does nothing; after Shutdown the error
-// is ErrShutdown.
+// Leave announces that this member leaves, so that it is not declared dead. If another member is alive it waits until
+// the broadcast has been sent, at most for the timeout (0: no limit), and then returns ErrLeaveTimeout. The member
+// goes on answering until Shutdown. Calling it again has no effect; after Shutdown it returns ErrShutdown.
 //
-// What the Delegate broadcast in the last seconds, and what it has to broadcast
-// now, goes out with that, and the others hear it before they are told that this
-// member left.
+// Broadcasts of the Delegate from the last seconds, and those that it returns now, are sent with it, and are
+// delivered to the other members before this one leaves for them.
 //
 // Compat: the reference panics after Shutdown.
 func (m *Memberlist) Leave(timeout time.Duration) error {
@@ -316,10 +304,8 @@ func (m *Memberlist) Leave(timeout time.Duration) error {
 	return ErrLeaveTimeout
 }
 
-// LeaveContext is Leave with a context in place of the timeout. The member
-// leaves in any case; the context says how long to wait until the others have
-// been told. If it ends before, or had ended, the error wraps ErrLeaveTimeout
-// and the context's.
+// LeaveContext is Leave with a context in place of the timeout. The member leaves in any case. If the context ends
+// before the broadcast has been sent, the error wraps ErrLeaveTimeout and the context's.
 func (m *Memberlist) LeaveContext(ctx context.Context) error {
 	if !m.tasks.Acquire() {
 		return ErrShutdown
@@ -340,13 +326,11 @@ func (m *Memberlist) LeaveContext(ctx context.Context) error {
 	return m.await(ctx, ticket, sent, ErrLeaveTimeout)
 }
 
-// Shutdown stops this member without telling the others, who will find it
-// failed unless it left before. When it returns, all goroutines have ended, all
-// sockets and streams are closed, and no delegate will be called. A delegate
-// that is being called at that moment is not waited for, so Shutdown may be
-// called from one. It may be called more than once.
+// Shutdown stops this member without a leave: the others will declare it dead, unless it left before. When it
+// returns, all goroutines have ended, all sockets and streams are closed, and no delegate will be called. It does not
+// wait for a delegate that is being called, so it may be called from one. It may be called more than once.
 //
-// Compat: the reference does not wait for its goroutines, nor close streams.
+// Compat: the reference neither waits for its goroutines nor closes streams.
 func (m *Memberlist) Shutdown() error {
 	m.stop()
 	return nil
@@ -365,7 +349,7 @@ func (m *Memberlist) stop() {
 	m.metrics.FlushTraffic()
 }
 
-// checkName refuses an address without a name where names are required.
+// checkName returns ErrNodeNameRequired for an address without a name, if names are required.
 func (m *Memberlist) checkName(a Address) error {
 	if m.config.RequireNodeNames && strings.TrimSpace(a.Name) == "" {
 		return ErrNodeNameRequired

@@ -10,18 +10,18 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// maxPortWarnings is for how many members a warning is logged that a NAT rewrites their ports.
+// maxPortWarnings is the number of members for which the rewriting of ports is logged.
 const maxPortWarnings = 16
 
-// portWatch notices members whose packets come from another port than the one that they advertise, as behind a NAT that
-// rewrites ports. Others are then reached by them, and may not reach them: they are suspected and refute, over and over. A
-// member that sends from another address at the same port has several addresses, or a NAT that does no harm. Packets that
-// come over something else than UDP say nothing about ports.
+// portWatch detects members whose packets come from another port than they advertise, as behind a NAT that rewrites
+// ports. Others receive their packets, but may not reach them: they are suspected and refute, again and again. A
+// member that sends from another address with the same port has several addresses, or a harmless NAT. Only UDP
+// packets count.
 //
 // It belongs to the goroutine that receives packets.
 type portWatch struct{ warned map[string]struct{} }
 
-// differs reports whether a ping of a known member, at the address that it advertises, comes from another port of UDP.
+// differs reports whether a ping of a known member, from the address that it advertises, comes from another UDP port.
 func (w *portWatch) differs(core *swim.Core, from net.Addr, p *wire.PingView) bool {
 	udp, ok := from.(*net.UDPAddr)
 	if !ok || udp == nil || udp.Port == 0 || udp.IP.IsUnspecified() || p.SourcePort == 0 || int(p.SourcePort) == udp.Port {
@@ -35,7 +35,7 @@ func (w *portWatch) differs(core *swim.Core, from net.Addr, p *wire.PingView) bo
 	return known && member.Addr == netip.AddrPortFrom(source.Unmap(), p.SourcePort)
 }
 
-// first reports whether this is the first time for a member, and there have not been too many others.
+// first reports whether this is the first time for a member, for up to maxPortWarnings members.
 func (w *portWatch) first(name string) bool {
 	if _, warned := w.warned[name]; warned || len(w.warned) == maxPortWarnings {
 		return false
@@ -47,7 +47,7 @@ func (w *portWatch) first(name string) bool {
 	return true
 }
 
-// reportPort counts a ping that comes from another port, and warns of the first one of a member.
+// reportPort counts a ping from another port, and logs the first one of a member.
 func (r *receiver) reportPort() {
 	r.m.metrics.Add(metrics.PortDiffers, 1)
 	p := &r.ping

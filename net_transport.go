@@ -15,37 +15,37 @@ import (
 	"github.com/e3431adc/memberlist/internal/sockets"
 )
 
-// packetBacklog is how many packets wait in PacketCh. More wait in the buffers of the sockets.
+// packetBacklog is the capacity of PacketCh. More packets wait in the buffers of the sockets.
 const packetBacklog = 16
 
-// NetTransportConfig says where a NetTransport listens.
+// NetTransportConfig configures a NetTransport.
 type NetTransportConfig struct {
-	// BindAddrs are the addresses to listen on, for packets (UDP) and streams (TCP): IP addresses, or host names, which
-	// are resolved to one each. "", "0.0.0.0" and "::" mean all interfaces. At least one is required. The first is the one
-	// that is advertised.
+	// BindAddrs are the addresses to listen on, for packets (UDP) and streams (TCP): IP addresses, or host names,
+	// which are resolved to one address each. Empty, "0.0.0.0" and "::" mean all interfaces. At least one is
+	// required. The first is advertised.
 	BindAddrs []string
 
-	// BindPort is the port to listen on at each of them. Zero: one that is free at all of them, see GetAutoBindPort.
+	// BindPort is the port to listen on at each address. Zero: one that is free at all of them, see GetAutoBindPort.
 	BindPort int
 
-	// Resolver finds the addresses of host names. Nil: the system's, net.DefaultResolver.
+	// Resolver looks up host names. Nil: the system's resolver, net.DefaultResolver.
 	Resolver Resolver
 
-	// AddressFamily says which of a host name's addresses, or of all interfaces', are used, and which first. Zero: AnyFamily.
+	// AddressFamily selects and orders the addresses of a host name and of all interfaces. Zero: AnyFamily.
 	AddressFamily AddressFamily
 
-	// Logger is where log lines go. Nil: standard error, unless there is a SlogHandler.
+	// Logger is used for log lines, unless there is a SlogHandler. Nil: standard error.
 	Logger *log.Logger
 
-	// SlogHandler gets what is logged as records, and Logger nothing. Nil: Logger does.
+	// SlogHandler receives log records. Nil: Logger is used.
 	SlogHandler slog.Handler
 
 	// MetricLabels are added to every metric.
 	MetricLabels []MetricLabel
 }
 
-// NetTransport sends packets over UDP, and streams over one TCP connection each. It is what Create uses if
-// Config.Transport is nil. The connections that it accepts have no keep-alive of TCP: a Memberlist sets a deadline for each, and
+// NetTransport sends packets over UDP, and each stream over a TCP connection of its own. Create uses one if
+// Config.Transport is nil. Accepted connections have no TCP keep-alive: a Memberlist sets a deadline for each, and
 // other users of StreamCh should too.
 type NetTransport struct {
 	sockets *sockets.Sockets
@@ -60,7 +60,7 @@ var (
 	_ IngestionAwareTransport = (*NetTransport)(nil)
 )
 
-// NewNetTransport listens on all addresses of the configuration. After an error none is left open.
+// NewNetTransport listens on all addresses of the configuration. After an error no socket remains open.
 func NewNetTransport(config *NetTransportConfig) (*NetTransport, error) {
 	if config == nil {
 		return nil, errNilConfig
@@ -134,7 +134,7 @@ func (t *NetTransport) offerStream(conn net.Conn) bool {
 // address may be used afterwards.
 func (t *NetTransport) releasePacket(p *Packet) { t.sockets.Release((*sockets.Packet)(p)) }
 
-// GetAutoBindPort returns the port listened on, which is of interest if BindPort was 0.
+// GetAutoBindPort returns the port that the transport listens on.
 func (t *NetTransport) GetAutoBindPort() int { return t.sockets.Port() }
 
 // FinalAdvertiseAddr returns the address to advertise. If ip is not empty, it is that, resolved if it is a host name, with
@@ -209,9 +209,9 @@ func (t *NetTransport) dialWith(ctx context.Context, dialer *net.Dialer, addr st
 	return conn, err
 }
 
-// IngestPacket reads conn to its end and puts what it read, at most 64 KiB, into PacketCh as a packet from addr that
-// arrived at now. If shouldClose is true, it always closes conn. It waits until there is room in the channel; after Shutdown the
-// error is ErrShutdown.
+// IngestPacket reads conn to its end and sends the bytes, at most 64 KiB, to PacketCh as a packet from addr that
+// arrived at now. If shouldClose is true, it always closes conn. It blocks until there is room in the channel; after
+// Shutdown it returns ErrShutdown.
 func (t *NetTransport) IngestPacket(conn net.Conn, addr net.Addr, now time.Time, shouldClose bool) error {
 	if shouldClose {
 		defer conn.Close()
@@ -231,8 +231,8 @@ func (t *NetTransport) IngestPacket(conn net.Conn, addr net.Addr, now time.Time,
 	return nil
 }
 
-// IngestStream hands conn to StreamCh and waits until it is received from there. After Shutdown the error is ErrShutdown,
-// and conn is still the caller's.
+// IngestStream sends conn to StreamCh and blocks until it is received. After Shutdown it returns ErrShutdown, and
+// conn remains the caller's.
 func (t *NetTransport) IngestStream(conn net.Conn) error {
 	if !t.offerStream(conn) {
 		return ErrShutdown
@@ -240,8 +240,9 @@ func (t *NetTransport) IngestStream(conn net.Conn) error {
 	return nil
 }
 
-// Shutdown closes all sockets, ends dials in progress, and returns when all goroutines of the transport have ended. Calling it
-// again does nothing. Connections that were dialled or received from StreamCh are not closed: they are the receivers'.
+// Shutdown closes all sockets, ends dials in progress, and returns when all goroutines of the transport have ended.
+// Calling it again has no effect. Connections that were dialled or received from StreamCh are not closed: their users
+// own them.
 func (t *NetTransport) Shutdown() error {
 	t.sockets.Close()
 	for {
