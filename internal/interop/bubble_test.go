@@ -123,7 +123,9 @@ func (s *simulated[P]) WriteTo(b []byte, addr string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	s.tap.packet(s.endpoint.Addr(), to, b)
+	if s.tap != nil {
+		s.tap.packet(s.endpoint.Addr(), to, b)
+	}
 	return time.Now(), s.endpoint.Send(b, to)
 }
 
@@ -139,6 +141,9 @@ func (s *simulated[P]) DialTimeout(addr string, timeout time.Duration) (net.Conn
 	conn, err := s.endpoint.Dial(ctx, to)
 	if err != nil {
 		return nil, err
+	}
+	if s.tap == nil {
+		return conn, nil
 	}
 	return s.tap.stream(s.endpoint.Addr(), to, conn), nil
 }

@@ -2,7 +2,6 @@ package interop
 
 import (
 	"testing"
-	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -10,7 +9,7 @@ import (
 // Who is suspected hears of it, and refutes it with a higher incarnation.
 func TestRefutation(t *testing.T) {
 	everywhere(t, scenario{verb: "suspects", roles: 2, tapped: true, play: func(c *cluster) {
-		patient := func(o *options) { o.noStreamPings, o.suspicionMult = true, 60 }
+		patient := func(o *options) { o.noStreamPings, o.suspicionMult = true, 1000 }
 		a, b := c.start(c.cast[0], "a", patient), c.start(c.cast[1], "b", patient)
 		c.assemble(a, b)
 		start := c.tap.mark()
@@ -82,7 +81,7 @@ func TestLeave(t *testing.T) {
 	everywhere(t, scenario{verb: "leaves", roles: 2, play: func(c *cluster) {
 		a, b := c.start(c.cast[0], "a"), c.start(c.cast[1], "b")
 		c.assemble(b, a)
-		if err := a.leave(20 * time.Second); err != nil {
+		if err := a.leave(patience); err != nil {
 			c.Error(err)
 		}
 		c.awaitEntry(b, sawLeave, "a", "")

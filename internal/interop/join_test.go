@@ -10,7 +10,7 @@ import (
 )
 
 func TestJoin(t *testing.T) {
-	everywhere(t, scenario{verb: "joins", roles: 2, play: func(c *cluster) {
+	s := scenario{verb: "joins", roles: 2, play: func(c *cluster) {
 		a, b := c.start(c.cast[0], "a"), c.start(c.cast[1], "b")
 		c.assemble(b, a)
 		c.awaitEntry(a, sawJoin, "b", "meta of b")
@@ -21,7 +21,9 @@ func TestJoin(t *testing.T) {
 			c.awaitState(p, "a", stateAlive, 1)
 			c.awaitState(p, "b", stateAlive, 1)
 		}
-	}})
+	}}
+	everywhere(t, s)
+	t.Run("ipv6", func(t *testing.T) { onSockets(t, s, settingsNamed("ipv6")) })
 }
 
 // Who joins learns of all members, and all learn of it, through whoever it asked.
@@ -59,7 +61,7 @@ func TestRejoin(t *testing.T) {
 	everywhere(t, scenario{verb: "rejoins", roles: 2, play: func(c *cluster) {
 		a, b := c.start(c.cast[0], "a"), c.start(c.cast[1], "b")
 		c.assemble(b, a)
-		if err := a.leave(10 * time.Second); err != nil {
+		if err := a.leave(patience); err != nil {
 			c.Error(err)
 		}
 		c.awaitEntry(b, sawLeave, "a", "")
@@ -103,7 +105,7 @@ func TestStrangersAreRefused(t *testing.T) {
 		{"other-label-same-key", setting{key: key16, label: "blue"}, setting{key: key16, label: "red"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			onSockets(t, scenario{verb: "is-refused-by", roles: 2, play: func(c *cluster) {
+			s := scenario{verb: "is-refused-by", roles: 2, mixed: true, play: func(c *cluster) {
 				with := func(s setting) func(*options) {
 					s.protocol = 2
 					return func(o *options) { o.setting = s }
@@ -127,7 +129,11 @@ func TestStrangersAreRefused(t *testing.T) {
 					}
 					c.never(p, sawMessage, "")
 				}
-			}}, []setting{{name: "plain"}})
+			}}
+			inBubbles(t, s, plainSettings)
+			if tt.name == "other-label-same-key" {
+				onSockets(t, s, plainSettings)
+			}
 		})
 	}
 }

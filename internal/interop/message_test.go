@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -15,7 +14,7 @@ func TestMetaUpdate(t *testing.T) {
 		c.assemble(a, b)
 		long := strings.Repeat("m", 512)
 		for _, meta := range []string{"second", "", long} {
-			if err := a.setMeta(meta, 20*time.Second); err != nil {
+			if err := a.setMeta(meta, patience); err != nil {
 				c.Error(err)
 			}
 			c.awaitEntry(b, sawUpdate, "a", meta)
@@ -32,7 +31,7 @@ func TestUserBroadcast(t *testing.T) {
 			a.journal().broadcast(msg)
 		}
 		// Something of the library's own to travel with them.
-		if err := a.setMeta("second", 20*time.Second); err != nil {
+		if err := a.setMeta("second", patience); err != nil {
 			c.Error(err)
 		}
 		for _, msg := range []string{"", "one", "two", strings.Repeat("three ", 200)} {

@@ -34,7 +34,7 @@ func (c *cluster) states(p peer) map[string]wire.PushNodeState {
 }
 
 func (c *cluster) ask(conn net.Conn) (map[string]wire.PushNodeState, error) {
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	request, err := wire.AppendLabel(nil, c.setting.label)
 	if err != nil {
 		return nil, err

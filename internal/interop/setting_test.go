@@ -1,6 +1,9 @@
 package interop
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // setting is what both sides of a scenario have to agree on.
 type setting struct {
@@ -18,7 +21,7 @@ var (
 	key32 = bytes.Repeat([]byte{32}, 32)
 )
 
-// settings are those that every scenario is run under.
+// settings are those that every scenario is run under in virtual time.
 var settings = []setting{
 	{name: "plain", protocol: 2},
 	{name: "compression", protocol: 2, compression: true},
@@ -33,4 +36,17 @@ var settings = []setting{
 	{name: "label+aes256", protocol: 2, label: "blue", key: key32},
 	{name: "label+v1+aes192+compression", protocol: 1, label: "blue", key: key24, compression: true},
 	{name: "ipv6", protocol: 2, ipv6: true},
+}
+
+// socketSettings are those that scenarios are run under on sockets too: with nothing around a message, and with all there is.
+var socketSettings = settingsNamed("plain", "label+v1+aes192+compression")
+
+func settingsNamed(names ...string) []setting {
+	var named []setting
+	for _, s := range settings {
+		if slices.Contains(names, s.name) {
+			named = append(named, s)
+		}
+	}
+	return named
 }

@@ -47,7 +47,7 @@ func (s *sockets) passage(from, to netip.AddrPort) passage {
 }
 
 func (s *sockets) dial(to netip.AddrPort) (net.Conn, error) {
-	return net.DialTimeout("tcp", to.String(), 10*time.Second)
+	return net.DialTimeout("tcp", to.String(), time.Minute)
 }
 
 func (s *sockets) start(c *cluster, o options, k kind, j *journal, tapped bool) (peer, error) {
