@@ -10,7 +10,6 @@ import (
 
 	"github.com/e3431adc/memberlist/internal/envelope"
 	"github.com/e3431adc/memberlist/internal/race"
-	"github.com/e3431adc/memberlist/internal/streamset"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -255,9 +254,9 @@ func BenchmarkGrowth(b *testing.B) {
 			})
 			b.Run("local state", func(b *testing.B) {
 				b.ReportAllocs()
-				mem := &session{streams: new(streamset.Set)}
+				s := m.newSession()
 				for b.Loop() {
-					if _, err := m.localState(false, mem); err != nil {
+					if _, err := s.localState(false); err != nil {
 						b.Fatal(err)
 					}
 				}

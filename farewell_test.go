@@ -73,7 +73,7 @@ func TestExchangeComesAfterMessages(t *testing.T) {
 		turn.core.Leave(turn.now, 0)
 		turn.core.Take(nil) // it tells in the exchange only
 		m.mu.Unlock()
-		if err := m.pushPull(t.Context(), first.LocalNode().FullAddress(), exchangePeriodic); err != nil {
+		if err := m.pushPulls.do(t.Context(), first.LocalNode().FullAddress(), exchangePeriodic); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/recorded"
-	"github.com/e3431adc/memberlist/internal/streamset"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -182,7 +181,7 @@ func FuzzStream(f *testing.F) {
 	for _, stream := range recordedPlain(f, isStream) {
 		f.Add(stream)
 	}
-	state, err := plain.localState(true, &session{streams: new(streamset.Set)})
+	state, err := plain.newSession().localState(true)
 	if err != nil {
 		f.Fatal(err)
 	}

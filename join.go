@@ -330,7 +330,7 @@ func (j *joining) isOwn(a Address) bool {
 func (j *joining) contact(ctx context.Context, c *contact) {
 	m := j.m
 	started := m.tasks.Go(func() {
-		err := m.pushPull(ctx, c.addr, exchangeJoin)
+		err := m.pushPulls.do(ctx, c.addr, exchangeJoin)
 		if err == nil && j.enters {
 			err = m.awaitOwnName(ctx)
 			if j.own == nil && errors.Is(err, ErrNameTaken) && !m.anyAlive() {

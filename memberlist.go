@@ -48,7 +48,6 @@ type Memberlist struct {
 	metrics      metrics.Set
 	broadcasts   userBroadcasts
 	moving       lifecycle.Mutex        // held while another address is announced
-	pushPulling  atomic.Bool            // set during our own push/pulls, except joins
 	tryingSeeds  atomic.Bool            // set while seeds are tried
 	writes       atomic.Int32           // concurrent writes of the transport
 	reconnects   atomic.Int32           // concurrent reconnects
@@ -57,7 +56,7 @@ type Memberlist struct {
 	membership   *handoff.Queue         // alive, suspect and dead messages
 	userMessages userMessages
 	streams      streamset.Set
-	pushPulls    atomic.Int32 // of peers, being answered
+	pushPulls    pushPulls
 	turns        pool[turn]
 	sessions     pool[session]
 
@@ -144,6 +143,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 		return nil, fmt.Errorf("%w: %w", ErrLabelTooLong, err)
 	}
 	m.moving = m.tasks.NewMutex()
+	m.pushPulls.m = m
 	m.delivery.init(m)
 	m.broadcasts.init(m)
 	m.membership = newHandoff(config)
@@ -350,8 +350,8 @@ func (m *Memberlist) stop() {
 }
 
 // checkName returns ErrNodeNameRequired for an address without a name, if names are required.
-func (m *Memberlist) checkName(a Address) error {
-	if m.config.RequireNodeNames && strings.TrimSpace(a.Name) == "" {
+func (c *Config) checkName(a Address) error {
+	if c.RequireNodeNames && strings.TrimSpace(a.Name) == "" {
 		return ErrNodeNameRequired
 	}
 	return nil

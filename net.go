@@ -91,7 +91,7 @@ func (r *receiver) handlePacket(p *Packet) {
 	m := r.m
 	m.metrics.Received.Add(len(p.Buf))
 	r.source, r.from, r.at = p.From, senderOf(p.From), p.Timestamp
-	if !m.senderAllowed(r.from.AddrPort.Addr()) {
+	if !m.config.senderAllowed(r.from.AddrPort.Addr()) {
 		m.drop(metrics.DroppedCIDR, "packet cidr", "dropping packet from outside of the allowed networks", p.From, nil)
 		return
 	}
@@ -304,11 +304,11 @@ func keyOfUnpackError(err error) metrics.Counter {
 
 // senderAllowed reports whether packets and streams from an address are heard.
 // An address that is not an IP address cannot be judged, and is not.
-func (m *Memberlist) senderAllowed(addr netip.Addr) bool {
-	if !m.config.IPMustBeChecked() {
+func (c *Config) senderAllowed(addr netip.Addr) bool {
+	if !c.IPMustBeChecked() {
 		return true
 	}
-	return addr.IsValid() && m.config.IPAllowed(net.IP(addr.Unmap().AsSlice())) == nil
+	return addr.IsValid() && c.IPAllowed(net.IP(addr.Unmap().AsSlice())) == nil
 }
 
 // senderOf turns an address of the transport into the core's terms.

@@ -63,7 +63,7 @@ func (m *Memberlist) handToTransport(to *swim.Endpoint, packet []byte) error {
 		return m.udp.send(packet, to.AddrPort)
 	}
 	a := Address{Addr: addressText(*to), Name: to.Name}
-	if err := m.checkName(a); err != nil {
+	if err := m.config.checkName(a); err != nil {
 		return err
 	}
 	defer m.writes.Add(-1)

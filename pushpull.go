@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/logging"
@@ -19,27 +21,33 @@ import (
 // maxPushPulls is the number of push/pulls of peers that are answered at once.
 const maxPushPulls = 128
 
-// remoteState is what the other side of a push/pull says.
+// remoteState is the states of the other side of a push/pull.
 type remoteState struct {
 	join   bool
 	states wire.States // valid until the session ends
 	user   []byte
 }
 
-// servePushPull answers a push/pull: it reads all that the peer says, refuses
-// it with an error, or merges and replies with the state that we had before.
-// When the peer has the reply, we know the peer.
+// pushPulls are the exchanges of states with other members.
+type pushPulls struct {
+	m         *Memberlist
+	answering atomic.Int32 // number of those that peers began
+	running   atomic.Bool  // one that the core asked for periodically
+}
+
+// serve answers a push/pull: it reads the states of the peer, and refuses them with an error, or merges them and replies with the
+// states that this member had before. When the peer has the reply, this member knows the peer.
 //
-// Compat: the reference replies first and judges then, so that who joins takes
-// a refusal for success.
-func (m *Memberlist) servePushPull(c *session) error {
-	remote, err := m.readState(c)
+// Compat: the reference replies before it decides, so that a peer takes a refusal of its join for success.
+func (p *pushPulls) serve(s *session) error {
+	m := p.m
+	remote, err := s.readState()
 	if err != nil {
-		_ = c.writeError(err)
+		_ = s.writeError(err)
 		return err
 	}
-	defer m.pushPulls.Add(-1)
-	if m.pushPulls.Add(1) > maxPushPulls {
+	defer p.answering.Add(-1)
+	if p.answering.Add(1) > maxPushPulls {
 		return fmt.Errorf("%w: %d push/pulls are being answered", ErrBusy, maxPushPulls)
 	}
 	var meant swim.Meant
@@ -47,43 +55,44 @@ func (m *Memberlist) servePushPull(c *session) error {
 		self := m.LocalNode()
 		meant.Name, meant.At = self.Name, endpointOfNode(self).AddrPort
 	}
-	if err := m.judge(&remote, c.conn, meant); err != nil {
-		_ = c.writeError(err)
+	if err := p.judge(&remote, s.conn, meant); err != nil {
+		_ = s.writeError(err)
 		if errors.Is(err, errMistaken) {
 			m.log.Limited("mistaken", slog.LevelDebug, "refusing state exchange meant for another member", logging.Err(err))
 			return nil
 		}
 		return err
 	}
-	state, err := m.localState(remote.join, c)
+	state, err := s.localState(remote.join)
 	if err != nil {
 		return err
 	}
 	if !remote.join { // that of a member that leaves does not overtake what the member said before
 		m.userMessages.awaitHandled(m.userMessages.queue.Put())
 	}
-	m.mergeMembers(&remote, (*turn).commit)
-	if err := c.writeReply(state); err != nil {
+	p.merge(&remote, (*turn).commit)
+	if err := s.writeReply(state); err != nil {
 		return err
 	}
 	m.exchanged()
 	m.delivery.await()
-	m.mergeUserState(&remote)
+	p.mergeUserState(&remote)
 	return nil
 }
 
-// pushPullWith exchanges states with a member, as the core asked.
-func (m *Memberlist) pushPullWith(member swim.Member) {
-	if m.pushPulling.Swap(true) {
-		return // the last one is still under way
+// periodic is a push/pull that the core asks for at each of its intervals, unless the last one has not ended.
+func (p *pushPulls) periodic(member swim.Member) {
+	if p.running.Swap(true) {
+		return
 	}
-	defer m.pushPulling.Store(false)
-	m.syncWith(member)
+	defer p.running.Store(false)
+	p.with(member)
 }
 
-// syncWith exchanges states with a member.
-func (m *Memberlist) syncWith(member swim.Member) {
-	err := m.pushPull(context.Background(), addressOfMember(&member), exchangePeriodic)
+// with exchanges states with a member, and logs a failure.
+func (p *pushPulls) with(member swim.Member) {
+	m := p.m
+	err := p.do(context.Background(), addressOfMember(&member), exchangePeriodic)
 	m.noteStream(&member, err)
 	switch {
 	case err == nil, errors.Is(err, ErrShutdown):
@@ -99,33 +108,32 @@ type exchangeKind uint8
 
 const (
 	exchangePeriodic  exchangeKind = iota
-	exchangeReconnect              // a join that nobody asked for now
+	exchangeReconnect              // a join that the program did not ask for
 	exchangeJoin                   // one that the program asked for
 )
 
 // isJoin reports whether it is a join to the delegates of both sides.
 func (k exchangeKind) isJoin() bool { return k != exchangePeriodic }
 
-// pushPull exchanges states with the member at an address and merges what it
-// says.
-func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind) error {
-	start := time.Now()
+// do exchanges states with the member at an address.
+func (p *pushPulls) do(ctx context.Context, to Address, kind exchangeKind) error {
+	m, start := p.m, time.Now()
 	defer m.metrics.MeasureSince(metrics.PushPullNode, start)
-	c := m.newSession()
-	defer m.endSession(c)
+	s := m.newSession()
+	defer s.end()
 	var remote remoteState
-	err := m.exchange(ctx, c, to, start.Add(m.config.TCPTimeout), func() error {
+	err := s.roundTrip(ctx, to, start.Add(m.config.TCPTimeout), func() error {
 		if kind == exchangeJoin {
 			m.rejoin()
 		}
-		state, err := m.localState(kind.isJoin(), c)
+		state, err := s.localState(kind.isJoin())
 		if err != nil {
 			return err
 		}
-		if err := c.writeRequest(state); err != nil {
+		if err := s.writeRequest(state); err != nil {
 			return err
 		}
-		remote, err = m.readStateReply(c)
+		remote, err = s.readStateReply()
 		return err
 	})
 	if err != nil {
@@ -136,13 +144,15 @@ func (m *Memberlist) pushPull(ctx context.Context, to Address, kind exchangeKind
 	if kind == exchangePeriodic {
 		meant.Name, meant.At = to.Name, endpointOf(to.Addr).AddrPort
 	}
-	if err := m.judge(&remote, c.conn, meant); err != nil {
+	if err := p.judge(&remote, s.conn, meant); err != nil {
 		return err
 	}
-	m.mergeMembers(&remote, (*turn).commitAndNotify)
-	m.noteAnswer(to)
+	p.merge(&remote, (*turn).commitAndNotify)
+	m.mu.Lock()
+	m.mu.core.Answered(endpointOf(to.Addr).AddrPort)
+	m.mu.Unlock()
 	m.exchanged()
-	m.mergeUserState(&remote)
+	p.mergeUserState(&remote)
 	return nil
 }
 
@@ -154,20 +164,20 @@ func (m *Memberlist) noteAnswer(at Address) {
 }
 
 // readStateReply reads what a peer answers to a push/pull.
-func (m *Memberlist) readStateReply(c *session) (remoteState, error) {
-	reply, err := c.readReply()
+func (s *session) readStateReply() (remoteState, error) {
+	reply, err := s.readReply()
 	if err != nil {
 		return remoteState{}, err
 	}
 	if reply != wire.TypePushPull {
 		return remoteState{}, fmt.Errorf("%w: %v in reply to a push/pull", wire.ErrUnknownType, reply)
 	}
-	return m.readState(c)
+	return s.readState()
 }
 
-// localState asks the delegate for its state and encodes all that we know, in
-// the session's memory.
-func (m *Memberlist) localState(join bool, c *session) ([]byte, error) {
+// localState asks the delegate for its state and encodes it with the states of all known members, in the session's memory.
+func (s *session) localState(join bool) ([]byte, error) {
+	m := s.m
 	var user []byte
 	if m.config.Delegate != nil {
 		if !m.tasks.BeginCallback() {
@@ -180,8 +190,8 @@ func (m *Memberlist) localState(join bool, c *session) ([]byte, error) {
 		return nil, fmt.Errorf("%w: local state of the delegate has %d bytes, the limit is %d",
 			ErrMessageTooLarge, len(user), wire.MaxUserState)
 	}
-	snapshot := m.snapshot(c.local, len(user))
-	c.local = snapshot.States
+	snapshot := m.pushPulls.snapshot(s.local, len(user))
+	s.local = snapshot.States
 	// The header goes right before the states: how many there are is known only now.
 	var headerRoom [maxPushPullHeader]byte
 	header := (&wire.PushPullHeader{Nodes: snapshot.Len(), UserStateLen: len(user), Join: join}).Append(headerRoom[:0])
@@ -198,12 +208,13 @@ func (m *Memberlist) localState(join bool, c *session) ([]byte, error) {
 // maxPushPullHeader is room for the header of a push/pull, in bytes.
 const maxPushPullHeader = 64
 
-// stateSize is about what the state of a member takes, in bytes, besides its metadata.
+// stateSize is the typical size of the state of a member in bytes, without metadata.
 const stateSize = 96
 
 // snapshot encodes the states of all members behind room for the header, with room for more bytes after them, into buf if
 // that is large enough. The core is locked for a part of them at a time only.
-func (m *Memberlist) snapshot(buf []byte, more int) *swim.Snapshot {
+func (p *pushPulls) snapshot(buf []byte, more int) *swim.Snapshot {
+	m := p.m
 	m.mu.Lock()
 	size := maxPushPullHeader + (m.mu.core.NumKnown()+1)*stateSize + more
 	m.mu.Unlock()
@@ -217,35 +228,35 @@ func (m *Memberlist) snapshot(buf []byte, more int) *swim.Snapshot {
 }
 
 // readState reads the states and the user state of a push/pull.
-func (m *Memberlist) readState(c *session) (remoteState, error) {
+func (s *session) readState() (remoteState, error) {
 	var header wire.PushPullHeader
-	if err := c.reader.ReadMessage(&header); err != nil {
+	if err := s.reader.ReadMessage(&header); err != nil {
 		return remoteState{}, err
 	}
 	if err := header.Validate(); err != nil {
 		return remoteState{}, err
 	}
 	remote := remoteState{join: header.Join}
-	states, err := c.reader.ReadStates(header.Nodes)
+	states, err := s.reader.ReadStates(header.Nodes)
 	if err != nil {
 		return remoteState{}, err
 	}
 	remote.states = states
 	if header.UserStateLen > 0 {
-		user, err := c.reader.ReadN(header.UserStateLen, wire.MaxUserState)
+		user, err := s.reader.ReadN(header.UserStateLen, wire.MaxUserState)
 		if err != nil {
 			return remoteState{}, fmt.Errorf("read user state of %d bytes: %w", header.UserStateLen, err)
 		}
 		remote.user = bytes.Clone(user)
 	}
-	m.metrics.AddSample(metrics.SizeRemote, float32(c.size))
+	s.m.metrics.AddSample(metrics.SizeRemote, float32(s.size))
 	return remote, nil
 }
 
-// judge decides whether states may be merged: the peer's versions must go with
-// ours, and on a join the merge delegate must agree.
-func (m *Memberlist) judge(remote *remoteState, conn net.Conn, meant swim.Meant) error {
-	if err := m.checkPeer(remote.states, senderOf(conn.RemoteAddr()).AddrPort.Addr(), meant); err != nil {
+// judge decides whether states may be merged: the peer must be compatible, and on a join the merge delegate must agree.
+func (p *pushPulls) judge(remote *remoteState, conn net.Conn, meant swim.Meant) error {
+	m := p.m
+	if err := checkPeer(m.config, remote.states, senderOf(conn.RemoteAddr()).AddrPort.Addr(), meant); err != nil {
 		return err
 	}
 	if !remote.join || m.config.Merge == nil {
@@ -253,7 +264,7 @@ func (m *Memberlist) judge(remote *remoteState, conn net.Conn, meant swim.Meant)
 	}
 	nodes := make([]*Node, 0, remote.states.Len())
 	for states := remote.states; states.Len() > 0; {
-		for _, s := range m.takeStates(&states) {
+		for _, s := range p.takeStates(&states) {
 			nodes = append(nodes, nodeOfState(&s))
 		}
 	}
@@ -267,53 +278,54 @@ func (m *Memberlist) judge(remote *remoteState, conn net.Conn, meant swim.Meant)
 // takenAtOnce is how many states delegates see at once, and are merged in one turn then.
 const takenAtOnce = 256
 
-// mergeMembers merges the states that the alive delegate allows, some in each turn.
-func (m *Memberlist) mergeMembers(remote *remoteState, end func(*turn)) {
+// merge merges the states that the alive delegate allows, some in each turn.
+func (p *pushPulls) merge(remote *remoteState, end func(*turn)) {
 	states := remote.states
-	if m.config.Alive == nil {
-		m.mergeStates(&states, end)
+	if p.m.config.Alive == nil {
+		p.mergeStates(&states, end)
 		return
 	}
 	for states.Len() > 0 {
 		allowed := states.Cut(takenAtOnce)
-		allowed = allowed.Filter(m.stateAllowed)
-		m.mergeStates(&allowed, end)
+		allowed = allowed.Filter(p.stateAllowed)
+		p.mergeStates(&allowed, end)
 	}
 }
 
-func (m *Memberlist) mergeStates(states *wire.States, end func(*turn)) {
+func (p *pushPulls) mergeStates(states *wire.States, end func(*turn)) {
 	for states.Len() > 0 {
-		t := m.begin()
+		t := p.m.begin()
 		t.core.Merge(t.now, states)
 		end(t)
 	}
 }
 
 // stateAllowed reports whether the alive delegate allows a state. It is asked about those that are alive.
-func (m *Memberlist) stateAllowed(v *wire.StateView) bool {
+func (p *pushPulls) stateAllowed(v *wire.StateView) bool {
 	if swim.State(v.State) != swim.StateAlive {
 		return true
 	}
 	a := wire.Alive{Incarnation: v.Incarnation, Node: string(v.Name()), Addr: v.Addr(), Port: v.Port, Meta: v.Meta(), Vsn: v.Vsn()}
 	if a.Port == 0 {
-		a.Port = uint16(m.config.BindPort)
+		a.Port = uint16(p.m.config.BindPort)
 	}
-	return m.aliveAllowed(&a)
+	return p.m.aliveAllowed(&a)
 }
 
 // takeStates takes the next states that delegates are to see.
-func (m *Memberlist) takeStates(states *wire.States) []wire.PushNodeState {
+func (p *pushPulls) takeStates(states *wire.States) []wire.PushNodeState {
 	taken := states.Take(takenAtOnce)
 	for i := range taken {
 		if taken[i].Port == 0 {
-			taken[i].Port = uint16(m.config.BindPort)
+			taken[i].Port = uint16(p.m.config.BindPort)
 		}
 	}
 	return taken
 }
 
-// mergeUserState gives the delegate its part of a peer's state.
-func (m *Memberlist) mergeUserState(remote *remoteState) {
+// mergeUserState passes the user state of a peer to the delegate.
+func (p *pushPulls) mergeUserState(remote *remoteState) {
+	m := p.m
 	if remote.user == nil || m.config.Delegate == nil || !m.tasks.BeginCallback() {
 		return
 	}
@@ -321,9 +333,80 @@ func (m *Memberlist) mergeUserState(remote *remoteState) {
 	m.config.Delegate.MergeRemoteState(remote.user, remote.join)
 }
 
-// nodeOfState makes a Node that says what a state says.
+// nodeOfState returns a Node for a state.
 func nodeOfState(s *wire.PushNodeState) *Node {
 	n := nodeOfAlive(&wire.Alive{Node: s.Name, Addr: s.Addr, Port: s.Port, Meta: s.Meta, Vsn: s.Vsn})
 	n.State = NodeStateType(s.State)
 	return n
+}
+
+// checkPeer returns an error that wraps ErrIncompatibleVersion if the peer itself speaks a version that this member does not understand,
+// or the other way round. The peer's own state is the one with the IP address of the stream, if there is one. States of other members
+// that are incompatible are left out when states are merged.
+//
+// It returns an error that wraps errMistaken if the exchange was meant for another member than the one that answers.
+//
+// Compat: the reference refuses all states if any member, here or there, speaks a version that any other does not understand.
+func checkPeer(c *Config, states wire.States, from netip.Addr, meant swim.Meant) error {
+	var there, all versionsHeard
+	own := swim.Versions(c.BuildVsnArray())
+	var v wire.StateView
+	for states.Next(&v) {
+		if swim.State(v.State) != swim.StateAlive {
+			continue
+		}
+		err := incompatible(own, &v)
+		all.hear(err)
+		addr, ok := netip.AddrFromSlice(v.Addr())
+		if ok && addr.Unmap() == from {
+			there.hear(err)
+		}
+		meant.Hear(v.Name(), netip.AddrPortFrom(addr.Unmap(), v.Port))
+	}
+	if there.heard {
+		all = there
+	}
+	if other, mistaken := meant.Mistaken(); mistaken && all.err == nil {
+		return fmt.Errorf("%w: %q is said to be at %v, not %q", errMistaken, other, meant.At, meant.Name)
+	}
+	return all.err
+}
+
+// errMistaken is returned for an exchange of states that reached another member than it was meant for.
+var errMistaken = errors.New("another is meant")
+
+// versionsHeard is whether any of several members is compatible with this one.
+type versionsHeard struct {
+	heard bool
+	err   error // of the first; nil if any is compatible
+}
+
+func (h *versionsHeard) hear(err error) {
+	if !h.heard || err == nil {
+		h.heard, h.err = true, err
+	}
+}
+
+// incompatible returns the reason why a member and this one do not understand each other, or nil.
+func incompatible(own swim.Versions, v *wire.StateView) error {
+	vsn := v.Vsn()
+	if string(vsn) == string(own[:]) { // as most are
+		return nil
+	}
+	if len(vsn) < len(own) || vsn[0] == 0 {
+		return fmt.Errorf("%w: member %q says no versions", ErrIncompatibleVersion, v.Name())
+	}
+	theirs := swim.Versions(vsn[:len(own)])
+	for i, what := range []string{"protocol", "delegate protocol"} {
+		low, high, speaks := 3*i, 3*i+1, 3*i+2
+		switch {
+		case !own.Understands(theirs, i):
+			return fmt.Errorf("%w: member %q speaks %s version %d, we understand [%d, %d]",
+				ErrIncompatibleVersion, v.Name(), what, theirs[speaks], own[low], own[high])
+		case !theirs.Understands(own, i):
+			return fmt.Errorf("%w: member %q understands %s versions [%d, %d], we speak %d",
+				ErrIncompatibleVersion, v.Name(), what, theirs[low], theirs[high], own[speaks])
+		}
+	}
+	return nil
 }

@@ -50,13 +50,13 @@ func (m *Memberlist) reconnect(lost swim.Member) {
 // look asks the member at an address what it knows, and tells it nothing of us: to it that is an exchange of states in which
 // we know nobody.
 func (m *Memberlist) look(found *swim.Acquaintance, at Address) error {
-	c := m.newSession()
-	defer m.endSession(c)
-	return m.exchange(context.Background(), c, at, time.Now().Add(m.config.TCPTimeout), func() error {
-		if err := c.writeRequest((&wire.PushPullHeader{}).Append(nil)); err != nil {
+	s := m.newSession()
+	defer s.end()
+	return s.roundTrip(context.Background(), at, time.Now().Add(m.config.TCPTimeout), func() error {
+		if err := s.writeRequest((&wire.PushPullHeader{}).Append(nil)); err != nil {
 			return err
 		}
-		remote, err := m.readStateReply(c)
+		remote, err := s.readStateReply()
 		if err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (m *Memberlist) look(found *swim.Acquaintance, at Address) error {
 
 // joinAgain exchanges states with an address, as in a join that nobody asked for now.
 func (m *Memberlist) joinAgain(addr Address, about slog.Attr) bool {
-	if err := m.pushPull(context.Background(), addr, exchangeReconnect); err != nil {
+	if err := m.pushPulls.do(context.Background(), addr, exchangeReconnect); err != nil {
 		m.log.Limited("reconnect", slog.LevelDebug, "rejoin failed", slog.String("addr", addr.Addr), logging.Err(err))
 		return false
 	}

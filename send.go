@@ -131,7 +131,7 @@ func (m *Memberlist) PingContext(ctx context.Context, node string, addr net.Addr
 		return 0, errNilAddr
 	}
 	to.Name = node
-	if err := m.checkName(addressOf(to)); err != nil {
+	if err := m.config.checkName(addressOf(to)); err != nil {
 		return 0, err
 	}
 	result := make(chan swim.PingResult, 1)

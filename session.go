@@ -2,8 +2,12 @@ package memberlist
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
+	"time"
 
 	"github.com/e3431adc/memberlist/internal/envelope"
 	"github.com/e3431adc/memberlist/internal/metrics"
@@ -12,11 +16,9 @@ import (
 )
 
 // session is one stream and the memory for reading it and answering. It is used again: nothing may refer to that memory after
-// endSession.
+// end.
 type session struct {
-	streams  *streamset.Set
-	envelope *envelope.Envelope
-	metrics  *metrics.Set
+	m *Memberlist
 
 	conn    net.Conn
 	label   *envelope.Label // of a stream that a peer opened
@@ -30,9 +32,8 @@ type session struct {
 // newSession returns a session whose stream is set by begin.
 func (m *Memberlist) newSession() *session {
 	s := m.sessions.get()
-	if s.streams == nil {
-		s.streams, s.envelope, s.metrics = &m.streams, m.envelope, &m.metrics
-		s.reserve = s.reserveMemory
+	if s.m == nil {
+		s.m, s.reserve = m, s.reserveMemory
 	}
 	return s
 }
@@ -46,14 +47,15 @@ func (s *session) begin(conn net.Conn) {
 // maxLocalKept is the largest capacity of session.local, in bytes, that is used again: enough for the states of some 40,000 members.
 const maxLocalKept = 4 << 20
 
-func (m *Memberlist) endSession(s *session) {
+// end gives the memory back. The stream has been closed, or is closed by streamset.Inbound.
+func (s *session) end() {
 	s.reader.Reset(nil, nil)
 	s.release()
 	s.conn, s.label = nil, nil
 	if cap(s.local) > maxLocalKept {
 		s.local = nil
 	}
-	m.sessions.put(s)
+	s.m.sessions.put(s)
 }
 
 func (s *session) Read(b []byte) (int, error) {
@@ -63,14 +65,14 @@ func (s *session) Read(b []byte) (int, error) {
 }
 
 func (s *session) reserveMemory(n int) error {
-	if err := s.streams.Reserve(&s.memory, n); err != nil {
+	if err := s.m.streams.Reserve(&s.memory, n); err != nil {
 		return fmt.Errorf("%w: %w", ErrMessageTooLarge, err)
 	}
 	return nil
 }
 
 // release releases the memory for reading. Nothing that was read is used any more.
-func (s *session) release() { s.streams.Release(&s.memory) }
+func (s *session) release() { s.m.streams.Release(&s.memory) }
 
 // largeMessage is the size in bytes from which the memory of a message is given away instead of copied.
 const largeMessage = 16 << 10
@@ -86,13 +88,13 @@ func (s *session) detach(read []byte) []byte {
 
 // readRequest reads a stream that a peer opened up to the type of the message in it.
 func (s *session) readRequest() (kind wire.Type, err error) {
-	kind, s.label, err = s.envelope.ReadRequest(&s.reader, s.source())
+	kind, s.label, err = s.m.envelope.ReadRequest(&s.reader, s.source())
 	return kind, err
 }
 
 // readReply reads up to the type of the message that a peer answers with.
 func (s *session) readReply() (wire.Type, error) {
-	kind, err := s.envelope.ReadReply(&s.reader, s.source())
+	kind, err := s.m.envelope.ReadReply(&s.reader, s.source())
 	if err != nil || kind != wire.TypeErr {
 		return kind, err
 	}
@@ -108,20 +110,20 @@ func (s *session) source() envelope.Source { return sourceOf(senderOf(s.conn.Rem
 
 // writeRequest writes a message to a stream that this member opened.
 func (s *session) writeRequest(message []byte) error {
-	n, err := s.envelope.WriteRequest(s.conn, message)
+	n, err := s.m.envelope.WriteRequest(s.conn, message)
 	return s.wrote(n, err)
 }
 
 // writeReply writes a message to a stream that a peer opened.
 func (s *session) writeReply(message []byte) error {
-	n, err := s.envelope.WriteReply(s.conn, s.label, message)
+	n, err := s.m.envelope.WriteReply(s.conn, s.label, message)
 	return s.wrote(n, err)
 }
 
 // wrote counts the bytes of a write to a stream, and returns its error.
 func (s *session) wrote(n int, err error) error {
 	if n > 0 {
-		s.metrics.Add(metrics.TCPSent, n)
+		s.m.metrics.Add(metrics.TCPSent, n)
 	}
 	return err
 }
@@ -129,4 +131,102 @@ func (s *session) wrote(n int, err error) error {
 // writeError tells the peer why its request is refused. The peer may be gone by then.
 func (s *session) writeError(err error) error {
 	return s.writeReply((&wire.Err{Error: refusalText(err)}).Append(nil))
+}
+
+// roundTrip opens a stream and calls talk, which writes to and reads from it, all by the deadline and before ctx ends. If the stream
+// cannot be opened, talk is not called.
+func (s *session) roundTrip(ctx context.Context, to Address, deadline time.Time, talk func() error) error {
+	m := s.m
+	if err := m.config.checkName(to); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return contextError(ctx)
+	}
+	conn, err := m.dial(ctx, to, deadline)
+	if err != nil {
+		return m.endedOr(ctx, err)
+	}
+	if m.streams.Open(conn) != nil {
+		return ErrShutdown
+	}
+	defer m.streams.Close(conn)
+	if ctx.Done() != nil {
+		defer context.AfterFunc(ctx, func() { conn.Close() })()
+	}
+	m.metrics.Add(metrics.TCPConnect, 1)
+	if err := conn.SetDeadline(deadline); err != nil {
+		return m.endedOr(ctx, err)
+	}
+	s.begin(conn)
+	err = talk()
+	if s.size == 0 && closedByPeer(err) {
+		err = fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	return m.endedOr(ctx, err)
+}
+
+// closedByPeer reports whether the peer closed the stream.
+func closedByPeer(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, io.EOF) || errors.As(err, &op) && !op.Timeout()
+}
+
+// dial opens a stream by the deadline, unless ctx ends before.
+func (m *Memberlist) dial(ctx context.Context, to Address, deadline time.Time) (net.Conn, error) {
+	if m.udp != nil {
+		return m.udp.dial(ctx, to.Addr, deadline)
+	}
+	if ctx.Done() == nil {
+		return m.transport.DialAddressTimeout(to, time.Until(deadline))
+	}
+	return m.dialInBackground(ctx, to, deadline)
+}
+
+// dialInBackground dials with a transport whose dial takes no context, on a goroutine that ends by the deadline. A stream that is opened
+// after ctx or the Memberlist has ended is closed.
+func (m *Memberlist) dialInBackground(ctx context.Context, to Address, deadline time.Time) (net.Conn, error) {
+	type dialled struct {
+		conn net.Conn
+		err  error
+	}
+	result := make(chan dialled)
+	started := m.tasks.Go(func() {
+		conn, err := m.transport.DialAddressTimeout(to, time.Until(deadline))
+		select {
+		case result <- dialled{conn, err}:
+			return
+		case <-ctx.Done():
+		case <-m.tasks.Done():
+		}
+		if err == nil {
+			conn.Close()
+		}
+	})
+	if !started {
+		return nil, ErrShutdown
+	}
+	select {
+	case d := <-result:
+		return d.conn, d.err
+	case <-ctx.Done():
+		return nil, contextError(ctx)
+	case <-m.tasks.Done():
+		return nil, ErrShutdown
+	}
+}
+
+// endedOr returns ErrShutdown if the Memberlist has stopped, the context's error if that has ended, and else err.
+func (m *Memberlist) endedOr(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	select {
+	case <-m.tasks.Done():
+		return ErrShutdown
+	case <-ctx.Done():
+		return contextError(ctx)
+	default:
+		return err
+	}
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/envelope"
+	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/streamset"
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -36,7 +38,7 @@ func (m *Memberlist) streamLoop() {
 func (m *Memberlist) acceptStream(conn net.Conn) {
 	m.metrics.Add(metrics.TCPAccept, 1)
 	source := senderOf(conn.RemoteAddr()).AddrPort.Addr()
-	if !m.senderAllowed(source) {
+	if !m.config.senderAllowed(source) {
 		m.drop(metrics.DroppedCIDR, "stream cidr", "closing stream from outside of the allowed networks", conn.RemoteAddr(), nil)
 		conn.Close()
 		return
@@ -81,28 +83,32 @@ func keyOfStreamError(err error) metrics.Counter {
 	}
 }
 
-// serveStream reads one request and answers it.
 func (m *Memberlist) serveStream(conn net.Conn) error {
-	if err := conn.SetDeadline(time.Now().Add(m.config.TCPTimeout)); err != nil {
+	s := m.newSession()
+	defer s.end()
+	return s.serve(conn)
+}
+
+// serve reads one request from a stream that a peer opened, and answers it.
+func (s *session) serve(conn net.Conn) error {
+	if err := conn.SetDeadline(time.Now().Add(s.m.config.TCPTimeout)); err != nil {
 		return err
 	}
-	c := m.newSession()
-	defer m.endSession(c)
-	c.begin(conn)
-	kind, err := c.readRequest()
+	s.begin(conn)
+	kind, err := s.readRequest()
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
-			m.refuse(c, err)
+			s.refuse(err)
 		}
 		return err
 	}
 	switch kind {
 	case wire.TypeUser:
-		return m.serveUserMessage(c)
+		return s.serveUserMessage()
 	case wire.TypePushPull:
-		return m.servePushPull(c)
+		return s.m.pushPulls.serve(s)
 	case wire.TypePing:
-		return m.serveStreamPing(c)
+		return s.servePing()
 	default:
 		return fmt.Errorf("%w: %v on a stream", wire.ErrUnknownType, kind)
 	}
@@ -117,14 +123,14 @@ const (
 )
 
 // refuse answers a request that was not read to its end.
-func (m *Memberlist) refuse(c *session, err error) {
-	if c.writeError(err) != nil {
+func (s *session) refuse(err error) {
+	if s.writeError(err) != nil {
 		return
 	}
-	c.reader = wire.StreamReader{}
-	c.release()
-	if c.conn.SetDeadline(time.Now().Add(min(lingerTime, m.config.TCPTimeout))) == nil {
-		_, _ = io.CopyN(io.Discard, c.conn, lingerBytes)
+	s.reader = wire.StreamReader{}
+	s.release()
+	if s.conn.SetDeadline(time.Now().Add(min(lingerTime, s.m.config.TCPTimeout))) == nil {
+		_, _ = io.CopyN(io.Discard, s.conn, lingerBytes)
 	}
 }
 
@@ -136,9 +142,9 @@ func (m *Memberlist) startStream(s swim.Stream) {
 		case swim.StreamPing:
 			m.probeOnStream(s)
 		case swim.StreamPushPull:
-			m.pushPullWith(s.To)
+			m.pushPulls.periodic(s.To)
 		case swim.StreamFarewell:
-			m.syncWith(s.To)
+			m.pushPulls.with(s.To)
 		case swim.StreamReconnect:
 			m.reconnect(s.To)
 		case swim.StreamSeeds:
@@ -147,20 +153,20 @@ func (m *Memberlist) startStream(s swim.Stream) {
 	})
 }
 
-// serveUserMessage reads a user message and hands it to the delegate.
-func (m *Memberlist) serveUserMessage(c *session) error {
+// serveUserMessage reads a user message and passes it to the delegate.
+func (s *session) serveUserMessage() error {
 	var header wire.UserHeader
-	if err := c.reader.ReadMessage(&header); err != nil {
+	if err := s.reader.ReadMessage(&header); err != nil {
 		return err
 	}
 	if err := header.Validate(); err != nil {
 		return err
 	}
-	message, err := c.reader.ReadN(header.UserMsgLen, wire.MaxUserMessage)
+	message, err := s.reader.ReadN(header.UserMsgLen, wire.MaxUserMessage)
 	if err != nil {
 		return fmt.Errorf("read user message of %d bytes: %w", header.UserMsgLen, err)
 	}
-	m.userMessages.notify(c.detach(message))
+	s.m.userMessages.notify(s.detach(message))
 	return nil
 }
 
@@ -169,8 +175,87 @@ func (m *Memberlist) sendUserMessage(ctx context.Context, to Address, message []
 	if len(message) > wire.MaxUserMessage {
 		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrMessageTooLarge, len(message), wire.MaxUserMessage)
 	}
-	c := m.newSession()
-	defer m.endSession(c)
-	c.local = append((&wire.UserHeader{UserMsgLen: len(message)}).Append(c.local[:0]), message...)
-	return m.exchange(ctx, c, to, time.Now().Add(m.config.TCPTimeout), func() error { return c.writeRequest(c.local) })
+	s := m.newSession()
+	defer s.end()
+	s.local = append((&wire.UserHeader{UserMsgLen: len(message)}).Append(s.local[:0]), message...)
+	return s.roundTrip(ctx, to, time.Now().Add(m.config.TCPTimeout), func() error { return s.writeRequest(s.local) })
+}
+
+// servePing acks a ping of this member.
+func (s *session) servePing() error {
+	var ping wire.Ping
+	if err := s.reader.ReadMessage(&ping); err != nil {
+		return err
+	}
+	if ping.Node != "" && ping.Node != s.m.config.Name {
+		s.m.logMisdirected("misdirected stream ping", ping.Node)
+		return nil
+	}
+	return s.writeReply((&wire.Ack{SeqNo: ping.SeqNo}).Append(nil))
+}
+
+// streamPing pings a member on a stream.
+func (m *Memberlist) streamPing(to swim.Member, seq uint32, deadline time.Time) error {
+	self := m.LocalNode()
+	ping := wire.Ping{SeqNo: seq, Node: to.Name, SourceAddr: self.Addr, SourcePort: self.Port, SourceNode: self.Name}
+	s := m.newSession()
+	defer s.end()
+	return s.roundTrip(context.Background(), addressOfMember(&to), deadline, func() error {
+		if err := s.writeRequest(ping.Append(nil)); err != nil {
+			return err
+		}
+		kind, err := s.readReply()
+		if err != nil {
+			return err
+		}
+		if kind != wire.TypeAck {
+			return fmt.Errorf("%w: %v in reply to a ping", wire.ErrUnknownType, kind)
+		}
+		var ack wire.Ack
+		if err := s.reader.ReadMessage(&ack); err != nil {
+			return err
+		}
+		if ack.SeqNo != seq {
+			return fmt.Errorf("%w: ack %d for ping %d", wire.ErrMalformed, ack.SeqNo, seq)
+		}
+		return nil
+	})
+}
+
+func addressOfMember(member *swim.Member) Address {
+	return Address{Addr: member.Addr.String(), Name: member.Name}
+}
+
+// probeOnStream pings a member that did not answer in packets.
+func (m *Memberlist) probeOnStream(s swim.Stream) {
+	if m.streamPingDisabled(s.To.Name) {
+		return
+	}
+	err := m.streamPing(s.To, s.Seq, s.Deadline)
+	m.noteStream(&s.To, err)
+	if errors.Is(err, ErrShutdown) {
+		return
+	}
+	if err != nil {
+		m.log.Burst(time.Now(), "stream ping", slog.LevelError, logBurst, "ping on a stream failed",
+			func() []slog.Attr { return memberAttrs(&s.To, logging.Err(err)) })
+		return
+	}
+	t := m.begin()
+	t.core.StreamPingDone(s.Seq)
+	t.commit()
+}
+
+func (m *Memberlist) streamPingDisabled(name string) bool {
+	if m.config.DisableTcpPings {
+		return true
+	}
+	if m.config.DisableTcpPingsForNode == nil {
+		return false
+	}
+	if !m.tasks.BeginCallback() {
+		return true
+	}
+	defer m.tasks.EndCallback()
+	return m.config.DisableTcpPingsForNode(name)
 }
