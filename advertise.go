@@ -111,7 +111,7 @@ func (m *Memberlist) moveTo(ctx context.Context, to netip.AddrPort) error {
 	}
 	t := m.begin()
 	ticket, sent := m.mu.waiters.add()
-	heard := t.core.Depart(t.now, ticket)
+	heard := t.core.Depart(ticket)
 	if !heard {
 		m.mu.waiters.remove(ticket)
 	}
@@ -121,7 +121,7 @@ func (m *Memberlist) moveTo(ctx context.Context, to netip.AddrPort) error {
 	}
 
 	m.log.Info("advertising another address", slog.String("addr", to.String()), slog.String("before", before.String()))
-	return m.announce(ctx, func(t *turn, ticket uint64) { t.core.Arrive(t.now, to, ticket) })
+	return m.announce(ctx, func(t *turn, ticket uint64) { t.core.Arrive(to, ticket) })
 }
 
 // awaitDeparture waits until the leave broadcast has been sent, and then as long again, for the others to gossip it.

@@ -20,7 +20,7 @@ func meet(m *Memberlist, n int) {
 	}
 	for read := wire.StatesOf(states...); read.Len() > 0; {
 		t := m.begin()
-		t.core.Merge(t.now, &read)
+		t.core.Merge(&read)
 		t.commit()
 	}
 }
@@ -112,7 +112,7 @@ func TestAllocations(t *testing.T) {
 		{"LocalNode", 0, func() { m.LocalNode() }},
 		{"a turn with nothing to do", 0, func() {
 			turn := m.begin()
-			turn.core.Tick(turn.now)
+			turn.core.Tick()
 			turn.commit()
 		}},
 	} {

@@ -242,7 +242,7 @@ func BenchmarkGrowth(b *testing.B) {
 				for b.Loop() {
 					at = at.Add(time.Hour)
 					t := m.newTurn().begin(at)
-					t.core.Tick(at)
+					t.core.Tick()
 					t.commit()
 				}
 			})

@@ -13,14 +13,14 @@ import (
 // turn is one use of the core, and the memory for what follows from it. Every access to the core that may change it is a turn:
 //
 //	t := m.begin()
-//	t.core.Tick(t.now)
+//	t.core.Tick()
 //	t.commit()            or t.commitAndNotify()
 //
 // Between the two the core is locked: memory work only. To commit a turn is to publish what changed, to unlock, and then to send and
 // start what the core asked for.
 type turn struct {
 	m      *Memberlist
-	core   *swim.Core
+	core   *swim.Turn
 	now    time.Time
 	out    swim.Output
 	pack   packer
@@ -58,8 +58,7 @@ func (t *turn) free() {
 func (t *turn) begin(now time.Time) *turn {
 	t.now = now
 	t.m.mu.Lock()
-	t.core = t.m.mu.core
-	t.core.Use(&t.out)
+	t.core = t.m.mu.core.Begin(now, &t.out)
 	return t
 }
 
@@ -101,8 +100,9 @@ func (t *turn) finish() {
 
 // publish publishes what changed, and unlocks. It reports whether there are events for delegates.
 func (t *turn) publish() (events bool) {
-	m, out := t.m, t.core.Take(nil)
+	t.core.End()
 	t.core = nil
+	m, out := t.m, &t.out
 	for i := range out.Changed {
 		m.publishNodeLocked(&out.Changed[i])
 	}
@@ -121,7 +121,7 @@ func (t *turn) publish() (events bool) {
 	m.mu.waiters.finish(out.Finished)
 	m.mu.pings.finish(out.Pings)
 	rearm := false
-	if next := m.nextWakeupLocked(t.now); !next.Equal(m.mu.armed) {
+	if next := m.nextWakeupLocked(out.Wakeup); !next.Equal(m.mu.armed) {
 		m.mu.armed = next
 		m.timer.Note(next)
 		rearm = true // also for a later time: nothing is due at the earlier one any more
@@ -236,7 +236,7 @@ func (m *Memberlist) tick() {
 		m.mu.sample = t.now.Add(m.config.QueueCheckInterval)
 	}
 	t.core.SetCompressionBudget(m.envelope.CompressionBudget())
-	t.core.Tick(t.now)
+	t.core.Tick()
 	t.queued, t.leaving = t.core.NumQueued(), t.core.Leaving()
 	t.commit()
 	m.metrics.FlushTraffic()
@@ -253,9 +253,9 @@ func (m *Memberlist) tick() {
 }
 
 // nextWakeupLocked returns the time of the next tick.
-func (m *Memberlist) nextWakeupLocked(now time.Time) time.Time {
-	if next, ok := m.mu.core.NextWakeup(now); ok && next.Before(m.mu.sample) {
-		return next
+func (m *Memberlist) nextWakeupLocked(wakeup time.Time) time.Time {
+	if !wakeup.IsZero() && wakeup.Before(m.mu.sample) {
+		return wakeup
 	}
 	return m.mu.sample
 }

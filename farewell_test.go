@@ -70,8 +70,8 @@ func TestExchangeComesAfterMessages(t *testing.T) {
 			t.Fatal(err)
 		}
 		turn := m.begin()
-		turn.core.Leave(turn.now, 0)
-		turn.core.Take(nil) // it tells in the exchange only
+		turn.core.Leave(0)
+		turn.core.End() // it tells in the exchange only
 		m.mu.Unlock()
 		if err := m.pushPulls.do(t.Context(), first.LocalNode().FullAddress(), exchangePeriodic); err != nil {
 			t.Fatal(err)

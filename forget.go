@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
 )
@@ -24,7 +23,7 @@ func (m *Memberlist) Forget(name string) error {
 	if member, ok := t.core.Member(name); ok && member.State.Gone() {
 		m.mu.seeds.forgetAddress(member.Addr)
 	}
-	removal := t.core.Forget(t.now, name)
+	removal := t.core.Forget(name)
 	t.commitAndNotify()
 	return removalError(name, removal)
 }
@@ -40,17 +39,17 @@ func (m *Memberlist) Forget(name string) error {
 // On the wire this is that member's leave message, so that members of the reference understand it; those that have
 // declared it dead keep it as dead until they forget it.
 func (m *Memberlist) ForceLeave(ctx context.Context, name string) error {
-	return m.forceLeave(ctx, name, (*swim.Core).ForceLeave)
+	return m.forceLeave(ctx, name, (*swim.Turn).ForceLeave)
 }
 
 // ForceLeaveAlive is ForceLeave also for a member that is alive or suspect, for example one that hangs, or is
 // misconfigured and about to be stopped. A healthy member receives the message, refutes, and is a member again within
 // moments. The errors are those of ForceLeave, except ErrMemberAlive.
 func (m *Memberlist) ForceLeaveAlive(ctx context.Context, name string) error {
-	return m.forceLeave(ctx, name, (*swim.Core).ForceLeaveAlive)
+	return m.forceLeave(ctx, name, (*swim.Turn).ForceLeaveAlive)
 }
 
-func (m *Memberlist) forceLeave(ctx context.Context, name string, how func(*swim.Core, time.Time, string, uint64) swim.Removal) error {
+func (m *Memberlist) forceLeave(ctx context.Context, name string, how func(*swim.Turn, string, uint64) swim.Removal) error {
 	if !m.tasks.Acquire() {
 		return ErrShutdown
 	}
@@ -60,7 +59,7 @@ func (m *Memberlist) forceLeave(ctx context.Context, name string, how func(*swim
 	}
 	t := m.begin()
 	ticket, sent := m.mu.waiters.add()
-	removal := how(t.core, t.now, name, ticket)
+	removal := how(t.core, name, ticket)
 	waits := removal == swim.Removed && t.core.AnyAlive()
 	if !waits {
 		m.mu.waiters.remove(ticket)

@@ -180,14 +180,14 @@ func (m *Memberlist) anyAlive() bool {
 // rejoin makes this member alive again after it left.
 func (m *Memberlist) rejoin() {
 	t := m.begin()
-	t.core.Return(t.now)
+	t.core.Return()
 	t.commitAndNotify()
 }
 
 // leaveAgain undoes rejoin.
 func (m *Memberlist) leaveAgain() {
 	t := m.begin()
-	t.core.Leave(t.now, 0)
+	t.core.Leave(0)
 	t.commitAndNotify()
 }
 

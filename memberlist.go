@@ -149,7 +149,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.membership = newHandoff(config)
 	m.userMessages.m, m.userMessages.queue = m, newHandoff(config)
 	m.mu.pings = make(pingWaiters)
-	m.mu.core = swim.New(m.coreConfig(), nil) // a turn has one
+	m.mu.core = swim.New(m.coreConfig())
 	if err := m.openTransport(); err != nil {
 		return nil, err
 	}
@@ -233,14 +233,14 @@ func (m *Memberlist) start() error {
 	refused := m.askAliveOfSelf(&self)
 	t := m.begin()
 	if refused == nil {
-		t.core.Announce(t.now, self.addr, self.meta, self.versions, 0)
+		t.core.Announce(self.addr, self.meta, self.versions, 0)
 	} else {
 		t.core.Introduce(self.addr, self.meta, self.versions)
 	}
-	t.core.Start(t.now)
+	t.core.Start()
 	m.mu.sample = t.now.Add(m.config.QueueCheckInterval)
 	if m.config.Seeds != nil {
-		t.core.HaveSeeds(t.now)
+		t.core.HaveSeeds()
 	}
 	t.commitAndNotify()
 	if refused != nil {
@@ -315,7 +315,7 @@ func (m *Memberlist) LeaveContext(ctx context.Context) error {
 	t := m.begin()
 	t.lastWords = words
 	ticket, sent := m.mu.waiters.add()
-	heard := t.core.Leave(t.now, ticket)
+	heard := t.core.Leave(ticket)
 	if !heard {
 		m.mu.waiters.remove(ticket)
 	}

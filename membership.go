@@ -101,7 +101,7 @@ func (h *membershipHandler) flush() {
 		t := h.turn.begin(time.Now())
 		for i := range h.ready {
 			r := &h.ready[i]
-			t.core.StepGossip(t.now, *r.from, &r.rumor)
+			t.core.StepGossip(*r.from, &r.rumor)
 		}
 		t.commit()
 	}

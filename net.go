@@ -215,7 +215,7 @@ func (r *receiver) handlePing(body []byte) {
 	}
 	t := r.turn.begin(r.at)
 	t.core.StepPing(r.from, &r.ping, payload)
-	otherPort := r.ports.differs(t.core, r.source, &r.ping)
+	otherPort := r.ports.differs(t.core.Core, r.source, &r.ping)
 	t.commit()
 	if otherPort {
 		r.reportPort()
@@ -228,18 +228,16 @@ func (r *receiver) step(message wire.Message, err error) {
 		r.m.dropFrom(metrics.DroppedDecode, "packet message", "dropping message that cannot be decoded", r.from, err)
 		return
 	}
-	m := r.m
-	var t *turn
-	if m.udp == nil {
-		t = m.begin()
-	} else {
-		t = r.turn.begin(time.Now())
-	}
-	at := t.now
+	at := time.Now()
 	if !r.at.IsZero() && r.at.Before(at) {
 		at = r.at // round trips do not include our own delays
 	}
-	t.core.Step(at, r.from, message)
+	m, t := r.m, &r.turn
+	if m.udp == nil {
+		t = m.newTurn()
+		t.pooled = true
+	}
+	t.begin(at).core.Step(r.from, message)
 	if m.udp == nil { // it may wait for the member that another asks us to ping
 		t.commitAside()
 	} else {

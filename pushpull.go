@@ -148,9 +148,9 @@ func (p *pushPulls) do(ctx context.Context, to Address, kind exchangeKind) error
 		return err
 	}
 	p.merge(&remote, (*turn).commitAndNotify)
-	m.mu.Lock()
-	m.mu.core.Answered(endpointOf(to.Addr).AddrPort)
-	m.mu.Unlock()
+	t := m.begin()
+	t.core.Answered(endpointOf(to.Addr).AddrPort)
+	t.commit()
 	m.exchanged()
 	p.mergeUserState(&remote)
 	return nil
@@ -158,9 +158,9 @@ func (p *pushPulls) do(ctx context.Context, to Address, kind exchangeKind) error
 
 // noteAnswer tells the core that a member at an address answered us.
 func (m *Memberlist) noteAnswer(at Address) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.mu.core.Answered(endpointOf(at.Addr).AddrPort)
+	t := m.begin()
+	t.core.Answered(endpointOf(at.Addr).AddrPort)
+	t.commit()
 }
 
 // readStateReply reads what a peer answers to a push/pull.
@@ -295,7 +295,7 @@ func (p *pushPulls) merge(remote *remoteState, end func(*turn)) {
 func (p *pushPulls) mergeStates(states *wire.States, end func(*turn)) {
 	for states.Len() > 0 {
 		t := p.m.begin()
-		t.core.Merge(t.now, states)
+		t.core.Merge(states)
 		end(t)
 	}
 }

@@ -37,7 +37,7 @@ func (m *Memberlist) reconnect(lost swim.Member) {
 	}
 	if !found.There() {
 		t := m.begin()
-		t.core.NotThere(t.now, lost)
+		t.core.NotThere(lost)
 		t.commit()
 	}
 	if !found.Ours() {

@@ -94,7 +94,7 @@ func (m *Memberlist) rememberSeeds(attempts []JoinAttempt) {
 		m.mu.seeds.remember(text, m.addressOfSeed(text), joined[text])
 	}
 	if len(m.mu.seeds.seeds) > 0 {
-		t.core.HaveSeeds(t.now)
+		t.core.HaveSeeds()
 	}
 	t.commit()
 }

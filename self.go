@@ -125,7 +125,7 @@ func (m *Memberlist) UpdateNodeContext(ctx context.Context) error {
 		return err
 	}
 	return m.announce(ctx, func(t *turn, ticket uint64) {
-		t.core.Announce(t.now, t.core.Self().Addr, self.meta, self.versions, ticket)
+		t.core.Announce(t.core.Self().Addr, self.meta, self.versions, ticket)
 	})
 }
 

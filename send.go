@@ -136,7 +136,7 @@ func (m *Memberlist) PingContext(ctx context.Context, node string, addr net.Addr
 	}
 	result := make(chan swim.PingResult, 1)
 	t := m.begin()
-	seq := t.core.Ping(t.now, to)
+	seq := t.core.Ping(to)
 	m.mu.pings[seq] = result
 	t.commit()
 	select {

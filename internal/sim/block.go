@@ -40,15 +40,16 @@ func (s *Sim) unblock(n *node) {
 	}
 	waited := n.held
 	n.held, n.stuck = held{}, false
+	t := s.beginTurn(n)
 	for _, h := range waited.packets {
 		if err := s.dispatch(n, h.packet, h.size); err != nil && h.ping != 0 {
-			n.core.SendFailed(h.ping, err)
+			t.SendFailed(h.ping, err)
 		}
 	}
+	s.endTurn(n, t)
 	for i := range waited.streams {
 		s.open(n, &waited.streams[i])
 	}
-	s.turn(n)
 	s.resume(n)
 }
 

@@ -113,7 +113,7 @@ const (
 // Tamper is a set of hooks, each of which may be nil, between a node and the world.
 type Tamper struct {
 	Config func(node int, cfg *swim.Config)                                    // a core is about to be made
-	In     func(node int, core *swim.Core, m any) (keep bool)                  // a decoded message is about to be handled
+	In     func(node int, turn *swim.Turn, m any) (keep bool)                  // a decoded message is about to be handled
 	Out    func(node int, core *swim.Core, now time.Time, output *swim.Output) // a turn has ended
 }
 

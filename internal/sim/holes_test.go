@@ -25,8 +25,9 @@ func newScene(t *testing.T, n int, faults ...Fault) *scene {
 // hear gives a node a message.
 func (s *scene) hear(node, from int, m wire.Message) {
 	n := &s.nodes[node]
-	s.step(n, s.time(n), swim.Endpoint{AddrPort: address(int32(from), 0)}, m.Append(nil))
-	s.turn(n)
+	t := s.beginTurn(n)
+	s.step(n, t, swim.Endpoint{AddrPort: address(int32(from), 0)}, m.Append(nil))
+	s.endTurn(n, t)
 }
 
 // merge gives a node one state of a push/pull.
@@ -74,7 +75,7 @@ func (s *scene) alive(node int, incarnation uint32) *wire.Alive {
 func TestHoleStaleAlive(t *testing.T) {
 	s := newScene(t, 5)
 	s.hear(1, 2, &wire.Dead{Incarnation: 100, Node: "n3", From: "n2"})
-	s.nodes[1].core.Settle() // nobody else hears of it
+	s.nodes[1].settled(s.Sim) // nobody else hears of it
 	s.want(1, 3, swim.StateDead, 100)
 	s.hear(1, 3, s.alive(3, 1))
 	s.until(2 * time.Second)
@@ -102,7 +103,7 @@ func TestHoleSyncConfirms(t *testing.T) {
 	core := LAN()
 	core.PushPullInterval = 0 // but for those that the test makes
 	s := &scene{New(Config{N: 8, Unchecked: true, Core: core}), t}
-	s.cfg.Tamper.In = func(node int, _ *swim.Core, m any) bool {
+	s.cfg.Tamper.In = func(node int, _ *swim.Turn, m any) bool {
 		switch {
 		case isGossip(m, wire.TypeSuspect):
 			return node != 3 // it acks, and does not refute
@@ -129,7 +130,7 @@ func TestHoleSyncConfirms(t *testing.T) {
 // that is the word of a witness, and confirms it. Taken for our own, it would last for 24 s.
 func TestHoleSyncStandsInForProbe(t *testing.T) {
 	s := newScene(t, 8, Fault{Kind: Crash, Nodes: []int{3}})
-	s.cfg.Tamper.In = func(node int, _ *swim.Core, m any) bool { // n1 is alone with what it finds
+	s.cfg.Tamper.In = func(node int, _ *swim.Turn, m any) bool { // n1 is alone with what it finds
 		return node != 1 || !isGossip(m, wire.TypeSuspect, wire.TypeDead)
 	}
 	hearsay := s.sees(1, 3)
@@ -160,7 +161,7 @@ func TestHoleSyncIsRefuted(t *testing.T) {
 func TestHoleAckedSuspect(t *testing.T) {
 	s := newScene(t, 5)
 	s.hear(1, 2, &wire.Suspect{Incarnation: 7, Node: "n3", From: "n2"})
-	s.nodes[1].core.Settle()
+	s.nodes[1].settled(s.Sim)
 	s.want(1, 3, swim.StateSuspect, 7)
 	s.until(10 * time.Second)
 	s.want(1, 3, swim.StateAlive, 8)
@@ -172,7 +173,7 @@ func TestHoleStaleAccusation(t *testing.T) {
 	core := LAN()
 	core.PushPullInterval = 0 // nobody else tells
 	s := &scene{New(Config{N: 8, Unchecked: true, Core: core}), t}
-	s.cfg.Tamper.In = func(node int, _ *swim.Core, m any) bool {
+	s.cfg.Tamper.In = func(node int, _ *swim.Turn, m any) bool {
 		return node != 1 || !isGossip(m, wire.TypeAlive)
 	}
 	s.hear(3, 2, &wire.Suspect{Incarnation: 1, Node: "n3", From: "n2"})
@@ -180,7 +181,7 @@ func TestHoleStaleAccusation(t *testing.T) {
 	s.want(2, 3, swim.StateAlive, 2)
 	s.cfg.Tamper.In = nil
 	s.hear(1, 4, &wire.Suspect{Incarnation: 1, Node: "n3", From: "n4"})
-	s.nodes[1].core.Settle()
+	s.nodes[1].settled(s.Sim)
 	s.want(1, 3, swim.StateSuspect, 1)
 	s.until(15 * time.Second) // a round of probes
 	s.want(1, 3, swim.StateAlive, 2)

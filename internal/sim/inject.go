@@ -60,12 +60,12 @@ func (s *Sim) haunt(n *node, f *Fault, names []int32) {
 		}
 		s.tell(n, n.place, s.ghost(n, name, p).Append(nil))
 		if i >= silent {
-			n.settled()
+			n.settled(s)
 			s.check.answered(n, name)
 		}
 		s.tell(n, n.place, (&wire.Dead{Incarnation: 1, Node: s.names[name], From: n.name}).Append(nil))
 	}
-	n.settled()
+	n.settled(s)
 }
 
 // move makes a node know names that are somewhere, and claim at once to be elsewhere.
@@ -74,7 +74,7 @@ func (s *Sim) move(n *node, names []int32) {
 		s.tell(n, n.place, s.ghost(n, name, nowhere(name)).Append(nil))
 		s.check.answered(n, name)
 	}
-	n.settled()
+	n.settled(s)
 	for _, name := range names {
 		claim := s.ghost(n, name, elsewhere(name))
 		claim.Incarnation = 2
@@ -93,8 +93,9 @@ func (s *Sim) hearStrange(n *node, names []int32) {
 		}
 		states := wire.StatesOf(wire.PushNodeState{Name: a.Node, Addr: a.Addr, Port: a.Port, Meta: a.Meta,
 			Incarnation: a.Incarnation, Vsn: a.Vsn})
-		n.core.Merge(s.time(n), &states)
-		s.turn(n)
+		t := s.beginTurn(n)
+		t.Merge(&states)
+		s.endTurn(n, t)
 	}
 }
 
@@ -116,9 +117,11 @@ func (s *Sim) replay(n *node, of []int) {
 }
 
 // settled has a node that is up take all that it knows for old news, and for such as answered it.
-func (n *node) settled() {
+func (n *node) settled(s *Sim) {
 	if n.up {
-		n.core.Settle()
+		t := s.beginTurn(n)
+		t.Settle()
+		s.endTurn(n, t)
 	}
 }
 
@@ -128,7 +131,8 @@ func (s *Sim) tell(n *node, from place, message []byte) {
 		return
 	}
 	s.mix(uint64(n.id)<<32|uint64(from), uint64(len(message)))
-	s.step(n, s.time(n), swim.Endpoint{AddrPort: from.addrPort()}, message)
-	s.turn(n)
+	t := s.beginTurn(n)
+	s.step(n, t, swim.Endpoint{AddrPort: from.addrPort()}, message)
+	s.endTurn(n, t)
 	s.check.settleHeard(n)
 }

@@ -27,7 +27,7 @@ type mutant struct {
 const broken = 2
 
 // in breaks how nodes take messages.
-func in(f func(node int, core *swim.Core, m any) bool) func(*Config) {
+func in(f func(node int, turn *swim.Turn, m any) bool) func(*Config) {
 	return func(c *Config) { c.Tamper.In = f }
 }
 
@@ -42,6 +42,15 @@ func out(f func(core *swim.Core, now time.Time, o *swim.Output)) func(*Config) {
 	}
 }
 
+// inTurn changes a core in a turn of its own, and adds to o what that puts out.
+func inTurn(core *swim.Core, now time.Time, o *swim.Output, change func(*swim.Turn)) {
+	var more swim.Output
+	t := core.Begin(now, &more)
+	change(t)
+	t.End()
+	o.Changed, o.Events, o.Wakeup = append(o.Changed, more.Changed...), append(o.Events, more.Events...), more.Wakeup
+}
+
 // config breaks how a node is configured, which is as good as breaking its formulas.
 func config(f func(*swim.Config)) func(*Config) {
 	return func(c *Config) {
@@ -54,38 +63,38 @@ func config(f func(*swim.Config)) func(*Config) {
 }
 
 var mutants = []mutant{
-	{"believes a stale alive about the dead", in(func(_ int, core *swim.Core, m any) bool {
+	{"believes a stale alive about the dead", in(func(_ int, turn *swim.Turn, m any) bool {
 		if isGossip(m, wire.TypeAlive) {
 			a := m.(*wire.GossipView)
-			if known, _ := core.Member(string(a.Node)); known.State == swim.StateDead && a.Incarnation <= known.Incarnation {
+			if known, _ := turn.Member(string(a.Node)); known.State == swim.StateDead && a.Incarnation <= known.Incarnation {
 				a.Incarnation = known.Incarnation + 1
 			}
 		}
 		return true
 	}), ruleInvented},
-	{"does not refute", in(func(node int, core *swim.Core, m any) bool {
-		return !isGossip(m, wire.TypeSuspect, wire.TypeDead) || string(m.(*wire.GossipView).Node) != core.Self().Name
+	{"does not refute", in(func(node int, turn *swim.Turn, m any) bool {
+		return !isGossip(m, wire.TypeSuspect, wire.TypeDead) || string(m.(*wire.GossipView).Node) != turn.Self().Name
 	}), ruleRefute},
-	{"takes a suspicion for a death", in(func(node int, core *swim.Core, m any) bool {
-		if isGossip(m, wire.TypeSuspect) && string(m.(*wire.GossipView).Node) != core.Self().Name {
+	{"takes a suspicion for a death", in(func(node int, turn *swim.Turn, m any) bool {
+		if isGossip(m, wire.TypeSuspect) && string(m.(*wire.GossipView).Node) != turn.Self().Name {
 			m.(*wire.GossipView).Kind = wire.TypeDead
 		}
 		return true
 	}), ruleVerdict},
-	{"takes a death for a farewell", in(func(node int, core *swim.Core, m any) bool {
-		if d, ok := m.(*wire.GossipView); ok && d.Kind == wire.TypeDead && string(d.Node) != core.Self().Name {
+	{"takes a death for a farewell", in(func(node int, turn *swim.Turn, m any) bool {
+		if d, ok := m.(*wire.GossipView); ok && d.Kind == wire.TypeDead && string(d.Node) != turn.Self().Name {
 			d.From = d.Node
 		}
 		return true
 	}), ruleFarewell},
-	{"does not see acks", in(func(node int, _ *swim.Core, m any) bool {
+	{"does not see acks", in(func(node int, _ *swim.Turn, m any) bool {
 		_, ok := m.(*wire.Ack)
 		return !ok || node != broken
 	}), ruleQuiet},
-	{"accuses without a probe", in(func(node int, core *swim.Core, m any) bool {
+	{"accuses without a probe", in(func(node int, turn *swim.Turn, m any) bool {
 		if _, ok := m.(*wire.PingView); ok && node == broken {
-			other, _ := core.Member(nodeName(1))
-			core.StepGossip(start, swim.Endpoint{}, &wire.GossipView{Kind: wire.TypeSuspect, Incarnation: other.Incarnation,
+			other, _ := turn.Member(nodeName(1))
+			turn.StepGossip(swim.Endpoint{}, &wire.GossipView{Kind: wire.TypeSuspect, Incarnation: other.Incarnation,
 				Node: []byte(other.Name), From: []byte("n0")})
 		}
 		return true
@@ -111,8 +120,8 @@ var mutants = []mutant{
 			cfg := LAN()
 			cfg.Name, cfg.Rand = core.Self().Name, rand.New(rand.NewPCG(1, 1))
 			meta := binary.BigEndian.AppendUint32(nil, 0)
-			*core = *swim.New(cfg, new(swim.Output))
-			core.Announce(now, address(broken, 0), meta, versions, 0)
+			*core = *swim.New(cfg)
+			inTurn(core, now, new(swim.Output), func(t *swim.Turn) { t.Announce(address(broken, 0), meta, versions, 0) })
 		}
 	}), ruleIncarnation},
 	{"tells events in the wrong order", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
@@ -142,7 +151,7 @@ var mutants = []mutant{
 	}), ruleHealth},
 	{"leaves without being told to", out(func(core *swim.Core, now time.Time, o *swim.Output) {
 		if o.Counts.GossipRounds > 0 {
-			core.Leave(now, 0)
+			inTurn(core, now, o, func(t *swim.Turn) { t.Leave(0) })
 		}
 	}), ruleSelf},
 	{"raises the dead", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
@@ -164,20 +173,24 @@ var mutants = []mutant{
 	}), ruleTransition},
 	{"sees ghosts", out(func(core *swim.Core, now time.Time, o *swim.Output) {
 		if o.Counts.GossipRounds > 0 {
-			core.StepGossip(now, swim.Endpoint{}, &wire.GossipView{Kind: wire.TypeAlive, Incarnation: 1, Node: []byte("ghost"),
-				Addr: []byte{10, 9, 9, 9}, Port: 1, Vsn: versions[:]})
+			inTurn(core, now, o, func(t *swim.Turn) {
+				t.StepGossip(swim.Endpoint{}, &wire.GossipView{Kind: wire.TypeAlive, Incarnation: 1, Node: []byte("ghost"),
+					Addr: []byte{10, 9, 9, 9}, Port: 1, Vsn: versions[:]})
+			})
 		}
 	}), ruleTable},
 	{"is late", out(func(core *swim.Core, now time.Time, o *swim.Output) {
 		if o.Counts.GossipRounds > 0 {
-			core.Ping(now.Add(-time.Hour), swim.Endpoint{Name: nodeName(1), AddrPort: address(1, 0)})
+			inTurn(core, now.Add(-time.Hour), o, func(t *swim.Turn) { t.Ping(swim.Endpoint{Name: nodeName(1), AddrPort: address(1, 0)}) })
 		}
 	}), ruleTimers},
 	{"pings without end", out(func(core *swim.Core, now time.Time, o *swim.Output) {
 		for range o.Counts.GossipRounds {
-			for range swim.MaxRelays + 100 {
-				core.Ping(now, swim.Endpoint{Name: nodeName(1), AddrPort: address(1, 0)})
-			}
+			inTurn(core, now, o, func(t *swim.Turn) {
+				for range swim.MaxRelays + 100 {
+					t.Ping(swim.Endpoint{Name: nodeName(1), AddrPort: address(1, 0)})
+				}
+			})
 		}
 	}), ruleTimers},
 	{"mistakes others' clusters for its own", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {

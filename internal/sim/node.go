@@ -38,8 +38,9 @@ type node struct {
 	meta     uint32        // the metadata announced: its cluster, and a version of 24 bits
 	clock    time.Duration // how far its clock is ahead
 	slow     time.Duration
-	health   int   // the score after its last turn
-	armed    int64 // when its timer event is scheduled
+	health   int       // the score after its last turn
+	wakeup   time.Time // when its core has something to do, by its clock
+	armed    int64     // when its timer event is scheduled
 	inbox    inbox
 
 	bandwidth int   // bytes per second; 0: any
@@ -76,25 +77,26 @@ func (s *Sim) boot(n *node) {
 	if s.cfg.Tamper.Config != nil {
 		s.cfg.Tamper.Config(int(n.id), &cfg)
 	}
-	n.core = swim.New(cfg, new(swim.Output))
-	n.core.SetCompressionBudget(s.cfg.CompressionBudget)
+	n.core = swim.New(cfg)
 	n.up, n.joined, n.leaving, n.handling, n.syncing = true, false, false, false, false
 	n.armed, n.lineFree, n.stuck = never, 0, false
 	s.check.boot(n)
 	s.announce(n, n.meta)
-	n.core.Start(s.time(n))
+	t := s.beginTurn(n)
+	t.Start()
 	n.seeds = s.seedsOf(n)
 	if len(n.seeds) > 0 {
-		n.core.HaveSeeds(s.time(n))
+		t.HaveSeeds()
 	}
-	s.arm(n)
+	s.endTurn(n, t)
 }
 
 // announce makes a version of the metadata known.
 func (s *Sim) announce(n *node, meta uint32) {
 	n.meta = meta
-	n.core.Announce(s.time(n), n.place.addrPort(), binary.BigEndian.AppendUint32(nil, meta), versions, 0)
-	s.turn(n)
+	t := s.beginTurn(n)
+	t.Announce(n.place.addrPort(), binary.BigEndian.AppendUint32(nil, meta), versions, 0)
+	s.endTurn(n, t)
 }
 
 // crash stops a node at once.
@@ -165,8 +167,9 @@ func (s *Sim) leave(n *node) {
 	n.leaving = true
 	s.remember(n)
 	s.check.leaving(n)
-	heard := n.core.Leave(s.time(n), noticeLeave)
-	s.turn(n)
+	t := s.beginTurn(n)
+	heard := t.Leave(noticeLeave)
+	s.endTurn(n, t)
 	switch {
 	case !n.up:
 	case !heard:
@@ -201,11 +204,10 @@ func (s *Sim) resume(n *node) {
 
 // arm schedules a node's next tick, if that is before the one scheduled.
 func (s *Sim) arm(n *node) {
-	next, ok := n.core.NextWakeup(s.time(n))
-	if !ok {
+	if n.wakeup.IsZero() {
 		return
 	}
-	at := max(int64(next.Sub(start)-n.clock), s.now)
+	at := max(int64(n.wakeup.Sub(start)-n.clock), s.now)
 	if at < n.armed {
 		n.armed = at
 		s.heap.push(event{at: at, kind: eventTimer, node: n.id, life: n.life})
@@ -222,18 +224,20 @@ func (s *Sim) tick(n *node, at int64) {
 		return
 	}
 	now := s.time(n)
-	if next, ok := n.core.NextWakeup(now); ok && next.After(now) {
+	if n.wakeup.After(now) {
 		s.arm(n)
 		return
 	}
-	n.core.Tick(now)
+	t := s.beginTurn(n)
+	t.SetCompressionBudget(s.cfg.CompressionBudget)
+	t.Tick()
 	s.byPacket = true // a claim that is taken when a check is over came in one
-	s.turn(n)
+	s.endTurn(n, t)
 	s.byPacket = false
 	if !n.up {
 		return
 	}
-	if next, ok := n.core.NextWakeup(now); ok && !next.After(now) {
+	if !n.wakeup.IsZero() && !n.wakeup.After(now) {
 		s.fail(n, ruleTimers, -1, "a timer is overdue")
 	}
 }
@@ -243,21 +247,21 @@ func (s *Sim) handle(n *node, i uint32) {
 	p := &s.packets[i]
 	n.counts.PacketsIn++
 	n.counts.BytesIn += uint64(len(p.buf))
-	now, from := s.time(n), swim.Endpoint{AddrPort: p.from}
+	t, from := s.beginTurn(n), swim.Endpoint{AddrPort: p.from}
 	begin := int32(0)
 	for _, end := range p.ends {
-		s.step(n, now, from, p.buf[begin:end])
+		s.step(n, t, from, p.buf[begin:end])
 		begin = end
 	}
 	s.release(i)
 	s.byPacket = true
-	s.turn(n)
+	s.endTurn(n, t)
 	s.byPacket = false
 	s.check.settleHeard(n)
 }
 
 // step gives one message to a node.
-func (s *Sim) step(n *node, now time.Time, from swim.Endpoint, b []byte) {
+func (s *Sim) step(n *node, t *swim.Turn, from swim.Endpoint, b []byte) {
 	var err error
 	var m any
 	x, kind, body := &s.scratch, wire.Type(b[0]), b[1:]
@@ -286,18 +290,18 @@ func (s *Sim) step(n *node, now time.Time, from swim.Endpoint, b []byte) {
 		return
 	}
 	s.result.Received[b[0]&15]++
-	if s.cfg.Tamper.In != nil && !s.cfg.Tamper.In(int(n.id), n.core, m) {
+	if s.cfg.Tamper.In != nil && !s.cfg.Tamper.In(int(n.id), t, m) {
 		return
 	}
 	switch m := m.(type) {
 	case *wire.PingView:
-		n.core.StepPing(from, m, nil)
+		t.StepPing(from, m, nil)
 	case *wire.GossipView:
 		subject := string(m.Node)
-		n.core.StepGossip(now, from, m)
+		t.StepGossip(from, m)
 		s.check.heard(n, subject)
 	case wire.Message:
-		n.core.Step(now, from, m)
+		t.Step(from, m)
 	}
 }
 
@@ -310,14 +314,18 @@ func (s *Sim) observe(n *node, changed []swim.Member) {
 	}
 }
 
-// turn does what a node's core puts out.
-func (s *Sim) turn(n *node) {
-	out := n.core.Take(s.out)
-	s.out = out
+// beginTurn begins a turn of a node's core.
+func (s *Sim) beginTurn(n *node) *swim.Turn { return n.core.Begin(s.time(n), s.out) }
+
+// endTurn ends a turn of a node's core, and does what it puts out.
+func (s *Sim) endTurn(n *node, t *swim.Turn) {
+	out := s.out
+	t.End()
 	s.addUser(n, out)
 	if s.cfg.Tamper.Out != nil {
 		s.cfg.Tamper.Out(int(n.id), n.core, s.time(n), out)
 	}
+	n.wakeup = out.Wakeup
 	s.check.turn(n, out)
 	s.forgetSeeds(n, out.Changed)
 	if s.cfg.Observe != nil {
@@ -341,12 +349,13 @@ func (s *Sim) turn(n *node) {
 		s.stop(n)
 		return
 	}
-	for _, seq := range refused {
-		n.core.SendFailed(seq, errRefused)
-	}
 	if len(refused) > 0 {
+		again := s.beginTurn(n)
+		for _, seq := range refused {
+			again.SendFailed(seq, errRefused)
+		}
 		s.refused = nil // in use until the inner turns are done
-		s.turn(n)
+		s.endTurn(n, again)
 		s.refused = refused
 		return
 	}

@@ -39,6 +39,7 @@ type Sim struct {
 
 	// Scratch.
 	out     *swim.Output
+	fill    *swim.Output // of turns that fill packets of another
 	refused []uint32
 	members []swim.Member
 	scratch struct {
@@ -62,7 +63,7 @@ func New(cfg Config) *Sim {
 		panic(fmt.Sprintf("sim: %d nodes", cfg.N))
 	}
 	cfg = cfg.withDefaults()
-	s := &Sim{cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 0)), nodes: make([]node, cfg.N), out: new(swim.Output),
+	s := &Sim{cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 0)), nodes: make([]node, cfg.N), out: new(swim.Output), fill: new(swim.Output),
 		places: make(map[place]int32, cfg.N), names: make([]string, numNames(&cfg)), namesUsed: cfg.N, brought: make(map[int][]int32)}
 	s.scratch.names = wire.NewNames()
 	if cfg.CompressionBudget > 0 {
@@ -130,11 +131,12 @@ func (s *Sim) settle(n *node, states wire.States) {
 	const atOnce = 32 // broadcasts that are dropped together: a core keeps the memory of as many as there ever were
 	for states.Len() > 0 {
 		some := states.Cut(atOnce)
-		n.core.Merge(s.time(n), &some)
-		n.core.Settle()
-		s.turn(n)
+		t := s.beginTurn(n)
+		t.Merge(&some)
+		t.Settle()
+		s.endTurn(n, t)
 	}
-	n.core.Settle()
+	n.settled(s)
 }
 
 // schedule makes an event happen after a time.
@@ -183,8 +185,9 @@ func (s *Sim) do(e event) {
 			s.schedule(pausedPoll, e)
 			break
 		}
-		n.core.StreamPingDone(e.arg)
-		s.turn(n)
+		t := s.beginTurn(n)
+		t.StreamPingDone(e.arg)
+		s.endTurn(n, t)
 	case eventJoin:
 		s.tryJoin(n)
 	case eventBegin:

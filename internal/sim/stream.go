@@ -75,8 +75,9 @@ func (s *Sim) recognize(n *node, x *exchange) {
 		s.exchange(n, s.nodes[x.to].place, toReconnect)
 	}
 	if !found.There() && x.lost.Name != "" {
-		n.core.NotThere(s.time(n), x.lost)
-		s.turn(n)
+		t := s.beginTurn(n)
+		t.NotThere(x.lost)
+		s.endTurn(n, t)
 	}
 }
 
@@ -293,7 +294,9 @@ func (s *Sim) reply(n *node, i uint32) {
 			s.result.PushPulls++
 			s.merge(n, s.read(n, &x.answered))
 			if n.up {
-				n.core.Answered(s.nodes[x.to].place.addrPort())
+				t := s.beginTurn(n)
+				t.Answered(s.nodes[x.to].place.addrPort())
+				s.endTurn(n, t)
 			}
 			if x.why != toSync && n.up {
 				s.letIn(n)
@@ -313,7 +316,8 @@ func (s *Sim) merge(n *node, states wire.States) {
 	s.check.told(n, states)
 	for n.up && states.Len() > 0 {
 		all := states
-		n.core.Merge(s.time(n), &states)
+		t := s.beginTurn(n)
+		t.Merge(&states)
 		for v := (wire.StateView{}); all.Len() > states.Len() && all.Next(&v); {
 			name := string(v.Name())
 			s.check.heard(n, name)
@@ -321,7 +325,7 @@ func (s *Sim) merge(n *node, states wire.States) {
 				s.check.accused(n, name, v.Incarnation)
 			}
 		}
-		s.turn(n)
+		s.endTurn(n, t)
 		s.check.settleHeard(n)
 	}
 }

@@ -47,7 +47,10 @@ func (s *Sim) addUser(n *node, out *swim.Output) {
 				used += size
 			}
 		}
-		n.core.FillGossip(out, p, used)
+		t := n.core.Begin(s.time(n), s.fill)
+		t.FillGossip(out, p, used)
+		t.End()
+		out.Wakeup = s.fill.Wakeup
 		p.Messages = append(p.Messages, said...)
 	}
 }

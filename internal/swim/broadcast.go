@@ -45,23 +45,23 @@ const keptAbout = 1024
 
 // broadcast queues what is to be said of m in place of what was queued about it. What fits no packet is not queued:
 // push/pulls carry it, and nothing waits for it.
-func (c *Core) broadcast(m *member, says broadcast, notice uint64) {
-	c.push(m, queue.Named, says, notice)
+func (t *Turn) broadcast(m *member, says broadcast, notice uint64) {
+	t.push(m, queue.Named, says, notice)
 }
 
-func (c *Core) push(m *member, kind queue.Kind, says broadcast, notice uint64) {
-	q := &c.queue
+func (t *Turn) push(m *member, kind queue.Kind, says broadcast, notice uint64) {
+	q := &t.queue
 	says.member = m.ID
-	size := c.broadcastSize(&says)
-	if size > MaxBroadcast(c.cfg.PacketSize) {
-		c.drop(DropOversize)
-		c.unqueue(m)
-		c.finish(notice)
+	size := t.broadcastSize(&says)
+	if size > MaxBroadcast(t.cfg.PacketSize) {
+		t.drop(DropOversize)
+		t.unqueue(m)
+		t.finish(notice)
 		return
 	}
 	if queued := q.aboutMember(m.ID); queued != nil {
 		q.order.Replace(queued, kind, size, says)
-		c.finishAbout(m.ID)
+		t.finishAbout(m.ID)
 	} else {
 		if missing := int(m.ID) + 1 - len(q.about); missing > 0 {
 			q.about = slices.Grow(q.about, missing)[:int(m.ID)+1]
@@ -70,11 +70,11 @@ func (c *Core) push(m *member, kind queue.Kind, says broadcast, notice uint64) {
 	}
 	switch {
 	case notice == 0:
-	case c.carriesNews():
+	case t.carriesNews():
 		q.waiting = append(q.waiting, waiter{m.ID, notice})
 	default:
-		c.tellDirectly(&says)
-		c.finish(notice)
+		t.tellDirectly(&says)
+		t.finish(notice)
 	}
 }
 
@@ -88,19 +88,19 @@ const directly = 8
 // we leave, they are told anyway.
 //
 // Compat: in the reference nobody is told, and who waits for it does so in vain.
-func (c *Core) tellDirectly(says *broadcast) {
-	if c.leaving {
+func (t *Turn) tellDirectly(says *broadcast) {
+	if t.leaving {
 		return
 	}
-	for i, m := range c.choose(directly, c.isPresent) {
-		p := c.newPacket()
-		p.To = c.endpoint(m)
-		start := len(c.out.bytes)
-		c.out.bytes = c.appendBroadcast(c.out.bytes, says)
-		c.out.end(p, start)
+	for i, m := range t.choose(directly, t.isPresent) {
+		p := t.newPacket()
+		p.To = t.endpoint(m)
+		start := len(t.out.bytes)
+		t.out.bytes = t.appendBroadcast(t.out.bytes, says)
+		t.out.end(p, start)
 		p.Checksum = m.readsChecksums()
-		if i == 0 && c.cfg.PushPullInterval > 0 {
-			c.out.Streams = append(c.out.Streams, Stream{Kind: StreamPushPull, To: c.table.snapshot(m)})
+		if i == 0 && t.cfg.PushPullInterval > 0 {
+			t.out.Streams = append(t.out.Streams, Stream{Kind: StreamPushPull, To: t.table.snapshot(m)})
 		}
 	}
 }
@@ -119,57 +119,57 @@ func (q *broadcasts) aboutMember(id ID) *queue.Item[broadcast] {
 }
 
 // unqueue drops what is queued about m.
-func (c *Core) unqueue(m *member) {
-	if queued := c.queue.aboutMember(m.ID); queued != nil {
-		b := c.queue.order.Remove(queued)
-		c.left(&b)
+func (t *Turn) unqueue(m *member) {
+	if queued := t.queue.aboutMember(m.ID); queued != nil {
+		b := t.queue.order.Remove(queued)
+		t.left(&b)
 	}
 }
 
 // left notes that a broadcast is no longer queued.
-func (c *Core) left(b *broadcast) {
+func (t *Turn) left(b *broadcast) {
 	if b.saying == sayFormer {
 		return
 	}
-	c.queue.about[b.member] = nil
-	c.finishAbout(b.member)
+	t.queue.about[b.member] = nil
+	t.finishAbout(b.member)
 }
 
 // finishAbout has the driver told that nobody need wait for what was queued about a member.
-func (c *Core) finishAbout(id ID) {
-	q := &c.queue
+func (t *Turn) finishAbout(id ID) {
+	q := &t.queue
 	if len(q.waiting) == 0 {
 		return
 	}
 	if i := slices.IndexFunc(q.waiting, func(w waiter) bool { return w.member == id }); i >= 0 {
-		c.finish(q.waiting[i].notice)
+		t.finish(q.waiting[i].notice)
 		q.waiting = slices.Delete(q.waiting, i, i+1)
 	}
 }
 
 // waitNoMore finishes the notices of all that is queued: nobody is left to hear it. It stays queued for those who come, and
 // for the dead.
-func (c *Core) waitNoMore() {
-	for _, w := range c.queue.waiting {
-		c.finish(w.notice)
+func (t *Turn) waitNoMore() {
+	for _, w := range t.queue.waiting {
+		t.finish(w.notice)
 	}
-	c.queue.waiting = c.queue.waiting[:0]
+	t.queue.waiting = t.queue.waiting[:0]
 }
 
 // Settle makes what is known as if it had been for long: all has been told, and each member has answered us. It is for
 // simulations that begin with a cluster that has settled.
-func (c *Core) Settle() {
-	c.dropQueued()
-	for _, id := range c.table.order {
-		c.table.at(id).answered = true
+func (t *Turn) Settle() {
+	t.dropQueued()
+	for _, id := range t.table.order {
+		t.table.at(id).answered = true
 	}
 }
 
 // dropQueued drops all broadcasts, finishing their notices: nobody needs to be told.
-func (c *Core) dropQueued() {
-	c.waitNoMore()
-	c.queue.order.Reset()
-	c.queue.about = nil
+func (t *Turn) dropQueued() {
+	t.waitNoMore()
+	t.queue.order.Reset()
+	t.queue.about = nil
 }
 
 // NumQueued is how many broadcasts wait to be sent.
@@ -180,20 +180,20 @@ func (c *Core) QueuedBytes() int { return c.queue.order.Bytes() }
 
 // fillIn adds queued broadcasts that take at most room bytes to a packet of out, whose messages are the last in out, if it
 // has any.
-func (c *Core) fillIn(out *Output, p *Packet, room int) {
-	q := &c.queue
+func (t *Turn) fillIn(out *Output, p *Packet, room int) {
+	q := &t.queue
 	if q.order.Len() == 0 {
 		return
 	}
 	first := len(out.pieces) - len(p.Messages)
-	limit := queue.TransmitLimit(c.cfg.RetransmitMult, c.table.len())
+	limit := queue.TransmitLimit(t.cfg.RetransmitMult, t.table.len())
 	q.order.Take(wire.CompoundPartOverhead, room, limit, func(i *queue.Item[broadcast], removed bool) {
 		b := &i.Value
 		start := len(out.bytes)
-		out.bytes = c.appendBroadcast(out.bytes, b)
+		out.bytes = t.appendBroadcast(out.bytes, b)
 		out.pieces = append(out.pieces, out.bytes[start:len(out.bytes):len(out.bytes)])
 		if removed {
-			c.left(b)
+			t.left(b)
 		}
 	})
 	p.Messages = out.pieces[first:len(out.pieces):len(out.pieces)]

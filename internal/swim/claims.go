@@ -3,7 +3,6 @@ package swim
 import (
 	"bytes"
 	"math"
-	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -65,58 +64,58 @@ func (v Versions) Understands(w Versions, part int) bool {
 }
 
 // applyAliveOfSelf takes what another says of us.
-func (c *Core) applyAliveOfSelf(now time.Time, addr address, a *wire.Alive) {
+func (t *Turn) applyAliveOfSelf(addr address, a *wire.Alive) {
 	switch {
-	case c.self.State.Gone():
+	case t.self.State.Gone():
 	case len(a.Vsn) >= 3 && (a.Vsn[0] == 0 || a.Vsn[0] > a.Vsn[1]):
-		c.drop(DropVersions)
-	case c.wasOurs(addr, a.Incarnation):
-		c.remindOfMove(now)
-	case c.table.isAt(c.self, addr):
-		c.hearOfSelf(c.self, a)
-	case !c.allowed(addr):
-		c.drop(DropNotAllowed)
+		t.drop(DropVersions)
+	case t.wasOurs(addr, a.Incarnation):
+		t.remindOfMove()
+	case t.table.isAt(t.self, addr):
+		t.hearOfSelf(t.self, a)
+	case !t.allowed(addr):
+		t.drop(DropNotAllowed)
 	default:
 		says := claim{addr: addr, meta: a.Meta, incarnation: a.Incarnation}
 		says.versions, _ = versionsOf(a.Vsn)
-		c.contest(now, c.self, says)
+		t.contest(t.self, says)
 	}
 }
 
 // meet takes a claim of a name that is not known. As applyAlive, it reports false
 // if the claim is old: not newer than when the member went, as we remember.
-func (c *Core) meet(now time.Time, name string, says claim) bool {
-	gone := c.remembered(now, name)
+func (t *Turn) meet(name string, says claim) bool {
+	gone := t.remembered(name)
 	switch {
 	case says.incarnation == 0: // nobody begins there
-		c.drop(DropMalformed)
-	case !c.canPing(name):
-		c.drop(DropOversize)
+		t.drop(DropMalformed)
+	case !t.canPing(name):
+		t.drop(DropOversize)
 	case gone != nil && says.incarnation <= gone.incarnation:
-		c.challenge(c.recall(now, gone), says)
+		t.challenge(t.recall(gone), says)
 		return false
 	default:
-		c.becomeAlive(now, c.add(name, says), says.own(&member{}), 0)
+		t.becomeAlive(t.add(name, says), says.own(&member{}), 0)
 	}
 	return true
 }
 
 // add makes a member that is dead of a name that is not known.
-func (c *Core) add(name string, says claim) *member {
-	m := c.table.add(name, says.addr, c.cfg.Rand.IntN)
-	m.State, m.Versions, m.met = StateDead, says.versions, uint8(c.losses.episode)
+func (t *Turn) add(name string, says claim) *member {
+	m := t.table.add(name, says.addr, t.cfg.Rand.IntN)
+	m.State, m.Versions, m.met = StateDead, says.versions, uint8(t.losses.episode)
 	return m
 }
 
 // canPing reports whether a ping of a member of a name fits into a packet.
 //
 // Compat: the reference takes it for a member, and then for dead, over and over.
-func (c *Core) canPing(name string) bool {
-	start := len(c.out.bytes)
-	c.out.bytes = c.pingOf(math.MaxUint32, name).Append(c.out.bytes)
-	size := len(c.out.bytes) - start
-	c.out.bytes = c.out.bytes[:start]
-	return size <= c.cfg.PacketSize-wire.ChecksumSize
+func (t *Turn) canPing(name string) bool {
+	start := len(t.out.bytes)
+	t.out.bytes = t.pingOf(math.MaxUint32, name).Append(t.out.bytes)
+	size := len(t.out.bytes) - start
+	t.out.bytes = t.out.bytes[:start]
+	return size <= t.cfg.PacketSize-wire.ChecksumSize
 }
 
 // deny takes a claim that another is at our own address. It is not: it was there
@@ -125,69 +124,69 @@ func (c *Core) canPing(name string) bool {
 // so is told, as of one that died. As applyAlive, it reports false then.
 //
 // Compat: the reference makes it a member, which takes until a probe of it fails.
-func (c *Core) deny(now time.Time, m *member, name string, says claim) bool {
+func (t *Turn) deny(m *member, name string, says claim) bool {
 	if says.incarnation == MaxIncarnation {
-		c.drop(DropMaximum)
+		t.drop(DropMaximum)
 		return true
 	}
-	if gone := c.remembered(now, name); m == nil && gone != nil {
-		m = c.recall(now, gone)
+	if gone := t.remembered(name); m == nil && gone != nil {
+		m = t.recall(gone)
 	}
 	switch {
 	case m == nil:
-		m = c.add(name, says)
-		c.beGone(now, m, StateDead, says.incarnation)
-		c.remember(m)
-		c.broadcast(m, broadcast{saying: sayDead, incarnation: says.incarnation, from: c.cfg.Name}, 0)
-		c.out.Counts.Dead++
+		m = t.add(name, says)
+		t.beGone(m, StateDead, says.incarnation)
+		t.remember(m)
+		t.broadcast(m, broadcast{saying: sayDead, incarnation: says.incarnation, from: t.cfg.Name}, 0)
+		t.out.Counts.Dead++
 		return true
-	case !c.table.isAt(m, says.addr): // it is known elsewhere
+	case !t.table.isAt(m, says.addr): // it is known elsewhere
 		return true
 	case !m.State.Gone(): // it was there before we moved
-		c.becomeGone(now, m, max(m.Incarnation, says.incarnation), c.cfg.Name, 0)
+		t.becomeGone(m, max(m.Incarnation, says.incarnation), t.cfg.Name, 0)
 		return true
 	}
 	if says.incarnation > m.Incarnation {
-		c.table.judge(m, says.incarnation)
-		c.raise(m)
+		t.table.judge(m, says.incarnation)
+		t.raise(m)
 	}
 	return false
 }
 
 // recall makes a member known again that went and was forgotten, as it was: somebody
 // has it for alive still, and is told so in the next exchange of states.
-func (c *Core) recall(now time.Time, gone *lost) *member {
-	m := c.add(gone.name, claim{addr: gone.addr, versions: gone.versions})
+func (t *Turn) recall(gone *lost) *member {
+	m := t.add(gone.name, claim{addr: gone.addr, versions: gone.versions})
 	m.answered = gone.answered
 	if gone.left {
-		c.beGone(now, m, StateLeft, gone.verdict)
+		t.beGone(m, StateLeft, gone.verdict)
 	} else {
-		c.beGone(now, m, StateDead, gone.verdict)
-		c.table.suspectDead(m, gone.incarnation)
+		t.beGone(m, StateDead, gone.verdict)
+		t.table.suspectDead(m, gone.incarnation)
 	}
 	return m
 }
 
 // beGone makes a member that was not known one that is dead or has left. To those
 // that hear of events it never was there.
-func (c *Core) beGone(now time.Time, m *member, state State, incarnation uint32) {
-	c.table.judge(m, incarnation)
-	m.State, m.since = state, c.table.since(now)
-	c.forgetLater(now, m)
-	c.changed(m)
+func (t *Turn) beGone(m *member, state State, incarnation uint32) {
+	t.table.judge(m, incarnation)
+	m.State, m.since = state, t.table.since(t.now)
+	t.forgetLater(m)
+	t.changed(m)
 }
 
 // applyElsewhere takes a claim that a member is at another address than it is known at.
-func (c *Core) applyElsewhere(now time.Time, m *member, says claim) {
+func (t *Turn) applyElsewhere(m *member, says claim) {
 	switch {
 	case m.State == StateLeft && says.incarnation <= m.Incarnation:
-		c.challenge(m, says)
-	case m.State == StateLeft || c.mayReclaim(now, m):
-		before := c.table.snapshot(m)
-		c.becomeAlive(now, m, says.own(m), 0)
-		c.event(Event{Kind: EventMoved, Member: c.table.snapshot(m), Other: &before})
-	case c.contest(now, m, says):
-		c.takeOver(now, m, says.clone())
+		t.challenge(m, says)
+	case m.State == StateLeft || t.mayReclaim(m):
+		before := t.table.snapshot(m)
+		t.becomeAlive(m, says.own(m), 0)
+		t.event(Event{Kind: EventMoved, Member: t.table.snapshot(m), Other: &before})
+	case t.contest(m, says):
+		t.takeOver(m, says.clone())
 	}
 }
 
@@ -197,13 +196,13 @@ func (c *Core) applyElsewhere(now time.Time, m *member, says claim) {
 //
 // Compat: the reference gives the name of a member that left to any claim, and
 // that of one that it has forgotten.
-func (c *Core) challenge(m *member, says claim) {
-	c.sendAlone(Endpoint{Name: m.Name, AddrPort: says.addr.addrPort()}, c.against(m, says.incarnation))
-	c.out.Counts.StaleAlives++
+func (t *Turn) challenge(m *member, says claim) {
+	t.sendAlone(Endpoint{Name: m.Name, AddrPort: says.addr.addrPort()}, t.against(m, says.incarnation))
+	t.out.Counts.StaleAlives++
 }
 
 // mayReclaim reports whether a member has been dead for so long that its name may
 // come back at another address.
-func (c *Core) mayReclaim(now time.Time, m *member) bool {
-	return m.State == StateDead && c.cfg.DeadNodeReclaimTime > 0 && c.table.age(now, m) > c.cfg.DeadNodeReclaimTime
+func (t *Turn) mayReclaim(m *member) bool {
+	return m.State == StateDead && t.cfg.DeadNodeReclaimTime > 0 && t.table.age(t.now, m) > t.cfg.DeadNodeReclaimTime
 }

@@ -118,17 +118,17 @@ func (s *checks) decidedFirst() (first *check) {
 //
 // Compat: the reference ignores it, until m has left or was forgotten, and tells
 // the ConflictDelegate of a conflict at once, though there mostly is none.
-func (c *Core) contest(now time.Time, m *member, says claim) (take bool) {
-	if c.leaving {
+func (t *Turn) contest(m *member, says claim) (take bool) {
+	if t.leaving {
 		return false
 	}
-	k := c.checks.byName[m.Name]
+	k := t.checks.byName[m.Name]
 	switch {
 	case k == nil:
-		c.beginCheck(now, m, says)
+		t.beginCheck(m, says)
 	case k.phase == checkSilent:
-		return m != c.self && says.incarnation > m.Incarnation
-	case !k.decided() && says.incarnation > k.best.incarnation && (m != c.self || says.addr.same(k.best.addr)):
+		return m != t.self && says.incarnation > m.Incarnation
+	case !k.decided() && says.incarnation > k.best.incarnation && (m != t.self || says.addr.same(k.best.addr)):
 		k.best = says.clone()
 	}
 	return false
@@ -141,25 +141,25 @@ func (s claim) clone() claim {
 }
 
 // beginCheck pings m where it was, or whoever has our name.
-func (c *Core) beginCheck(now time.Time, m *member, says claim) {
-	if len(c.checks.asking) >= asksAtOnce {
-		c.drop(DropBusy)
+func (t *Turn) beginCheck(m *member, says claim) {
+	if len(t.checks.asking) >= asksAtOnce {
+		t.drop(DropBusy)
 		return
 	}
-	if len(c.checks.byName) >= MaxChecks {
-		if first := c.checks.decidedFirst(); first != nil {
-			c.dropCheck(first)
+	if len(t.checks.byName) >= MaxChecks {
+		if first := t.checks.decidedFirst(); first != nil {
+			t.dropCheck(first)
 		}
 	}
-	k := &check{name: m.Name, seq: c.nextSeq(), due: newDeadline(dueCheck), ends: now.Add(2 * c.cfg.ProbeTimeout), best: says.clone()}
+	k := &check{name: m.Name, seq: t.nextSeq(), due: newDeadline(dueCheck), ends: t.now.Add(2 * t.cfg.ProbeTimeout), best: says.clone()}
 	k.due.check = k
-	if k.claimantLives = m == c.self; !k.claimantLives {
-		k.claim = c.nextSeq()
-		c.sendAlone(k.claimed(), c.pingOf(k.claim, m.Name))
+	if k.claimantLives = m == t.self; !k.claimantLives {
+		k.claim = t.nextSeq()
+		t.sendAlone(k.claimed(), t.pingOf(k.claim, m.Name))
 	}
-	c.checks.add(k)
-	c.deadlines.set(k.due, now.Add(c.cfg.ProbeTimeout))
-	c.sendAlone(c.asked(k, m), c.pingOf(k.seq, m.Name))
+	t.checks.add(k)
+	t.deadlines.set(k.due, t.now.Add(t.cfg.ProbeTimeout))
+	t.sendAlone(t.asked(k, m), t.pingOf(k.seq, m.Name))
 }
 
 // asked is where a check asks whether m is there.
@@ -178,123 +178,123 @@ func (c *Core) claimant(k *check, m *member) address {
 	return k.best.addr
 }
 
-func (c *Core) dropCheck(k *check) {
-	c.deadlines.stop(k.due)
-	c.checks.remove(k)
+func (t *Turn) dropCheck(k *check) {
+	t.deadlines.stop(k.due)
+	t.checks.remove(k)
 }
 
 // checkDue goes on with a check whose time is up.
-func (c *Core) checkDue(now time.Time, k *check) {
-	m := c.table.named(k.name)
+func (t *Turn) checkDue(k *check) {
+	m := t.table.named(k.name)
 	switch {
-	case k.phase == checkSilent && now.Before(k.ends):
-		c.contradict(now, k, m)
-	case k.decided() || m == nil || m.State == StateLeft || c.table.isAt(m, k.best.addr):
-		c.dropCheck(k)
+	case k.phase == checkSilent && t.now.Before(k.ends):
+		t.contradict(k, m)
+	case k.decided() || m == nil || m.State == StateLeft || t.table.isAt(m, k.best.addr):
+		t.dropCheck(k)
 	case k.phase == checkDirect:
 		k.phase = checkIndirect
-		c.deadlines.set(k.due, k.ends)
-		to := c.asked(k, m)
-		c.sendAlone(to, c.pingOf(k.seq, m.Name))
-		asked := c.table.snapshot(m)
+		t.deadlines.set(k.due, k.ends)
+		to := t.asked(k, m)
+		t.sendAlone(to, t.pingOf(k.seq, m.Name))
+		asked := t.table.snapshot(m)
 		asked.Addr = to.AddrPort
-		c.pingThroughOthers(m, &asked, k.seq, k.ends)
+		t.pingThroughOthers(m, &asked, k.seq, k.ends)
 	case k.streamAnswers:
-		c.checkKept(now, k, m)
+		t.checkKept(k, m)
 	default:
-		c.checkSilent(now, k, m)
+		t.checkSilent(k, m)
 	}
 }
 
 // checkAnswered takes an ack of a check's ping, which came from an address. One that comes from where the claim says that
 // the name is speaks for the claim: the transport leads by name rather than by address.
-func (c *Core) checkAnswered(now time.Time, k *check, from Endpoint) {
-	m := c.table.named(k.name)
-	switch claimed := c.claimant(k, m); {
+func (t *Turn) checkAnswered(k *check, from Endpoint) {
+	m := t.table.named(k.name)
+	switch claimed := t.claimant(k, m); {
 	case m == nil:
-		c.dropCheck(k)
+		t.dropCheck(k)
 	case claimed.same(addressOf(from.AddrPort)):
-		c.checkSilent(now, k, m)
+		t.checkSilent(k, m)
 	default:
-		c.checkKept(now, k, m)
+		t.checkKept(k, m)
 	}
 }
 
 // claimantAnswered notes that the claimant of a check acked. An ack that comes from where the member is is the member's own.
-func (c *Core) claimantAnswered(k *check, from Endpoint) {
-	m := c.table.named(k.name)
-	if m == nil || c.table.isAt(m, addressOf(from.AddrPort)) {
+func (t *Turn) claimantAnswered(k *check, from Endpoint) {
+	m := t.table.named(k.name)
+	if m == nil || t.table.isAt(m, addressOf(from.AddrPort)) {
 		return
 	}
 	first := !k.claimantLives
 	k.claimantLives = true
 	switch {
 	case k.phase == checkKept && first:
-		c.tellConflict(k, m)
+		t.tellConflict(k, m)
 	case k.phase == checkSilent && m.State != StateLeft && k.best.incarnation <= m.Incarnation: // see contradict
-		c.sendAlone(k.claimed(), &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name})
+		t.sendAlone(k.claimed(), &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.cfg.Name})
 	}
 }
 
 // checkSilent ends a check that was not answered.
-func (c *Core) checkSilent(now time.Time, k *check, m *member) {
-	c.endCheck(now, k, checkSilent)
+func (t *Turn) checkSilent(k *check, m *member) {
+	t.endCheck(k, checkSilent)
 	switch {
-	case m == c.self:
-		c.keepName(k)
+	case m == t.self:
+		t.keepName(k)
 	case k.best.incarnation > m.Incarnation:
-		c.takeOver(now, m, k.best)
+		t.takeOver(m, k.best)
 	default:
-		c.contradict(now, k, m)
+		t.contradict(k, m)
 	}
 }
 
 // keepName notes that the other of our name is not there: it was us, in an earlier life, and what we say has to be newer.
-func (c *Core) keepName(k *check) {
-	if k.best.incarnation >= c.self.Incarnation && !c.departed {
-		c.self.Incarnation = nextIncarnation(k.best.incarnation)
-		c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, 0)
+func (t *Turn) keepName(k *check) {
+	if k.best.incarnation >= t.self.Incarnation && !t.departed {
+		t.self.Incarnation = nextIncarnation(k.best.incarnation)
+		t.broadcast(t.self, broadcast{incarnation: t.self.Incarnation}, 0)
 	}
-	self := c.Self()
-	c.event(Event{Kind: EventConflictEnded, Member: k.best.of(c.self), Other: &self, Verdict: VerdictMoved})
+	self := t.Self()
+	t.event(Event{Kind: EventConflictEnded, Member: k.best.of(t.self), Other: &self, Verdict: VerdictMoved})
 }
 
 // contradict has the maker of a claim refute what we know of its name, m, as it
 // may have begun anew: who answers a ping to the name is told. (Another who is
 // there would take it for gossip.) It does so again each period: what is answered
 // to others may not reach us.
-func (c *Core) contradict(now time.Time, k *check, m *member) {
-	if m == nil || m == c.self || m.State == StateLeft || c.table.isAt(m, k.best.addr) {
-		c.deadlines.set(k.due, k.ends)
+func (t *Turn) contradict(k *check, m *member) {
+	if m == nil || m == t.self || m.State == StateLeft || t.table.isAt(m, k.best.addr) {
+		t.deadlines.set(k.due, k.ends)
 		return
 	}
-	c.sendAlone(k.claimed(), c.pingOf(k.claim, m.Name))
-	again := now.Add(c.cfg.period())
+	t.sendAlone(k.claimed(), t.pingOf(k.claim, m.Name))
+	again := t.now.Add(t.cfg.period())
 	if again.After(k.ends) {
 		again = k.ends
 	}
-	c.deadlines.set(k.due, again)
+	t.deadlines.set(k.due, again)
 }
 
 // checkKept ends a check that was answered: the member is where it was.
-func (c *Core) checkKept(now time.Time, k *check, m *member) {
-	c.endCheck(now, k, checkKept)
+func (t *Turn) checkKept(k *check, m *member) {
+	t.endCheck(k, checkKept)
 	if k.claimantLives {
-		c.tellConflict(k, m)
+		t.tellConflict(k, m)
 	}
 }
 
 // tellConflict tells that there are two of one name.
-func (c *Core) tellConflict(k *check, m *member) {
+func (t *Turn) tellConflict(k *check, m *member) {
 	other := k.best.of(m)
-	c.event(Event{Kind: EventConflict, Member: c.table.snapshot(m), Other: &other})
-	c.event(Event{Kind: EventConflictEnded, Member: c.table.snapshot(m), Other: &other, Verdict: VerdictKept})
+	t.event(Event{Kind: EventConflict, Member: t.table.snapshot(m), Other: &other})
+	t.event(Event{Kind: EventConflictEnded, Member: t.table.snapshot(m), Other: &other, Verdict: VerdictKept})
 }
 
-func (c *Core) endCheck(now time.Time, k *check, phase checkPhase) {
-	delete(c.checks.asking, k.seq)
-	k.phase, k.ends = phase, now.Add(recheck*c.cfg.period())
-	c.deadlines.set(k.due, k.ends)
+func (t *Turn) endCheck(k *check, phase checkPhase) {
+	delete(t.checks.asking, k.seq)
+	k.phase, k.ends = phase, t.now.Add(recheck*t.cfg.period())
+	t.deadlines.set(k.due, k.ends)
 }
 
 // NameContested reports whether it is being found out if another has our name.
@@ -319,16 +319,16 @@ func (s claim) of(m *member) Member {
 
 // takeOver has a claim take the name of m, of which nothing was heard: another
 // process, so one leaves and one joins.
-func (c *Core) takeOver(now time.Time, m *member, says claim) {
-	before := c.table.snapshot(m)
+func (t *Turn) takeOver(m *member, says claim) {
+	before := t.table.snapshot(m)
 	if !m.State.Gone() {
-		c.dropSuspicion(m)
-		m.State, m.since = StateDead, c.table.since(now)
-		c.present--
-		c.event(Event{Kind: EventLeave, Member: c.table.snapshot(m), From: c.cfg.Name})
+		t.dropSuspicion(m)
+		m.State, m.since = StateDead, t.table.since(t.now)
+		t.present--
+		t.event(Event{Kind: EventLeave, Member: t.table.snapshot(m), From: t.cfg.Name})
 	}
-	c.becomeAlive(now, m, says, 0)
-	after := c.table.snapshot(m)
-	c.event(Event{Kind: EventMoved, Member: after, Other: &before})
-	c.event(Event{Kind: EventConflictEnded, Member: before, Other: &after, Verdict: VerdictMoved})
+	t.becomeAlive(m, says, 0)
+	after := t.table.snapshot(m)
+	t.event(Event{Kind: EventMoved, Member: after, Other: &before})
+	t.event(Event{Kind: EventConflictEnded, Member: before, Other: &after, Verdict: VerdictMoved})
 }

@@ -42,15 +42,15 @@ func askedAt(t *testing.T, o *Output, i, at int) uint32 {
 // TestConflictOldAnswers: the old one answers, at any time, in any way. It is kept, and not asked again for a while.
 func TestConflictOldAnswers(t *testing.T) {
 	for name, answer := range map[string]func(n *node, seq uint32){
-		"at once": func(n *node, seq uint32) { n.Step(n.now, Endpoint{}, &wire.Ack{SeqNo: seq}) },
+		"at once": func(n *node, seq uint32) { n.Step(Endpoint{}, &wire.Ack{SeqNo: seq}) },
 		"through another": func(n *node, seq uint32) {
 			n.run(700*time.Millisecond, func(*Output) {})
-			n.Step(n.now, Endpoint{}, &wire.Ack{SeqNo: seq})
+			n.Step(Endpoint{}, &wire.Ack{SeqNo: seq})
 		},
 		"only on a stream": func(n *node, seq uint32) {
 			n.run(700*time.Millisecond, func(*Output) {})
 			n.StreamPingDone(seq)
-			n.Tick(n.now.Add(300 * time.Millisecond))
+			n.after(300 * time.Millisecond).Tick()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -64,9 +64,9 @@ func TestConflictOldAnswers(t *testing.T) {
 			if out := n.take(); len(out.Events) != 0 {
 				t.Errorf("events %v, though nobody answered where the claim says", kinds(out.Events))
 			}
-			n.Step(n.now, Endpoint{AddrPort: memberAddr(1)}, ackOf(claim)) // the member's own: the transport leads by name
-			n.Step(n.now, Endpoint{AddrPort: memberAddr(1001)}, ackOf(claim))
-			n.Step(n.now, Endpoint{AddrPort: memberAddr(1001)}, ackOf(claim))
+			n.Step(Endpoint{AddrPort: memberAddr(1)}, ackOf(claim)) // the member's own: the transport leads by name
+			n.Step(Endpoint{AddrPort: memberAddr(1001)}, ackOf(claim))
+			n.Step(Endpoint{AddrPort: memberAddr(1001)}, ackOf(claim))
 			out = n.take()
 			if got := verdicts(out.Events); !slices.Equal(got, []Verdict{VerdictKept}) {
 				t.Errorf("verdicts %v, want that the old is kept", got)
@@ -100,7 +100,7 @@ func (n *node) runWithClaimant(d time.Duration, name string, acks bool, toIt, to
 			case p.To.AddrPort != memberAddr(1001):
 				toOthers(m)
 			case isPing && ping.Node == name && acks:
-				n.Step(n.now, Endpoint{AddrPort: memberAddr(1001)}, &wire.Ack{SeqNo: ping.SeqNo})
+				n.Step(Endpoint{AddrPort: memberAddr(1001)}, &wire.Ack{SeqNo: ping.SeqNo})
 				see(n.take())
 			default:
 				toIt(m)
@@ -214,7 +214,7 @@ func TestConflictsManyAtOnce(t *testing.T) {
 	claim := func() *Output {
 		for range 3 {
 			for i := 1; i <= names; i++ {
-				n.Step(n.now, Endpoint{}, claimOf(i, 9))
+				n.Step(Endpoint{}, claimOf(i, 9))
 			}
 		}
 		return n.take()
@@ -250,7 +250,7 @@ func TestConflictsAreBounded(t *testing.T) {
 		if seq := asked(t, n.alive(claimOf(i, 9)), i); seq == 0 {
 			t.Fatalf("member %d is not asked", i)
 		} else {
-			n.Step(n.now, Endpoint{}, ackOf(seq))
+			n.Step(Endpoint{}, ackOf(seq))
 		}
 		n.after(time.Millisecond).take()
 	}
@@ -264,7 +264,7 @@ func TestConflictsAreBounded(t *testing.T) {
 func TestConflictAckOfTheClaimant(t *testing.T) {
 	n := newNode(t, nil).meet(5)
 	seq := asked(t, n.alive(claimOf(1, 7)), 1)
-	n.Step(n.now, Endpoint{AddrPort: memberAddr(1001)}, ackOf(seq))
+	n.Step(Endpoint{AddrPort: memberAddr(1001)}, ackOf(seq))
 	if got := verdicts(n.take().Events); !slices.Equal(got, []Verdict{VerdictMoved}) {
 		t.Errorf("verdicts %v, want that it moved", got)
 	}
@@ -293,9 +293,9 @@ func TestConflictOverOurName(t *testing.T) {
 		want   []EventKind
 		verdict
 	}{
-		"it answers":             {func(n *node, seq uint32) { n.Step(n.now, Endpoint{AddrPort: memberAddr(1)}, ackOf(seq)) }, []EventKind{EventConflict, EventConflictEnded}, verdict{VerdictKept, 1}},
+		"it answers":             {func(n *node, seq uint32) { n.Step(Endpoint{AddrPort: memberAddr(1)}, ackOf(seq)) }, []EventKind{EventConflict, EventConflictEnded}, verdict{VerdictKept, 1}},
 		"it is silent":           {func(*node, uint32) {}, []EventKind{EventConflictEnded}, verdict{VerdictMoved, 8}},
-		"the ping leads to us":   {func(n *node, seq uint32) { n.Step(n.now, Endpoint{AddrPort: memberAddr(0)}, ackOf(seq)) }, []EventKind{EventConflictEnded}, verdict{VerdictMoved, 8}},
+		"the ping leads to us":   {func(n *node, seq uint32) { n.Step(Endpoint{AddrPort: memberAddr(0)}, ackOf(seq)) }, []EventKind{EventConflictEnded}, verdict{VerdictMoved, 8}},
 		"it answers on a stream": {func(n *node, seq uint32) { n.StreamPingDone(seq) }, []EventKind{EventConflict, EventConflictEnded}, verdict{VerdictKept, 1}},
 	} {
 		t.Run(name, func(t *testing.T) {

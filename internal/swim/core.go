@@ -22,7 +22,7 @@ type Core struct {
 	present   int       // others that are alive or suspect
 	leaving   bool
 	departed  bool          // between Depart and Arrive
-	resting   deadlineKinds // loops whose rounds are passed over, NextWakeup
+	resting   deadlineKinds // loops whose rounds are passed over, nextWakeup
 	former    former        // what we were before we moved last
 	seq       uint32        // of the last ping
 	awareness awareness
@@ -38,12 +38,36 @@ type Core struct {
 	forgetting deadline
 	checks     checks // of names that others claim
 
-	out *Output // what there is to do, for Take
+	turn Turn // the one under way
 }
 
-// New returns a Core that knows nobody, not even itself, until Announce or
-// Introduce. Its loops begin with Start. It puts what there is to do into out: see Use.
-func New(cfg Config, out *Output) *Core {
+// Turn is the right to change a Core, from Begin to End: only a Turn has the methods that do. There is one at a time, and it
+// must not be used after End.
+type Turn struct {
+	*Core
+	now time.Time
+	out *Output
+}
+
+// Begin begins a turn at now. What there is to do is put into out, which is emptied first; it is complete after End.
+func (c *Core) Begin(now time.Time, out *Output) *Turn {
+	if c.turn.out != nil {
+		panic("swim: Begin before End")
+	}
+	out.reset()
+	c.turn = Turn{Core: c, now: now, out: out}
+	return &c.turn
+}
+
+// End ends the turn.
+func (t *Turn) End() {
+	t.out.Health = t.awareness.score
+	t.out.Wakeup = t.nextWakeup()
+	t.out = nil
+}
+
+// New returns a Core that knows no member, not even itself, until Announce or Introduce. Its loops begin with Start.
+func New(cfg Config) *Core {
 	c := &Core{
 		cfg:        cfg,
 		table:      newTable(),
@@ -56,7 +80,6 @@ func New(cfg Config, out *Output) *Core {
 		gossip:     unset(dueGossip),
 		pushPull:   unset(duePushPull),
 		forgetting: unset(dueForget),
-		out:        out,
 	}
 	c.losses = newLosses()
 	c.probe.init()
@@ -65,16 +88,16 @@ func New(cfg Config, out *Output) *Core {
 
 // Start sets the loops going: each begins at a random phase of its interval, but
 // for gossip, which begins with a probe.
-func (c *Core) Start(now time.Time) {
-	c.begin(now, &c.probe.tick, c.cfg.ProbeInterval)
-	c.beginGossip(now)
-	c.begin(now, &c.pushPull, c.cfg.PushPullInterval)
+func (t *Turn) Start() {
+	t.begin(&t.probe.tick, t.cfg.ProbeInterval)
+	t.beginGossip()
+	t.begin(&t.pushPull, t.cfg.PushPullInterval)
 }
 
-func (c *Core) begin(now time.Time, d *deadline, interval time.Duration) {
+func (t *Turn) begin(d *deadline, interval time.Duration) {
 	if interval > 0 {
-		phase := time.Duration(c.cfg.Rand.Int64N(int64(interval)))
-		c.deadlines.set(d, now.Add(interval+phase))
+		phase := time.Duration(t.cfg.Rand.Int64N(int64(interval)))
+		t.deadlines.set(d, t.now.Add(interval+phase))
 	}
 }
 
@@ -88,19 +111,19 @@ func (c *Core) gossipInterval() time.Duration {
 
 // SetCompressionBudget sets how many bytes a packet of gossip may carry beyond Config.PacketSize, since it is compressed
 // before it is sent; 0 at the start. No single message is larger than PacketSize, and user broadcasts have no part in it.
-func (c *Core) SetCompressionBudget(bytes int) { c.compressionBudget = bytes }
+func (t *Turn) SetCompressionBudget(bytes int) { t.compressionBudget = bytes }
 
 // Introduce tells the Core what we are, and nobody else: until Announce we
 // count as a member that has left.
-func (c *Core) Introduce(addr netip.AddrPort, meta []byte, versions Versions) {
-	c.beSomebody(addr, meta, versions)
-	c.changed(c.self)
+func (t *Turn) Introduce(addr netip.AddrPort, meta []byte, versions Versions) {
+	t.beSomebody(addr, meta, versions)
+	t.changed(t.self)
 }
 
 // beSomebody has the Core know itself.
-func (c *Core) beSomebody(addr netip.AddrPort, meta []byte, versions Versions) {
-	c.self = c.table.add(c.cfg.Name, addressOf(addr), c.cfg.Rand.IntN)
-	c.self.Meta, c.self.Versions, c.self.State = meta, versions, StateLeft
+func (t *Turn) beSomebody(addr netip.AddrPort, meta []byte, versions Versions) {
+	t.self = t.table.add(t.cfg.Name, addressOf(addr), t.cfg.Rand.IntN)
+	t.self.Meta, t.self.Versions, t.self.State = meta, versions, StateLeft
 }
 
 // Announce makes known what we are, at a new incarnation: at the start, and
@@ -110,96 +133,77 @@ func (c *Core) beSomebody(addr netip.AddrPort, meta []byte, versions Versions) {
 // move what we are is announced by Arrive, and the notice finished at once.
 //
 // Compat: in the reference who then waits for it does so in vain.
-func (c *Core) Announce(now time.Time, addr netip.AddrPort, meta []byte, versions Versions, notice uint64) {
-	if c.leaving {
-		c.finish(notice)
+func (t *Turn) Announce(addr netip.AddrPort, meta []byte, versions Versions, notice uint64) {
+	if t.leaving {
+		t.finish(notice)
 		return
 	}
-	if c.self == nil {
-		c.beSomebody(addr, meta, versions)
+	if t.self == nil {
+		t.beSomebody(addr, meta, versions)
 	}
-	if c.departed {
-		c.announceLater(meta, versions, notice)
+	if t.departed {
+		t.announceLater(meta, versions, notice)
 		return
 	}
-	c.becomeAlive(now, c.self, claim{
+	t.becomeAlive(t.self, claim{
 		addr: addressOf(addr), meta: meta, versions: versions,
-		incarnation: nextIncarnation(c.self.Incarnation),
+		incarnation: nextIncarnation(t.self.Incarnation),
 	}, notice)
 }
 
 // finish has the driver told that nobody need wait for a notice.
-func (c *Core) finish(notice uint64) {
+func (t *Turn) finish(notice uint64) {
 	if notice != 0 {
-		c.out.Finished = append(c.out.Finished, notice)
+		t.out.Finished = append(t.out.Finished, notice)
 	}
 }
 
 // Tick does all that is due at now.
-func (c *Core) Tick(now time.Time) {
-	c.passOver(now)
-	for d := c.deadlines.pop(now); d != nil; d = c.deadlines.pop(now) {
+func (t *Turn) Tick() {
+	t.passOver()
+	for d := t.deadlines.pop(t.now); d != nil; d = t.deadlines.pop(t.now) {
 		switch d.kind {
 		case dueProbe:
-			c.again(now, d, c.cfg.ProbeInterval)
-			c.probeTick(now)
+			t.again(d, t.cfg.ProbeInterval)
+			t.probeTick()
 		case dueGossip:
-			if interval := c.gossipInterval(); interval > 0 {
-				c.again(now, d, interval)
+			if interval := t.gossipInterval(); interval > 0 {
+				t.again(d, interval)
 			}
-			c.gossipTick(now)
+			t.gossipTick()
 		case duePushPull:
-			c.again(now, d, pushPullInterval(c.cfg.PushPullInterval, c.table.len()))
-			c.pushPullTick()
+			t.again(d, pushPullInterval(t.cfg.PushPullInterval, t.table.len()))
+			t.pushPullTick()
 		case dueCheck:
-			c.checkDue(now, d.check)
+			t.checkDue(d.check)
 		case dueReconnect:
-			c.reconnectTick(now)
+			t.reconnectTick()
 		case dueForget:
-			c.forgetGone(now)
+			t.forgetGone()
 		case dueIsolation:
-			c.isolationDue(now)
+			t.isolationDue()
 		case dueProbeTimeout:
-			c.probeIndirectly()
+			t.probeIndirectly()
 		case dueProbeEnd:
-			c.probeEnded(now)
+			t.probeEnded()
 		case dueSuspicion:
-			c.suspicionEnded(now, d.member)
+			t.suspicionEnded(d.member)
 		case dueRelay:
-			c.relayDue(d.seq)
+			t.relayDue(d.seq)
 		case duePing:
-			c.pingEnded(d.seq)
+			t.pingEnded(d.seq)
 		}
 	}
 }
 
 // again sets a loop's deadline anew. Rounds that were missed collapse into
 // one.
-func (c *Core) again(now time.Time, d *deadline, interval time.Duration) {
+func (t *Turn) again(d *deadline, interval time.Duration) {
 	next := d.at.Add(interval)
-	if !next.After(now) {
-		next = now.Add(interval)
+	if !next.After(t.now) {
+		next = t.now.Add(interval)
 	}
-	c.deadlines.set(d, next)
-}
-
-// Use says where to put what there is to do from now on: into an Output that is
-// done with, as what was in it is no longer valid. nil: nowhere, and nothing may be
-// called that has something to do until the next Use. In a driver with an Output
-// for each of its goroutines, each grows by what that one does and no more.
-func (c *Core) Use(out *Output) {
-	if out != nil {
-		out.reset()
-	}
-	c.out = out
-}
-
-// Take returns what there is to do now, and uses another Output.
-func (c *Core) Take(other *Output) *Output {
-	out := c.out
-	out.Health = c.awareness.score
-	c.Use(other)
-	return out
+	t.deadlines.set(d, next)
 }
 
 // Member returns what is known of the member of a name.
@@ -255,14 +259,14 @@ const (
 	ProtocolChecksum   = 5
 )
 
-func (c *Core) event(e Event) { c.out.Events = append(c.out.Events, e) }
+func (t *Turn) event(e Event) { t.out.Events = append(t.out.Events, e) }
 
-func (c *Core) drop(why Drop) { c.out.Counts.Drops[why]++ }
+func (t *Turn) drop(why Drop) { t.out.Counts.Drops[why]++ }
 
 // changed publishes m as it now is, and returns that until there is another change.
-func (c *Core) changed(m *member) *Member {
-	c.out.Changed = append(c.out.Changed, c.table.snapshot(m))
-	return &c.out.Changed[len(c.out.Changed)-1]
+func (t *Turn) changed(m *member) *Member {
+	t.out.Changed = append(t.out.Changed, t.table.snapshot(m))
+	return &t.out.Changed[len(t.out.Changed)-1]
 }
 
 // allowed reports whether an address may be a member's, or be sent to on a
@@ -275,56 +279,56 @@ func (c *Core) allowedIP(a netip.Addr) bool {
 
 // send puts a packet with one message, and whatever broadcasts fit beside it,
 // into the output.
-func (c *Core) send(to Endpoint, message wire.Message) *Packet {
-	p := c.sendAlone(to, message)
-	c.fill(p)
+func (t *Turn) send(to Endpoint, message wire.Message) *Packet {
+	p := t.sendAlone(to, message)
+	t.fill(p)
 	return p
 }
 
 // sendAlone puts a packet with the given messages and nothing else into the
 // output. What does not fit beside the first message goes in packets of its
 // own, before the one that is returned.
-func (c *Core) sendAlone(to Endpoint, messages ...wire.Message) *Packet {
-	p := c.compose(to, messages)
-	if len(messages) < 2 || c.roomIn(p) >= 0 {
+func (t *Turn) sendAlone(to Endpoint, messages ...wire.Message) *Packet {
+	p := t.compose(to, messages)
+	if len(messages) < 2 || t.roomIn(p) >= 0 {
 		return p
 	}
-	c.unsend()
+	t.unsend()
 	for _, m := range messages[1:] {
-		c.compose(to, []wire.Message{m})
+		t.compose(to, []wire.Message{m})
 	}
-	return c.compose(to, messages[:1])
+	return t.compose(to, messages[:1])
 }
 
 // compose puts a packet with the given messages into the output.
-func (c *Core) compose(to Endpoint, messages []wire.Message) *Packet {
-	p := c.newPacket()
+func (t *Turn) compose(to Endpoint, messages []wire.Message) *Packet {
+	p := t.newPacket()
 	p.To = to
 	for _, m := range messages {
-		c.put(p, m)
+		t.put(p, m)
 	}
-	p.Checksum = c.readsChecksums(&p.To)
+	p.Checksum = t.readsChecksums(&p.To)
 	return p
 }
 
 // newPacket puts a packet with nothing in it into the output.
-func (c *Core) newPacket() *Packet {
-	c.out.Packets = append(c.out.Packets, Packet{})
-	return &c.out.Packets[len(c.out.Packets)-1]
+func (t *Turn) newPacket() *Packet {
+	t.out.Packets = append(t.out.Packets, Packet{})
+	return &t.out.Packets[len(t.out.Packets)-1]
 }
 
 // put adds a message to the last packet of the output.
-func (c *Core) put(p *Packet, m wire.Message) {
-	start := len(c.out.bytes)
-	c.out.bytes = m.Append(c.out.bytes)
-	c.out.end(p, start)
+func (t *Turn) put(p *Packet, m wire.Message) {
+	start := len(t.out.bytes)
+	t.out.bytes = m.Append(t.out.bytes)
+	t.out.end(p, start)
 }
 
 // unsend takes the last packet out of the output.
-func (c *Core) unsend() {
-	last := len(c.out.Packets) - 1
-	c.out.Packets[last] = Packet{}
-	c.out.Packets = c.out.Packets[:last]
+func (t *Turn) unsend() {
+	last := len(t.out.Packets) - 1
+	t.out.Packets[last] = Packet{}
+	t.out.Packets = t.out.Packets[:last]
 }
 
 // roomIn is how many bytes a packet has left for messages, each with
@@ -341,7 +345,7 @@ func (c *Core) roomIn(p *Packet) int {
 }
 
 // fill adds queued broadcasts to the last packet of the output.
-func (c *Core) fill(p *Packet) { c.fillIn(c.out, p, c.roomIn(p)) }
+func (t *Turn) fill(p *Packet) { t.fillIn(t.out, p, t.roomIn(p)) }
 
 // endpoint is where m is reached.
 func (c *Core) endpoint(m *member) Endpoint {

@@ -80,12 +80,12 @@ func (s *deadlines) pop(now time.Time) *deadline {
 	return heap.Pop(&s.heap).(*deadline)
 }
 
-// nextBut returns the time of the first deadline of another kind than these.
-func (s *deadlines) nextBut(these deadlineKinds) (time.Time, bool) {
+// nextBut returns the time of the first deadline of another kind than these, or zero.
+func (s *deadlines) nextBut(these deadlineKinds) time.Time {
 	if d := s.heap.firstBut(these, 0); d != nil {
-		return d.at, true
+		return d.at
 	}
-	return time.Time{}, false
+	return time.Time{}
 }
 
 // firstBut returns the first deadline of another kind than these in the heap below a place, or nil. It takes a look at those

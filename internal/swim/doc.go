@@ -2,23 +2,29 @@
 // probing, suspicion and dissemination with Lifeguard's local health, and the
 // push/pull merge. It decides; it does not act.
 //
-// A [Core] is driven by method calls that carry the time, and answers with an
-// [Output] that says what to do now:
+// Whatever changes a [Core] is a method of a [Turn]. A turn has a time, and puts into an [Output] what its driver has to do:
 //
-//	         Step(now, from, message)     a message arrived in a packet
-//	         AnswerPing(now, from, ping)  likewise, with the user's ack payload
-//	         Tick(now)                    do all that is due
-//	driver   Merge, MergeRead             a push/pull state, vetted        Core
-//	 ------>                                                              -------+
-//	         StreamPingDone, SendFailed   what a stream or a send did            |
-//	 <---------------------------------------------------------------------------+
-//	         Take(out)                    packets, streams, events, finished
-//	         NextDeadline()               when to call Tick again
+//	turn := core.Begin(now, &out)
+//	turn.StepGossip(from, message)
+//	turn.End()
+//	// send out.Packets, open out.Streams, deliver out.Events, and be back for Tick at out.Wakeup
+//
+// The calls of a turn:
+//
+//	StepPing, Step, StepGossip   a message arrived in a packet
+//	Tick                         the time of the last Output.Wakeup has come
+//	Merge                        the states of a push/pull arrived, and were vetted
+//	FillGossip                   a packet with Room for user broadcasts gets the rest of its messages
+//	SendFailed, StreamPingDone, Answered, NotThere
+//	                             what became of a packet or a stream
+//	Announce, Leave, Ping ...    what the program asks for
+//
+// The methods of Core itself only read.
 //
 // The package does no I/O, starts no goroutine, takes no lock, reads no clock
-// and draws randomness only from the *rand.Rand in its Config. One history of
-// calls with one seed gives one history of outputs, byte for byte. A Core is
-// not safe for concurrent use: its driver holds a mutex around it.
+// and draws randomness only from the *rand.Rand in its Config. The same calls
+// with the same seed produce the same outputs, byte for byte. A Core is not safe
+// for concurrent use: its driver holds a mutex from Begin to End.
 //
 // # Where the rules come from
 //
@@ -39,7 +45,6 @@
 //	   ^                                       |     alive (newer)        |
 //	   +---------------------------------------+--------------------------+
 //
-// A dead member of which is heard that it said farewell has left. A dead or left
-// member is forgotten once it has been so for
-// GossipToTheDeadTime, at the next time the probe order wraps.
+// A dead member becomes left if its own leave message arrives late. A dead or
+// left member is forgotten GossipToTheDeadTime later.
 package swim

@@ -17,10 +17,10 @@ type goneMember struct {
 //
 // Compat: in the reference that takes a round of probes more, which is minutes in
 // a large cluster, and never happens without probes.
-func (c *Core) forgetLater(now time.Time, m *member) {
-	c.gone = append(c.gone, goneMember{m.ID, m.since})
-	if c.forgetting.index < 0 {
-		c.deadlines.set(&c.forgetting, now.Add(c.cfg.GossipToTheDeadTime+1))
+func (t *Turn) forgetLater(m *member) {
+	t.gone = append(t.gone, goneMember{m.ID, m.since})
+	if t.forgetting.index < 0 {
+		t.deadlines.set(&t.forgetting, t.now.Add(t.cfg.GossipToTheDeadTime+1))
 	}
 }
 
@@ -28,27 +28,26 @@ func (c *Core) forgetLater(now time.Time, m *member) {
 //
 // Compat: the reference forgets itself, too, after it left, and keeps what is
 // queued about those it forgot.
-func (c *Core) forgetGone(now time.Time) {
-	t := &c.table
+func (t *Turn) forgetGone() {
 	n := 0
-	for ; n < len(c.gone); n++ {
-		g := c.gone[n]
-		if t.since(now)-g.since <= c.cfg.GossipToTheDeadTime {
+	for ; n < len(t.gone); n++ {
+		g := t.gone[n]
+		if t.table.since(t.now)-g.since <= t.cfg.GossipToTheDeadTime {
 			break
 		}
-		if m := t.at(g.id); m.Name != "" && m != c.self && m.State.Gone() && m.since == g.since {
-			c.forget(m)
+		if m := t.table.at(g.id); m.Name != "" && m != t.self && m.State.Gone() && m.since == g.since {
+			t.forget(m)
 		}
 	}
-	c.gone = slices.Delete(c.gone, 0, n)
-	t.leaveOrder()
-	c.giveUpLost(now)
-	if len(c.gone) == 0 {
-		c.gone = nil
+	t.gone = slices.Delete(t.gone, 0, n)
+	t.table.leaveOrder()
+	t.giveUpLost()
+	if len(t.gone) == 0 {
+		t.gone = nil
 		return
 	}
-	next := t.epoch.Add(c.gone[0].since + c.cfg.GossipToTheDeadTime + 1)
-	c.deadlines.set(&c.forgetting, later(next, now.Add(c.cfg.GossipToTheDeadTime/forgetParts)))
+	next := t.table.epoch.Add(t.gone[0].since + t.cfg.GossipToTheDeadTime + 1)
+	t.deadlines.set(&t.forgetting, later(next, t.now.Add(t.cfg.GossipToTheDeadTime/forgetParts)))
 }
 
 // forgetParts is how many times members are forgotten in a GossipToTheDeadTime, at

@@ -18,15 +18,14 @@ const (
 	wholeOffers = 8
 )
 
-// NextWakeup returns when Tick has something to do, if ever. Rounds of gossip with nothing to send are left out, and all
-// rounds while no other member is known. It has to be called after each change; a loop that goes on then has its rounds at
-// the times that it would have had.
-func (c *Core) NextWakeup(now time.Time) (time.Time, bool) {
-	if resting := c.restingLoops(); resting != c.resting {
-		c.passOver(now)
-		c.resting = resting
+// nextWakeup returns when Tick has something to do; zero: never. Rounds of gossip with nothing to send are left out, and all
+// rounds while no other member is known. A loop that goes on later has its rounds at the times that it would have had.
+func (t *Turn) nextWakeup() time.Time {
+	if resting := t.restingLoops(); resting != t.resting {
+		t.passOver()
+		t.resting = resting
 	}
-	return c.deadlines.nextBut(c.resting)
+	return t.deadlines.nextBut(t.resting)
 }
 
 const (
@@ -48,45 +47,45 @@ func (c *Core) restingLoops() deadlineKinds {
 
 // passOver skips the rounds that were due before now while there was nothing to
 // do.
-func (c *Core) passOver(now time.Time) {
-	if c.resting == 0 {
+func (t *Turn) passOver() {
+	if t.resting == 0 {
 		return
 	}
-	if interval := c.gossipInterval(); interval > 0 {
-		c.passOverLoop(now, &c.gossip, interval)
+	if interval := t.gossipInterval(); interval > 0 {
+		t.passOverLoop(&t.gossip, interval)
 	}
-	c.passOverLoop(now, &c.probe.tick, c.cfg.ProbeInterval)
-	c.passOverLoop(now, &c.pushPull, c.cfg.PushPullInterval)
+	t.passOverLoop(&t.probe.tick, t.cfg.ProbeInterval)
+	t.passOverLoop(&t.pushPull, t.cfg.PushPullInterval)
 }
 
-func (c *Core) passOverLoop(now time.Time, loop *deadline, interval time.Duration) {
-	if late := now.Sub(loop.at); c.resting.has(loop.kind) && loop.index >= 0 && late >= 0 {
+func (t *Turn) passOverLoop(loop *deadline, interval time.Duration) {
+	if late := t.now.Sub(loop.at); t.resting.has(loop.kind) && loop.index >= 0 && late >= 0 {
 		missed := late/interval + 1
-		c.deadlines.set(loop, loop.at.Add(missed*interval))
+		t.deadlines.set(loop, loop.at.Add(missed*interval))
 	}
 }
 
 // gossipTick sends what is queued to a few members (SWIM section 4.1, but on a
 // timer of its own, Lifeguard section III-A). The recently dead are among
 // them: they may not be.
-func (c *Core) gossipTick(now time.Time) {
-	c.out.Counts.GossipRounds++
-	if c.NumQueued() == 0 && !c.cfg.HasUserBroadcasts {
+func (t *Turn) gossipTick() {
+	t.out.Counts.GossipRounds++
+	if t.NumQueued() == 0 && !t.cfg.HasUserBroadcasts {
 		return
 	}
-	targets := c.gossipTargets(now)
-	if !c.cfg.HasUserBroadcasts {
-		c.out.bytes = slices.Grow(c.out.bytes, len(targets)*min(c.cfg.PacketSize+c.compressionBudget, c.QueuedBytes()))
+	targets := t.gossipTargets()
+	if !t.cfg.HasUserBroadcasts {
+		t.out.bytes = slices.Grow(t.out.bytes, len(targets)*min(t.cfg.PacketSize+t.compressionBudget, t.QueuedBytes()))
 	}
 	for _, m := range targets {
-		packet := c.sendAlone(c.endpoint(m))
-		if c.cfg.HasUserBroadcasts {
-			packet.Room = c.offer(c.roomIn(packet))
+		packet := t.sendAlone(t.endpoint(m))
+		if t.cfg.HasUserBroadcasts {
+			packet.Room = t.offer(t.roomIn(packet))
 			continue // the driver asks for the rest: FillGossip
 		}
-		c.fillIn(c.out, packet, c.roomIn(packet)+c.compressionBudget)
+		t.fillIn(t.out, packet, t.roomIn(packet)+t.compressionBudget)
 		if len(packet.Messages) == 0 {
-			c.unsend()
+			t.unsend()
 			return
 		}
 	}
@@ -94,20 +93,20 @@ func (c *Core) gossipTick(now time.Time) {
 
 // gossipTargets returns the members of a round of gossip. Without rounds of their
 // own user broadcasts go to the member that is probed.
-func (c *Core) gossipTargets(now time.Time) []*member {
-	if c.gossipInterval() <= 0 {
-		c.chosen = c.chosen[:0]
-		if c.probe.target != nil {
-			c.chosen = append(c.chosen, c.probe.target)
+func (t *Turn) gossipTargets() []*member {
+	if t.gossipInterval() <= 0 {
+		t.chosen = t.chosen[:0]
+		if t.probe.target != nil {
+			t.chosen = append(t.chosen, t.probe.target)
 		}
-		return c.chosen
+		return t.chosen
 	}
-	return c.choose(c.cfg.GossipNodes, func(m *member) bool {
+	return t.choose(t.cfg.GossipNodes, func(m *member) bool {
 		switch m.State {
 		case StateAlive, StateSuspect:
-			return m != c.self
+			return m != t.self
 		case StateDead:
-			return c.table.age(now, m) <= c.cfg.GossipToTheDeadTime
+			return t.table.age(t.now, m) <= t.cfg.GossipToTheDeadTime
 		default:
 			return false
 		}
@@ -117,33 +116,33 @@ func (c *Core) gossipTargets(now time.Time) []*member {
 // gossipWithProbe makes a round of gossip due with a probe if there are no others:
 // then user broadcasts would not be sent at all. They have a packet of their own,
 // as a ping does not wait for the user.
-func (c *Core) gossipWithProbe(now time.Time) {
-	if c.cfg.HasUserBroadcasts && c.gossipInterval() <= 0 {
-		c.deadlines.set(&c.gossip, now)
+func (t *Turn) gossipWithProbe() {
+	if t.cfg.HasUserBroadcasts && t.gossipInterval() <= 0 {
+		t.deadlines.set(&t.gossip, t.now)
 	}
 }
 
 // beginGossip sets the rounds of gossip going so that one falls on the first probe,
 // and with intervals that are multiples on every one: a process that wakes once for
 // both takes less.
-func (c *Core) beginGossip(now time.Time) {
-	interval := c.gossipInterval()
-	if interval <= 0 || c.probe.tick.index < 0 {
-		c.begin(now, &c.gossip, interval)
+func (t *Turn) beginGossip() {
+	interval := t.gossipInterval()
+	if interval <= 0 || t.probe.tick.index < 0 {
+		t.begin(&t.gossip, interval)
 		return
 	}
-	c.deadlines.set(&c.gossip, now.Add(interval+c.probe.tick.at.Sub(now)%interval))
+	t.deadlines.set(&t.gossip, t.now.Add(interval+t.probe.tick.at.Sub(t.now)%interval))
 }
 
 // offer is how many of the bytes of a packet user broadcasts may have: what is
 // queued leaves free, and their share in any case.
-func (c *Core) offer(room int) int {
-	c.offered++
-	if c.offered%wholeOffers == 0 {
+func (t *Turn) offer(room int) int {
+	t.offered++
+	if t.offered%wholeOffers == 0 {
 		return room
 	}
-	queued := c.QueuedBytes() + c.NumQueued()*wire.CompoundPartOverhead
-	return max(room/userShare, min(room, room+c.compressionBudget-queued))
+	queued := t.QueuedBytes() + t.NumQueued()*wire.CompoundPartOverhead
+	return max(room/userShare, min(room, room+t.compressionBudget-queued))
 }
 
 // FillGossip adds queued broadcasts to a packet with Room for user broadcasts,
@@ -151,8 +150,8 @@ func (c *Core) offer(room int) int {
 // one of out, the Output that it came in.
 //
 // Compat: the reference's own broadcasts come first, and starve the user's.
-func (c *Core) FillGossip(out *Output, p *Packet, used int) {
-	c.fillIn(out, p, c.roomIn(p)+c.compressionBudget-used)
+func (t *Turn) FillGossip(out *Output, p *Packet, used int) {
+	t.fillIn(out, p, t.roomIn(p)+t.compressionBudget-used)
 }
 
 // MaxBroadcast is the size of the largest message that is gossiped if a packet
@@ -162,10 +161,10 @@ func MaxBroadcast(room int) int {
 }
 
 // pushPullTick asks for an exchange of states with a random member.
-func (c *Core) pushPullTick() {
-	peers := c.choose(1, func(m *member) bool { return m != c.self && m.State == StateAlive })
+func (t *Turn) pushPullTick() {
+	peers := t.choose(1, func(m *member) bool { return m != t.self && m.State == StateAlive })
 	for _, m := range peers {
-		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamPushPull, To: c.table.snapshot(m)})
+		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamPushPull, To: t.table.snapshot(m)})
 	}
 }
 
@@ -173,12 +172,12 @@ func (c *Core) pushPullTick() {
 // if there are fewer. It draws at random first, which takes a time that does
 // not grow with the cluster while most members may be chosen, then goes
 // through all from a random place on, so that none is missed.
-func (c *Core) choose(k int, may func(*member) bool) []*member {
-	n := c.table.len()
+func (t *Turn) choose(k int, may func(*member) bool) []*member {
+	n := t.table.len()
 	if k <= 0 || n == 0 {
 		return nil
 	}
-	chosen := c.chosen[:0]
+	chosen := t.chosen[:0]
 	add := func(m *member) {
 		for _, other := range chosen {
 			if other == m {
@@ -193,15 +192,15 @@ func (c *Core) choose(k int, may func(*member) bool) []*member {
 		if len(chosen) == k {
 			break
 		}
-		add(c.table.at(c.table.order[c.cfg.Rand.IntN(n)]))
+		add(t.table.at(t.table.order[t.cfg.Rand.IntN(n)]))
 	}
 	if len(chosen) < k {
-		from := c.cfg.Rand.IntN(n)
+		from := t.cfg.Rand.IntN(n)
 		for i := 0; i < n && len(chosen) < k; i++ {
-			add(c.table.at(c.table.order[(from+i)%n]))
+			add(t.table.at(t.table.order[(from+i)%n]))
 		}
 	}
-	c.chosen = chosen
+	t.chosen = chosen
 	return chosen
 }
 

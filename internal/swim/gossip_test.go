@@ -18,7 +18,7 @@ func TestGossipTargets(t *testing.T) {
 	n.dead(4, 1, "m4")
 	targets := func() []string {
 		var names []string
-		n.gossipTick(n.now)
+		n.gossipTick()
 		for _, p := range n.take().Packets {
 			names = append(names, p.To.Name)
 		}
@@ -49,11 +49,11 @@ func packetSize(p *Packet, more int) int {
 func TestGossipFillsPackets(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.GossipNodes = 1 }).meet(60)
 	for range 100 {
-		n.gossipTick(n.now)
+		n.gossipTick()
 		if size := packetSize(&n.take().Packets[0], 0); size > 1400 || size < 1400-100 {
 			t.Fatalf("%d bytes, want at most 1400 and most of that", size)
 		}
-		n.Announce(n.now, memberAddr(0), nil, testVersions, 0)
+		n.Announce(memberAddr(0), nil, testVersions, 0)
 		n.take()
 		n.meetAgain(60)
 	}
@@ -63,7 +63,7 @@ func TestGossipFillsPackets(t *testing.T) {
 func (n *node) meetAgain(k int) {
 	for i := 1; i <= k; i++ {
 		m, _ := n.Member(memberName(i))
-		n.Step(n.now, Endpoint{AddrPort: memberAddr(i)}, aliveOf(i, m.Incarnation+1))
+		n.Step(Endpoint{AddrPort: memberAddr(i)}, aliveOf(i, m.Incarnation+1))
 	}
 	n.take()
 }
@@ -76,7 +76,7 @@ func TestUserBroadcastsHaveTheirShare(t *testing.T) {
 	const room = 1400 - wire.CompoundHeaderSize - wire.ChecksumSize
 	for i := 1; i <= 40; i++ {
 		n.meetAgain(60)
-		n.gossipTick(n.now)
+		n.gossipTick()
 		out := n.take()
 		p := &out.Packets[0]
 		want := room / 4
@@ -98,7 +98,7 @@ func TestUserBroadcastsHaveTheirShare(t *testing.T) {
 // left, and with some what those need not.
 func TestUserBroadcastsHaveWhatIsFree(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = true }).meet(3)
-	n.gossipTick(n.now)
+	n.gossipTick()
 	out := n.take()
 	p := &out.Packets[0]
 	n.FillGossip(out, p, p.Room)
@@ -113,7 +113,7 @@ func TestSlackIsForGossip(t *testing.T) {
 	for _, users := range []bool{false, true} {
 		n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = users }).meet(100)
 		n.SetCompressionBudget(1000)
-		n.gossipTick(n.now)
+		n.gossipTick()
 		out := n.take()
 		p, used := &out.Packets[0], 0
 		if users {
@@ -125,7 +125,7 @@ func TestSlackIsForGossip(t *testing.T) {
 		if size := packetSize(p, used); size > 2400 || size < 2300 {
 			t.Errorf("user broadcasts %v: %d bytes of gossip, want 2400 at most and most of that", users, size)
 		}
-		n.beginProbe(n.now, n.table.named("m1"))
+		n.beginProbe(n.table.named("m1"))
 		if size := packetSize(&n.take().Packets[0], 0); size > 1400 {
 			t.Errorf("a ping of %d bytes", size)
 		}
@@ -149,9 +149,9 @@ func TestWhatFitsNoPacketIsNotQueued(t *testing.T) {
 	if n.NumQueued() != 2 {
 		t.Errorf("%d broadcasts are queued, want those of the two others", n.NumQueued())
 	}
-	n.Announce(n.now, memberAddr(0), make([]byte, MaxMeta), testVersions, 7)
+	n.Announce(memberAddr(0), make([]byte, MaxMeta), testVersions, 7)
 	n.cfg.PacketSize = 300
-	n.Announce(n.now, memberAddr(0), make([]byte, MaxMeta), testVersions, 8)
+	n.Announce(memberAddr(0), make([]byte, MaxMeta), testVersions, 8)
 	out := n.take()
 	if slices.Sort(out.Finished); !slices.Equal(out.Finished, []uint64{7, 8}) {
 		t.Errorf("finished %v, want 7 and 8", out.Finished)
@@ -174,7 +174,7 @@ func TestPacketsOfSeveralMessagesFit(t *testing.T) {
 	}{{1400, []int{2}}, {100, []int{1, 1}}} {
 		n.cfg.PacketSize = tt.room
 		n.probe.target = nil
-		n.beginProbe(n.now, n.table.named("m1"))
+		n.beginProbe(n.table.named("m1"))
 		var got []int
 		packets := n.take().Packets
 		for i := range packets {
@@ -207,13 +207,13 @@ func TestGossipWithNothingToSay(t *testing.T) {
 	n := newNode(t, nil).meet(5)
 	n.queued()
 	n.Settle()
-	n.gossipTick(n.now)
+	n.gossipTick()
 	if got := n.take().Packets; len(got) != 0 {
 		t.Errorf("%d packets, want none", len(got))
 	}
 	n = newNode(t, func(c *Config) { c.HasUserBroadcasts = true }).meet(5)
 	n.Settle()
-	n.gossipTick(n.now)
+	n.gossipTick()
 	if got := n.take().Packets; len(got) != 3 || got[0].Room != 1393 {
 		t.Errorf("packets %v, want 3 with room for the user's broadcasts", got)
 	}
@@ -224,11 +224,11 @@ func TestGossipWithNothingToSay(t *testing.T) {
 func TestBroadcastIsSentToTheLimit(t *testing.T) {
 	n := newNode(t, nil).meet(20)
 	n.Settle()
-	n.Announce(n.now, memberAddr(0), []byte("x"), testVersions, 3)
+	n.Announce(memberAddr(0), []byte("x"), testVersions, 3)
 	n.take()
 	sent := 0
 	for range 100 {
-		n.gossipTick(n.now)
+		n.gossipTick()
 		out := n.take()
 		for _, p := range out.Packets {
 			sent += len(p.Messages)
@@ -306,7 +306,7 @@ func TestPushPullTick(t *testing.T) {
 // interval, and that every probe comes with a round of gossip.
 func TestLoops(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.HasUserBroadcasts = true }).meet(3)
-	n.Start(n.now)
+	n.Start()
 	var pings, apart, gossips, pushPulls int
 	var first [3]time.Time
 	n.run(time.Minute, func(o *Output) {
@@ -316,7 +316,7 @@ func TestLoops(t *testing.T) {
 				if o.Counts.GossipRounds != 1 {
 					apart++
 				}
-				n.Step(n.now, Endpoint{}, ackOf(p.Ping))
+				n.Step(Endpoint{}, ackOf(p.Ping))
 				first[0] = earliest(first[0], n.now)
 			}
 		}
@@ -365,7 +365,7 @@ func TestUserBroadcastsWithoutGossip(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, func(c *Config) { tt.off(c); c.HasUserBroadcasts, c.PushPullInterval = tt.has, 0 }).meet(3)
-			n.Start(n.now)
+			n.Start()
 			pings, rooms := make(map[string]int), make(map[string]int)
 			n.run(10*time.Second, func(o *Output) {
 				for _, p := range o.Packets {
@@ -378,7 +378,7 @@ func TestUserBroadcastsWithoutGossip(t *testing.T) {
 					case p.Ping != 0:
 						pings[p.To.Name]++
 						if tt.acked {
-							defer n.Step(n.now, Endpoint{}, ackOf(p.Ping))
+							defer n.Step(Endpoint{}, ackOf(p.Ping))
 						}
 					}
 				}
@@ -397,15 +397,15 @@ func TestUserBroadcastsWithoutGossip(t *testing.T) {
 // TestAloneWithoutGossip: who is alone rests, though a round was due with its last probe.
 func TestAloneWithoutGossip(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.HasUserBroadcasts, c.GossipInterval, c.PushPullInterval = true, 0, 0 }).meet(1)
-	n.Start(n.now)
-	n.beginProbe(n.now, n.table.named("m1"))
-	n.ForceLeaveAlive(n.now, "m1", 0)
-	n.Forget(n.now, "m1")
+	n.Start()
+	n.beginProbe(n.table.named("m1"))
+	n.ForceLeaveAlive("m1", 0)
+	n.Forget("m1")
 	n.after(time.Hour)
-	if at, ok := n.NextWakeup(n.now); ok && at.Before(n.now.Add(-time.Hour)) {
+	if at, ok := n.NextWakeup(); ok && at.Before(n.now.Add(-time.Hour)) {
 		t.Errorf("work at %v", at)
 	}
-	n.Tick(n.now)
+	n.Tick()
 	if n.meet(1); len(n.take().Packets) > 0 {
 		t.Error("packets to nobody")
 	}
@@ -413,7 +413,7 @@ func TestAloneWithoutGossip(t *testing.T) {
 
 func TestLoopsThatAreOff(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.ProbeInterval, c.GossipNodes, c.PushPullInterval = 0, 0, 0 }).meet(3)
-	n.Start(n.now)
+	n.Start()
 	if at, ok := n.NextDeadline(); ok {
 		t.Errorf("something is due at %v", at)
 	}
@@ -423,8 +423,8 @@ func TestLoopsThatAreOff(t *testing.T) {
 // that it missed.
 func TestLateTicksCollapse(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval = 0, 0 }).meet(3)
-	n.Start(n.now)
-	n.after(time.Minute).Tick(n.now)
+	n.Start()
+	n.after(time.Minute).Tick()
 	if got := n.take().Counts.GossipRounds; got != 1 {
 		t.Errorf("%d rounds, want 1", got)
 	}
@@ -434,7 +434,7 @@ func TestLateTicksCollapse(t *testing.T) {
 func TestReplay(t *testing.T) {
 	history := func() (lines []string) {
 		n := newNode(t, nil).meet(30)
-		n.Start(n.now)
+		n.Start()
 		n.run(2*time.Minute, func(o *Output) {
 			for _, p := range o.Packets {
 				line := p.To.Name
@@ -472,12 +472,12 @@ func TestQueuedBroadcastsSayWhatWasToBeSaid(t *testing.T) {
 			n.suspect(1, 7, "m8")
 		}, []wire.Message{&wire.Suspect{Incarnation: 7, Node: "m1", From: "m8"}}},
 		{"moved, with other metadata in the middle of it", func(n *node) {
-			n.Depart(n.now, 0)
+			n.Depart(0)
 			old := aliveOf(0, 1)
 			old.Node = "self"
 			n.now = n.now.Add(2 * remindEvery)
 			n.alive(old) // somebody still has us there
-			n.Announce(n.now, memberAddr(0), make([]byte, 100), testVersions, 0)
+			n.Announce(memberAddr(0), make([]byte, 100), testVersions, 0)
 		}, []wire.Message{&wire.Dead{Incarnation: 1, Node: "self", From: "self"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

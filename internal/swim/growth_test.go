@@ -10,72 +10,72 @@ import (
 )
 
 // knownTo returns a Core that knows n members, all alive, with nothing queued, and what they say of themselves.
-func knownTo(n int) (*Core, []wire.GossipView) {
-	c := New(testConfig(), new(Output))
+func knownTo(n int) (*Turn, []wire.GossipView) {
+	c := New(testConfig()).Begin(testStart, new(Output))
 	c.cfg.PacketSize = 1398
-	c.Announce(testStart, memberAddr(0), nil, testVersions, 0)
+	c.Announce(memberAddr(0), nil, testVersions, 0)
 	alives := make([]wire.GossipView, n)
 	out := new(Output)
 	for i := range alives {
 		alives[i] = wire.GossipView{Kind: wire.TypeAlive, Incarnation: 1, Node: []byte(memberName(i)), Addr: []byte{11, byte(i >> 16), byte(i >> 8), byte(i)},
 			Port: 7946, Vsn: testVersions[:]}
-		c.StepGossip(testStart, Endpoint{}, &alives[i])
+		c.StepGossip(Endpoint{}, &alives[i])
 		if i%256 == 0 {
 			c.dropQueued()
-			out = c.Take(out)
+			out = swap(c, out)
 		}
 	}
 	c.dropQueued()
-	c.Take(out)
+	swap(c, out)
 	return c, alives
 }
 
 // operation is one that a Core does again and again, with the members that are given.
 type operation struct {
 	name string
-	run  func(c *Core, alives []wire.GossipView, i int)
+	run  func(c *Turn, alives []wire.GossipView, i int)
 }
 
 // perPacket are those that come with packets and ticks: what they cost must not depend on how many members there are.
 var perPacket = []operation{
-	{"known alive", func(c *Core, alives []wire.GossipView, i int) {
-		c.StepGossip(testStart, Endpoint{}, &alives[i%len(alives)])
+	{"known alive", func(c *Turn, alives []wire.GossipView, i int) {
+		c.StepGossip(Endpoint{}, &alives[i%len(alives)])
 	}},
-	{"newer alive", func(c *Core, alives []wire.GossipView, i int) {
+	{"newer alive", func(c *Turn, alives []wire.GossipView, i int) {
 		a := &alives[i%len(alives)]
 		a.Incarnation++
-		c.StepGossip(testStart, Endpoint{}, a)
+		c.StepGossip(Endpoint{}, a)
 	}},
-	{"stale suspect", func(c *Core, alives []wire.GossipView, i int) {
+	{"stale suspect", func(c *Turn, alives []wire.GossipView, i int) {
 		s := wire.GossipView{Kind: wire.TypeSuspect, Node: alives[i%len(alives)].Node, From: []byte("self")}
-		c.StepGossip(testStart, Endpoint{}, &s)
+		c.StepGossip(Endpoint{}, &s)
 	}},
-	{"answer ping", func(c *Core, alives []wire.GossipView, i int) {
+	{"answer ping", func(c *Turn, alives []wire.GossipView, i int) {
 		a := &alives[i%len(alives)]
 		p := wire.PingView{SeqNo: 7, SourceAddr: a.Addr, SourcePort: a.Port, SourceNode: a.Node}
 		c.StepPing(Endpoint{}, &p, nil)
 	}},
-	{"gossip", func(c *Core, alives []wire.GossipView, i int) {
+	{"gossip", func(c *Turn, alives []wire.GossipView, i int) {
 		a := &alives[i%len(alives)]
 		a.Incarnation++
-		c.StepGossip(testStart, Endpoint{}, a)
-		c.gossipTick(testStart)
+		c.StepGossip(Endpoint{}, a)
+		c.gossipTick()
 	}},
-	{"choose", func(c *Core, _ []wire.GossipView, _ int) {
+	{"choose", func(c *Turn, _ []wire.GossipView, _ int) {
 		c.choose(3, func(m *member) bool { return m != c.self && m.State == StateAlive })
 	}},
-	{"tick", func(c *Core, _ []wire.GossipView, _ int) { c.Tick(testStart) }},
-	{"merge a known state", func(c *Core, alives []wire.GossipView, i int) {
+	{"tick", func(c *Turn, _ []wire.GossipView, _ int) { c.Tick() }},
+	{"merge a known state", func(c *Turn, alives []wire.GossipView, i int) {
 		a := &alives[i%len(alives)]
 		states := wire.StatesOf(wire.PushNodeState{Name: string(a.Node), Addr: a.Addr, Port: a.Port, Incarnation: 1, Vsn: a.Vsn})
-		c.Merge(testStart, &states)
+		c.Merge(&states)
 	}},
 }
 
 // perMember are those that go through all members, told for one of them.
 var perMember = []operation{
-	{"probe", func(c *Core, alives []wire.GossipView, i int) { c.nextToProbe() }}, // with the shuffle of each round
-	{"snapshot", func(c *Core, alives []wire.GossipView, i int) {
+	{"probe", func(c *Turn, alives []wire.GossipView, i int) { c.nextToProbe() }}, // with the shuffle of each round
+	{"snapshot", func(c *Turn, alives []wire.GossipView, i int) {
 		if i%(len(alives)+1) == 0 {
 			s := Snapshot{States: make([]byte, 0, 100*len(alives))}
 			for c.Snapshot(&s) {
@@ -95,7 +95,7 @@ func BenchmarkGrowth(b *testing.B) {
 				for i := 0; b.Loop(); i++ {
 					op.run(c, alives, i)
 					if i%16 == 0 {
-						out = c.Take(out)
+						out = swap(c, out)
 					}
 				}
 			})
@@ -124,7 +124,7 @@ func TestCostDoesNotGrow(t *testing.T) {
 }
 
 // fastest is how long an operation takes when nothing disturbs it.
-func fastest(c *Core, alives []wire.GossipView, op operation) time.Duration {
+func fastest(c *Turn, alives []wire.GossipView, op operation) time.Duration {
 	out := new(Output)
 	best := time.Duration(math.MaxInt64)
 	rounds, each := 30, 64
@@ -136,7 +136,7 @@ func fastest(c *Core, alives []wire.GossipView, op operation) time.Duration {
 		for i := range each {
 			op.run(c, alives, r*each+i)
 		}
-		out = c.Take(out)
+		out = swap(c, out)
 		best = min(best, time.Since(began)/time.Duration(each))
 	}
 	c.dropQueued()
@@ -194,7 +194,7 @@ func TestAllocs(t *testing.T) {
 		addr[2], addr[3] = byte(next>>8), byte(next)
 		a = wire.GossipView{Kind: wire.TypeAlive, Incarnation: 1, Node: names[next], Addr: addr[:],
 			Port: 7946, Vsn: testVersions[:]}
-		c.StepGossip(testStart, Endpoint{}, &a)
+		c.StepGossip(Endpoint{}, &a)
 		next++
 	}
 	turn := uint32(2)
@@ -203,25 +203,25 @@ func TestAllocs(t *testing.T) {
 		want float64
 		run  func(i int)
 	}{
-		{"18 known alives", 0, func(i int) { c.StepGossip(testStart, Endpoint{}, &alives[i]) }},
+		{"18 known alives", 0, func(i int) { c.StepGossip(Endpoint{}, &alives[i]) }},
 		{"18 stale suspects", 0, func(i int) {
 			suspect = wire.GossipView{Kind: wire.TypeSuspect, Node: alives[i].Node, From: self}
-			c.StepGossip(testStart, Endpoint{}, &suspect)
+			c.StepGossip(Endpoint{}, &suspect)
 		}},
 		{"18 newer alives", 1, func(i int) {
 			alives[i].Incarnation = turn
-			c.StepGossip(testStart, Endpoint{}, &alives[i])
+			c.StepGossip(Endpoint{}, &alives[i])
 		}},
 		{"18 fresh alives", 2*18 + 3, func(int) { fresh() }},
 		{"18 deaths and returns", 5 * 18, func(i int) {
 			dead = wire.GossipView{Kind: wire.TypeDead, Incarnation: turn, Node: alives[i].Node, From: reporter}
-			c.StepGossip(testStart, Endpoint{}, &dead)
+			c.StepGossip(Endpoint{}, &dead)
 			alives[i].Incarnation = turn + 1
-			c.StepGossip(testStart, Endpoint{}, &alives[i])
+			c.StepGossip(Endpoint{}, &alives[i])
 		}},
 		{"18 refutations", 18 + 1, func(int) {
 			suspect = wire.GossipView{Kind: wire.TypeSuspect, Incarnation: turn, Node: self, From: reporter}
-			c.StepGossip(testStart, Endpoint{}, &suspect)
+			c.StepGossip(Endpoint{}, &suspect)
 		}},
 		{"18 acks", 0, func(i int) {
 			ping = wire.PingView{SourceAddr: alives[i].Addr, SourcePort: 7946, SourceNode: alives[i].Node}
@@ -229,12 +229,12 @@ func TestAllocs(t *testing.T) {
 		}},
 		{"18 rounds of gossip with news", 18 + 10, func(i int) {
 			alives[i].Incarnation = turn
-			c.StepGossip(testStart, Endpoint{}, &alives[i])
-			c.gossipTick(testStart)
+			c.StepGossip(Endpoint{}, &alives[i])
+			c.gossipTick()
 		}},
 		{"18 known states", 0, func(i int) {
 			state = known[i]
-			c.Merge(testStart, &state)
+			c.Merge(&state)
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -244,7 +244,7 @@ func TestAllocs(t *testing.T) {
 					tt.run(i)
 				}
 				turn += 2
-				out = c.Take(out)
+				out = swap(c, out)
 			})
 			if got > tt.want {
 				t.Errorf("%v allocations, want at most %v", got, tt.want)

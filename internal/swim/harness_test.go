@@ -11,12 +11,11 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// node is a Core under test with a clock and everything it put out.
+// node is a Core under test in a turn that goes on until take. Its clock is the turn's.
 type node struct {
-	*Core
+	*Turn
 	t   *testing.T
-	now time.Time
-	out *Output
+	out *Output // of the turn before
 }
 
 var (
@@ -52,8 +51,8 @@ func newNode(t *testing.T, change func(*Config)) *node {
 	if change != nil {
 		change(&cfg)
 	}
-	n := &node{Core: New(cfg, new(Output)), t: t, now: testStart, out: new(Output)}
-	n.Announce(n.now, memberAddr(0), nil, testVersions, 0)
+	n := &node{Turn: New(cfg).Begin(testStart, new(Output)), t: t, out: new(Output)}
+	n.Announce(memberAddr(0), nil, testVersions, 0)
 	n.take()
 	return n
 }
@@ -66,8 +65,16 @@ func memberName(i int) string { return fmt.Sprintf("m%d", i) }
 
 // take returns what was put out since the last take.
 func (n *node) take() *Output {
-	n.out = n.Core.Take(n.out)
+	n.out = swap(n.Turn, n.out)
 	return n.out
+}
+
+// swap ends a turn, begins another with an Output at the same time, and returns that of the first.
+func swap(t *Turn, with *Output) *Output {
+	out, now := t.out, t.now
+	t.End()
+	t.Begin(now, with)
+	return out
 }
 
 func (n *node) after(d time.Duration) *node {
@@ -76,14 +83,14 @@ func (n *node) after(d time.Duration) *node {
 }
 
 // Step gives n a message as a driver does: encoded, and decoded into the type that the Core takes.
-func (n *node) Step(now time.Time, from Endpoint, m wire.Message) {
+func (n *node) Step(from Endpoint, m wire.Message) {
 	n.t.Helper()
 	body := m.Append(nil)[1:]
 	switch m.Type() {
 	case wire.TypeAlive, wire.TypeSuspect, wire.TypeDead:
-		n.StepGossip(now, from, viewOf(n.t, m.Type(), body))
+		n.StepGossip(from, viewOf(n.t, m.Type(), body))
 	default:
-		n.Core.Step(now, from, m)
+		n.Turn.Step(from, m)
 	}
 	for i := range body {
 		body[i] = 0xff // it must keep no reference
@@ -111,14 +118,23 @@ func (n *node) AnswerPing(from Endpoint, p *wire.Ping, payload []byte) {
 }
 
 // Merge gives n the states of a push/pull.
-func (n *node) Merge(now time.Time, states []wire.PushNodeState) {
+func (n *node) Merge(states []wire.PushNodeState) {
 	for read := wire.StatesOf(states...); read.Len() > 0; {
-		n.Core.Merge(now, &read)
+		n.Turn.Merge(&read)
 	}
 }
 
 // NextDeadline returns the first deadline, of an idle loop or not.
-func (n *node) NextDeadline() (time.Time, bool) { return n.deadlines.nextBut(0) }
+func (n *node) NextDeadline() (time.Time, bool) {
+	at := n.deadlines.nextBut(0)
+	return at, !at.IsZero()
+}
+
+// NextWakeup returns what a turn that ended now would put out.
+func (n *node) NextWakeup() (time.Time, bool) {
+	at := n.nextWakeup()
+	return at, !at.IsZero()
+}
 
 // run ticks at every deadline for a time.
 func (n *node) run(d time.Duration, each func(*Output)) {
@@ -130,7 +146,7 @@ func (n *node) run(d time.Duration, each func(*Output)) {
 			return
 		}
 		n.now = at
-		n.Tick(at)
+		n.Tick()
 		each(n.take())
 	}
 }
@@ -144,7 +160,7 @@ func aliveOf(i int, incarnation uint32) *wire.Alive {
 func (n *node) meet(k int) *node {
 	n.t.Helper()
 	for i := 1; i <= k; i++ {
-		n.Step(n.now, Endpoint{AddrPort: memberAddr(i)}, aliveOf(i, 1))
+		n.Step(Endpoint{AddrPort: memberAddr(i)}, aliveOf(i, 1))
 		n.table.named(memberName(i)).answered = true
 	}
 	n.take()
@@ -152,17 +168,17 @@ func (n *node) meet(k int) *node {
 }
 
 func (n *node) alive(a *wire.Alive) *Output {
-	n.Step(n.now, Endpoint{AddrPort: memberAddr(1)}, a)
+	n.Step(Endpoint{AddrPort: memberAddr(1)}, a)
 	return n.take()
 }
 
 func (n *node) suspect(i int, incarnation uint32, from string) *Output {
-	n.Step(n.now, Endpoint{}, &wire.Suspect{Incarnation: incarnation, Node: memberName(i), From: from})
+	n.Step(Endpoint{}, &wire.Suspect{Incarnation: incarnation, Node: memberName(i), From: from})
 	return n.take()
 }
 
 func (n *node) dead(i int, incarnation uint32, from string) *Output {
-	n.Step(n.now, Endpoint{}, &wire.Dead{Incarnation: incarnation, Node: memberName(i), From: from})
+	n.Step(Endpoint{}, &wire.Dead{Incarnation: incarnation, Node: memberName(i), From: from})
 	return n.take()
 }
 

@@ -5,7 +5,7 @@ import "testing"
 // TestSettle: nothing is left to tell, and who waits for that to be told does not wait on.
 func TestSettle(t *testing.T) {
 	n := newNode(t, nil).meet(3)
-	n.Announce(n.now, memberAddr(0), []byte("new"), testVersions, 9)
+	n.Announce(memberAddr(0), []byte("new"), testVersions, 9)
 	n.take()
 	if n.NumQueued() != 4 {
 		t.Errorf("%d broadcasts are queued, want 4", n.NumQueued())
@@ -22,7 +22,7 @@ func TestNumTimers(t *testing.T) {
 	if n.NumTimers() != 0 {
 		t.Errorf("%d timers before Start", n.NumTimers())
 	}
-	n.Start(n.now)
+	n.Start()
 	n.suspect(1, 1, "m2")
 	if n.NumTimers() != 4 {
 		t.Errorf("%d timers with one suspect, want 4", n.NumTimers())

@@ -25,12 +25,12 @@ func (c *Core) Isolated() bool { return c.losses.isolated }
 
 // beginEpisode begins an episode with a loss, unless it is part of one. The lost
 // member is no longer present.
-func (c *Core) beginEpisode(now time.Time) {
-	l := &c.losses
-	if !l.isolated && now.Sub(l.latest) > c.episodeGap() {
-		l.endEpisode(c.present + 1)
+func (t *Turn) beginEpisode() {
+	l := &t.losses
+	if !l.isolated && t.now.Sub(l.latest) > t.episodeGap() {
+		l.endEpisode(t.present + 1)
 	}
-	l.latest = now
+	l.latest = t.now
 }
 
 // endEpisode begins another one, with so many others present.
@@ -54,33 +54,33 @@ func (c *Core) episodeGap() time.Duration {
 }
 
 // judgeIsolation tells when we lose sight of most others, and when that ends.
-func (c *Core) judgeIsolation(now time.Time) {
-	l := &c.losses
-	most := 2*l.together > l.began+1 && l.together > c.present+1
-	isolated := most || c.present == 0 && l.len() > 0
-	if isolated == l.isolated || c.leaving {
+func (t *Turn) judgeIsolation() {
+	l := &t.losses
+	most := 2*l.together > l.began+1 && l.together > t.present+1
+	isolated := most || t.present == 0 && l.len() > 0
+	if isolated == l.isolated || t.leaving {
 		return
 	}
 	l.isolated = isolated
 	if !isolated {
-		c.deadlines.stop(&l.ends)
-		c.event(Event{Kind: EventWhole, Member: c.Self(), Count: l.len()})
+		t.deadlines.stop(&l.ends)
+		t.event(Event{Kind: EventWhole, Member: t.Self(), Count: l.len()})
 		return
 	}
-	c.deadlines.set(&l.ends, now.Add(isolationLimit))
-	c.event(Event{Kind: EventIsolated, Member: c.Self(), Count: l.len()})
+	t.deadlines.set(&l.ends, t.now.Add(isolationLimit))
+	t.event(Event{Kind: EventIsolated, Member: t.Self(), Count: l.len()})
 }
 
 // isolationDue ends an isolation that lasts for too long.
-func (c *Core) isolationDue(now time.Time) {
-	l := &c.losses
-	if ends := l.latest.Add(isolationLimit); now.Before(ends) {
-		c.deadlines.set(&l.ends, ends)
+func (t *Turn) isolationDue() {
+	l := &t.losses
+	if ends := l.latest.Add(isolationLimit); t.now.Before(ends) {
+		t.deadlines.set(&l.ends, ends)
 		return
 	}
-	l.endEpisode(c.present)
-	c.judgeIsolation(now)
+	l.endEpisode(t.present)
+	t.judgeIsolation()
 	if l.isolated { // nobody is left
-		c.deadlines.set(&l.ends, now.Add(isolationLimit))
+		t.deadlines.set(&l.ends, t.now.Add(isolationLimit))
 	}
 }

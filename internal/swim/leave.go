@@ -1,8 +1,6 @@
 package swim
 
 import (
-	"time"
-
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -20,50 +18,50 @@ const farewells = 8
 // packet of their own, and one in an exchange of states.
 //
 // Compat: the reference queues it with all the rest, and tells nobody else.
-func (c *Core) Leave(now time.Time, notice uint64) (heard bool) {
-	if c.leaving {
-		c.finish(notice)
+func (t *Turn) Leave(notice uint64) (heard bool) {
+	if t.leaving {
+		t.finish(notice)
 		return false
 	}
-	c.leaving = true
-	c.deadlines.stop(&c.losses.due)
-	if c.self.State.Gone() {
-		c.finish(notice)
+	t.leaving = true
+	t.deadlines.stop(&t.losses.due)
+	if t.self.State.Gone() {
+		t.finish(notice)
 		return false
 	}
-	c.becomeGone(now, c.self, c.self.Incarnation, c.cfg.Name, notice)
-	c.sayFarewell()
-	return c.AnyAlive()
+	t.becomeGone(t.self, t.self.Incarnation, t.cfg.Name, notice)
+	t.sayFarewell()
+	return t.AnyAlive()
 }
 
 // Return makes us a member again after Leave, as we were but for a new
 // incarnation, and reports whether we had left.
-func (c *Core) Return(now time.Time) (left bool) {
-	if !c.leaving {
+func (t *Turn) Return() (left bool) {
+	if !t.leaving {
 		return false
 	}
-	c.leaving = false
-	if c.self.Incarnation == 0 { // we were never announced
+	t.leaving = false
+	if t.self.Incarnation == 0 { // we were never announced
 		return true
 	}
-	c.becomeAliveAt(now, c.table.address(c.self), 0)
-	if c.losses.len() > 0 || c.losses.seeds {
-		c.seekWithin(now, c.cfg.ReconnectInterval)
+	t.becomeAliveAt(t.table.address(t.self), 0)
+	if t.losses.len() > 0 || t.losses.seeds {
+		t.seekWithin(t.cfg.ReconnectInterval)
 	}
 	return true
 }
 
 // sayFarewell tells a few members directly that we leave. What the user said before
 // it goes with that: there is room for it.
-func (c *Core) sayFarewell() {
-	told := c.choose(farewells, c.isPresent)
+func (t *Turn) sayFarewell() {
+	told := t.choose(farewells, t.isPresent)
 	for i, m := range told {
-		packet := c.sendAlone(c.endpoint(m), &wire.Dead{Incarnation: c.self.Incarnation, Node: c.cfg.Name, From: c.cfg.Name})
-		if c.cfg.HasUserBroadcasts {
-			packet.Room = max(c.roomIn(packet), 0)
+		packet := t.sendAlone(t.endpoint(m), &wire.Dead{Incarnation: t.self.Incarnation, Node: t.cfg.Name, From: t.cfg.Name})
+		if t.cfg.HasUserBroadcasts {
+			packet.Room = max(t.roomIn(packet), 0)
 		}
-		if i == 0 && c.cfg.PushPullInterval > 0 { // else there are to be no exchanges
-			c.out.Streams = append(c.out.Streams, Stream{Kind: StreamFarewell, To: c.table.snapshot(m)})
+		if i == 0 && t.cfg.PushPullInterval > 0 { // else there are to be no exchanges
+			t.out.Streams = append(t.out.Streams, Stream{Kind: StreamFarewell, To: t.table.snapshot(m)})
 		}
 	}
 }
@@ -72,12 +70,12 @@ func (c *Core) sayFarewell() {
 // an operator says so in its place. That it is gone has been told.
 //
 // Compat: the reference goes on taking it for dead.
-func (c *Core) becomeLeft(now time.Time, m *member, notice uint64) {
-	m.State, m.since = StateLeft, c.table.since(now)
-	c.broadcast(m, broadcast{saying: sayDead, incarnation: m.Incarnation, from: m.Name}, notice)
-	c.changed(m)
-	c.found(now, m.Name)
-	c.rememberGone(now, m)
+func (t *Turn) becomeLeft(m *member, notice uint64) {
+	m.State, m.since = StateLeft, t.table.since(t.now)
+	t.broadcast(m, broadcast{saying: sayDead, incarnation: m.Incarnation, from: m.Name}, notice)
+	t.changed(m)
+	t.found(m.Name)
+	t.rememberGone(m)
 }
 
 // Removal says why a member is not removed, if it is not.
@@ -95,20 +93,20 @@ const (
 // Forget removes a member that is dead or left from all that is known here, at
 // once: it is not gossiped about, nor looked for. Who hears of it again takes it
 // for new.
-func (c *Core) Forget(now time.Time, name string) Removal {
-	m := c.table.named(name)
+func (t *Turn) Forget(name string) Removal {
+	m := t.table.named(name)
 	switch {
-	case name == c.cfg.Name:
+	case name == t.cfg.Name:
 		return NotSelf
-	case m == nil && c.losses.named(name) == nil:
+	case m == nil && t.losses.named(name) == nil:
 		return NotKnown
 	case m != nil && !m.State.Gone():
 		return NotGone
 	}
-	c.found(now, name)
+	t.found(name)
 	if m != nil {
-		c.forget(m)
-		c.table.leaveOrder()
+		t.forget(m)
+		t.table.leaveOrder()
 	}
 	return Removed
 }
@@ -116,31 +114,31 @@ func (c *Core) Forget(now time.Time, name string) Removal {
 // ForceLeave has the cluster take a member for one that left, on an operator's
 // word: a dead one, so that it is not looked for and its name may be used at
 // another address. The notice is in Output.Finished when that has been sent.
-func (c *Core) ForceLeave(now time.Time, name string, notice uint64) Removal {
-	m := c.table.named(name)
-	if m != nil && c.isPresent(m) {
+func (t *Turn) ForceLeave(name string, notice uint64) Removal {
+	m := t.table.named(name)
+	if m != nil && t.isPresent(m) {
 		return NotGone
 	}
-	return c.ForceLeaveAlive(now, name, notice)
+	return t.ForceLeaveAlive(name, notice)
 }
 
 // ForceLeaveAlive is ForceLeave also of a member that is alive or suspect, which
 // is told: those that left are gossiped to no more, and if it is well it is to
 // refute.
-func (c *Core) ForceLeaveAlive(now time.Time, name string, notice uint64) Removal {
-	m := c.table.named(name)
+func (t *Turn) ForceLeaveAlive(name string, notice uint64) Removal {
+	m := t.table.named(name)
 	switch {
-	case name == c.cfg.Name:
+	case name == t.cfg.Name:
 		return NotSelf
 	case m == nil:
 		return NotKnown
 	case m.State == StateLeft:
 		return RemovedBefore
 	case m.State == StateDead:
-		c.becomeLeft(now, m, notice)
+		t.becomeLeft(m, notice)
 	default:
-		c.becomeGone(now, m, m.Incarnation, m.Name, notice)
-		c.sendAlone(c.endpoint(m), &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
+		t.becomeGone(m, m.Incarnation, m.Name, notice)
+		t.sendAlone(t.endpoint(m), &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
 	}
 	return Removed
 }

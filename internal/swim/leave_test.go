@@ -13,7 +13,7 @@ func TestLeaveGoesFirst(t *testing.T) {
 	n := newNode(t, nil).meet(40) // all of it is queued
 	n.dead(1, 1, "m2")
 	n.suspect(2, 1, "m3")
-	if !n.Leave(n.now, 7) {
+	if !n.Leave(7) {
 		t.Error("nobody hears it")
 	}
 	out := n.take()
@@ -34,7 +34,7 @@ func TestLeaveGoesFirst(t *testing.T) {
 	if len(out.Finished) != 0 {
 		t.Error("the notice is finished before it is gossiped")
 	}
-	n.Start(n.now)
+	n.Start()
 	var finished []uint64
 	rounds := 0
 	n.run(10*time.Second, func(o *Output) {
@@ -58,7 +58,7 @@ func TestLeaveGoesFirst(t *testing.T) {
 func TestFarewellHasRoom(t *testing.T) {
 	for _, has := range []bool{false, true} {
 		n := newNode(t, func(c *Config) { c.HasUserBroadcasts = has }).meet(3)
-		n.Leave(n.now, 0)
+		n.Leave(0)
 		packets := n.take().Packets
 		for i := range packets {
 			p := &packets[i]
@@ -76,7 +76,7 @@ func TestFarewellHasRoom(t *testing.T) {
 func TestLeaveAlone(t *testing.T) {
 	n := newNode(t, nil).meet(1)
 	n.dead(1, 1, "m2")
-	heard := n.Leave(n.now, 7)
+	heard := n.Leave(7)
 	if out := n.take(); heard || len(out.Packets) != 0 || len(out.Streams) != 0 {
 		t.Errorf("heard is %v; packets %v, streams %v", heard, out.Packets, out.Streams)
 	}
@@ -86,8 +86,8 @@ func TestLeaveAlone(t *testing.T) {
 func TestNoticesEndWithTheLast(t *testing.T) {
 	n := newNode(t, nil).meet(3)
 	n.dead(1, 1, "m2")
-	n.ForceLeave(n.now, "m1", 5)
-	n.Announce(n.now, memberAddr(0), []byte("new"), testVersions, 6)
+	n.ForceLeave("m1", 5)
+	n.Announce(memberAddr(0), []byte("new"), testVersions, 6)
 	n.take()
 	n.dead(2, 1, "m3")
 	if out := n.take(); len(out.Finished) != 0 {
@@ -105,12 +105,12 @@ func TestNoticesEndWithTheLast(t *testing.T) {
 // TestForget: nothing is left of a member, wherever it was, and the probe order goes on as it was.
 func TestForget(t *testing.T) {
 	n := reconnecting(t, nil).meet(9)
-	n.Start(n.now)
+	n.Start()
 	n.run(3500*time.Millisecond, func(*Output) {})
 	n.dead(1, 1, "m2")
 	n.dead(3, 1, "m3")
 	for name, want := range map[string]Removal{"self": NotSelf, "m2": NotGone, "nobody": NotKnown, "m1": Removed, "m3": Removed} {
-		if got := n.Forget(n.now, name); got != want {
+		if got := n.Forget(name); got != want {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
@@ -132,7 +132,7 @@ func TestForget(t *testing.T) {
 		for _, p := range o.Packets {
 			if _, ok := parse(t, p.Messages[0]).(*wire.Ping); ok {
 				probed[p.To.Name]++
-				n.Core.acked(n.now, Endpoint{}, &wire.Ack{SeqNo: p.Ping})
+				n.Turn.acked(Endpoint{}, &wire.Ack{SeqNo: p.Ping})
 			}
 		}
 	})
@@ -144,13 +144,13 @@ func TestForget(t *testing.T) {
 // TestForgetWhileProbed: the target of a probe is declared dead and forgotten. The probe comes to nothing.
 func TestForgetWhileProbed(t *testing.T) {
 	n := newNode(t, nil).meet(1)
-	n.Start(n.now)
+	n.Start()
 	n.run(2100*time.Millisecond, func(*Output) {})
 	if n.probe.target == nil {
 		t.Fatal("nobody is probed")
 	}
 	n.dead(1, 1, "m2")
-	n.Forget(n.now, "m1")
+	n.Forget("m1")
 	n.take()
 	n.alive(aliveOf(2, 1)) // in the place of the other
 	n.run(900*time.Millisecond, func(o *Output) {
@@ -183,7 +183,7 @@ func TestForceLeave(t *testing.T) {
 				if forced {
 					force, want, events = n.ForceLeaveAlive, tt.forced, tt.events
 				}
-				if got := force(n.now, "m1", 9); got != want {
+				if got := force("m1", 9); got != want {
 					t.Errorf("forced is %v: %v, want %v", forced, got, want)
 				}
 				out := n.take()
@@ -205,10 +205,10 @@ func TestForceLeave(t *testing.T) {
 		})
 	}
 	n := newNode(t, nil).meet(1)
-	if got := n.ForceLeaveAlive(n.now, "self", 1); got != NotSelf {
+	if got := n.ForceLeaveAlive("self", 1); got != NotSelf {
 		t.Errorf("ourselves: %v", got)
 	}
-	if got := n.ForceLeaveAlive(n.now, "m9", 1); got != NotKnown {
+	if got := n.ForceLeaveAlive("m9", 1); got != NotKnown {
 		t.Errorf("unknown: %v", got)
 	}
 }
@@ -217,12 +217,12 @@ func TestForceLeave(t *testing.T) {
 func TestReturn(t *testing.T) {
 	n := reconnecting(t, nil).meet(3)
 	n.dead(3, 1, "m1")
-	if n.Return(n.now) {
+	if n.Return() {
 		t.Error("returned without having left")
 	}
 	n.queued()
-	n.Leave(n.now, 7)
-	if !n.Return(n.now) || n.Leaving() || n.Self().State != StateAlive || n.Self().Incarnation != 2 {
+	n.Leave(7)
+	if !n.Return() || n.Leaving() || n.Self().State != StateAlive || n.Self().Incarnation != 2 {
 		t.Errorf("after the return we are %+v", n.Self())
 	}
 	out := n.take()
@@ -236,10 +236,10 @@ func TestReturn(t *testing.T) {
 		t.Errorf("tried are %v", names)
 	}
 
-	unannounced := New(testConfig(), new(Output))
+	unannounced := New(testConfig()).Begin(testStart, new(Output))
 	unannounced.Introduce(memberAddr(0), nil, testVersions)
-	unannounced.Leave(testStart, 0)
-	if unannounced.Return(testStart); unannounced.Leaving() || unannounced.Self().State != StateLeft {
+	unannounced.Leave(0)
+	if unannounced.Return(); unannounced.Leaving() || unannounced.Self().State != StateLeft {
 		t.Errorf("one that was refused returned as %+v", unannounced.Self())
 	}
 }
@@ -248,9 +248,9 @@ func TestReturn(t *testing.T) {
 // exchange of states, and nobody waits.
 func TestNewsWithoutLoops(t *testing.T) {
 	for name, tell := range map[string]func(n *node){
-		"announce": func(n *node) { n.Announce(n.now, memberAddr(0), []byte("new"), testVersions, 7) },
-		"leave":    func(n *node) { n.Leave(n.now, 7) },
-		"remove":   func(n *node) { n.ForceLeaveAlive(n.now, "m1", 7) },
+		"announce": func(n *node) { n.Announce(memberAddr(0), []byte("new"), testVersions, 7) },
+		"leave":    func(n *node) { n.Leave(7) },
+		"remove":   func(n *node) { n.ForceLeaveAlive("m1", 7) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := newNode(t, func(c *Config) { c.ProbeInterval, c.GossipNodes = 0, 0 }).meet(20)

@@ -104,23 +104,22 @@ func TestTableMemory(t *testing.T) {
 	}
 	for _, n := range []int{10_000, 50_000} {
 		before := heapInUse()
-		c := New(testConfig(), new(Output))
-		now := testStart
-		c.Announce(now, memberAddr(0), nil, testVersions, 0)
+		c := New(testConfig()).Begin(testStart, new(Output))
+		c.Announce(memberAddr(0), nil, testVersions, 0)
 		out := new(Output)
 		for i := 1; i <= n; i++ {
 			addr := memberAddr(i).Addr().AsSlice()
-			c.StepGossip(now, Endpoint{}, &wire.GossipView{Kind: wire.TypeAlive, Incarnation: 1, Node: fmt.Appendf(nil, "node-%05d", i),
+			c.StepGossip(Endpoint{}, &wire.GossipView{Kind: wire.TypeAlive, Incarnation: 1, Node: fmt.Appendf(nil, "node-%05d", i),
 				Addr: addr, Port: 7946, Vsn: testVersions[:]})
 			if i%100 == 0 {
 				c.dropQueued()
-				out = c.Take(out)
+				out = swap(c, out)
 			}
 		}
 		c.dropQueued()
-		c.Take(out)
+		swap(c, out)
 		out = new(Output)
-		c.Take(out)
+		swap(c, out)
 		perMember := float64(heapInUse()-before) / float64(n)
 		t.Logf("%d members: %.1f bytes each, their names of 10 bytes included", n, perMember)
 		if perMember > 130 {

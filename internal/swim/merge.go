@@ -2,7 +2,6 @@ package swim
 
 import (
 	"slices"
-	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -15,22 +14,22 @@ const (
 
 // Merge takes the next states of a push/pull out of states, at most statesAtOnce of them, and keeps no reference to their
 // memory. A member that the peer calls dead is only suspected, so that it can refute.
-func (c *Core) Merge(now time.Time, states *wire.States) {
+func (t *Turn) Merge(states *wire.States) {
 	var v wire.StateView
 	var names sequence
 	news := false
-	enough := len(c.out.Changed) + newsAtOnce
-	for i := 0; i < statesAtOnce && len(c.out.Changed) < enough && states.Next(&v); i++ {
-		m := c.table.following(v.Name(), &names)
-		if m != nil && c.knowsAlive(m, &v) {
-			c.foundByOthers(now, m.Name)
+	enough := len(t.out.Changed) + newsAtOnce
+	for i := 0; i < statesAtOnce && len(t.out.Changed) < enough && states.Next(&v); i++ {
+		m := t.table.following(v.Name(), &names)
+		if m != nil && t.knowsAlive(m, &v) {
+			t.foundByOthers(m.Name)
 			continue
 		}
 		if m == nil && !news && State(v.State) == StateAlive {
-			c.expectNews(1 + states.Len())
+			t.expectNews(1 + states.Len())
 			news = true
 		}
-		c.mergeState(now, m, &v)
+		t.mergeState(m, &v)
 	}
 }
 
@@ -46,37 +45,37 @@ func (c *Core) knowsAlive(m *member, v *wire.StateView) bool {
 }
 
 // expectNews makes room at once for so many new members, and for what is told of those that are merged at once.
-func (c *Core) expectNews(n int) {
-	c.table.reserve(n)
-	c.queue.reserve(c.table.len() + n)
-	c.out.Events = slices.Grow(c.out.Events, min(n, newsAtOnce))
-	c.out.Changed = slices.Grow(c.out.Changed, min(n, newsAtOnce))
+func (t *Turn) expectNews(n int) {
+	t.table.reserve(n)
+	t.queue.reserve(t.table.len() + n)
+	t.out.Events = slices.Grow(t.out.Events, min(n, newsAtOnce))
+	t.out.Changed = slices.Grow(t.out.Changed, min(n, newsAtOnce))
 }
 
 // mergeState takes a state of m, or of an unknown member if m is nil.
-func (c *Core) mergeState(now time.Time, m *member, v *wire.StateView) {
+func (t *Turn) mergeState(m *member, v *wire.StateView) {
 	name := ""
 	if m != nil {
 		name = m.Name
 	} else {
-		name = c.keep(v.Name())
+		name = t.keep(v.Name())
 	}
 	switch State(v.State) {
 	case StateAlive:
-		if !c.applyAlive(now, m, &wire.Alive{Incarnation: v.Incarnation, Node: name, Addr: v.Addr(), Port: v.Port,
+		if !t.applyAlive(m, &wire.Alive{Incarnation: v.Incarnation, Node: name, Addr: v.Addr(), Port: v.Port,
 			Meta: v.Meta(), Vsn: v.Vsn()}) {
-			c.foundByOthers(now, name)
+			t.foundByOthers(name)
 		}
 	case StateLeft:
-		c.foundLeft(now, name, v.Incarnation)
-		if m := c.accused(name, name, v.Incarnation); m != nil {
-			c.applyDead(now, v.Incarnation, m, name)
+		t.foundLeft(name, v.Incarnation)
+		if m := t.accused(name, name, v.Incarnation); m != nil {
+			t.applyDead(v.Incarnation, m, name)
 		}
 	case StateSuspect, StateDead:
-		if m := c.accused(name, hearsay, v.Incarnation); m != nil {
-			c.applySuspect(now, v.Incarnation, m, hearsay)
+		if m := t.accused(name, hearsay, v.Incarnation); m != nil {
+			t.applySuspect(v.Incarnation, m, hearsay)
 		}
 	default:
-		c.drop(DropMalformed)
+		t.drop(DropMalformed)
 	}
 }

@@ -17,7 +17,7 @@ func TestMerge(t *testing.T) {
 	}
 	n := newNode(t, nil).meet(4)
 	n.queued()
-	n.Merge(n.now, []wire.PushNodeState{
+	n.Merge([]wire.PushNodeState{
 		state(1, StateDead, 1), state(2, StateLeft, 1), state(3, StateSuspect, 1), state(4, StateAlive, 2),
 		state(5, StateAlive, 1), state(6, StateDead, 1), state(7, StateLeft, 1), state(8, State(9), 1),
 		state(9, StateSuspect, MaxIncarnation), {Name: "self", State: int(StateDead), Incarnation: 1},
@@ -60,13 +60,13 @@ func TestMergeKnown(t *testing.T) {
 			}
 			one := wire.StatesOf(states...)
 			for v := (wire.StateView{}); one.Next(&v); {
-				values.mergeState(values.now, values.table.namedBytes(v.Name()), &v)
+				values.mergeState(values.table.namedBytes(v.Name()), &v)
 			}
-			read.Merge(read.now, states)
+			read.Merge(states)
 			assertSameOutput(t, read.take(), values.take())
 			wait := time.Duration(r.IntN(10)) * time.Second
 			for _, n := range []*node{values, read} {
-				n.after(wait).Tick(n.now)
+				n.after(wait).Tick()
 			}
 			assertSameOutput(t, read.take(), values.take())
 			if t.Failed() {
@@ -92,7 +92,7 @@ func TestMergeAtOnce(t *testing.T) {
 		states := readStates(t, &Snapshot{States: encoded, Counts: [4]int{members}})
 		for turn := 1; states.Len() > 0; turn++ {
 			before := states.Len()
-			n.Core.Merge(n.now, &states)
+			n.Turn.Merge(&states)
 			if taken := before - states.Len(); taken != tt.want {
 				t.Fatalf("%s: turn %d took %d, want %d", tt.name, turn, taken, tt.want)
 			}

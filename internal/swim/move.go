@@ -36,56 +36,56 @@ const remindEvery = 5 * time.Second
 // we left, and reports whether anyone is there to hear it. The notice is in
 // Output.Finished when it has been sent. Until Arrive we answer as ever, but
 // refute nothing.
-func (c *Core) Depart(now time.Time, notice uint64) (heard bool) {
-	if c.leaving || c.self.State.Gone() || !c.AnyAlive() {
-		c.finish(notice)
+func (t *Turn) Depart(notice uint64) (heard bool) {
+	if t.leaving || t.self.State.Gone() || !t.AnyAlive() {
+		t.finish(notice)
 		return false
 	}
-	c.departed = true
-	c.former = former{addr: c.table.address(c.self), incarnation: c.self.Incarnation, reminded: now}
-	c.broadcast(c.self, c.formerLeft(sayDead), notice)
+	t.departed = true
+	t.former = former{addr: t.table.address(t.self), incarnation: t.self.Incarnation, reminded: t.now}
+	t.broadcast(t.self, t.formerLeft(sayDead), notice)
 	return true
 }
 
 // Arrive ends a move, or makes one if there was nobody to be told of the first
 // part: it makes our new address known, with what else we are now. The notice is
 // as in Announce. While leaving, nothing is announced.
-func (c *Core) Arrive(now time.Time, addr netip.AddrPort, notice uint64) {
-	departed := c.departed
-	c.departed = false
-	if c.leaving {
-		c.finish(notice)
+func (t *Turn) Arrive(addr netip.AddrPort, notice uint64) {
+	departed := t.departed
+	t.departed = false
+	if t.leaving {
+		t.finish(notice)
 		return
 	}
-	if c.self.State.Gone() { // it was never announced, nor is it now
-		c.table.move(c.self, addressOf(addr))
-		c.changed(c.self)
-		c.finish(notice)
+	if t.self.State.Gone() { // it was never announced, nor is it now
+		t.table.move(t.self, addressOf(addr))
+		t.changed(t.self)
+		t.finish(notice)
 		return
 	}
-	c.becomeAliveAt(now, addressOf(addr), notice)
+	t.becomeAliveAt(addressOf(addr), notice)
 	if departed {
-		c.gossipFormer(now)
+		t.gossipFormer()
 	}
 }
 
 // becomeAliveAt makes us alive at an address, as we were but for a new incarnation, and gossips that.
-func (c *Core) becomeAliveAt(now time.Time, addr address, notice uint64) {
-	c.becomeAlive(now, c.self, claim{
-		addr: addr, meta: c.self.Meta, versions: c.self.Versions,
-		incarnation: nextIncarnation(c.self.Incarnation),
+func (t *Turn) becomeAliveAt(addr address, notice uint64) {
+	t.becomeAlive(t.self, claim{
+		addr: addr, meta: t.self.Meta, versions: t.self.Versions,
+		incarnation: nextIncarnation(t.self.Incarnation),
 	}, notice)
 }
 
 // announceLater keeps what we are now for Arrive to announce.
-func (c *Core) announceLater(meta []byte, versions Versions, notice uint64) {
-	changed := !bytes.Equal(meta, c.self.Meta)
-	c.self.Meta, c.self.Versions = meta, versions
-	c.changed(c.self)
+func (t *Turn) announceLater(meta []byte, versions Versions, notice uint64) {
+	changed := !bytes.Equal(meta, t.self.Meta)
+	t.self.Meta, t.self.Versions = meta, versions
+	t.changed(t.self)
 	if changed {
-		c.event(Event{Kind: EventUpdate, Member: c.Self()})
+		t.event(Event{Kind: EventUpdate, Member: t.Self()})
 	}
-	c.finish(notice)
+	t.finish(notice)
 }
 
 // formerLeft says that we left the former address.
@@ -95,18 +95,18 @@ func (c *Core) formerLeft(as saying) broadcast {
 
 // remindOfMove gossips once more that we left the former address, next to what
 // is gossiped of us.
-func (c *Core) remindOfMove(now time.Time) {
-	if c.departed || now.Sub(c.former.reminded) < remindEvery {
+func (t *Turn) remindOfMove() {
+	if t.departed || t.now.Sub(t.former.reminded) < remindEvery {
 		return // that we left is all that is said of us before Arrive
 	}
-	c.gossipFormer(now)
-	c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, 0)
+	t.gossipFormer()
+	t.broadcast(t.self, broadcast{incarnation: t.self.Incarnation}, 0)
 }
 
-func (c *Core) gossipFormer(now time.Time) {
-	c.former.reminded = now
-	says := c.formerLeft(sayFormer)
-	c.queue.order.Push(queue.Unique, c.broadcastSize(&says), says)
+func (t *Turn) gossipFormer() {
+	t.former.reminded = t.now
+	says := t.formerLeft(sayFormer)
+	t.queue.order.Push(queue.Unique, t.broadcastSize(&says), says)
 }
 
 // wasOurs reports whether a claim to our name is what we were before we moved.

@@ -27,7 +27,7 @@ func texts(messages []wire.Message) []string {
 func TestMove(t *testing.T) {
 	n := newNode(t, nil).meet(2)
 	n.queued()
-	if !n.Depart(n.now, 7) {
+	if !n.Depart(7) {
 		t.Fatal("nobody is there to hear it")
 	}
 	if got, want := texts(n.queued()), []string{"dead self@1 by self"}; !slices.Equal(got, want) {
@@ -38,12 +38,12 @@ func TestMove(t *testing.T) {
 	}
 	echo := aliveOf(0, 1)
 	echo.Node = "self"
-	n.Step(n.now, Endpoint{AddrPort: memberAddr(1)}, &wire.Dead{Incarnation: 1, Node: "self", From: "self"})
-	n.Step(n.now, Endpoint{AddrPort: memberAddr(1)}, &wire.Suspect{Incarnation: 4, Node: "self", From: "m1"})
-	n.Merge(n.now, []wire.PushNodeState{{Name: "self", Addr: []byte{10, 0, 0, 0}, Port: 7946, Incarnation: 1,
+	n.Step(Endpoint{AddrPort: memberAddr(1)}, &wire.Dead{Incarnation: 1, Node: "self", From: "self"})
+	n.Step(Endpoint{AddrPort: memberAddr(1)}, &wire.Suspect{Incarnation: 4, Node: "self", From: "m1"})
+	n.Merge([]wire.PushNodeState{{Name: "self", Addr: []byte{10, 0, 0, 0}, Port: 7946, Incarnation: 1,
 		State: int(StateLeft), Vsn: testVersions[:]}})
-	n.Step(n.now, Endpoint{AddrPort: memberAddr(1)}, echo)
-	n.Announce(n.now, memberAddr(0), []byte("new"), testVersions, 8)
+	n.Step(Endpoint{AddrPort: memberAddr(1)}, echo)
+	n.Announce(memberAddr(0), []byte("new"), testVersions, 8)
 	if got := n.queued(); len(got) > 0 {
 		t.Errorf("gossips %q in the middle of a move", texts(got))
 	}
@@ -51,7 +51,7 @@ func TestMove(t *testing.T) {
 		t.Errorf("finished %v, events %v; want the notice and an update", out.Finished, out.Events)
 	}
 
-	n.Arrive(n.now, newAddr, 9)
+	n.Arrive(newAddr, 9)
 	got := n.queued()
 	if want := []string{"alive self@5 new", "dead self@1 by self"}; !slices.Equal(texts(got), want) {
 		t.Errorf("gossips %q, want %q", texts(got), want)
@@ -64,7 +64,7 @@ func TestMove(t *testing.T) {
 	if self := n.Self(); self.Addr != newAddr || self.Incarnation != 5 {
 		t.Errorf("is %+v", self)
 	}
-	n.Step(n.now, Endpoint{}, &wire.Suspect{Incarnation: 5, Node: "self", From: "m1"})
+	n.Step(Endpoint{}, &wire.Suspect{Incarnation: 5, Node: "self", From: "m1"})
 	if n.Self().Incarnation != 6 {
 		t.Error("refutes nothing after the move")
 	}
@@ -73,8 +73,8 @@ func TestMove(t *testing.T) {
 // TestDepartureIsFinished when it has been sent.
 func TestDepartureIsFinished(t *testing.T) {
 	n := newNode(t, nil).meet(2)
-	n.Start(n.now)
-	n.Depart(n.now, 7)
+	n.Start()
+	n.Depart(7)
 	var finished []uint64
 	n.run(5*time.Second, func(out *Output) { finished = append(finished, out.Finished...) })
 	if !slices.Equal(finished, []uint64{7}) {
@@ -86,10 +86,10 @@ func TestDepartureIsFinished(t *testing.T) {
 func TestMoveAlone(t *testing.T) {
 	n := newNode(t, nil)
 	n.queued()
-	if n.Depart(n.now, 7) {
+	if n.Depart(7) {
 		t.Error("somebody heard it")
 	}
-	n.Arrive(n.now, newAddr, 0)
+	n.Arrive(newAddr, 0)
 	if got, want := texts(n.queued()), []string{"alive self@2 "}; !slices.Equal(got, want) || n.Self().Addr != newAddr {
 		t.Errorf("gossips %q, want %q", got, want)
 	}
@@ -99,23 +99,23 @@ func TestMoveAlone(t *testing.T) {
 	}
 
 	n = newNode(t, nil).meet(1)
-	n.Depart(n.now, 7)
-	n.Leave(n.now, 8)
+	n.Depart(7)
+	n.Leave(8)
 	n.take()
-	n.Arrive(n.now, newAddr, 9)
+	n.Arrive(newAddr, 9)
 	if out := n.take(); !slices.Equal(out.Finished, []uint64{9}) || n.Self().Addr == newAddr || n.Self().State != StateLeft {
 		t.Errorf("arrives though it leaves: finished %v, is %+v", out.Finished, n.Self())
 	}
 	n = newNode(t, nil).meet(1)
-	n.Leave(n.now, 7)
-	if n.Depart(n.now, 8) {
+	n.Leave(7)
+	if n.Depart(8) {
 		t.Error("moves after it left")
 	}
 
-	unannounced := &node{Core: New(testConfig(), new(Output)), t: t, now: testStart, out: new(Output)}
+	unannounced := &node{Turn: New(testConfig()).Begin(testStart, new(Output)), t: t, out: new(Output)}
 	unannounced.Introduce(memberAddr(0), nil, testVersions)
-	unannounced.Depart(testStart, 1)
-	unannounced.Arrive(testStart, newAddr, 2)
+	unannounced.Depart(1)
+	unannounced.Arrive(newAddr, 2)
 	if got := unannounced.queued(); len(got) > 0 || unannounced.Self().Addr != newAddr || unannounced.Self().State != StateLeft {
 		t.Errorf("one that was refused gossips %q and is %+v", texts(got), unannounced.Self())
 	}
@@ -127,11 +127,11 @@ func TestWhoMissedTheDeparture(t *testing.T) {
 	mover := newNode(t, func(c *Config) { c.Name = "m1" }).meet(0)
 	mover.alive(aliveOf(2, 1))
 	straggler := func() *node { return newNode(t, nil).meet(1) }
-	mover.Announce(mover.now, memberAddr(1), nil, testVersions, 0)
+	mover.Announce(memberAddr(1), nil, testVersions, 0)
 	mover.queued()
-	mover.Depart(mover.now, 0)
+	mover.Depart(0)
 	mover.queued()
-	mover.Arrive(mover.now, newAddr, 0)
+	mover.Arrive(newAddr, 0)
 	gossip := mover.queued()
 	alive := gossip[slices.IndexFunc(gossip, func(m wire.Message) bool { _, ok := m.(*wire.Alive); return ok })].(*wire.Alive)
 
@@ -157,12 +157,12 @@ func TestWhoMissedTheDeparture(t *testing.T) {
 	}
 	states := readStates(t, &snapshot)
 	again := states
-	s.Core.Merge(s.now, &states)
+	s.Turn.Merge(&states)
 	check(s, s.take(), EventLeave, EventJoin, EventMoved, EventJoin) // m2 is new to it
 	if m, _ := s.Member("m1"); m.Addr != newAddr || m.State != StateAlive {
 		t.Errorf("after an exchange: %+v", m)
 	}
-	s.Core.Merge(s.now, &again)
+	s.Turn.Merge(&again)
 	check(s, s.take())
 
 	s = straggler()
@@ -175,8 +175,8 @@ func TestWhoMissedTheDeparture(t *testing.T) {
 // hear of the move again, but not too often, and is no impostor.
 func TestReminder(t *testing.T) {
 	n := newNode(t, nil).meet(2)
-	n.Depart(n.now, 0)
-	n.Arrive(n.now, newAddr, 0)
+	n.Depart(0)
+	n.Arrive(newAddr, 0)
 	n.queued()
 	old := aliveOf(0, 1)
 	old.Node = "self"

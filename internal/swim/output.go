@@ -19,7 +19,7 @@ type Packet struct {
 	To Endpoint
 
 	// Messages are what it carries, each with its type byte, the one it is
-	// sent for first. They are valid until the Output is given to Use again,
+	// sent for first. They are valid until the Output is given to Begin again,
 	// and must not be changed. More than one go out as a compound.
 	Messages [][]byte
 
@@ -111,7 +111,7 @@ const (
 	numDrops
 )
 
-// Counts are how often things happened since the last Take.
+// Counts are how often things happened in a turn.
 type Counts struct {
 	Alive, Suspect, Dead int // transitions made (metrics msg.alive, msg.suspect, msg.dead)
 	DegradedProbes       int // probes begun with a stretched interval
@@ -129,9 +129,9 @@ type PingResult struct {
 	Err error // it could not be sent
 }
 
-// Output is what a driver does after calls to a Core, in any order but for
-// Events. It owns its slices; Core.Use empties one that it is given and fills it
-// again.
+// Output is what a driver does after a turn, in any order but for Events. Begin
+// empties it and uses its memory again. A driver that has an Output for each of
+// its goroutines lets each grow by what that goroutine needs.
 type Output struct {
 	Packets   []Packet
 	Streams   []Stream
@@ -142,7 +142,8 @@ type Output struct {
 	Pings     []PingResult
 	Probes    []time.Duration // how long each finished probe took
 	Counts    Counts
-	Health    int // the local health score (0: healthy)
+	Health    int       // the local health score (0: healthy)
+	Wakeup    time.Time // when Tick has something to do, unless it is called or another turn ends before; zero: never
 
 	bytes  []byte   // backs messages made for one packet
 	pieces [][]byte // backs Packet.Messages

@@ -14,10 +14,10 @@ func TestOutputKeepsOrdinaryMemory(t *testing.T) {
 			n.cfg.PacketSize = 1 << 20
 			n.take()
 			for i := range tt.members {
-				n.Step(n.now, Endpoint{}, aliveOf(1+i, 1))
+				n.Step(Endpoint{}, aliveOf(1+i, 1))
 			}
-			n.gossipTick(n.now)
-			out := n.Core.Take(new(Output))
+			n.gossipTick()
+			out := swap(n.Turn, new(Output))
 			if len(out.Events) != tt.members || len(out.Packets[0].Messages) < tt.members {
 				t.Fatalf("%d events and %d messages about %d members", len(out.Events), len(out.Packets[0].Messages), tt.members)
 			}

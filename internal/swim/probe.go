@@ -43,26 +43,26 @@ func (p *probe) init() {
 }
 
 // probeTick begins a probe, unless one is under way.
-func (c *Core) probeTick(now time.Time) {
-	if c.probe.target != nil {
-		c.probe.missedTick = true
+func (t *Turn) probeTick() {
+	if t.probe.target != nil {
+		t.probe.missedTick = true
 		return
 	}
-	if m := c.nextToProbe(); m != nil {
-		c.beginProbe(now, m)
+	if m := t.nextToProbe(); m != nil {
+		t.beginProbe(m)
 	}
 }
 
 // nextToProbe goes on in the probe order to a member that may be probed, for
 // at most one round.
-func (c *Core) nextToProbe() *member {
-	for range c.table.len() + 1 {
-		if c.table.unprobed == 0 {
-			c.table.shuffle(c.cfg.Rand)
+func (t *Turn) nextToProbe() *member {
+	for range t.table.len() + 1 {
+		if t.table.unprobed == 0 {
+			t.table.shuffle(t.cfg.Rand)
 		}
-		c.table.unprobed--
-		m := c.table.at(c.table.order[c.table.unprobed])
-		if c.isPresent(m) {
+		t.table.unprobed--
+		m := t.table.at(t.table.order[t.table.unprobed])
+		if t.isPresent(m) {
 			return m
 		}
 	}
@@ -71,29 +71,29 @@ func (c *Core) nextToProbe() *member {
 
 // beginProbe pings m. A suspect is told by the same packet that it is one, so
 // that it can refute (Lifeguard section IV-C, Buddy System).
-func (c *Core) beginProbe(now time.Time, m *member) {
-	interval := c.awareness.stretch(c.cfg.ProbeInterval)
-	if interval > c.cfg.ProbeInterval {
-		c.out.Counts.DegradedProbes++
+func (t *Turn) beginProbe(m *member) {
+	interval := t.awareness.stretch(t.cfg.ProbeInterval)
+	if interval > t.cfg.ProbeInterval {
+		t.out.Counts.DegradedProbes++
 	}
-	p := &c.probe
+	p := &t.probe
 	p.target, p.incarnation = m, m.Incarnation
-	p.seq = c.nextSeq()
-	p.began, p.ends = now, now.Add(max(interval, 2*c.cfg.ProbeTimeout))
+	p.seq = t.nextSeq()
+	p.began, p.ends = t.now, t.now.Add(max(interval, 2*t.cfg.ProbeTimeout))
 	p.indirect, p.streamAnswers = false, false
 	p.wantedNacks, p.nacks = 0, 0
-	c.deadlines.set(&p.timeout, now.Add(c.cfg.ProbeTimeout))
-	c.deadlines.set(&p.end, p.ends)
+	t.deadlines.set(&p.timeout, t.now.Add(t.cfg.ProbeTimeout))
+	t.deadlines.set(&p.end, p.ends)
 
 	var packet *Packet
 	if m.State == StateAlive {
-		packet = c.send(c.endpoint(m), c.pingOf(p.seq, m.Name))
+		packet = t.send(t.endpoint(m), t.pingOf(p.seq, m.Name))
 	} else {
-		packet = c.sendAlone(c.endpoint(m), c.pingOf(p.seq, m.Name),
-			&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name})
+		packet = t.sendAlone(t.endpoint(m), t.pingOf(p.seq, m.Name),
+			&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.cfg.Name})
 	}
 	packet.Ping = p.seq
-	c.gossipWithProbe(now)
+	t.gossipWithProbe()
 }
 
 // pingOf makes a ping for a member of a name.
@@ -108,12 +108,12 @@ func (c *Core) pingOf(seq uint32, name string) *wire.Ping {
 }
 
 // nextSeq returns a sequence number for a ping; never 0.
-func (c *Core) nextSeq() uint32 {
-	c.seq++
-	if c.seq == 0 {
-		c.seq = 1
+func (t *Turn) nextSeq() uint32 {
+	t.seq++
+	if t.seq == 0 {
+		t.seq = 1
 	}
-	return c.seq
+	return t.seq
 }
 
 // SendFailed tells that our ping of a sequence number could not be sent, for
@@ -122,12 +122,12 @@ func (c *Core) nextSeq() uint32 {
 //
 // Compat: in the reference a probe ends without a result unless the error is of
 // package net, so that a dead member is never noticed over other transports.
-func (c *Core) SendFailed(seq uint32, err error) {
-	if c.probesDirectly(seq) {
-		c.probeIndirectly()
+func (t *Turn) SendFailed(seq uint32, err error) {
+	if t.probesDirectly(seq) {
+		t.probeIndirectly()
 		return
 	}
-	c.pingFailed(seq, err)
+	t.pingFailed(seq, err)
 }
 
 // probesDirectly reports whether a probe waits for the ack of this ping.
@@ -137,63 +137,63 @@ func (c *Core) probesDirectly(seq uint32) bool {
 
 // StreamPingDone tells that the target of a probe or a check answered a ping on
 // a stream.
-func (c *Core) StreamPingDone(seq uint32) {
-	if c.probe.target != nil && c.probe.seq == seq {
-		c.probe.streamAnswers = true
-		c.probe.target.answered = true
+func (t *Turn) StreamPingDone(seq uint32) {
+	if t.probe.target != nil && t.probe.seq == seq {
+		t.probe.streamAnswers = true
+		t.probe.target.answered = true
 	}
-	if k := c.checks.asking[seq]; k != nil {
+	if k := t.checks.asking[seq]; k != nil {
 		k.streamAnswers = true
 	}
 }
 
 // probeIndirectly asks others to ping the target, and tries a stream.
-func (c *Core) probeIndirectly() {
-	p := &c.probe
-	c.deadlines.stop(&p.timeout)
+func (t *Turn) probeIndirectly() {
+	p := &t.probe
+	t.deadlines.stop(&p.timeout)
 	p.indirect = true
 	m := p.target
-	target := c.table.snapshot(m)
-	c.event(Event{Kind: EventUnanswered, Member: target})
-	p.wantedNacks = c.pingThroughOthers(m, &target, p.seq, p.ends)
+	target := t.table.snapshot(m)
+	t.event(Event{Kind: EventUnanswered, Member: target})
+	p.wantedNacks = t.pingThroughOthers(m, &target, p.seq, p.ends)
 }
 
 // pingThroughOthers asks others to ping m where target says, and for a ping on a
 // stream. It returns how many will say so if they reach us and not m.
-func (c *Core) pingThroughOthers(m *member, target *Member, seq uint32, ends time.Time) (nacks int) {
+func (t *Turn) pingThroughOthers(m *member, target *Member, seq uint32, ends time.Time) (nacks int) {
 	ip := addressOf(target.Addr)
-	helpers := c.choose(c.cfg.IndirectChecks, func(h *member) bool {
-		return h != c.self && h != m && h.State == StateAlive
+	helpers := t.choose(t.cfg.IndirectChecks, func(h *member) bool {
+		return h != t.self && h != m && h.State == StateAlive
 	})
 	for _, h := range helpers {
 		nack := h.Versions.PMax() >= protocolNack
 		if nack {
 			nacks++
 		}
-		c.send(c.endpoint(h), &wire.IndirectPing{
+		t.send(t.endpoint(h), &wire.IndirectPing{
 			SeqNo:      seq,
 			Target:     ip.bytes(),
 			Port:       ip.port,
 			Node:       m.Name,
 			Nack:       nack,
-			SourceAddr: c.table.ip(c.self),
-			SourcePort: c.self.port,
-			SourceNode: c.cfg.Name,
+			SourceAddr: t.table.ip(t.self),
+			SourcePort: t.self.port,
+			SourceNode: t.cfg.Name,
 		})
 	}
 	if m.Versions.PMax() >= protocolStreamPing {
-		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamPing, To: *target, Seq: seq, Deadline: ends})
+		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamPing, To: *target, Seq: seq, Deadline: ends})
 	}
 	return nacks
 }
 
 // probeEnded judges a probe that nobody acked.
-func (c *Core) probeEnded(now time.Time) {
-	p := &c.probe
+func (t *Turn) probeEnded() {
+	p := &t.probe
 	m := p.target
 	if p.streamAnswers {
-		c.event(Event{Kind: EventStreamOnly, Member: c.table.snapshot(m)})
-		c.endProbe(now, -1)
+		t.event(Event{Kind: EventStreamOnly, Member: t.table.snapshot(m)})
+		t.endProbe(-1)
 		return
 	}
 	// Nacks tell the target's failure from our own: helpers that nack are
@@ -202,24 +202,24 @@ func (c *Core) probeEnded(now time.Time) {
 	if p.wantedNacks > 0 {
 		delta = max(p.wantedNacks-p.nacks, 0)
 	}
-	c.event(Event{Kind: EventProbeFailed, Member: c.table.snapshot(m)})
+	t.event(Event{Kind: EventProbeFailed, Member: t.table.snapshot(m)})
 	if p.incarnation >= m.Incarnation {
-		c.applySuspect(now, m.Incarnation, m, c.cfg.Name)
+		t.applySuspect(m.Incarnation, m, t.cfg.Name)
 	}
-	c.endProbe(now, delta)
+	t.endProbe(delta)
 }
 
 // endProbe makes the probe idle, or begins the one that is overdue.
-func (c *Core) endProbe(now time.Time, delta int) {
-	p := &c.probe
-	c.awareness.apply(delta)
-	c.out.Probes = append(c.out.Probes, now.Sub(p.began))
-	c.deadlines.stop(&p.timeout)
-	c.deadlines.stop(&p.end)
+func (t *Turn) endProbe(delta int) {
+	p := &t.probe
+	t.awareness.apply(delta)
+	t.out.Probes = append(t.out.Probes, t.now.Sub(p.began))
+	t.deadlines.stop(&p.timeout)
+	t.deadlines.stop(&p.end)
 	p.target = nil
 	if p.missedTick {
 		p.missedTick = false
-		c.probeTick(now)
+		t.probeTick()
 	}
 }
 
@@ -232,38 +232,38 @@ func (p *probe) abandon(deadlines *deadlines) {
 
 // acked handles an ack: of our probe, of a ping we made for another, or of a
 // user's ping.
-func (c *Core) acked(now time.Time, from Endpoint, a *wire.Ack) {
-	if p := &c.probe; p.target != nil && p.seq == a.SeqNo {
+func (t *Turn) acked(from Endpoint, a *wire.Ack) {
+	if p := &t.probe; p.target != nil && p.seq == a.SeqNo {
 		p.target.answered = true
 		if !p.indirect {
-			c.event(Event{Kind: EventPingComplete, Member: c.table.snapshot(p.target), RTT: max(now.Sub(p.began), 0),
+			t.event(Event{Kind: EventPingComplete, Member: t.table.snapshot(p.target), RTT: max(t.now.Sub(p.began), 0),
 				Payload: bytes.Clone(a.Payload)})
 		}
-		c.endProbe(now, -1)
+		t.endProbe(-1)
 		return
 	}
-	if r := c.relays[a.SeqNo]; r != nil {
-		c.relayAcked(r)
+	if r := t.relays[a.SeqNo]; r != nil {
+		t.relayAcked(r)
 		return
 	}
-	if p := c.pings[a.SeqNo]; p != nil {
-		c.pingAcked(now, p)
+	if p := t.pings[a.SeqNo]; p != nil {
+		t.pingAcked(p)
 		return
 	}
-	if k := c.checks.asking[a.SeqNo]; k != nil {
-		c.checkAnswered(now, k, from)
+	if k := t.checks.asking[a.SeqNo]; k != nil {
+		t.checkAnswered(k, from)
 		return
 	}
-	if k := c.checks.claims[a.SeqNo]; k != nil {
-		c.claimantAnswered(k, from)
+	if k := t.checks.claims[a.SeqNo]; k != nil {
+		t.claimantAnswered(k, from)
 		return
 	}
-	c.sounded(a.SeqNo)
+	t.sounded(a.SeqNo)
 }
 
 // nacked counts a helper's word that it reached us but not the target.
-func (c *Core) nacked(n *wire.Nack) {
-	if p := &c.probe; p.target != nil && p.seq == n.SeqNo && p.nacks < p.wantedNacks {
+func (t *Turn) nacked(n *wire.Nack) {
+	if p := &t.probe; p.target != nil && p.seq == n.SeqNo && p.nacks < p.wantedNacks {
 		p.nacks++
 	}
 }

@@ -14,7 +14,7 @@ import (
 // returns its ping's sequence number.
 func probing(t *testing.T, n *node) uint32 {
 	t.Helper()
-	n.probeTick(n.now)
+	n.probeTick()
 	if n.probe.target == nil {
 		t.Fatal("nothing is probed")
 	}
@@ -55,7 +55,7 @@ func TestProbeAcked(t *testing.T) {
 	if ping.SeqNo != seq || ping.Node != "m1" || ping.SourceNode != "self" || ping.SourcePort != 7946 {
 		t.Errorf("ping %+v", ping)
 	}
-	n.after(30*time.Millisecond).Step(n.now, Endpoint{}, ackOf(seq))
+	n.after(30*time.Millisecond).Step(Endpoint{}, ackOf(seq))
 	out = n.take()
 	if got := kinds(out.Events); !slices.Equal(got, []EventKind{EventPingComplete}) {
 		t.Fatalf("events %v, want a completed ping", got)
@@ -76,7 +76,7 @@ func TestClockThatGoesBack(t *testing.T) {
 	n := newNode(t, nil).meet(1)
 	seq := probing(t, n)
 	n.take()
-	n.after(-time.Second).Step(n.now, Endpoint{}, ackOf(seq))
+	n.after(-time.Second).Step(Endpoint{}, ackOf(seq))
 	out := n.take()
 	if got := kinds(out.Events); !slices.Equal(got, []EventKind{EventPingComplete}) || out.Events[0].RTT != 0 {
 		t.Errorf("events %+v, want a ping that took no time", out.Events)
@@ -138,27 +138,27 @@ func TestProbeOutcome(t *testing.T) {
 		{"no nacks", 4, 5, func(*node, uint32) {}, 7, true, []EventKind{EventProbeFailed, EventSuspect}},
 		{"all nacks", 4, 5, func(n *node, seq uint32) {
 			for range 3 {
-				n.Step(n.now, Endpoint{}, &wire.Nack{SeqNo: seq})
+				n.Step(Endpoint{}, &wire.Nack{SeqNo: seq})
 			}
 		}, 4, true, []EventKind{EventProbeFailed, EventSuspect}},
-		{"one nack", 4, 5, func(n *node, seq uint32) { n.Step(n.now, Endpoint{}, &wire.Nack{SeqNo: seq}) }, 6, true,
+		{"one nack", 4, 5, func(n *node, seq uint32) { n.Step(Endpoint{}, &wire.Nack{SeqNo: seq}) }, 6, true,
 			[]EventKind{EventProbeFailed, EventSuspect}},
 		{"more nacks than wanted", 4, 5, func(n *node, seq uint32) {
 			for range 9 {
-				n.Step(n.now, Endpoint{}, &wire.Nack{SeqNo: seq})
+				n.Step(Endpoint{}, &wire.Nack{SeqNo: seq})
 			}
 		}, 4, true, []EventKind{EventProbeFailed, EventSuspect}},
 		{"nobody to nack", 1, 5, func(*node, uint32) {}, 5, true, []EventKind{EventProbeFailed, EventSuspect}},
 		{"helpers too old to nack", 4, 3, func(*node, uint32) {}, 5, true, []EventKind{EventProbeFailed, EventSuspect}},
-		{"relayed ack", 4, 5, func(n *node, seq uint32) { n.Step(n.now, Endpoint{}, ackOf(seq)) }, 3, false, nil},
+		{"relayed ack", 4, 5, func(n *node, seq uint32) { n.Step(Endpoint{}, ackOf(seq)) }, 3, false, nil},
 		{"stream answers", 4, 5, func(n *node, seq uint32) { n.StreamPingDone(seq) }, 3, false, []EventKind{EventStreamOnly}},
 		{"stream answers, and an ack comes", 4, 5, func(n *node, seq uint32) {
 			n.StreamPingDone(seq)
-			n.Step(n.now, Endpoint{}, ackOf(seq))
+			n.Step(Endpoint{}, ackOf(seq))
 		}, 3, false, nil},
-		{"ack of another ping", 1, 5, func(n *node, seq uint32) { n.Step(n.now, Endpoint{}, ackOf(seq+1)) }, 5, true,
+		{"ack of another ping", 1, 5, func(n *node, seq uint32) { n.Step(Endpoint{}, ackOf(seq+1)) }, 5, true,
 			[]EventKind{EventProbeFailed, EventSuspect}},
-		{"target refuted meanwhile", 1, 5, func(n *node, _ uint32) { n.Step(n.now, Endpoint{}, aliveOf(1, 2)) }, 5, false,
+		{"target refuted meanwhile", 1, 5, func(n *node, _ uint32) { n.Step(Endpoint{}, aliveOf(1, 2)) }, 5, false,
 			[]EventKind{EventProbeFailed}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -261,12 +261,12 @@ func TestProbeLastsAsLongAsItsParts(t *testing.T) {
 // pass are made up for by one probe, at once.
 func TestMissedTicksCollapse(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.GossipInterval, c.PushPullInterval = 0, 0 }).meet(3)
-	n.Start(n.now)
+	n.Start()
 	begun := func() uint32 { return n.probe.seq }
 	for n.probe.target == nil {
 		at, _ := n.NextDeadline()
 		n.now = at
-		n.Tick(at)
+		n.Tick()
 	}
 	n.awareness.score = 0
 	first := begun()
@@ -333,7 +333,7 @@ func TestNewcomersPutNobodyOff(t *testing.T) {
 
 func TestNobodyToProbe(t *testing.T) {
 	n := newNode(t, nil)
-	n.probeTick(n.now)
+	n.probeTick()
 	if n.probe.target != nil {
 		t.Error("we probe ourselves")
 	}
@@ -349,7 +349,7 @@ func TestRelay(t *testing.T) {
 		if change != nil {
 			change(&i)
 		}
-		n.Step(n.now, Endpoint{Text: "sender"}, &i)
+		n.Step(Endpoint{Text: "sender"}, &i)
 		out := n.take()
 		if len(out.Packets) != 1 || out.Packets[0].To.AddrPort != memberAddr(2) {
 			t.Fatalf("packets %+v, want one to the target", out.Packets)
@@ -369,7 +369,7 @@ func TestRelay(t *testing.T) {
 	}
 	t.Run("ack", func(t *testing.T) {
 		n, seq := begin(t, nil)
-		n.Step(n.now, Endpoint{}, ackOf(seq))
+		n.Step(Endpoint{}, ackOf(seq))
 		if got, want := answer(t, n.take()), "ack 77 to 10.0.0.1:7946"; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
@@ -385,7 +385,7 @@ func TestRelay(t *testing.T) {
 		if got, want := answer(t, n.tickTo(400*time.Millisecond)), "nack 77 to 10.0.0.1:7946"; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
-		n.Step(n.now, Endpoint{}, ackOf(seq)) // it is relayed all the same
+		n.Step(Endpoint{}, ackOf(seq)) // it is relayed all the same
 		if got, want := answer(t, n.take()), "ack 77 to 10.0.0.1:7946"; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
@@ -402,7 +402,7 @@ func TestRelay(t *testing.T) {
 	})
 	t.Run("to the sender", func(t *testing.T) {
 		n, seq := begin(t, func(i *wire.IndirectPing) { i.SourceAddr = nil })
-		n.Step(n.now, Endpoint{}, ackOf(seq))
+		n.Step(Endpoint{}, ackOf(seq))
 		if got, want := answer(t, n.take()), "ack 77 to invalid AddrPortsender"; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
@@ -420,7 +420,7 @@ func TestRelay(t *testing.T) {
 		} {
 			i := *asked
 			change(&i)
-			n.Step(n.now, Endpoint{}, &i)
+			n.Step(Endpoint{}, &i)
 			if out := n.take(); len(out.Packets) != 0 || out.Counts.Drops == [numDrops]int{} {
 				t.Errorf("%+v is served, or not counted", i)
 			}
@@ -429,7 +429,7 @@ func TestRelay(t *testing.T) {
 	t.Run("bounded", func(t *testing.T) {
 		n := newNode(t, nil).meet(2)
 		for range MaxRelays + 10 {
-			n.Step(n.now, Endpoint{}, asked)
+			n.Step(Endpoint{}, asked)
 		}
 		if out := n.take(); out.Counts.Drops[DropBusy] != 10 || len(n.relays) != MaxRelays {
 			t.Errorf("%d refused, %d under way", out.Counts.Drops[DropBusy], len(n.relays))
@@ -480,21 +480,21 @@ func TestAnswerPing(t *testing.T) {
 
 func TestUserPing(t *testing.T) {
 	n := newNode(t, nil).meet(1)
-	seq := n.Ping(n.now, Endpoint{Name: "m1", AddrPort: memberAddr(1)})
-	n.after(time.Millisecond).Step(n.now, Endpoint{}, ackOf(seq))
+	seq := n.Ping(Endpoint{Name: "m1", AddrPort: memberAddr(1)})
+	n.after(time.Millisecond).Step(Endpoint{}, ackOf(seq))
 	if got := n.take().Pings; !slices.Equal(got, []PingResult{{Seq: seq, RTT: time.Millisecond, OK: true}}) {
 		t.Errorf("results %v", got)
 	}
-	seq = n.Ping(n.now, Endpoint{Name: "m1", AddrPort: memberAddr(1)})
+	seq = n.Ping(Endpoint{Name: "m1", AddrPort: memberAddr(1)})
 	if got := n.tickTo(time.Second).Pings; !slices.Equal(got, []PingResult{{Seq: seq}}) {
 		t.Errorf("results %v, want a failure", got)
 	}
-	seq = n.Ping(n.now, Endpoint{Name: "m1", AddrPort: memberAddr(1)})
+	seq = n.Ping(Endpoint{Name: "m1", AddrPort: memberAddr(1)})
 	n.SendFailed(seq, errTest)
 	if got := n.take().Pings; !slices.Equal(got, []PingResult{{Seq: seq, Err: errTest}}) {
 		t.Errorf("results %v, want the error", got)
 	}
-	n.Step(n.now, Endpoint{}, ackOf(seq))
+	n.Step(Endpoint{}, ackOf(seq))
 	if got := n.take().Pings; len(got) != 0 || len(n.pings) != 0 {
 		t.Errorf("results %v, %d pings left", got, len(n.pings))
 	}
@@ -513,11 +513,11 @@ func TestUnansweredPingIsTold(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil).meet(3)
-			n.beginProbe(n.now, n.table.named("m1"))
+			n.beginProbe(n.table.named("m1"))
 			seq := n.take().Packets[0].Ping
 			n.after(tt.after)
-			n.Tick(n.now)
-			n.Step(n.now, Endpoint{AddrPort: memberAddr(1)}, &wire.Ack{SeqNo: seq})
+			n.Tick()
+			n.Step(Endpoint{AddrPort: memberAddr(1)}, &wire.Ack{SeqNo: seq})
 			events := n.take().Events
 			if got := kinds(events); !slices.Equal(got, tt.want) || events[0].Member.Name != "m1" {
 				t.Errorf("events %v, want %v", got, tt.want)

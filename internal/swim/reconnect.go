@@ -74,18 +74,18 @@ func newLosses() losses {
 
 // HaveSeeds tells that there are addresses to try when members are lost, or
 // when there is nobody else from the start. StreamSeeds asks for that.
-func (c *Core) HaveSeeds(now time.Time) {
-	c.losses.seeds = true
-	if c.present == 0 {
-		c.losses.alone = now
+func (t *Turn) HaveSeeds() {
+	t.losses.seeds = true
+	if t.present == 0 {
+		t.losses.alone = t.now
 	}
-	if c.present == 0 || c.cfg.KeepAskingSeeds {
-		c.seekWithin(now, c.cfg.ReconnectInterval)
+	if t.present == 0 || t.cfg.KeepAskingSeeds {
+		t.seekWithin(t.cfg.ReconnectInterval)
 	}
 }
 
 // HaveNoSeeds tells that there are none any more.
-func (c *Core) HaveNoSeeds() { c.losses.seeds = false }
+func (t *Turn) HaveNoSeeds() { t.losses.seeds = false }
 
 // NumLost is how many members are remembered that were declared dead.
 func (c *Core) NumLost() int { return c.losses.len() }
@@ -100,13 +100,13 @@ func (c *Core) Seeks(addr netip.AddrPort) bool {
 }
 
 // lose remembers that a member was declared dead.
-func (c *Core) lose(now time.Time, m *member) {
-	l := &c.losses
-	if c.present == 0 {
-		l.alone = now
+func (t *Turn) lose(m *member) {
+	l := &t.losses
+	if t.present == 0 {
+		l.alone = t.now
 	}
-	c.beginEpisode(now)
-	one := c.remember(m)
+	t.beginEpisode()
+	one := t.remember(m)
 	if one.replaced {
 		return
 	}
@@ -115,7 +115,7 @@ func (c *Core) lose(now time.Time, m *member) {
 		l.together++
 	}
 	l.rounds = 0
-	c.seekWithin(now, c.cfg.ReconnectInterval)
+	t.seekWithin(t.cfg.ReconnectInterval)
 }
 
 // isReplaced reports whether another member, which is alive, is where m is: its
@@ -130,11 +130,11 @@ func (c *Core) isReplaced(m *member) bool {
 }
 
 // remember remembers m, as it is, and returns what is remembered.
-func (c *Core) remember(m *member) *lost {
-	l := &c.losses
-	one := &lost{name: m.Name, id: m.ID, addr: c.table.address(m), versions: m.Versions, since: m.since, tried: never, pinged: never,
-		incarnation: m.Incarnation, verdict: c.table.verdict(m),
-		left: m.State == StateLeft, replaced: c.isReplaced(m), answered: m.answered}
+func (t *Turn) remember(m *member) *lost {
+	l := &t.losses
+	one := &lost{name: m.Name, id: m.ID, addr: t.table.address(m), versions: m.Versions, since: m.since, tried: never, pinged: never,
+		incarnation: m.Incarnation, verdict: t.table.verdict(m),
+		left: m.State == StateLeft, replaced: t.isReplaced(m), answered: m.answered}
 	l.regain(l.named(m.Name)) // as it was when it went before
 	if one.missed() {
 		l.replace(l.at(one.addr))
@@ -147,25 +147,25 @@ func (c *Core) remember(m *member) *lost {
 }
 
 // raise keeps the evidence against a member that went, which is newer by now.
-func (c *Core) raise(m *member) {
-	if one := c.losses.named(m.Name); one != nil {
-		one.incarnation, one.verdict = max(one.incarnation, m.Incarnation), max(one.verdict, c.table.verdict(m))
+func (t *Turn) raise(m *member) {
+	if one := t.losses.named(m.Name); one != nil {
+		one.incarnation, one.verdict = max(one.incarnation, m.Incarnation), max(one.verdict, t.table.verdict(m))
 	}
 }
 
 // remembered returns the member of a name if it went, and not too long ago, or nil.
-func (c *Core) remembered(now time.Time, name string) *lost {
-	one := c.losses.named(name)
-	if one != nil && c.isOver(now, one) {
-		c.losses.regain(one)
+func (t *Turn) remembered(name string) *lost {
+	one := t.losses.named(name)
+	if one != nil && t.isOver(one) {
+		t.losses.regain(one)
 		return nil
 	}
 	return one
 }
 
 // isOver reports whether a member went so long ago that it is not remembered any more.
-func (c *Core) isOver(now time.Time, one *lost) bool {
-	return c.table.since(now)-one.since > c.reconnectTimeout()
+func (t *Turn) isOver(one *lost) bool {
+	return t.table.since(t.now)-one.since > t.reconnectTimeout()
 }
 
 // regain forgets a member, if it is remembered, and reports whether it was missed.
@@ -192,125 +192,125 @@ func (l *losses) replace(one *lost) (missed bool) {
 }
 
 // found notes that the member of a name is alive, or need not be remembered.
-func (c *Core) found(now time.Time, name string) {
-	c.missLess(now, c.losses.regain(c.losses.named(name)))
+func (t *Turn) found(name string) {
+	t.missLess(t.losses.regain(t.losses.named(name)))
 }
 
 // missLess notes that a member is missed no more, if one was: others may be found too.
-func (c *Core) missLess(now time.Time, missed bool) {
-	if l := &c.losses; missed && l.len() > 0 {
+func (t *Turn) missLess(missed bool) {
+	if l := &t.losses; missed && l.len() > 0 {
 		l.rounds = 0
-		c.seekWithin(now, c.cfg.ReconnectInterval)
+		t.seekWithin(t.cfg.ReconnectInterval)
 	}
-	c.judgeIsolation(now)
+	t.judgeIsolation()
 }
 
 // foundAt notes that a member is alive at an address: whoever was lost there has
 // been replaced.
-func (c *Core) foundAt(now time.Time, addr address) {
-	if one := c.losses.at(addr); one != nil {
-		c.missLess(now, c.losses.replace(one))
+func (t *Turn) foundAt(addr address) {
+	if one := t.losses.at(addr); one != nil {
+		t.missLess(t.losses.replace(one))
 	}
 }
 
 // foundLeft notes that a member said that it leaves, after we lost it.
-func (c *Core) foundLeft(now time.Time, name string, incarnation uint32) {
-	one := c.losses.named(name)
+func (t *Turn) foundLeft(name string, incarnation uint32) {
+	one := t.losses.named(name)
 	if one == nil || one.left || incarnation < one.incarnation || incarnation == MaxIncarnation {
 		return
 	}
-	missed := c.losses.regain(one)
+	missed := t.losses.regain(one)
 	one.left, one.incarnation, one.verdict = true, incarnation, incarnation
-	c.losses.add(one)
-	c.missLess(now, missed)
+	t.losses.add(one)
+	t.missLess(missed)
 }
 
 // foundByOthers notes that another has a member for alive which we have for
 // dead: an exchange with that member tells each side what the other believes,
 // and the next one brings the refutations of that. The first may just have
 // been.
-func (c *Core) foundByOthers(now time.Time, name string) {
-	one := c.losses.named(name)
+func (t *Turn) foundByOthers(name string) {
+	one := t.losses.named(name)
 	if one == nil || !one.missed() {
 		return
 	}
 	one.tried, one.failures, one.rests = never, 0, 0
-	c.seekWithin(now, min(c.cfg.ReconnectInterval, 2*c.cfg.period()))
+	t.seekWithin(min(t.cfg.ReconnectInterval, 2*t.cfg.period()))
 }
 
 // seekWithin makes a round due in about a time, unless one is due before.
-func (c *Core) seekWithin(now time.Time, d time.Duration) {
-	if c.leaving || c.cfg.ReconnectInterval <= 0 {
+func (t *Turn) seekWithin(d time.Duration) {
+	if t.leaving || t.cfg.ReconnectInterval <= 0 {
 		return
 	}
-	due := &c.losses.due
-	if at := now.Add(c.about(d)); due.index < 0 || at.Before(due.at) {
-		c.deadlines.set(due, at)
+	due := &t.losses.due
+	if at := t.now.Add(t.about(d)); due.index < 0 || at.Before(due.at) {
+		t.deadlines.set(due, at)
 	}
 }
 
 // about returns a time that is a quarter more or less, at random.
-func (c *Core) about(d time.Duration) time.Duration {
-	return d - d/4 + time.Duration(c.cfg.Rand.Int64N(int64(d/2)+1))
+func (t *Turn) about(d time.Duration) time.Duration {
+	return d - d/4 + time.Duration(t.cfg.Rand.Int64N(int64(d/2)+1))
 }
 
 // reconnectTick asks for exchanges with a few lost members, and with seeds.
-func (c *Core) reconnectTick(now time.Time) {
-	l := &c.losses
-	c.giveUpLost(now)
-	tried, wanted := c.nextLost()
+func (t *Turn) reconnectTick() {
+	l := &t.losses
+	t.giveUpLost()
+	tried, wanted := t.nextLost()
 	for _, one := range tried {
-		one.tried = c.table.since(now)
+		one.tried = t.table.since(t.now)
 		one.failures++
 		one.rests = min(one.failures, maxRests) + 1
-		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamReconnect, To: c.table.lostMember(one)})
+		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamReconnect, To: t.table.lostMember(one)})
 	}
 	for _, one := range wanted {
 		one.rests = max(one.rests-1, 0)
 	}
-	c.soundOut(now, wanted)
-	alone := c.present == 0 && now.Sub(l.alone) <= c.reconnectTimeout()
-	most := min(max((c.present+1)/4, 1), maxReconnectStretch)
+	t.soundOut(wanted)
+	alone := t.present == 0 && t.now.Sub(l.alone) <= t.reconnectTimeout()
+	most := min(max((t.present+1)/4, 1), maxReconnectStretch)
 	switch {
 	case len(wanted) > 0 || l.seeds && (alone || l.len() > 0):
-	case l.seeds && c.cfg.KeepAskingSeeds:
+	case l.seeds && t.cfg.KeepAskingSeeds:
 		most = maxReconnectStretch
 	default:
 		return
 	}
 	if l.seeds {
-		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamSeeds})
+		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamSeeds})
 	}
 	l.rounds++
 	stretch := min(1<<min(l.rounds, 8), most)
-	c.deadlines.set(&l.due, now.Add(c.about(time.Duration(stretch)*c.cfg.ReconnectInterval)))
+	t.deadlines.set(&l.due, t.now.Add(t.about(time.Duration(stretch)*t.cfg.ReconnectInterval)))
 }
 
 // soundOut pings members that are not tried in this round, those first that were
 // pinged or tried longest ago.
-func (c *Core) soundOut(now time.Time, wanted []*lost) {
-	l := &c.losses
+func (t *Turn) soundOut(wanted []*lost) {
+	l := &t.losses
 	clear(l.sounded)
 	slices.SortFunc(wanted, func(a, b *lost) int {
 		return cmp.Or(cmp.Compare(max(a.pinged, a.tried), max(b.pinged, b.tried)), cmp.Compare(b.since, a.since), cmp.Compare(a.name, b.name))
 	})
 	for _, one := range wanted[:min(soundedAtOnce, len(wanted))] {
-		if one.tried == c.table.since(now) {
+		if one.tried == t.table.since(t.now) {
 			break
 		}
-		one.pinged = c.table.since(now)
-		seq := c.nextSeq()
+		one.pinged = t.table.since(t.now)
+		seq := t.nextSeq()
 		l.sounded[seq] = one
-		c.sendAlone(Endpoint{Name: one.name, AddrPort: one.addr.addrPort()}, c.pingOf(seq, ""))
+		t.sendAlone(Endpoint{Name: one.name, AddrPort: one.addr.addrPort()}, t.pingOf(seq, ""))
 	}
 }
 
 // sounded has a lost member tried from whose address an ack came.
-func (c *Core) sounded(seq uint32) {
-	one := c.losses.sounded[seq]
-	delete(c.losses.sounded, seq)
-	if one != nil && c.losses.named(one.name) == one && one.missed() {
-		c.out.Streams = append(c.out.Streams, Stream{Kind: StreamReconnect, To: c.table.lostMember(one)})
+func (t *Turn) sounded(seq uint32) {
+	one := t.losses.sounded[seq]
+	delete(t.losses.sounded, seq)
+	if one != nil && t.losses.named(one.name) == one && one.missed() {
+		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamReconnect, To: t.table.lostMember(one)})
 	}
 }
 
@@ -335,14 +335,14 @@ func (c *Core) nextLost() (next, wanted []*lost) {
 }
 
 // giveUpLost forgets those that went too long ago.
-func (c *Core) giveUpLost(now time.Time) {
-	l := &c.losses
+func (t *Turn) giveUpLost() {
+	l := &t.losses
 	for _, one := range l.byName {
-		if c.isOver(now, one) {
+		if t.isOver(one) {
 			l.regain(one)
 		}
 	}
-	c.judgeIsolation(now)
+	t.judgeIsolation()
 }
 
 func (c *Core) reconnectTimeout() time.Duration {
@@ -407,16 +407,16 @@ func (a *Acquaintance) Ours() bool {
 func (a *Acquaintance) There() bool { return a.there }
 
 // Answered tells that the member at an address answered us on a stream.
-func (c *Core) Answered(addr netip.AddrPort) {
-	if m := c.table.located(addressOf(addr)); m != nil {
+func (t *Turn) Answered(addr netip.AddrPort) {
+	if m := t.table.located(addressOf(addr)); m != nil {
 		m.answered = true
 	}
 }
 
 // NotThere tells that somebody else is where a lost member was, who is none of
 // ours: it is not looked for any more.
-func (c *Core) NotThere(now time.Time, lost Member) {
-	if one := c.losses.at(addressOf(lost.Addr)); one != nil && one.name == lost.Name {
-		c.missLess(now, c.losses.replace(one))
+func (t *Turn) NotThere(lost Member) {
+	if one := t.losses.at(addressOf(lost.Addr)); one != nil && one.name == lost.Name {
+		t.missLess(t.losses.replace(one))
 	}
 }

@@ -99,14 +99,14 @@ func TestReconnectNot(t *testing.T) {
 		},
 		"a push/pull says so": func(n *node) {
 			n.dead(1, 1, "m2")
-			n.Merge(n.now, []wire.PushNodeState{stateOf(1, 1, StateLeft)})
+			n.Merge([]wire.PushNodeState{stateOf(1, 1, StateLeft)})
 		},
 		"we left": func(n *node) {
 			n.dead(1, 1, "m2")
-			n.Leave(n.now, 0)
+			n.Leave(0)
 		},
 		"we left before": func(n *node) {
-			n.Leave(n.now, 0)
+			n.Leave(0)
 			n.dead(1, 1, "m2")
 		},
 	} {
@@ -124,10 +124,10 @@ func TestReconnectNot(t *testing.T) {
 func TestReconnectForgotten(t *testing.T) {
 	n := reconnecting(t, nil).meet(3)
 	n.alive(aliveOf(1, 5))
-	n.Start(n.now)
+	n.Start()
 	n.dead(1, 5, "m2")
 	n.attempts(35 * time.Second)
-	n.forgetGone(n.now)
+	n.forgetGone()
 	if _, ok := n.Member("m1"); ok {
 		t.Fatal("it is not forgotten")
 	}
@@ -147,7 +147,7 @@ func TestReconnectSoon(t *testing.T) {
 	n := reconnecting(t, func(c *Config) { c.GossipToTheDeadTime = time.Hour }).meet(9)
 	n.dead(1, 1, "m2")
 	n.attempts(10 * time.Minute)
-	n.Merge(n.now, []wire.PushNodeState{stateOf(1, 1, StateAlive)})
+	n.Merge([]wire.PushNodeState{stateOf(1, 1, StateAlive)})
 	n.take()
 	if names, _ := n.attempts(2500 * time.Millisecond); !slices.Equal(names, []string{"m1"}) {
 		t.Errorf("tried are %v, want m1", names)
@@ -179,7 +179,7 @@ func TestLostIsBounded(t *testing.T) {
 		}
 	}
 	n.after(2 * time.Hour)
-	if n.giveUpLost(n.now); n.NumLost() != 0 || len(n.losses.byName) != 0 || len(n.losses.byAddr) != 0 {
+	if n.giveUpLost(); n.NumLost() != 0 || len(n.losses.byName) != 0 || len(n.losses.byAddr) != 0 {
 		t.Errorf("%d are still lost", n.NumLost())
 	}
 }
@@ -258,8 +258,8 @@ func TestReconnectSounding(t *testing.T) {
 	}
 	for seq, one := range n.losses.sounded {
 		name := one.name
-		n.Step(n.now, Endpoint{AddrPort: one.addr.addrPort()}, ackOf(seq))
-		n.Step(n.now, Endpoint{AddrPort: one.addr.addrPort()}, ackOf(seq))
+		n.Step(Endpoint{AddrPort: one.addr.addrPort()}, ackOf(seq))
+		n.Step(Endpoint{AddrPort: one.addr.addrPort()}, ackOf(seq))
 		out := n.take()
 		if len(out.Streams) != 1 || out.Streams[0].Kind != StreamReconnect || out.Streams[0].To.Name != name {
 			t.Errorf("after the ack of %s: streams %v", name, out.Streams)
@@ -295,7 +295,7 @@ func TestReconnectNotTheReplaced(t *testing.T) {
 		"one that others see": {func(n *node) {
 			n.table.named("m1").answered = false
 			n.dead(1, 1, "m2")
-			n.Merge(n.now, []wire.PushNodeState{stateOf(1, 1, StateAlive)})
+			n.Merge([]wire.PushNodeState{stateOf(1, 1, StateAlive)})
 		}, nil},
 		"replaced before": {func(n *node) { n.alive(at(9, 1)); n.dead(1, 1, "m2") }, nil},
 		"replaced after":  {func(n *node) { n.dead(1, 1, "m2"); n.alive(at(9, 1)) }, nil},
@@ -305,8 +305,8 @@ func TestReconnectNotTheReplaced(t *testing.T) {
 			n.table.named("m9").answered = true
 			n.dead(9, 1, "m2")
 		}, []string{"m9"}},
-		"somebody else is there":   {func(n *node) { n.dead(1, 1, "m2"); n.NotThere(n.now, Member{Name: "m1", Addr: memberAddr(1)}) }, nil},
-		"not there, but elsewhere": {func(n *node) { n.dead(1, 1, "m2"); n.NotThere(n.now, Member{Name: "m1", Addr: memberAddr(7)}) }, []string{"m1"}},
+		"somebody else is there":   {func(n *node) { n.dead(1, 1, "m2"); n.NotThere(Member{Name: "m1", Addr: memberAddr(1)}) }, nil},
+		"not there, but elsewhere": {func(n *node) { n.dead(1, 1, "m2"); n.NotThere(Member{Name: "m1", Addr: memberAddr(7)}) }, []string{"m1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := reconnecting(t, nil).meet(3)
@@ -362,7 +362,7 @@ func TestAcquaintance(t *testing.T) {
 			n.dead(5, 1, "m5")
 			for _, forgotten := range []bool{false, true} {
 				if forgotten {
-					n.after(time.Minute).forgetGone(n.now)
+					n.after(time.Minute).forgetGone()
 				}
 				var a Acquaintance
 				for i := range tt.states {
@@ -424,11 +424,11 @@ func TestSeeds(t *testing.T) {
 		early   int // rounds in the first 40 minutes, about
 		late    int // in the second hour
 	}{
-		{"nothing is lost", false, func(n *node) { n.meet(3).HaveSeeds(n.now) }, 0, 0},
-		{"nobody was ever there", false, func(n *node) { n.HaveSeeds(n.now) }, 80, 0},
-		{"one is lost", false, func(n *node) { n.meet(3).HaveSeeds(n.now); n.dead(1, 1, "m2") }, 80, 0},
-		{"all are lost", false, func(n *node) { n.meet(1).HaveSeeds(n.now); n.dead(1, 1, "m2") }, 80, 0},
-		{"nothing is lost and they are asked", true, func(n *node) { n.meet(3).HaveSeeds(n.now) }, 8, 8},
+		{"nothing is lost", false, func(n *node) { n.meet(3).HaveSeeds() }, 0, 0},
+		{"nobody was ever there", false, func(n *node) { n.HaveSeeds() }, 80, 0},
+		{"one is lost", false, func(n *node) { n.meet(3).HaveSeeds(); n.dead(1, 1, "m2") }, 80, 0},
+		{"all are lost", false, func(n *node) { n.meet(1).HaveSeeds(); n.dead(1, 1, "m2") }, 80, 0},
+		{"nothing is lost and they are asked", true, func(n *node) { n.meet(3).HaveSeeds() }, 8, 8},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := reconnecting(t, func(c *Config) { c.KeepAskingSeeds = tt.asking })
@@ -482,28 +482,28 @@ func TestIsolation(t *testing.T) {
 				n.dead(i, 1, memberName(i))
 			}
 		}, ""},
-		{"most, and back", func(n *node) { n.declareDead(1, 6, 0); n.Step(n.now, Endpoint{}, aliveOf(3, 2)) }, "iw"},
-		{"all, and one is back", func(n *node) { n.declareDead(1, 10, 0); n.Step(n.now, Endpoint{}, aliveOf(3, 2)) }, "i"},
+		{"most, and back", func(n *node) { n.declareDead(1, 6, 0); n.Step(Endpoint{}, aliveOf(3, 2)) }, "iw"},
+		{"all, and one is back", func(n *node) { n.declareDead(1, 10, 0); n.Step(Endpoint{}, aliveOf(3, 2)) }, "i"},
 		{"all, and others come", func(n *node) {
 			n.declareDead(1, 10, 0)
 			for i := 21; i <= 30; i++ {
-				n.Step(n.now, Endpoint{}, aliveOf(i, 1))
+				n.Step(Endpoint{}, aliveOf(i, 1))
 			}
 		}, "iw"},
 		{"all, until they are given up", func(n *node) {
 			n.declareDead(1, 10, 0)
-			n.after(2 * time.Hour).forgetGone(n.now)
+			n.after(2 * time.Hour).forgetGone()
 		}, "iw"},
 		{"most, for good", func(n *node) {
 			n.declareDead(1, 6, 0)
 			n.tickAll(isolationLimit - time.Second)
-			n.Core.out.Events = append(n.Core.out.Events, Event{Kind: EventConflict}) // a mark
+			n.Turn.out.Events = append(n.Turn.out.Events, Event{Kind: EventConflict}) // a mark
 			n.tickAll(2 * time.Second)
 		}, "i-w"},
 		{"all, for good", func(n *node) { n.declareDead(1, 10, 0); n.tickAll(isolationLimit + time.Second) }, "i"},
 		{"one comes and crashes, over and over", func(n *node) {
 			for i := 21; i < 40; i++ {
-				n.Step(n.now, Endpoint{}, aliveOf(i, 1))
+				n.Step(Endpoint{}, aliveOf(i, 1))
 				n.declareDead(i, i, 10*time.Second)
 			}
 		}, ""},
@@ -511,17 +511,17 @@ func TestIsolation(t *testing.T) {
 			for i := 1; i <= 10; i++ {
 				a := aliveOf(20+i, 1)
 				a.Addr = memberAddr(i).Addr().AsSlice()
-				n.Step(n.now, Endpoint{}, a)
+				n.Step(Endpoint{}, a)
 				n.declareDead(i, i, 8*time.Second)
 			}
 		}, ""},
-		{"we left", func(n *node) { n.Leave(n.now, 0); n.declareDead(1, 10, 0) }, ""},
+		{"we left", func(n *node) { n.Leave(0); n.declareDead(1, 10, 0) }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := reconnecting(t, nil).meet(10)
 			tt.events(n)
 			got := ""
-			for _, e := range n.Core.out.Events {
+			for _, e := range n.Turn.out.Events {
 				switch e.Kind {
 				case EventIsolated:
 					got += "i"
@@ -545,7 +545,8 @@ func TestIsolation(t *testing.T) {
 func (n *node) tickAll(d time.Duration) {
 	end := n.now.Add(d)
 	for at, ok := n.NextDeadline(); ok && !at.After(end); at, ok = n.NextDeadline() {
-		n.Tick(at)
+		n.now = at
+		n.Tick()
 	}
 	n.now = end
 }
@@ -553,7 +554,7 @@ func (n *node) tickAll(d time.Duration) {
 // declareDead declares members from i up to j dead, some time after each other.
 func (n *node) declareDead(i, j int, apart time.Duration) {
 	for ; i <= j; i++ {
-		n.after(apart).Step(n.now, Endpoint{}, &wire.Dead{Incarnation: 1, Node: memberName(i), From: "m99"})
+		n.after(apart).Step(Endpoint{}, &wire.Dead{Incarnation: 1, Node: memberName(i), From: "m99"})
 	}
 }
 
@@ -566,7 +567,7 @@ func stateOf(i int, incarnation uint32, s State) wire.PushNodeState {
 // TestNoTimerWithoutReconnects: a core without reconnects sets no timer for who is lost.
 func TestNoTimerWithoutReconnects(t *testing.T) {
 	n := newNode(t, nil).meet(3)
-	n.HaveSeeds(n.now)
+	n.HaveSeeds()
 	n.dead(1, 1, "m2")
 	if n.NumTimers() != 1 || n.NumLost() != 1 { // the one is to forget it
 		t.Errorf("%d timers, %d lost: %s", n.NumTimers(), n.NumLost(), fmt.Sprint(n.losses.byName))

@@ -18,7 +18,7 @@ func TestRestingGossip(t *testing.T) {
 	run := func(next func(*node) (time.Time, bool)) (packets []sent, ticks int) {
 		n := newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval = time.Second, 0 }).meet(20)
 		n.Settle()
-		n.Start(n.now)
+		n.Start()
 		news := n.now.Add(5300 * time.Millisecond)
 		for {
 			at, ok := next(n)
@@ -27,23 +27,23 @@ func TestRestingGossip(t *testing.T) {
 			}
 			if !ok || n.now.Before(news) && at.After(news) {
 				n.now = news
-				n.Step(n.now, Endpoint{AddrPort: memberAddr(1)}, aliveOf(1, 2))
+				n.Step(Endpoint{AddrPort: memberAddr(1)}, aliveOf(1, 2))
 			} else {
 				n.now = at
-				n.Tick(at)
+				n.Tick()
 				ticks++
 			}
 			for _, p := range n.take().Packets {
 				packets = append(packets, sent{n.now.Sub(testStart), p.To.Name})
 				if p.Ping != 0 {
-					n.Step(n.now, Endpoint{}, &wire.Ack{SeqNo: p.Ping})
+					n.Step(Endpoint{}, &wire.Ack{SeqNo: p.Ping})
 				}
 			}
 			n.take()
 		}
 	}
 	want, often := run(func(n *node) (time.Time, bool) { return n.NextDeadline() })
-	got, seldom := run(func(n *node) (time.Time, bool) { return n.NextWakeup(n.now) })
+	got, seldom := run(func(n *node) (time.Time, bool) { return n.NextWakeup() })
 	if !slices.Equal(got, want) {
 		t.Errorf("a driver that sleeps sends\n%v\nand one that does not\n%v", got, want)
 	}
@@ -58,19 +58,19 @@ func TestRestingGossip(t *testing.T) {
 // TestRestsWithoutLoops: without loops there is nothing to wake up for, and with user broadcasts every round counts.
 func TestRestsWithoutLoops(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.ProbeInterval, c.GossipInterval, c.PushPullInterval = 0, 0, 0 })
-	if at, ok := n.NextWakeup(n.now); ok {
+	if at, ok := n.NextWakeup(); ok {
 		t.Errorf("something is due at %v", at)
 	}
 	n = newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval, c.HasUserBroadcasts = 0, 0, true }).meet(1)
 	n.Settle()
-	n.Start(n.now)
-	if at, ok := n.NextWakeup(n.now); !ok || at.Sub(n.now) > 2*n.cfg.GossipInterval {
+	n.Start()
+	if at, ok := n.NextWakeup(); !ok || at.Sub(n.now) > 2*n.cfg.GossipInterval {
 		t.Errorf("gossip is due at %v, %v; want within two intervals", at, ok)
 	}
 	n = newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval = 0, 0 })
 	n.Settle()
-	n.Start(n.now)
-	if at, ok := n.NextWakeup(n.now); ok {
+	n.Start()
+	if at, ok := n.NextWakeup(); ok {
 		t.Errorf("woken at %v for gossip with nothing to send", at)
 	}
 }
@@ -85,7 +85,7 @@ func TestRestsAlone(t *testing.T) {
 	const met = 95 * time.Second
 	run := func(next func(*node) (time.Time, bool)) (work []done, alone int) {
 		n := newNode(t, func(c *Config) { c.HasUserBroadcasts = true })
-		n.Start(n.now)
+		n.Start()
 		for n.now.Sub(testStart) < met+time.Minute {
 			at, ok := next(n)
 			switch known := n.NumKnown(); {
@@ -98,14 +98,14 @@ func TestRestsAlone(t *testing.T) {
 					alone++
 				}
 				n.now = at
-				n.Tick(at)
+				n.Tick()
 			}
 			out := n.take()
 			for _, p := range out.Packets {
 				what := "gossip"
 				if p.Ping != 0 {
 					what = "ping"
-					n.Step(n.now, Endpoint{}, &wire.Ack{SeqNo: p.Ping})
+					n.Step(Endpoint{}, &wire.Ack{SeqNo: p.Ping})
 				}
 				work = append(work, done{n.now.Sub(testStart), what})
 			}
@@ -117,7 +117,7 @@ func TestRestsAlone(t *testing.T) {
 		return work, alone
 	}
 	want, often := run(func(n *node) (time.Time, bool) { return n.NextDeadline() })
-	got, seldom := run(func(n *node) (time.Time, bool) { return n.NextWakeup(n.now) })
+	got, seldom := run(func(n *node) (time.Time, bool) { return n.NextWakeup() })
 	if !slices.Equal(got, want) {
 		t.Errorf("who sleeps while it is alone does\n%v\nand who does not\n%v", got, want)
 	}
@@ -136,19 +136,19 @@ func TestRestsAlone(t *testing.T) {
 func TestAloneHasNothingToSay(t *testing.T) {
 	alone := func() *node {
 		n := newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval = 0, 0 })
-		n.Start(n.now)
-		n.Announce(n.now, memberAddr(0), []byte("x"), testVersions, 7)
+		n.Start()
+		n.Announce(memberAddr(0), []byte("x"), testVersions, 7)
 		if out := n.take(); !slices.Equal(out.Finished, []uint64{7}) {
 			t.Errorf("finished %v: somebody waits for what nobody hears", out.Finished)
 		}
-		if at, ok := n.NextWakeup(n.now); ok {
+		if at, ok := n.NextWakeup(); ok {
 			t.Errorf("something is due at %v", at)
 		}
 		return n
 	}
 	announced := "alive self@2 x"
 	n := alone().meet(1)
-	if _, ok := n.NextWakeup(n.now); !ok {
+	if _, ok := n.NextWakeup(); !ok {
 		t.Error("no gossip with somebody there")
 	}
 	if got, want := texts(n.queued()), []string{"alive m1@1 ", announced}; !slices.Equal(got, want) {
@@ -162,7 +162,7 @@ func TestAloneHasNothingToSay(t *testing.T) {
 	}
 
 	n = alone()
-	n.Leave(n.now, 0)
+	n.Leave(0)
 	if got, want := texts(n.meet(1).queued()), "dead self@2 by self"; !slices.Contains(got, want) || slices.Contains(got, announced) {
 		t.Errorf("gossips %q after it left, want %q and not that it is alive", got, want)
 	}

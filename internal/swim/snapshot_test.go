@@ -58,7 +58,7 @@ func TestSnapshotSaysWhatIsKnown(t *testing.T) {
 		}
 	}
 
-	unknown := New(testConfig(), new(Output))
+	unknown := New(testConfig()).Begin(testStart, new(Output))
 	unknown.Introduce(memberAddr(0), nil, testVersions)
 	var none Snapshot
 	if more := unknown.Snapshot(&none); more || none.Len() != 0 || len(none.States) != 0 {
@@ -77,7 +77,7 @@ func TestSnapshotInParts(t *testing.T) {
 	parts := 0
 	states, _ := snapshotOf(n, func() {
 		if parts++; parts == 1 {
-			n.forgetGone(n.now)
+			n.forgetGone()
 		}
 		for i := range 20 {
 			n.alive(aliveOf(members+20*parts+i, 1))

@@ -2,44 +2,43 @@ package swim
 
 import (
 	"bytes"
-	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // Step handles an indirect ping, an ack or a nack that arrived in a packet. The message and what it refers to stay the
 // caller's. Pings go to StepPing; alive, suspect and dead messages to StepGossip.
-func (c *Core) Step(now time.Time, from Endpoint, message wire.Message) {
+func (t *Turn) Step(from Endpoint, message wire.Message) {
 	switch m := message.(type) {
 	case *wire.IndirectPing:
-		c.relayPing(now, from, m)
+		t.relayPing(from, m)
 	case *wire.Ack:
-		c.acked(now, from, m)
+		t.acked(from, m)
 	case *wire.Nack:
-		c.nacked(m)
+		t.nacked(m)
 	}
 }
 
 // StepGossip handles an alive, suspect or dead message that arrived in a packet, and keeps no reference to its memory. Most
 // such messages are stale; for those it takes one look at the table.
-func (c *Core) StepGossip(now time.Time, from Endpoint, v *wire.GossipView) {
-	m := c.table.namedBytes(v.Node)
-	if m != nil && c.isStale(m, v) {
+func (t *Turn) StepGossip(from Endpoint, v *wire.GossipView) {
+	m := t.table.namedBytes(v.Node)
+	if m != nil && t.isStale(m, v) {
 		return
 	}
 	name := ""
 	if m != nil {
 		name = m.Name
 	} else {
-		name = c.keep(v.Node)
+		name = t.keep(v.Node)
 	}
 	switch v.Kind {
 	case wire.TypeAlive:
-		c.stepAlive(now, from, &wire.Alive{Incarnation: v.Incarnation, Node: name, Addr: v.Addr, Port: v.Port, Meta: v.Meta, Vsn: v.Vsn})
+		t.stepAlive(from, &wire.Alive{Incarnation: v.Incarnation, Node: name, Addr: v.Addr, Port: v.Port, Meta: v.Meta, Vsn: v.Vsn})
 	case wire.TypeSuspect:
-		c.stepSuspect(now, from, &wire.Suspect{Incarnation: v.Incarnation, Node: name, From: c.nameOf(v.From)})
+		t.stepSuspect(from, &wire.Suspect{Incarnation: v.Incarnation, Node: name, From: t.nameOf(v.From)})
 	case wire.TypeDead:
-		c.stepDead(now, from, &wire.Dead{Incarnation: v.Incarnation, Node: name, From: c.nameOf(v.From)})
+		t.stepDead(from, &wire.Dead{Incarnation: v.Incarnation, Node: name, From: t.nameOf(v.From)})
 	}
 }
 

@@ -24,8 +24,8 @@ func TestStaleGossip(t *testing.T) {
 		for i := range 400 {
 			if rng.IntN(20) == 0 {
 				d := time.Duration(rng.Int64N(int64(20 * time.Second)))
-				rules.after(d).Tick(rules.now)
-				views.after(d).Tick(views.now)
+				rules.after(d).Tick()
+				views.after(d).Tick()
 			}
 			var message wire.Message
 			node, incarnation := name(), uint32(rng.IntN(4))
@@ -60,13 +60,13 @@ func TestStaleGossip(t *testing.T) {
 			}
 			switch m := message.(type) {
 			case *wire.Alive:
-				rules.stepAlive(rules.now, from, m)
+				rules.stepAlive(from, m)
 			case *wire.Suspect:
-				rules.stepSuspect(rules.now, from, m)
+				rules.stepSuspect(from, m)
 			case *wire.Dead:
-				rules.stepDead(rules.now, from, m)
+				rules.stepDead(from, m)
 			}
-			views.Step(views.now, from, message)
+			views.Step(from, message)
 			want, got := rules.take(), views.take()
 			if !reflect.DeepEqual(inOrder(got), inOrder(want)) {
 				t.Fatalf("seed %d, message %d, %T %+v from %v:\ngot  %+v\nwant %+v", seed, i, message, message, from, inOrder(got), inOrder(want))

@@ -43,20 +43,20 @@ func (s *suspicion) confirm(from, self string) bool {
 }
 
 // suspect begins a suspicion of m.
-func (c *Core) beginSuspicion(now time.Time, m *member, from string) {
-	n := c.table.len()
-	least := suspicionTimeout(c.cfg.SuspicionMult, n, c.cfg.period())
+func (t *Turn) beginSuspicion(m *member, from string) {
+	n := t.table.len()
+	least := suspicionTimeout(t.cfg.SuspicionMult, n, t.cfg.period())
 	s := &suspicion{
 		due:      newDeadline(dueSuspicion),
-		began:    now,
+		began:    t.now,
 		least:    least,
-		longest:  time.Duration(c.cfg.SuspicionMaxTimeoutMult) * least,
-		wanted:   suspicionConfirmations(c.cfg.SuspicionMult, n),
+		longest:  time.Duration(t.cfg.SuspicionMaxTimeoutMult) * least,
+		wanted:   suspicionConfirmations(t.cfg.SuspicionMult, n),
 		accusers: []string{from},
 	}
 	s.due.member = m
-	c.suspicions[m.ID] = s
-	c.deadlines.set(s.due, s.end())
+	t.suspicions[m.ID] = s
+	t.deadlines.set(s.due, s.end())
 }
 
 // suspicion returns m's suspicion, or nil.
@@ -68,19 +68,19 @@ func (c *Core) suspicion(m *member) *suspicion {
 }
 
 // dropSuspicion ends m's suspicion, if any, without a verdict.
-func (c *Core) dropSuspicion(m *member) {
-	if s := c.suspicion(m); s != nil {
-		c.deadlines.stop(s.due)
-		delete(c.suspicions, m.ID)
+func (t *Turn) dropSuspicion(m *member) {
+	if s := t.suspicion(m); s != nil {
+		t.deadlines.stop(s.due)
+		delete(t.suspicions, m.ID)
 	}
 }
 
 // suspicionEnded declares m dead: it did not refute in time.
-func (c *Core) suspicionEnded(now time.Time, m *member) {
-	s := c.suspicion(m)
+func (t *Turn) suspicionEnded(m *member) {
+	s := t.suspicion(m)
 	if s.confirmations() < s.wanted {
-		c.out.Counts.DegradedTimeouts++
+		t.out.Counts.DegradedTimeouts++
 	}
-	c.event(Event{Kind: EventTimeout, Member: c.table.snapshot(m), Count: s.confirmations()})
-	c.applyDead(now, m.Incarnation, m, c.cfg.Name)
+	t.event(Event{Kind: EventTimeout, Member: t.table.snapshot(m), Count: s.confirmations()})
+	t.applyDead(m.Incarnation, m, t.cfg.Name)
 }

@@ -122,7 +122,7 @@ func TestHearsay(t *testing.T) {
 			for from := range strings.FieldsSeq(tt.accusers) {
 				switch from {
 				case "sync":
-					n.Merge(n.now, []wire.PushNodeState{{Name: memberName(1), State: int(StateDead), Incarnation: 1}})
+					n.Merge([]wire.PushNodeState{{Name: memberName(1), State: int(StateDead), Incarnation: 1}})
 				case "gossip":
 					n.suspect(1, 1, hearsay)
 				default:
@@ -152,7 +152,7 @@ func TestLateConfirmation(t *testing.T) {
 	if at, _ := n.NextDeadline(); at.After(n.now) {
 		t.Fatalf("next deadline is %v away, want it due", at.Sub(n.now))
 	}
-	n.Tick(n.now)
+	n.Tick()
 	n.want(1, StateDead, 1)
 }
 
@@ -226,7 +226,7 @@ func TestDeadlines(t *testing.T) {
 	s.set(b, at(1))
 	s.set(c, at(3))
 	s.set(b, at(5)) // again
-	if next, ok := s.nextBut(0); !ok || !next.Equal(at(3)) {
+	if next := s.nextBut(0); !next.Equal(at(3)) {
 		t.Errorf("next %v", next)
 	}
 	if s.pop(at(2)) != nil {
@@ -237,7 +237,7 @@ func TestDeadlines(t *testing.T) {
 	}
 	s.stop(b)
 	s.stop(b)
-	if _, ok := s.nextBut(0); ok || s.pop(at(9)) != nil {
+	if next := s.nextBut(0); !next.IsZero() || s.pop(at(9)) != nil {
 		t.Error("stopped deadline is left")
 	}
 }
@@ -266,7 +266,7 @@ func TestStateString(t *testing.T) {
 
 func TestStepIgnoresWhatIsNotItsOwn(t *testing.T) {
 	n := newNode(t, nil)
-	n.Step(n.now, Endpoint{}, &wire.Err{Error: "x"})
+	n.Step(Endpoint{}, &wire.Err{Error: "x"})
 	if out := n.take(); len(out.Packets)+len(out.Events) != 0 {
 		t.Errorf("output %+v", out)
 	}

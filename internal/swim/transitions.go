@@ -2,7 +2,6 @@ package swim
 
 import (
 	"bytes"
-	"time"
 
 	"github.com/e3431adc/memberlist/internal/queue"
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -14,35 +13,35 @@ import (
 //
 // Compat: the reference drops it silently, and the member stays dead to us until
 // it hears of that from somebody else.
-func (c *Core) stepAlive(now time.Time, from Endpoint, a *wire.Alive) {
-	m := c.table.named(a.Node)
-	if c.applyAlive(now, m, a) {
+func (t *Turn) stepAlive(from Endpoint, a *wire.Alive) {
+	m := t.table.named(a.Node)
+	if t.applyAlive(m, a) {
 		return
 	}
-	if said, _ := addressFrom(a.Addr, a.Port, c.cfg.DefaultPort); m != nil || !said.same(addressOf(from.AddrPort)) {
-		c.answerStale(from, a) // else that is who was challenged
+	if said, _ := addressFrom(a.Addr, a.Port, t.cfg.DefaultPort); m != nil || !said.same(addressOf(from.AddrPort)) {
+		t.answerStale(from, a) // else that is who was challenged
 	}
 }
 
 // answerStale tells the sender of an alive message that nobody took what we
 // know against the member.
-func (c *Core) answerStale(from Endpoint, a *wire.Alive) {
-	m := c.table.named(a.Node)
-	if m == nil || m == c.self || m.Incarnation == 0 || a.Incarnation > m.Incarnation {
+func (t *Turn) answerStale(from Endpoint, a *wire.Alive) {
+	m := t.table.named(a.Node)
+	if m == nil || m == t.self || m.Incarnation == 0 || a.Incarnation > m.Incarnation {
 		return
 	}
 	switch m.State {
 	case StateDead, StateLeft:
-		c.sendAlone(from, c.against(m, a.Incarnation))
+		t.sendAlone(from, t.against(m, a.Incarnation))
 	case StateSuspect:
-		if !c.table.isAt(m, addressOf(from.AddrPort)) {
+		if !t.table.isAt(m, addressOf(from.AddrPort)) {
 			return // gossip of before; only the member itself needs to know
 		}
-		c.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.suspicion(m).accusers[0]})
+		t.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.suspicion(m).accusers[0]})
 	default:
 		return
 	}
-	c.out.Counts.StaleAlives++
+	t.out.Counts.StaleAlives++
 }
 
 // against is what we know against the claim that m, which went, is alive at an
@@ -62,124 +61,124 @@ func (c *Core) against(m *member, incarnation uint32) wire.Message {
 // applyAlive takes what an alive message or a state says of m, or of one who is
 // not known, and reports whether it was news or else right to ignore; false is
 // an alive that came too late.
-func (c *Core) applyAlive(now time.Time, m *member, a *wire.Alive) bool {
-	addr, ok := addressFrom(a.Addr, a.Port, c.cfg.DefaultPort)
+func (t *Turn) applyAlive(m *member, a *wire.Alive) bool {
+	addr, ok := addressFrom(a.Addr, a.Port, t.cfg.DefaultPort)
 	if !ok || a.Node == "" || len(a.Node) > MaxName || len(a.Meta) > MaxMeta {
-		c.drop(DropMalformed)
+		t.drop(DropMalformed)
 		return true
 	}
-	if a.Node == c.cfg.Name {
-		c.applyAliveOfSelf(now, addr, a)
+	if a.Node == t.cfg.Name {
+		t.applyAliveOfSelf(addr, a)
 		return true
 	}
-	versions, ok := c.usableVersions(a.Vsn)
+	versions, ok := t.usableVersions(a.Vsn)
 	if !ok {
-		c.drop(DropVersions)
+		t.drop(DropVersions)
 		return true
 	}
-	if c.table.isAt(c.self, addr) {
-		return c.deny(now, m, a.Node, claim{addr: addr, versions: versions, incarnation: a.Incarnation})
+	if t.table.isAt(t.self, addr) {
+		return t.deny(m, a.Node, claim{addr: addr, versions: versions, incarnation: a.Incarnation})
 	}
-	isThere := m != nil && c.table.isAt(m, addr)
-	if !isThere && !c.allowed(addr) {
-		c.drop(DropNotAllowed)
+	isThere := m != nil && t.table.isAt(m, addr)
+	if !isThere && !t.allowed(addr) {
+		t.drop(DropNotAllowed)
 		return true
 	}
 	says := claim{addr: addr, meta: a.Meta, versions: versions, incarnation: a.Incarnation}
 	switch {
 	case m == nil:
-		return c.meet(now, a.Node, says)
+		return t.meet(a.Node, says)
 	case !isThere:
-		c.applyElsewhere(now, m, says)
+		t.applyElsewhere(m, says)
 	case a.Incarnation <= m.Incarnation:
 		return false
 	default:
-		c.becomeAlive(now, m, says.own(m), 0)
+		t.becomeAlive(m, says.own(m), 0)
 	}
 	return true
 }
 
 // hearOfSelf compares what another says of us with what we are.
-func (c *Core) hearOfSelf(m *member, a *wire.Alive) {
+func (t *Turn) hearOfSelf(m *member, a *wire.Alive) {
 	if a.Incarnation < m.Incarnation {
 		return
 	}
 	if a.Incarnation == m.Incarnation && bytes.Equal(a.Meta, m.Meta) && bytes.Equal(a.Vsn, m.Versions[:]) {
 		return // an echo
 	}
-	c.refute(a.Incarnation, a.Node)
+	t.refute(a.Incarnation, a.Node)
 }
 
 // becomeAlive makes m what says says it is, and gossips that.
-func (c *Core) becomeAlive(now time.Time, m *member, says claim, notice uint64) {
-	c.dropSuspicion(m)
+func (t *Turn) becomeAlive(m *member, says claim, notice uint64) {
+	t.dropSuspicion(m)
 	before, oldMeta := m.State, m.Meta
-	if c.table.isAt(m, says.addr) {
-		c.table.setAddress(m, says.addr) // as it is spelled now
+	if t.table.isAt(m, says.addr) {
+		t.table.setAddress(m, says.addr) // as it is spelled now
 	} else {
-		c.table.move(m, says.addr)
+		t.table.move(m, says.addr)
 	}
 	m.Versions, m.Meta = says.versions, says.meta
-	c.table.judge(m, says.incarnation)
+	t.table.judge(m, says.incarnation)
 	if m.State != StateAlive {
-		m.State, m.since = StateAlive, c.table.since(now)
+		m.State, m.since = StateAlive, t.table.since(t.now)
 	}
-	if before.Gone() && m != c.self {
-		c.present++
+	if before.Gone() && m != t.self {
+		t.present++
 	}
-	if c.table.len() == 1 { // nobody is there to hear it
-		c.finish(notice)
+	if t.table.len() == 1 { // nobody is there to hear it
+		t.finish(notice)
 		notice = 0
 	}
-	c.broadcast(m, broadcast{incarnation: says.incarnation}, notice)
-	c.out.Counts.Alive++
-	became := c.changed(m)
+	t.broadcast(m, broadcast{incarnation: says.incarnation}, notice)
+	t.out.Counts.Alive++
+	became := t.changed(m)
 	if before == StateSuspect {
-		c.event(Event{Kind: EventRecover, Member: *became})
+		t.event(Event{Kind: EventRecover, Member: *became})
 	}
 	if before.Gone() {
-		c.event(Event{Kind: EventJoin, Member: *became})
-		if m != c.self {
-			c.found(now, m.Name)
-			c.foundAt(now, says.addr)
+		t.event(Event{Kind: EventJoin, Member: *became})
+		if m != t.self {
+			t.found(m.Name)
+			t.foundAt(says.addr)
 		}
 	} else if !bytes.Equal(oldMeta, m.Meta) {
-		c.event(Event{Kind: EventUpdate, Member: *became})
+		t.event(Event{Kind: EventUpdate, Member: *became})
 	}
 }
 
 // refute answers what from says of us with an alive at an incarnation above
 // (SWIM section 4.2), and takes it as a sign of our own ill health.
-func (c *Core) refute(incarnation uint32, from string) {
-	if c.departed { // Arrive will, at an incarnation above
-		c.self.Incarnation = max(incarnation, c.self.Incarnation)
+func (t *Turn) refute(incarnation uint32, from string) {
+	if t.departed { // Arrive will, at an incarnation above
+		t.self.Incarnation = max(incarnation, t.self.Incarnation)
 		return
 	}
-	c.self.Incarnation = nextIncarnation(max(incarnation, c.self.Incarnation))
-	if c.cfg.ProbeInterval > 0 { // else nothing would bring it down again
-		c.awareness.apply(1)
+	t.self.Incarnation = nextIncarnation(max(incarnation, t.self.Incarnation))
+	if t.cfg.ProbeInterval > 0 { // else nothing would bring it down again
+		t.awareness.apply(1)
 	}
-	c.broadcast(c.self, broadcast{incarnation: c.self.Incarnation}, 0)
-	c.event(Event{Kind: EventRefute, Member: c.Self(), From: from})
+	t.broadcast(t.self, broadcast{incarnation: t.self.Incarnation}, 0)
+	t.event(Event{Kind: EventRefute, Member: t.Self(), From: from})
 }
 
 // stepSuspect handles a suspect message.
-func (c *Core) stepSuspect(now time.Time, from Endpoint, s *wire.Suspect) {
-	if m := c.accused(s.Node, s.From, s.Incarnation); m != nil {
-		c.applySuspect(now, s.Incarnation, m, s.From)
+func (t *Turn) stepSuspect(from Endpoint, s *wire.Suspect) {
+	if m := t.accused(s.Node, s.From, s.Incarnation); m != nil {
+		t.applySuspect(s.Incarnation, m, s.From)
 	}
-	c.answerAccusation(from, s.Node, s.Incarnation)
+	t.answerAccusation(from, s.Node, s.Incarnation)
 }
 
 // stepDead handles a dead message.
-func (c *Core) stepDead(now time.Time, from Endpoint, d *wire.Dead) {
+func (t *Turn) stepDead(from Endpoint, d *wire.Dead) {
 	if d.From == d.Node {
-		c.foundLeft(now, d.Node, d.Incarnation)
+		t.foundLeft(d.Node, d.Incarnation)
 	}
-	if m := c.accused(d.Node, d.From, d.Incarnation); m != nil {
-		c.applyDead(now, d.Incarnation, m, d.From)
+	if m := t.accused(d.Node, d.From, d.Incarnation); m != nil {
+		t.applyDead(d.Incarnation, m, d.From)
 	}
-	c.answerAccusation(from, d.Node, d.Incarnation)
+	t.answerAccusation(from, d.Node, d.Incarnation)
 }
 
 // answerAccusation tells a member that accuses us of what we have refuted, now or
@@ -188,13 +187,13 @@ func (c *Core) stepDead(now time.Time, from Endpoint, d *wire.Dead) {
 // Compat: the reference gossips the refutation only, and ignores what is older. We
 // would stay suspect to a member that missed our refutation, and then dead, though
 // we ack each of its probes.
-func (c *Core) answerAccusation(from Endpoint, name string, incarnation uint32) {
-	if name != c.cfg.Name || incarnation >= c.self.Incarnation || c.self.State != StateAlive ||
-		c.table.located(addressOf(from.AddrPort)) == nil {
+func (t *Turn) answerAccusation(from Endpoint, name string, incarnation uint32) {
+	if name != t.cfg.Name || incarnation >= t.self.Incarnation || t.self.State != StateAlive ||
+		t.table.located(addressOf(from.AddrPort)) == nil {
 		return
 	}
-	alive := c.alive(c.self, &broadcast{incarnation: c.self.Incarnation})
-	c.sendAlone(from, &alive)
+	alive := t.alive(t.self, &broadcast{incarnation: t.self.Incarnation})
+	t.sendAlone(from, &alive)
 }
 
 // accused returns the member that an accusation is about, or nil if it is not
@@ -202,27 +201,27 @@ func (c *Core) answerAccusation(from Endpoint, name string, incarnation uint32) 
 //
 // Compat: the reference believes an accusation at MaxIncarnation, and the
 // refutation wraps around to 0, which nobody heeds.
-func (c *Core) accused(name, from string, incarnation uint32) *member {
+func (t *Turn) accused(name, from string, incarnation uint32) *member {
 	if len(from) > MaxName {
-		c.drop(DropMalformed)
+		t.drop(DropMalformed)
 		return nil
 	}
-	m := c.table.named(name)
+	m := t.table.named(name)
 	if m == nil || incarnation < m.Incarnation {
 		return nil
 	}
 	if incarnation == MaxIncarnation {
-		c.drop(DropMaximum)
+		t.drop(DropMaximum)
 		return nil
 	}
 	return m
 }
 
 // applySuspect takes an accusation of m by from (SWIM section 4.2).
-func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from string) {
-	if m == c.self {
+func (t *Turn) applySuspect(incarnation uint32, m *member, from string) {
+	if m == t.self {
 		if m.State == StateAlive {
-			c.refute(incarnation, from)
+			t.refute(incarnation, from)
 		}
 		return
 	}
@@ -233,104 +232,104 @@ func (c *Core) applySuspect(now time.Time, incarnation uint32, m *member, from s
 		// The highest evidence is kept even if nothing else changes: what is older
 		// than it must not bring the member back.
 		// Compat: the reference forgets it.
-		c.table.suspectDead(m, incarnation)
-		c.raise(m)
+		t.table.suspectDead(m, incarnation)
+		t.raise(m)
 		return
 	}
 	newer := incarnation > m.Incarnation
 	m.Incarnation = incarnation
-	running := c.suspicion(m)
+	running := t.suspicion(m)
 	if running != nil && newer {
 		// It refuted the suspicion that runs, as we did not hear: this is another.
 		// Compat: the reference counts it for the one that runs.
-		c.dropSuspicion(m)
-		c.beginSuspicion(now, m, from)
-		c.broadcastSuspect(m, from)
-		c.changed(m)
+		t.dropSuspicion(m)
+		t.beginSuspicion(m, from)
+		t.broadcastSuspect(m, from)
+		t.changed(m)
 		return
 	}
 	if running != nil {
-		if running.confirm(from, c.cfg.Name) {
-			c.deadlines.set(running.due, running.end())
-			c.broadcastSuspect(m, from)
+		if running.confirm(from, t.cfg.Name) {
+			t.deadlines.set(running.due, running.end())
+			t.broadcastSuspect(m, from)
 		}
 		return
 	}
 	if m.State != StateAlive {
 		return
 	}
-	m.State, m.since = StateSuspect, c.table.since(now)
-	c.beginSuspicion(now, m, from)
-	c.broadcastSuspect(m, from)
-	c.out.Counts.Suspect++
-	c.event(Event{Kind: EventSuspect, Member: *c.changed(m), From: from})
+	m.State, m.since = StateSuspect, t.table.since(t.now)
+	t.beginSuspicion(m, from)
+	t.broadcastSuspect(m, from)
+	t.out.Counts.Suspect++
+	t.event(Event{Kind: EventSuspect, Member: *t.changed(m), From: from})
 }
 
 // broadcastSuspect gossips that a member is suspected.
-func (c *Core) broadcastSuspect(m *member, from string) {
-	c.broadcast(m, broadcast{saying: saySuspect, incarnation: m.Incarnation, from: from}, 0)
+func (t *Turn) broadcastSuspect(m *member, from string) {
+	t.broadcast(m, broadcast{saying: saySuspect, incarnation: m.Incarnation, from: from}, 0)
 }
 
 // applyDead takes a declaration by from that m is dead, or by m itself that it
 // leaves.
-func (c *Core) applyDead(now time.Time, incarnation uint32, m *member, from string) {
-	if m == c.self {
+func (t *Turn) applyDead(incarnation uint32, m *member, from string) {
+	if m == t.self {
 		if m.State == StateAlive {
-			c.refute(incarnation, from)
+			t.refute(incarnation, from)
 		}
 		return
 	}
-	c.dropSuspicion(m)
+	t.dropSuspicion(m)
 	switch m.State {
 	case StateDead:
-		c.table.judge(m, incarnation)
-		c.raise(m)
+		t.table.judge(m, incarnation)
+		t.raise(m)
 		if from == m.Name {
-			c.becomeLeft(now, m, 0)
+			t.becomeLeft(m, 0)
 		}
 		return
 	case StateLeft:
 		return // to others it left at the incarnation that we know
 	}
-	c.becomeGone(now, m, incarnation, from, 0)
+	t.becomeGone(m, incarnation, from, 0)
 }
 
 // becomeGone makes m dead, or left on its own word, and gossips that.
-func (c *Core) becomeGone(now time.Time, m *member, incarnation uint32, from string, notice uint64) {
-	c.dropSuspicion(m)
-	c.table.judge(m, incarnation)
-	m.since = c.table.since(now)
+func (t *Turn) becomeGone(m *member, incarnation uint32, from string, notice uint64) {
+	t.dropSuspicion(m)
+	t.table.judge(m, incarnation)
+	m.since = t.table.since(t.now)
 	m.State = StateDead
 	if from == m.Name {
 		m.State = StateLeft
 	}
 	kind := queue.Named
-	if m == c.self {
+	if m == t.self {
 		kind = queue.Urgent // we may not be here for long
 	}
-	c.push(m, kind, broadcast{saying: sayDead, incarnation: incarnation, from: from}, notice)
-	c.out.Counts.Dead++
-	c.event(Event{Kind: EventLeave, Member: *c.changed(m), From: from})
-	if m == c.self {
+	t.push(m, kind, broadcast{saying: sayDead, incarnation: incarnation, from: from}, notice)
+	t.out.Counts.Dead++
+	t.event(Event{Kind: EventLeave, Member: *t.changed(m), From: from})
+	if m == t.self {
 		return
 	}
-	c.present--
-	if c.present == 0 {
-		c.waitNoMore()
+	t.present--
+	if t.present == 0 {
+		t.waitNoMore()
 	}
-	c.rememberGone(now, m)
-	c.judgeIsolation(now)
+	t.rememberGone(m)
+	t.judgeIsolation()
 }
 
 // rememberGone sees to it that a member that has just become dead or left is
 // looked for, or kept out, and forgotten in time.
-func (c *Core) rememberGone(now time.Time, m *member) {
+func (t *Turn) rememberGone(m *member) {
 	if m.State == StateDead {
-		c.lose(now, m)
+		t.lose(m)
 	} else {
-		c.remember(m)
+		t.remember(m)
 	}
-	c.forgetLater(now, m)
+	t.forgetLater(m)
 }
 
 // hearsay is whom a suspicion is from that began with what another said in a push/pull: nobody, as whoever said it need not
@@ -341,11 +340,11 @@ func (c *Core) rememberGone(now time.Time, m *member) {
 const hearsay = ""
 
 // forget drops all that is known of m, but not its place in the probe order.
-func (c *Core) forget(m *member) {
-	if c.probe.target == m {
-		c.probe.abandon(&c.deadlines)
+func (t *Turn) forget(m *member) {
+	if t.probe.target == m {
+		t.probe.abandon(&t.deadlines)
 	}
-	c.unqueue(m) // if it is still there, there was nobody to tell it
-	c.out.Forgotten = append(c.out.Forgotten, m.ID)
-	c.table.remove(m)
+	t.unqueue(m) // if it is still there, there was nobody to tell it
+	t.out.Forgotten = append(t.out.Forgotten, m.ID)
+	t.table.remove(m)
 }

@@ -79,7 +79,7 @@ func TestTransitions(t *testing.T) {
 			n := newNode(t, nil)
 			n.alive(aliveOf(2, 1)) // so that without member 1 we are not alone
 			prepare(n, tt.before)
-			n.Step(n.now, Endpoint{}, tt.message)
+			n.Step(Endpoint{}, tt.message)
 			out := n.take()
 			n.want(1, tt.state, tt.incarnation)
 			gossip := ""
@@ -179,7 +179,7 @@ func TestAliveWithUnusableVersions(t *testing.T) {
 		a := aliveOf(1, 2)
 		a.Vsn = vsn
 		n.alive(a)
-		n.Merge(n.now, []wire.PushNodeState{{Name: "m1", Addr: a.Addr, Port: a.Port, Incarnation: 2, Vsn: vsn}})
+		n.Merge([]wire.PushNodeState{{Name: "m1", Addr: a.Addr, Port: a.Port, Incarnation: 2, Vsn: vsn}})
 		n.want(1, StateAlive, 1)
 		if q := n.queued(); len(q) != 0 {
 			t.Errorf("versions %v: gossips %v", vsn, texts(q))
@@ -211,7 +211,7 @@ func TestNameAtOurAddress(t *testing.T) {
 		t.Errorf("newer: events %v, packets %+v", out.Events, out.Packets)
 	}
 	n.want(9, StateDead, 5)
-	n.after(time.Minute).forgetGone(n.now)
+	n.after(time.Minute).forgetGone()
 	n.alive(old)
 	n.want(9, StateDead, 5)
 	old.Node, old.Incarnation = "m10", MaxIncarnation
@@ -244,7 +244,7 @@ func TestBackAfterLeaving(t *testing.T) {
 			}
 			back := aliveOf(1, 3)
 			back.Addr = memberAddr(where).Addr().AsSlice()
-			n.Step(n.now, Endpoint{AddrPort: memberAddr(where)}, back)
+			n.Step(Endpoint{AddrPort: memberAddr(where)}, back)
 			out := n.take()
 			if len(out.Events) != 0 || len(out.Packets) != 1 || out.Packets[0].To.AddrPort != memberAddr(where) ||
 				describe(parse(t, out.Packets[0].Messages[0])) != "dead m1@3 by m1" {
@@ -290,7 +290,7 @@ func TestAddressChange(t *testing.T) {
 		{"dead for longer", time.Minute, func(n *node) { n.dead(1, 1, "m2"); n.after(time.Minute + 1) }, true},
 		{"left", 0, func(n *node) { n.dead(1, 1, "m1") }, false},
 		{"left before", 0, func(n *node) {
-			n.Step(n.now, Endpoint{}, aliveOf(1, 1))
+			n.Step(Endpoint{}, aliveOf(1, 1))
 			n.dead(1, 1, "m1")
 			n.table.named("m1").Incarnation = 0
 		}, true},
@@ -377,7 +377,7 @@ func TestRefute(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil)
 			n.queued()
-			n.Step(n.now, Endpoint{}, tt.message)
+			n.Step(Endpoint{}, tt.message)
 			out := n.take()
 			if got := n.Self().Incarnation; got != tt.becomes {
 				t.Fatalf("incarnation %d, want %d", got, tt.becomes)
@@ -404,8 +404,8 @@ func TestRefute(t *testing.T) {
 
 func TestIncarnationSaturates(t *testing.T) {
 	n := newNode(t, nil)
-	n.Step(n.now, Endpoint{}, &wire.Suspect{Incarnation: MaxIncarnation - 1, Node: "self", From: "m1"})
-	n.Announce(n.now, memberAddr(0), []byte("x"), testVersions, 0)
+	n.Step(Endpoint{}, &wire.Suspect{Incarnation: MaxIncarnation - 1, Node: "self", From: "m1"})
+	n.Announce(memberAddr(0), []byte("x"), testVersions, 0)
 	if got := n.Self().Incarnation; got != MaxIncarnation {
 		t.Errorf("incarnation %d after the last one, want it to stay", got)
 	}
@@ -433,7 +433,7 @@ func TestStaleAliveIsAnswered(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil).meet(1)
 			tt.before(n)
-			n.Step(n.now, tt.from, aliveOf(1, tt.inc))
+			n.Step(tt.from, aliveOf(1, tt.inc))
 			out := n.take()
 			got := ""
 			for _, p := range out.Packets {
@@ -466,14 +466,14 @@ func TestAccusationIsAnswered(t *testing.T) {
 		{"by a stranger", func(*node) {}, stranger, suspect(1), ""},
 		{"of what is to be refuted", func(*node) {}, member, suspect(2), "alive self@3 "},
 		{"at the last incarnation", func(*node) {}, member, suspect(MaxIncarnation), ""},
-		{"after we left", func(n *node) { n.Leave(n.now, 0) }, member, suspect(1), ""},
+		{"after we left", func(n *node) { n.Leave(0) }, member, suspect(1), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil).meet(1)
-			n.Step(n.now, member, suspect(1)) // refuted
+			n.Step(member, suspect(1)) // refuted
 			tt.before(n)
 			n.take()
-			n.Step(n.now, tt.from, tt.accusation)
+			n.Step(tt.from, tt.accusation)
 			got := ""
 			for _, p := range n.take().Packets {
 				if p.To != tt.from {
@@ -490,12 +490,12 @@ func TestAccusationIsAnswered(t *testing.T) {
 
 func TestLeave(t *testing.T) {
 	n := newNode(t, nil)
-	if n.Leave(n.now, 7) {
+	if n.Leave(7) {
 		t.Error("somebody hears a leave of the only member")
 	}
 	n = newNode(t, nil).meet(1)
 	n.queued()
-	if !n.Leave(n.now, 7) {
+	if !n.Leave(7) {
 		t.Error("nobody hears the leave")
 	}
 	out := n.take()
@@ -503,20 +503,20 @@ func TestLeave(t *testing.T) {
 		t.Errorf("events %v, we are %v; want to have left", got, n.Self().State)
 	}
 	// Nothing that is said of us brings us back, and nothing is refuted.
-	n.Step(n.now, Endpoint{}, &wire.Suspect{Incarnation: 9, Node: "self", From: "m1"})
-	n.Step(n.now, Endpoint{}, &wire.Dead{Incarnation: 9, Node: "self", From: "m1"})
-	n.Step(n.now, Endpoint{}, &wire.Alive{Incarnation: 9, Node: "self", Addr: []byte{10, 0, 0, 0}, Port: 7946})
-	n.Announce(n.now, memberAddr(0), []byte("x"), testVersions, 8)
+	n.Step(Endpoint{}, &wire.Suspect{Incarnation: 9, Node: "self", From: "m1"})
+	n.Step(Endpoint{}, &wire.Dead{Incarnation: 9, Node: "self", From: "m1"})
+	n.Step(Endpoint{}, &wire.Alive{Incarnation: 9, Node: "self", Addr: []byte{10, 0, 0, 0}, Port: 7946})
+	n.Announce(memberAddr(0), []byte("x"), testVersions, 8)
 	out = n.take()
 	if len(out.Events) != 0 || !slices.Equal(out.Finished, []uint64{8}) {
 		t.Errorf("events %v, finished %v; want none and the late announcement's", out.Events, out.Finished)
 	}
-	if n.Leave(n.now, 9) || !slices.Equal(n.take().Finished, []uint64{9}) {
+	if n.Leave(9) || !slices.Equal(n.take().Finished, []uint64{9}) {
 		t.Error("a second leave is not finished at once")
 	}
 	// The leave is finished when it has been sent as often as the limit says.
 	sent := 0
-	n.Start(n.now)
+	n.Start()
 	n.run(time.Minute, func(o *Output) {
 		for _, p := range o.Packets {
 			for _, m := range p.Messages {
@@ -538,7 +538,7 @@ func TestLeave(t *testing.T) {
 // not, once all others have gone.
 func TestNobodyLeftToHear(t *testing.T) {
 	n := newNode(t, nil).meet(2)
-	n.Announce(n.now, memberAddr(0), []byte("x"), testVersions, 5)
+	n.Announce(memberAddr(0), []byte("x"), testVersions, 5)
 	n.dead(1, 1, "m1")
 	if !n.AnyAlive() {
 		t.Error("m2 is not counted")
@@ -554,7 +554,7 @@ func TestNobodyLeftToHear(t *testing.T) {
 	if !n.AnyAlive() {
 		t.Error("m1 is back and not counted")
 	}
-	n.Leave(n.now, 6)
+	n.Leave(6)
 	if out := n.dead(1, 2, "m1"); !slices.Equal(out.Finished, []uint64{6}) {
 		t.Errorf("finished %v, want the leave's notice", out.Finished)
 	}
@@ -562,8 +562,8 @@ func TestNobodyLeftToHear(t *testing.T) {
 
 func TestAnnounceReplacesWhatWasQueued(t *testing.T) {
 	n := newNode(t, nil).meet(1)
-	n.Announce(n.now, memberAddr(0), []byte("a"), testVersions, 1)
-	n.Announce(n.now, memberAddr(0), []byte("b"), testVersions, 2)
+	n.Announce(memberAddr(0), []byte("a"), testVersions, 1)
+	n.Announce(memberAddr(0), []byte("b"), testVersions, 2)
 	out := n.take()
 	if !slices.Equal(out.Finished, []uint64{1}) {
 		t.Errorf("finished %v, want the first announcement's", out.Finished)
@@ -590,12 +590,12 @@ func TestForgetting(t *testing.T) {
 	n.dead(1, 1, "m2")
 	n.dead(2, 1, "m2")
 	n.after(30 * time.Second)
-	n.forgetGone(n.now)
+	n.forgetGone()
 	if n.NumKnown() != 4 {
 		t.Fatalf("%d known after exactly GossipToTheDeadTime, want 4", n.NumKnown())
 	}
 	n.after(1)
-	n.forgetGone(n.now)
+	n.forgetGone()
 	out := n.take()
 	if n.NumKnown() != 2 || len(out.Forgotten) != 2 {
 		t.Fatalf("%d known, %d forgotten; want 2 and 2", n.NumKnown(), len(out.Forgotten))
@@ -622,8 +622,8 @@ func TestForgetting(t *testing.T) {
 
 func TestSelfIsNeverForgotten(t *testing.T) {
 	n := newNode(t, nil).meet(1)
-	n.Leave(n.now, 0)
-	n.after(time.Hour).forgetGone(n.now)
+	n.Leave(0)
+	n.after(time.Hour).forgetGone()
 	if n.Self().Name != "self" || n.NumKnown() != 2 {
 		t.Errorf("%d known, self %q", n.NumKnown(), n.Self().Name)
 	}
@@ -644,7 +644,7 @@ func TestForgottenIsNotTold(t *testing.T) {
 	n := newNode(t, nil).meet(1)
 	n.queued()
 	n.dead(1, 1, "m1")
-	n.Start(n.now)
+	n.Start()
 	if n.NumQueued() != 1 {
 		t.Fatalf("%d broadcasts are queued, want 1", n.NumQueued())
 	}
