@@ -13,7 +13,6 @@ package envelope
 
 import (
 	"errors"
-	"slices"
 	"sync"
 
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -55,20 +54,18 @@ type Envelope struct {
 	compression compressionBudget
 }
 
-// New returns the Envelope of a policy and a ring of keys, which may be nil. The error is wire.ErrLabel for a label that is too long.
+// New returns the Envelope of a policy, which is copied, and a ring of keys, which may be nil. The error is wire.ErrLabel for a label that is too long.
 func New(p *Policy, keys *Ring) (*Envelope, error) {
 	header, err := wire.AppendLabel(nil, p.Label)
 	if err != nil {
 		return nil, err
 	}
-	policy := *p
-	policy.AcceptLabels = slices.Clone(policy.AcceptLabels)
 	return &Envelope{
-		policy:      policy,
-		budget:      policy.Budget(),
+		policy:      *p,
+		budget:      p.Budget(),
 		keys:        keys,
 		header:      header,
-		labels:      acceptedLabels(&policy),
+		labels:      acceptedLabels(p),
 		compressors: sync.Pool{New: func() any { return new(wire.Compressor) }},
 		frames:      sync.Pool{New: func() any { return new(frame) }},
 	}, nil

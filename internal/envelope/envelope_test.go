@@ -256,3 +256,44 @@ func TestPacketsDoNotAllocate(t *testing.T) {
 		}
 	})
 }
+
+// TestPackFollowsCompression: the more the packets before shrank, the more gossip the next may carry.
+func TestPackFollowsCompression(t *testing.T) {
+	e := newTest(t, nil, func(p *Policy) { p.Compress = true })
+	random := newRandom()
+	alike := [][]byte{message, message, message}
+	other := [][]byte{append([]byte{byte(wire.TypeUser)}, random(600)...), append([]byte{byte(wire.TypeUser)}, random(600)...)}
+	if got := e.CompressionBudget(); got != 0 {
+		t.Errorf("%d at the start, want 0", got)
+	}
+	e.Pack(new(Packer), alike, true)
+	if got := e.CompressionBudget(); got < 1000 {
+		t.Errorf("%d after a packet that shrank to a tenth", got)
+	}
+	e.Pack(new(Packer), other, true)
+	if got := e.CompressionBudget(); got > 100 {
+		t.Errorf("%d after a packet that did not shrink", got)
+	}
+}
+
+// TestNoncesDiffer: nothing is encrypted twice with one nonce.
+func TestNoncesDiffer(t *testing.T) {
+	e := newTest(t, testRing(t, testKeyA), nil)
+	seen := make(map[string]bool)
+	var p Packer
+	for range 100 {
+		packet := e.Wrap(&p, message, false)
+		var stream bytes.Buffer
+		if _, err := e.WriteRequest(&stream, message); err != nil {
+			t.Fatal(err)
+		}
+		frame := stream.Bytes()[wire.SealedFrameHeader:]
+		for _, sealed := range [][]byte{packet, frame} {
+			nonce := string(sealed[1 : 1+wire.NonceSize]) // after the version
+			if seen[nonce] {
+				t.Fatal("a nonce was used twice")
+			}
+			seen[nonce] = true
+		}
+	}
+}

@@ -1,8 +1,11 @@
 package envelope
 
 import (
+	"bytes"
 	"testing"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 func TestUsage(t *testing.T) {
@@ -43,11 +46,18 @@ func TestKeyUsage(t *testing.T) {
 	if _, err := to.Open(new(Opener), from.Wrap(new(Packer), message, false), time.Unix(1000, 0), testFrom); err != nil {
 		t.Fatal(err)
 	}
+	var stream bytes.Buffer
+	if _, err := from.WriteRequest(&stream, message); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := to.ReadRequest(wire.NewStreamReader(&stream, nil), testFrom); err != nil {
+		t.Fatal(err)
+	}
 	keys := ring.Load().Keys
 	if got := keys[0].Usage(); got != (Usage{}) {
 		t.Errorf("a key that was not used: %+v", got)
 	}
-	if got := keys[1].Usage(); got.Packets != 1 || got.LastFrom != testFrom.Addr.String() {
+	if got := keys[1].Usage(); got.Packets != 1 || got.Streams != 1 || got.LastFrom != testFrom.Addr.String() {
 		t.Errorf("a key that was used: %+v", got)
 	}
 	if n := testing.AllocsPerRun(100, func() { ring.Load() }); n != 0 {

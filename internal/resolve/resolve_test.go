@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -446,6 +447,30 @@ func TestHostsOfAServiceAreLookedUpAtTheSameTime(t *testing.T) {
 			t.Errorf("took %v, want 2s", took)
 		}
 	})
+}
+
+// TestServicesAreBounded: of a service with very many records, so many hosts are looked up and so many addresses returned.
+func TestServicesAreBounded(t *testing.T) {
+	var records []*net.SRV
+	for i := range 2 * maxResolved {
+		records = append(records, &net.SRV{Target: fmt.Sprintf("host%d.", i), Port: 1})
+	}
+	var lookups, last atomic.Uint32
+	r := New(services{records: records, lookupFunc: func(context.Context, string) ([]netip.Addr, error) {
+		lookups.Add(1)
+		ip := func() netip.Addr {
+			n := last.Add(1)
+			return netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+		}
+		return []netip.Addr{ip(), ip()}, nil
+	}}, Any)
+	got, err := r.Resolve(t.Context(), "srv+_memberlist._tcp.example.com", 0)
+	if err != nil || len(got) != maxResolved {
+		t.Errorf("got %d targets, %v, want %d", len(got), err, maxResolved)
+	}
+	if lookups.Load() != maxResolved {
+		t.Errorf("%d look-ups, want %d", lookups.Load(), maxResolved)
+	}
 }
 
 // TestServersThatDoNotAnswerANY: they are asked for the addresses.

@@ -34,11 +34,9 @@ func (s *Sockets) bind(addrs []string, port int) error {
 	}
 	var err error
 	for range attempts {
-		if err = s.listen(ips, port); err == nil {
+		if s.listeners, s.udp, err = s.listen(ips, port); err == nil {
 			break
 		}
-		s.closeSockets()
-		s.listeners, s.udp = nil, nil
 	}
 	if err != nil {
 		return err
@@ -58,32 +56,37 @@ func (s *Sockets) bindAddr(addr string) (netip.Addr, error) {
 }
 
 // listen opens a TCP and a UDP socket for each address, at one port for all: the given one or, if that is 0, the one that the kernel
-// picks for the first of them.
+// picks for the first of them. After an error none is open.
 //
 // The listeners are not for Multipath TCP, which Go's are by default: members do not dial so, and each takes several times as long
 // to open and to close.
-func (s *Sockets) listen(ips []netip.Addr, port int) error {
+func (s *Sockets) listen(ips []netip.Addr, port int) (listeners []*net.TCPListener, udp []*net.UDPConn, err error) {
+	defer func() {
+		if err != nil {
+			closeAll(listeners, udp)
+		}
+	}()
 	config := net.ListenConfig{KeepAlive: -1}
 	config.SetMultipathTCP(false)
 	for _, ip := range ips {
 		at := netip.AddrPortFrom(ip, uint16(port))
 		listener, err := config.Listen(s.ctx, "tcp", at.String())
 		if err != nil {
-			return fmt.Errorf("failed to start TCP listener on %s: %w", at, err)
+			return listeners, udp, fmt.Errorf("failed to start TCP listener on %s: %w", at, err)
 		}
-		s.listeners = append(s.listeners, listener.(*net.TCPListener))
+		listeners = append(listeners, listener.(*net.TCPListener))
 		port = listener.Addr().(*net.TCPAddr).Port
 		at = netip.AddrPortFrom(ip, uint16(port))
 		socket, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 		if err != nil {
-			return fmt.Errorf("failed to start UDP listener on %s: %w", at, err)
+			return listeners, udp, fmt.Errorf("failed to start UDP listener on %s: %w", at, err)
 		}
-		s.udp = append(s.udp, socket)
+		udp = append(udp, socket)
 		if err := growReceiveBuffer(socket); err != nil {
 			s.log.Warn("failed to resize UDP buffer", slog.String("addr", at.String()), logging.Err(err))
 		}
 	}
-	return nil
+	return listeners, udp, nil
 }
 
 // growReceiveBuffer asks for the largest buffer that the kernel grants.
@@ -97,11 +100,11 @@ func growReceiveBuffer(socket interface{ SetReadBuffer(bytes int) error }) error
 	return err
 }
 
-func (s *Sockets) closeSockets() {
-	for _, listener := range s.listeners {
+func closeAll(listeners []*net.TCPListener, udp []*net.UDPConn) {
+	for _, listener := range listeners {
 		listener.Close()
 	}
-	for _, socket := range s.udp {
+	for _, socket := range udp {
 		socket.Close()
 	}
 }

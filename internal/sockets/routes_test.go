@@ -11,16 +11,16 @@ import (
 // TestRoutes: a packet leaves from the address whose network the receiver is in.
 func TestRoutes(t *testing.T) {
 	ips := []netip.Addr{netip.MustParseAddr("10.1.0.1"), netip.MustParseAddr("192.168.7.1"), netip.MustParseAddr("fd00:7::1"),
-		netip.MustParseAddr("203.0.113.1")}
+		netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("fe80::1%eth0")}
 	sockets := make([]*net.UDPConn, len(ips))
 	for i := range sockets {
 		sockets[i] = new(net.UDPConn)
 	}
-	from := fakeInterfaces(t, "", "127.0.0.1/8", "10.1.0.1/16", "192.168.7.1/24", "fd00:7::1/64")
+	from := fakeInterfaces(t, "", "127.0.0.1/8", "10.1.0.1/16", "192.168.7.1/24", "fd00:7::1/64", "fe80::1/64")
 	r := newRoutes(ips, sockets, from)
 	for to, want := range map[string]int{
 		"10.1.255.9": 0, "192.168.7.9": 1, "fd00:7::9": 2,
-		"8.8.8.8": 0, "192.168.8.9": 0, "127.0.0.1": 0, "2001:db8::1": 2,
+		"8.8.8.8": 0, "192.168.8.9": 0, "127.0.0.1": 0, "2001:db8::1": 2, "fe80::9": 4,
 	} {
 		if got := slices.Index(sockets, r.socketTo(netip.MustParseAddr(to))); got != want {
 			t.Errorf("to %s: from %v, want %v", to, ips[got], ips[want])

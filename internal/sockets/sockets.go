@@ -80,7 +80,7 @@ func (s *Sockets) Start(packet func(*Packet) bool, stream func(net.Conn) bool) {
 // called more than once.
 func (s *Sockets) Close() {
 	s.cancel()
-	s.closeSockets()
+	closeAll(s.listeners, s.udp)
 	s.readers.Wait()
 }
 

@@ -2,16 +2,19 @@ package sockets
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log"
 	"net"
 	"net/netip"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/logging"
+	"github.com/e3431adc/memberlist/internal/race"
 	"github.com/e3431adc/memberlist/internal/resolve"
 )
 
@@ -146,4 +149,104 @@ func ownLoopback() net.IP {
 	}
 	pid := os.Getpid()
 	return net.IPv4(127, byte(1+pid>>14&0x7f), byte(pid>>7&0x7f), byte(1+pid&0x7f))
+}
+
+// TestCloseWaits: Close returns when the functions that Start was given have returned, whatever they do.
+func TestCloseWaits(t *testing.T) {
+	s := newLoopback(t, "127.0.0.1")
+	var returned atomic.Int32
+	called := make(chan struct{})
+	block := func() bool {
+		called <- struct{}{}
+		<-s.Done()
+		returned.Add(1)
+		return false
+	}
+	s.Start(func(*Packet) bool { return block() }, func(net.Conn) bool { return block() })
+	if err := s.Send([]byte("x"), addr(s)); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", addr(s).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	<-called
+	<-called
+	s.Close()
+	if got := returned.Load(); got != 2 {
+		t.Errorf("%d functions had returned when Close did, want 2", got)
+	}
+}
+
+// TestCloseEndsDials, with and without a context of their own.
+func TestCloseEndsDials(t *testing.T) {
+	with, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for name, ctx := range map[string]context.Context{"with": with, "without": context.Background()} {
+		s := newLoopback(t, "127.0.0.1")
+		dialling := make(chan struct{}, 1)
+		dialer := &net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			select {
+			case dialling <- struct{}{}:
+			default:
+			}
+			<-ctx.Done() // a server that does not answer
+			return nil, ctx.Err()
+		}}}
+		ended := make(chan error)
+		go func() { // ends with the dial
+			_, err := s.Dial(ctx, dialer, "host.example.com:7946")
+			ended <- err
+		}()
+		<-dialling
+		s.Close()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("%s a context: got error %v, want %v", name, err, context.Canceled)
+		}
+	}
+}
+
+func TestReceivingDoesNotAllocate(t *testing.T) {
+	if race.Enabled {
+		t.Skip("with the race detector a pool drops some of what is put there")
+	}
+	s := newLoopback(t, "127.0.0.1")
+	packets := make(chan *Packet)
+	s.Start(func(p *Packet) bool {
+		select {
+		case packets <- p:
+			return true
+		case <-s.Done():
+			return false
+		}
+	}, func(net.Conn) bool { return false })
+	b, to := make([]byte, 1000), addr(s)
+	if n := testing.AllocsPerRun(100, func() {
+		if err := s.Send(b, to); err != nil {
+			t.Fatal(err)
+		}
+		s.Release(<-packets)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestSendToMappedAddress: an IPv4 address in IPv6 form is one of IPv4.
+func TestSendToMappedAddress(t *testing.T) {
+	if socket, err := net.ListenPacket("udp", "[::1]:0"); err != nil {
+		t.Skip("no IPv6 loopback")
+	} else {
+		socket.Close()
+	}
+	from, to := newLoopback(t, "127.0.0.1", "::1"), newLoopback(t, "127.0.0.1")
+	mapped := netip.AddrPortFrom(netip.AddrFrom16(addr(to).Addr().As16()), addr(to).Port())
+	if err := from.Send([]byte("x"), mapped); err != nil {
+		t.Fatal(err)
+	}
+	packets := make(chan *Packet, 1)
+	to.Start(func(p *Packet) bool { packets <- p; return true }, func(net.Conn) bool { return false })
+	if p := <-packets; p.From.String() != addr(from).String() {
+		t.Errorf("from %v, want %v", p.From, addr(from))
+	}
 }
