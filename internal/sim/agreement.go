@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// boot notes a new life.
+// boot records a restart.
 func (c *checker) boot(n *node) {
 	if c != nil {
 		c.views[n.id].self, c.views[n.id].accused, c.views[n.id].known = 0, 0, 0
 	}
 }
 
-// joined notes that a node is a member from now on.
+// joined records that a node is a member from now on.
 func (c *checker) joined(n *node) { c.become(n, true) }
 
-// renamed notes that a node has another name in its next life.
+// renamed records that a node has another name after its restart.
 func (c *checker) renamed(n *node) {
 	if c == nil {
 		return
@@ -31,7 +31,7 @@ func (c *checker) renamed(n *node) {
 	c.judgeAll(n)
 }
 
-// named notes a name that no node has, of which others hear at its first incarnation.
+// named records a name that no node has, and that others learn of at its first incarnation.
 func (c *checker) named(x int32) {
 	if c == nil {
 		return
@@ -43,7 +43,7 @@ func (c *checker) named(x int32) {
 	}
 }
 
-// leaving notes that a node is about to leave.
+// leaving records that a node is about to leave.
 func (c *checker) leaving(n *node) {
 	if c == nil {
 		return
@@ -53,7 +53,7 @@ func (c *checker) leaving(n *node) {
 	c.become(n, false)
 }
 
-// crashed notes a crash, to measure when it is found.
+// crashed records a crash, to measure its detection.
 func (c *checker) crashed(n *node) {
 	if c == nil || n.leaving {
 		return
@@ -70,7 +70,7 @@ func (c *checker) crashed(n *node) {
 	}
 }
 
-// detected notes that a node found out that another is gone.
+// detected records that a node has detected that another is gone.
 func (c *checker) detected(n *node, x int32) {
 	if !c.views[n.id].counts {
 		return
@@ -89,7 +89,7 @@ func (c *checker) detected(n *node, x int32) {
 	}
 }
 
-// missed counts that one member less is to detect what is open at index i.
+// missed removes one member from those that have to detect the crash with index i.
 func (c *checker) missed(i int, took time.Duration) {
 	d := &c.s.result.Detections[c.open[i]]
 	if d.missing--; d.missing == 0 {
@@ -98,7 +98,7 @@ func (c *checker) missed(i int, took time.Duration) {
 	}
 }
 
-// stopped notes that a node's view is gone with it.
+// stopped removes the view of a node that stops.
 func (c *checker) stopped(n *node) {
 	if c == nil {
 		return
@@ -116,7 +116,7 @@ func (c *checker) stopped(n *node) {
 	c.judgeAll(n)
 }
 
-// judgeAll counts the entries of a node that is no member.
+// judgeAll counts the entries of a node that is not a member.
 func (c *checker) judgeAll(n *node) {
 	v := &c.views[n.id]
 	v.wrong = 0
@@ -145,7 +145,7 @@ func (c *checker) become(n *node, member bool) {
 	c.reconsider(n, n.number)
 }
 
-// abandon gives up measuring the detection of who is back.
+// abandon stops measuring the detection of a node that is back.
 func (c *checker) abandon(x int32) {
 	for i := len(c.open) - 1; i >= 0; i-- {
 		if c.s.result.Detections[c.open[i]].Node == int(x) {
@@ -154,7 +154,7 @@ func (c *checker) abandon(x int32) {
 	}
 }
 
-// set replaces an entry and keeps count of agreement.
+// set replaces an entry and updates the counts of agreement.
 func (c *checker) set(viewer, x int32, e entry) {
 	old := &c.views[viewer].entries[x]
 	e.agrees = old.agrees
@@ -162,7 +162,7 @@ func (c *checker) set(viewer, x int32, e entry) {
 	c.judgeAgain(viewer, x)
 }
 
-// reconsider compares all views with the truth of a name, in the cluster of a node, that changed.
+// reconsider compares all views with a changed truth about a name in a node's cluster.
 func (c *checker) reconsider(n *node, x int32) {
 	for i := range c.views {
 		if c.s.nodes[i].cluster == n.cluster {
@@ -171,7 +171,7 @@ func (c *checker) reconsider(n *node, x int32) {
 	}
 }
 
-// holder is the node that has a name in the cluster of a node, or had it; nil if none did.
+// holder returns the node that has or had a name in the cluster of a node; nil if none.
 func (c *checker) holder(n *node, x int32) *node {
 	if id := c.truth(n, x).holder; id >= 0 {
 		return &c.s.nodes[id]
@@ -179,7 +179,7 @@ func (c *checker) holder(n *node, x int32) *node {
 	return nil
 }
 
-// judge counts an entry whose agreement has not been counted.
+// judge counts a new entry.
 func (c *checker) judge(viewer, x int32) {
 	v := &c.views[viewer]
 	e := &v.entries[x]
@@ -209,7 +209,7 @@ func (c *checker) judgeAgain(viewer, x int32) {
 	}
 }
 
-// agree reports whether a node believes what is so of another.
+// agree reports whether a node's view of another is true.
 func (c *checker) agree(viewer, x int32) bool {
 	n := &c.s.nodes[viewer]
 	if n.number == x {
@@ -217,7 +217,7 @@ func (c *checker) agree(viewer, x int32) bool {
 	}
 	e, t := &c.views[viewer].entries[x], c.truth(n, x)
 	if t.contested {
-		return true // each may be right
+		return true // either may be right
 	}
 	if e.state == alive {
 		return t.member && e.incarnation == t.incarnation && e.meta == t.meta && e.place == c.s.nodes[t.holder].place
@@ -225,13 +225,13 @@ func (c *checker) agree(viewer, x int32) bool {
 	return e.state.gone() && !t.member
 }
 
-// restTime is for how long a cluster that agrees must have nothing to tell until it is at rest.
+// restTime is the time without news after which a cluster that agrees is at rest.
 func (s *Sim) restTime() time.Duration {
 	return max(2*probeEvery(s.cfg.Core)+gossipEvery(s.cfg.Core), time.Second)
 }
 
-// Settle runs until all faults have ended, then until all members agree and are at rest. Members that do not agree after
-// Bound violate a rule.
+// Settle runs until all faults have ended, then until all members agree and are at rest. Members that do not agree
+// after Bound violate a rule.
 func (s *Sim) Settle() error {
 	end := lastEnd(s.cfg.Faults)
 	if err := s.RunUntil(max(end, time.Duration(s.now))); err != nil {
@@ -244,10 +244,11 @@ func (s *Sim) Settle() error {
 	return s.Await(atMost)
 }
 
-// maxUnsettled is for how long a cluster that need not settle is watched.
+// maxUnsettled is the time for which a cluster that need not settle is watched.
 const maxUnsettled = 5 * time.Minute
 
-// Await runs until all members agree and are at rest, for at most a time. If they do not agree by then it is a violation.
+// Await runs until all members agree and are at rest, at most for the given time. Disagreement after that is a
+// violation.
 func (s *Sim) Await(atMost time.Duration) error {
 	c := s.check
 	deadline := s.Now() + atMost
@@ -300,11 +301,11 @@ func (s *Sim) allIn() bool {
 	return true
 }
 
-// atRest runs on until all news has been told and the dead may be forgotten, and checks that nothing is left over then.
+// atRest runs until all gossip has ended and dead members may be forgotten, and checks that nothing is left over.
 func (s *Sim) atRest() error {
 	c, cfg := s.check, s.cfg.Core
 	if c.contested() {
-		return nil // there is no rest
+		return nil // it never rests
 	}
 	rest := s.cfg.gossipTime(len(s.names))*2 + s.restTime()
 	if slices.ContainsFunc(s.nodes, s.remembersGone) {
@@ -314,7 +315,7 @@ func (s *Sim) atRest() error {
 		return err
 	}
 	if c.wrong > 0 || s.now-c.news < int64(rest) {
-		return nil // old news came up once more
+		return nil // old news was gossiped once more
 	}
 	for i := range s.nodes {
 		n := &s.nodes[i]
@@ -325,12 +326,12 @@ func (s *Sim) atRest() error {
 			s.fail(n, ruleRemembered, -1, fmt.Sprintf("after %v", rest))
 		}
 		if !n.core.AnyAlive() {
-			continue // it has nobody to tell
+			continue // it has no members to gossip to
 		}
 		if queued := n.core.NumQueued(); queued > 0 && gossipEvery(s.cfg.coreOf(n.id)) > 0 {
 			s.fail(n, ruleLeak, -1, fmt.Sprintf("%d messages are queued", queued))
 		}
-		if timers := n.core.NumTimers(); timers > 6+len(s.names) { // each other may have asked for a ping
+		if timers := n.core.NumTimers(); timers > 6+len(s.names) { // each other member may have asked for an indirect ping
 			s.fail(n, ruleLeak, -1, fmt.Sprintf("%d timers are set", timers))
 		}
 	}
@@ -340,7 +341,7 @@ func (s *Sim) atRest() error {
 	return s.recover()
 }
 
-// recover runs until all members are well and none takes itself for isolated that sees another.
+// recover runs until all health scores are 0 and no member that sees another counts as isolated.
 func (s *Sim) recover() error {
 	began := s.Now()
 	for _, what := range []struct {
@@ -367,7 +368,7 @@ func (s *Sim) recover() error {
 	return nil
 }
 
-// remembersGone reports whether a member knows others that are dead or have left.
+// remembersGone reports whether a member knows dead or left members.
 func (s *Sim) remembersGone(n node) bool {
 	return n.up && !n.leaving && slices.ContainsFunc(s.check.views[n.id].entries, func(e entry) bool {
 		return e.state == dead || e.state == left

@@ -5,11 +5,11 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// A node that is blocked (Lifeguard section V: slow message processing) does not hear anything, and what it sends waits.
-// Its timers run, until it sends a message of a probe: the probe waits for that message, and there is one probe at a time.
-// So the time that a probe has for an answer runs out before the ping has left, and the node blames the other side.
+// A blocked node (Lifeguard section V: slow message processing) receives nothing, and its outbound messages wait. Its
+// timers run until it sends a message of a probe: the probe waits for that message, and there is one probe at a time.
+// So the timeout of the probe passes before the ping has left, and the node blames the other side.
 
-// held is what waits at a node that is blocked.
+// held has the waiting messages of a blocked node.
 type held struct {
 	packets []heldPacket
 	streams []swim.Stream
@@ -21,10 +21,10 @@ type heldPacket struct {
 	ping   uint32 // as in swim.Packet
 }
 
-// hears reports whether a node handles what arrives.
+// hears reports whether a node handles messages.
 func (n *node) hears() bool { return n.paused == 0 && n.blocked == 0 }
 
-// hold lets a packet of a blocked node wait.
+// hold keeps a packet of a blocked node.
 func (s *Sim) hold(n *node, messages [][]byte, h heldPacket) {
 	n.held.packets = append(n.held.packets, h)
 	switch wire.Type(messages[0][0]) {
@@ -33,7 +33,7 @@ func (s *Sim) hold(n *node, messages [][]byte, h heldPacket) {
 	}
 }
 
-// unblock lets go what waited at a node, and the node go on.
+// unblock sends and handles the waiting messages, and lets the node continue.
 func (s *Sim) unblock(n *node) {
 	if !n.up {
 		return
@@ -53,7 +53,7 @@ func (s *Sim) unblock(n *node) {
 	s.resume(n)
 }
 
-// dropHeld forgets what waits at a node that stops.
+// dropHeld drops the waiting messages of a node that stops.
 func (s *Sim) dropHeld(n *node) {
 	for _, h := range n.held.packets {
 		s.freePacket(h.packet)

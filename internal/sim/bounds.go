@@ -9,23 +9,23 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// The bounds are written down here once more, from the papers, so that a mistake in the core's formulas is found.
+// The bounds are derived from the papers a second time, so that a mistake in the core's formulas is found.
 
-// shortestSuspicion is the least time from suspect to dead with n members known.
+// shortestSuspicion returns the minimum time from suspect to dead with n known members.
 func shortestSuspicion(c swim.Config, n int) time.Duration {
 	scale := max(1, math.Log10(max(1, float64(n))))
 	return time.Duration(float64(c.SuspicionMult)*scale*float64(c.ProbeInterval)).Truncate(time.Millisecond) -
-		time.Duration(c.SuspicionMult)*c.ProbeInterval/1000 // the scale is cut to thousandths of an interval
+		time.Duration(c.SuspicionMult)*c.ProbeInterval/1000 // the scale is rounded down to thousandths of an interval
 }
 
-// longestSuspicion is the longest time from suspect to dead with n members known.
+// longestSuspicion returns the maximum time from suspect to dead with n known members.
 func longestSuspicion(c swim.Config, n int) time.Duration {
 	scale := max(1, math.Log10(max(1, float64(n))))
 	return time.Duration(float64(max(1, c.SuspicionMaxTimeoutMult)) * float64(c.SuspicionMult) * scale * float64(c.ProbeInterval))
 }
 
-// probeEvery is the time between two probes of members that do not answer: a ProbeInterval, or as long as the two parts of
-// a probe take, a ProbeTimeout each.
+// probeEvery returns the time between two probes of members that do not ack: a ProbeInterval, or the two parts of a
+// probe, a ProbeTimeout each, if that is longer.
 func probeEvery(c swim.Config) time.Duration {
 	if c.ProbeInterval == 0 {
 		return 0
@@ -33,17 +33,17 @@ func probeEvery(c swim.Config) time.Duration {
 	return max(c.ProbeInterval, 2*c.ProbeTimeout)
 }
 
-// probeTime is how long a probe takes at the most unhealthy member.
+// probeTime returns the duration of a probe at the maximum health score.
 func probeTime(c swim.Config) time.Duration {
 	return max(time.Duration(max(1, c.AwarenessMaxMultiplier))*c.ProbeInterval, probeEvery(c))
 }
 
-// wellTime is how long the most unhealthy member takes to be well again, a probe for each point of its score.
+// wellTime returns the time until a maximum health score is 0 again, a probe for each point.
 func wellTime(c swim.Config, n int) time.Duration {
 	return time.Duration(max(1, c.AwarenessMaxMultiplier)+2)*probeTime(c) + time.Duration(n)*c.ProbeInterval + time.Minute
 }
 
-// PushPullEvery is the time between two push/pulls of a member that knows n.
+// PushPullEvery returns the time between two push/pulls of a member that knows n.
 func PushPullEvery(c swim.Config, n int) time.Duration {
 	steps := 1
 	for size := 32; size < n; size *= 2 {
@@ -52,14 +52,14 @@ func PushPullEvery(c swim.Config, n int) time.Duration {
 	return time.Duration(steps) * c.PushPullInterval
 }
 
-// gossipTime is for how long a member goes on sending one piece of news to others: its retransmissions, at most one round
-// for each; without such, on probes.
+// gossipTime returns the time for which a member gossips one piece of news: its transmissions, at most one round for
+// each; without gossip, on probes.
 func gossipTime(c swim.Config, n int) time.Duration {
 	limit := c.RetransmitMult * int(math.Ceil(math.Log10(float64(n+1))))
 	return time.Duration(limit) * gossipEvery(c)
 }
 
-// gossipEvery is the time between two packets that a member sends on its own.
+// gossipEvery returns the time between two packets that a member sends on its own.
 func gossipEvery(c swim.Config) time.Duration {
 	if c.GossipInterval == 0 || c.GossipNodes == 0 {
 		return c.ProbeInterval
@@ -67,10 +67,11 @@ func gossipEvery(c swim.Config) time.Duration {
 	return c.GossipInterval
 }
 
-// mostNews is how many bytes one piece of news takes in a packet, at most.
+// mostNews is the maximum size in bytes of one piece of news in a packet.
 const mostNews = 100
 
-// gossipTime is for how long a member goes on sending news of all members, in packets that need not hold all at once.
+// gossipTime returns the time for which a member gossips news of all members, in packets that may not hold all at
+// once.
 func (c *Config) gossipTime(names int) time.Duration {
 	packets := 1 + names*mostNews/c.Room
 	core := c.Core
@@ -80,31 +81,32 @@ func (c *Config) gossipTime(names int) time.Duration {
 	return time.Duration(packets) * gossipTime(core, names)
 }
 
-// reconnectTime is how long it takes until one of n members that lost others has tried all of these, mostly.
+// reconnectTime returns the time in which one of n members with dead ones has most probably tried all of these.
 func reconnectTime(c swim.Config, n int) time.Duration {
 	stretch := min(max(n/4, 1), 16)
 	return time.Duration(2*(stretch+1)) * c.ReconnectInterval * 5 / 4
 }
 
-// maxChecks is how many names a core asks about at once whose members others claim to be.
+// maxChecks is the maximum number of names that a core checks at once because of claims.
 const maxChecks = 64
 
-// forgetTime is after how long a member that is gone is forgotten: as many as are due are forgotten together.
+// forgetTime returns the time after which a dead or left member is forgotten: members that are due together are
+// forgotten together.
 func forgetTime(c swim.Config) time.Duration {
 	return c.GossipToTheDeadTime + c.GossipToTheDeadTime/32 + 2*time.Second
 }
 
-// longestIsolation is for how long a member that sees another may take itself for isolated.
+// longestIsolation is the maximum time for which a member that sees another may count as isolated.
 const longestIsolation = time.Hour
 
-// maxTimers is how many deadlines a core that knows n may have set: its four loops, its probe's two, a suspicion a
-// member, and relays.
+// maxTimers returns the maximum number of deadlines of a core that knows n: its four loops, two for its probe, one
+// for the suspicion of each member, and relays.
 func maxTimers(known int) int { return 6 + maxChecks + known + swim.MaxRelays }
 
-// kept is what a core keeps.
+// kept is the memory of a core.
 type kept struct{ known, queued, timers, lost, health int }
 
-// beyond returns the rule by which that is too much where there are so many names, if one is broken.
+// beyond returns the rule that forbids so much with the given number of names, if any.
 func (k kept) beyond(c swim.Config, names int) (rule, detail string) {
 	switch {
 	case k.known > names:
@@ -121,14 +123,14 @@ func (k kept) beyond(c swim.Config, names int) (rule, detail string) {
 	return "", ""
 }
 
-// Bound is how long n members may take to agree once all faults have ended. None of the messages is certain to arrive
-// where it is needed, so it is a bound with a probability: what gossip misses, push/pull spreads, with every exchange
-// doubling who knows; twice the logarithm of the cluster's size, and a few, make failures rare. Before, whoever is taken
-// for dead must be found out by a probe, in the worst case at the end of a round, and outlive its suspicion, and whoever lost
-// others must reach one of them.
+// Bound returns the time in which n members agree after all faults have ended. No message is certain to arrive, so
+// the bound holds with a probability: push/pull spreads news that gossip misses, and each exchange doubles the number
+// of members that know it; twice the logarithm of the cluster's size, and a few, make failures rare. Before that,
+// each member that is to be declared dead must be found by a probe, in the worst case at the end of a round, and its
+// suspicion must end, and a member that knows no other must reach one.
 func Bound(c swim.Config, n int) time.Duration {
 	round := time.Duration(2*n) * probeEvery(c)
-	if n > 8 { // somebody else's probe comes first
+	if n > 8 { // another member's probe comes first
 		round = 16 * probeEvery(c)
 	}
 	exchanges := 2*int(math.Ceil(math.Log2(float64(n+1)))) + 4
@@ -136,10 +138,10 @@ func Bound(c swim.Config, n int) time.Duration {
 		time.Duration(exchanges)*PushPullEvery(c, n) + reconnectTime(c, n)
 }
 
-// bound is Bound where some nodes do without some loops, and packets are small.
+// bound is Bound for clusters in which some nodes have fewer loops, and packets are small.
 func (c *Config) bound(names int) time.Duration {
 	b := Bound(c.Core, names) + 2*c.gossipTime(names)
-	if len(c.NoProbes) > 0 { // the others alone find out
+	if len(c.NoProbes) > 0 { // the others alone detect failures
 		b += time.Duration(2*c.N) * probeEvery(c.Core)
 	}
 	if syncers := c.N - len(c.NoSyncs); syncers > 0 {
@@ -148,8 +150,8 @@ func (c *Config) bound(names int) time.Duration {
 	return b
 }
 
-// agrees reports whether members come to agree for certain: gossip alone may miss some, and without probes nobody finds out
-// who is gone in silence.
+// agrees reports whether members are certain to agree: gossip alone may miss some, and without probes crashes are not
+// detected.
 func (c *Config) agrees() bool {
 	if c.Core.PushPullInterval == 0 {
 		return false
@@ -157,7 +159,7 @@ func (c *Config) agrees() bool {
 	return c.Core.ProbeInterval > 0 || !slices.ContainsFunc(c.Faults, func(f Fault) bool { return f.silences() })
 }
 
-// silences reports whether names are gone for good after the fault, without a word.
+// silences reports whether names disappear for good after the fault, without a leave.
 func (f *Fault) silences() bool {
 	switch f.Kind {
 	case Crash, Amnesia, Move, Swap, Take:

@@ -9,20 +9,20 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// checker holds the cluster against the rules, and measures.
+// checker checks the rules, and measures.
 type checker struct {
 	s       *Sim
 	views   []view
 	truths  [][]truth       // by cluster and number of a name
-	looks   map[look]answer // of members that were lost, which others answered
+	looks   map[look]answer // of lost members, at whose addresses others answered
 	touched []int32         // subjects of the messages of a turn
 	open    []int           // detections that are not complete
-	wrong   int             // entries of members' views that do not agree
-	agreed  int64           // since when none is
-	news    int64           // when something last changed
+	wrong   int             // entries of members' views that are not true
+	agreed  int64           // time since which there are none
+	news    int64           // time of the last change
 }
 
-// newChecker returns a checker, or nil, which checks nothing.
+// newChecker returns a checker; nil checks nothing.
 func newChecker(s *Sim) *checker {
 	if s.cfg.Unchecked {
 		return nil
@@ -47,10 +47,10 @@ func newChecker(s *Sim) *checker {
 	return c
 }
 
-// truth is what is so of a name in the cluster of a node.
+// truth returns the truth about a name in the cluster of a node.
 func (c *checker) truth(n *node, x int32) *truth { return &c.truths[n.cluster][x] }
 
-// turn checks what a node put out.
+// turn checks the output of a node.
 func (c *checker) turn(n *node, out *swim.Output) {
 	if c == nil {
 		return
@@ -59,7 +59,7 @@ func (c *checker) turn(n *node, out *swim.Output) {
 	for _, id := range out.Forgotten {
 		c.forgotten(n, v, id)
 	}
-	for i := range out.Events { // what changed may be due to them
+	for i := range out.Events { // changes may be due to them
 		ev := &out.Events[i]
 		switch ev.Kind {
 		case swim.EventProbeFailed:
@@ -72,7 +72,7 @@ func (c *checker) turn(n *node, out *swim.Output) {
 		c.changed(n, v, &out.Changed[i], out)
 	}
 	if c.s.result.Violation != nil {
-		return // perhaps about nobody: what follows looks members up
+		return // possibly without a member: the code below looks members up
 	}
 	for i := range out.Events {
 		c.event(n, v, &out.Events[i])
@@ -160,12 +160,12 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, out *swim.Output) {
 		}
 		t.accused.add(m.Incarnation, c.s.now)
 	case dead, left:
-		if old.state == unknown && now.place == n.place { // it is not: the node is there itself
+		if old.state == unknown && now.place == n.place { // it is not dead: the node is there itself
 			t.condemned.add(m.Incarnation, c.s.now)
 			old.state = alive
 		}
-		late := old.state == dead && now.state == left // it had said so
-		recalled := old.state == unknown               // it was so before it was forgotten
+		late := old.state == dead && now.state == left // it had left before
+		recalled := old.state == unknown               // it was dead or left before it was forgotten
 		if old.state != alive && old.state != suspect && !late && !recalled {
 			c.s.fail(n, ruleTransition, x, fmt.Sprintf("state %d after state %d", now.state, old.state))
 		}
@@ -176,7 +176,7 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, out *swim.Output) {
 	}
 }
 
-// gone checks why a member is taken for dead or left, and measures.
+// gone checks the reason for which a member is declared dead or left, and measures.
 func (c *checker) gone(n *node, x int32, now entry) {
 	t := c.truth(n, x)
 	if now.state == left {
@@ -194,7 +194,7 @@ func (c *checker) gone(n *node, x int32, now entry) {
 	c.detected(n, x)
 }
 
-// mistaken counts that a node takes a member for dead that is up.
+// mistaken counts that a node declares a member dead that is up.
 func (c *checker) mistaken(n, subject *node, incarnation uint32) {
 	r, t, healthy := &c.s.result, c.truth(subject, subject.number), c.s.healthy(subject)
 	if healthy {
@@ -214,7 +214,7 @@ func (c *checker) mistaken(n, subject *node, incarnation uint32) {
 	}
 }
 
-// event checks an event against those before it.
+// event checks an event against the earlier ones.
 func (c *checker) event(n *node, v *view, ev *swim.Event) {
 	x := nodeNumber(ev.Member.Name)
 	e := &v.entries[x]
@@ -288,7 +288,7 @@ func (c *checker) timeout(n *node, v *view, ev *swim.Event, x int32) {
 	}
 }
 
-// packet checks what a packet carries.
+// packet checks the content of a packet.
 func (c *checker) packet(n *node, p *swim.Packet) {
 	size := wire.CompoundHeaderSize
 	for _, m := range p.Messages {
@@ -302,7 +302,7 @@ func (c *checker) packet(n *node, p *swim.Packet) {
 	}
 }
 
-// self checks what a node thinks of itself, and notes it as the truth.
+// self checks a node's own entry, and records it as the truth.
 func (c *checker) self(n *node, v *view) {
 	self := n.core.Self()
 	if !n.leaving && self.State != swim.StateAlive || n.leaving && self.State != swim.StateLeft {
@@ -326,7 +326,7 @@ func (c *checker) self(n *node, v *view) {
 	}
 }
 
-// bounds checks what a node keeps.
+// bounds checks the memory of a node.
 func (c *checker) bounds(n *node, v *view, out *swim.Output) {
 	r := &c.s.result
 	k := kept{n.core.NumKnown(), n.core.NumQueued(), n.core.NumTimers(), n.core.NumLost(), out.Health}
@@ -340,7 +340,7 @@ func (c *checker) bounds(n *node, v *view, out *swim.Output) {
 	}
 }
 
-// accused notes that a node heard an accusation of itself.
+// accused records that a node received a suspect or dead message about itself.
 func (c *checker) accused(n *node, subject string, incarnation uint32) {
 	if c != nil && subject == n.name && !n.leaving && incarnation < swim.MaxIncarnation {
 		v := &c.views[n.id]
@@ -348,14 +348,14 @@ func (c *checker) accused(n *node, subject string, incarnation uint32) {
 	}
 }
 
-// heard notes that a node heard of a member.
+// heard records that a node received a message about a member.
 func (c *checker) heard(n *node, subject string) {
 	if x := nodeNumber(subject); c != nil && x >= 0 && int(x) < len(c.s.names) {
 		c.touched = append(c.touched, x)
 	}
 }
 
-// settleHeard checks that hearing of members changed nothing that was not told.
+// settleHeard checks that such messages have caused no unreported change.
 func (c *checker) settleHeard(n *node) {
 	if c == nil {
 		return
@@ -387,5 +387,5 @@ func (c *checker) settleHeard(n *node) {
 	c.touched = c.touched[:0]
 }
 
-// clock is what a node's clock says, in nanoseconds since the start.
+// clock returns a node's time, in nanoseconds since the start.
 func (c *checker) clock(n *node) int64 { return c.s.now + int64(n.clock) }

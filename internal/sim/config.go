@@ -8,106 +8,104 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// MaxNodes is how many nodes a simulation can have.
+// MaxNodes is the maximum number of nodes of a simulation.
 const MaxNodes = 1 << 16
 
-// Config says what is simulated. The zero value of every field but N has a meaning.
+// Config describes a simulation. The zero value of every field but N has a meaning.
 type Config struct {
-	Seed uint64 // of everything that is random
+	Seed uint64 // of all randomness
 	N    int    // nodes, 1 to MaxNodes
 
-	// Core is what every node is made from; Name and Rand are set for each. Without a DefaultPort it
-	// is LAN().
+	// Core is the configuration of every node; Name and Rand are set for each. Without a DefaultPort it is LAN().
 	Core swim.Config
 
-	// Link is how packets and streams fare between any two nodes when no fault says otherwise. Without a latency it is
-	// 1 ms to 2 ms.
+	// Link is the link between any two nodes without a fault. Without a latency that is 1 ms to 2 ms.
 	Link Link
 
-	Room int // bytes of a packet; 0: 1400, as with the defaults of a Memberlist
-	// CompressionBudget is how many bytes of gossip a packet may carry beyond Room, as packets are compressed before they are
-	// sent; 0: they are not. A packet that does not shrink enough goes as two.
+	Room int // bytes of a packet; 0: 1400, the default of a Memberlist
+	// CompressionBudget is the number of bytes of gossip that a packet may carry beyond Room, since packets are
+	// compressed; 0: no compression. A packet that does not shrink enough is sent as two.
 	CompressionBudget int
 
-	StreamTimeout time.Duration // after which an exchange over a stream is given up; 0: 10 s
+	StreamTimeout time.Duration // time limit of an exchange on a stream; 0: 10 s
 
-	// Start says how the cluster comes about: it is settled at the start, or the nodes join one after the other.
+	// Start is the initial state: a converged cluster, or nodes that join one after the other.
 	Start Start
 	// JoinEvery is the time between two joins, of Joining.
 	JoinEvery time.Duration
-	// JoinRetry is when a join that failed is tried again; 0: 1 s.
+	// JoinRetry is the time after which a failed join is retried; 0: 1 s.
 	JoinRetry time.Duration
-	// View is how many others each node knows at the start, of Settled; 0: all. It is for clusters whose tables would not
-	// fit into memory: a table entry takes some 300 bytes, and there are N * N.
+	// View is the number of others that each node knows at the start, if Settled; 0: all. It is for clusters whose
+	// tables would not fit into memory: a table entry takes some 300 bytes, and there are N * N.
 	View int
 
 	Faults []Fault
 
-	// Seeds are the nodes that those of their cluster try when they lost others: wherever they are then, as if the program said
-	// so when it is asked, or with FixedSeeds at the address that they had at the start, as if that was joined then. Nil: they
-	// try only those that they lost.
+	// Seeds are the nodes that those of their cluster try when they have lost others: at their current address, as if
+	// the program returned it from Seeds, or with FixedSeeds at their first address, as if that had been given to
+	// Join. Nil: only lost members are tried.
 	Seeds      []int
 	FixedSeeds bool
 
-	// Strangers are how many nodes, the last ones, are another cluster: no member of the one ever was to be one of the other.
+	// Strangers is the number of nodes, the last ones, that form another cluster; members of the two must not mix.
 	// SameNames of them have the names of the first nodes.
 	Strangers, SameNames int
 
-	// RouteByName says that what is sent to a name goes to where its member is now, whatever the address.
+	// RouteByName routes by the name of the destination, whatever the address.
 	RouteByName bool
 
-	// NoProbes, NoGossip and NoSyncs are nodes that do without a loop that Core has.
+	// NoProbes, NoGossip and NoSyncs are nodes without one of the loops.
 	NoProbes, NoGossip, NoSyncs []int
 
-	// Heal is how long members may take to agree once faults have ended; 0: Bound.
+	// Heal is the time in which members must agree once faults have ended; 0: Bound.
 	Heal time.Duration
 
-	// Unchecked leaves out the checker, and what is measured by it: detections, false positives and agreement.
+	// Unchecked turns the checker off, and its measurements: detections, false positives and agreement.
 	Unchecked bool
 
-	// Never says what nothing that is wrong could bring about: it is a violation if it comes about.
+	// Never are effects that the faults cannot have: each is a violation.
 	Never Effects
 
-	// Ignored are rules that may be broken, to find what is behind those that are known to be.
+	// Ignored are rules that may be broken, to find what is behind known violations.
 	Ignored []string
 
-	// Trace, if any, gets a line for each thing that happens.
+	// Trace, if not nil, receives a line for each event.
 	Trace io.Writer
 
-	// Observe, if any, is told what nodes come to believe, in the order in which they do.
+	// Observe, if not nil, is called with each change of a node's view, in order.
 	Observe func(Belief)
 
 	// Tamper breaks nodes on purpose, to test the checker.
 	Tamper Tamper
 }
 
-// Belief is what a node came to believe of a member, itself included.
+// Belief is a change of a node's view of a member, itself included.
 type Belief struct {
 	At     time.Duration // since the start
 	Node   int
 	Member int
 	State  swim.State
-	Meta   uint32 // how often the member changed its metadata
+	Meta   uint32 // number of changes of the member's metadata
 }
 
-// Effects is a set of what faults may bring about.
+// Effects is a set of effects of faults.
 type Effects uint8
 
-// What faults may bring about.
+// The effects of faults.
 const (
-	Suspicion Effects = 1 << iota // somebody is suspected
-	Detours                       // a probe is answered on a stream only
-	Isolation                     // a member is told that it is isolated
-	Illness                       // a member takes itself for ill
+	Suspicion Effects = 1 << iota // a member is suspected
+	Detours                       // a probe is acked on a stream only
+	Isolation                     // a member counts as isolated
+	Illness                       // a member has a health score above 0
 )
 
-// Start says how a cluster comes about.
+// Start is the initial state of a cluster.
 type Start uint8
 
-// How a cluster comes about.
+// The initial states.
 const (
-	Settled Start = iota // every node knows every other from the start, and no news is on its way
-	Joining              // node 0 is alone, the others join through it
+	Settled Start = iota // every node knows every other, without pending gossip
+	Joining              // the other nodes join through node 0
 )
 
 // Tamper is a set of hooks, each of which may be nil, between a node and the world.
@@ -117,7 +115,7 @@ type Tamper struct {
 	Out    func(node int, core *swim.Core, now time.Time, output *swim.Output) // a turn has ended
 }
 
-// LAN is the core of a Memberlist with DefaultLANConfig.
+// LAN returns the core's configuration for DefaultLANConfig.
 func LAN() swim.Config {
 	return swim.Config{
 		DefaultPort:             port,
@@ -137,7 +135,7 @@ func LAN() swim.Config {
 	}
 }
 
-// WAN is the core of a Memberlist with DefaultWANConfig.
+// WAN returns the core's configuration for DefaultWANConfig.
 func WAN() swim.Config {
 	c := LAN()
 	c.SuspicionMult = 6
@@ -150,7 +148,7 @@ func WAN() swim.Config {
 	return c
 }
 
-// Local is the core of a Memberlist with DefaultLocalConfig.
+// Local returns the core's configuration for DefaultLocalConfig.
 func Local() swim.Config {
 	c := LAN()
 	c.IndirectChecks = 1
@@ -163,7 +161,7 @@ func Local() swim.Config {
 	return c
 }
 
-// coreOf is the core of a node, but for its name.
+// coreOf returns the configuration of a node, without its name.
 func (c *Config) coreOf(node int32) swim.Config {
 	core := c.Core
 	if slices.Contains(c.NoProbes, int(node)) {
@@ -179,7 +177,7 @@ func (c *Config) coreOf(node int32) swim.Config {
 	return core
 }
 
-// withDefaults fills in what the zero values mean.
+// withDefaults replaces zeros by defaults.
 func (c Config) withDefaults() Config {
 	if c.Core.DefaultPort == 0 {
 		c.Core = LAN()

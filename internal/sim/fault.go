@@ -7,41 +7,42 @@ import (
 	"time"
 )
 
-// Kind says what a fault does.
+// Kind is the kind of a fault.
 type Kind uint8
 
-// The faults. Of links, Nodes are the senders and To the receivers, nil being all (of Partition and Bandwidth: see there).
+// The faults. For faults of links, Nodes are the senders and To the receivers, nil being all (see Partition and
+// Bandwidth).
 const (
 	Loss      Kind = iota // packets are lost with probability Rate
 	Duplicate             // packets arrive twice with probability Rate
-	Reorder               // packets come later by Delay with probability Rate
+	Reorder               // packets are delayed further, by Delay, with probability Rate
 	Delay                 // packets and streams take longer by Delay
 	Cut                   // nothing gets through, in this direction
 	Partition             // nothing gets through between Nodes and To (nil: all others), in both directions
 	NoPackets             // packets are lost, in both directions; streams work
 	NoStreams             // exchanges over streams fail with probability Rate, in both directions
-	Bandwidth             // Nodes can send but Bytes per second
-	Refuse                // sending a packet fails with an error that blames the receiver
+	Bandwidth             // Nodes can send only Bytes per second
+	Refuse                // sending a packet fails with an error of the receiver
 
 	Slow    // Nodes take Delay to handle each packet, one after the other
-	Pause   // Nodes stand still: timers and packets are late by up to For
-	Block   // what Nodes send or receive waits until it ends; timers run until a probe waits
+	Pause   // Nodes stop: timers and packets are late by up to For
+	Block   // messages that Nodes send or receive wait until the end; timers run until a probe waits
 	Jump    // the clocks of Nodes jump by Delay, which may be negative
-	Crash   // Nodes stop at once; after For, unless 0, they start anew
-	Amnesia // as Crash, and they know nobody but the seeds and announce other metadata after it
-	Move    // as Crash, and they are at another address after it
-	Leave   // Nodes leave, and stop when that is told; after For, unless 0, they start anew
+	Crash   // Nodes stop; after For, unless 0, they restart
+	Amnesia // as Crash, and they know only the seeds and announce other metadata afterwards
+	Move    // as Crash, and they have another address afterwards
+	Leave   // Nodes leave, and stop when the broadcast has been sent; after For, unless 0, they restart
 	Meta    // Nodes announce new metadata, and again every Delay (unless 0) during For
-	Join    // Nodes join To (nil: the seeds), as an operator may have them do
+	Join    // Nodes join To (nil: the seeds), as if an operator asked them to
 
-	Swap    // as Crash, and each is at the address of the next one after it
-	Take    // as Crash, and each is at the address of one of To after it, unless that is up
-	Rename  // as Crash, and they have new names after it, at the addresses that they had
-	Twin    // as Crash, and they have the names of To after it, which others have too
-	Ghosts  // Nodes come to know Count names that are alive, at once dead, and never return; Rate of them never answered
-	Movers  // Nodes come to know Count names that claim other addresses at once; that is decided after Delay, for a time For
-	Replay  // Nodes hear again what To once said of themselves, and again every Delay (unless 0) during For
-	Strange // Nodes hear of Count names without versions that can be, or with those of another program
+	Swap    // as Crash, and each has the address of the next one afterwards
+	Take    // as Crash, and each has the address of one of To afterwards, unless that is up
+	Rename  // as Crash, and they have new names afterwards, at the same addresses
+	Twin    // as Crash, and they have the names of To afterwards, which others have too
+	Ghosts  // Nodes learn of Count names that are alive, dead at once, and never return; Rate of them never answered
+	Movers  // Nodes learn of Count names that claim other addresses at once; the claims are checked after Delay, for a time For
+	Replay  // Nodes receive old alive messages of To, and again every Delay (unless 0) during For
+	Strange // Nodes receive alive messages of Count names without usable versions, or with those of another program
 	Say     // the programs of Nodes broadcast a message
 
 	numKinds
@@ -71,11 +72,11 @@ func Kinds() []Kind {
 // ofLinks reports whether the kind is a rule of the network while it is active.
 func (k Kind) ofLinks() bool { return k <= Refuse }
 
-// Fault is one thing that goes wrong, at a time and for a time.
+// Fault is a fault at a time and for a duration.
 type Fault struct {
 	Kind  Kind
 	At    time.Duration // since the start
-	For   time.Duration // 0: it strikes once, or does not end
+	For   time.Duration // 0: it is instantaneous, or does not end
 	Nodes []int         // nil: all
 	To    []int
 	Rate  float64
@@ -112,7 +113,7 @@ func (f Fault) String() string {
 	return b.String()
 }
 
-// lastEnd returns when the last of the faults has ended.
+// lastEnd returns the end of the last fault.
 func lastEnd(faults []Fault) time.Duration {
 	var end time.Duration
 	for i := range faults {
@@ -121,7 +122,7 @@ func lastEnd(faults []Fault) time.Duration {
 	return end
 }
 
-// begin makes fault i happen.
+// begin starts fault i.
 func (s *Sim) begin(i int) {
 	f := &s.cfg.Faults[i]
 	s.tracef("begin %v", f)
@@ -144,10 +145,10 @@ func (s *Sim) begin(i int) {
 // repeats reports whether the fault strikes again every Delay.
 func (f *Fault) repeats() bool { return f.Kind == Meta || f.Kind == Replay || f.Kind == Movers }
 
-// told reports whether the fault does nothing but tell members something.
+// told reports whether the fault only sends messages to members.
 func (f *Fault) told() bool { return f.Kind == Join || f.Kind == Meta || f.Kind >= Ghosts }
 
-// strike is the part of a fault's beginning that befalls nodes.
+// strike applies the part of a fault that affects nodes.
 func (s *Sim) strike(i int) {
 	f := &s.cfg.Faults[i]
 	names := s.strangeNames(i)
@@ -184,7 +185,7 @@ func (s *Sim) strike(i int) {
 			s.say(n)
 		case Bandwidth:
 			n.bandwidth = f.Bytes
-			continue // it has an effect when something waits
+			continue // it has an effect once a message waits
 		default:
 			continue
 		}
@@ -194,7 +195,7 @@ func (s *Sim) strike(i int) {
 	}
 }
 
-// again makes a fault that goes on strike once more.
+// again applies a repeated fault once more.
 func (s *Sim) again(i int) {
 	f := &s.cfg.Faults[i]
 	if f.Kind == Movers {
@@ -207,7 +208,7 @@ func (s *Sim) again(i int) {
 	}
 }
 
-// end undoes what fault i did while it was active.
+// end ends fault i.
 func (s *Sim) end(i int) {
 	f := &s.cfg.Faults[i]
 	s.tracef("end %v", f)
@@ -220,7 +221,7 @@ func (s *Sim) end(i int) {
 		switch f.Kind {
 		case Slow:
 			n.slow = 0
-			if n.up && n.inbox.len() > 0 { // at once, what waits
+			if n.up && n.inbox.len() > 0 { // handle the waiting packets at once
 				s.schedule(0, event{kind: eventHandle, node: n.id, life: n.life})
 			}
 		case Pause:
@@ -246,7 +247,7 @@ func (s *Sim) end(i int) {
 	}
 }
 
-// placesAfter are the addresses that nodes have after a fault that gives them other nodes'.
+// placesAfter returns the addresses of nodes after a fault that exchanges them.
 func (s *Sim) placesAfter(f *Fault) []place {
 	var places []place
 	switch f.Kind {
@@ -263,7 +264,7 @@ func (s *Sim) placesAfter(f *Fault) []place {
 	return places
 }
 
-// compile makes the rule of a fault of links.
+// compile returns the rule of a fault of links.
 func (s *Sim) compile(i int) rule {
 	f := &s.cfg.Faults[i]
 	r := rule{fault: i, kind: f.Kind, from: newSet(f.Nodes, s.cfg.N), to: newSet(f.To, s.cfg.N)}
@@ -292,7 +293,7 @@ func (s *Sim) those(nodes []int) []*node {
 	return all
 }
 
-// impair counts the faults that nodes are under.
+// impair changes the number of faults that affect nodes.
 func (s *Sim) impair(f *Fault, delta int) {
 	if f.told() {
 		return
@@ -307,8 +308,8 @@ func (s *Sim) impair(f *Fault, delta int) {
 	}
 }
 
-// healthy reports whether a node is under no fault, and was under none for so long that nobody can suspect it still for
-// that.
+// healthy reports whether a node is affected by no fault, and has not been for so long that no suspicion can stem
+// from one.
 func (s *Sim) healthy(n *node) bool {
 	return n.faults == 0 && (n.impaired < 0 || s.now-n.impaired > int64(s.patience))
 }

@@ -1,13 +1,13 @@
 package sim
 
-// eventKind says what an event is.
+// eventKind is the kind of an event.
 type eventKind uint8
 
 const (
 	eventTimer      eventKind = iota // a node's next deadline
 	eventPacket                      // packet arg arrives at a node
-	eventHandle                      // a slow node comes to the first packet of its inbox
-	eventServe                       // exchange arg arrives at the node that is asked
+	eventHandle                      // a slow node handles the first packet of its inbox
+	eventServe                       // exchange arg arrives at its acceptor
 	eventReply                       // exchange arg is answered
 	eventStreamPing                  // the ping on a stream with sequence number arg is answered
 	eventJoin                        // a node tries to join
@@ -17,12 +17,12 @@ const (
 	eventShutdown                    // a node that leaves stops
 )
 
-// event is one thing that will happen. It holds no pointer, so that the heap costs the garbage collector nothing.
+// event is a scheduled event. It has no pointer, so that the heap costs the garbage collector nothing.
 type event struct {
 	at   int64  // virtual time, in nanoseconds
-	seq  uint64 // of two at the same time the earlier scheduled comes first
+	seq  uint64 // orders events at the same time
 	node int32
-	life uint32 // the node's life that it is for; 0: any
+	life uint32 // the run of the node; 0: any
 	arg  uint32
 	kind eventKind
 }

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// What others know a process by is not the process: its name, its address and its cluster. Between two lives of a process
-// faults may give it another name or address, also an address that was another's. All three are numbers:
+// A process is distinct from its name, its address and its cluster. On a restart, faults may give it another name or
+// address, also an address that another process had. All three are numbers:
 //
 //	name 7       "n7"; node 7 has it at first, those from Config.N on are new names
 //	place 7      10.0.0.7; node 7 is there at first; no other node's first or fresh place is the same
@@ -16,26 +16,26 @@ import (
 // place is an address.
 type place uint32
 
-// home is the place that node comes to when it moves for the given time, if not to another's.
+// home returns the fresh place of a node after the given number of moves.
 func home(node int32, moves uint16) place { return place(moves&0xff)<<16 | place(node) }
 
-// address is where a node is that moved so often.
+// address returns the address of a node after the given number of moves.
 func address(node int32, moves uint16) netip.AddrPort { return home(node, moves).addrPort() }
 
 func (p place) addrPort() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(p >> 16), byte(p >> 8), byte(p)}), port)
 }
 
-// placeOf reads an address.
+// placeOf returns the place of an address.
 func placeOf(a netip.AddrPort) place {
 	ip := a.Addr().As4()
 	return place(binary.BigEndian.Uint32(ip[:]) & 0xffffff)
 }
 
-// nodeName is the name of a number.
+// nodeName returns the name with a number.
 func nodeName(i int) string { return "n" + strconv.Itoa(i) }
 
-// nodeNumber reads a name; -1 if it is none.
+// nodeNumber returns the number of a name; -1 if it has none.
 func nodeNumber(name string) int32 {
 	if len(name) < 2 || name[0] != 'n' {
 		return -1
@@ -47,7 +47,7 @@ func nodeNumber(name string) int32 {
 	return i
 }
 
-// numNames is how many names there can be: those of the nodes, and those that faults bring.
+// numNames returns the number of names: those of the nodes, and those that faults introduce.
 func numNames(cfg *Config) int {
 	n := cfg.N
 	for i := range cfg.Faults {
@@ -56,7 +56,7 @@ func numNames(cfg *Config) int {
 	return n
 }
 
-// newNames is how many names the fault brings to a cluster of n nodes.
+// newNames returns the number of names that the fault introduces to a cluster of n nodes.
 func (f *Fault) newNames(n int) int {
 	switch f.Kind {
 	case Rename:
@@ -70,7 +70,8 @@ func (f *Fault) newNames(n int) int {
 	return 0
 }
 
-// clusterOf is the cluster of a node, and the number of its name: with SameNames some names are in both clusters.
+// clusterOf returns the cluster of a node, and the number of its name: with SameNames some names are in both
+// clusters.
 func (c *Config) clusterOf(node int) (cluster uint8, name int32) {
 	first := c.N - c.Strangers
 	switch {
@@ -83,11 +84,11 @@ func (c *Config) clusterOf(node int) (cluster uint8, name int32) {
 	}
 }
 
-// isShared reports whether members of both clusters have a name. What one cluster says against its own may reach the other's: with
-// a ping to an address that went from one cluster to the other.
+// isShared reports whether both clusters have a member with the name. A message about a member of one cluster may
+// reach the other: on a ping to an address that has changed clusters.
 func (c *Config) isShared(name int32) bool { return int(name) < c.SameNames }
 
-// sharedName is a name in the memory that all nodes share: of n nodes, each knows n names.
+// sharedName returns a name in memory that all nodes share: each of n nodes knows n names.
 func (s *Sim) sharedName(name []byte) string {
 	if i := nodeNumber(string(name)); i >= 0 && int(i) < len(s.names) && s.names[i] == string(name) {
 		return s.names[i]
@@ -95,7 +96,7 @@ func (s *Sim) sharedName(name []byte) string {
 	return string(name)
 }
 
-// newName returns the number of a name that nobody ever had.
+// newName returns the number of an unused name.
 func (s *Sim) newName() int32 {
 	s.namesUsed++
 	return int32(s.namesUsed - 1)
@@ -108,7 +109,7 @@ func (s *Sim) rename(n *node, name int32) {
 	s.check.renamed(n)
 }
 
-// at returns the node that is at a place, or was the last to be; nil if none ever was, or if it came up elsewhere since.
+// at returns the node that is at a place, or was last; nil if there is none, or if it is elsewhere by now.
 func (s *Sim) at(p place) *node {
 	id, ok := s.places[p]
 	if !ok || s.nodes[id].place != p {
@@ -117,7 +118,7 @@ func (s *Sim) at(p place) *node {
 	return &s.nodes[id]
 }
 
-// moveTo gives a node that is down another address, or one that nobody ever had if another is there.
+// moveTo gives a node that is down another address, an unused one if another node is there.
 func (s *Sim) moveTo(n *node, p place) {
 	for other := s.at(p); other != nil && other != n && other.up; other = s.at(p) {
 		n.moves++
@@ -127,7 +128,7 @@ func (s *Sim) moveTo(n *node, p place) {
 	s.places[p] = n.id
 }
 
-// leads is the place to which an endpoint leads: its address, unless the transport routes by name.
+// leads returns the place of an endpoint: its address, unless the transport routes by name.
 func (s *Sim) leads(n *node, name string, addr netip.AddrPort) place {
 	if s.cfg.RouteByName && name != "" {
 		for i := range s.nodes {

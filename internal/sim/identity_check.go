@@ -9,14 +9,14 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// mixedByPackets ends a run, and is no fault of the core. What is gossiped to an address that went from one cluster to another may
-// mix the two if they have no labels: a packet does not say whom it is from. No exchange of states may.
+// mixedByPackets ends a run, and is no fault of the core. Gossip sent to an address that has changed clusters may mix
+// the two if they have no labels: a packet does not identify its sender. Push/pulls must not mix them.
 const mixedByPackets = "two clusters were mixed by packets"
 
-// identity checks that a member may be known to a node under its name, at its address.
+// identity checks that a node may know a member under its name, at its address.
 func (c *checker) identity(n *node, x int32, old, now entry, m *swim.Member) {
 	if now.place != old.place && c.reclaimable(n, old) {
-		now.gone, c.views[n.id].entries[x].gone = 0, 0 // its name is anybody's
+		now.gone, c.views[n.id].entries[x].gone = 0, 0 // its name is free
 	}
 	switch {
 	case uint8(now.meta>>24) != n.cluster && c.s.byPacket:
@@ -32,7 +32,7 @@ func (c *checker) identity(n *node, x int32, old, now entry, m *swim.Member) {
 	}
 }
 
-// metaOf is the metadata of a member; of one whose there is none, that of a cluster's member that never changed it.
+// metaOf returns the metadata of a member; without any, the first version of its cluster.
 func metaOf(n *node, m *swim.Member) uint32 {
 	if len(m.Meta) < 4 {
 		return uint32(n.cluster) << 24
@@ -43,7 +43,7 @@ func metaOf(n *node, m *swim.Member) uint32 {
 // takeover checks that a member may be at another address.
 func (c *checker) takeover(n *node, x int32, old entry, events []swim.Event) {
 	long := c.reclaimable(n, old)
-	newer := c.views[n.id].entries[x].incarnation > old.incarnation // it was asked, and did not answer
+	newer := c.views[n.id].entries[x].incarnation > old.incarnation // the old address was pinged, without an ack
 	if old.state != left && !long && !newer {
 		c.s.fail(n, ruleTakeover, x, fmt.Sprintf("it was in state %d", old.state))
 	}
@@ -56,20 +56,20 @@ func (c *checker) takeover(n *node, x int32, old entry, events []swim.Event) {
 	c.s.fail(n, ruleEvents, x, "it moved without an event")
 }
 
-// reclaimable reports whether a member has been dead for so long that its name is anybody's.
+// reclaimable reports whether a member has been dead for so long that its name may be claimed.
 func (c *checker) reclaimable(n *node, e entry) bool {
 	reclaim := c.s.cfg.Core.DeadNodeReclaimTime
 	return e.state == dead && reclaim > 0 && c.clock(n)-e.since > int64(reclaim)
 }
 
-// isAt reports whether the member of a name is up, and at a place.
+// isAt reports whether the member with a name is up, and at a place.
 func (c *checker) isAt(n *node, x int32, p place) bool {
 	holder := c.holder(n, x)
 	return holder != nil && holder.number == x && holder.up && !holder.leaving && holder.place == p
 }
 
-// conflict checks that there are two that claim a name. With routing by name that is not certain: the one that there is may
-// answer for both, if its ack is late and the answer on a stream, which has no address, is not.
+// conflict checks that two members claim a name. With routing by name that is not certain: a single one may answer
+// for both, if its ack is late and its answer on a stream, which has no address, is not.
 func (c *checker) conflict(n *node, x int32, ev *swim.Event) {
 	c.truth(n, x).told = true
 	claimants := 0
@@ -83,14 +83,14 @@ func (c *checker) conflict(n *node, x int32, ev *swim.Event) {
 	}
 }
 
-// answered notes that a name that no node has counts as having answered.
+// answered records that a name that no node has counts as having answered.
 func (c *checker) answered(n *node, x int32) {
 	if c != nil {
 		c.truth(n, x).answered = true
 	}
 }
 
-// decided checks that nodes believe the claims of names to be elsewhere.
+// decided checks that nodes accept the claims of names to be elsewhere.
 func (c *checker) decided(nodes []*node, names []int32) {
 	if c == nil {
 		return
@@ -104,10 +104,10 @@ func (c *checker) decided(nodes []*node, names []int32) {
 	}
 }
 
-// contested reports whether two have one name.
+// contested reports whether some name has two holders.
 func (c *checker) contested() bool { return c.anyName(func(t *truth) bool { return t.contested }) >= 0 }
 
-// untold is a name that two have, of which nobody was told; -1: there is none.
+// untold returns a name with two holders for which no conflict was reported; -1 if there is none.
 func (c *checker) untold() int32 {
 	return c.anyName(func(t *truth) bool { return t.contested && !t.told })
 }
@@ -123,13 +123,13 @@ func (c *checker) anyName(is func(*truth) bool) int32 {
 	return -1
 }
 
-// look is a name that a node looked for at a place.
+// look is an attempt of a node to find a name at a place.
 type look struct {
 	node, number int32
 	place        place
 }
 
-// answer is a process that answered a look, and the life of the one that looked.
+// answer is the process that answered a look, and the run of the node that looked.
 type answer struct {
 	node      int32
 	life, own uint32
@@ -138,7 +138,8 @@ type answer struct {
 
 func (a answer) sameAs(b answer) bool { return a.node == b.node && a.life == b.life && a.own == b.own }
 
-// looked checks that a member is not looked for where another is: one that is known to be alive, or that answered before.
+// looked checks that a member is not looked for at another member's address: one that is known to be alive, or that
+// answered before.
 func (c *checker) looked(n *node, lost *swim.Member) {
 	if c == nil {
 		return
@@ -167,12 +168,12 @@ func (c *checker) looked(n *node, lost *swim.Member) {
 	}
 }
 
-// answers reports whether a node that looks for a member of a name hears for certain that another is where it was.
+// answers reports whether a node that looks for a name is certain to learn that another is at its old address.
 func (c *checker) answers(n, other *node, x int32) bool {
 	return other.up && other.joined && other.number != x && !c.truth(other, other.number).contested && c.s.canReach(n, other)
 }
 
-// told checks what is passed on in a push/pull.
+// told checks the states sent in a push/pull.
 func (c *checker) told(n *node, states wire.States) {
 	if c == nil {
 		return

@@ -7,9 +7,9 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// Some faults are words: members hear what no node says now. They hear it in packets, as gossip.
+// Some faults are messages that no node sends now. They arrive in packets, as gossip.
 
-// claim is what a node once said of itself.
+// claim is an earlier alive message of a node.
 type claim struct {
 	number      int32 // of its name
 	incarnation uint32
@@ -17,14 +17,14 @@ type claim struct {
 	place       place
 }
 
-// maxPast is how many claims of a node are remembered, the latest.
+// maxPast is the number of claims that are kept for a node, the latest.
 const maxPast = 32
 
-// strangeVersions are version bytes of which nobody is a member: none, too few, none that can be, and those of programs that
-// speak another version of what lies above.
+// strangeVersions are version bytes of no member: none, too few, impossible ones, and those of a program with another
+// version of the delegate protocol.
 var strangeVersions = [][]byte{nil, {}, {1, 5}, {0, 0, 0, 0, 0, 0}, {1, 5, 2, 4, 6, 5}}
 
-// strangeNames returns new names for a fault that brings such, of nobody that is a node.
+// strangeNames returns new names for a fault that introduces some, without nodes.
 func (s *Sim) strangeNames(fault int) []int32 {
 	f := &s.cfg.Faults[fault]
 	if f.Kind != Ghosts && f.Kind != Movers && f.Kind != Strange {
@@ -39,20 +39,20 @@ func (s *Sim) strangeNames(fault int) []int32 {
 	return names
 }
 
-// nowhere is an address of a name that no node has, and elsewhere another one.
+// nowhere returns an address for a name without a node, and elsewhere another one.
 func nowhere(name int32) place   { return 255<<16 | place(name)&0xffff }
 func elsewhere(name int32) place { return 254<<16 | place(name)&0xffff }
 
-// ghost is the alive of a name that no node has.
+// ghost returns an alive message for a name without a node.
 func (s *Sim) ghost(n *node, name int32, at place) *wire.Alive {
 	return &wire.Alive{Incarnation: 1, Node: s.names[name], Addr: at.addrPort().Addr().AsSlice(), Port: port,
 		Meta: binary.BigEndian.AppendUint32(nil, uint32(n.cluster)<<24), Vsn: versions[:]}
 }
 
-// haunt makes a node know names as such that were alive and are dead. That is no news to the others.
-// Some never answered it; they come first, as all that it knows count as having answered when it settles.
+// haunt makes a node know names as members that were alive and are dead, without gossip about them. Some never
+// answered it; they come first, since all known members count as having answered when it settles.
 func (s *Sim) haunt(n *node, f *Fault, names []int32) {
-	silent, at := int(f.Rate*float64(len(names))), f.To // where other members are, if any
+	silent, at := int(f.Rate*float64(len(names))), f.To // at other members' addresses, if any
 	for i, name := range names {
 		p := nowhere(name)
 		if len(at) > 0 {
@@ -68,7 +68,7 @@ func (s *Sim) haunt(n *node, f *Fault, names []int32) {
 	n.settled(s)
 }
 
-// move makes a node know names that are somewhere, and claim at once to be elsewhere.
+// move makes a node know names, and then receive claims for them at other addresses.
 func (s *Sim) move(n *node, names []int32) {
 	for _, name := range names {
 		s.tell(n, n.place, s.ghost(n, name, nowhere(name)).Append(nil))
@@ -82,7 +82,7 @@ func (s *Sim) move(n *node, names []int32) {
 	}
 }
 
-// hearStrange makes a node hear of names without versions that can be, in a packet and in a push/pull.
+// hearStrange sends a node alive messages without usable versions, in a packet and in a push/pull.
 func (s *Sim) hearStrange(n *node, names []int32) {
 	for i, name := range names {
 		a := s.ghost(n, name, nowhere(name))
@@ -99,7 +99,7 @@ func (s *Sim) hearStrange(n *node, names []int32) {
 	}
 }
 
-// replay makes a node hear again what others said of themselves, and itself under former names; nil: all.
+// replay sends a node old alive messages of others, and of itself under former names; nil: all.
 func (s *Sim) replay(n *node, of []int) {
 	for _, subject := range s.those(of) {
 		if subject.cluster != n.cluster || len(subject.past) == 0 {
@@ -111,12 +111,12 @@ func (s *Sim) replay(n *node, of []int) {
 		}
 		a := &wire.Alive{Incarnation: c.incarnation, Node: s.names[c.number], Addr: c.place.addrPort().Addr().AsSlice(), Port: port,
 			Meta: binary.BigEndian.AppendUint32(nil, c.meta), Vsn: versions[:]}
-		from := s.nodes[s.rand.IntN(len(s.nodes))].place // any member's, gossip is
+		from := s.nodes[s.rand.IntN(len(s.nodes))].place // any member's, as with gossip
 		s.tell(n, from, a.Append(nil))
 	}
 }
 
-// settled has a node that is up take all that it knows for old news, and for such as answered it.
+// settled makes all that a node knows old news, and all members count as having answered it.
 func (n *node) settled(s *Sim) {
 	if n.up {
 		t := s.beginTurn(n)
@@ -125,9 +125,9 @@ func (n *node) settled(s *Sim) {
 	}
 }
 
-// tell gives a message to a node, if it is up, as if it had come in a packet from an address.
+// tell delivers a message to a node, if it is up, as if from a packet from an address.
 func (s *Sim) tell(n *node, from place, message []byte) {
-	if !n.up { // it may have left with the last one
+	if !n.up { // it may have left because of the last one
 		return
 	}
 	s.mix(uint64(n.id)<<32|uint64(from), uint64(len(message)))

@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// Link is how packets and streams fare on their way from one node to another. Rates are probabilities, 0 to 1.
+// Link describes the transmission from one node to another. Rates are probabilities, 0 to 1.
 type Link struct {
 	Latency   Latency       // one way
 	Loss      float64       // of packets
-	Duplicate float64       // of packets: a second copy takes a latency of its own
-	Reorder   float64       // of packets: they come later than they would by ReorderBy
+	Duplicate float64       // of packets: the copy has a latency of its own
+	Reorder   float64       // of packets: delayed further, by ReorderBy
 	ReorderBy time.Duration //
 	Fail      float64       // of exchanges over streams
 
-	// Bandwidth is how many bytes per second each node can send in packets; 0: any. What would wait for longer than
-	// MaxBacklog is lost.
+	// Bandwidth is the number of bytes per second that each node can send in packets; 0: unlimited. Packets that
+	// would wait for longer than MaxBacklog are lost.
 	Bandwidth int
 }
 
-// MaxBacklog is for how long a packet waits for bandwidth; what would wait longer is lost.
+// MaxBacklog is the maximum time that a packet waits for bandwidth; others are lost.
 const MaxBacklog = 500 * time.Millisecond
 
-// LatencyKind names a distribution.
+// LatencyKind is a distribution.
 type LatencyKind uint8
 
 // The distributions of latencies.
@@ -35,7 +35,7 @@ const (
 	Pareto                         // Min, and Pareto with scale Spread and shape 1.5: a very long tail
 )
 
-// maxLatency is the longest latency that a distribution gives.
+// maxLatency is the maximum latency of every distribution.
 const maxLatency = 10 * time.Second
 
 // Latency is a distribution of one-way latencies.
@@ -80,12 +80,12 @@ func newSet(nodes []int, n int) set {
 
 func (s set) has(node int32) bool { return s == nil || s[node/64]>>(node%64)&1 != 0 }
 
-// rule is what an active fault does to what goes from some nodes to others.
+// rule is the effect of an active fault on messages between nodes.
 type rule struct {
 	fault    int
 	kind     Kind
 	from, to set
-	both     bool // the other way too
+	both     bool // in both directions
 }
 
 func (r *rule) applies(from, to int32) bool {

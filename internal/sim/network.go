@@ -12,23 +12,23 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// port is every node's.
+// port is the port of every node.
 const port = 7946
 
-// packet is a packet on its way. Its messages are all in buf, each ending where ends says.
+// packet is a packet in transit. Its messages are in buf; ends has the end of each.
 type packet struct {
 	buf    []byte
 	ends   []int32
 	from   netip.AddrPort
 	to     place
-	copies int8 // on the way
+	copies int8 // in transit
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errRefused = errors.New("refused by the simulated network")
 
-// datagrams are what a packet is sent as: one datagram, or more if its messages do not shrink enough together.
+// datagrams iterates over the datagrams of a packet: one, or more if its messages do not shrink enough together.
 func (s *Sim) datagrams(p *swim.Packet) iter.Seq2[[][]byte, int] {
 	return func(yield func([][]byte, int) bool) {
 		for left := p.Messages; len(left) > 0; {
@@ -44,8 +44,8 @@ func (s *Sim) datagrams(p *swim.Packet) iter.Seq2[[][]byte, int] {
 	}
 }
 
-// datagramSize is how many bytes messages take in one datagram, with a compound and a checksum around them if there are such,
-// compressed if that is shorter.
+// datagramSize returns the size in bytes of messages in one datagram, with a compound and a checksum if there are
+// such, compressed if that is shorter.
 func (s *Sim) datagramSize(messages [][]byte, checksum bool) int {
 	size := 0
 	for _, m := range messages {
@@ -67,7 +67,7 @@ func (s *Sim) datagramSize(messages [][]byte, checksum bool) int {
 	return size
 }
 
-// send puts a packet on its way. It returns an error if the network refuses it.
+// send sends a packet. It returns an error if the network refuses it.
 func (s *Sim) send(n *node, p *swim.Packet) error {
 	var refused error
 	for messages, size := range s.datagrams(p) {
@@ -105,7 +105,7 @@ func (s *Sim) sendDatagram(n *node, p *swim.Packet, messages [][]byte, size int)
 	return s.dispatch(n, i, size)
 }
 
-// dispatch lets a packet go, unless it is lost at once.
+// dispatch routes a packet, unless it is lost at once.
 func (s *Sim) dispatch(n *node, i uint32, size int) error {
 	err := s.route(n, i, size)
 	if s.packets[i].copies == 0 {
@@ -115,7 +115,7 @@ func (s *Sim) dispatch(n *node, i uint32, size int) error {
 	return err
 }
 
-// route decides when a packet arrives: never, once or twice.
+// route schedules the arrival of a packet: never, once or twice.
 func (s *Sim) route(n *node, i uint32, size int) error {
 	to := s.at(s.packets[i].to)
 	if to == nil {
@@ -176,7 +176,7 @@ func (s *Sim) route(n *node, i uint32, size int) error {
 	return nil
 }
 
-// queueUp is how long a packet waits for its sender's bandwidth, if it does not wait for too long.
+// queueUp returns the time that a packet waits for its sender's bandwidth, and false if that is too long.
 func (s *Sim) queueUp(n *node, size int) (wait time.Duration, ok bool) {
 	if n.bandwidth == 0 {
 		return 0, true
@@ -209,10 +209,10 @@ func (s *Sim) freePacket(i uint32) {
 	s.sparePackets = append(s.sparePackets, i)
 }
 
-// maxInbox is how many packets wait at a node that is slow or stands still, as in a socket's buffer.
+// maxInbox is the number of packets that wait at a slow or paused node, as in a socket's buffer.
 const maxInbox = 1024
 
-// arrive hands a packet to the node at its address, which handles it now or later.
+// arrive delivers a packet to the node at its address, which handles it now or later.
 func (s *Sim) arrive(i uint32) {
 	n := s.at(s.packets[i].to)
 	if n == nil || !n.up {
@@ -239,7 +239,7 @@ func (s *Sim) arrive(i uint32) {
 	}
 }
 
-// handleNext handles the first packet that waits.
+// handleNext handles the first waiting packet.
 func (s *Sim) handleNext(n *node) {
 	n.handling = false
 	if !n.hears() || n.inbox.len() == 0 {
@@ -252,7 +252,7 @@ func (s *Sim) handleNext(n *node) {
 	}
 }
 
-// release takes one copy of a packet off the way.
+// release removes one copy of a packet from transit.
 func (s *Sim) release(i uint32) {
 	p := &s.packets[i]
 	if p.copies--; p.copies == 0 {

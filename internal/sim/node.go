@@ -11,10 +11,10 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// never is the time of what does not happen.
+// never is the time of an event that does not happen.
 const never = math.MaxInt64
 
-// node is one member of the cluster: a core, and what its driver keeps.
+// node is a process: a core, and the state of its driver.
 type node struct {
 	id       int32
 	life     uint32 // counts starts
@@ -24,50 +24,50 @@ type node struct {
 	place    place
 	core     *swim.Core
 	up       bool
-	joined   bool // it has been let in by a member that is in
+	joined   bool // another member has accepted it
 	leaving  bool
 	handling bool   // an eventHandle is scheduled
-	syncing  bool   // a push/pull of its own is under way
-	moves    uint16 // fresh addresses that it had
-	paused   int    // faults that make it stand still
-	blocked  int    // faults that make what it sends or receives wait
-	stuck    bool   // its probe waits for that
+	syncing  bool   // a push/pull of its own is in progress
+	moves    uint16 // number of fresh addresses
+	paused   int    // number of faults that pause it
+	blocked  int    // number of faults that make its messages wait
+	stuck    bool   // its probe waits for a message
 	held     held
-	faults   int // faults that it is under
+	faults   int // number of faults that affect it
 	impaired int64
 	meta     uint32        // the metadata announced: its cluster, and a version of 24 bits
-	clock    time.Duration // how far its clock is ahead
+	clock    time.Duration // offset of its clock
 	slow     time.Duration
 	health   int       // the score after its last turn
 	wakeup   time.Time // when its core has something to do, by its clock
-	armed    int64     // when its timer event is scheduled
+	armed    int64     // time of its timer event
 	inbox    inbox
 
 	bandwidth int   // bytes per second; 0: any
-	lineFree  int64 // when what it sent has left
+	lineFree  int64 // time at which everything sent has left
 
-	past   []claim // what it said of itself
-	seeds  []int32 // nodes that it still has for seeds
-	peers  []int32 // nodes to join, wherever they are; kept over a crash
+	past   []claim // its alive messages
+	seeds  []int32 // nodes that are its seeds
+	peers  []int32 // nodes to join, at any address; kept over a crash
 	counts NodeCounts
 }
 
 // versions are what every node announces.
 var versions = swim.Versions{1, 5, 2, 0, 0, 0}
 
-// noticeLeave is the notice of a Leave.
+// noticeLeave is the ticket of a Leave.
 const noticeLeave = 1
 
-// time is what the node's clock says.
+// time returns the time of the node's clock.
 func (s *Sim) time(n *node) time.Time { return start.Add(time.Duration(s.now) + n.clock) }
 
-// state is what a node says of itself at an incarnation.
+// state returns a node's own state at an incarnation.
 func (n *node) state(incarnation uint32) wire.PushNodeState {
 	return wire.PushNodeState{Name: n.name, Addr: n.place.addrPort().Addr().AsSlice(), Port: port,
 		Meta: binary.BigEndian.AppendUint32(nil, n.meta), Incarnation: incarnation, Vsn: versions[:]}
 }
 
-// boot makes a node's core, which knows only itself, and starts its loops.
+// boot creates a node's core, which knows only itself, and starts its loops.
 func (s *Sim) boot(n *node) {
 	n.life++
 	s.moveTo(n, n.place)
@@ -91,7 +91,7 @@ func (s *Sim) boot(n *node) {
 	s.endTurn(n, t)
 }
 
-// announce makes a version of the metadata known.
+// announce announces a version of the metadata.
 func (s *Sim) announce(n *node, meta uint32) {
 	n.meta = meta
 	t := s.beginTurn(n)
@@ -109,7 +109,7 @@ func (s *Sim) crash(n *node) {
 	s.stop(n)
 }
 
-// stop ends a life.
+// stop ends a run.
 func (s *Sim) stop(n *node) {
 	n.up, n.joined, n.core = false, false, nil
 	for n.inbox.len() > 0 {
@@ -121,7 +121,7 @@ func (s *Sim) stop(n *node) {
 	s.tracef("%s is down", n.name)
 }
 
-// remember keeps a few of the members that a node believes in, to join them after a restart.
+// remember keeps some of the members that a node knows, to join them after a restart.
 func (s *Sim) remember(n *node) {
 	n.peers = n.peers[:0]
 	s.members = n.core.Members(s.members[:0])
@@ -134,7 +134,7 @@ func (s *Sim) remember(n *node) {
 	}
 }
 
-// restart begins a new life after a fault.
+// restart starts a node again after a fault.
 func (s *Sim) restart(n *node, why Kind, at place) {
 	if n.up {
 		if !n.leaving {
@@ -159,7 +159,7 @@ func (s *Sim) restart(n *node, why Kind, at place) {
 	s.tryJoin(n)
 }
 
-// leave makes a node leave; it stops when that was told, or after a while.
+// leave makes a node leave; it stops when the broadcast has been sent, or after a while.
 func (s *Sim) leave(n *node) {
 	if n.leaving {
 		return
@@ -179,7 +179,7 @@ func (s *Sim) leave(n *node) {
 	}
 }
 
-// leaveTimeout is how long a node that leaves waits for its word to be sent.
+// leaveTimeout is the time limit for the leave broadcast.
 const leaveTimeout = 5 * time.Second
 
 // jump sets a node's clock.
@@ -189,7 +189,7 @@ func (s *Sim) jump(n *node, by time.Duration) {
 	s.arm(n)
 }
 
-// resume lets a node go on that stood still.
+// resume ends a pause.
 func (s *Sim) resume(n *node) {
 	if !n.up {
 		return
@@ -214,10 +214,10 @@ func (s *Sim) arm(n *node) {
 	}
 }
 
-// tick does what is due at a node.
+// tick runs a node's due deadlines.
 func (s *Sim) tick(n *node, at int64) {
 	if at != n.armed {
-		return // armed for an earlier time since, or for none
+		return // armed for another time since
 	}
 	n.armed = never
 	if n.paused > 0 || n.stuck {
@@ -231,7 +231,7 @@ func (s *Sim) tick(n *node, at int64) {
 	t := s.beginTurn(n)
 	t.SetCompressionBudget(s.cfg.CompressionBudget)
 	t.Tick()
-	s.byPacket = true // a claim that is taken when a check is over came in one
+	s.byPacket = true // a claim that a check accepts arrived in a packet
 	s.endTurn(n, t)
 	s.byPacket = false
 	if !n.up {
@@ -242,7 +242,7 @@ func (s *Sim) tick(n *node, at int64) {
 	}
 }
 
-// handle gives the messages of a packet to a node.
+// handle passes the messages of a packet to a node.
 func (s *Sim) handle(n *node, i uint32) {
 	p := &s.packets[i]
 	n.counts.PacketsIn++
@@ -260,7 +260,7 @@ func (s *Sim) handle(n *node, i uint32) {
 	s.check.settleHeard(n)
 }
 
-// step gives one message to a node.
+// step passes one message to a node.
 func (s *Sim) step(n *node, t *swim.Turn, from swim.Endpoint, b []byte) {
 	var err error
 	var m any
@@ -305,7 +305,7 @@ func (s *Sim) step(n *node, t *swim.Turn, from swim.Endpoint, b []byte) {
 	}
 }
 
-// observe tells what a node came to believe.
+// observe reports changes of a node's view.
 func (s *Sim) observe(n *node, changed []swim.Member) {
 	for i := range changed {
 		m := &changed[i]

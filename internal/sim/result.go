@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// NodeCounts are what one node sent and received.
+// NodeCounts is the traffic of one node.
 type NodeCounts struct {
 	PacketsOut, PacketsIn uint64
 	BytesOut, BytesIn     uint64 // of packets, without UDP and IP headers
 	StreamBytesOut        uint64 // of push/pull states
 }
 
-// Detection is how long it took to find a crash.
+// Detection is the detection of a crash.
 type Detection struct {
 	Node  int
 	At    time.Duration // of the crash, since the start
@@ -24,7 +24,7 @@ type Detection struct {
 	missing int
 }
 
-// Result is what was measured.
+// Result has the measurements.
 type Result struct {
 	Hash    uint64 // of the history
 	Events  uint64 // of the simulation
@@ -35,27 +35,27 @@ type Result struct {
 	StreamPings     uint64
 	PushPulls       uint64 // that succeeded, joins included
 	PushPullsFailed uint64
-	Reconnects      uint64 // push/pulls begun to find members that were lost
-	Isolations      uint64 // times that a node lost sight of most others
+	Reconnects      uint64 // push/pulls to find lost members
+	Isolations      uint64 // times that a node lost most others at once
 	Nodes           []NodeCounts
 
-	Fired [numKinds]uint64 // how often each kind of fault had an effect
+	Fired [numKinds]uint64 // Fired is the number of times that each kind of fault had an effect.
 
-	Suspicions     uint64 // begun, over all members
+	Suspicions     uint64 // started, over all members
 	Refutations    uint64
 	Conflicts      uint64
-	StreamOnly     uint64 // probes that only a stream answered
-	Takeovers      uint64 // of a name by another address
-	FalsePositives uint64 // healthy members declared dead or taken for it, over all members
-	// FalsePositivesHealthy are those of them at members that are healthy too.
+	StreamOnly     uint64 // probes acked on a stream only
+	Takeovers      uint64 // changes of the address of a name
+	FalsePositives uint64 // healthy members declared dead, over all members
+	// FalsePositivesHealthy counts those at members that are healthy too.
 	FalsePositivesHealthy uint64
-	// FalseDeaths are how often a healthy member was taken for dead, however many others believed it.
+	// FalseDeaths is the number of times that a healthy member was declared dead, however many others accepted it.
 	FalseDeaths uint64
-	// FalseDeathsImpaired are how often a member was that is up, but under a fault or just was.
+	// FalseDeathsImpaired is that number for members that are up, and affected by a fault or just were.
 	FalseDeathsImpaired uint64
 	Detections          []Detection
 
-	// Agreed says that when Settle returned all agreed, and had done so since AgreedAt.
+	// Agreed is set if all agreed when Settle returned, and had done so since AgreedAt.
 	Agreed   bool
 	AgreedAt time.Duration
 
@@ -64,7 +64,7 @@ type Result struct {
 	Violation *Violation
 }
 
-// Result returns what was measured up to now; it does not change when the simulation goes on.
+// Result returns the measurements so far; it does not change when the simulation goes on.
 func (s *Sim) Result() *Result {
 	r := s.result
 	r.Nodes, r.Detections = make([]NodeCounts, len(s.nodes)), slices.Clone(r.Detections)
@@ -76,7 +76,7 @@ func (s *Sim) Result() *Result {
 	return &r
 }
 
-// Total adds up what all nodes sent and received.
+// Total sums the traffic of all nodes.
 func (r *Result) Total() NodeCounts {
 	var t NodeCounts
 	for _, n := range r.Nodes {
@@ -89,17 +89,17 @@ func (r *Result) Total() NodeCounts {
 	return t
 }
 
-// Violation is a rule that was broken.
+// Violation is the violation of a rule.
 type Violation struct {
 	Rule    string
 	At      time.Duration // since the start
-	Node    int           // in whose view
+	Node    int           // whose view it is
 	Name    string        // of the node
-	Subject int           // about whom; -1: nobody
+	Subject int           // member concerned; -1: none
 	Detail  string
 }
 
-// Error says what was broken, when and by whom.
+// Error describes the violation.
 func (v *Violation) Error() string {
 	about := ""
 	if v.Subject >= 0 {

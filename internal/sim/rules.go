@@ -2,7 +2,7 @@ package sim
 
 import "github.com/e3431adc/memberlist/internal/swim"
 
-// The rules. Each is checked after every event, for what the event changed.
+// The rules. Each is checked after every event, for the changes of the event.
 const (
 	ruleIncarnation = "an incarnation never goes down in one view"
 	ruleSelf        = "nobody takes itself for other than alive unless it leaves"
@@ -44,7 +44,7 @@ const (
 	ruleLeak        = "a cluster at rest has nothing left queued, remembered or running"
 )
 
-// state is what a view holds of a member.
+// state is the state of a member in a view.
 type state uint8
 
 const (
@@ -59,54 +59,54 @@ func (s state) gone() bool { return s == unknown || s >= dead }
 
 func stateOf(s swim.State) state { return state(s) + 1 }
 
-// entry is what one node is known to believe of another.
+// entry is a node's view of another.
 type entry struct {
-	since       int64 // when the state changed, by the believer's clock
+	since       int64 // time of the last change of the state, by the node's clock
 	incarnation uint32
 	meta        uint32
-	known       int32  // members known when the suspicion began
-	gone        uint32 // highest incarnation at which it is known to be dead or to have left, also when it is forgotten
+	known       int32  // members known at the start of the suspicion
+	gone        uint32 // highest incarnation at which it is known to be dead or left, also when it is forgotten
 	place       place
 	state       state
-	present     bool // by the events: joined, and did not leave
+	present     bool // by the events: joined, and has not left
 	accused     bool // by the events: suspect
 	agrees      bool // with the truth
 }
 
-// view is what one node is known to believe.
+// view is the view of one node.
 type view struct {
 	entries []entry
-	ids     []int32 // who has an ID in the core
+	ids     []int32 // names by the core's IDs
 	self    uint32  // own incarnation
-	accused uint32  // the highest incarnation at which it heard itself accused
+	accused uint32  // the highest incarnation of a suspect or dead message about itself
 	known   int     // members known before the turn
-	wrong   int     // entries that do not agree with the truth
-	counts  bool    // the node is a member: its view is to agree
+	wrong   int     // entries that are not true
+	counts  bool    // the node is a member: its view must be true
 }
 
-// truth is what is so of a name.
+// truth is the truth about a name.
 type truth struct {
-	holder      int32 // the node that has the name or had it; -1: none ever did
-	answered    bool  // of a name that no node has: it is as if it had answered once
-	contested   bool  // two nodes have it
-	told        bool  // that two claim it
-	member      bool  // it is up, let in and not leaving
+	holder      int32 // the node that has the name or had it; -1: none
+	answered    bool  // for a name without a node: it counts as having answered
+	contested   bool  // two nodes have the name
+	told        bool  // the conflict was reported
+	member      bool  // it is up, accepted and not leaving
 	incarnation uint32
-	highest     uint32 // incarnation it ever had
+	highest     uint32 // highest incarnation so far
 	meta        uint32
-	mourned     uint32 // highest incarnation at which it was taken for dead while it was up
-	accused     notes  // when a probe of it failed
-	condemned   notes  // when a suspicion of it ended
-	farewells   notes  // when it left
+	mourned     uint32 // highest incarnation at which it was declared dead while it was up
+	accused     notes  // failed probes of it
+	condemned   notes  // suspicions of it that timed out
+	farewells   notes  // its leaves
 }
 
-// notes tell at which incarnations of a member something happened first, and when.
+// notes are the times at which something first happened for each incarnation of a member.
 type notes []struct {
 	incarnation uint32
 	at          int64
 }
 
-// add notes an incarnation, unless it is noted.
+// add adds an incarnation, unless it is present.
 func (n *notes) add(incarnation uint32, at int64) {
 	if _, ok := n.when(incarnation); !ok {
 		*n = append(*n, struct {
@@ -116,7 +116,7 @@ func (n *notes) add(incarnation uint32, at int64) {
 	}
 }
 
-// when returns when an incarnation was noted, if it was.
+// when returns the time of an incarnation, if it is present.
 func (n notes) when(incarnation uint32) (at int64, ok bool) {
 	for i := len(n) - 1; i >= 0; i-- {
 		if n[i].incarnation == incarnation {
@@ -126,7 +126,7 @@ func (n notes) when(incarnation uint32) (at int64, ok bool) {
 	return 0, false
 }
 
-// has reports whether an incarnation is noted.
+// has reports whether an incarnation is present.
 func (n notes) has(incarnation uint32) bool {
 	_, ok := n.when(incarnation)
 	return ok

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Scenario makes, for each seed, a cluster and what befalls it.
+// Scenario makes a cluster and its faults from a seed.
 type Scenario struct {
 	Name string
 	make func(d draw) Config
@@ -91,7 +91,7 @@ func (d draw) seconds(a, b float64) time.Duration {
 // some returns between 1 and k distinct nodes of n.
 func (d draw) some(n, k int) []int { return d.Perm(n)[:1+d.IntN(max(1, min(k, n-1)))] }
 
-// cluster returns a settled cluster of a few nodes, mostly with LAN timing.
+// cluster returns a converged cluster of a few nodes, mostly with LAN timing.
 func (d draw) cluster() Config {
 	cfg := Config{N: 3 + d.IntN(14), Core: LAN()}
 	switch d.IntN(8) {
@@ -134,7 +134,7 @@ func joinOneByOne(d draw) Config {
 	return cfg
 }
 
-// joinAgain has an operator let members join that have joined long ago.
+// joinAgain makes members join again that joined long ago.
 func joinAgain(d draw) Config {
 	cfg := d.cluster()
 	cfg.Never = Suspicion | Detours | Isolation | Illness
@@ -186,7 +186,7 @@ func partialPartition(d draw) Config {
 	})
 }
 
-// shortPartition ends before anybody is taken for dead.
+// shortPartition ends before any member is declared dead.
 func shortPartition(d draw) Config {
 	cfg := d.cluster()
 	least := shortestSuspicion(cfg.Core, cfg.N)
@@ -195,7 +195,7 @@ func shortPartition(d draw) Config {
 	})
 }
 
-// longPartition outlasts what the members remember of each other.
+// longPartition lasts until the members have forgotten each other.
 func longPartition(d draw) Config {
 	cfg := d.cluster()
 	cfg.Faults = []Fault{{Kind: Partition, At: d.seconds(0, 20), For: d.seconds(30, 200), Nodes: d.some(cfg.N, cfg.N-1)}}
@@ -267,7 +267,7 @@ func refused(d draw) Config {
 	})
 }
 
-// crash returns a crash of some nodes, of which some return.
+// crash returns a crash of some nodes, some of which return.
 func (d draw) crash(n int, kind Kind) Fault {
 	f := Fault{Kind: kind, At: d.seconds(0, 40), Nodes: d.some(n, (n-1)/2)}
 	if d.IntN(2) == 0 {
@@ -284,7 +284,7 @@ func crash(d draw) Config {
 	return cfg
 }
 
-// back makes a fault one whose nodes return.
+// back makes the nodes of a fault return.
 func (d draw) back(f Fault) Fault {
 	f.For = d.seconds(0.1, 80)
 	return f
@@ -300,8 +300,8 @@ func amnesia(d draw) Config {
 	return d.with(cfg, 4, func() Fault { return d.back(d.crash(cfg.N, Amnesia)) })
 }
 
-// move has members come back at other addresses, also all of them: then those that do not know each other's new ones find
-// each other by the seeds only.
+// move makes members come back at other addresses, also all of them: then those that do not know each other's new
+// addresses find each other by the seeds only.
 func move(d draw) Config {
 	cfg := d.cluster()
 	cfg.Seeds = []int{0, 1, 2}
@@ -328,7 +328,7 @@ func clockJumps(d draw) Config {
 	})
 }
 
-// chaos is some of everything.
+// chaos combines all faults.
 func chaos(d draw) Config {
 	all := Scenarios()[4:] // those with faults
 	cfg := d.cluster()
@@ -340,10 +340,10 @@ func chaos(d draw) Config {
 	for range 3 + d.IntN(4) {
 		other := all[d.IntN(len(all)-1)].make(d)
 		for _, f := range other.Faults {
-			if f.Kind == Twin || f.Kind == Movers { // after the one nothing is so, and the other is of a configuration
+			if f.Kind == Twin || f.Kind == Movers { // after a Twin views cannot be judged, and Movers needs a configuration of its own
 				continue
 			}
-			if f.Kind == Refuse && f.For == 0 { // those that it is about may return
+			if f.Kind == Refuse && f.For == 0 { // the refused nodes may return
 				f.For = time.Minute
 			}
 			f.Nodes, f.To = within(f.Nodes, cfg.N), within(f.To, cfg.N)

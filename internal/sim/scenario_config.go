@@ -10,9 +10,9 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// The scenarios of this file vary how members are configured, and what their transports and programs do.
+// The scenarios of this file vary the configurations of members, their transports and programs.
 
-// timings are any that are valid.
+// timings sets any valid intervals.
 func (d draw) timings(core *swim.Config) {
 	core.ProbeInterval = d.seconds(0.2, 3)
 	core.ProbeTimeout = time.Duration(float64(core.ProbeInterval) * []float64{0.1, 0.5, 0.8, 1, 1.5, 3}[d.IntN(6)])
@@ -41,7 +41,7 @@ func (d draw) timings(core *swim.Config) {
 	}
 }
 
-// leastRoom is how many bytes a packet must have to hold what any node says of itself, or asks of another.
+// leastRoom returns the minimum size of a packet that can hold every node's alive message and requests.
 func leastRoom() int {
 	name, addr := "n65535", make([]byte, 4)
 	alive := wire.Alive{Incarnation: 1 << 16, Node: name, Addr: addr, Port: port, Meta: binary.BigEndian.AppendUint32(nil, 0), Vsn: versions[:]}
@@ -72,7 +72,7 @@ func configurations(d draw) Config {
 	return cfg
 }
 
-// compressed is of packets that are filled by what they take compressed, with broadcasts of members and of users.
+// compressed fills packets by their compressed size, with broadcasts of members and of programs.
 func compressed(d draw) Config {
 	cfg := userBroadcasts(d)
 	cfg.Start, cfg.N = Joining, cfg.N+d.IntN(30)
@@ -82,7 +82,7 @@ func compressed(d draw) Config {
 	})
 }
 
-// observers do not probe: some, or all. If some do, one of them is always there.
+// observers do not probe: some, or all. If some do, one of them is always up.
 func observers(d draw) Config {
 	cfg := d.cluster()
 	if d.IntN(3) > 0 {
@@ -100,7 +100,8 @@ func observers(d draw) Config {
 	return d.with(cfg, 3, func() Fault { return d.back(d.crash(cfg.N, []Kind{Leave, Leave, Move, Crash}[d.IntN(4)])) })
 }
 
-// noWay is of pairs that no packets go between, though others and streams do. Nobody is suspected, whatever the timeouts.
+// noWay has pairs without packets between them, though others and streams work. No member is suspected, whatever the
+// timeouts.
 func noWay(d draw) Config {
 	cfg := d.cluster()
 	cfg.Never = Suspicion
@@ -111,7 +112,7 @@ func noWay(d draw) Config {
 	})
 }
 
-// oneDeath is of one member that crashes. Nobody else takes itself for ill.
+// oneDeath has one member that crashes. The others' health scores stay 0.
 func oneDeath(d draw) Config {
 	cfg := d.cluster()
 	cfg.N += 3
@@ -120,7 +121,7 @@ func oneDeath(d draw) Config {
 	return cfg
 }
 
-// refusedByTheDead is of members that crash, to which sending fails from then on.
+// refusedByTheDead has members that crash, to which sending fails from then on.
 func refusedByTheDead(d draw) Config {
 	cfg := d.cluster()
 	f := d.crash(cfg.N, Crash)
@@ -129,7 +130,7 @@ func refusedByTheDead(d draw) Config {
 	return cfg
 }
 
-// strange is of names that come without versions.
+// strange has names without usable versions.
 func strange(d draw) Config {
 	cfg := d.cluster()
 	return d.with(cfg, 2, func() Fault {
@@ -137,7 +138,7 @@ func strange(d draw) Config {
 	})
 }
 
-// userBroadcasts are of programs that say something, with and without loops of gossip.
+// userBroadcasts has programs that broadcast messages, with and without gossip.
 func userBroadcasts(d draw) Config {
 	cfg := d.cluster()
 	switch d.IntN(4) {

@@ -6,9 +6,9 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// The scenarios of this file vary what members are known by: names, addresses and clusters.
+// The scenarios of this file vary names, addresses and clusters.
 
-// others are the nodes of a cluster of n that are not among some.
+// others returns the nodes of a cluster of n that are not among some.
 func others(n int, some []int) []int {
 	in := newSet(some, n)
 	var rest []int
@@ -20,7 +20,7 @@ func others(n int, some []int) []int {
 	return rest
 }
 
-// swap has members come back at each other's addresses.
+// swap makes members come back at each other's addresses.
 func swap(d draw) Config {
 	cfg := d.cluster()
 	cfg.Seeds = []int{0, 1, 2}
@@ -29,7 +29,7 @@ func swap(d draw) Config {
 	})
 }
 
-// take has members come back, some at the addresses of others that have crashed or left meanwhile.
+// take makes members come back, some at the addresses of others that have crashed or left meanwhile.
 func take(d draw) Config {
 	cfg := d.cluster()
 	cfg.N += 2
@@ -46,7 +46,7 @@ func take(d draw) Config {
 	})
 }
 
-// rename has processes start anew under new names where they were. Some hear of the old names once more.
+// rename restarts processes under new names at the same addresses. Some receive old messages about the old names.
 func rename(d draw) Config {
 	cfg := d.cluster()
 	if d.IntN(2) == 0 {
@@ -57,7 +57,7 @@ func rename(d draw) Config {
 	})
 }
 
-// crashLoop has one process crash again and again, each time under a new name. The others are well.
+// crashLoop restarts one process repeatedly, each time under a new name. The others are healthy.
 func crashLoop(d draw) Config {
 	cfg := d.cluster()
 	cfg.N = 4 + d.IntN(4)
@@ -70,7 +70,7 @@ func crashLoop(d draw) Config {
 	return cfg
 }
 
-// rollingRename has all processes but one start anew one after the other, under new names.
+// rollingRename restarts all processes but one, one after the other, under new names.
 func rollingRename(d draw) Config {
 	cfg := d.cluster()
 	cfg.N = 4 + d.IntN(6)
@@ -83,7 +83,7 @@ func rollingRename(d draw) Config {
 	return cfg
 }
 
-// twins are processes that start under names that others have.
+// twins starts processes under names that others have.
 func twins(d draw) Config {
 	cfg := d.cluster()
 	cfg.N += 2
@@ -93,8 +93,8 @@ func twins(d draw) Config {
 	return cfg
 }
 
-// massMove is of more names that claim other addresses at once than the checks of a core that are not decided may be many,
-// and of more of them right after.
+// massMove has more names that claim other addresses at once than a core may have undecided checks, and more of them
+// right after.
 func massMove(d draw) Config {
 	cfg := Config{N: 2 + d.IntN(3), Core: []swim.Config{LAN(), Local()}[d.IntN(2)]}
 	at, decided := d.seconds(0, 5), 2*cfg.Core.ProbeTimeout+time.Second
@@ -105,15 +105,15 @@ func massMove(d draw) Config {
 	return cfg
 }
 
-// moveByName has members come back elsewhere where the transport routes by name.
+// moveByName makes members come back at other addresses with a transport that routes by name.
 func moveByName(d draw) Config {
 	cfg := []func(draw) Config{move, swap, take, rename}[d.IntN(4)](d)
 	cfg.RouteByName = true
 	return cfg
 }
 
-// strangers returns two clusters. A member of one crashes, or leaves, at about the same time as one of the other, and that
-// one comes back at its address after a time. Some may have the same names.
+// strangers returns two clusters. A member of one crashes, or leaves, at about the same time as one of the other, and
+// that one comes back at its address after a time. Some may have the same names.
 func (d draw) strangers(after time.Duration) Config {
 	cfg := d.cluster()
 	cfg.N = 6 + d.IntN(8)
@@ -122,7 +122,7 @@ func (d draw) strangers(after time.Duration) Config {
 	spared := 0
 	cfg.SameNames = min([]int{0, 0, 1, cfg.N}[d.IntN(4)], first, cfg.Strangers)
 	if cfg.SameNames > 1 {
-		spared = 1 // one whose name is in both is there: else nobody can tell the one from the other that moved
+		spared = 1 // a member whose name is in both must be up: else it cannot be distinguished from the other after a move
 	}
 	seeds := make([]int, 0, first)
 	for _, i := range d.some(first-spared, first-spared) {
@@ -142,7 +142,7 @@ func (d draw) strangers(after time.Duration) Config {
 	return cfg
 }
 
-// twoClusters meet at an address when its member was forgotten.
+// twoClusters meet at an address whose member was forgotten.
 func twoClusters(d draw) Config {
 	cfg := d.strangers(0)
 	known := longestSuspicion(cfg.Core, cfg.N) + time.Duration(2*cfg.N)*probeEvery(cfg.Core) + 2*cfg.Core.GossipToTheDeadTime
@@ -154,8 +154,8 @@ func twoClusters(d draw) Config {
 	return cfg
 }
 
-// twoClustersAtOnce meet there when it is still spoken to. In half of them they mostly do so by exchanges of states; then no name is
-// in both: an exchange that finds at the address the name that it is meant for cannot tell.
+// twoClustersAtOnce meet at an address that is still in use. In half of the runs they mostly meet in push/pulls; then
+// no name is in both: a push/pull that finds the expected name at the address cannot distinguish them.
 func twoClustersAtOnce(d draw) Config {
 	cfg := d.strangers(d.seconds(0.1, 60))
 	if d.IntN(2) == 0 {
@@ -167,7 +167,7 @@ func twoClustersAtOnce(d draw) Config {
 	return cfg
 }
 
-// ghosts are names of which many were lost and none will return, before a partition that outlasts what members remember.
+// ghosts are many lost names that never return, before a partition that lasts until members are forgotten.
 func ghosts(d draw) Config {
 	cfg := d.cluster()
 	cfg.N = 4 + d.IntN(6)
@@ -189,7 +189,7 @@ func ghostsMeanwhile(d draw) Config {
 	return cfg
 }
 
-// replayed is of members that leave or crash, of which others hear later what they said before, at other addresses too.
+// replayed has members that leave or crash, and old messages of theirs that arrive later, also from other addresses.
 func replayed(d draw) Config {
 	cfg := d.cluster()
 	cfg.N = 5 + d.IntN(8)

@@ -11,7 +11,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// start is when every simulation starts.
+// start is the time at which every simulation starts.
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Sim is one simulation. It is not safe for concurrent use; several may run at once.
@@ -19,15 +19,15 @@ type Sim struct {
 	cfg       Config
 	now       int64 // virtual time since start, in nanoseconds
 	heap      eventHeap
-	rand      *rand.Rand // the network's
+	rand      *rand.Rand // of the network
 	nodes     []node
-	places    map[place]int32 // the last node that came up at each
+	places    map[place]int32 // the last node that started at each
 	names     []string        // by number
 	namesUsed int
-	brought   map[int][]int32 // names that a fault brought
+	brought   map[int][]int32 // names that each fault introduced
 	rules     []rule          // of the active faults
 	check     *checker
-	patience  time.Duration // for how long a fault may have consequences for who was under it
+	patience  time.Duration // time for which a fault may have consequences for its nodes
 	hash      uint64
 	result    Result
 
@@ -54,10 +54,10 @@ type Sim struct {
 		compound, compressed []byte
 	}
 
-	byPacket bool // what a node makes of a packet is being checked
+	byPacket bool // the effect of a packet on a node is being checked
 }
 
-// New returns a simulation at time 0, with its faults scheduled. It panics if the Config makes no sense.
+// New returns a simulation at time 0, with its faults scheduled. It panics if the Config is invalid.
 func New(cfg Config) *Sim {
 	if cfg.N < 1 || cfg.N > MaxNodes {
 		panic(fmt.Sprintf("sim: %d nodes", cfg.N))
@@ -104,7 +104,7 @@ func (s *Sim) populate() {
 	s.acquaint(s.nodes[first:])
 }
 
-// acquaint makes the nodes of a cluster know each other: as many others as the View says.
+// acquaint makes the nodes of a cluster know each other, as many as View allows.
 func (s *Sim) acquaint(nodes []node) {
 	n := len(nodes)
 	k := min(s.cfg.View, max(n-1, 0))
@@ -126,9 +126,9 @@ func (s *Sim) acquaint(nodes []node) {
 	}
 }
 
-// settle makes states known to a node as if it had known them for long.
+// settle makes a node know states as old news.
 func (s *Sim) settle(n *node, states wire.States) {
-	const atOnce = 32 // broadcasts that are dropped together: a core keeps the memory of as many as there ever were
+	const atOnce = 32 // broadcasts that are dropped together: a core keeps the memory of the maximum
 	for states.Len() > 0 {
 		some := states.Cut(atOnce)
 		t := s.beginTurn(n)
@@ -139,16 +139,16 @@ func (s *Sim) settle(n *node, states wire.States) {
 	n.settled(s)
 }
 
-// schedule makes an event happen after a time.
+// schedule schedules an event after a time.
 func (s *Sim) schedule(after time.Duration, e event) {
 	e.at = s.now + int64(after)
 	s.heap.push(e)
 }
 
-// Now is the virtual time since the start.
+// Now returns the virtual time since the start.
 func (s *Sim) Now() time.Duration { return time.Duration(s.now) }
 
-// RunUntil goes on until a virtual time since the start. It returns the first violation of a rule, at which it stops.
+// RunUntil runs until a virtual time since the start. It stops at the first violation of a rule, and returns it.
 func (s *Sim) RunUntil(t time.Duration) error {
 	for len(s.heap.events) > 0 && s.heap.events[0].at <= int64(t) {
 		s.do(s.heap.pop())
@@ -160,7 +160,7 @@ func (s *Sim) RunUntil(t time.Duration) error {
 	return nil
 }
 
-// do makes one event happen.
+// do processes one event.
 func (s *Sim) do(e event) {
 	s.now = e.at
 	s.result.Events++
@@ -201,8 +201,8 @@ func (s *Sim) do(e event) {
 	}
 }
 
-// tryJoin starts a node if need be, and lets it join: node 0 at the start, any node or one of its peers after a restart.
-// If nobody is a member any more, the first node that is up is let in by nobody, as node 0 is at the start.
+// tryJoin starts a node if necessary, and joins it: to node 0 at the start, to any node or one of its peers after a
+// restart. If there is no member, the first node that is up needs no acceptance, as node 0 at the start.
 func (s *Sim) tryJoin(n *node) {
 	if !n.up {
 		s.boot(n)
@@ -222,7 +222,7 @@ func (s *Sim) tryJoin(n *node) {
 	s.join(n, to)
 }
 
-// cluster returns the first node of a cluster, and how many it has.
+// cluster returns the first node of a cluster, and its size.
 func (s *Sim) cluster(number uint8) (first, size int32) {
 	first = int32(s.cfg.N - s.cfg.Strangers)
 	if number == 0 {
@@ -231,7 +231,7 @@ func (s *Sim) cluster(number uint8) (first, size int32) {
 	return first, int32(s.cfg.Strangers)
 }
 
-// founder is the node of a cluster that is to be let in by nobody; -1 if there is a member.
+// founder returns the node of a cluster that needs no acceptance; -1 if there is a member.
 func (s *Sim) founder(cluster uint8) int32 {
 	first := int32(-1)
 	for i := range s.nodes {
@@ -249,7 +249,7 @@ func (s *Sim) founder(cluster uint8) int32 {
 	return first
 }
 
-// rejoin makes a node join others, or the seeds.
+// rejoin joins a node to others, or to the seeds.
 func (s *Sim) rejoin(n *node, to []int) {
 	if to == nil {
 		to = []int{0, 1, 2}
@@ -307,7 +307,7 @@ func (s *Sim) traceSend(n *node, p *packet, size int) {
 	s.tracef("%s -> %s %d bytes %v", n.name, s.nameAt(p.to), size, types)
 }
 
-// nameAt is the name of who is at a place, for the trace.
+// nameAt returns the name of the node at a place, for the trace.
 func (s *Sim) nameAt(p place) string {
 	if n := s.at(p); n != nil {
 		return n.name

@@ -10,7 +10,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// exchange is a push/pull under way: a snapshot of the table goes each way, taken when each side sends.
+// exchange is a push/pull in progress: a snapshot of the table goes each way, taken when each side sends.
 type exchange struct {
 	from, to         int32
 	fromLife, toLife uint32
@@ -18,23 +18,23 @@ type exchange struct {
 	failed           bool
 	began            int64
 	asked, answered  swim.Snapshot
-	lost             swim.Member // of toLook: who is looked for; nobody: a seed
+	lost             swim.Member // of toLook: the member looked for; none for a seed
 }
 
-// purpose is what a push/pull is for.
+// purpose is the purpose of a push/pull.
 type purpose uint8
 
 const (
-	toSync      purpose = iota // one of the periodic ones: one at a time
-	toJoin                     // to be let in; tried again until it is
-	toLook                     // to see who is where a member was lost, or a seed is; nothing is said
-	toReconnect                // with a member that was lost, or a seed
+	toSync      purpose = iota // periodic: one at a time
+	toJoin                     // to be accepted; retried until it is
+	toLook                     // to find out which node is at the address of a lost member or a seed, without sending states
+	toReconnect                // with a lost member, or a seed
 )
 
-// pausedPoll is how often an exchange looks whether a node that stands still goes on.
+// pausedPoll is the interval at which an exchange checks whether a paused node has resumed.
 const pausedPoll = 50 * time.Millisecond
 
-// open begins what a core wants of a stream.
+// open opens a stream for a core.
 func (s *Sim) open(n *node, st *swim.Stream) {
 	if n.blocked > 0 {
 		n.held.streams = append(n.held.streams, *st)
@@ -61,13 +61,13 @@ func (s *Sim) open(n *node, st *swim.Stream) {
 	}
 }
 
-// look asks who is at a place, where a member was lost or a seed is.
+// look asks for the states of the node at the address of a lost member or a seed.
 func (s *Sim) look(n *node, at place, lost swim.Member) {
 	i := s.exchange(n, at, toLook)
 	s.exchanges[i].lost = lost
 }
 
-// recognize joins whom a node looked for, if it is one of its cluster.
+// recognize joins the node that was found, if it is of the same cluster.
 func (s *Sim) recognize(n *node, x *exchange) {
 	found := swim.Acquaintance{With: x.lost}
 	n.core.Recognize(&found, s.read(n, &x.answered))
@@ -81,13 +81,13 @@ func (s *Sim) recognize(n *node, x *exchange) {
 	}
 }
 
-// isThere reports whether who is at an address has a name, which it says when it is pinged over a stream.
+// isThere reports whether the node at an address has a name, as its answer to a ping on a stream would tell.
 func (s *Sim) isThere(p place, name string) bool {
 	n := s.at(p)
 	return n != nil && n.up && n.name == name
 }
 
-// seedsOf are the seeds of a node's cluster.
+// seedsOf returns the seeds of a node's cluster.
 func (s *Sim) seedsOf(n *node) []int32 {
 	var own []int32
 	for _, seed := range s.cfg.Seeds {
@@ -98,7 +98,7 @@ func (s *Sim) seedsOf(n *node) []int32 {
 	return own
 }
 
-// forgetSeeds forgets addresses of members that left.
+// forgetSeeds removes addresses of members that left.
 func (s *Sim) forgetSeeds(n *node, changed []swim.Member) {
 	if !s.cfg.FixedSeeds {
 		return
@@ -110,8 +110,8 @@ func (s *Sim) forgetSeeds(n *node, changed []swim.Member) {
 	}
 }
 
-// trySeeds joins a random seed that the node does not see: one that the program names now, or whoever is at the address that
-// was joined once, if it is of the same cluster.
+// trySeeds joins a random seed that the node does not see: one that the program returns, or the node at an address
+// that was joined once, if it is of the same cluster.
 func (s *Sim) trySeeds(n *node) {
 	for _, i := range s.rand.Perm(len(n.seeds)) {
 		seed := n.seeds[i]
@@ -161,7 +161,7 @@ func (s *Sim) reaches(n *node, at place) bool {
 	return true
 }
 
-// canReach reports whether streams between two nodes that are up work for certain, in both directions and in time.
+// canReach reports whether streams between two nodes that are up are certain to work, in both directions and in time.
 func (s *Sim) canReach(n, other *node) bool {
 	if s.cfg.Link.Fail > 0 || s.cfg.Link.Loss > 0 || !other.hears() {
 		return false
@@ -171,7 +171,7 @@ func (s *Sim) canReach(n, other *node) bool {
 	})
 }
 
-// segment is how long a segment of a stream takes to arrive, retransmissions included.
+// segment returns the time until a segment of a stream arrives, retransmissions included.
 func (s *Sim) segment(from, to int32) time.Duration {
 	d := s.cfg.Link.Latency.draw(s.rand)
 	loss := s.cfg.Link.Loss
@@ -205,7 +205,7 @@ func (s *Sim) streamPing(n *node, at place, st *swim.Stream) {
 	s.schedule(took, event{kind: eventStreamPing, node: n.id, life: n.life, arg: st.Seq})
 }
 
-// exchange begins a push/pull.
+// exchange starts a push/pull.
 func (s *Sim) exchange(n *node, at place, why purpose) (number uint32) {
 	i := s.newExchange()
 	x := &s.exchanges[i]
@@ -248,14 +248,14 @@ func (s *Sim) serve(n *node, i uint32) {
 	}
 }
 
-// snapshot encodes what a node knows.
+// snapshot encodes the states of a node.
 func (s *Sim) snapshot(n *node, to *swim.Snapshot) {
 	for n.core.Snapshot(to) {
 	}
 	n.counts.StreamBytesOut += uint64(len(to.States))
 }
 
-// read decodes what another node knows. It is valid until the exchange ends.
+// read decodes the states of another node. They are valid until the exchange ends.
 func (s *Sim) read(n *node, from *swim.Snapshot) wire.States {
 	states, err := wire.ParseStates(from.States, from.Len())
 	if err != nil {
@@ -264,7 +264,7 @@ func (s *Sim) read(n *node, from *swim.Snapshot) wire.States {
 	return states
 }
 
-// mistaken reports whether states are meant for another than who has a name at a place.
+// mistaken reports whether states are meant for another member than the one with a name at a place.
 func mistaken(states wire.States, name string, p place) bool {
 	meant := swim.Meant{Name: name, At: p.addrPort()}
 	for v := (wire.StateView{}); states.Next(&v); {
@@ -276,7 +276,7 @@ func mistaken(states wire.States, name string, p place) bool {
 	return is
 }
 
-// reply ends a push/pull at who began it.
+// reply ends a push/pull at its dialler.
 func (s *Sim) reply(n *node, i uint32) {
 	x := &s.exchanges[i]
 	if n.up && n.life == x.fromLife {
@@ -311,7 +311,7 @@ func (s *Sim) reply(n *node, i uint32) {
 	s.spareExchanges = append(s.spareExchanges, i)
 }
 
-// merge gives the states of a push/pull to a node, some in each turn.
+// merge merges the states of a push/pull into a node, some in each turn.
 func (s *Sim) merge(n *node, states wire.States) {
 	s.check.told(n, states)
 	for n.up && states.Len() > 0 {

@@ -7,16 +7,16 @@ import (
 	"sync"
 )
 
-// Failure is a seed of a scenario at which a rule is broken.
+// Failure is a seed of a scenario that violates a rule.
 type Failure struct {
 	Scenario  string
 	Seed      uint64
 	Violation *Violation
 	Faults    []Fault // of the scenario
-	Needed    []int   // the faults without which that does not happen
+	Needed    []int   // the faults that are necessary for it
 }
 
-// Error says what happened, which faults it takes, and how to replay it.
+// Error describes the violation, the necessary faults, and the command that replays it.
 func (f *Failure) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "scenario %q, seed %d: %v\n", f.Scenario, f.Seed, f.Violation)
@@ -37,7 +37,7 @@ func (f *Failure) Command() string {
 		f.Scenario, f.Seed, needed)
 }
 
-// Sweep is the outcome of many runs.
+// Sweep is the result of many runs.
 type Sweep struct {
 	Runs      int
 	Events    uint64
@@ -48,7 +48,7 @@ type Sweep struct {
 // Tally counts, by kind, the faults of a scenario, and how often they had an effect.
 type Tally struct{ Planned, Fired [numKinds]uint64 }
 
-// RunSweep runs scenarios with each seed from first on, on some goroutines. change, which may be nil, is applied to each
+// RunSweep runs scenarios with each seed from first on, on several goroutines. change, if not nil, is applied to each
 // Config. Failures are shrunk, and are in order.
 func RunSweep(scenarios []Scenario, first uint64, seeds, workers int, change func(*Config)) *Sweep {
 	total := &Sweep{Scenarios: make(map[string]*Tally)}
@@ -78,7 +78,7 @@ func RunSweep(scenarios []Scenario, first uint64, seeds, workers int, change fun
 	return total
 }
 
-// Add adds what came out of other runs.
+// Add adds the results of other runs.
 func (s *Sweep) Add(other *Sweep) {
 	s.Runs += other.Runs
 	s.Events += other.Events
@@ -100,7 +100,7 @@ func (t *Tally) add(other *Tally) {
 	}
 }
 
-// Total adds up what the scenarios count.
+// Total sums the counts of the scenarios.
 func (s *Sweep) Total() Tally {
 	var total Tally
 	for _, tally := range s.Scenarios {
@@ -136,7 +136,8 @@ func settle(cfg Config) *Result {
 	return s.Result()
 }
 
-// Shrink returns the numbers of the faults that are needed for a rule to be broken: with any one of them less it is not.
+// Shrink returns the numbers of the faults that are necessary to violate a rule: without any one of them it is not
+// violated.
 func Shrink(cfg Config, rule string) []int {
 	needed := make([]int, len(cfg.Faults))
 	for i := range needed {
@@ -158,7 +159,7 @@ func Shrink(cfg Config, rule string) []int {
 	return needed
 }
 
-// With returns the Config with some of its faults only.
+// With returns the Config with only some of its faults.
 func (c Config) With(faults []int) Config {
 	all := c.Faults
 	c.Faults = nil

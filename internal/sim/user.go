@@ -8,15 +8,15 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// userMessage is what a node's program broadcasts. Whoever knows it says it in all the room that it is offered, until all
-// know it that are to.
+// userMessage is a broadcast of a node's program. Every program that knows it broadcasts it in all the room offered,
+// until all that should have it do.
 type userMessage struct {
 	by    int32
-	wants []bool // by node: it is to know
+	wants []bool // by node: it should receive it
 	knows []bool
 }
 
-// say begins a broadcast of a node's program.
+// say starts a broadcast of a node's program.
 func (s *Sim) say(n *node) {
 	if !n.joined || n.leaving {
 		return
@@ -55,7 +55,7 @@ func (s *Sim) addUser(n *node, out *swim.Output) {
 	}
 }
 
-// hearUser hands a user's message to the program of a node.
+// hearUser delivers a user message to the program of a node.
 func (s *Sim) hearUser(n *node, body []byte) {
 	s.result.Received[wire.TypeUser]++
 	if m := &s.users[binary.BigEndian.Uint16(body)]; !m.knows[n.id] {
@@ -64,14 +64,14 @@ func (s *Sim) hearUser(n *node, body []byte) {
 	}
 }
 
-// forgetUser has a program that stops forget what it knows, and wait for nothing.
+// forgetUser drops the messages of a program that stops.
 func (s *Sim) forgetUser(n *node) {
 	for i := range s.users {
 		s.users[i].knows[n.id], s.users[i].wants[n.id] = false, false
 	}
 }
 
-// wanted reports whether a message is known, and not to all that are to know it.
+// wanted reports whether a message is known to some, and not to all that should receive it.
 func (s *Sim) wanted(id int) bool { return s.waitsFor(id) >= 0 && s.users[id].knownToAny() }
 
 func (m *userMessage) knownToAny() bool {
@@ -83,7 +83,7 @@ func (m *userMessage) knownToAny() bool {
 	return false
 }
 
-// waitsFor is a node that is to know a message and does not; -1: none.
+// waitsFor returns a node that should receive a message and has not; -1: none.
 func (s *Sim) waitsFor(id int) int {
 	m := &s.users[id]
 	for i := range m.wants {
@@ -94,7 +94,7 @@ func (s *Sim) waitsFor(id int) int {
 	return -1
 }
 
-// allTold reports whether all know what programs broadcast.
+// allTold reports whether all broadcasts have reached all nodes that should receive them.
 func (s *Sim) allTold() bool {
 	for id := range s.users {
 		if s.wanted(id) {
@@ -104,7 +104,7 @@ func (s *Sim) allTold() bool {
 	return true
 }
 
-// failUntold notes that a broadcast did not reach a member.
+// failUntold records that a broadcast did not reach a member.
 func (s *Sim) failUntold() {
 	for id := range s.users {
 		if s.wanted(id) {
