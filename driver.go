@@ -107,7 +107,7 @@ func (t *turn) publish() (events bool) {
 		m.publishNodeLocked(&out.Changed[i])
 	}
 	if len(out.Changed) > 0 {
-		m.noteSeedsLocked(out)
+		m.reconnector.noteChangesLocked(out)
 	}
 	for _, id := range out.Forgotten {
 		m.nodes.Remove(uint32(id))
@@ -115,7 +115,7 @@ func (t *turn) publish() (events bool) {
 	}
 	if len(out.Events) > 0 {
 		m.watchLocked(t.now, out.Events)
-		m.noteOwnNameLocked(out.Events)
+		m.mu.ownName.note(m.config.Name, out.Events)
 		events = m.delivery.queueLocked(out.Events)
 	}
 	m.mu.waiters.finish(out.Finished)

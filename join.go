@@ -145,7 +145,9 @@ func (j *joining) run(ctx context.Context) (JoinResult, error) {
 	}
 	defer m.tasks.Release()
 	m.delivery.takePing()
-	j.enters, j.left = m.beforeJoin()
+	m.mu.Lock()
+	j.enters, j.left = m.mu.ownName.taken || !m.mu.core.AnyAlive(), m.mu.core.Leaving()
+	m.mu.Unlock()
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // aborts pending attempts
@@ -158,48 +160,42 @@ func (j *joining) run(ctx context.Context) (JoinResult, error) {
 	j.contacted = make(chan contacted, joinsAtOnce)
 	result, err := j.result(j.steps(ctx))
 	if j.left && j.joined == 0 {
-		m.leaveAgain()
+		j.leaveAgain()
 	}
-	m.rememberSeeds(result.Attempts)
+	m.reconnector.rememberSeeds(result.Attempts)
 	return result, err
 }
 
-// beforeJoin reports whether this member knows no others, and whether it has left.
-func (m *Memberlist) beforeJoin() (enters, left bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.mu.nameTaken || !m.mu.core.AnyAlive(), m.mu.core.Leaving()
-}
-
-func (m *Memberlist) anyAlive() bool {
+func (j *joining) anyAlive() bool {
+	m := j.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.mu.core.AnyAlive()
 }
 
-// rejoin makes this member alive again after it left.
-func (m *Memberlist) rejoin() {
-	t := m.begin()
-	t.core.Return()
-	t.commitAndNotify()
-}
-
-// leaveAgain undoes rejoin.
-func (m *Memberlist) leaveAgain() {
+// leaveAgain leaves again after a join that failed.
+func (j *joining) leaveAgain() {
+	m := j.m
 	t := m.begin()
 	t.core.Leave(0)
 	t.commitAndNotify()
 }
 
-// noteOwnNameLocked signals that it is known whether another member has our name, if a turn has found out.
-func (m *Memberlist) noteOwnNameLocked(events []swim.Event) {
-	if m.mu.nameDecided == nil {
+// ownName is whether another member has this member's name. It is guarded by Memberlist.mu.
+type ownName struct {
+	taken   bool          // by the last join that could find out
+	decided chan struct{} // closed when it is known; nil: nothing waits for that
+}
+
+// note takes the events of a turn.
+func (o *ownName) note(name string, events []swim.Event) {
+	if o.decided == nil {
 		return
 	}
 	for i := range events {
-		if e := &events[i]; e.Kind == swim.EventConflictEnded && e.Member.Name == m.config.Name {
-			close(m.mu.nameDecided)
-			m.mu.nameDecided = nil
+		if e := &events[i]; e.Kind == swim.EventConflictEnded && e.Member.Name == name {
+			close(o.decided)
+			o.decided = nil
 			return
 		}
 	}
@@ -207,12 +203,13 @@ func (m *Memberlist) noteOwnNameLocked(events []swim.Event) {
 
 // awaitOwnName waits until it is known whether another member has our name, if there is a claim, and returns
 // ErrNameTaken if so.
-func (m *Memberlist) awaitOwnName(ctx context.Context) error {
+func (j *joining) awaitOwnName(ctx context.Context) error {
+	m := j.m
 	m.mu.Lock()
-	decided := m.mu.nameDecided
+	decided := m.mu.ownName.decided
 	if m.mu.core.NameContested() && decided == nil {
 		decided = make(chan struct{})
-		m.mu.nameDecided = decided
+		m.mu.ownName.decided = decided
 	}
 	m.mu.Unlock()
 	if decided != nil {
@@ -227,7 +224,7 @@ func (m *Memberlist) awaitOwnName(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	other, taken := m.mu.core.Namesake()
-	if m.mu.nameTaken = taken; taken {
+	if m.mu.ownName.taken = taken; taken {
 		return fmt.Errorf("%w: %q is at %v", ErrNameTaken, m.config.Name, other)
 	}
 	return nil
@@ -285,7 +282,7 @@ func (j *joining) resolve(ctx context.Context, i int) {
 		return
 	}
 	started := m.tasks.Go(func() {
-		addrs, err := m.resolveSeed(ctx, text)
+		addrs, err := m.reconnector.resolveSeed(ctx, text)
 		j.resolved <- resolved{seed: i, addrs: addrs, err: err}
 	})
 	if !started {
@@ -332,8 +329,8 @@ func (j *joining) contact(ctx context.Context, c *contact) {
 	started := m.tasks.Go(func() {
 		err := m.pushPulls.do(ctx, c.addr, exchangeJoin)
 		if err == nil && j.enters {
-			err = m.awaitOwnName(ctx)
-			if j.own == nil && errors.Is(err, ErrNameTaken) && !m.anyAlive() {
+			err = j.awaitOwnName(ctx)
+			if j.own == nil && errors.Is(err, ErrNameTaken) && !j.anyAlive() {
 				err = nil // documented for Join
 			}
 		}

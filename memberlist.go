@@ -19,7 +19,6 @@ import (
 	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/registry"
-	"github.com/e3431adc/memberlist/internal/resolve"
 	"github.com/e3431adc/memberlist/internal/streamset"
 	"github.com/e3431adc/memberlist/internal/swim"
 )
@@ -34,8 +33,6 @@ type Memberlist struct {
 	transport NodeAwareTransport
 	udp       *NetTransport // transport, if it is ours: then send buffers are used again
 	envelope  *envelope.Envelope
-	resolver  resolve.Resolver // for join addresses
-	hosts     resolve.Resolver // for the advertised address
 	log       *logging.Logger
 
 	// Atomics and channels, and what has a lock of its own.
@@ -47,13 +44,10 @@ type Memberlist struct {
 	health       atomic.Int32
 	metrics      metrics.Set
 	broadcasts   userBroadcasts
-	moving       lifecycle.Mutex        // held while another address is announced
-	tryingSeeds  atomic.Bool            // set while seeds are tried
-	writes       atomic.Int32           // concurrent writes of the transport
-	reconnects   atomic.Int32           // concurrent reconnects
-	advertising  atomic.Bool            // the advertised host name is looked up periodically
-	advertised   atomic.Pointer[string] // that name; nil: none
-	membership   *handoff.Queue         // alive, suspect and dead messages
+	writes       atomic.Int32 // concurrent writes of the transport
+	advertised   advertised
+	reconnector  reconnector
+	membership   *handoff.Queue // alive, suspect and dead messages
 	userMessages userMessages
 	streams      streamset.Set
 	pushPulls    pushPulls
@@ -71,8 +65,7 @@ type Memberlist struct {
 		pings         pingWaiters
 		contacts      []contacts // by the core's IDs
 		seeds         seedList
-		nameTaken     bool          // by the last join that could find out
-		nameDecided   chan struct{} // closed when it is known whether another member has our name; nil: nothing waits for that
+		ownName       ownName
 		changed       time.Time     // time of the last change of the view
 		exchanged     bool          // states have been exchanged with some member
 		synced        chan struct{} // closed at the first exchange; nil: nothing waits for that
@@ -130,11 +123,9 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 		return nil, err
 	}
 	m := &Memberlist{
-		config:   config,
-		given:    conf,
-		log:      newLogger(config),
-		resolver: newSeedResolver(config),
-		hosts:    newResolver(config.Resolver, config.AddressFamily),
+		config: config,
+		given:  conf,
+		log:    newLogger(config),
 	}
 	m.metrics.SetLabels(config.MetricLabels)
 	m.tasks.Init()
@@ -142,7 +133,8 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	if m.envelope, err = envelope.New(config.policy(), config.Keyring.ringOf()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLabelTooLong, err)
 	}
-	m.moving = m.tasks.NewMutex()
+	m.advertised.init(m)
+	m.reconnector.m, m.reconnector.resolver = m, newSeedResolver(config)
 	m.pushPulls.m = m
 	m.delivery.init(m)
 	m.broadcasts.init(m)
@@ -221,16 +213,16 @@ func (m *Memberlist) start() error {
 		return ErrShutdown
 	}
 	defer m.tasks.Release()
-	addr, err := m.findAddress(m.config.AdvertiseAddr, m.config.AdvertisePort)
+	addr, err := m.advertised.address(m.config.AdvertiseAddr, m.config.AdvertisePort)
 	if err != nil {
 		return err
 	}
-	self, err := m.describeSelf(addr)
+	self, err := m.advertised.describe(addr)
 	if err != nil {
 		return err
 	}
-	m.warnIfExposed(self.addr.Addr())
-	refused := m.askAliveOfSelf(&self)
+	m.advertised.warnIfExposed(self.addr.Addr())
+	refused := m.advertised.checkAllowed(&self)
 	t := m.begin()
 	if refused == nil {
 		t.core.Announce(self.addr, self.meta, self.versions, 0)
@@ -254,7 +246,7 @@ func (m *Memberlist) start() error {
 		m.udp.receive()
 	}
 	if m.udp != nil { // another transport makes of it what it likes
-		m.keepAdvertising(m.config.AdvertiseAddr)
+		m.advertised.follow(m.config.AdvertiseAddr)
 	}
 	return nil
 }

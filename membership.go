@@ -153,6 +153,18 @@ func (m *Memberlist) aliveAllowed(a *wire.Alive) bool {
 	return true
 }
 
+// askAlive asks the alive delegate whether it allows a member.
+func (m *Memberlist) askAlive(node *Node) error {
+	if m.config.Alive == nil {
+		return nil
+	}
+	if !m.tasks.BeginCallback() {
+		return ErrShutdown
+	}
+	defer m.tasks.EndCallback()
+	return m.config.Alive.NotifyAlive(node)
+}
+
 // nodeOfAlive makes a Node that says what an alive message says, with memory of
 // its own.
 func nodeOfAlive(a *wire.Alive) *Node {

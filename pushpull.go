@@ -124,7 +124,9 @@ func (p *pushPulls) do(ctx context.Context, to Address, kind exchangeKind) error
 	var remote remoteState
 	err := s.roundTrip(ctx, to, start.Add(m.config.TCPTimeout), func() error {
 		if kind == exchangeJoin {
-			m.rejoin()
+			t := m.begin()
+			t.core.Return() // if this member has left
+			t.commitAndNotify()
 		}
 		state, err := s.localState(kind.isJoin())
 		if err != nil {

@@ -5,9 +5,12 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/logging"
+	"github.com/e3431adc/memberlist/internal/resolve"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -21,17 +24,26 @@ const (
 	maxReconnects = 8
 )
 
-// reconnect joins a lost member, if it is still the one at its address: by now that may be the address of a member of
+// reconnector contacts members that failed, and seeds, when the core asks for it.
+type reconnector struct {
+	m        *Memberlist
+	resolver resolve.Resolver // of seeds
+	running  atomic.Int32     // number of members that are being contacted
+	trying   atomic.Bool      // seeds are being tried
+}
+
+// failed joins a failed member, if it is still the one at its address: by now that may be the address of a member of
 // another cluster, and the two must not become one.
 //
 // It is a join to the MergeDelegates of both sides, as it is when an operator or Serf does the same.
-func (m *Memberlist) reconnect(lost swim.Member) {
-	defer m.reconnects.Add(-1)
-	if m.reconnects.Add(1) > maxReconnects {
+func (r *reconnector) failed(lost swim.Member) {
+	m := r.m
+	defer r.running.Add(-1)
+	if r.running.Add(1) > maxReconnects {
 		return
 	}
 	found := swim.Acquaintance{With: lost}
-	if err := m.look(&found, addressOfMember(&lost)); err != nil {
+	if err := r.look(&found, addressOfMember(&lost)); err != nil {
 		m.log.Limited("reconnect", slog.LevelDebug, "failed member does not answer", slog.String("node", lost.Name), logging.Err(err))
 		return
 	}
@@ -44,12 +56,13 @@ func (m *Memberlist) reconnect(lost swim.Member) {
 		m.log.Limited("reconnect", slog.LevelDebug, "another cluster answers at a failed member's address", memberAttrs(&lost)...)
 		return
 	}
-	m.joinAgain(addressOfMember(&lost), slog.String("node", lost.Name))
+	r.joinAgain(addressOfMember(&lost), slog.String("node", lost.Name))
 }
 
 // look asks the member at an address what it knows, and tells it nothing of us: to it that is an exchange of states in which
 // we know nobody.
-func (m *Memberlist) look(found *swim.Acquaintance, at Address) error {
+func (r *reconnector) look(found *swim.Acquaintance, at Address) error {
+	m := r.m
 	s := m.newSession()
 	defer s.end()
 	return s.roundTrip(context.Background(), at, time.Now().Add(m.config.TCPTimeout), func() error {
@@ -71,7 +84,8 @@ func (m *Memberlist) look(found *swim.Acquaintance, at Address) error {
 }
 
 // joinAgain exchanges states with an address, as in a join that nobody asked for now.
-func (m *Memberlist) joinAgain(addr Address, about slog.Attr) bool {
+func (r *reconnector) joinAgain(addr Address, about slog.Attr) bool {
+	m := r.m
 	if err := m.pushPulls.do(context.Background(), addr, exchangeReconnect); err != nil {
 		m.log.Limited("reconnect", slog.LevelDebug, "rejoin failed", slog.String("addr", addr.Addr), logging.Err(err))
 		return false
@@ -85,11 +99,12 @@ func (m *Memberlist) joinAgain(addr Address, about slog.Attr) bool {
 
 // trySeeds joins a few of the seeds, wherever they are by now. Those that the program gives now are joined as they are, and
 // those of a join that failed, while there never was anybody else. What led to a member before has to lead to one of ours.
-func (m *Memberlist) trySeeds() {
-	if m.tryingSeeds.Swap(true) {
+func (r *reconnector) trySeeds() {
+	m := r.m
+	if r.trying.Swap(true) {
 		return
 	}
-	defer m.tryingSeeds.Store(false)
+	defer r.trying.Store(false)
 	ctx, cancel := context.WithTimeout(m.tasks.Context(), m.config.TCPTimeout)
 	defer cancel()
 	var seeds []triedSeed
@@ -98,13 +113,13 @@ func (m *Memberlist) trySeeds() {
 		seeds = append(seeds, triedSeed{text, !m.mu.seeds.metOthers})
 	}
 	m.mu.Unlock()
-	for _, text := range m.askForSeeds(ctx) {
+	for _, text := range r.askForSeeds(ctx) {
 		seeds = append(seeds, triedSeed{text, true})
 	}
 	rand.Shuffle(len(seeds), func(i, j int) { seeds[i], seeds[j] = seeds[j], seeds[i] })
 	tried := make(map[string]bool)
 	for _, seed := range seeds {
-		addrs, err := m.resolveSeed(ctx, seed.text)
+		addrs, err := r.resolveSeed(ctx, seed.text)
 		if err != nil {
 			if !m.tasks.Closed() {
 				m.log.Limited("resolve seed", slog.LevelWarn, "failed to resolve", slog.String("seed", seed.text), logging.Err(err))
@@ -113,11 +128,11 @@ func (m *Memberlist) trySeeds() {
 		}
 		rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
 		for _, addr := range addrs {
-			if tried[addr.Addr] || !m.seeks(addr) {
+			if tried[addr.Addr] || !r.seeks(addr) {
 				continue
 			}
 			tried[addr.Addr] = true
-			if m.trySeed(seed, addr) || len(tried) == seedsAtOnce {
+			if r.trySeed(seed, addr) || len(tried) == seedsAtOnce {
 				return
 			}
 		}
@@ -131,10 +146,11 @@ type triedSeed struct {
 }
 
 // trySeed joins an address that a seed leads to, and reports whether it did.
-func (m *Memberlist) trySeed(seed triedSeed, addr Address) bool {
+func (r *reconnector) trySeed(seed triedSeed, addr Address) bool {
+	m := r.m
 	if !seed.asked {
 		var found swim.Acquaintance
-		if err := m.look(&found, addr); err != nil {
+		if err := r.look(&found, addr); err != nil {
 			m.log.Limited("reconnect", slog.LevelDebug, "seed does not answer", slog.String("seed", seed.text), logging.Err(err))
 			return false
 		}
@@ -144,11 +160,12 @@ func (m *Memberlist) trySeed(seed triedSeed, addr Address) bool {
 			return false
 		}
 	}
-	return m.joinAgain(addr, slog.String("seed", seed.text))
+	return r.joinAgain(addr, slog.String("seed", seed.text))
 }
 
 // askForSeeds asks the program for seeds.
-func (m *Memberlist) askForSeeds(ctx context.Context) []string {
+func (r *reconnector) askForSeeds(ctx context.Context) []string {
+	m := r.m
 	if m.config.Seeds == nil || !m.tasks.BeginCallback() {
 		return nil
 	}
@@ -161,7 +178,8 @@ func (m *Memberlist) askForSeeds(ctx context.Context) []string {
 }
 
 // seeks reports whether there may be somebody at an address with whom there is no contact.
-func (m *Memberlist) seeks(addr Address) bool {
+func (r *reconnector) seeks(addr Address) bool {
+	m := r.m
 	to, err := netip.ParseAddrPort(addr.Addr)
 	if err != nil {
 		return true
@@ -169,4 +187,122 @@ func (m *Memberlist) seeks(addr Address) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.mu.core.Seeks(to)
+}
+
+// resolveSeed returns the addresses of a join address.
+func (r *reconnector) resolveSeed(ctx context.Context, seed string) ([]Address, error) {
+	m := r.m
+	targets, err := r.resolver.Resolve(ctx, seed, m.config.BindPort)
+	if err != nil {
+		return nil, err
+	}
+	addrs := make([]Address, len(targets))
+	for i, target := range targets {
+		addrs[i] = addressOfTarget(target)
+	}
+	return addrs, nil
+}
+
+// noteChangesLocked updates the seeds after a turn.
+func (r *reconnector) noteChangesLocked(out *swim.Output) {
+	m := r.m
+	l := &m.mu.seeds
+	for i := range out.Changed {
+		switch c := &out.Changed[i]; {
+		case c.Name == m.config.Name:
+		case c.State == swim.StateAlive:
+			l.meetOthers()
+		case c.State == swim.StateLeft:
+			l.forgetAddress(c.Addr)
+		}
+	}
+}
+
+// rememberSeeds remembers join addresses for reconnects.
+func (r *reconnector) rememberSeeds(attempts []JoinAttempt) {
+	m := r.m
+	joined := make(map[string]bool)
+	var texts []string
+	for i := range attempts {
+		a := &attempts[i]
+		if _, known := joined[a.Seed]; !known {
+			texts = append(texts, a.Seed)
+		}
+		joined[a.Seed] = joined[a.Seed] || a.Err == nil
+	}
+	t := m.begin()
+	for _, text := range texts {
+		m.mu.seeds.remember(text, r.addressOfSeed(text), joined[text])
+	}
+	if len(m.mu.seeds.seeds) > 0 {
+		t.core.HaveSeeds()
+	}
+	t.commit()
+}
+
+// addressOfSeed returns the address of a join address without a host name; else an invalid one.
+func (r *reconnector) addressOfSeed(text string) netip.AddrPort {
+	m := r.m
+	a, err := resolve.Parse(text, m.config.BindPort)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	target, _ := a.Literal()
+	return target.Addr
+}
+
+// maxSeeds is the number of join addresses that are remembered, the latest ones.
+const maxSeeds = 64
+
+// seedList has the distinct join addresses, the latest last. It is guarded by Memberlist.mu.
+type seedList struct {
+	seeds []rememberedSeed
+
+	// metOthers is set once there has been another member. Until then addresses of failed joins are seeds too: the
+	// program wants to join them, and has no other. From then on only addresses that were joined are.
+	metOthers bool
+}
+
+// rememberedSeed is a join address.
+type rememberedSeed struct {
+	text   string
+	addr   netip.AddrPort // if text is an IP address; else text is resolved
+	joined bool
+}
+
+// remember adds a join address. joined is set if it led to a member.
+func (l *seedList) remember(text string, addr netip.AddrPort, joined bool) {
+	if !joined && (l.metOthers || slices.ContainsFunc(l.seeds, func(s rememberedSeed) bool { return s.text == text })) {
+		return
+	}
+	l.forget(func(s rememberedSeed) bool { return s.text == text })
+	l.seeds = append(l.seeds, rememberedSeed{text, addr, joined})
+	if extra := len(l.seeds) - maxSeeds; extra > 0 {
+		l.seeds = slices.Delete(l.seeds, 0, extra)
+	}
+}
+
+// meetOthers records that there is another member.
+func (l *seedList) meetOthers() {
+	if !l.metOthers {
+		l.metOthers = true
+		l.forget(func(s rememberedSeed) bool { return !s.joined })
+	}
+}
+
+// forgetAddress removes the address of a member that left or was removed: it may be used by another cluster.
+func (l *seedList) forgetAddress(addr netip.AddrPort) {
+	l.forget(func(s rememberedSeed) bool { return s.addr == addr })
+}
+
+func (l *seedList) forget(which func(rememberedSeed) bool) {
+	l.seeds = slices.DeleteFunc(l.seeds, which)
+}
+
+// texts returns the join addresses.
+func (l *seedList) texts() (texts []string) {
+	for _, s := range l.seeds {
+		texts = append(texts, s.text)
+	}
+	return texts
 }

@@ -54,17 +54,4 @@ func newSeedResolver(c *Config) resolve.Resolver {
 	return newResolver(c.Resolver, c.AddressFamily)
 }
 
-// resolveSeed returns the addresses of a join address.
-func (m *Memberlist) resolveSeed(ctx context.Context, seed string) ([]Address, error) {
-	targets, err := m.resolver.Resolve(ctx, seed, m.config.BindPort)
-	if err != nil {
-		return nil, err
-	}
-	addrs := make([]Address, len(targets))
-	for i, target := range targets {
-		addrs[i] = addressOfTarget(target)
-	}
-	return addrs, nil
-}
-
 func addressOfTarget(t resolve.Target) Address { return Address{Addr: t.Addr.String(), Name: t.Name} }

@@ -146,9 +146,9 @@ func (m *Memberlist) startStream(s swim.Stream) {
 		case swim.StreamFarewell:
 			m.pushPulls.with(s.To)
 		case swim.StreamReconnect:
-			m.reconnect(s.To)
+			m.reconnector.failed(s.To)
 		case swim.StreamSeeds:
-			m.trySeeds()
+			m.reconnector.trySeeds()
 		}
 	})
 }
