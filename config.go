@@ -495,6 +495,10 @@ func (c *Config) withDefaults() *Config {
 	d.BindAddrs = slices.Clone(c.BindAddrs)
 	d.SecretKey = slices.Clone(c.SecretKey)
 	d.CIDRsAllowed = slices.Clone(c.CIDRsAllowed)
+	for i := range d.CIDRsAllowed {
+		n := &d.CIDRsAllowed[i]
+		n.IP, n.Mask = slices.Clone(n.IP), slices.Clone(n.Mask)
+	}
 	d.MetricLabels = slices.Clip(slices.Clone(c.MetricLabels))
 	return &d
 }

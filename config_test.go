@@ -154,20 +154,41 @@ func TestLiteralIsOn(t *testing.T) {
 	}
 }
 
+// TestDefaultsAreACopy: no field of the copy shares memory that the caller may write, and an append to the metric labels
+// copies them.
 func TestDefaultsAreACopy(t *testing.T) {
 	c := DefaultLANConfig()
-	c.SecretKey = slices.Repeat([]byte{1}, 16)
-	c.MetricLabels = make([]MetricLabel, 1, 8)
 	c.CIDRsAllowed, _ = ParseCIDRs([]string{"10.0.0.0/8"})
+	original := reflect.ValueOf(c).Elem()
+	for i := range original.NumField() {
+		if f := original.Field(i); f.Kind() == reflect.Slice && f.Len() == 0 {
+			f.Set(reflect.MakeSlice(f.Type(), 1, 8))
+		}
+	}
 	d := c.withDefaults()
-	c.SecretKey[0] = 2
-	c.MetricLabels[0].Name = "other"
-	c.CIDRsAllowed[0] = net.IPNet{}
-	if d.SecretKey[0] != 1 || d.MetricLabels[0].Name != "" || d.CIDRsAllowed[0].IP == nil {
-		t.Error("the copy follows the original")
+	slices := 0
+	for i := range original.NumField() {
+		name, before, after := original.Type().Field(i).Name, original.Field(i), reflect.ValueOf(d).Elem().Field(i)
+		if before.Kind() != reflect.Slice {
+			continue
+		}
+		slices++
+		if after.Len() != before.Len() || !reflect.DeepEqual(before.Index(0).Interface(), after.Index(0).Interface()) {
+			t.Errorf("%s: the copy is %v, want %v", name, after, before)
+		}
+		if after.Pointer() == before.Pointer() {
+			t.Errorf("%s: the copy shares its memory", name)
+		}
+	}
+	if slices != 5 {
+		t.Errorf("%d fields are slices, want 5", slices)
+	}
+	c.CIDRsAllowed[0].IP[0], c.CIDRsAllowed[0].Mask[0] = 11, 0
+	if got := d.CIDRsAllowed[0].String(); got != "10.0.0.0/8" {
+		t.Errorf("the copy allows %s since the caller's network was changed, want 10.0.0.0/8", got)
 	}
 	if cap(d.MetricLabels) != 1 {
-		t.Error("appending to the labels could write to memory that is shared")
+		t.Error("an append to the labels could write to memory that is shared")
 	}
 }
 

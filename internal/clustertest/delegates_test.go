@@ -713,3 +713,35 @@ func TestDelegatesHearOfTheMemberItselfFirst(t *testing.T) {
 type mergeFunc func([]*memberlist.Node) error
 
 func (f mergeFunc) NotifyMerge(peers []*memberlist.Node) error { return f(peers) }
+
+// TestAliveDelegateHoldsUpNoOtherMember: what is said of one member does not wait for the answer about another that arrived after
+// it, in the same packet.
+func TestAliveDelegateHoldsUpNoOtherMember(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		const slow = 10 * time.Second
+		m := c.add(func(config *memberlist.Config) {
+			config.ProbeInterval = 0 // they are not there
+			config.Alive = aliveFunc(func(n *memberlist.Node) error {
+				if n.Name == "slow" {
+					time.Sleep(slow)
+				}
+				return nil
+			})
+		})
+		alive := func(name string, i int) []byte {
+			return (&wire.Alive{Incarnation: 1, Node: name, Addr: simAddr(i).Addr().AsSlice(), Port: 7946,
+				Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil)
+		}
+		packet, _ := wire.AppendCompound(nil, [][]byte{alive("a", 1), alive("slow", 2), alive("b", 3)})
+		if err := c.outsider(66).Send(packet, simAddr(0)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if got := m.NumMembers(); got != 2 {
+			t.Errorf("%d members while the delegate thinks about one of three, want itself and one other", got)
+		}
+		c.await(slow, func() bool { return m.NumMembers() == 4 })
+	})
+}

@@ -224,3 +224,51 @@ func TestFarewellComesAfterMessages(t *testing.T) {
 		})
 	}
 }
+
+// leaveTap notes to whom packets with a message that a member has left go.
+type leaveTap struct {
+	*simTransport
+	mu       sync.Mutex
+	unpacker wire.Unpacker
+	to       []string
+}
+
+func (l *leaveTap) WriteTo(b []byte, addr string) (time.Time, error) {
+	l.mu.Lock()
+	l.unpacker.Unpack(b, func(t wire.Type, _ []byte) {
+		if t == wire.TypeDead {
+			l.to = append(l.to, addr)
+		}
+	})
+	l.mu.Unlock()
+	return l.simTransport.WriteTo(b, addr)
+}
+
+// TestLeaveTellsEightMembersAtOnce: besides gossip, of which there is none here, so that a leave spreads as news does after some
+// rounds.
+func TestLeaveTellsEightMembersAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(12, nil)
+		defer c.stop()
+		var tap *leaveTap
+		m := c.add(func(config *memberlist.Config) {
+			tap = &leaveTap{simTransport: config.Transport.(*simTransport)}
+			config.Transport = tap
+			config.GossipInterval, config.ProbeInterval = time.Hour, time.Hour
+		})
+		if _, err := m.Join(seedsAt(0)); err != nil {
+			t.Fatal(err)
+		}
+		c.await(settles, func() bool { return c.agree(13) })
+		left := make(chan error)
+		go func() { left <- m.Leave(time.Second) }()
+		time.Sleep(10 * time.Millisecond)
+		tap.mu.Lock()
+		slices.Sort(tap.to)
+		if got := slices.Compact(tap.to); len(got) != 8 {
+			t.Errorf("%d members were told at once, want 8: %v", len(got), got)
+		}
+		tap.mu.Unlock()
+		<-left
+	})
+}

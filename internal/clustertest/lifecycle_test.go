@@ -171,28 +171,53 @@ func TestFailedCreateLeavesNothing(t *testing.T) {
 	})
 }
 
+// TestAfterShutdown: every method that needs the network or would change something fails at once with ErrShutdown, and what
+// was known stays readable.
 func TestAfterShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(2, nil)
+		c.await(settles, func() bool { return c.agree(2) })
 		m := c.members[1]
-		node := m.LocalNode()
+		self, other := m.LocalNode(), infoOf(t, m, "m0")
+		sub := m.Subscribe(1)
+		checksum := m.ViewChecksum()
 		c.stop()
+		addr, to := net.UDPAddrFromAddrPort(simAddr(0)), memberlist.Address{Addr: simAddr(0).String(), Name: "m0"}
+		peer := &memberlist.Node{Name: "m0", Addr: simAddr(0).Addr().AsSlice(), Port: simAddr(0).Port()}
+		ctx := t.Context()
+		start := time.Now()
 		_, joinErr := m.Join([]string{simAddr(0).String()})
-		_, pingErr := m.Ping("m0", net.UDPAddrFromAddrPort(simAddr(0)))
+		_, joinContextErr := m.JoinContext(ctx, memberlist.JoinRequest{Seeds: seedsAt(0)})
+		_, pingErr := m.Ping("m0", addr)
+		_, pingContextErr := m.PingContext(ctx, "m0", addr)
 		for name, err := range map[string]error{
-			"Join": joinErr, "Ping": pingErr,
-			"Leave": m.Leave(time.Second), "UpdateNode": m.UpdateNode(time.Second),
-			"SendReliable": m.SendReliable(node, nil), "SendBestEffort": m.SendBestEffort(node, nil),
+			"Join": joinErr, "JoinContext": joinContextErr, "Ping": pingErr, "PingContext": pingContextErr,
+			"Leave": m.Leave(time.Second), "LeaveContext": m.LeaveContext(ctx),
+			"UpdateNode": m.UpdateNode(time.Second), "UpdateNodeContext": m.UpdateNodeContext(ctx),
+			"SetAdvertiseAddr": m.SetAdvertiseAddr(ctx, "10.0.0.9", 7946),
+			"SendReliable":     m.SendReliable(peer, nil), "SendReliableContext": m.SendReliableContext(ctx, peer, nil),
+			"SendBestEffort": m.SendBestEffort(peer, nil), "SendToAddress": m.SendToAddress(to, nil),
+			"SendTo": m.SendTo(addr, nil), "SendToTCP": m.SendToTCP(peer, nil), "SendToUDP": m.SendToUDP(peer, nil),
+			"ForceLeave": m.ForceLeave(ctx, "m0"), "ForceLeaveAlive": m.ForceLeaveAlive(ctx, "m0"),
+			"WaitConverged": m.WaitConverged(ctx),
 		} {
 			if !errors.Is(err, memberlist.ErrShutdown) {
 				t.Errorf("%s: error %v, want ErrShutdown", name, err)
 			}
 		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("the methods took %v", took)
+		}
 		if err := m.Shutdown(); err != nil {
 			t.Errorf("second Shutdown: %v", err)
 		}
-		if len(m.Members()) != 2 || m.LocalNode() == nil {
+		if len(m.Members()) != 2 || m.NumMembers() != 2 || m.LocalNode().Name != self.Name || m.ViewChecksum() != checksum {
 			t.Error("what was known cannot be read any more")
+		}
+		if info, ok := m.Member("m0"); !ok || info.Name != other.Name || info.State != other.State {
+			t.Errorf("m0 is known as %+v", info)
+		}
+		for range sub.Events() { // the bubble fails if it is not closed
 		}
 	})
 }
@@ -272,6 +297,8 @@ func TestTimeouts(t *testing.T) {
 	})
 }
 
+// TestPing: it returns the round trip; and it fails with the name of the member, after ProbeTimeout, if no member or one of
+// another name is there.
 func TestPing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(2, nil)
@@ -280,8 +307,16 @@ func TestPing(t *testing.T) {
 		if err != nil || rtt != 2*time.Millisecond {
 			t.Errorf("ping took %v, %v; want 2 ms", rtt, err)
 		}
-		if _, err := c.members[0].Ping("another", net.UDPAddrFromAddrPort(simAddr(1))); err == nil {
-			t.Error("a member answers for another name")
+		for name, at := range map[string]int{"another": 1, "nobody": 50} {
+			start := time.Now()
+			_, err := c.members[0].Ping(name, net.UDPAddrFromAddrPort(simAddr(at)))
+			var none memberlist.NoPingResponseError
+			if !errors.As(err, &none) || !strings.Contains(none.Error(), name) {
+				t.Errorf("ping of %s: error %v, want a NoPingResponseError with its name", name, err)
+			}
+			if took, want := time.Since(start), c.configs[0].ProbeTimeout; took != want {
+				t.Errorf("ping of %s took %v, want %v", name, took, want)
+			}
 		}
 	})
 }

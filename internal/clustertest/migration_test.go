@@ -2,14 +2,17 @@ package clustertest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/simnet"
 	"github.com/e3431adc/memberlist/internal/wire"
 
 	"github.com/e3431adc/memberlist"
@@ -373,9 +376,25 @@ func TestJoinWithoutAnAnswer(t *testing.T) {
 		if !strings.Contains(fmt.Sprint(err), "label") {
 			t.Errorf("closed: the error gives no hint: %v", err)
 		}
-		for _, i := range []int{2, 3} {
-			if _, err := m.Join(seedsAt(i)); err == nil || errors.Is(err, memberlist.ErrJoinRejected) {
-				t.Errorf("silent or nobody there: error %v", err)
+		c.network.Down(simAddr(4))
+		timeout := c.configs[0].TCPTimeout
+		for _, tt := range []struct {
+			name  string
+			at    int
+			is    error
+			takes time.Duration
+		}{
+			{"silent", 2, os.ErrDeadlineExceeded, timeout},
+			{"nobody there", 3, simnet.ErrRefused, 2 * time.Millisecond},
+			{"cut off", 4, context.DeadlineExceeded, timeout},
+		} {
+			start := time.Now()
+			_, err := m.Join(seedsAt(tt.at))
+			if !errors.Is(err, tt.is) || errors.Is(err, memberlist.ErrJoinRejected) || errors.Is(err, memberlist.ErrLabelMismatch) {
+				t.Errorf("%s: error %v, want %v and no rejection", tt.name, err, tt.is)
+			}
+			if took := time.Since(start).Round(time.Millisecond); took != tt.takes {
+				t.Errorf("%s: took %v, want %v", tt.name, took, tt.takes)
 			}
 		}
 	})

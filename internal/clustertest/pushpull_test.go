@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"errors"
+	"io"
 	"os"
 	"sync/atomic"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist"
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // statefulDelegate counts how often it is asked for its state, which takes it a while to make.
@@ -59,4 +61,51 @@ func TestStateIsMadeForAnOpenStream(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestPushPullsAtOnce: 128 push/pulls are answered at the same time, and no more: the streams of the others
+// are closed.
+func TestPushPullsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 128
+		release := make(chan struct{})
+		var asked atomic.Int32
+		c := newSimCluster(t)
+		defer c.stop()
+		c.add(func(config *memberlist.Config) {
+			config.TCPTimeout = time.Hour
+			config.Merge = mergeFunc(func([]*memberlist.Node) error {
+				asked.Add(1)
+				<-release
+				return nil
+			})
+		})
+		state := wire.PushNodeState{Name: "x", Addr: []byte{10, 0, 0, 9}, Port: 7946, Incarnation: 1, Vsn: []byte{1, 5, 2, 0, 0, 0}}
+		request := state.Append((&wire.PushPullHeader{Nodes: 1, Join: true}).Append(nil))
+		var refused, answered atomic.Int32
+		for i := range most + 10 {
+			conn, err := c.outsider(60+i).Dial(t.Context(), simAddr(0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conn.Write(request); err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				defer conn.Close()
+				kind := make([]byte, 1)
+				if _, err := io.ReadFull(conn, kind); err == nil && wire.Type(kind[0]) != wire.TypeErr {
+					answered.Add(1)
+				} else {
+					refused.Add(1)
+				}
+			}()
+		}
+		time.Sleep(time.Second)
+		if asked.Load() != most || refused.Load() != 10 {
+			t.Errorf("%d push/pulls are being answered and %d were refused, want %d and 10", asked.Load(), refused.Load(), most)
+		}
+		close(release)
+		c.await(time.Minute, func() bool { return answered.Load() == most })
+	})
 }
