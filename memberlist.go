@@ -191,7 +191,7 @@ func (m *Memberlist) coreConfig() swim.Config {
 		GossipNodes:             c.GossipNodes,
 		GossipToTheDeadTime:     c.GossipToTheDeadTime,
 		RetransmitMult:          c.RetransmitMult,
-		PacketSize:              m.envelope.Budget().Room,
+		Room:                    m.envelope.Budget().Room,
 		PushPullInterval:        c.PushPullInterval,
 		DeadNodeReclaimTime:     c.DeadNodeReclaimTime,
 		KeepAskingSeeds:         c.Seeds != nil,

@@ -141,7 +141,7 @@ var mutants = []mutant{
 		}
 	}), ruleReturn},
 	{"overfills packets", func(c *Config) {
-		c.Tamper.Config = func(_ int, cfg *swim.Config) { cfg.PacketSize = 1 << 16 }
+		c.Tamper.Config = func(_ int, cfg *swim.Config) { cfg.Room = 1 << 16 }
 		c.Start, c.N = Joining, 40
 	}, rulePacket},
 	{"feels worse than ill", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {

@@ -72,7 +72,7 @@ func (s *Sim) boot(n *node) {
 	n.life++
 	s.moveTo(n, n.place)
 	cfg := s.cfg.coreOf(n.id)
-	cfg.Name, cfg.Keep, cfg.PacketSize = n.name, s.sharedName, s.cfg.Room
+	cfg.Name, cfg.Keep, cfg.Room = n.name, s.sharedName, wire.Room(s.cfg.Room)
 	cfg.Rand = rand.New(rand.NewPCG(s.cfg.Seed, uint64(n.life)<<32|uint64(n.id+1)))
 	if s.cfg.Tamper.Config != nil {
 		s.cfg.Tamper.Config(int(n.id), &cfg)

@@ -53,7 +53,7 @@ func (t *Turn) push(m *member, kind queue.Kind, says broadcast, notice uint64) {
 	q := &t.queue
 	says.member = m.ID
 	size := t.broadcastSize(&says)
-	if size > MaxBroadcast(t.cfg.PacketSize) {
+	if size > t.cfg.Room.Beside() {
 		t.drop(DropOversize)
 		t.unqueue(m)
 		t.finish(notice)

@@ -115,7 +115,7 @@ func (t *Turn) canPing(name string) bool {
 	t.out.bytes = t.pingOf(math.MaxUint32, name).Append(t.out.bytes)
 	size := len(t.out.bytes) - start
 	t.out.bytes = t.out.bytes[:start]
-	return size <= t.cfg.PacketSize-wire.ChecksumSize
+	return size <= t.cfg.Room.Alone()
 }
 
 // deny takes a claim that another is at our own address. It is not: it was there

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // Limits of what a peer may make a Core keep.
@@ -45,9 +47,7 @@ type Config struct {
 	GossipToTheDeadTime time.Duration // a dead member is gossiped to and remembered so long
 	RetransmitMult      int           // scales how often a broadcast is sent (SWIM section 4.1: lambda)
 
-	// PacketSize is how many bytes a packet may have: its messages, the compound
-	// around them and a checksum.
-	PacketSize int
+	Room wire.Room // of a packet
 
 	PushPullInterval    time.Duration // between two full state syncs, before scaling with the cluster's size
 	DeadNodeReclaimTime time.Duration // a name dead for longer may come back at another address; 0: never

@@ -15,7 +15,7 @@ type Core struct {
 	deadlines deadlines
 	queue     broadcasts
 
-	compressionBudget int // bytes of gossip in a packet beyond PacketSize
+	compressionBudget int // bytes of gossip in a packet beyond Config.Room
 
 	offered   int       // packets of gossip with room for user broadcasts, so far
 	chosen    []*member // scratch of choose
@@ -109,8 +109,8 @@ func (c *Core) gossipInterval() time.Duration {
 	return c.cfg.GossipInterval
 }
 
-// SetCompressionBudget sets how many bytes a packet of gossip may carry beyond Config.PacketSize, since it is compressed
-// before it is sent; 0 at the start. No single message is larger than PacketSize, and user broadcasts have no part in it.
+// SetCompressionBudget sets how many bytes a packet of gossip may carry beyond Config.Room, since it is compressed
+// before it is sent; 0 at the start. No single message is larger than that, and user broadcasts have no part in it.
 func (t *Turn) SetCompressionBudget(bytes int) { t.compressionBudget = bytes }
 
 // Introduce tells the Core what we are, and nobody else: until Announce we
@@ -331,18 +331,9 @@ func (t *Turn) unsend() {
 	t.out.Packets = t.out.Packets[:last]
 }
 
-// roomIn is how many bytes a packet has left for messages, each with
-// wire.CompoundPartOverhead; less than 0 if it is too large already.
-func (c *Core) roomIn(p *Packet) int {
-	room := c.cfg.PacketSize - wire.CompoundHeaderSize
-	if p.Checksum {
-		room -= wire.ChecksumSize
-	}
-	for _, m := range p.Messages {
-		room -= wire.CompoundPartOverhead + len(m)
-	}
-	return room
-}
+// roomIn returns how many bytes a packet has left for messages, each with wire.CompoundPartOverhead; less than 0 if it is too large
+// already.
+func (c *Core) roomIn(p *Packet) int { return c.cfg.Room.Left(p.Messages, p.Checksum) }
 
 // fill adds queued broadcasts to the last packet of the output.
 func (t *Turn) fill(p *Packet) { t.fillIn(t.out, p, t.roomIn(p)) }

@@ -75,7 +75,7 @@ func (t *Turn) gossipTick() {
 	}
 	targets := t.gossipTargets()
 	if !t.cfg.HasUserBroadcasts {
-		t.out.bytes = slices.Grow(t.out.bytes, len(targets)*min(t.cfg.PacketSize+t.compressionBudget, t.QueuedBytes()))
+		t.out.bytes = slices.Grow(t.out.bytes, len(targets)*min(int(t.cfg.Room)+t.compressionBudget, t.QueuedBytes()))
 	}
 	for _, m := range targets {
 		packet := t.sendAlone(t.endpoint(m))
@@ -152,12 +152,6 @@ func (t *Turn) offer(room int) int {
 // Compat: the reference's own broadcasts come first, and starve the user's.
 func (t *Turn) FillGossip(out *Output, p *Packet, used int) {
 	t.fillIn(out, p, t.roomIn(p)+t.compressionBudget-used)
-}
-
-// MaxBroadcast is the size of the largest message that is gossiped if a packet
-// may have so many bytes.
-func MaxBroadcast(room int) int {
-	return wire.LargestPart(room)
 }
 
 // pushPullTick asks for an exchange of states with a random member.

@@ -150,7 +150,7 @@ func TestWhatFitsNoPacketIsNotQueued(t *testing.T) {
 		t.Errorf("%d broadcasts are queued, want those of the two others", n.NumQueued())
 	}
 	n.Announce(memberAddr(0), make([]byte, MaxMeta), testVersions, 7)
-	n.cfg.PacketSize = 300
+	n.cfg.Room = 300
 	n.Announce(memberAddr(0), make([]byte, MaxMeta), testVersions, 8)
 	out := n.take()
 	if slices.Sort(out.Finished); !slices.Equal(out.Finished, []uint64{7, 8}) {
@@ -172,7 +172,7 @@ func TestPacketsOfSeveralMessagesFit(t *testing.T) {
 		room int
 		want []int // messages in each packet
 	}{{1400, []int{2}}, {100, []int{1, 1}}} {
-		n.cfg.PacketSize = tt.room
+		n.cfg.Room = wire.Room(tt.room)
 		n.probe.target = nil
 		n.beginProbe(n.table.named("m1"))
 		var got []int
@@ -249,7 +249,7 @@ func TestPiggyback(t *testing.T) {
 	if len(p.Messages) != 5 || p.Messages[0][0] != byte(wire.TypeAck) {
 		t.Errorf("%d messages, want the ack first, then four alives", len(p.Messages))
 	}
-	n.cfg.PacketSize = 20 // an ack and no more
+	n.cfg.Room = 20 // an ack and no more
 	n.AnswerPing(Endpoint{AddrPort: memberAddr(1)}, &wire.Ping{SeqNo: 1}, nil)
 	if p := n.take().Packets[0]; len(p.Messages) != 1 {
 		t.Errorf("%d messages where there is room for one", len(p.Messages))
@@ -372,7 +372,7 @@ func TestUserBroadcastsWithoutGossip(t *testing.T) {
 					switch {
 					case p.Room > 0:
 						rooms[p.To.Name]++
-						if p.Room < MaxBroadcast(1400)/userShare || len(p.Messages) > 0 {
+						if p.Room < wire.Room(1400).Beside()/userShare || len(p.Messages) > 0 {
 							t.Errorf("a packet with room for %d bytes and %d messages", p.Room, len(p.Messages))
 						}
 					case p.Ping != 0:

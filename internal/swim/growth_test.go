@@ -12,7 +12,7 @@ import (
 // knownTo returns a Core that knows n members, all alive, with nothing queued, and what they say of themselves.
 func knownTo(n int) (*Turn, []wire.GossipView) {
 	c := New(testConfig()).Begin(testStart, new(Output))
-	c.cfg.PacketSize = 1398
+	c.cfg.Room = 1398
 	c.Announce(memberAddr(0), nil, testVersions, 0)
 	alives := make([]wire.GossipView, n)
 	out := new(Output)

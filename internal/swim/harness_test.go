@@ -37,7 +37,7 @@ func testConfig() Config {
 		GossipNodes:             3,
 		GossipToTheDeadTime:     30 * time.Second,
 		RetransmitMult:          4,
-		PacketSize:              1400,
+		Room:                    1400,
 		PushPullInterval:        30 * time.Second,
 		Rand:                    rand.New(rand.NewPCG(1, 2)),
 	}

@@ -11,7 +11,7 @@ func TestOutputKeepsOrdinaryMemory(t *testing.T) {
 	}{{"ordinary", 50, true}, {"burst", 2 * keptEntries, false}} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, func(c *Config) { c.GossipNodes = 1 })
-			n.cfg.PacketSize = 1 << 20
+			n.cfg.Room = 1 << 20
 			n.take()
 			for i := range tt.members {
 				n.Step(Endpoint{}, aliveOf(1+i, 1))

@@ -52,7 +52,7 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 	}
 	ack, start := wire.Ack{SeqNo: p.SeqNo, Payload: payload}, len(t.out.bytes)
 	t.out.bytes = ack.Append(t.out.bytes)
-	if len(payload) > 0 && len(t.out.bytes)-start > t.cfg.PacketSize-wire.ChecksumSize {
+	if len(payload) > 0 && len(t.out.bytes)-start > t.cfg.Room.Alone() {
 		// Compat: the reference sends what may not arrive, and is suspected.
 		t.drop(DropOversize)
 		ack.Payload = nil

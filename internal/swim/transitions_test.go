@@ -157,7 +157,7 @@ func TestMalformedAliveIsIgnored(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil)
-			n.cfg.PacketSize = 1000
+			n.cfg.Room = 1000
 			a := aliveOf(1, 1)
 			tt.change(a)
 			out := n.alive(a)

@@ -23,12 +23,6 @@ func AppendCompound(dst []byte, parts [][]byte) (out []byte, rest [][]byte) {
 	return dst, parts[n:]
 }
 
-// LargestPart returns the size of the largest message that a packet holds beside others and with a checksum, if it may have room bytes
-// inside of label and seal.
-func LargestPart(room int) int {
-	return room - ChecksumSize - CompoundHeaderSize - CompoundPartOverhead
-}
-
 // compound reads the parts of a compound message.
 type compound struct {
 	lengths []byte // of the remaining parts
