@@ -63,7 +63,9 @@ func (m *Memberlist) WaitConverged(ctx context.Context) error {
 	if quiet <= 0 || m.config.GossipNodes <= 0 {
 		quiet = quietDefault
 	}
-	synced := m.synced()
+	m.mu.Lock()
+	synced := m.mu.view.wait()
+	m.mu.Unlock()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -75,7 +77,9 @@ func (m *Memberlist) WaitConverged(ctx context.Context) error {
 		case <-synced:
 			synced = nil
 		case <-expired:
-			left := time.Until(m.changed().Add(quiet))
+			m.mu.Lock()
+			left := time.Until(m.mu.view.changed.Add(quiet))
+			m.mu.Unlock()
 			if left <= 0 {
 				return nil
 			}
@@ -88,43 +92,39 @@ func (m *Memberlist) WaitConverged(ctx context.Context) error {
 	}
 }
 
-// changed returns the time of the last change of the view or, if later, of the first state exchange.
-func (m *Memberlist) changed() time.Time {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.mu.changed
+// convergence is when the view of this member last changed. It is guarded by Memberlist.mu.
+type convergence struct {
+	changed   time.Time     // the last change of the view or, if later, the first state exchange
+	exchanged bool          // states have been exchanged with another member
+	synced    chan struct{} // closed at the first exchange; nil: nothing waits for that
 }
 
-// noteChangeLocked records the time of a change of the view.
-func (m *Memberlist) noteChangeLocked(now time.Time, e *swim.Event) {
+// note takes an event of the core.
+func (v *convergence) note(now time.Time, e *swim.Event) {
 	switch e.Kind {
 	case swim.EventJoin, swim.EventLeave, swim.EventUpdate, swim.EventMoved:
-		m.mu.changed = now
+		v.changed = now
 	}
 }
 
-// exchanged records that states were exchanged with another member.
-func (m *Memberlist) exchanged() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.mu.exchanged {
+// noteExchange is called when states have been exchanged with another member.
+func (v *convergence) noteExchange(now time.Time) {
+	if v.exchanged {
 		return
 	}
-	m.mu.exchanged, m.mu.changed = true, time.Now()
-	if m.mu.synced != nil {
-		close(m.mu.synced)
+	v.exchanged, v.changed = true, now
+	if v.synced != nil {
+		close(v.synced)
 	}
 }
 
-// synced returns a channel that is closed at the first state exchange; nil after it.
-func (m *Memberlist) synced() <-chan struct{} {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.mu.exchanged {
+// wait returns a channel that is closed at the first state exchange; nil after it.
+func (v *convergence) wait() <-chan struct{} {
+	if v.exchanged {
 		return nil
 	}
-	if m.mu.synced == nil {
-		m.mu.synced = make(chan struct{})
+	if v.synced == nil {
+		v.synced = make(chan struct{})
 	}
-	return m.mu.synced
+	return v.synced
 }

@@ -111,7 +111,7 @@ func (t *turn) publish() (events bool) {
 	}
 	for _, id := range out.Forgotten {
 		m.nodes.Remove(uint32(id))
-		*m.contactsOfLocked(id) = contacts{}
+		*m.mu.reachability.at(id) = reached{}
 	}
 	if len(out.Events) > 0 {
 		m.watchLocked(t.now, out.Events)
@@ -159,7 +159,7 @@ func (t *turn) act() {
 		m.metrics.MeasureSince(metrics.Gossip, t.now)
 	}
 	if len(t.out.Events) > 0 {
-		m.logEvents(t.now, t.out.Events)
+		t.logEvents()
 	}
 	t.count()
 }
@@ -212,7 +212,7 @@ func (t *turn) sendParts(p *swim.Packet, parts [][]byte) {
 // send sends what the core composed, and notifies it if a ping could not be sent.
 func (t *turn) send(p *swim.Packet, messages [][]byte) {
 	m := t.m
-	err := m.writeMessages(&t.pack, &p.To, messages, p.Checksum)
+	err := m.packets.writeMessages(&t.pack, &p.To, messages, p.Checksum)
 	if err == nil {
 		return
 	}

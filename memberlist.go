@@ -1,7 +1,6 @@
 package memberlist
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -44,7 +43,7 @@ type Memberlist struct {
 	health       atomic.Int32
 	metrics      metrics.Set
 	broadcasts   userBroadcasts
-	writes       atomic.Int32 // concurrent writes of the transport
+	packets      packetWriter
 	advertised   advertised
 	reconnector  reconnector
 	membership   *handoff.Queue // alive, suspect and dead messages
@@ -63,16 +62,11 @@ type Memberlist struct {
 		notifications notificationQueue
 		waiters       waiters
 		pings         pingWaiters
-		contacts      []contacts // by the core's IDs
+		reachability  reachability
 		seeds         seedList
 		ownName       ownName
-		changed       time.Time     // time of the last change of the view
-		exchanged     bool          // states have been exchanged with some member
-		synced        chan struct{} // closed at the first exchange; nil: nothing waits for that
-
-		subscriptions  []*Subscription
-		unsubscribable bool
-		eventsLost     uint64 // by all subscriptions
+		view          convergence
+		subscriptions subscriptions
 	}
 }
 
@@ -135,7 +129,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	}
 	m.advertised.init(m)
 	m.reconnector.m, m.reconnector.resolver = m, newSeedResolver(config)
-	m.pushPulls.m = m
+	m.pushPulls.m, m.packets.m = m, m
 	m.delivery.init(m)
 	m.broadcasts.init(m)
 	m.membership = newHandoff(config)
@@ -206,6 +200,13 @@ func (m *Memberlist) coreConfig() swim.Config {
 	}
 	return core
 }
+
+// systemRandom is the runtime's source of random numbers, as a source for the
+// core: seeded by the operating system, so that no peer can predict it, and in no
+// need of memory or of a seed for each member.
+type systemRandom struct{}
+
+func (systemRandom) Uint64() uint64 { return rand.Uint64() }
 
 // start announces the member to itself and starts the goroutines.
 func (m *Memberlist) start() error {
@@ -279,45 +280,6 @@ func (m *Memberlist) GetHealthScore() int { return int(m.health.Load()) }
 // ProtocolVersion returns the protocol version that this member speaks.
 func (m *Memberlist) ProtocolVersion() uint8 { return m.config.ProtocolVersion }
 
-// Leave announces that this member leaves, so that it is not declared dead. If another member is alive it waits until
-// the broadcast has been sent, at most for the timeout (0: no limit), and then returns ErrLeaveTimeout. The member
-// goes on answering until Shutdown. Calling it again has no effect; after Shutdown it returns ErrShutdown.
-//
-// Broadcasts of the Delegate from the last seconds, and those that it returns now, are sent with it, and are
-// delivered to the other members before this one leaves for them.
-//
-// Compat: the reference panics after Shutdown.
-func (m *Memberlist) Leave(timeout time.Duration) error {
-	ctx, cancel := within(timeout)
-	defer cancel()
-	if err := m.LeaveContext(ctx); !errors.Is(err, ErrLeaveTimeout) {
-		return err
-	}
-	return ErrLeaveTimeout
-}
-
-// LeaveContext is Leave with a context in place of the timeout. The member leaves in any case. If the context ends
-// before the broadcast has been sent, the error wraps ErrLeaveTimeout and the context's.
-func (m *Memberlist) LeaveContext(ctx context.Context) error {
-	if !m.tasks.Acquire() {
-		return ErrShutdown
-	}
-	defer m.tasks.Release()
-	words := m.broadcasts.beforeLeave()
-	t := m.begin()
-	t.lastWords = words
-	ticket, sent := m.mu.waiters.add()
-	heard := t.core.Leave(ticket)
-	if !heard {
-		m.mu.waiters.remove(ticket)
-	}
-	t.commitAndNotify()
-	if !heard {
-		return nil
-	}
-	return m.await(ctx, ticket, sent, ErrLeaveTimeout)
-}
-
 // Shutdown stops this member without a leave: the others will declare it dead, unless it left before. When it
 // returns, all goroutines have ended, all sockets and streams are closed, and no delegate will be called. It does not
 // wait for a delegate that is being called, so it may be called from one. It may be called more than once.
@@ -335,7 +297,9 @@ func (m *Memberlist) stop() {
 		if err := shutDown(m.transport); err != nil {
 			m.log.Error("failed to shut down the transport", logging.Err(err))
 		}
-		m.closeSubscriptions()
+		m.mu.Lock()
+		m.mu.subscriptions.close()
+		m.mu.Unlock()
 	}
 	m.tasks.Wait()
 	m.metrics.FlushTraffic()

@@ -2,6 +2,10 @@ package memberlist
 
 import (
 	"bytes"
+	"errors"
+	"iter"
+	"math"
+	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
 )
@@ -65,4 +69,176 @@ func newNode(m *swim.Member) *Node {
 		DCur:  m.Versions[5],
 	}
 	return node
+}
+
+// MemberInfo is this member's knowledge of one member, which may be itself. It belongs to the receiver; the Node that
+// it points to must not be written to.
+type MemberInfo struct {
+	*Node // never nil
+
+	// Incarnation is the number of times that the member has announced a change or refuted.
+	Incarnation uint32
+
+	// Since is the time of the last change of State, by this member's clock. Zero: it was never alive here.
+	Since time.Time
+
+	// RTT is the round-trip time of the last direct ping that was acked. Zero: none so far.
+	RTT time.Duration
+
+	// Packets has the results of direct pings in packets. Streams has the results of streams: push/pulls dialled from
+	// here, and pings for lack of an ack. If only one of them fails, a firewall, a proxy or a full accept queue may
+	// be the reason.
+	Packets, Streams PathStats
+}
+
+// PathStats has the results of packets or streams to a member.
+type PathStats struct {
+	// Last is the time of the last success. Zero: never.
+	Last time.Time
+
+	// Failures is the number of failures since then, or ever.
+	Failures int
+}
+
+// failuresToTell is the number of consecutive failures from which a path counts as failing: single packets may be
+// lost.
+const failuresToTell = 3
+
+// Failing reports whether the last three or more attempts have failed.
+func (c PathStats) Failing() bool { return c.Failures >= failuresToTell }
+
+// reached is how a member is reached.
+type reached struct {
+	rtt              time.Duration
+	packets, streams path
+}
+
+// path is a PathStats in less memory.
+type path struct {
+	last     int64 // nanoseconds since 1970; 0: never
+	failures uint32
+}
+
+// note takes the outcome of an attempt, and reports whether that changes PathStats.Failing.
+func (p *path) note(now time.Time, err error) (changed bool) {
+	before := p.stats().Failing()
+	if err == nil {
+		*p = path{last: now.UnixNano()}
+	} else if p.failures < math.MaxUint32 {
+		p.failures++
+	}
+	return p.stats().Failing() != before
+}
+
+func (p path) stats() PathStats {
+	s := PathStats{Failures: int(p.failures)}
+	if p.last != 0 {
+		s.Last = time.Unix(0, p.last)
+	}
+	return s
+}
+
+// reachability is how all members are reached, by the core's IDs. It is guarded by Memberlist.mu.
+type reachability []reached
+
+func (r reachability) get(id swim.ID) reached {
+	if int(id) >= len(r) {
+		return reached{}
+	}
+	return r[id]
+}
+
+// at returns a pointer to what get returns.
+func (r *reachability) at(id swim.ID) *reached {
+	for int(id) >= len(*r) {
+		*r = append(*r, reached{})
+	}
+	return &(*r)[id]
+}
+
+// All iterates over all known members, this one and dead and left ones included, unordered, as of the start of the
+// iteration. The loop may call any method and take any time: no lock is held.
+func (m *Memberlist) All() iter.Seq[MemberInfo] {
+	return func(yield func(MemberInfo) bool) {
+		m.mu.Lock()
+		members := m.mu.core.Members(make([]swim.Member, 0, m.mu.core.NumKnown()))
+		nodes, paths := make([]*Node, len(members)), make([]reached, len(members))
+		for i := range members {
+			nodes[i] = m.nodes.Get(uint32(members[i].ID))
+			paths[i] = m.mu.reachability.get(members[i].ID)
+		}
+		m.mu.Unlock()
+		for i := range members {
+			if !yield(newInfo(&members[i], nodeOf(&members[i], nodes[i]), paths[i])) {
+				return
+			}
+		}
+	}
+}
+
+// Member returns the known member of a name, in whatever state; false if there is none.
+func (m *Memberlist) Member(name string) (MemberInfo, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	member, ok := m.mu.core.Member(name)
+	if !ok {
+		return MemberInfo{}, false
+	}
+	return m.infoLocked(&member), true
+}
+
+// infoLocked returns what is known of a member.
+func (m *Memberlist) infoLocked(member *swim.Member) MemberInfo {
+	return newInfo(member, m.nodeLocked(member), m.mu.reachability.get(member.ID))
+}
+
+func newInfo(member *swim.Member, node *Node, r reached) MemberInfo {
+	return MemberInfo{
+		Node:        node,
+		Incarnation: member.Incarnation,
+		Since:       member.Since,
+		RTT:         r.rtt,
+		Packets:     r.packets.stats(),
+		Streams:     r.streams.stats(),
+	}
+}
+
+// notePathLocked takes an event of the core.
+func (m *Memberlist) notePathLocked(now time.Time, e *swim.Event) {
+	switch e.Kind {
+	case swim.EventPingComplete:
+		c := m.mu.reachability.at(e.Member.ID)
+		c.rtt = e.RTT
+		m.noteAttemptLocked(now, &c.packets, nil, &e.Member)
+	case swim.EventUnanswered:
+		m.noteAttemptLocked(now, &m.mu.reachability.at(e.Member.ID).packets, errUnanswered, &e.Member)
+	case swim.EventMoved:
+		*m.mu.reachability.at(e.Member.ID) = reached{} // another machine
+	}
+}
+
+var errUnanswered = errors.New("ping not answered in time")
+
+// noteAttemptLocked takes the outcome of an attempt to reach a member, and publishes an event if PathStats.Failing changes.
+func (m *Memberlist) noteAttemptLocked(now time.Time, p *path, err error, member *swim.Member) {
+	if p.note(now, err) && m.mu.subscriptions.any() {
+		m.mu.subscriptions.publish(Event{Kind: EventReachability, Time: now, Member: m.infoLocked(member)})
+	}
+}
+
+// noteStream takes the outcome of a stream to a member.
+func (m *Memberlist) noteStream(to *swim.Member, err error) {
+	var remote *RemoteError
+	if errors.As(err, &remote) {
+		err = nil // it answered
+	}
+	if errors.Is(err, ErrShutdown) {
+		return
+	}
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if member, ok := m.mu.core.Member(to.Name); ok && member.Addr == to.Addr {
+		m.noteAttemptLocked(now, &m.mu.reachability.at(member.ID).streams, err, &member)
+	}
 }

@@ -83,7 +83,7 @@ func TestPathStatsAreForgotten(t *testing.T) {
 		}
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		if n := len(m.mu.contacts); n == 0 || n > 3 {
+		if n := len(m.mu.reachability); n == 0 || n > 3 {
 			t.Errorf("statistics of %d members, there never were more than 3", n)
 		}
 	})

@@ -309,46 +309,53 @@ func (c *Config) senderAllowed(addr netip.Addr) bool {
 	return addr.IsValid() && c.IPAllowed(net.IP(addr.Unmap().AsSlice())) == nil
 }
 
-// senderOf turns an address of the transport into the core's terms.
-func senderOf(addr net.Addr) swim.Endpoint {
-	switch a := addr.(type) {
-	case nil:
-		return swim.Endpoint{}
-	case *net.UDPAddr:
-		if a != nil && len(a.IP) == net.IPv4len {
-			return swim.Endpoint{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([net.IPv4len]byte(a.IP)), uint16(a.Port))}
-		}
-		return swim.Endpoint{AddrPort: unmapped(a.AddrPort())}
-	case *net.TCPAddr:
-		return swim.Endpoint{AddrPort: unmapped(a.AddrPort())}
-	default:
-		return endpointOf(addr.String())
+// maxPortWarnings is the number of members for which the rewriting of ports is logged.
+const maxPortWarnings = 16
+
+// portWatch detects members whose packets come from another port than they advertise, as behind a NAT that rewrites
+// ports. Others receive their packets, but may not reach them: they are suspected and refute, again and again. A
+// member that sends from another address with the same port has several addresses, or a harmless NAT. Only UDP
+// packets count.
+//
+// It belongs to the goroutine that receives packets.
+type portWatch struct{ warned map[string]struct{} }
+
+// differs reports whether a ping of a known member, from the address that it advertises, comes from another UDP port.
+func (w *portWatch) differs(core *swim.Core, from net.Addr, p *wire.PingView) bool {
+	udp, ok := from.(*net.UDPAddr)
+	if !ok || udp == nil || udp.Port == 0 || udp.IP.IsUnspecified() || p.SourcePort == 0 || int(p.SourcePort) == udp.Port {
+		return false
 	}
-}
-
-// endpointOf turns an address in text into the core's terms.
-func endpointOf(addr string) swim.Endpoint {
-	ap, err := netip.ParseAddrPort(addr)
-	if err != nil {
-		return swim.Endpoint{Text: addr}
+	source, ok := netip.AddrFromSlice(p.SourceAddr)
+	if !ok {
+		return false
 	}
-	return swim.Endpoint{AddrPort: unmapped(ap)}
+	member, known := core.Member(string(p.SourceNode))
+	return known && member.Addr == netip.AddrPortFrom(source.Unmap(), p.SourcePort)
 }
 
-func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
-
-// sourceOf returns an endpoint as package envelope has it.
-func sourceOf(e swim.Endpoint) envelope.Source {
-	return envelope.Source{Addr: e.AddrPort, Text: e.Text}
-}
-
-// addressText is "host:port" of an endpoint.
-func addressText(e swim.Endpoint) string {
-	if e.AddrPort.IsValid() {
-		return e.AddrPort.String()
+// first reports whether this is the first time for a member, for up to maxPortWarnings members.
+func (w *portWatch) first(name string) bool {
+	if _, warned := w.warned[name]; warned || len(w.warned) == maxPortWarnings {
+		return false
 	}
-	return e.Text
+	if w.warned == nil {
+		w.warned = make(map[string]struct{})
+	}
+	w.warned[name] = struct{}{}
+	return true
 }
 
-// addressOf turns an endpoint into the transport's terms.
-func addressOf(e swim.Endpoint) Address { return Address{Addr: addressText(e), Name: e.Name} }
+// reportPort counts a ping from another port, and logs the first one of a member.
+func (r *receiver) reportPort() {
+	r.m.metrics.Add(metrics.PortDiffers, 1)
+	p := &r.ping
+	name := string(p.SourceNode)
+	if !r.ports.first(name) {
+		return
+	}
+	source, _ := netip.AddrFromSlice(p.SourceAddr)
+	r.m.log.Warn("member sends from another port than it advertises, as behind a NAT",
+		slog.String("node", name), slog.String("advertised", netip.AddrPortFrom(source.Unmap(), p.SourcePort).String()),
+		slog.String("from", r.from.AddrPort.String()))
+}

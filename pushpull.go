@@ -74,7 +74,9 @@ func (p *pushPulls) serve(s *session) error {
 	if err := s.writeReply(state); err != nil {
 		return err
 	}
-	m.exchanged()
+	m.mu.Lock()
+	m.mu.view.noteExchange(time.Now())
+	m.mu.Unlock()
 	m.delivery.await()
 	p.mergeUserState(&remote)
 	return nil
@@ -153,7 +155,9 @@ func (p *pushPulls) do(ctx context.Context, to Address, kind exchangeKind) error
 	t := m.begin()
 	t.core.Answered(endpointOf(to.Addr).AddrPort)
 	t.commit()
-	m.exchanged()
+	m.mu.Lock()
+	m.mu.view.noteExchange(time.Now())
+	m.mu.Unlock()
 	p.mergeUserState(&remote)
 	return nil
 }

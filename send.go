@@ -1,13 +1,17 @@
 package memberlist
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"sync/atomic"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/envelope"
 	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/sockets"
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -104,7 +108,7 @@ func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, checksum bool
 		p = new(packer) // so that its memory is not kept
 	}
 	p.user = append(append(p.user[:0], byte(wire.TypeUser)), msg...)
-	err := m.transmit(to, m.envelope.Wrap(&p.Packer, p.user, checksum))
+	err := m.packets.transmit(to, m.envelope.Wrap(&p.Packer, p.user, checksum))
 	if errors.Is(err, ErrMessageTooLarge) {
 		m.metrics.Add(metrics.DroppedOversize, 1)
 	}
@@ -167,3 +171,77 @@ func endpointOfNode(n *Node) swim.Endpoint {
 	}
 	return swim.Endpoint{Name: n.Name, AddrPort: netip.AddrPortFrom(addr.Unmap(), n.Port)}
 }
+
+// packetWriter writes packets to the transport.
+type packetWriter struct {
+	m       *Memberlist
+	writing atomic.Int32 // number of packets
+}
+
+// packer is the memory in which the packets of a turn are built.
+type packer struct {
+	envelope.Packer
+	messages [][]byte
+	user     []byte // a user message with its type
+}
+
+// MaxBroadcastSize returns the length in bytes of the longest message that Delegate.GetBroadcasts can return: what
+// Config.UDPBufferSize leaves for it once all that a packet needs besides is counted. It never changes.
+func (m *Memberlist) MaxBroadcastSize() int { return m.envelope.Budget().UserBroadcast }
+
+// writeMessages sends messages in one packet, or in several if one cannot hold them.
+func (w *packetWriter) writeMessages(p *packer, to *swim.Endpoint, messages [][]byte, checksum bool) error {
+	var errs error
+	for len(messages) > 0 {
+		var packet []byte
+		packet, messages = w.m.envelope.Pack(&p.Packer, messages, checksum)
+		errs = errors.Join(errs, w.writePacket(to, packet))
+	}
+	return errs
+}
+
+// writePacket writes a packet of the protocol, unless it is larger than Config.UDPBufferSize. After Shutdown it is lost without an
+// error.
+func (w *packetWriter) writePacket(to *swim.Endpoint, packet []byte) error {
+	if limit := w.m.envelope.Budget().Packet; len(packet) > limit {
+		w.m.metrics.Add(metrics.DroppedOversize, 1)
+		return fmt.Errorf("%w: a packet of %d bytes, the limit is %d", ErrMessageTooLarge, len(packet), limit)
+	}
+	err := w.transmit(to, packet)
+	if errors.Is(err, ErrShutdown) {
+		return nil
+	}
+	return err
+}
+
+// transmit writes a packet. After Shutdown every error is ErrShutdown.
+func (w *packetWriter) transmit(to *swim.Endpoint, packet []byte) error {
+	err := w.handToTransport(to, packet)
+	if err != nil && w.m.tasks.Closed() {
+		return ErrShutdown
+	}
+	return err
+}
+
+// handToTransport passes a packet to the transport. Only a NetTransport is known not to keep the packet; others get a copy.
+func (w *packetWriter) handToTransport(to *swim.Endpoint, packet []byte) error {
+	w.m.metrics.Sent.Add(len(packet))
+	if w.m.udp != nil && to.AddrPort.IsValid() {
+		return w.m.udp.send(packet, to.AddrPort)
+	}
+	a := Address{Addr: addressText(*to), Name: to.Name}
+	if err := w.m.config.checkName(a); err != nil {
+		return err
+	}
+	defer w.writing.Add(-1)
+	if w.writing.Add(1) > maxWrites {
+		w.m.metrics.Add(metrics.DroppedQueueFull, 1)
+		return fmt.Errorf("%w: the transport is writing %d packets", ErrBusy, maxWrites)
+	}
+	_, err := w.m.transport.WriteToAddress(slices.Clip(bytes.Clone(packet)), a)
+	return err
+}
+
+// maxWrites bounds the packets that are being written at once to a transport that blocks, as one that opens a connection to a dead
+// member may. Further ones are lost, as packets may be.
+const maxWrites = 256

@@ -105,6 +105,6 @@ func (m *Memberlist) Stats() Stats {
 	}
 	s.Broadcasts, s.BroadcastBytes = m.mu.core.NumQueued(), m.mu.core.QueuedBytes()
 	s.Events = len(m.mu.notifications.queued)
-	s.Subscriptions, s.EventsLost = len(m.mu.subscriptions), m.mu.eventsLost
+	s.Subscriptions, s.EventsLost = len(m.mu.subscriptions.open), m.mu.subscriptions.lost
 	return s
 }

@@ -84,9 +84,9 @@ type Subscription struct {
 	events chan Event
 
 	// Guarded by Memberlist.mu.
-	lost    uint64 // in total
-	unsaid  uint64 // not reported by an event yet
-	stopped bool
+	lost       uint64 // in total
+	unreported uint64 // not reported by an event yet
+	stopped    bool
 }
 
 // Subscribe returns a subscription to all events from now on, in order, with a buffer for that many events, at least
@@ -103,11 +103,7 @@ func (m *Memberlist) Subscribe(buffer int) *Subscription {
 	s := &Subscription{m: m, events: make(chan Event, max(buffer, 1))}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.mu.unsubscribable {
-		s.closeLocked()
-		return s
-	}
-	m.mu.subscriptions = append(m.mu.subscriptions, s)
+	m.mu.subscriptions.add(s)
 	return s
 }
 
@@ -125,11 +121,7 @@ func (s *Subscription) Lost() uint64 {
 func (s *Subscription) Close() {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
-	s.closeLocked()
-	subs := s.m.mu.subscriptions
-	if i := slices.Index(subs, s); i >= 0 {
-		s.m.mu.subscriptions = slices.Delete(slices.Clone(subs), i, i+1)
-	}
+	s.m.mu.subscriptions.remove(s)
 }
 
 func (s *Subscription) closeLocked() {
@@ -139,31 +131,48 @@ func (s *Subscription) closeLocked() {
 	}
 }
 
-// closeSubscriptions closes all subscriptions; later ones are closed from the start.
-func (m *Memberlist) closeSubscriptions() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.mu.unsubscribable = true
-	for _, s := range m.mu.subscriptions {
-		s.closeLocked()
-	}
-	m.mu.subscriptions = nil
+// subscriptions are those of a member. They are guarded by Memberlist.mu.
+type subscriptions struct {
+	open   []*Subscription
+	closed bool   // later ones are closed from the start
+	lost   uint64 // events, by all of them
 }
 
-// subscribedLocked reports whether there are subscriptions.
-func (m *Memberlist) subscribedLocked() bool { return len(m.mu.subscriptions) > 0 }
+func (l *subscriptions) any() bool { return len(l.open) > 0 }
 
-// publishLocked sends an event to all subscriptions without blocking.
-func (m *Memberlist) publishLocked(e Event) {
-	for _, s := range m.mu.subscriptions {
-		e.Lost = s.unsaid
+func (l *subscriptions) add(s *Subscription) {
+	if l.closed {
+		s.closeLocked()
+		return
+	}
+	l.open = append(l.open, s)
+}
+
+func (l *subscriptions) remove(s *Subscription) {
+	s.closeLocked()
+	l.open = slices.DeleteFunc(l.open, func(o *Subscription) bool { return o == s })
+}
+
+// close closes all subscriptions, and later ones.
+func (l *subscriptions) close() {
+	l.closed = true
+	for _, s := range l.open {
+		s.closeLocked()
+	}
+	l.open = nil
+}
+
+// publish sends an event to all subscriptions without blocking.
+func (l *subscriptions) publish(e Event) {
+	for _, s := range l.open {
+		e.Lost = s.unreported
 		select {
 		case s.events <- e:
-			s.unsaid = 0
+			s.unreported = 0
 		default:
 			s.lost++
-			s.unsaid++
-			m.mu.eventsLost++
+			s.unreported++
+			l.lost++
 		}
 	}
 }
@@ -172,10 +181,10 @@ func (m *Memberlist) publishLocked(e Event) {
 func (m *Memberlist) watchLocked(now time.Time, events []swim.Event) {
 	for i := range events {
 		e := &events[i]
-		m.noteContactLocked(now, e)
-		m.noteChangeLocked(now, e)
-		if kind, ok := kindOf(e); ok && m.subscribedLocked() {
-			m.publishLocked(m.eventLocked(now, kind, e))
+		m.notePathLocked(now, e)
+		m.mu.view.note(now, e)
+		if kind, ok := kindOf(e); ok && m.mu.subscriptions.any() {
+			m.mu.subscriptions.publish(m.eventLocked(now, kind, e))
 		}
 	}
 }

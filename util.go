@@ -2,10 +2,72 @@ package memberlist
 
 import (
 	"net"
+	"net/netip"
 	"strconv"
+	"sync"
+
+	"github.com/e3431adc/memberlist/internal/envelope"
+	"github.com/e3431adc/memberlist/internal/swim"
 )
 
 // joinHostPort returns "host:port", with brackets around an IPv6 host.
 func joinHostPort(host string, port uint16) string {
 	return net.JoinHostPort(host, strconv.FormatUint(uint64(port), 10))
 }
+
+// pool is a sync.Pool of one type. The zero value is empty and ready for use.
+type pool[T any] struct{ values sync.Pool }
+
+// get returns a value that was put, or a new one.
+func (p *pool[T]) get() *T {
+	if v, ok := p.values.Get().(*T); ok {
+		return v
+	}
+	return new(T)
+}
+
+func (p *pool[T]) put(v *T) { p.values.Put(v) }
+
+// senderOf turns an address of the transport into the core's terms.
+func senderOf(addr net.Addr) swim.Endpoint {
+	switch a := addr.(type) {
+	case nil:
+		return swim.Endpoint{}
+	case *net.UDPAddr:
+		if a != nil && len(a.IP) == net.IPv4len {
+			return swim.Endpoint{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([net.IPv4len]byte(a.IP)), uint16(a.Port))}
+		}
+		return swim.Endpoint{AddrPort: unmapped(a.AddrPort())}
+	case *net.TCPAddr:
+		return swim.Endpoint{AddrPort: unmapped(a.AddrPort())}
+	default:
+		return endpointOf(addr.String())
+	}
+}
+
+// endpointOf turns an address in text into the core's terms.
+func endpointOf(addr string) swim.Endpoint {
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return swim.Endpoint{Text: addr}
+	}
+	return swim.Endpoint{AddrPort: unmapped(ap)}
+}
+
+func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+
+// sourceOf returns an endpoint as package envelope has it.
+func sourceOf(e swim.Endpoint) envelope.Source {
+	return envelope.Source{Addr: e.AddrPort, Text: e.Text}
+}
+
+// addressText is "host:port" of an endpoint.
+func addressText(e swim.Endpoint) string {
+	if e.AddrPort.IsValid() {
+		return e.AddrPort.String()
+	}
+	return e.Text
+}
+
+// addressOf turns an endpoint into the transport's terms.
+func addressOf(e swim.Endpoint) Address { return Address{Addr: addressText(e), Name: e.Name} }

@@ -231,7 +231,7 @@ func TestRecordsHaveAttributes(t *testing.T) {
 			}
 			r := found[0]
 			if r["node"] != "m2" || r["addr"] != simAddr(2).String() || r["state"] != tt.state || r["incarnation"] != "1" ||
-				r["level"] != tt.level || r["file"] != "event_log.go" {
+				r["level"] != tt.level || r["file"] != "events.go" {
 				t.Errorf("%q: %v", tt.text, r)
 			}
 		}
