@@ -142,13 +142,13 @@ func handlePacket(m *Memberlist, packet []byte, from net.Addr) {
 // feed makes a member handle packets to their end on the caller's goroutine.
 type feed struct {
 	receiver *receiver
-	handler  *membershipHandler
+	handler  *gossipHandler
 }
 
 func newFeed(m *Memberlist) *feed {
-	queue := newHandoff(m.config) // its own: the member's is for membershipLoop
-	f := &feed{receiver: newReceiver(m), handler: newMembershipHandler(m, queue)}
-	f.receiver.membership = queue
+	queue := newHandoff(m.config) // its own: the member's is for gossipLoop
+	f := &feed{receiver: newReceiver(m), handler: newGossipHandler(m, queue)}
+	f.receiver.gossip = queue
 	return f
 }
 

@@ -15,40 +15,40 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// membershipTurn is how many messages about members the core is given in one turn: it is locked for that long.
-const membershipTurn = 32
+// gossipTurn is how many messages about members the core is given in one turn: it is locked for that long.
+const gossipTurn = 32
 
-// membershipHandler handles alive, suspect and dead messages, some in one turn. It belongs to the goroutine of membershipLoop.
+// gossipHandler handles alive, suspect and dead messages, some in one turn. It belongs to the goroutine of gossipLoop.
 // What it decodes into is used again.
-type membershipHandler struct {
+type gossipHandler struct {
 	m       *Memberlist
 	queue   *handoff.Queue
 	most    int               // messages in one turn
 	taken   []*handoff.Batch  // scratch of handleAll
 	batches []*handoff.Batch  // that pending are of
 	pending []handoff.Message // for the next turn
-	ready   []heardRumor      // those of them that nothing refuses
+	allowed []pendingGossip   // those of them that nothing refuses
 	turn    turn              // used again
 }
 
-// heardRumor is a message about a member, and where it came from.
-type heardRumor struct {
-	from  *swim.Endpoint
-	rumor wire.GossipView
+// pendingGossip is a message about a member, and where it came from.
+type pendingGossip struct {
+	from    *swim.Endpoint
+	message wire.GossipView
 }
 
-func newMembershipHandler(m *Memberlist, queue *handoff.Queue) *membershipHandler {
-	h := &membershipHandler{m: m, queue: queue, most: membershipTurn, turn: turn{m: m}}
+func newGossipHandler(m *Memberlist, queue *handoff.Queue) *gossipHandler {
+	h := &gossipHandler{m: m, queue: queue, most: gossipTurn, turn: turn{m: m}}
 	if m.config.Alive != nil {
 		h.most = 1 // what is allowed does not wait for answers about other members
 	}
-	h.ready = make([]heardRumor, 0, h.most)
+	h.allowed = make([]pendingGossip, 0, h.most)
 	return h
 }
 
-// membershipLoop handles alive, suspect and dead messages. It ends with the Memberlist.
-func (m *Memberlist) membershipLoop() {
-	h := newMembershipHandler(m, m.membership)
+// gossipLoop handles alive, suspect and dead messages. It ends with the Memberlist.
+func (m *Memberlist) gossipLoop() {
+	h := newGossipHandler(m, m.gossip)
 	for {
 		select {
 		case <-h.queue.Ready():
@@ -60,7 +60,7 @@ func (m *Memberlist) membershipLoop() {
 }
 
 // handleAll handles what is queued.
-func (h *membershipHandler) handleAll() {
+func (h *gossipHandler) handleAll() {
 	for h.taken = h.queue.Take(h.taken); len(h.taken) > 0; h.taken = h.queue.Take(h.taken) {
 		for _, b := range h.taken {
 			if h.m.tasks.Closed() {
@@ -74,7 +74,7 @@ func (h *membershipHandler) handleAll() {
 
 // handle handles a batch, but for what flush is left to do. Farewells wait for the user messages that arrived before them, but
 // not for long: other news waits behind them.
-func (h *membershipHandler) handle(b *handoff.Batch) {
+func (h *gossipHandler) handle(b *handoff.Batch) {
 	if b.After > h.m.userMessages.queue.Handled() {
 		h.flush()
 		h.m.userMessages.awaitHandled(b.After)
@@ -89,7 +89,7 @@ func (h *membershipHandler) handle(b *handoff.Batch) {
 }
 
 // flush asks the delegate about the pending messages, and gives those that it does not refuse to the core.
-func (h *membershipHandler) flush() {
+func (h *gossipHandler) flush() {
 	if len(h.pending) == 0 {
 		return
 	}
@@ -97,16 +97,16 @@ func (h *membershipHandler) flush() {
 	for i := range h.pending {
 		h.decode(&h.pending[i])
 	}
-	if len(h.ready) > 0 {
+	if len(h.allowed) > 0 {
 		t := h.turn.begin(time.Now())
-		for i := range h.ready {
-			r := &h.ready[i]
-			t.core.StepGossip(*r.from, &r.rumor)
+		for i := range h.allowed {
+			r := &h.allowed[i]
+			t.core.StepGossip(*r.from, &r.message)
 		}
 		t.commit()
 	}
 	h.queue.Done(len(h.pending))
-	h.pending, h.ready = h.pending[:0], h.ready[:0]
+	h.pending, h.allowed = h.pending[:0], h.allowed[:0]
 	for _, b := range h.batches {
 		h.queue.Release(b)
 	}
@@ -115,24 +115,24 @@ func (h *membershipHandler) flush() {
 }
 
 // decode makes a message ready for the core, if nobody refuses it.
-func (h *membershipHandler) decode(message *handoff.Message) {
+func (h *gossipHandler) decode(message *handoff.Message) {
 	m := h.m
-	h.ready = h.ready[:len(h.ready)+1]
-	r := &h.ready[len(h.ready)-1]
+	h.allowed = h.allowed[:len(h.allowed)+1]
+	r := &h.allowed[len(h.allowed)-1]
 	r.from = &message.Batch.From
-	if err := r.rumor.Parse(message.Kind, message.Body); err != nil {
-		h.ready = h.ready[:len(h.ready)-1]
+	if err := r.message.Parse(message.Kind, message.Body); err != nil {
+		h.allowed = h.allowed[:len(h.allowed)-1]
 		m.dropFrom(metrics.DroppedDecode, "packet message", "dropping message that cannot be decoded", *r.from, err)
 		return
 	}
-	if r.rumor.Kind != wire.TypeAlive {
+	if r.message.Kind != wire.TypeAlive {
 		return
 	}
-	if r.rumor.Port == 0 {
-		r.rumor.Port = uint16(m.config.BindPort)
+	if r.message.Port == 0 {
+		r.message.Port = uint16(m.config.BindPort)
 	}
-	if m.config.Alive != nil && !m.aliveAllowed(r.rumor.Alive()) {
-		h.ready = h.ready[:len(h.ready)-1]
+	if m.config.Alive != nil && !m.aliveAllowed(r.message.Alive()) {
+		h.allowed = h.allowed[:len(h.allowed)-1]
 	}
 }
 
@@ -203,7 +203,7 @@ func (u *userMessages) loop() {
 			for _, b := range taken {
 				for message := range b.Messages() {
 					u.queue.Began(message)
-					if !m.membership.Await(b.After, nil, m.tasks.Done()) || !m.delivery.await() {
+					if !m.gossip.Await(b.After, nil, m.tasks.Done()) || !m.delivery.await() {
 						return
 					}
 					u.notify(message.Body)
@@ -225,14 +225,14 @@ func (u *userMessages) notify(message []byte) {
 	m.config.Delegate.NotifyMsg(message)
 }
 
-// awaitHandled waits until the first n messages have been handled, at most for farewellPatience. It does not wait twice for the same
+// awaitHandled waits until the first n messages have been handled, at most for leavePatience. It does not wait twice for the same
 // call of a slow delegate.
 func (u *userMessages) awaitHandled(n uint64) {
 	handled := u.queue.Handled()
 	if handled >= n || u.stuckAt.Load() == handled+1 {
 		return
 	}
-	timer := time.NewTimer(farewellPatience)
+	timer := time.NewTimer(leavePatience)
 	defer timer.Stop()
 	if !u.queue.Await(n, timer.C, u.m.tasks.Done()) {
 		u.stuckAt.Store(u.queue.Handled() + 1)

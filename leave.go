@@ -57,9 +57,9 @@ func (m *Memberlist) LeaveContext(ctx context.Context) error {
 }
 
 const (
-	// farewellPatience is how long a member's farewell waits for the user messages that arrived before it, and how long Leave
+	// leavePatience is how long a member's farewell waits for the user messages that arrived before it, and how long Leave
 	// waits for a round of gossip that has asked the delegate: about a round of gossip.
-	farewellPatience = 200 * time.Millisecond
+	leavePatience = 200 * time.Millisecond
 
 	// recentFor is how long after it was sent last a user broadcast is repeated with a farewell. By then it has spread, or
 	// has been lost.
@@ -176,7 +176,7 @@ func (u *userBroadcasts) beforeLeave() [][]byte {
 	if u.m.config.Delegate == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), farewellPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), leavePatience)
 	defer cancel()
 	if u.mutex.Lock(ctx) == nil { // else the delegate is slow
 		defer u.mutex.Unlock()

@@ -46,7 +46,7 @@ type Memberlist struct {
 	packets      packetWriter
 	advertised   advertised
 	reconnector  reconnector
-	membership   *handoff.Queue // alive, suspect and dead messages
+	gossip       *handoff.Queue // alive, suspect and dead messages
 	userMessages userMessages
 	streams      streamset.Set
 	pushPulls    pushPulls
@@ -132,7 +132,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.pushPulls.m, m.packets.m = m, m
 	m.delivery.init(m)
 	m.broadcasts.init(m)
-	m.membership = newHandoff(config)
+	m.gossip = newHandoff(config)
 	m.userMessages.m, m.userMessages.queue = m, newHandoff(config)
 	m.mu.pings = make(pingWaiters)
 	m.mu.core = swim.New(m.coreConfig())
@@ -240,7 +240,7 @@ func (m *Memberlist) start() error {
 		m.log.Warn("not announcing this member", logging.Err(refused))
 	}
 
-	for _, loop := range []func(){m.membershipLoop, m.userMessages.loop, m.delivery.loop, m.packetLoop, m.streamLoop} {
+	for _, loop := range []func(){m.gossipLoop, m.userMessages.loop, m.delivery.loop, m.packetLoop, m.streamLoop} {
 		m.tasks.Go(loop)
 	}
 	if m.config.Transport == nil {

@@ -26,18 +26,18 @@ type receiver struct {
 	opener   envelope.Opener
 	visit    func(wire.Type, []byte)
 
-	membership   *handoff.Queue
+	gossip       *handoff.Queue
 	userMessages *handoff.Queue
 
 	ports portWatch
 
-	source    net.Addr        // of the current packet
-	from      swim.Endpoint   // the same
-	at        time.Time       // when it arrived
-	members   handoff.Batch   // its messages about members, but for
-	farewells handoff.Batch   // those by which members leave
-	users     handoff.Batch   // its user messages
-	dead      wire.GossipView // scratch of handleDead
+	source  net.Addr        // of the current packet
+	from    swim.Endpoint   // the same
+	at      time.Time       // when it arrived
+	members handoff.Batch   // its messages about members, but for
+	leaves  handoff.Batch   // those by which members leave
+	users   handoff.Batch   // its user messages
+	dead    wire.GossipView // scratch of handleDead
 
 	turn turn // used again
 
@@ -48,7 +48,7 @@ type receiver struct {
 }
 
 func newReceiver(m *Memberlist) *receiver {
-	r := &receiver{m: m, turn: turn{m: m}, names: wire.NewNames(), membership: m.membership, userMessages: m.userMessages.queue}
+	r := &receiver{m: m, turn: turn{m: m}, names: wire.NewNames(), gossip: m.gossip, userMessages: m.userMessages.queue}
 	r.unpacker.Limit = m.envelope.Budget().Received
 	r.visit = r.handle
 	return r
@@ -144,7 +144,7 @@ func (r *receiver) handle(kind wire.Type, body []byte) {
 // handleDead tells a farewell from what is said of others.
 func (r *receiver) handleDead(body []byte) {
 	if r.m.config.Delegate != nil && r.dead.Parse(wire.TypeDead, body) == nil && bytes.Equal(r.dead.Node, r.dead.From) {
-		r.farewells.Add(wire.TypeDead, body)
+		r.leaves.Add(wire.TypeDead, body)
 		return
 	}
 	r.members.Add(wire.TypeDead, body)
@@ -156,16 +156,16 @@ func (r *receiver) handleDead(body []byte) {
 func (r *receiver) handOff() {
 	if r.members.Len() > 0 {
 		r.members.After = 0
-		r.put(r.membership, &r.members)
+		r.put(r.gossip, &r.members)
 	}
 	if r.users.Len() > 0 {
 		r.users.Reverse()
-		r.users.After = r.membership.Put()
+		r.users.After = r.gossip.Put()
 		r.put(r.userMessages, &r.users)
 	}
-	if r.farewells.Len() > 0 {
-		r.farewells.After = r.userMessages.Put()
-		r.put(r.membership, &r.farewells)
+	if r.leaves.Len() > 0 {
+		r.leaves.After = r.userMessages.Put()
+		r.put(r.gossip, &r.leaves)
 	}
 }
 

@@ -81,7 +81,7 @@ func (m *Memberlist) Stats() Stats {
 
 		PingsFromOtherPort: n(metrics.PortDiffers),
 
-		MembershipMessages: m.membership.Waiting(),
+		MembershipMessages: m.gossip.Waiting(),
 		UserMessages:       m.userMessages.queue.Waiting(),
 
 		Dropped: Drops{
