@@ -443,7 +443,7 @@ func (c *Config) bindAddrs() []string {
 	return []string{c.BindAddr}
 }
 
-// policy returns what packets and streams pass through. A ring that is empty may get a key.
+// policy returns the settings for packets and streams. An empty ring may get a key later.
 func (c *Config) policy() *envelope.Policy {
 	p := &envelope.Policy{
 		PacketSize:     c.UDPBufferSize,

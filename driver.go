@@ -16,8 +16,8 @@ import (
 //	t.core.Tick()
 //	t.commit()            or t.commitAndNotify()
 //
-// Between the two the core is locked: memory work only. To commit a turn is to publish what changed, to unlock, and then to send and
-// start what the core asked for.
+// Between the two the core is locked: memory work only. Committing a turn publishes the changes, unlocks, and then sends the packets and
+// starts the streams that the core asked for.
 type turn struct {
 	m      *Memberlist
 	core   *swim.Turn
@@ -98,7 +98,7 @@ func (t *turn) finish() {
 	}
 }
 
-// publish publishes what changed, and unlocks. It reports whether there are events for delegates.
+// publish publishes the changes, and unlocks. It reports whether there are events for delegates.
 func (t *turn) publish() (events bool) {
 	t.core.End()
 	t.core = nil
@@ -137,7 +137,7 @@ func (t *turn) publish() (events bool) {
 	return events
 }
 
-// act does what the core asked for, but does not send packets with room for user broadcasts.
+// act does what the core asked for, except that it leaves packets with room for user broadcasts to sendGossip.
 func (t *turn) act() {
 	m := t.m
 	t.roomy = false
@@ -209,7 +209,7 @@ func (t *turn) sendParts(p *swim.Packet, parts [][]byte) {
 	clear(parts) // for the garbage collector
 }
 
-// send sends what the core composed, and notifies it if a ping could not be sent.
+// send sends a packet of the core, and notifies it if a ping could not be sent.
 func (t *turn) send(p *swim.Packet, messages [][]byte) {
 	m := t.m
 	err := m.packets.writeMessages(&t.pack, &p.To, messages, p.Checksum)
@@ -260,7 +260,7 @@ func (m *Memberlist) nextWakeupLocked(wakeup time.Time) time.Time {
 	return m.mu.sample
 }
 
-// count counts what the core did and dropped.
+// count updates the metrics from the output of the core.
 func (t *turn) count() {
 	if t.out.Counts != (swim.Counts{}) {
 		t.countTransitions()

@@ -286,8 +286,7 @@ func (d *delivery) loop() {
 	}
 }
 
-// logEvents writes the lines that tell an operator why members come and go. Peers can cause most of them, and as many as they
-// like: what is not written costs next to nothing.
+// logEvents logs why members come and go. Peers can cause most of these lines at any rate: one that is not written costs almost nothing.
 func (t *turn) logEvents() {
 	m, now, events := t.m, t.now, t.out.Events
 	for i := range events {
@@ -301,7 +300,7 @@ func (t *turn) logEvents() {
 				func() []slog.Attr { return memberAttrs(&e.Member, slog.Int("confirmations", e.Count)) })
 		case swim.EventRefute:
 			m.log.Burst(now, "refute", slog.LevelWarn, 1, "refuting message about this member",
-				func() []slog.Attr { return memberAttrs(&e.Member, slog.String("by", cmp.Or(e.From, "hearsay"))) })
+				func() []slog.Attr { return memberAttrs(&e.Member, slog.String("by", cmp.Or(e.From, "unattributed"))) })
 		case swim.EventStreamOnly:
 			m.log.Burst(now, "stream only", slog.LevelWarn, 1,
 				"member answers on streams but not in packets, network may be misconfigured",

@@ -15,23 +15,23 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// gossipTurn is how many messages about members the core is given in one turn: it is locked for that long.
+// gossipTurn is the number of messages about members in one turn: the core is locked for that long.
 const gossipTurn = 32
 
-// gossipHandler handles alive, suspect and dead messages, some in one turn. It belongs to the goroutine of gossipLoop.
-// What it decodes into is used again.
+// gossipHandler handles alive, suspect and dead messages, several in one turn. It belongs to the goroutine of gossipLoop. Its memory is
+// used again.
 type gossipHandler struct {
 	m       *Memberlist
 	queue   *handoff.Queue
 	most    int               // messages in one turn
 	taken   []*handoff.Batch  // scratch of handleAll
-	batches []*handoff.Batch  // that pending are of
+	batches []*handoff.Batch  // of the pending messages
 	pending []handoff.Message // for the next turn
-	allowed []pendingGossip   // those of them that nothing refuses
+	allowed []pendingGossip   // those that Config.Alive allows
 	turn    turn              // used again
 }
 
-// pendingGossip is a message about a member, and where it came from.
+// pendingGossip is a message about a member, and its sender.
 type pendingGossip struct {
 	from    *swim.Endpoint
 	message wire.GossipView
@@ -40,7 +40,7 @@ type pendingGossip struct {
 func newGossipHandler(m *Memberlist, queue *handoff.Queue) *gossipHandler {
 	h := &gossipHandler{m: m, queue: queue, most: gossipTurn, turn: turn{m: m}}
 	if m.config.Alive != nil {
-		h.most = 1 // what is allowed does not wait for answers about other members
+		h.most = 1 // a message does not wait while the delegate is asked about another
 	}
 	h.allowed = make([]pendingGossip, 0, h.most)
 	return h
@@ -59,7 +59,7 @@ func (m *Memberlist) gossipLoop() {
 	}
 }
 
-// handleAll handles what is queued.
+// handleAll handles all queued batches.
 func (h *gossipHandler) handleAll() {
 	for h.taken = h.queue.Take(h.taken); len(h.taken) > 0; h.taken = h.queue.Take(h.taken) {
 		for _, b := range h.taken {
@@ -72,8 +72,8 @@ func (h *gossipHandler) handleAll() {
 	}
 }
 
-// handle handles a batch, but for what flush is left to do. Farewells wait for the user messages that arrived before them, but
-// not for long: other news waits behind them.
+// handle handles a batch; its last messages are left for flush. Messages of members that leave wait for the user messages that arrived
+// before them, but not for long, as other messages wait behind them.
 func (h *gossipHandler) handle(b *handoff.Batch) {
 	if b.After > h.m.userMessages.queue.Handled() {
 		h.flush()
@@ -88,7 +88,7 @@ func (h *gossipHandler) handle(b *handoff.Batch) {
 	h.batches = append(h.batches, b)
 }
 
-// flush asks the delegate about the pending messages, and gives those that it does not refuse to the core.
+// flush passes the pending messages that Config.Alive allows to the core.
 func (h *gossipHandler) flush() {
 	if len(h.pending) == 0 {
 		return
@@ -114,7 +114,7 @@ func (h *gossipHandler) flush() {
 	h.batches = h.batches[:0]
 }
 
-// decode makes a message ready for the core, if nobody refuses it.
+// decode decodes a message, and adds it to h.allowed if Config.Alive allows it.
 func (h *gossipHandler) decode(message *handoff.Message) {
 	m := h.m
 	h.allowed = h.allowed[:len(h.allowed)+1]
@@ -165,8 +165,7 @@ func (m *Memberlist) askAlive(node *Node) error {
 	return m.config.Alive.NotifyAlive(node)
 }
 
-// nodeOfAlive makes a Node that says what an alive message says, with memory of
-// its own.
+// nodeOfAlive returns a Node for an alive message, with memory of its own.
 func nodeOfAlive(a *wire.Alive) *Node {
 	n := &Node{
 		Name: strings.Clone(a.Node),
@@ -188,8 +187,8 @@ type userMessages struct {
 	stuckAt atomic.Uint64 // the message that awaitHandled gave up on, counted from 1; 0: none
 }
 
-// loop calls the delegate with each message, after the event delegate has been called for what had arrived about members before the
-// message. It ends with the Memberlist.
+// loop calls the delegate with each message, after the event delegate has been called for the messages about members that had arrived
+// before. It ends with the Memberlist.
 func (u *userMessages) loop() {
 	m := u.m
 	var taken []*handoff.Batch

@@ -57,25 +57,25 @@ func (m *Memberlist) LeaveContext(ctx context.Context) error {
 }
 
 const (
-	// leavePatience is how long a member's farewell waits for the user messages that arrived before it, and how long Leave
-	// waits for a round of gossip that has asked the delegate: about a round of gossip.
+	// leavePatience is the time for which the message that a member leaves waits for user messages that arrived before it, and for
+	// which Leave waits for a round of gossip that has asked the delegate: about a round of gossip.
 	leavePatience = 200 * time.Millisecond
 
-	// recentFor is how long after it was sent last a user broadcast is repeated with a farewell. By then it has spread, or
+	// recentFor is the time after which a user broadcast is no longer sent again when this member leaves: by then it has spread, or
 	// has been lost.
 	recentFor = 5 * time.Second
 )
 
-// recentBroadcasts are the user broadcasts that were sent lately, each of them once, at most as many as fit into a packet. They
-// are sent again with our farewell, which reaches several members at once: a broadcast that the program made before it left
-// may not have reached them yet. Serf's members announce that they will leave, and take a leave without that for a failure.
+// recentBroadcasts are the user broadcasts that were sent lately, each of them once, at most as many as fit a packet. They are sent again
+// when this member leaves, which is gossiped to several members at once: a broadcast from just before may not have reached them yet. Serf
+// announces a leave by a user broadcast, and takes a leave without that for a failure.
 type recentBroadcasts struct {
 	room int // bytes, as those of Packet.Room; set by Create
 
 	mu struct {
 		sync.Mutex
 		sent []recentBroadcast // the latest last
-		size int               // what they take of a packet
+		size int               // bytes of a packet
 	}
 }
 
@@ -84,7 +84,7 @@ type recentBroadcast struct {
 	at      time.Time
 }
 
-// note takes note of broadcasts that are sent in one packet, in the order of a packet: the latest first.
+// note records broadcasts that are sent in one packet, in the order of a packet: the latest first.
 func (r *recentBroadcasts) note(now time.Time, messages [][]byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -108,7 +108,7 @@ func (r *recentBroadcasts) list(now time.Time) [][]byte {
 	return messages
 }
 
-// forgetLocked removes those that a function wants removed, the oldest first.
+// forgetLocked removes those for which a function returns true, the oldest first.
 func (r *recentBroadcasts) forgetLocked(remove func(recentBroadcast) bool) {
 	r.mu.sent = slices.DeleteFunc(r.mu.sent, func(b recentBroadcast) bool {
 		if !remove(b) {
@@ -119,7 +119,7 @@ func (r *recentBroadcasts) forgetLocked(remove func(recentBroadcast) bool) {
 	})
 }
 
-// appendFitting appends those messages to parts that fit into so much room of a packet.
+// appendFitting appends to parts those messages that fit the room of a packet.
 func appendFitting(parts, messages [][]byte, room int) [][]byte {
 	for _, message := range messages {
 		if cost := wire.CompoundPartOverhead + len(message); cost <= room {

@@ -30,11 +30,11 @@ type Memberlist struct {
 	config    *Config // with defaults; its own copy
 	given     *Config // the caller's, of which Join reads Ping
 	transport NodeAwareTransport
-	udp       *NetTransport // transport, if it is ours: then send buffers are used again
+	udp       *NetTransport // transport, if it is one: send buffers are then used again
 	envelope  *envelope.Envelope
 	log       *logging.Logger
 
-	// Atomics and channels, and what has a lock of its own.
+	// Atomics, channels, and structs with locks of their own.
 	tasks        lifecycle.Group
 	timer        lifecycle.Timer         // runs tick
 	nodes        registry.Registry[Node] // by the core's IDs
@@ -246,7 +246,7 @@ func (m *Memberlist) start() error {
 	if m.config.Transport == nil {
 		m.udp.receive()
 	}
-	if m.udp != nil { // another transport makes of it what it likes
+	if m.udp != nil { // other transports interpret it themselves
 		m.advertised.follow(m.config.AdvertiseAddr)
 	}
 	return nil

@@ -17,8 +17,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// receiver takes packets apart. It belongs to the goroutine of packetLoop; the
-// messages it decodes into are used again for each packet.
+// receiver handles packets. It belongs to the goroutine of packetLoop. Its memory is used again for each packet.
 type receiver struct {
 	m        *Memberlist
 	unpacker wire.Unpacker
@@ -54,8 +53,7 @@ func newReceiver(m *Memberlist) *receiver {
 	return r
 }
 
-// packetLoop handles packets as they arrive. It ends with the Memberlist, or
-// when the transport closes its channel.
+// packetLoop handles packets as they arrive. It ends with the Memberlist, or when the transport closes its channel.
 func (m *Memberlist) packetLoop() {
 	r := newReceiver(m)
 	for {
@@ -85,8 +83,8 @@ func (m *Memberlist) nextPacket() (*Packet, bool) {
 	}
 }
 
-// handlePacket cuts the label, decrypts, and handles every message of a packet.
-// What it cannot accept it drops, counts, and now and then logs.
+// handlePacket removes the label, decrypts, and handles every message of a packet. A packet that is not accepted is dropped, counted and
+// logged, at a limited rate.
 func (r *receiver) handlePacket(p *Packet) {
 	m := r.m
 	m.metrics.Received.Add(len(p.Buf))
@@ -115,8 +113,7 @@ func (r *receiver) handlePacket(p *Packet) {
 	}
 }
 
-// handle handles one message of the packet at hand: what others wait for at
-// once, what changes the state or is the user's on other goroutines.
+// handle handles one message of the current packet: pings and acks at once, messages about members and of the user on other goroutines.
 func (r *receiver) handle(kind wire.Type, body []byte) {
 	switch kind {
 	case wire.TypePing:
@@ -141,7 +138,7 @@ func (r *receiver) handle(kind wire.Type, body []byte) {
 	}
 }
 
-// handleDead tells a farewell from what is said of others.
+// handleDead adds the dead message of a member that leaves to r.leaves, and any other to r.members.
 func (r *receiver) handleDead(body []byte) {
 	if r.m.config.Delegate != nil && r.dead.Parse(wire.TypeDead, body) == nil && bytes.Equal(r.dead.Node, r.dead.From) {
 		r.leaves.Add(wire.TypeDead, body)
@@ -151,8 +148,8 @@ func (r *receiver) handleDead(body []byte) {
 }
 
 // handOff queues the messages of the current packet: those about members, then the user messages, the last one first (a
-// broadcast queue puts the newest of those with the same size first, and this restores their order), then farewells, so that
-// what a member broadcast before it left is handled before it has left.
+// broadcast queue puts the newest of those with the same size first, and this restores their order), then those by
+// which members leave, so that the broadcasts of a member are handled before it has left.
 func (r *receiver) handOff() {
 	if r.members.Len() > 0 {
 		r.members.After = 0
@@ -176,8 +173,8 @@ func (r *receiver) put(to *handoff.Queue, b *handoff.Batch) {
 	}
 }
 
-// logMisdirected tells of a ping for another name, which is not answered. That is no reason to worry if a process of that name
-// was here before us, or may have been: until we know others, nobody can have told us.
+// logMisdirected logs a ping for another name, which is not answered. It is no problem if a process with that name was at this address
+// before, as it may have been as long as no other member is known.
 func (m *Memberlist) logMisdirected(id, name string) {
 	level := slog.LevelWarn
 	if m.wasHere(name) {
@@ -186,7 +183,7 @@ func (m *Memberlist) logMisdirected(id, name string) {
 	m.log.Limited(id, level, "got ping for another member", slog.String("node", name))
 }
 
-// wasHere reports whether another member was at our address.
+// wasHere reports whether a member of that name was, or may have been, at this address.
 func (m *Memberlist) wasHere(name string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -194,7 +191,7 @@ func (m *Memberlist) wasHere(name string) bool {
 	return known && before.Addr == m.mu.core.Self().Addr || !m.mu.core.AnyAlive()
 }
 
-// handlePing acks a ping on the spot.
+// handlePing acks a ping.
 func (r *receiver) handlePing(body []byte) {
 	m := r.m
 	if err := r.ping.Parse(body); err != nil {
@@ -222,7 +219,7 @@ func (r *receiver) handlePing(body []byte) {
 	}
 }
 
-// step gives the core a message that was parsed with err.
+// step passes a message to the core. err is the error of its parsing.
 func (r *receiver) step(message wire.Message, err error) {
 	if err != nil {
 		r.m.dropFrom(metrics.DroppedDecode, "packet message", "dropping message that cannot be decoded", r.from, err)
@@ -230,7 +227,7 @@ func (r *receiver) step(message wire.Message, err error) {
 	}
 	at := time.Now()
 	if !r.at.IsZero() && r.at.Before(at) {
-		at = r.at // round trips do not include our own delays
+		at = r.at // round trips do not include the delays of this member
 	}
 	m, t := r.m, &r.turn
 	if m.udp == nil {
@@ -238,7 +235,7 @@ func (r *receiver) step(message wire.Message, err error) {
 		t.pooled = true
 	}
 	t.begin(at).core.Step(r.from, message)
-	if m.udp == nil { // it may wait for the member that another asks us to ping
+	if m.udp == nil { // writing may block, as for the target of an indirect ping
 		t.commitAside()
 	} else {
 		t.commit()
@@ -254,7 +251,7 @@ func newHandoff(c *Config) *handoff.Queue {
 	return handoff.New(c.HandoffQueueDepth, c.HandoffQueueDepth*max(c.UDPBufferSize, expandedBytes))
 }
 
-// drop counts what was dropped, and now and then logs why.
+// drop counts a packet, message or stream that was dropped, and logs it at a limited rate.
 func (m *Memberlist) drop(key metrics.Counter, id, message string, from net.Addr, err error) {
 	m.metrics.Add(key, 1)
 	m.log.LimitedFunc(id, dropLevel(key), message, func() []slog.Attr {
@@ -270,7 +267,7 @@ func (m *Memberlist) dropFrom(key metrics.Counter, id, message string, from swim
 	m.log.LimitedFunc(id, dropLevel(key), message, func() []slog.Attr { return dropAttrs(addressText(from), err) })
 }
 
-// dropLevel returns the level at which a drop is logged, which is the reference's: operators alert on it.
+// dropLevel returns the level at which a drop is logged. It is that of the reference, as operators alert on it.
 func dropLevel(key metrics.Counter) slog.Level {
 	switch key {
 	case metrics.DroppedChecksum, metrics.DroppedQueueFull, metrics.DroppedOverload, metrics.DroppedCIDR:
@@ -288,7 +285,7 @@ func dropAttrs(from string, err error) []slog.Attr {
 	return attrs
 }
 
-// keyOfUnpackError is the metric for what could not be unpacked.
+// keyOfUnpackError returns the counter for a packet that could not be unpacked.
 func keyOfUnpackError(err error) metrics.Counter {
 	switch {
 	case errors.Is(err, wire.ErrChecksum):
@@ -300,8 +297,8 @@ func keyOfUnpackError(err error) metrics.Counter {
 	}
 }
 
-// senderAllowed reports whether packets and streams from an address are heard.
-// An address that is not an IP address cannot be judged, and is not.
+// senderAllowed reports whether packets and streams from an address are accepted. If CIDRsAllowed is set, one that is not an IP address
+// is not.
 func (c *Config) senderAllowed(addr netip.Addr) bool {
 	if !c.IPMustBeChecked() {
 		return true

@@ -67,7 +67,7 @@ func (p *pushPulls) serve(s *session) error {
 	if err != nil {
 		return err
 	}
-	if !remote.join { // that of a member that leaves does not overtake what the member said before
+	if !remote.join { // the state of a member that leaves does not overtake its user messages
 		m.userMessages.awaitHandled(m.userMessages.queue.Put())
 	}
 	p.merge(&remote, (*turn).commit)
@@ -105,7 +105,7 @@ func (p *pushPulls) with(member swim.Member) {
 	}
 }
 
-// exchangeKind says what a push/pull is part of.
+// exchangeKind is the reason for a push/pull.
 type exchangeKind uint8
 
 const (
@@ -114,7 +114,7 @@ const (
 	exchangeJoin                   // one that the program asked for
 )
 
-// isJoin reports whether it is a join to the delegates of both sides.
+// isJoin reports whether it is a join for the delegates of both sides.
 func (k exchangeKind) isJoin() bool { return k != exchangePeriodic }
 
 // do exchanges states with the member at an address.
@@ -162,14 +162,7 @@ func (p *pushPulls) do(ctx context.Context, to Address, kind exchangeKind) error
 	return nil
 }
 
-// noteAnswer tells the core that a member at an address answered us.
-func (m *Memberlist) noteAnswer(at Address) {
-	t := m.begin()
-	t.core.Answered(endpointOf(at.Addr).AddrPort)
-	t.commit()
-}
-
-// readStateReply reads what a peer answers to a push/pull.
+// readStateReply reads the reply to a push/pull.
 func (s *session) readStateReply() (remoteState, error) {
 	reply, err := s.readReply()
 	if err != nil {
@@ -198,7 +191,7 @@ func (s *session) localState(join bool) ([]byte, error) {
 	}
 	snapshot := m.pushPulls.snapshot(s.local, len(user))
 	s.local = snapshot.States
-	// The header goes right before the states: how many there are is known only now.
+	// The header is placed right before the states, whose number is known only now.
 	var headerRoom [maxPushPullHeader]byte
 	header := (&wire.PushPullHeader{Nodes: snapshot.Len(), UserStateLen: len(user), Join: join}).Append(headerRoom[:0])
 	buf := snapshot.States[maxPushPullHeader-len(header):]
@@ -211,14 +204,14 @@ func (s *session) localState(join bool) ([]byte, error) {
 	return buf, nil
 }
 
-// maxPushPullHeader is room for the header of a push/pull, in bytes.
+// maxPushPullHeader is the room for the header of a push/pull, in bytes.
 const maxPushPullHeader = 64
 
 // stateSize is the typical size of the state of a member in bytes, without metadata.
 const stateSize = 96
 
-// snapshot encodes the states of all members behind room for the header, with room for more bytes after them, into buf if
-// that is large enough. The core is locked for a part of them at a time only.
+// snapshot encodes the states of all members after room for the header, with room for more bytes after them, into buf if that is large
+// enough. The core is locked for a part of them at a time.
 func (p *pushPulls) snapshot(buf []byte, more int) *swim.Snapshot {
 	m := p.m
 	m.mu.Lock()
@@ -281,7 +274,7 @@ func (p *pushPulls) judge(remote *remoteState, conn net.Conn, meant swim.Meant) 
 	return m.config.Merge.NotifyMerge(nodes)
 }
 
-// takenAtOnce is how many states delegates see at once, and are merged in one turn then.
+// takenAtOnce is the number of states that are passed to delegates at once, and then merged in one turn.
 const takenAtOnce = 256
 
 // merge merges the states that the alive delegate allows, some in each turn.
@@ -318,7 +311,7 @@ func (p *pushPulls) stateAllowed(v *wire.StateView) bool {
 	return p.m.aliveAllowed(&a)
 }
 
-// takeStates takes the next states that delegates are to see.
+// takeStates takes the next states for delegates.
 func (p *pushPulls) takeStates(states *wire.States) []wire.PushNodeState {
 	taken := states.Take(takenAtOnce)
 	for i := range taken {

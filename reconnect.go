@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	// seedsAtOnce is how many addresses of seeds are tried at a time.
+	// seedsAtOnce is the number of addresses of seeds that are tried in a round.
 	seedsAtOnce = 2
 
-	// maxReconnects is how many lost members are tried at the same time. When the core asks for more, which takes an interval
-	// far below TCPTimeout, they are left for the next round.
+	// maxReconnects is the number of failed members that are contacted at once. If the core asks for more, which takes an interval
+	// far below TCPTimeout, they are left for a later round.
 	maxReconnects = 8
 )
 
@@ -32,10 +32,9 @@ type reconnector struct {
 	trying   atomic.Bool      // seeds are being tried
 }
 
-// failed joins a failed member, if it is still the one at its address: by now that may be the address of a member of
-// another cluster, and the two must not become one.
+// failed joins a failed member, unless its address now belongs to a member of another cluster: the two must not merge.
 //
-// It is a join to the MergeDelegates of both sides, as it is when an operator or Serf does the same.
+// It is a join to the MergeDelegates of both sides, as when an operator or Serf does the same.
 func (r *reconnector) failed(lost swim.Member) {
 	m := r.m
 	defer r.running.Add(-1)
@@ -59,8 +58,8 @@ func (r *reconnector) failed(lost swim.Member) {
 	r.joinAgain(addressOfMember(&lost), slog.String("node", lost.Name))
 }
 
-// look asks the member at an address what it knows, and tells it nothing of us: to it that is an exchange of states in which
-// we know nobody.
+// look asks the member at an address for its states, in a push/pull without states of this member, and compares them with what is
+// known.
 func (r *reconnector) look(found *swim.Acquaintance, at Address) error {
 	m := r.m
 	s := m.newSession()
@@ -83,7 +82,7 @@ func (r *reconnector) look(found *swim.Acquaintance, at Address) error {
 	})
 }
 
-// joinAgain exchanges states with an address, as in a join that nobody asked for now.
+// joinAgain exchanges states with an address, as in a join, and reports whether that succeeded.
 func (r *reconnector) joinAgain(addr Address, about slog.Attr) bool {
 	m := r.m
 	if err := m.pushPulls.do(context.Background(), addr, exchangeReconnect); err != nil {
@@ -97,8 +96,9 @@ func (r *reconnector) joinAgain(addr Address, about slog.Attr) bool {
 	return true
 }
 
-// trySeeds joins a few of the seeds, wherever they are by now. Those that the program gives now are joined as they are, and
-// those of a join that failed, while there never was anybody else. What led to a member before has to lead to one of ours.
+// trySeeds joins a few of the seeds, at the addresses to which they resolve now. Seeds that Config.Seeds returns are joined in any case,
+// and those of a failed join as long as no other member was ever known. Others have led to a member before, and must lead to a member of
+// the same cluster.
 func (r *reconnector) trySeeds() {
 	m := r.m
 	if r.trying.Swap(true) {
@@ -139,13 +139,13 @@ func (r *reconnector) trySeeds() {
 	}
 }
 
-// triedSeed is a seed, and whether it is to be joined whoever it is.
+// triedSeed is a seed. It is joined in any case if the program has asked for that.
 type triedSeed struct {
 	text  string
 	asked bool
 }
 
-// trySeed joins an address that a seed leads to, and reports whether it did.
+// trySeed joins an address of a seed, and reports whether that succeeded.
 func (r *reconnector) trySeed(seed triedSeed, addr Address) bool {
 	m := r.m
 	if !seed.asked {
@@ -163,7 +163,7 @@ func (r *reconnector) trySeed(seed triedSeed, addr Address) bool {
 	return r.joinAgain(addr, slog.String("seed", seed.text))
 }
 
-// askForSeeds asks the program for seeds.
+// askForSeeds calls Config.Seeds.
 func (r *reconnector) askForSeeds(ctx context.Context) []string {
 	m := r.m
 	if m.config.Seeds == nil || !m.tasks.BeginCallback() {
@@ -177,7 +177,7 @@ func (r *reconnector) askForSeeds(ctx context.Context) []string {
 	return seeds
 }
 
-// seeks reports whether there may be somebody at an address with whom there is no contact.
+// seeks reports whether there may be a member at an address that is not known to be alive.
 func (r *reconnector) seeks(addr Address) bool {
 	m := r.m
 	to, err := netip.ParseAddrPort(addr.Addr)

@@ -17,8 +17,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// streamLoop serves streams that peers open. It ends with the Memberlist, or
-// when the transport closes its channel.
+// streamLoop serves streams that peers open. It ends with the Memberlist, or when the transport closes its channel.
 func (m *Memberlist) streamLoop() {
 	for {
 		select {
@@ -33,8 +32,7 @@ func (m *Memberlist) streamLoop() {
 	}
 }
 
-// acceptStream serves a stream on a goroutine of its own, which ends by
-// Config.TCPTimeout unless a delegate takes longer.
+// acceptStream serves a stream on a goroutine of its own, which ends by Config.TCPTimeout unless a delegate takes longer.
 func (m *Memberlist) acceptStream(conn net.Conn) {
 	m.metrics.Add(metrics.TCPAccept, 1)
 	source := senderOf(conn.RemoteAddr()).AddrPort.Addr()
@@ -69,7 +67,7 @@ func (m *Memberlist) acceptStream(conn net.Conn) {
 	}
 }
 
-// keyOfStreamError is the metric for a stream that could not be served.
+// keyOfStreamError returns the counter for a stream that could not be served.
 func keyOfStreamError(err error) metrics.Counter {
 	switch {
 	case envelope.IsLabelError(err):
@@ -114,9 +112,8 @@ func (s *session) serve(conn net.Conn) error {
 	}
 }
 
-// What is read and dropped of a request that was refused unread, so that the
-// peer, which is still writing it, gets to read the refusal: a stream that is
-// closed with bytes unread is reset.
+// Limits of what is read and discarded of a request that was refused before its end, so that the peer, which is still writing, can read
+// the refusal: a stream that is closed with unread bytes is reset.
 const (
 	lingerBytes = 1 << 20
 	lingerTime  = 2 * time.Second
@@ -134,8 +131,7 @@ func (s *session) refuse(err error) {
 	}
 }
 
-// startStream begins what the core asks for, on a goroutine that ends by the
-// stream's deadline.
+// startStream does what the core asks for on a goroutine that ends by the stream's deadline.
 func (m *Memberlist) startStream(s swim.Stream) {
 	m.tasks.Go(func() {
 		switch s.Kind {
