@@ -468,8 +468,8 @@ func TestTransmitLimitedQueuePlainAllocates(t *testing.T) {
 		keys int // of so many broadcasts that are queued one after the other
 		most float64
 	}{
-		{"that replace none", 2000, 1}, // by Prune
-		{"that replace one each", 1000, 3},
+		{"that replace none", 2000, 2}, // by Prune
+		{"that replace one each", 1000, 4},
 	} {
 		q := testQueue(1 << 20)
 		i := 0

@@ -162,7 +162,6 @@ func (m *Memberlist) PingContext(ctx context.Context, node string, addr net.Addr
 	}
 }
 
-// dropPing removes the waiter for a ping's result.
 // endpointOfNode returns the name and address of a member.
 func endpointOfNode(n *Node) swim.Endpoint {
 	addr, ok := netip.AddrFromSlice(n.Addr)
