@@ -2,15 +2,20 @@ package memberlist
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/race"
+	"github.com/e3431adc/memberlist/internal/simnet"
 	"github.com/e3431adc/memberlist/internal/streamset"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -192,7 +197,7 @@ func TestSlowStreamsStarveNobody(t *testing.T) {
 		say     func(net.Conn)
 	}{
 		{"silent", 1, func(net.Conn) {}},
-		{"silent, from everywhere", 2 + streamset.MaxInbound/streamset.MaxPerSource, func(net.Conn) {}},
+		{"silent, from everywhere", 6, func(net.Conn) {}},
 		{"begin a push/pull", 1, func(conn net.Conn) { conn.Write(request) }},
 		{"begin a push/pull, from everywhere", 6, func(conn net.Conn) { conn.Write(request) }},
 		{"a byte each half second", 1, func(conn net.Conn) {
@@ -209,7 +214,7 @@ func TestSlowStreamsStarveNobody(t *testing.T) {
 				s := &victim.streams
 				for source := range tt.sources {
 					end := outsider(t, network, 60+source)
-					for range streamset.MaxPerSource + 10 {
+					for range 600 / tt.sources {
 						conn, err := end.Dial(context.Background(), addrOf(victim))
 						if err != nil {
 							t.Fatal(err)
@@ -217,8 +222,8 @@ func TestSlowStreamsStarveNobody(t *testing.T) {
 						go tt.say(conn) // ends when the other side closes the stream
 					}
 				}
-				time.Sleep(2 * streamset.SlowAfter)
-				if got, want := s.NumInbound(), min(tt.sources*streamset.MaxPerSource, streamset.MaxInbound); got != want {
+				time.Sleep(2 * time.Second)
+				if got, want := s.NumInbound(), streamset.MaxInbound; got != want {
 					t.Errorf("%d streams are served, want %d", got, want)
 				}
 				m := newMember(t, network, "joins", nil)
@@ -231,6 +236,80 @@ func TestSlowStreamsStarveNobody(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestStreamsThatReopen: sources that hold as many streams as they get, and open each again as soon as it is closed, keep no member
+// from joining, whether it has an address of its own or shares one with them.
+func TestStreamsThatReopen(t *testing.T) {
+	request := (&wire.PushPullHeader{Nodes: 3, Join: true}).Append(nil)
+	address := func(i int) netip.AddrPort { return netip.AddrPortFrom(peerAddr(i).Addr(), uint16(5000+i)) }
+	shared := func(i int) netip.AddrPort { // that of all members of a MockNetwork
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(5000+i))
+	}
+	for _, tt := range []struct {
+		name    string
+		sources int
+		streams int // of each source
+		address func(i int) netip.AddrPort
+		say     []byte
+	}{
+		{"silent, 4 sources", 4, 200, address, nil},
+		{"silent, 8 sources", 8, 200, address, nil},
+		{"begin a push/pull, 8 sources", 8, 200, address, request},
+		{"silent, few enough, at the joiner's address", 1, 200, shared, nil},
+		{"silent, at the joiner's address", 1, 600, shared, nil},
+		{"begin a push/pull, at the joiner's address", 1, 600, shared, request},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network := new(MockNetwork)
+				victim := newMember(t, network, "victim", nil)
+				network.mu.network.SetDefault(simnet.Link{Latency: time.Millisecond})
+				ctx, end := context.WithCancel(t.Context())
+				var attackers sync.WaitGroup
+				for source := range tt.sources {
+					from, err := network.mu.network.Listen(tt.address(source))
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer from.Close()
+					for range tt.streams {
+						attackers.Go(func() { reopen(ctx, from, addrOf(victim), tt.say) })
+					}
+				}
+				time.Sleep(100 * time.Millisecond)
+				joined := 0
+				for i := range 20 {
+					m := newMember(t, network, fmt.Sprint("joins", i), func(c *Config) { c.TCPTimeout = time.Second })
+					if _, err := m.Join([]string{victim.LocalNode().Address()}); err == nil {
+						joined++
+					}
+					m.Shutdown()
+				}
+				if joined != 20 {
+					t.Errorf("%d of 20 joins succeeded", joined)
+				}
+				end()
+				attackers.Wait()
+			})
+		})
+	}
+}
+
+// reopen opens a stream, and again as soon as it is closed, until ctx ends.
+func reopen(ctx context.Context, from *simnet.Endpoint, to netip.AddrPort, say []byte) {
+	for ctx.Err() == nil {
+		conn, err := from.Dial(ctx, to)
+		if err != nil {
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		stop := context.AfterFunc(ctx, func() { conn.Close() })
+		conn.Write(say)
+		io.Copy(io.Discard, conn)
+		stop()
+		conn.Close()
 	}
 }
 

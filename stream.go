@@ -12,7 +12,6 @@ import (
 	"github.com/e3431adc/memberlist/internal/envelope"
 	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/metrics"
-	"github.com/e3431adc/memberlist/internal/streamset"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -43,17 +42,14 @@ func (m *Memberlist) acceptStream(conn net.Conn) {
 	}
 	in, evicted, err := m.streams.Accept(conn, source, time.Now())
 	if evicted != nil {
-		m.drop(metrics.DroppedOverload, "stream slow", "closing slow stream, too many are open", evicted.RemoteAddr(), nil)
+		m.drop(metrics.DroppedOverload, "stream count", "closing stream, too many are open", evicted.RemoteAddr(), nil)
 	}
 	if err != nil {
-		if errors.Is(err, streamset.ErrFull) {
-			m.drop(metrics.DroppedOverload, "stream count", "closing stream, too many are open", conn.RemoteAddr(), nil)
-		}
 		return
 	}
 	serve := func() {
 		defer in.Close()
-		err := m.serveStream(conn)
+		err := m.serveStream(in)
 		if m.tasks.Closed() {
 			return // which closed the stream
 		}

@@ -15,16 +15,11 @@ import (
 
 // Limits of inbound streams, all together.
 const (
-	// MaxInbound is the number of streams opened by peers that are served at once. A further one takes the place of the oldest if
-	// that is slow, or else is closed unread.
+	// MaxInbound is the number of streams opened by peers that are served at once. A further one takes the place of another: see Accept.
 	MaxInbound = 512
 
-	// MaxPerSource is the number of those from one IP address, so that one peer cannot exclude all others. Members behind one
-	// address share it.
-	MaxPerSource = 128
-
-	// SlowAfter is the age from which a stream is slow.
-	SlowAfter = time.Second
+	// silentAfter is the age from which a stream on which nothing was said is silent.
+	silentAfter = time.Second
 
 	// MaxBytes is the memory for all streams that are being read: a few times what the largest legal exchange takes.
 	MaxBytes = 256 << 20
@@ -33,9 +28,6 @@ const (
 var (
 	// ErrClosed is returned for a stream that is opened after CloseAll.
 	ErrClosed = errors.New("streams are closed")
-
-	// ErrFull is returned when there are too many inbound streams, none of which is slow.
-	ErrFull = errors.New("too many streams are open")
 
 	// ErrMemory is returned when all streams together take too much memory.
 	ErrMemory = fmt.Errorf("all streams together exceed %d bytes", MaxBytes)
@@ -47,31 +39,39 @@ type Set struct {
 
 	mu struct {
 		sync.Mutex
-		closed   bool
-		open     map[net.Conn]struct{}
-		inbound  []*Inbound         // the oldest first
-		bySource map[netip.Addr]int // number of inbound ones
+		closed  bool
+		open    map[net.Conn]struct{}
+		inbound []*Inbound // the oldest first
+		sources map[netip.Prefix]*source
 	}
+}
+
+// source is where inbound streams come from.
+type source struct {
+	prefix netip.Prefix
+	open   int // number of them
+	unread int // of those, on which nothing was said
 }
 
 // Inbound is a stream that a peer opened.
 type Inbound struct {
+	net.Conn // Read and Close are Inbound's
+
 	set    *Set
-	conn   net.Conn
-	source netip.Addr
+	source *source
 	since  time.Time
+	spoke  bool // something was read; written by the goroutine that reads, with set.mu locked
+	left   bool // has no place any more
 }
 
-// Accept admits a stream that a peer opened. Close is called on the result when the stream has been served. A slow stream that gave its
-// place to the new one has been closed and is returned. After an error, ErrFull or ErrClosed, conn has been closed.
-func (s *Set) Accept(conn net.Conn, source netip.Addr, now time.Time) (in *Inbound, evicted net.Conn, err error) {
-	in, evicted = s.admit(conn, source, now)
+// Accept admits a stream that a peer opened, of which only the result is used then. If there are too many, it closes another and returns
+// that: one of the source that has most, so that no source can exclude another, however often it opens streams. Of that source's streams,
+// it is the oldest one on which nothing was said, if that is a second old, or there are as many of these as of others; else
+// the oldest of the others. After an error, ErrClosed, conn has been closed.
+func (s *Set) Accept(conn net.Conn, from netip.Addr, now time.Time) (in, evicted *Inbound, err error) {
+	in, evicted = s.admit(conn, from, now)
 	if evicted != nil {
-		evicted.Close()
-	}
-	if in == nil {
-		conn.Close()
-		return nil, nil, ErrFull
+		evicted.Conn.Close()
 	}
 	if err := s.Open(conn); err != nil {
 		in.Close()
@@ -80,46 +80,101 @@ func (s *Set) Accept(conn net.Conn, source netip.Addr, now time.Time) (in *Inbou
 	return in, evicted, nil
 }
 
-func (s *Set) admit(conn net.Conn, source netip.Addr, now time.Time) (in *Inbound, evicted net.Conn) {
+func (s *Set) admit(conn net.Conn, from netip.Addr, now time.Time) (in, evicted *Inbound) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	crowded := s.mu.bySource[source] >= MaxPerSource
-	if crowded || len(s.mu.inbound) >= MaxInbound {
-		oldest := slices.IndexFunc(s.mu.inbound, func(i *Inbound) bool { return !crowded || i.source == source })
-		slow := s.mu.inbound[oldest]
-		if now.Sub(slow.since) < SlowAfter {
-			return nil, nil
-		}
-		s.releaseLocked(slow)
-		evicted = slow.conn
+	in = &Inbound{Conn: conn, set: s, source: s.sourceLocked(from), since: now}
+	in.source.open++
+	in.source.unread++
+	if len(s.mu.inbound) >= MaxInbound {
+		evicted = s.victimLocked(now)
+		s.releaseLocked(evicted)
 	}
-	in = &Inbound{s, conn, source, now}
 	s.mu.inbound = append(s.mu.inbound, in)
-	if s.mu.bySource == nil {
-		s.mu.bySource = make(map[netip.Addr]int)
-	}
-	s.mu.bySource[source]++
 	return in, evicted
 }
 
-// Close closes the stream, and gives its place to others.
-func (i *Inbound) Close() {
-	i.set.Close(i.conn)
+// sourceLocked returns the source of an address. It has at least one stream then.
+func (s *Set) sourceLocked(from netip.Addr) *source {
+	from = from.Unmap().WithZone("")
+	size := from.BitLen()
+	if from.Is6() {
+		size = sourceBits6
+	}
+	prefix, _ := from.Prefix(size) // of no IP address: the zero value
+	if s.mu.sources == nil {
+		s.mu.sources = make(map[netip.Prefix]*source)
+	}
+	if s.mu.sources[prefix] == nil {
+		s.mu.sources[prefix] = &source{prefix: prefix}
+	}
+	return s.mu.sources[prefix]
+}
+
+// sourceBits6 is the length of the part of an IPv6 address that one peer cannot choose.
+const sourceBits6 = 64
+
+// victimLocked returns the stream to close for another. There is one.
+func (s *Set) victimLocked(now time.Time) *Inbound {
+	most := s.mu.inbound[0].source
+	for _, i := range s.mu.inbound {
+		if i.source.open > most.open || i.source.open == most.open && i.source.unread > most.unread {
+			most = i.source
+		}
+	}
+	var unread, spoke *Inbound // the oldest ones
+	for _, i := range slices.Backward(s.mu.inbound) {
+		switch {
+		case i.source != most:
+		case i.spoke:
+			spoke = i
+		default:
+			unread = i
+		}
+	}
+	if spoke == nil || unread != nil && (2*most.unread >= most.open || now.Sub(unread.since) >= silentAfter) {
+		return unread
+	}
+	return spoke
+}
+
+// Read reads from the stream.
+func (i *Inbound) Read(b []byte) (int, error) {
+	n, err := i.Conn.Read(b)
+	if n > 0 && !i.spoke {
+		i.set.mu.Lock()
+		i.spoke = true
+		if !i.left {
+			i.source.unread--
+		}
+		i.set.mu.Unlock()
+	}
+	return n, err
+}
+
+// Close closes the stream, and gives its place to others. It returns nil.
+func (i *Inbound) Close() error {
+	i.set.Close(i.Conn)
 	i.set.mu.Lock()
 	defer i.set.mu.Unlock()
 	i.set.releaseLocked(i)
+	return nil
 }
 
 // releaseLocked does nothing for a stream that was evicted.
 func (s *Set) releaseLocked(i *Inbound) {
-	at := slices.Index(s.mu.inbound, i)
-	if at < 0 {
+	if i.left {
 		return
 	}
+	i.left = true
+	at := slices.Index(s.mu.inbound, i)
 	s.mu.inbound = slices.Delete(s.mu.inbound, at, at+1)
-	s.mu.bySource[i.source]--
-	if s.mu.bySource[i.source] == 0 {
-		delete(s.mu.bySource, i.source)
+	i.source.open--
+	if !i.spoke {
+		i.source.unread--
+	}
+	if i.source.open == 0 {
+		delete(s.mu.sources, i.source.prefix)
 	}
 }
 

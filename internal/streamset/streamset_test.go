@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,60 +23,101 @@ type conn struct {
 
 func (c *conn) Close() error { c.closed = true; return nil }
 
-func source(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}) }
+func (c *conn) Read(b []byte) (int, error) { return len(b), nil }
 
-// TestLimits: at a limit a new stream takes the place of the oldest one of those that the limit is about, if that is slow, and is
-// closed otherwise.
-func TestLimits(t *testing.T) {
+func address(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}) }
+
+// TestVictim: a stream that is one too many takes the place of one of the source that has most.
+func TestVictim(t *testing.T) {
+	type group struct { // streams of one source, opened one after another
+		source, n int
+		spoke     bool
+	}
 	start := time.Unix(0, 0)
 	for _, tt := range []struct {
 		name    string
-		sources int // each with MaxPerSource streams
+		open    []group
 		from    int // the source of one more
 		age     time.Duration
 		evicted int // index; -1: none
-		err     error
 	}{
-		{"below all limits", 1, 1, 0, -1, nil},
-		{"one source is full", 2, 1, SlowAfter - 1, -1, ErrFull},
-		{"one source is full of slow ones", 2, 1, SlowAfter, MaxPerSource, nil},
-		{"all are full", MaxInbound / MaxPerSource, 100, SlowAfter - 1, -1, ErrFull},
-		{"all are full of slow ones", MaxInbound / MaxPerSource, 100, SlowAfter, 0, nil},
+		{"there is room", []group{{0, MaxInbound - 1, false}}, 0, time.Hour, -1},
+		{"one source, all unread", []group{{0, MaxInbound, false}}, 1, 0, 0},
+		{"one source, all read", []group{{0, MaxInbound, true}}, 1, 0, 0},
+		{"its own source has most", []group{{0, 200, false}, {1, 312, false}}, 1, 0, 200},
+		{"it is what makes its source the one that has most", []group{{0, 256, false}, {1, 256, false}}, 1, 0, 256},
+		{"old ones of another source", []group{{0, 200, false}, {1, 312, false}}, 0, time.Hour, 200},
+		{"unread ones of another source", []group{{0, 255, false}, {1, 257, true}}, 2, time.Hour, 255},
+		{"read ones go last", []group{{0, 256, true}, {0, 256, false}}, 1, 0, 256},
+		{"unless most have been read", []group{{0, 257, true}, {0, 255, false}}, 1, silentAfter - 1, 0},
+		{"and the unread ones are young", []group{{0, 511, true}, {0, 1, false}}, 1, silentAfter, 511},
+		{"equal sources, of which one is silent", []group{{0, 256, true}, {1, 256, false}}, 2, 0, 256},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var s Set
-			var open []*conn
 			var inbound []*Inbound
-			for i := range tt.sources {
-				for range MaxPerSource {
+			var conns []*conn
+			for _, g := range tt.open {
+				for range g.n {
 					c := new(conn)
-					in, evicted, err := s.Accept(c, source(i), start)
+					in, evicted, err := s.Accept(c, address(g.source), start)
 					if err != nil || evicted != nil {
-						t.Fatalf("stream %d of source %d: %v, %v", len(open), i, evicted, err)
+						t.Fatalf("stream %d: %v, %v", len(conns), evicted, err)
 					}
-					open, inbound = append(open, c), append(inbound, in)
+					if g.spoke {
+						in.Read(make([]byte, 1))
+					}
+					inbound, conns = append(inbound, in), append(conns, c)
 				}
 			}
-			more := new(conn)
-			in, evicted, err := s.Accept(more, source(tt.from), start.Add(tt.age))
-			if !errors.Is(err, tt.err) || more.closed != (tt.err != nil) {
-				t.Errorf("got %v, closed %v, want %v", err, more.closed, tt.err)
+			in, evicted, err := s.Accept(new(conn), address(tt.from), start.Add(tt.age))
+			if err != nil {
+				t.Fatal(err)
 			}
-			for i, c := range open {
-				if want := i == tt.evicted; c.closed != want || want && evicted != net.Conn(c) {
-					t.Errorf("stream %d: closed %v, want %v; evicted %v", i, c.closed, want, evicted)
+			got := -1
+			if evicted != nil {
+				got = slices.Index(inbound, evicted)
+			}
+			if got != tt.evicted {
+				t.Errorf("evicted %d, want %d", got, tt.evicted)
+			}
+			for i, c := range conns {
+				if c.closed != (i == tt.evicted) {
+					t.Errorf("stream %d: closed %v", i, c.closed)
 				}
 			}
-			if in != nil {
-				inbound = append(inbound, in)
+			if n := s.NumInbound(); n != MaxInbound {
+				t.Errorf("%d streams, want %d", n, MaxInbound)
 			}
-			for _, in := range inbound { // the evicted one, too
+			for _, in := range append(inbound, in) { // the evicted one, too
+				in.Read(make([]byte, 1))
 				in.Close()
 			}
-			if s.NumInbound() != 0 || s.Len() != 0 || len(s.mu.bySource) != 0 {
-				t.Errorf("%d inbound, %d open, %v by source are left", s.NumInbound(), s.Len(), s.mu.bySource)
+			if s.NumInbound() != 0 || s.Len() != 0 || len(s.mu.sources) != 0 {
+				t.Errorf("%d inbound, %d open, %d sources are left", s.NumInbound(), s.Len(), len(s.mu.sources))
 			}
 		})
+	}
+}
+
+// TestSources: a source is an IPv4 address, or an IPv6 network in which one peer can have all addresses.
+func TestSources(t *testing.T) {
+	var s Set
+	for _, tt := range []struct {
+		addr string
+		open int // of the same source, with this one
+	}{
+		{"10.0.0.1", 1}, {"10.0.0.2", 1}, {"::ffff:10.0.0.1", 2}, {"2001:db8::1", 1}, {"2001:db8::2:1", 2}, {"2001:db8:0:1::1", 1},
+		{"fe80::1%eth0", 1}, {"fe80::2%eth1", 2}, {"", 1},
+	} {
+		addr, _ := netip.ParseAddr(tt.addr)
+		in, _, err := s.Accept(new(conn), addr, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in.source.open != tt.open {
+			t.Errorf("%q: %d streams of its source, want %d", tt.addr, in.source.open, tt.open)
+		}
 	}
 }
 
@@ -83,7 +125,7 @@ func TestLimits(t *testing.T) {
 func TestCloseAll(t *testing.T) {
 	var s Set
 	var conns [4]conn
-	if _, _, err := s.Accept(&conns[0], source(0), time.Time{}); err != nil {
+	if _, _, err := s.Accept(&conns[0], address(0), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Open(&conns[1]); err != nil {
@@ -93,7 +135,7 @@ func TestCloseAll(t *testing.T) {
 		t.Errorf("%d open, want 2", s.Len())
 	}
 	s.CloseAll()
-	if _, _, err := s.Accept(&conns[2], source(0), time.Time{}); !errors.Is(err, ErrClosed) {
+	if _, _, err := s.Accept(&conns[2], address(0), time.Time{}); !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v, want ErrClosed", err)
 	}
 	if err := s.Open(&conns[3]); !errors.Is(err, ErrClosed) {
