@@ -745,3 +745,29 @@ func TestAliveDelegateHoldsUpNoOtherMember(t *testing.T) {
 		c.await(slow, func() bool { return m.NumMembers() == 4 })
 	})
 }
+
+// voidTransport sends nothing anywhere and receives nothing.
+type voidTransport struct {
+	packets chan *memberlist.Packet
+	streams chan net.Conn
+}
+
+func newVoidTransport() *voidTransport {
+	return &voidTransport{make(chan *memberlist.Packet), make(chan net.Conn)}
+}
+
+func (v *voidTransport) PacketCh() <-chan *memberlist.Packet { return v.packets }
+
+func (v *voidTransport) StreamCh() <-chan net.Conn { return v.streams }
+
+func (*voidTransport) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
+	return net.IPv4(10, 99, 0, 1).To4(), 7946, nil
+}
+
+func (*voidTransport) WriteTo([]byte, string) (time.Time, error) { return time.Now(), nil }
+
+func (*voidTransport) DialTimeout(string, time.Duration) (net.Conn, error) {
+	return nil, errors.New("nobody is there")
+}
+
+func (*voidTransport) Shutdown() error { return nil }

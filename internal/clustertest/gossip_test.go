@@ -154,3 +154,25 @@ func TestUserBroadcastsWithoutGossip(t *testing.T) {
 		}
 	}
 }
+
+// plainBroadcast is a Broadcast that invalidates those with the same key, and counts how often it was finished with.
+type plainBroadcast struct {
+	key      string
+	message  string
+	finished atomic.Int32
+	then     func() // called by Finished
+}
+
+func (b *plainBroadcast) Invalidates(other memberlist.Broadcast) bool {
+	o, ok := other.(*plainBroadcast)
+	return ok && o.key == b.key
+}
+
+func (b *plainBroadcast) Message() []byte { return []byte(b.message) }
+
+func (b *plainBroadcast) Finished() {
+	b.finished.Add(1)
+	if b.then != nil {
+		b.then()
+	}
+}

@@ -427,3 +427,11 @@ func TestNewsWithoutLoops(t *testing.T) {
 		})
 	}
 }
+
+// fixedTransport has an address to advertise that is given to it.
+type fixedTransport struct {
+	memberlist.Transport
+	ip net.IP
+}
+
+func (f fixedTransport) FinalAdvertiseAddr(string, int) (net.IP, int, error) { return f.ip, 7946, nil }

@@ -1,18 +1,25 @@
 package clustertest
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/simnet"
 	"github.com/e3431adc/memberlist/internal/wire"
 
 	"github.com/e3431adc/memberlist"
@@ -311,4 +318,178 @@ func TestLoggedErrorsAreOneLine(t *testing.T) {
 			t.Errorf("records %v, want one with both errors on a line", found)
 		}
 	})
+}
+
+// recordHandler keeps records with their attributes.
+type recordHandler struct {
+	mu      sync.Mutex
+	records []map[string]string
+}
+
+func (h *recordHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *recordHandler) WithAttrs([]slog.Attr) slog.Handler { panic("not used") }
+
+func (h *recordHandler) WithGroup(string) slog.Handler { panic("not used") }
+
+func (h *recordHandler) Handle(_ context.Context, r slog.Record) error {
+	record := map[string]string{"": r.Message, "level": r.Level.String(), "file": filepath.Base(r.Source().File)}
+	r.Attrs(func(a slog.Attr) bool {
+		record[a.Key] = a.Value.String()
+		return true
+	})
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.records = append(h.records, record)
+	return nil
+}
+
+// find gives the records whose message begins with a text.
+func (h *recordHandler) find(text string) (found []map[string]string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.records {
+		if strings.HasPrefix(r[""], text) {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// provokeLogs has a small cluster write as many kinds of lines as it can.
+func provokeLogs(t *testing.T, secrets map[string][]byte, sealed bool, text *lineBuffer, records *recordHandler) {
+	c := newSimCluster(t)
+	defer c.stop()
+	var delegates []*secretive
+	refuse := new(atomic.Bool)
+	use := func(config *memberlist.Config) {
+		d := &secretive{secrets: secrets}
+		d.set(secrets["metadata"])
+		d.state = secrets["state"]
+		config.Delegate, config.Ping = d, d
+		config.Merge, config.Alive = mergeFunc(func([]*memberlist.Node) error {
+			if refuse.Load() {
+				return errors.New("no merge today")
+			}
+			return nil
+		}), aliveFunc(func(n *memberlist.Node) error {
+			if n.Name == "refused" {
+				return errors.New("not this one")
+			}
+			return nil
+		})
+		config.PushPullInterval = 5 * time.Second
+		config.SuspicionMult = 2
+		if sealed {
+			config.SecretKey = secrets["key"]
+		}
+		if len(delegates)%2 == 0 {
+			config.LogOutput, config.SlogHandler = nil, records
+		} else {
+			config.LogOutput = text
+		}
+		delegates = append(delegates, d)
+	}
+	c.grow(6, use)
+	c.await(settles, func() bool { return c.agree(6) })
+
+	// A stranger with another key, or none, and one with broken messages.
+	stranger, err := memberlist.Create(func() *memberlist.Config {
+		config := c.simConfig(50)
+		use(config)
+		config.Label = "another"
+		config.SecretKey = secrets["other key"]
+		return config
+	}())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.members = append(c.members, stranger)
+	if _, err := stranger.Join([]string{simAddr(0).String(), simAddr(99).String(), "[::1"}); err == nil {
+		t.Error("a stranger joined")
+	}
+	end := c.outsider(66)
+	alive := wire.Alive{Incarnation: 7, Node: "m2", Addr: simAddr(66).Addr().AsSlice(), Port: 7946, Meta: secrets["metadata"],
+		Vsn: []byte{1, 5, 2, 0, 0, 0}}
+	refused, versions, maximum := alive, alive, wire.Suspect{Incarnation: 9, Node: "m0", From: "m1"}
+	refused.Node = "refused"
+	versions.Node, versions.Vsn = "v", []byte{9, 1, 1, 0, 0, 0}
+	message := append([]byte{byte(wire.TypeUser)}, secrets["message"]...)
+	for to := range 2 {
+		send := func(m []byte) {
+			if sealed {
+				cipher, err := wire.NewCipher(secrets["key"])
+				if err != nil {
+					t.Fatal(err)
+				}
+				m = cipher.AppendSealed(nil, wire.SealVersion1, new([wire.NonceSize]byte), m, nil)
+			}
+			end.Send(m, simAddr(to))
+			time.Sleep(10 * time.Millisecond)
+		}
+		end.Send(alive.Append(nil), simAddr(to)) // in plain text
+		for _, m := range [][]byte{alive.Append(nil), refused.Append(nil), versions.Append(nil), maximum.Append(nil), message} {
+			send(m)
+			for cut := range m {
+				send(m[:cut])
+			}
+			damaged := append(make([]byte, wire.ChecksumSize), m...)
+			wire.PutChecksum(damaged)
+			damaged[len(damaged)-1]++
+			send(damaged)
+			send(append([]byte{99}, m...))
+			if conn, err := end.Dial(t.Context(), simAddr(to)); err == nil {
+				conn.Write(m)
+				time.Sleep(time.Millisecond)
+				conn.Close()
+			}
+		}
+	}
+	refuse.Store(true) // push/pulls that join
+	if _, err := c.members[1].Join([]string{simAddr(0).String()}); err == nil {
+		t.Error("joined though the delegate refuses")
+	}
+	refuse.Store(false)
+	if err := c.members[0].SendBestEffort(c.members[1].LocalNode(), bytes.Repeat(secrets["message"], 10_000)); err == nil {
+		t.Error("a message of 190,000 bytes was sent")
+	}
+	delegates[0].oversize.Store(true)
+	time.Sleep(10 * time.Second)
+
+	c.network.SetDefault(simnet.Link{Latency: time.Millisecond, PacketsDown: true})
+	time.Sleep(20 * time.Second)
+	c.network.SetDefault(simnet.Link{Latency: time.Millisecond, StreamsDown: true})
+	time.Sleep(time.Minute)
+	c.network.SetDefault(simnet.Link{Latency: time.Millisecond})
+	broken := error(&net.OpError{Op: "write", Net: "udp", Err: errors.New("no buffer space")})
+	c.transport(0).writeErr.Store(&broken)
+	time.Sleep(5 * time.Second)
+	c.transport(0).writeErr.Store(nil)
+	c.network.Partition([]netip.AddrPort{simAddr(0), simAddr(1)})
+	time.Sleep(2 * time.Minute)
+	c.network.Heal()
+	time.Sleep(2 * time.Minute)
+}
+
+// secretive is a delegate with secrets in all that it gives.
+type secretive struct {
+	testDelegate
+	secrets  map[string][]byte
+	oversize atomic.Bool
+}
+
+func (d *secretive) AckPayload() []byte {
+	if d.oversize.Load() {
+		return bytes.Repeat(d.secrets["payload"], 100)
+	}
+	return d.secrets["payload"]
+}
+
+func (d *secretive) NotifyPingComplete(*memberlist.Node, time.Duration, []byte) {}
+
+func (d *secretive) GetBroadcasts(overhead, limit int) [][]byte {
+	if d.oversize.Load() {
+		return [][]byte{bytes.Repeat(d.secrets["message"], 100)}
+	}
+	return [][]byte{d.secrets["message"]}
 }

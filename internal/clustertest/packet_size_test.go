@@ -348,3 +348,44 @@ func TestGossipFillsPacketsOnceCompressed(t *testing.T) {
 		})
 	}
 }
+
+// packetContents notes what the packets that go out hold.
+type packetContents struct {
+	*simTransport
+	mu       sync.Mutex
+	unpacker wire.Unpacker
+	sizes    []int // on the wire
+	held     []int // messages in each
+	bodies   [][]byte
+}
+
+func (c *packetContents) WriteTo(b []byte, addr string) (time.Time, error) {
+	c.mu.Lock()
+	c.sizes, c.held = append(c.sizes, len(b)), append(c.held, 0)
+	c.unpacker.Unpack(b, func(_ wire.Type, body []byte) {
+		c.held[len(c.held)-1]++
+		c.bodies = append(c.bodies, slices.Clone(body))
+	})
+	c.mu.Unlock()
+	return c.simTransport.WriteTo(b, addr)
+}
+
+// recordContents has a member's packets looked into.
+func recordContents(c *memberlist.Config) *packetContents {
+	contents := &packetContents{simTransport: c.Transport.(*simTransport)}
+	c.Transport = contents
+	return contents
+}
+
+// manyAlives is what is said of n members with so many bytes of metadata of no pattern.
+func manyAlives(n, meta int) (messages [][]byte) {
+	rng := rand.NewChaCha8([32]byte{1})
+	for i := range n {
+		a := wire.Alive{Incarnation: 1, Node: simAddr(i).String(), Port: 7946, Meta: make([]byte, meta), Vsn: []byte{1, 5, 2, 0, 0, 0}}
+		ip := simAddr(i).Addr().As4()
+		a.Addr = ip[:]
+		rng.Read(a.Meta)
+		messages = append(messages, a.Append(nil))
+	}
+	return messages
+}

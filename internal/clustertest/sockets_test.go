@@ -237,3 +237,15 @@ func TestKeyRotation(t *testing.T) {
 		t.Errorf("joined with a key that was removed: %v, want ErrDecrypt", err)
 	}
 }
+
+// awaitRun fails the test if nothing comes.
+func awaitRun(t *testing.T, runs <-chan int) int {
+	t.Helper()
+	select {
+	case n := <-runs:
+		return n
+	case <-time.After(time.Minute):
+		t.Fatal("no run")
+		return 0
+	}
+}
