@@ -182,8 +182,8 @@ func TestFirstJoinAllocates(t *testing.T) {
 		m := benchMember(t, pushPullKinds[0].change)
 		servePushPulls(t, m, stream)()
 	})
-	if got > 3*members {
-		t.Errorf("%.2f allocations a member, want at most 3", got/members)
+	if got > 3.5*members {
+		t.Errorf("%.2f allocations a member, want at most 3.5", got/members)
 	}
 	t.Logf("%.2f allocations a member", got/members)
 }
