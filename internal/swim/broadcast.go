@@ -45,23 +45,22 @@ const keptAbout = 1024
 
 // broadcast queues what is to be said of m in place of what was queued about it. What fits no packet is not queued:
 // push/pulls carry it, and nothing waits for it.
-func (t *Turn) broadcast(m *member, says broadcast, notice uint64) {
-	t.push(m, queue.Named, says, notice)
+func (q *broadcasts) add(t *Turn, m *member, says broadcast, notice uint64) {
+	q.push(t, m, queue.Named, says, notice)
 }
 
-func (t *Turn) push(m *member, kind queue.Kind, says broadcast, notice uint64) {
-	q := &t.queue
+func (q *broadcasts) push(t *Turn, m *member, kind queue.Kind, says broadcast, notice uint64) {
 	says.member = m.ID
-	size := t.broadcastSize(&says)
+	size := q.size(t.Core, &says)
 	if size > t.cfg.Room.Beside() {
-		t.drop(DropOversize)
-		t.unqueue(m)
-		t.finish(notice)
+		t.out.drop(DropOversize)
+		q.remove(t, m)
+		t.out.finish(notice)
 		return
 	}
 	if queued := q.aboutMember(m.ID); queued != nil {
 		q.order.Replace(queued, kind, size, says)
-		t.finishAbout(m.ID)
+		q.finishAbout(t, m.ID)
 	} else {
 		if missing := int(m.ID) + 1 - len(q.about); missing > 0 {
 			q.about = slices.Grow(q.about, missing)[:int(m.ID)+1]
@@ -70,16 +69,16 @@ func (t *Turn) push(m *member, kind queue.Kind, says broadcast, notice uint64) {
 	}
 	switch {
 	case notice == 0:
-	case t.carriesNews():
+	case t.cfg.sendsBroadcasts():
 		q.waiting = append(q.waiting, waiter{m.ID, notice})
 	default:
-		t.tellDirectly(&says)
-		t.finish(notice)
+		q.sendDirectly(t, &says)
+		t.out.finish(notice)
 	}
 }
 
 // carriesNews reports whether there is a loop that sends what is queued.
-func (c *Core) carriesNews() bool { return c.gossipInterval() > 0 || c.cfg.ProbeInterval > 0 }
+func (c *Config) sendsBroadcasts() bool { return c.gossipInterval() > 0 || c.ProbeInterval > 0 }
 
 // directly is how many members are told what somebody waits for if there is no loop that sends it.
 const directly = 8
@@ -88,15 +87,15 @@ const directly = 8
 // we leave, they are told anyway.
 //
 // Compat: in the reference nobody is told, and who waits for it does so in vain.
-func (t *Turn) tellDirectly(says *broadcast) {
-	if t.leaving {
+func (q *broadcasts) sendDirectly(t *Turn, says *broadcast) {
+	if t.local.leaving {
 		return
 	}
-	for i, m := range t.choose(directly, t.isPresent) {
-		p := t.newPacket()
-		p.To = t.endpoint(m)
+	for i, m := range t.choose(directly, t.table.isPresent) {
+		p := t.out.newPacket()
+		p.To = t.table.endpoint(m)
 		start := len(t.out.bytes)
-		t.out.bytes = t.appendBroadcast(t.out.bytes, says)
+		t.out.bytes = q.append(t.Core, t.out.bytes, says)
 		t.out.end(p, start)
 		p.Checksum = m.readsChecksums()
 		if i == 0 && t.cfg.PushPullInterval > 0 {
@@ -119,57 +118,56 @@ func (q *broadcasts) aboutMember(id ID) *queue.Item[broadcast] {
 }
 
 // unqueue drops what is queued about m.
-func (t *Turn) unqueue(m *member) {
-	if queued := t.queue.aboutMember(m.ID); queued != nil {
-		b := t.queue.order.Remove(queued)
-		t.left(&b)
+func (q *broadcasts) remove(t *Turn, m *member) {
+	if queued := q.aboutMember(m.ID); queued != nil {
+		b := q.order.Remove(queued)
+		q.onDequeued(t, &b)
 	}
 }
 
 // left notes that a broadcast is no longer queued.
-func (t *Turn) left(b *broadcast) {
+func (q *broadcasts) onDequeued(t *Turn, b *broadcast) {
 	if b.saying == sayFormer {
 		return
 	}
-	t.queue.about[b.member] = nil
-	t.finishAbout(b.member)
+	q.about[b.member] = nil
+	q.finishAbout(t, b.member)
 }
 
 // finishAbout has the driver told that nobody need wait for what was queued about a member.
-func (t *Turn) finishAbout(id ID) {
-	q := &t.queue
+func (q *broadcasts) finishAbout(t *Turn, id ID) {
 	if len(q.waiting) == 0 {
 		return
 	}
 	if i := slices.IndexFunc(q.waiting, func(w waiter) bool { return w.member == id }); i >= 0 {
-		t.finish(q.waiting[i].notice)
+		t.out.finish(q.waiting[i].notice)
 		q.waiting = slices.Delete(q.waiting, i, i+1)
 	}
 }
 
 // waitNoMore finishes the notices of all that is queued: nobody is left to hear it. It stays queued for those who come, and
 // for the dead.
-func (t *Turn) waitNoMore() {
-	for _, w := range t.queue.waiting {
-		t.finish(w.notice)
+func (q *broadcasts) finishAll(t *Turn) {
+	for _, w := range q.waiting {
+		t.out.finish(w.notice)
 	}
-	t.queue.waiting = t.queue.waiting[:0]
+	q.waiting = q.waiting[:0]
 }
 
 // Settle makes what is known as if it had been for long: all has been told, and each member has answered us. It is for
 // simulations that begin with a cluster that has settled.
 func (t *Turn) Settle() {
-	t.dropQueued()
+	t.queue.dropAll(t)
 	for _, id := range t.table.order {
 		t.table.at(id).answered = true
 	}
 }
 
 // dropQueued drops all broadcasts, finishing their notices: nobody needs to be told.
-func (t *Turn) dropQueued() {
-	t.waitNoMore()
-	t.queue.order.Reset()
-	t.queue.about = nil
+func (q *broadcasts) dropAll(t *Turn) {
+	q.finishAll(t)
+	q.order.Reset()
+	q.about = nil
 }
 
 // NumQueued is how many broadcasts wait to be sent.
@@ -180,8 +178,7 @@ func (c *Core) QueuedBytes() int { return c.queue.order.Bytes() }
 
 // fillIn adds queued broadcasts that take at most room bytes to a packet of out, whose messages are the last in out, if it
 // has any.
-func (t *Turn) fillIn(out *Output, p *Packet, room int) {
-	q := &t.queue
+func (q *broadcasts) fill(t *Turn, out *Output, p *Packet, room int) {
 	if q.order.Len() == 0 {
 		return
 	}
@@ -190,10 +187,10 @@ func (t *Turn) fillIn(out *Output, p *Packet, room int) {
 	q.order.Take(wire.CompoundPartOverhead, room, limit, func(i *queue.Item[broadcast], removed bool) {
 		b := &i.Value
 		start := len(out.bytes)
-		out.bytes = t.appendBroadcast(out.bytes, b)
+		out.bytes = q.append(t.Core, out.bytes, b)
 		out.pieces = append(out.pieces, out.bytes[start:len(out.bytes):len(out.bytes)])
 		if removed {
-			t.left(b)
+			q.onDequeued(t, b)
 		}
 	})
 	p.Messages = out.pieces[first:len(out.pieces):len(out.pieces)]
@@ -203,7 +200,7 @@ func (t *Turn) fillIn(out *Output, p *Packet, room int) {
 }
 
 // appendBroadcast appends the message of a broadcast.
-func (c *Core) appendBroadcast(dst []byte, b *broadcast) []byte {
+func (q *broadcasts) append(c *Core, dst []byte, b *broadcast) []byte {
 	m := c.table.at(b.member)
 	switch b.saying {
 	case saySuspect:
@@ -211,24 +208,24 @@ func (c *Core) appendBroadcast(dst []byte, b *broadcast) []byte {
 	case sayDead, sayFormer:
 		return (&wire.Dead{Incarnation: b.incarnation, Node: m.Name, From: b.from}).Append(dst)
 	default:
-		alive := c.alive(m, b)
+		alive := c.table.alive(m, b.incarnation)
 		return alive.Append(dst)
 	}
 }
 
 // broadcastSize is how many bytes appendBroadcast appends.
-func (c *Core) broadcastSize(b *broadcast) int {
+func (q *broadcasts) size(c *Core, b *broadcast) int {
 	m := c.table.at(b.member)
 	switch b.saying {
 	case saySuspect, sayDead, sayFormer:
 		return (&wire.Dead{Incarnation: b.incarnation, Node: m.Name, From: b.from}).Size()
 	default:
-		alive := c.alive(m, b)
+		alive := c.table.alive(m, b.incarnation)
 		return alive.Size()
 	}
 }
 
 // alive is the message of a broadcast that says that m is.
-func (c *Core) alive(m *member, b *broadcast) wire.Alive {
-	return wire.Alive{Incarnation: b.incarnation, Node: m.Name, Addr: c.table.ip(m), Port: m.port, Meta: m.Meta, Vsn: m.Versions[:]}
+func (t *table) alive(m *member, incarnation uint32) wire.Alive {
+	return wire.Alive{Incarnation: incarnation, Node: m.Name, Addr: t.ip(m), Port: m.port, Meta: m.Meta, Vsn: m.Versions[:]}
 }

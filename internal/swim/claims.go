@@ -31,17 +31,17 @@ func (s claim) own(m *member) claim {
 //
 // Compat: the reference takes it, and what it then tells of it in exchanges of
 // states makes all its members refuse these, with whomever.
-func (c *Core) usableVersions(vsn []byte) (Versions, bool) {
+func (t *table) usableVersions(vsn []byte) (Versions, bool) {
 	v, ok := versionsOf(vsn)
-	return v, ok && v[0] > 0 && v.goWith(c.self.Versions)
+	return v, ok && v[0] > 0 && v.goWith(t.self.Versions)
 }
 
 // saysVersions reports whether version bytes can be m's; mostly they are what we know.
-func (c *Core) saysVersions(m *member, vsn []byte) bool {
+func (t *table) saysVersions(m *member, vsn []byte) bool {
 	if bytes.Equal(vsn, m.Versions[:]) {
 		return true
 	}
-	_, ok := c.usableVersions(vsn)
+	_, ok := t.usableVersions(vsn)
 	return ok
 }
 
@@ -64,33 +64,33 @@ func (v Versions) Understands(w Versions, part int) bool {
 }
 
 // applyAliveOfSelf takes what another says of us.
-func (t *Turn) applyAliveOfSelf(addr address, a *wire.Alive) {
+func (l *local) onAlive(t *Turn, addr address, a *wire.Alive) {
 	switch {
-	case t.self.State.Gone():
+	case t.table.self.State.Gone():
 	case len(a.Vsn) >= 3 && (a.Vsn[0] == 0 || a.Vsn[0] > a.Vsn[1]):
-		t.drop(DropVersions)
-	case t.wasOurs(addr, a.Incarnation):
-		t.remindOfMove()
-	case t.table.isAt(t.self, addr):
-		t.hearOfSelf(t.self, a)
-	case !t.allowed(addr):
-		t.drop(DropNotAllowed)
+		t.out.drop(DropVersions)
+	case l.addressChange.isFormerSelf(t.Core, addr, a.Incarnation):
+		l.addressChange.remind(t)
+	case t.table.isAt(t.table.self, addr):
+		l.compare(t, t.table.self, a)
+	case !t.cfg.allows(addr):
+		t.out.drop(DropNotAllowed)
 	default:
 		says := claim{addr: addr, meta: a.Meta, incarnation: a.Incarnation}
 		says.versions, _ = versionsOf(a.Vsn)
-		t.contest(t.self, says)
+		t.checks.challenge(t, t.table.self, says)
 	}
 }
 
 // meet takes a claim of a name that is not known. As applyAlive, it reports false
 // if the claim is old: not newer than when the member went, as we remember.
 func (t *Turn) meet(name string, says claim) bool {
-	gone := t.remembered(name)
+	gone := t.failed.recent(t, name)
 	switch {
 	case says.incarnation == 0: // nobody begins there
-		t.drop(DropMalformed)
+		t.out.drop(DropMalformed)
 	case !t.canPing(name):
-		t.drop(DropOversize)
+		t.out.drop(DropOversize)
 	case gone != nil && says.incarnation <= gone.incarnation:
 		t.challenge(t.recall(gone), says)
 		return false
@@ -103,7 +103,7 @@ func (t *Turn) meet(name string, says claim) bool {
 // add makes a member that is dead of a name that is not known.
 func (t *Turn) add(name string, says claim) *member {
 	m := t.table.add(name, says.addr, t.cfg.Rand.IntN)
-	m.State, m.Versions, m.met = StateDead, says.versions, uint8(t.losses.episode)
+	m.State, m.Versions, m.met = StateDead, says.versions, uint8(t.failed.isolation.episode)
 	return m
 }
 
@@ -112,7 +112,7 @@ func (t *Turn) add(name string, says claim) *member {
 // Compat: the reference takes it for a member, and then for dead, over and over.
 func (t *Turn) canPing(name string) bool {
 	start := len(t.out.bytes)
-	t.out.bytes = t.pingOf(math.MaxUint32, name).Append(t.out.bytes)
+	t.out.bytes = t.table.newPing(math.MaxUint32, name).Append(t.out.bytes)
 	size := len(t.out.bytes) - start
 	t.out.bytes = t.out.bytes[:start]
 	return size <= t.cfg.Room.Alone()
@@ -126,18 +126,18 @@ func (t *Turn) canPing(name string) bool {
 // Compat: the reference makes it a member, which takes until a probe of it fails.
 func (t *Turn) deny(m *member, name string, says claim) bool {
 	if says.incarnation == MaxIncarnation {
-		t.drop(DropMaximum)
+		t.out.drop(DropMaximum)
 		return true
 	}
-	if gone := t.remembered(name); m == nil && gone != nil {
+	if gone := t.failed.recent(t, name); m == nil && gone != nil {
 		m = t.recall(gone)
 	}
 	switch {
 	case m == nil:
 		m = t.add(name, says)
 		t.beGone(m, StateDead, says.incarnation)
-		t.remember(m)
-		t.broadcast(m, broadcast{saying: sayDead, incarnation: says.incarnation, from: t.cfg.Name}, 0)
+		t.failed.remember(t, m)
+		t.queue.add(t, m, broadcast{saying: sayDead, incarnation: says.incarnation, from: t.cfg.Name}, 0)
 		t.out.Counts.Dead++
 		return true
 	case !t.table.isAt(m, says.addr): // it is known elsewhere
@@ -148,14 +148,14 @@ func (t *Turn) deny(m *member, name string, says claim) bool {
 	}
 	if says.incarnation > m.Incarnation {
 		t.table.judge(m, says.incarnation)
-		t.raise(m)
+		t.failed.raise(t, m)
 	}
 	return false
 }
 
 // recall makes a member known again that went and was forgotten, as it was: somebody
 // has it for alive still, and is told so in the next exchange of states.
-func (t *Turn) recall(gone *lost) *member {
+func (t *Turn) recall(gone *failedMember) *member {
 	m := t.add(gone.name, claim{addr: gone.addr, versions: gone.versions})
 	m.answered = gone.answered
 	if gone.left {
@@ -172,7 +172,7 @@ func (t *Turn) recall(gone *lost) *member {
 func (t *Turn) beGone(m *member, state State, incarnation uint32) {
 	t.table.judge(m, incarnation)
 	m.State, m.since = state, t.table.since(t.now)
-	t.forgetLater(m)
+	t.reaper.schedule(t, m)
 	t.changed(m)
 }
 
@@ -184,8 +184,8 @@ func (t *Turn) applyElsewhere(m *member, says claim) {
 	case m.State == StateLeft || t.mayReclaim(m):
 		before := t.table.snapshot(m)
 		t.becomeAlive(m, says.own(m), 0)
-		t.event(Event{Kind: EventMoved, Member: t.table.snapshot(m), Other: &before})
-	case t.contest(m, says):
+		t.out.event(Event{Kind: EventMoved, Member: t.table.snapshot(m), Other: &before})
+	case t.checks.challenge(t, m, says):
 		t.takeOver(m, says.clone())
 	}
 }

@@ -118,17 +118,17 @@ func (s *checks) decidedFirst() (first *check) {
 //
 // Compat: the reference ignores it, until m has left or was forgotten, and tells
 // the ConflictDelegate of a conflict at once, though there mostly is none.
-func (t *Turn) contest(m *member, says claim) (take bool) {
-	if t.leaving {
+func (s *checks) challenge(t *Turn, m *member, says claim) (take bool) {
+	if t.local.leaving {
 		return false
 	}
-	k := t.checks.byName[m.Name]
+	k := s.byName[m.Name]
 	switch {
 	case k == nil:
-		t.beginCheck(m, says)
+		s.begin(t, m, says)
 	case k.phase == checkSilent:
-		return m != t.self && says.incarnation > m.Incarnation
-	case !k.decided() && says.incarnation > k.best.incarnation && (m != t.self || says.addr.same(k.best.addr)):
+		return m != t.table.self && says.incarnation > m.Incarnation
+	case !k.decided() && says.incarnation > k.best.incarnation && (m != t.table.self || says.addr.same(k.best.addr)):
 		k.best = says.clone()
 	}
 	return false
@@ -141,87 +141,87 @@ func (s claim) clone() claim {
 }
 
 // beginCheck pings m where it was, or whoever has our name.
-func (t *Turn) beginCheck(m *member, says claim) {
-	if len(t.checks.asking) >= asksAtOnce {
-		t.drop(DropBusy)
+func (s *checks) begin(t *Turn, m *member, says claim) {
+	if len(s.asking) >= asksAtOnce {
+		t.out.drop(DropBusy)
 		return
 	}
-	if len(t.checks.byName) >= MaxChecks {
-		if first := t.checks.decidedFirst(); first != nil {
-			t.dropCheck(first)
+	if len(s.byName) >= MaxChecks {
+		if first := s.decidedFirst(); first != nil {
+			s.drop(t, first)
 		}
 	}
-	k := &check{name: m.Name, seq: t.nextSeq(), due: newDeadline(dueCheck), ends: t.now.Add(2 * t.cfg.ProbeTimeout), best: says.clone()}
+	k := &check{name: m.Name, seq: t.seq.next(), due: newDeadline(dueCheck), ends: t.now.Add(2 * t.cfg.ProbeTimeout), best: says.clone()}
 	k.due.check = k
-	if k.claimantLives = m == t.self; !k.claimantLives {
-		k.claim = t.nextSeq()
-		t.sendAlone(k.claimed(), t.pingOf(k.claim, m.Name))
+	if k.claimantLives = m == t.table.self; !k.claimantLives {
+		k.claim = t.seq.next()
+		t.sendAlone(k.claimed(), t.table.newPing(k.claim, m.Name))
 	}
-	t.checks.add(k)
+	s.add(k)
 	t.deadlines.set(k.due, t.now.Add(t.cfg.ProbeTimeout))
-	t.sendAlone(t.asked(k, m), t.pingOf(k.seq, m.Name))
+	t.sendAlone(s.target(t.Core, k, m), t.table.newPing(k.seq, m.Name))
 }
 
 // asked is where a check asks whether m is there.
-func (c *Core) asked(k *check, m *member) Endpoint {
-	if m == c.self {
+func (s *checks) target(c *Core, k *check, m *member) Endpoint {
+	if m == c.table.self {
 		return k.claimed()
 	}
-	return c.endpoint(m)
+	return c.table.endpoint(m)
 }
 
 // claimant is where the one is said to be that has m's name if nobody answers where the check asks.
-func (c *Core) claimant(k *check, m *member) address {
-	if m == c.self {
+func (s *checks) claimant(c *Core, k *check, m *member) address {
+	if m == c.table.self {
 		return c.table.address(m)
 	}
 	return k.best.addr
 }
 
-func (t *Turn) dropCheck(k *check) {
+func (s *checks) drop(t *Turn, k *check) {
 	t.deadlines.stop(k.due)
-	t.checks.remove(k)
+	s.remove(k)
 }
 
 // checkDue goes on with a check whose time is up.
-func (t *Turn) checkDue(k *check) {
+func (s *checks) onDue(t *Turn, k *check) {
 	m := t.table.named(k.name)
 	switch {
 	case k.phase == checkSilent && t.now.Before(k.ends):
-		t.contradict(k, m)
+		s.contradict(t, k, m)
 	case k.decided() || m == nil || m.State == StateLeft || t.table.isAt(m, k.best.addr):
-		t.dropCheck(k)
+		s.drop(t, k)
 	case k.phase == checkDirect:
 		k.phase = checkIndirect
 		t.deadlines.set(k.due, k.ends)
-		to := t.asked(k, m)
-		t.sendAlone(to, t.pingOf(k.seq, m.Name))
+		to := s.target(t.Core, k, m)
+		t.sendAlone(to, t.table.newPing(k.seq, m.Name))
 		asked := t.table.snapshot(m)
 		asked.Addr = to.AddrPort
 		t.pingThroughOthers(m, &asked, k.seq, k.ends)
 	case k.streamAnswers:
-		t.checkKept(k, m)
+		s.endKept(t, k, m)
 	default:
-		t.checkSilent(k, m)
+		s.endSilent(t, k, m)
 	}
 }
 
 // checkAnswered takes an ack of a check's ping, which came from an address. One that comes from where the claim says that
 // the name is speaks for the claim: the transport leads by name rather than by address.
-func (t *Turn) checkAnswered(k *check, from Endpoint) {
+func (s *checks) onAck(t *Turn, k *check, from Endpoint) {
 	m := t.table.named(k.name)
-	switch claimed := t.claimant(k, m); {
+	switch claimed := s.claimant(t.Core, k, m); {
 	case m == nil:
-		t.dropCheck(k)
+		s.drop(t, k)
 	case claimed.same(addressOf(from.AddrPort)):
-		t.checkSilent(k, m)
+		s.endSilent(t, k, m)
 	default:
-		t.checkKept(k, m)
+		s.endKept(t, k, m)
 	}
 }
 
 // claimantAnswered notes that the claimant of a check acked. An ack that comes from where the member is is the member's own.
-func (t *Turn) claimantAnswered(k *check, from Endpoint) {
+func (s *checks) onClaimantAck(t *Turn, k *check, from Endpoint) {
 	m := t.table.named(k.name)
 	if m == nil || t.table.isAt(m, addressOf(from.AddrPort)) {
 		return
@@ -230,45 +230,45 @@ func (t *Turn) claimantAnswered(k *check, from Endpoint) {
 	k.claimantLives = true
 	switch {
 	case k.phase == checkKept && first:
-		t.tellConflict(k, m)
+		s.notify(t, k, m)
 	case k.phase == checkSilent && m.State != StateLeft && k.best.incarnation <= m.Incarnation: // see contradict
 		t.sendAlone(k.claimed(), &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.cfg.Name})
 	}
 }
 
 // checkSilent ends a check that was not answered.
-func (t *Turn) checkSilent(k *check, m *member) {
-	t.endCheck(k, checkSilent)
+func (s *checks) endSilent(t *Turn, k *check, m *member) {
+	s.end(t, k, checkSilent)
 	switch {
-	case m == t.self:
-		t.keepName(k)
+	case m == t.table.self:
+		s.keepOwnName(t, k)
 	case k.best.incarnation > m.Incarnation:
 		t.takeOver(m, k.best)
 	default:
-		t.contradict(k, m)
+		s.contradict(t, k, m)
 	}
 }
 
 // keepName notes that the other of our name is not there: it was us, in an earlier life, and what we say has to be newer.
-func (t *Turn) keepName(k *check) {
-	if k.best.incarnation >= t.self.Incarnation && !t.departed {
-		t.self.Incarnation = nextIncarnation(k.best.incarnation)
-		t.broadcast(t.self, broadcast{incarnation: t.self.Incarnation}, 0)
+func (s *checks) keepOwnName(t *Turn, k *check) {
+	if k.best.incarnation >= t.table.self.Incarnation && !t.local.addressChange.begun {
+		t.table.self.Incarnation = nextIncarnation(k.best.incarnation)
+		t.queue.add(t, t.table.self, broadcast{incarnation: t.table.self.Incarnation}, 0)
 	}
 	self := t.Self()
-	t.event(Event{Kind: EventConflictEnded, Member: k.best.of(t.self), Other: &self, Verdict: VerdictMoved})
+	t.out.event(Event{Kind: EventConflictEnded, Member: k.best.of(t.table.self), Other: &self, Verdict: VerdictMoved})
 }
 
 // contradict has the maker of a claim refute what we know of its name, m, as it
 // may have begun anew: who answers a ping to the name is told. (Another who is
 // there would take it for gossip.) It does so again each period: what is answered
 // to others may not reach us.
-func (t *Turn) contradict(k *check, m *member) {
-	if m == nil || m == t.self || m.State == StateLeft || t.table.isAt(m, k.best.addr) {
+func (s *checks) contradict(t *Turn, k *check, m *member) {
+	if m == nil || m == t.table.self || m.State == StateLeft || t.table.isAt(m, k.best.addr) {
 		t.deadlines.set(k.due, k.ends)
 		return
 	}
-	t.sendAlone(k.claimed(), t.pingOf(k.claim, m.Name))
+	t.sendAlone(k.claimed(), t.table.newPing(k.claim, m.Name))
 	again := t.now.Add(t.cfg.period())
 	if again.After(k.ends) {
 		again = k.ends
@@ -277,22 +277,22 @@ func (t *Turn) contradict(k *check, m *member) {
 }
 
 // checkKept ends a check that was answered: the member is where it was.
-func (t *Turn) checkKept(k *check, m *member) {
-	t.endCheck(k, checkKept)
+func (s *checks) endKept(t *Turn, k *check, m *member) {
+	s.end(t, k, checkKept)
 	if k.claimantLives {
-		t.tellConflict(k, m)
+		s.notify(t, k, m)
 	}
 }
 
 // tellConflict tells that there are two of one name.
-func (t *Turn) tellConflict(k *check, m *member) {
+func (s *checks) notify(t *Turn, k *check, m *member) {
 	other := k.best.of(m)
-	t.event(Event{Kind: EventConflict, Member: t.table.snapshot(m), Other: &other})
-	t.event(Event{Kind: EventConflictEnded, Member: t.table.snapshot(m), Other: &other, Verdict: VerdictKept})
+	t.out.event(Event{Kind: EventConflict, Member: t.table.snapshot(m), Other: &other})
+	t.out.event(Event{Kind: EventConflictEnded, Member: t.table.snapshot(m), Other: &other, Verdict: VerdictKept})
 }
 
-func (t *Turn) endCheck(k *check, phase checkPhase) {
-	delete(t.checks.asking, k.seq)
+func (s *checks) end(t *Turn, k *check, phase checkPhase) {
+	delete(s.asking, k.seq)
 	k.phase, k.ends = phase, t.now.Add(recheck*t.cfg.period())
 	t.deadlines.set(k.due, k.ends)
 }
@@ -322,13 +322,13 @@ func (s claim) of(m *member) Member {
 func (t *Turn) takeOver(m *member, says claim) {
 	before := t.table.snapshot(m)
 	if !m.State.Gone() {
-		t.dropSuspicion(m)
+		t.suspicions.drop(t, m)
 		m.State, m.since = StateDead, t.table.since(t.now)
 		t.present--
-		t.event(Event{Kind: EventLeave, Member: t.table.snapshot(m), From: t.cfg.Name})
+		t.out.event(Event{Kind: EventLeave, Member: t.table.snapshot(m), From: t.cfg.Name})
 	}
 	t.becomeAlive(m, says, 0)
 	after := t.table.snapshot(m)
-	t.event(Event{Kind: EventMoved, Member: after, Other: &before})
-	t.event(Event{Kind: EventConflictEnded, Member: before, Other: &after, Verdict: VerdictMoved})
+	t.out.event(Event{Kind: EventMoved, Member: after, Other: &before})
+	t.out.event(Event{Kind: EventConflictEnded, Member: before, Other: &after, Verdict: VerdictMoved})
 }

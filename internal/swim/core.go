@@ -10,35 +10,34 @@ import (
 // Core is one node's membership protocol. See the package's comment.
 type Core struct {
 	cfg       Config
-	self      *member
 	table     table
 	deadlines deadlines
 	queue     broadcasts
 
 	compressionBudget int // bytes of gossip in a packet beyond Config.Room
 
-	offered   int       // packets of gossip with room for user broadcasts, so far
-	chosen    []*member // scratch of choose
-	present   int       // others that are alive or suspect
-	leaving   bool
-	departed  bool          // between Depart and Arrive
-	resting   deadlineKinds // loops whose rounds are passed over, nextWakeup
-	former    former        // what we were before we moved last
-	seq       uint32        // of the last ping
+	chosen    []*member       // scratch of choose
+	present   int             // others that are alive or suspect
+	seq       sequenceNumbers // of pings
 	awareness awareness
 
-	suspicions map[ID]*suspicion // of those whose State is StateSuspect
+	loops      loops
 	probe      probe
-	relays     map[uint32]*relay // by the sequence number of our ping
-	pings      map[uint32]*ping
-	gossip     deadline
-	pushPull   deadline
-	losses     losses
-	gone       []goneMember // in the order in which they went
-	forgetting deadline
-	checks     checks // of names that others claim
+	relays     relays
+	pings      pings
+	suspicions suspicions
+	failed     failedSet
+	reaper     reaper
+	checks     checks
+	local      local
 
 	turn Turn // the one under way
+}
+
+// local is what this member is to others; its row of the table is table.self.
+type local struct {
+	leaving       bool
+	addressChange addressChange
 }
 
 // Turn is the right to change a Core, from Begin to End: only a Turn has the methods that do. There is one at a time, and it
@@ -62,51 +61,34 @@ func (c *Core) Begin(now time.Time, out *Output) *Turn {
 // End ends the turn.
 func (t *Turn) End() {
 	t.out.Health = t.awareness.score
-	t.out.Wakeup = t.nextWakeup()
+	t.out.Wakeup = t.loops.nextWakeup(t)
 	t.out = nil
 }
 
 // New returns a Core that knows no member, not even itself, until Announce or Introduce. Its loops begin with Start.
 func New(cfg Config) *Core {
-	c := &Core{
+	return &Core{
 		cfg:        cfg,
 		table:      newTable(),
-		seq:        cfg.Rand.Uint32(),
+		seq:        sequenceNumbers(cfg.Rand.Uint32()),
 		awareness:  awareness{max: cfg.AwarenessMaxMultiplier},
-		suspicions: make(map[ID]*suspicion),
-		relays:     make(map[uint32]*relay),
-		pings:      make(map[uint32]*ping),
+		loops:      loops{gossip: unset(dueGossip), pushPull: unset(duePushPull)},
+		probe:      newProbe(),
+		relays:     make(relays),
+		pings:      make(pings),
+		suspicions: make(suspicions),
+		failed:     newFailedSet(),
+		reaper:     reaper{due: unset(dueForget)},
 		checks:     newChecks(),
-		gossip:     unset(dueGossip),
-		pushPull:   unset(duePushPull),
-		forgetting: unset(dueForget),
 	}
-	c.losses = newLosses()
-	c.probe.init()
-	return c
 }
 
 // Start sets the loops going: each begins at a random phase of its interval, but
 // for gossip, which begins with a probe.
 func (t *Turn) Start() {
-	t.begin(&t.probe.tick, t.cfg.ProbeInterval)
-	t.beginGossip()
-	t.begin(&t.pushPull, t.cfg.PushPullInterval)
-}
-
-func (t *Turn) begin(d *deadline, interval time.Duration) {
-	if interval > 0 {
-		phase := time.Duration(t.cfg.Rand.Int64N(int64(interval)))
-		t.deadlines.set(d, t.now.Add(interval+phase))
-	}
-}
-
-// gossipInterval is 0 when there is no gossip.
-func (c *Core) gossipInterval() time.Duration {
-	if c.cfg.GossipNodes <= 0 {
-		return 0
-	}
-	return c.cfg.GossipInterval
+	t.loops.start(t, &t.probe.tick, t.cfg.ProbeInterval)
+	t.loops.startGossip(t)
+	t.loops.start(t, &t.loops.pushPull, t.cfg.PushPullInterval)
 }
 
 // SetCompressionBudget sets how many bytes a packet of gossip may carry beyond Config.Room, since it is compressed
@@ -116,14 +98,14 @@ func (t *Turn) SetCompressionBudget(bytes int) { t.compressionBudget = bytes }
 // Introduce tells the Core what we are, and nobody else: until Announce we
 // count as a member that has left.
 func (t *Turn) Introduce(addr netip.AddrPort, meta []byte, versions Versions) {
-	t.beSomebody(addr, meta, versions)
-	t.changed(t.self)
+	t.local.initSelf(t, addr, meta, versions)
+	t.changed(t.table.self)
 }
 
 // beSomebody has the Core know itself.
-func (t *Turn) beSomebody(addr netip.AddrPort, meta []byte, versions Versions) {
-	t.self = t.table.add(t.cfg.Name, addressOf(addr), t.cfg.Rand.IntN)
-	t.self.Meta, t.self.Versions, t.self.State = meta, versions, StateLeft
+func (l *local) initSelf(t *Turn, addr netip.AddrPort, meta []byte, versions Versions) {
+	t.table.self = t.table.add(t.cfg.Name, addressOf(addr), t.cfg.Rand.IntN)
+	t.table.self.Meta, t.table.self.Versions, t.table.self.State = meta, versions, StateLeft
 }
 
 // Announce makes known what we are, at a new incarnation: at the start, and
@@ -134,76 +116,66 @@ func (t *Turn) beSomebody(addr netip.AddrPort, meta []byte, versions Versions) {
 //
 // Compat: in the reference who then waits for it does so in vain.
 func (t *Turn) Announce(addr netip.AddrPort, meta []byte, versions Versions, notice uint64) {
-	if t.leaving {
-		t.finish(notice)
+	if t.local.leaving {
+		t.out.finish(notice)
 		return
 	}
-	if t.self == nil {
-		t.beSomebody(addr, meta, versions)
+	if t.table.self == nil {
+		t.local.initSelf(t, addr, meta, versions)
 	}
-	if t.departed {
-		t.announceLater(meta, versions, notice)
+	if t.local.addressChange.begun {
+		t.local.addressChange.announceLater(t, meta, versions, notice)
 		return
 	}
-	t.becomeAlive(t.self, claim{
+	t.becomeAlive(t.table.self, claim{
 		addr: addressOf(addr), meta: meta, versions: versions,
-		incarnation: nextIncarnation(t.self.Incarnation),
+		incarnation: nextIncarnation(t.table.self.Incarnation),
 	}, notice)
 }
 
 // finish has the driver told that nobody need wait for a notice.
-func (t *Turn) finish(notice uint64) {
+func (o *Output) finish(notice uint64) {
 	if notice != 0 {
-		t.out.Finished = append(t.out.Finished, notice)
+		o.Finished = append(o.Finished, notice)
 	}
 }
 
 // Tick does all that is due at now.
 func (t *Turn) Tick() {
-	t.passOver()
+	t.loops.skipMissedRounds(t)
 	for d := t.deadlines.pop(t.now); d != nil; d = t.deadlines.pop(t.now) {
 		switch d.kind {
 		case dueProbe:
-			t.again(d, t.cfg.ProbeInterval)
-			t.probeTick()
+			t.loops.again(t, d, t.cfg.ProbeInterval)
+			t.probe.start(t)
 		case dueGossip:
-			if interval := t.gossipInterval(); interval > 0 {
-				t.again(d, interval)
+			if interval := t.cfg.gossipInterval(); interval > 0 {
+				t.loops.again(t, d, interval)
 			}
-			t.gossipTick()
+			t.loops.gossipTick(t)
 		case duePushPull:
-			t.again(d, pushPullInterval(t.cfg.PushPullInterval, t.table.len()))
-			t.pushPullTick()
+			t.loops.again(t, d, pushPullInterval(t.cfg.PushPullInterval, t.table.len()))
+			t.loops.pushPullTick(t)
 		case dueCheck:
-			t.checkDue(d.check)
+			t.checks.onDue(t, d.check)
 		case dueReconnect:
-			t.reconnectTick()
+			t.failed.tick(t)
 		case dueForget:
-			t.forgetGone()
+			t.reaper.tick(t)
 		case dueIsolation:
-			t.isolationDue()
+			t.failed.isolation.onDue(t)
 		case dueProbeTimeout:
-			t.probeIndirectly()
+			t.probe.goIndirect(t)
 		case dueProbeEnd:
-			t.probeEnded()
+			t.probe.onTimeout(t)
 		case dueSuspicion:
-			t.suspicionEnded(d.member)
+			t.suspicions.onTimeout(t, d.member)
 		case dueRelay:
-			t.relayDue(d.seq)
+			t.relays.onDue(t, d.seq)
 		case duePing:
-			t.pingEnded(d.seq)
+			t.pings.onTimeout(t, d.seq)
 		}
 	}
-}
-
-// again sets a loop's deadline anew. Rounds that were missed collapse into
-// one.
-func (t *Turn) again(d *deadline, interval time.Duration) {
-	next := d.at.Add(interval)
-	if !next.After(t.now) {
-		next = t.now.Add(interval)
-	}
-	t.deadlines.set(d, next)
 }
 
 // Member returns what is known of the member of a name.
@@ -216,7 +188,7 @@ func (c *Core) Member(name string) (Member, bool) {
 }
 
 // Self returns what the Core is known as. It is valid after Announce or Introduce.
-func (c *Core) Self() Member { return c.table.snapshot(c.self) }
+func (c *Core) Self() Member { return c.table.snapshot(c.table.self) }
 
 // NumKnown is how many members are known, the dead and left included.
 func (c *Core) NumKnown() int { return c.table.len() }
@@ -225,25 +197,25 @@ func (c *Core) NumKnown() int { return c.table.len() }
 func (c *Core) NumTimers() int { return len(c.deadlines.heap) }
 
 // Leaving reports whether Leave was called.
-func (c *Core) Leaving() bool { return c.leaving }
+func (c *Core) Leaving() bool { return c.local.leaving }
 
 // isPresent reports whether m is another that is alive or suspect.
-func (c *Core) isPresent(m *member) bool { return m != c.self && !m.State.Gone() }
+func (t *table) isPresent(m *member) bool { return m != t.self && !m.State.Gone() }
 
 // AnyAlive reports whether anyone but us is alive or suspect.
 func (c *Core) AnyAlive() bool { return c.present > 0 }
 
 // ReadsChecksums reports whether an endpoint is a known member, by its name or
 // else its address, that understands checksums.
-func (c *Core) ReadsChecksums(to Endpoint) bool { return c.readsChecksums(&to) }
+func (c *Core) ReadsChecksums(to Endpoint) bool { return c.table.readsChecksums(&to) }
 
-func (c *Core) readsChecksums(to *Endpoint) bool {
+func (t *table) readsChecksums(to *Endpoint) bool {
 	var m *member
 	if to.Name != "" {
-		m = c.table.named(to.Name)
+		m = t.named(to.Name)
 	}
 	if m == nil {
-		m = c.table.located(addressOf(to.AddrPort))
+		m = t.located(addressOf(to.AddrPort))
 	}
 	return m.readsChecksums()
 }
@@ -259,9 +231,9 @@ const (
 	ProtocolChecksum   = 5
 )
 
-func (t *Turn) event(e Event) { t.out.Events = append(t.out.Events, e) }
+func (o *Output) event(e Event) { o.Events = append(o.Events, e) }
 
-func (t *Turn) drop(why Drop) { t.out.Counts.Drops[why]++ }
+func (o *Output) drop(why Drop) { o.Counts.Drops[why]++ }
 
 // changed publishes m as it now is, and returns that until there is another change.
 func (t *Turn) changed(m *member) *Member {
@@ -271,17 +243,17 @@ func (t *Turn) changed(m *member) *Member {
 
 // allowed reports whether an address may be a member's, or be sent to on a
 // peer's word.
-func (c *Core) allowed(a address) bool { return c.allowedIP(a.addr()) }
+func (c *Config) allows(a address) bool { return c.allowsIP(a.addr()) }
 
-func (c *Core) allowedIP(a netip.Addr) bool {
-	return c.cfg.Allowed == nil || c.cfg.Allowed(a.Unmap())
+func (c *Config) allowsIP(a netip.Addr) bool {
+	return c.Allowed == nil || c.Allowed(a.Unmap())
 }
 
 // send puts a packet with one message, and whatever broadcasts fit beside it,
 // into the output.
 func (t *Turn) send(to Endpoint, message wire.Message) *Packet {
 	p := t.sendAlone(to, message)
-	t.fill(p)
+	t.queue.fill(t, t.out, p, t.cfg.roomIn(p))
 	return p
 }
 
@@ -290,10 +262,10 @@ func (t *Turn) send(to Endpoint, message wire.Message) *Packet {
 // own, before the one that is returned.
 func (t *Turn) sendAlone(to Endpoint, messages ...wire.Message) *Packet {
 	p := t.compose(to, messages)
-	if len(messages) < 2 || t.roomIn(p) >= 0 {
+	if len(messages) < 2 || t.cfg.roomIn(p) >= 0 {
 		return p
 	}
-	t.unsend()
+	t.out.unsend()
 	for _, m := range messages[1:] {
 		t.compose(to, []wire.Message{m})
 	}
@@ -302,43 +274,40 @@ func (t *Turn) sendAlone(to Endpoint, messages ...wire.Message) *Packet {
 
 // compose puts a packet with the given messages into the output.
 func (t *Turn) compose(to Endpoint, messages []wire.Message) *Packet {
-	p := t.newPacket()
+	p := t.out.newPacket()
 	p.To = to
 	for _, m := range messages {
-		t.put(p, m)
+		t.out.put(p, m)
 	}
-	p.Checksum = t.readsChecksums(&p.To)
+	p.Checksum = t.table.readsChecksums(&p.To)
 	return p
 }
 
 // newPacket puts a packet with nothing in it into the output.
-func (t *Turn) newPacket() *Packet {
-	t.out.Packets = append(t.out.Packets, Packet{})
-	return &t.out.Packets[len(t.out.Packets)-1]
+func (o *Output) newPacket() *Packet {
+	o.Packets = append(o.Packets, Packet{})
+	return &o.Packets[len(o.Packets)-1]
 }
 
 // put adds a message to the last packet of the output.
-func (t *Turn) put(p *Packet, m wire.Message) {
-	start := len(t.out.bytes)
-	t.out.bytes = m.Append(t.out.bytes)
-	t.out.end(p, start)
+func (o *Output) put(p *Packet, m wire.Message) {
+	start := len(o.bytes)
+	o.bytes = m.Append(o.bytes)
+	o.end(p, start)
 }
 
 // unsend takes the last packet out of the output.
-func (t *Turn) unsend() {
-	last := len(t.out.Packets) - 1
-	t.out.Packets[last] = Packet{}
-	t.out.Packets = t.out.Packets[:last]
+func (o *Output) unsend() {
+	last := len(o.Packets) - 1
+	o.Packets[last] = Packet{}
+	o.Packets = o.Packets[:last]
 }
 
 // roomIn returns how many bytes a packet has left for messages, each with wire.CompoundPartOverhead; less than 0 if it is too large
 // already.
-func (c *Core) roomIn(p *Packet) int { return c.cfg.Room.Left(p.Messages, p.Checksum) }
-
-// fill adds queued broadcasts to the last packet of the output.
-func (t *Turn) fill(p *Packet) { t.fillIn(t.out, p, t.roomIn(p)) }
+func (c *Config) roomIn(p *Packet) int { return c.Room.Left(p.Messages, p.Checksum) }
 
 // endpoint is where m is reached.
-func (c *Core) endpoint(m *member) Endpoint {
-	return Endpoint{Name: m.Name, AddrPort: c.table.addrPort(m)}
+func (t *table) endpoint(m *member) Endpoint {
+	return Endpoint{Name: m.Name, AddrPort: t.addrPort(m)}
 }

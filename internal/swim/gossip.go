@@ -2,7 +2,6 @@ package swim
 
 import (
 	"slices"
-	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -18,74 +17,27 @@ const (
 	wholeOffers = 8
 )
 
-// nextWakeup returns when Tick has something to do; zero: never. Rounds of gossip with nothing to send are left out, and all
-// rounds while no other member is known. A loop that goes on later has its rounds at the times that it would have had.
-func (t *Turn) nextWakeup() time.Time {
-	if resting := t.restingLoops(); resting != t.resting {
-		t.passOver()
-		t.resting = resting
-	}
-	return t.deadlines.nextBut(t.resting)
-}
-
-const (
-	gossipLoop deadlineKinds = 1 << dueGossip
-	allLoops   deadlineKinds = 1<<dueProbe | 1<<dueGossip | 1<<duePushPull
-)
-
-// restingLoops is which loops have nothing to do.
-func (c *Core) restingLoops() deadlineKinds {
-	switch {
-	case c.table.len() < 2:
-		return allLoops
-	case c.NumQueued() == 0 && !c.cfg.HasUserBroadcasts:
-		return gossipLoop
-	default:
-		return 0
-	}
-}
-
-// passOver skips the rounds that were due before now while there was nothing to
-// do.
-func (t *Turn) passOver() {
-	if t.resting == 0 {
-		return
-	}
-	if interval := t.gossipInterval(); interval > 0 {
-		t.passOverLoop(&t.gossip, interval)
-	}
-	t.passOverLoop(&t.probe.tick, t.cfg.ProbeInterval)
-	t.passOverLoop(&t.pushPull, t.cfg.PushPullInterval)
-}
-
-func (t *Turn) passOverLoop(loop *deadline, interval time.Duration) {
-	if late := t.now.Sub(loop.at); t.resting.has(loop.kind) && loop.index >= 0 && late >= 0 {
-		missed := late/interval + 1
-		t.deadlines.set(loop, loop.at.Add(missed*interval))
-	}
-}
-
 // gossipTick sends what is queued to a few members (SWIM section 4.1, but on a
 // timer of its own, Lifeguard section III-A). The recently dead are among
 // them: they may not be.
-func (t *Turn) gossipTick() {
+func (l *loops) gossipTick(t *Turn) {
 	t.out.Counts.GossipRounds++
 	if t.NumQueued() == 0 && !t.cfg.HasUserBroadcasts {
 		return
 	}
-	targets := t.gossipTargets()
+	targets := l.targets(t)
 	if !t.cfg.HasUserBroadcasts {
 		t.out.bytes = slices.Grow(t.out.bytes, len(targets)*min(int(t.cfg.Room)+t.compressionBudget, t.QueuedBytes()))
 	}
 	for _, m := range targets {
-		packet := t.sendAlone(t.endpoint(m))
+		packet := t.sendAlone(t.table.endpoint(m))
 		if t.cfg.HasUserBroadcasts {
-			packet.Room = t.offer(t.roomIn(packet))
+			packet.Room = l.offer(t, t.cfg.roomIn(packet))
 			continue // the driver asks for the rest: FillGossip
 		}
-		t.fillIn(t.out, packet, t.roomIn(packet)+t.compressionBudget)
+		t.queue.fill(t, t.out, packet, t.cfg.roomIn(packet)+t.compressionBudget)
 		if len(packet.Messages) == 0 {
-			t.unsend()
+			t.out.unsend()
 			return
 		}
 	}
@@ -93,8 +45,8 @@ func (t *Turn) gossipTick() {
 
 // gossipTargets returns the members of a round of gossip. Without rounds of their
 // own user broadcasts go to the member that is probed.
-func (t *Turn) gossipTargets() []*member {
-	if t.gossipInterval() <= 0 {
+func (l *loops) targets(t *Turn) []*member {
+	if t.cfg.gossipInterval() <= 0 {
 		t.chosen = t.chosen[:0]
 		if t.probe.target != nil {
 			t.chosen = append(t.chosen, t.probe.target)
@@ -104,7 +56,7 @@ func (t *Turn) gossipTargets() []*member {
 	return t.choose(t.cfg.GossipNodes, func(m *member) bool {
 		switch m.State {
 		case StateAlive, StateSuspect:
-			return m != t.self
+			return m != t.table.self
 		case StateDead:
 			return t.table.age(t.now, m) <= t.cfg.GossipToTheDeadTime
 		default:
@@ -116,29 +68,17 @@ func (t *Turn) gossipTargets() []*member {
 // gossipWithProbe makes a round of gossip due with a probe if there are no others:
 // then user broadcasts would not be sent at all. They have a packet of their own,
 // as a ping does not wait for the user.
-func (t *Turn) gossipWithProbe() {
-	if t.cfg.HasUserBroadcasts && t.gossipInterval() <= 0 {
-		t.deadlines.set(&t.gossip, t.now)
+func (l *loops) gossipWithProbe(t *Turn) {
+	if t.cfg.HasUserBroadcasts && t.cfg.gossipInterval() <= 0 {
+		t.deadlines.set(&l.gossip, t.now)
 	}
-}
-
-// beginGossip sets the rounds of gossip going so that one falls on the first probe,
-// and with intervals that are multiples on every one: a process that wakes once for
-// both takes less.
-func (t *Turn) beginGossip() {
-	interval := t.gossipInterval()
-	if interval <= 0 || t.probe.tick.index < 0 {
-		t.begin(&t.gossip, interval)
-		return
-	}
-	t.deadlines.set(&t.gossip, t.now.Add(interval+t.probe.tick.at.Sub(t.now)%interval))
 }
 
 // offer is how many of the bytes of a packet user broadcasts may have: what is
 // queued leaves free, and their share in any case.
-func (t *Turn) offer(room int) int {
-	t.offered++
-	if t.offered%wholeOffers == 0 {
+func (l *loops) offer(t *Turn, room int) int {
+	l.offered++
+	if l.offered%wholeOffers == 0 {
 		return room
 	}
 	queued := t.QueuedBytes() + t.NumQueued()*wire.CompoundPartOverhead
@@ -151,15 +91,7 @@ func (t *Turn) offer(room int) int {
 //
 // Compat: the reference's own broadcasts come first, and starve the user's.
 func (t *Turn) FillGossip(out *Output, p *Packet, used int) {
-	t.fillIn(out, p, t.roomIn(p)+t.compressionBudget-used)
-}
-
-// pushPullTick asks for an exchange of states with a random member.
-func (t *Turn) pushPullTick() {
-	peers := t.choose(1, func(m *member) bool { return m != t.self && m.State == StateAlive })
-	for _, m := range peers {
-		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamPushPull, To: t.table.snapshot(m)})
-	}
+	t.queue.fill(t, out, p, t.cfg.roomIn(p)+t.compressionBudget-used)
 }
 
 // choose returns k distinct random members that may be chosen, or all of them

@@ -18,7 +18,7 @@ func TestGossipTargets(t *testing.T) {
 	n.dead(4, 1, "m4")
 	targets := func() []string {
 		var names []string
-		n.gossipTick()
+		n.loops.gossipTick(n.Turn)
 		for _, p := range n.take().Packets {
 			names = append(names, p.To.Name)
 		}
@@ -49,7 +49,7 @@ func packetSize(p *Packet, more int) int {
 func TestGossipFillsPackets(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.GossipNodes = 1 }).meet(60)
 	for range 100 {
-		n.gossipTick()
+		n.loops.gossipTick(n.Turn)
 		if size := packetSize(&n.take().Packets[0], 0); size > 1400 || size < 1400-100 {
 			t.Fatalf("%d bytes, want at most 1400 and most of that", size)
 		}
@@ -76,7 +76,7 @@ func TestUserBroadcastsHaveTheirShare(t *testing.T) {
 	const room = 1400 - wire.CompoundHeaderSize - wire.ChecksumSize
 	for i := 1; i <= 40; i++ {
 		n.meetAgain(60)
-		n.gossipTick()
+		n.loops.gossipTick(n.Turn)
 		out := n.take()
 		p := &out.Packets[0]
 		want := room / 4
@@ -98,7 +98,7 @@ func TestUserBroadcastsHaveTheirShare(t *testing.T) {
 // left, and with some what those need not.
 func TestUserBroadcastsHaveWhatIsFree(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = true }).meet(3)
-	n.gossipTick()
+	n.loops.gossipTick(n.Turn)
 	out := n.take()
 	p := &out.Packets[0]
 	n.FillGossip(out, p, p.Room)
@@ -113,7 +113,7 @@ func TestSlackIsForGossip(t *testing.T) {
 	for _, users := range []bool{false, true} {
 		n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = users }).meet(100)
 		n.SetCompressionBudget(1000)
-		n.gossipTick()
+		n.loops.gossipTick(n.Turn)
 		out := n.take()
 		p, used := &out.Packets[0], 0
 		if users {
@@ -125,7 +125,7 @@ func TestSlackIsForGossip(t *testing.T) {
 		if size := packetSize(p, used); size > 2400 || size < 2300 {
 			t.Errorf("user broadcasts %v: %d bytes of gossip, want 2400 at most and most of that", users, size)
 		}
-		n.beginProbe(n.table.named("m1"))
+		n.probe.begin(n.Turn, n.table.named("m1"))
 		if size := packetSize(&n.take().Packets[0], 0); size > 1400 {
 			t.Errorf("a ping of %d bytes", size)
 		}
@@ -174,7 +174,7 @@ func TestPacketsOfSeveralMessagesFit(t *testing.T) {
 	}{{1400, []int{2}}, {100, []int{1, 1}}} {
 		n.cfg.Room = wire.Room(tt.room)
 		n.probe.target = nil
-		n.beginProbe(n.table.named("m1"))
+		n.probe.begin(n.Turn, n.table.named("m1"))
 		var got []int
 		packets := n.take().Packets
 		for i := range packets {
@@ -207,13 +207,13 @@ func TestGossipWithNothingToSay(t *testing.T) {
 	n := newNode(t, nil).meet(5)
 	n.queued()
 	n.Settle()
-	n.gossipTick()
+	n.loops.gossipTick(n.Turn)
 	if got := n.take().Packets; len(got) != 0 {
 		t.Errorf("%d packets, want none", len(got))
 	}
 	n = newNode(t, func(c *Config) { c.HasUserBroadcasts = true }).meet(5)
 	n.Settle()
-	n.gossipTick()
+	n.loops.gossipTick(n.Turn)
 	if got := n.take().Packets; len(got) != 3 || got[0].Room != 1393 {
 		t.Errorf("packets %v, want 3 with room for the user's broadcasts", got)
 	}
@@ -228,7 +228,7 @@ func TestBroadcastIsSentToTheLimit(t *testing.T) {
 	n.take()
 	sent := 0
 	for range 100 {
-		n.gossipTick()
+		n.loops.gossipTick(n.Turn)
 		out := n.take()
 		for _, p := range out.Packets {
 			sent += len(p.Messages)
@@ -267,7 +267,7 @@ func TestChooseMissesNobody(t *testing.T) {
 			t.Fatalf("the only eligible member %s was missed", only)
 		}
 	}
-	if got := n.choose(200, func(m *member) bool { return m != n.self }); len(got) != 100 {
+	if got := n.choose(200, func(m *member) bool { return m != n.table.self }); len(got) != 100 {
 		t.Errorf("%d of 100 chosen", len(got))
 	}
 	if n.choose(0, func(*member) bool { return true }) != nil {
@@ -280,7 +280,7 @@ func TestChooseIsFair(t *testing.T) {
 	n := newNode(t, nil).meet(20)
 	times := map[string]int{}
 	for range 10_000 {
-		for _, m := range n.choose(3, func(m *member) bool { return m != n.self }) {
+		for _, m := range n.choose(3, func(m *member) bool { return m != n.table.self }) {
 			times[m.Name]++
 		}
 	}
@@ -295,7 +295,7 @@ func TestPushPullTick(t *testing.T) {
 	n := newNode(t, nil).meet(3)
 	n.dead(1, 1, "m2")
 	n.suspect(2, 1, "m1")
-	n.pushPullTick()
+	n.loops.pushPullTick(n.Turn)
 	out := n.take()
 	if len(out.Streams) != 1 || out.Streams[0].Kind != StreamPushPull || out.Streams[0].To.Name != "m3" {
 		t.Errorf("streams %+v, want a push/pull with m3, the only one alive", out.Streams)
@@ -398,7 +398,7 @@ func TestUserBroadcastsWithoutGossip(t *testing.T) {
 func TestAloneWithoutGossip(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.HasUserBroadcasts, c.GossipInterval, c.PushPullInterval = true, 0, 0 }).meet(1)
 	n.Start()
-	n.beginProbe(n.table.named("m1"))
+	n.probe.begin(n.Turn, n.table.named("m1"))
 	n.ForceLeaveAlive("m1", 0)
 	n.Forget("m1")
 	n.after(time.Hour)

@@ -21,11 +21,11 @@ func knownTo(n int) (*Turn, []wire.GossipView) {
 			Port: 7946, Vsn: testVersions[:]}
 		c.StepGossip(Endpoint{}, &alives[i])
 		if i%256 == 0 {
-			c.dropQueued()
+			c.queue.dropAll(c)
 			out = swap(c, out)
 		}
 	}
-	c.dropQueued()
+	c.queue.dropAll(c)
 	swap(c, out)
 	return c, alives
 }
@@ -59,10 +59,10 @@ var perPacket = []operation{
 		a := &alives[i%len(alives)]
 		a.Incarnation++
 		c.StepGossip(Endpoint{}, a)
-		c.gossipTick()
+		c.loops.gossipTick(c)
 	}},
 	{"choose", func(c *Turn, _ []wire.GossipView, _ int) {
-		c.choose(3, func(m *member) bool { return m != c.self && m.State == StateAlive })
+		c.choose(3, func(m *member) bool { return m != c.table.self && m.State == StateAlive })
 	}},
 	{"tick", func(c *Turn, _ []wire.GossipView, _ int) { c.Tick() }},
 	{"merge a known state", func(c *Turn, alives []wire.GossipView, i int) {
@@ -74,7 +74,7 @@ var perPacket = []operation{
 
 // perMember are those that go through all members, told for one of them.
 var perMember = []operation{
-	{"probe", func(c *Turn, alives []wire.GossipView, i int) { c.nextToProbe() }}, // with the shuffle of each round
+	{"probe", func(c *Turn, alives []wire.GossipView, i int) { c.probe.next(c) }}, // with the shuffle of each round
 	{"snapshot", func(c *Turn, alives []wire.GossipView, i int) {
 		if i%(len(alives)+1) == 0 {
 			s := Snapshot{States: make([]byte, 0, 100*len(alives))}
@@ -139,7 +139,7 @@ func fastest(c *Turn, alives []wire.GossipView, op operation) time.Duration {
 		out = swap(c, out)
 		best = min(best, time.Since(began)/time.Duration(each))
 	}
-	c.dropQueued()
+	c.queue.dropAll(c)
 	return best
 }
 
@@ -230,7 +230,7 @@ func TestAllocs(t *testing.T) {
 		{"18 rounds of gossip with news", 18 + 10, func(i int) {
 			alives[i].Incarnation = turn
 			c.StepGossip(Endpoint{}, &alives[i])
-			c.gossipTick()
+			c.loops.gossipTick(c)
 		}},
 		{"18 known states", 0, func(i int) {
 			state = known[i]
@@ -238,7 +238,7 @@ func TestAllocs(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c.dropQueued()
+			c.queue.dropAll(c)
 			got := testing.AllocsPerRun(50, func() {
 				for i := range 18 {
 					tt.run(i)

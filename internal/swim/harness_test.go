@@ -132,7 +132,7 @@ func (n *node) NextDeadline() (time.Time, bool) {
 
 // NextWakeup returns what a turn that ended now would put out.
 func (n *node) NextWakeup() (time.Time, bool) {
-	at := n.nextWakeup()
+	at := n.loops.nextWakeup(n.Turn)
 	return at, !at.IsZero()
 }
 
@@ -209,7 +209,7 @@ func (n *node) queued() []wire.Message {
 	var messages []wire.Message
 	n.queue.order.Take(2, 1<<20, 1, func(i *queue.Item[broadcast], _ bool) {
 		b := &i.Value
-		message := n.appendBroadcast(nil, b)
+		message := n.queue.append(n.Core, nil, b)
 		if size := i.Size(); len(message) != size {
 			n.t.Errorf("%d bytes that were queued as %d: %x", len(message), size, message)
 		}

@@ -21,16 +21,15 @@ const isolationLimit = time.Hour
 
 // Isolated reports whether we lost sight of all others, or of most at once: see
 // EventIsolated.
-func (c *Core) Isolated() bool { return c.losses.isolated }
+func (c *Core) Isolated() bool { return c.failed.isolation.isolated }
 
 // beginEpisode begins an episode with a loss, unless it is part of one. The lost
 // member is no longer present.
-func (t *Turn) beginEpisode() {
-	l := &t.losses
-	if !l.isolated && t.now.Sub(l.latest) > t.episodeGap() {
-		l.endEpisode(t.present + 1)
+func (i *isolation) onFailure(t *Turn) {
+	if !i.isolated && t.now.Sub(i.latest) > i.gap(t.Core) {
+		i.endEpisode(t.present + 1)
 	}
-	l.latest = t.now
+	i.latest = t.now
 }
 
 // endEpisode begins another one, with so many others present.
@@ -40,7 +39,7 @@ func (i *isolation) endEpisode(present int) {
 }
 
 // regain notes that a member that was missed is so no longer.
-func (i *isolation) regain(one *lost) {
+func (i *isolation) regain(one *failedMember) {
 	if one.counted && one.episode == i.episode {
 		i.together--
 	}
@@ -49,38 +48,36 @@ func (i *isolation) regain(one *lost) {
 // episodeGap is how long after a loss the next one still belongs to it: one
 // that is itself cut off finds the others dead probe by probe, and its probes
 // slow down.
-func (c *Core) episodeGap() time.Duration {
+func (i *isolation) gap(c *Core) time.Duration {
 	return 2 * time.Duration(max(c.cfg.AwarenessMaxMultiplier, 1)) * c.cfg.period()
 }
 
 // judgeIsolation tells when we lose sight of most others, and when that ends.
-func (t *Turn) judgeIsolation() {
-	l := &t.losses
-	most := 2*l.together > l.began+1 && l.together > t.present+1
-	isolated := most || t.present == 0 && l.len() > 0
-	if isolated == l.isolated || t.leaving {
+func (i *isolation) update(t *Turn) {
+	most := 2*i.together > i.began+1 && i.together > t.present+1
+	isolated := most || t.present == 0 && t.failed.len() > 0
+	if isolated == i.isolated || t.local.leaving {
 		return
 	}
-	l.isolated = isolated
+	i.isolated = isolated
 	if !isolated {
-		t.deadlines.stop(&l.ends)
-		t.event(Event{Kind: EventWhole, Member: t.Self(), Count: l.len()})
+		t.deadlines.stop(&i.ends)
+		t.out.event(Event{Kind: EventWhole, Member: t.Self(), Count: t.failed.len()})
 		return
 	}
-	t.deadlines.set(&l.ends, t.now.Add(isolationLimit))
-	t.event(Event{Kind: EventIsolated, Member: t.Self(), Count: l.len()})
+	t.deadlines.set(&i.ends, t.now.Add(isolationLimit))
+	t.out.event(Event{Kind: EventIsolated, Member: t.Self(), Count: t.failed.len()})
 }
 
 // isolationDue ends an isolation that lasts for too long.
-func (t *Turn) isolationDue() {
-	l := &t.losses
-	if ends := l.latest.Add(isolationLimit); t.now.Before(ends) {
-		t.deadlines.set(&l.ends, ends)
+func (i *isolation) onDue(t *Turn) {
+	if ends := i.latest.Add(isolationLimit); t.now.Before(ends) {
+		t.deadlines.set(&i.ends, ends)
 		return
 	}
-	l.endEpisode(t.present)
-	t.judgeIsolation()
-	if l.isolated { // nobody is left
-		t.deadlines.set(&l.ends, t.now.Add(isolationLimit))
+	i.endEpisode(t.present)
+	i.update(t)
+	if i.isolated { // nobody is left
+		t.deadlines.set(&i.ends, t.now.Add(isolationLimit))
 	}
 }

@@ -19,46 +19,46 @@ const farewells = 8
 //
 // Compat: the reference queues it with all the rest, and tells nobody else.
 func (t *Turn) Leave(notice uint64) (heard bool) {
-	if t.leaving {
-		t.finish(notice)
+	if t.local.leaving {
+		t.out.finish(notice)
 		return false
 	}
-	t.leaving = true
-	t.deadlines.stop(&t.losses.due)
-	if t.self.State.Gone() {
-		t.finish(notice)
+	t.local.leaving = true
+	t.deadlines.stop(&t.failed.due)
+	if t.table.self.State.Gone() {
+		t.out.finish(notice)
 		return false
 	}
-	t.becomeGone(t.self, t.self.Incarnation, t.cfg.Name, notice)
-	t.sayFarewell()
+	t.becomeGone(t.table.self, t.table.self.Incarnation, t.cfg.Name, notice)
+	t.local.sendLeave(t)
 	return t.AnyAlive()
 }
 
 // Return makes us a member again after Leave, as we were but for a new
 // incarnation, and reports whether we had left.
 func (t *Turn) Return() (left bool) {
-	if !t.leaving {
+	if !t.local.leaving {
 		return false
 	}
-	t.leaving = false
-	if t.self.Incarnation == 0 { // we were never announced
+	t.local.leaving = false
+	if t.table.self.Incarnation == 0 { // we were never announced
 		return true
 	}
-	t.becomeAliveAt(t.table.address(t.self), 0)
-	if t.losses.len() > 0 || t.losses.seeds {
-		t.seekWithin(t.cfg.ReconnectInterval)
+	t.local.becomeAliveAt(t, t.table.address(t.table.self), 0)
+	if t.failed.len() > 0 || t.failed.seeds {
+		t.failed.scheduleReconnect(t, t.cfg.ReconnectInterval)
 	}
 	return true
 }
 
 // sayFarewell tells a few members directly that we leave. What the user said before
 // it goes with that: there is room for it.
-func (t *Turn) sayFarewell() {
-	told := t.choose(farewells, t.isPresent)
+func (l *local) sendLeave(t *Turn) {
+	told := t.choose(farewells, t.table.isPresent)
 	for i, m := range told {
-		packet := t.sendAlone(t.endpoint(m), &wire.Dead{Incarnation: t.self.Incarnation, Node: t.cfg.Name, From: t.cfg.Name})
+		packet := t.sendAlone(t.table.endpoint(m), &wire.Dead{Incarnation: t.table.self.Incarnation, Node: t.cfg.Name, From: t.cfg.Name})
 		if t.cfg.HasUserBroadcasts {
-			packet.Room = max(t.roomIn(packet), 0)
+			packet.Room = max(t.cfg.roomIn(packet), 0)
 		}
 		if i == 0 && t.cfg.PushPullInterval > 0 { // else there are to be no exchanges
 			t.out.Streams = append(t.out.Streams, Stream{Kind: StreamFarewell, To: t.table.snapshot(m)})
@@ -72,9 +72,9 @@ func (t *Turn) sayFarewell() {
 // Compat: the reference goes on taking it for dead.
 func (t *Turn) becomeLeft(m *member, notice uint64) {
 	m.State, m.since = StateLeft, t.table.since(t.now)
-	t.broadcast(m, broadcast{saying: sayDead, incarnation: m.Incarnation, from: m.Name}, notice)
+	t.queue.add(t, m, broadcast{saying: sayDead, incarnation: m.Incarnation, from: m.Name}, notice)
 	t.changed(m)
-	t.found(m.Name)
+	t.failed.onAlive(t, m.Name)
 	t.rememberGone(m)
 }
 
@@ -98,12 +98,12 @@ func (t *Turn) Forget(name string) Removal {
 	switch {
 	case name == t.cfg.Name:
 		return NotSelf
-	case m == nil && t.losses.named(name) == nil:
+	case m == nil && t.failed.named(name) == nil:
 		return NotKnown
 	case m != nil && !m.State.Gone():
 		return NotGone
 	}
-	t.found(name)
+	t.failed.onAlive(t, name)
 	if m != nil {
 		t.forget(m)
 		t.table.leaveOrder()
@@ -116,7 +116,7 @@ func (t *Turn) Forget(name string) Removal {
 // another address. The notice is in Output.Finished when that has been sent.
 func (t *Turn) ForceLeave(name string, notice uint64) Removal {
 	m := t.table.named(name)
-	if m != nil && t.isPresent(m) {
+	if m != nil && t.table.isPresent(m) {
 		return NotGone
 	}
 	return t.ForceLeaveAlive(name, notice)
@@ -138,7 +138,7 @@ func (t *Turn) ForceLeaveAlive(name string, notice uint64) Removal {
 		t.becomeLeft(m, notice)
 	default:
 		t.becomeGone(m, m.Incarnation, m.Name, notice)
-		t.sendAlone(t.endpoint(m), &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
+		t.sendAlone(t.table.endpoint(m), &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
 	}
 	return Removed
 }

@@ -98,6 +98,7 @@ const chunkSize = 7
 
 // table holds the known members: by ID, by name, by address, and in probe order.
 type table struct {
+	self     *member              // nil before Introduce and Announce
 	chunks   []*[chunkSize]member // by ID
 	free     []ID                 // IDs of forgotten members
 	order    []ID                 // probe order; also what random choices are made from

@@ -112,11 +112,11 @@ func TestTableMemory(t *testing.T) {
 			c.StepGossip(Endpoint{}, &wire.GossipView{Kind: wire.TypeAlive, Incarnation: 1, Node: fmt.Appendf(nil, "node-%05d", i),
 				Addr: addr, Port: 7946, Vsn: testVersions[:]})
 			if i%100 == 0 {
-				c.dropQueued()
+				c.queue.dropAll(c)
 				out = swap(c, out)
 			}
 		}
-		c.dropQueued()
+		c.queue.dropAll(c)
 		swap(c, out)
 		out = new(Output)
 		swap(c, out)

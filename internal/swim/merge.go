@@ -21,8 +21,8 @@ func (t *Turn) Merge(states *wire.States) {
 	enough := len(t.out.Changed) + newsAtOnce
 	for i := 0; i < statesAtOnce && len(t.out.Changed) < enough && states.Next(&v); i++ {
 		m := t.table.following(v.Name(), &names)
-		if m != nil && t.knowsAlive(m, &v) {
-			t.foundByOthers(m.Name)
+		if m != nil && t.table.knowsAlive(m, &v, t.cfg.DefaultPort) {
+			t.failed.onAliveElsewhere(t, m.Name)
 			continue
 		}
 		if m == nil && !news && State(v.State) == StateAlive {
@@ -35,13 +35,13 @@ func (t *Turn) Merge(states *wire.States) {
 
 // knowsAlive reports whether a state says that m is alive, which is right but
 // no news: most states are like that.
-func (c *Core) knowsAlive(m *member, v *wire.StateView) bool {
-	if State(v.State) != StateAlive || v.Incarnation > m.Incarnation || m == c.self || len(v.Meta()) > MaxMeta ||
-		!c.saysVersions(m, v.Vsn()) {
+func (t *table) knowsAlive(m *member, v *wire.StateView, defaultPort uint16) bool {
+	if State(v.State) != StateAlive || v.Incarnation > m.Incarnation || m == t.self || len(v.Meta()) > MaxMeta ||
+		!t.saysVersions(m, v.Vsn()) {
 		return false
 	}
-	addr, ok := addressFrom(v.Addr(), v.Port, c.cfg.DefaultPort)
-	return ok && c.table.isAt(m, addr)
+	addr, ok := addressFrom(v.Addr(), v.Port, defaultPort)
+	return ok && t.isAt(m, addr)
 }
 
 // expectNews makes room at once for so many new members, and for what is told of those that are merged at once.
@@ -58,16 +58,16 @@ func (t *Turn) mergeState(m *member, v *wire.StateView) {
 	if m != nil {
 		name = m.Name
 	} else {
-		name = t.keep(v.Name())
+		name = t.cfg.keep(v.Name())
 	}
 	switch State(v.State) {
 	case StateAlive:
 		if !t.applyAlive(m, &wire.Alive{Incarnation: v.Incarnation, Node: name, Addr: v.Addr(), Port: v.Port,
 			Meta: v.Meta(), Vsn: v.Vsn()}) {
-			t.foundByOthers(name)
+			t.failed.onAliveElsewhere(t, name)
 		}
 	case StateLeft:
-		t.foundLeft(name, v.Incarnation)
+		t.failed.onLeftWhileFailed(t, name, v.Incarnation)
 		if m := t.accused(name, name, v.Incarnation); m != nil {
 			t.applyDead(v.Incarnation, m, name)
 		}
@@ -76,6 +76,6 @@ func (t *Turn) mergeState(m *member, v *wire.StateView) {
 			t.applySuspect(v.Incarnation, m, hearsay)
 		}
 	default:
-		t.drop(DropMalformed)
+		t.out.drop(DropMalformed)
 	}
 }

@@ -16,7 +16,7 @@ func TestOutputKeepsOrdinaryMemory(t *testing.T) {
 			for i := range tt.members {
 				n.Step(Endpoint{}, aliveOf(1+i, 1))
 			}
-			n.gossipTick()
+			n.loops.gossipTick(n.Turn)
 			out := swap(n.Turn, new(Output))
 			if len(out.Events) != tt.members || len(out.Packets[0].Messages) < tt.members {
 				t.Fatalf("%d events and %d messages about %d members", len(out.Events), len(out.Packets[0].Messages), tt.members)

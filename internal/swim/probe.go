@@ -38,31 +38,31 @@ type probe struct {
 	missedTick    bool
 }
 
-func (p *probe) init() {
-	p.tick, p.timeout, p.end = unset(dueProbe), unset(dueProbeTimeout), unset(dueProbeEnd)
+func newProbe() probe {
+	return probe{tick: unset(dueProbe), timeout: unset(dueProbeTimeout), end: unset(dueProbeEnd)}
 }
 
 // probeTick begins a probe, unless one is under way.
-func (t *Turn) probeTick() {
-	if t.probe.target != nil {
-		t.probe.missedTick = true
+func (p *probe) start(t *Turn) {
+	if p.target != nil {
+		p.missedTick = true
 		return
 	}
-	if m := t.nextToProbe(); m != nil {
-		t.beginProbe(m)
+	if m := p.next(t); m != nil {
+		p.begin(t, m)
 	}
 }
 
 // nextToProbe goes on in the probe order to a member that may be probed, for
 // at most one round.
-func (t *Turn) nextToProbe() *member {
+func (p *probe) next(t *Turn) *member {
 	for range t.table.len() + 1 {
 		if t.table.unprobed == 0 {
 			t.table.shuffle(t.cfg.Rand)
 		}
 		t.table.unprobed--
 		m := t.table.at(t.table.order[t.table.unprobed])
-		if t.isPresent(m) {
+		if t.table.isPresent(m) {
 			return m
 		}
 	}
@@ -71,14 +71,13 @@ func (t *Turn) nextToProbe() *member {
 
 // beginProbe pings m. A suspect is told by the same packet that it is one, so
 // that it can refute (Lifeguard section IV-C, Buddy System).
-func (t *Turn) beginProbe(m *member) {
+func (p *probe) begin(t *Turn, m *member) {
 	interval := t.awareness.stretch(t.cfg.ProbeInterval)
 	if interval > t.cfg.ProbeInterval {
 		t.out.Counts.DegradedProbes++
 	}
-	p := &t.probe
 	p.target, p.incarnation = m, m.Incarnation
-	p.seq = t.nextSeq()
+	p.seq = t.seq.next()
 	p.began, p.ends = t.now, t.now.Add(max(interval, 2*t.cfg.ProbeTimeout))
 	p.indirect, p.streamAnswers = false, false
 	p.wantedNacks, p.nacks = 0, 0
@@ -87,33 +86,36 @@ func (t *Turn) beginProbe(m *member) {
 
 	var packet *Packet
 	if m.State == StateAlive {
-		packet = t.send(t.endpoint(m), t.pingOf(p.seq, m.Name))
+		packet = t.send(t.table.endpoint(m), t.table.newPing(p.seq, m.Name))
 	} else {
-		packet = t.sendAlone(t.endpoint(m), t.pingOf(p.seq, m.Name),
+		packet = t.sendAlone(t.table.endpoint(m), t.table.newPing(p.seq, m.Name),
 			&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.cfg.Name})
 	}
 	packet.Ping = p.seq
-	t.gossipWithProbe()
+	t.loops.gossipWithProbe(t)
 }
 
 // pingOf makes a ping for a member of a name.
-func (c *Core) pingOf(seq uint32, name string) *wire.Ping {
+func (t *table) newPing(seq uint32, name string) *wire.Ping {
 	return &wire.Ping{
 		SeqNo:      seq,
 		Node:       name,
-		SourceAddr: c.table.ip(c.self),
-		SourcePort: c.self.port,
-		SourceNode: c.cfg.Name,
+		SourceAddr: t.ip(t.self),
+		SourcePort: t.self.port,
+		SourceNode: t.self.Name,
 	}
 }
 
-// nextSeq returns a sequence number for a ping; never 0.
-func (t *Turn) nextSeq() uint32 {
-	t.seq++
-	if t.seq == 0 {
-		t.seq = 1
+// sequenceNumbers are those of pings: the last one.
+type sequenceNumbers uint32
+
+// next returns the next sequence number, which is never 0.
+func (s *sequenceNumbers) next() uint32 {
+	*s++
+	if *s == 0 {
+		*s = 1
 	}
-	return t.seq
+	return uint32(*s)
 }
 
 // SendFailed tells that our ping of a sequence number could not be sent, for
@@ -123,16 +125,16 @@ func (t *Turn) nextSeq() uint32 {
 // Compat: in the reference a probe ends without a result unless the error is of
 // package net, so that a dead member is never noticed over other transports.
 func (t *Turn) SendFailed(seq uint32, err error) {
-	if t.probesDirectly(seq) {
-		t.probeIndirectly()
+	if t.probe.isDirect(t.Core, seq) {
+		t.probe.goIndirect(t)
 		return
 	}
-	t.pingFailed(seq, err)
+	t.pings.fail(t, seq, err)
 }
 
 // probesDirectly reports whether a probe waits for the ack of this ping.
-func (c *Core) probesDirectly(seq uint32) bool {
-	return c.probe.target != nil && c.probe.seq == seq && !c.probe.indirect
+func (p *probe) isDirect(c *Core, seq uint32) bool {
+	return p.target != nil && p.seq == seq && !p.indirect
 }
 
 // StreamPingDone tells that the target of a probe or a check answered a ping on
@@ -148,13 +150,12 @@ func (t *Turn) StreamPingDone(seq uint32) {
 }
 
 // probeIndirectly asks others to ping the target, and tries a stream.
-func (t *Turn) probeIndirectly() {
-	p := &t.probe
+func (p *probe) goIndirect(t *Turn) {
 	t.deadlines.stop(&p.timeout)
 	p.indirect = true
 	m := p.target
 	target := t.table.snapshot(m)
-	t.event(Event{Kind: EventUnanswered, Member: target})
+	t.out.event(Event{Kind: EventUnanswered, Member: target})
 	p.wantedNacks = t.pingThroughOthers(m, &target, p.seq, p.ends)
 }
 
@@ -163,21 +164,21 @@ func (t *Turn) probeIndirectly() {
 func (t *Turn) pingThroughOthers(m *member, target *Member, seq uint32, ends time.Time) (nacks int) {
 	ip := addressOf(target.Addr)
 	helpers := t.choose(t.cfg.IndirectChecks, func(h *member) bool {
-		return h != t.self && h != m && h.State == StateAlive
+		return h != t.table.self && h != m && h.State == StateAlive
 	})
 	for _, h := range helpers {
 		nack := h.Versions.PMax() >= protocolNack
 		if nack {
 			nacks++
 		}
-		t.send(t.endpoint(h), &wire.IndirectPing{
+		t.send(t.table.endpoint(h), &wire.IndirectPing{
 			SeqNo:      seq,
 			Target:     ip.bytes(),
 			Port:       ip.port,
 			Node:       m.Name,
 			Nack:       nack,
-			SourceAddr: t.table.ip(t.self),
-			SourcePort: t.self.port,
+			SourceAddr: t.table.ip(t.table.self),
+			SourcePort: t.table.self.port,
 			SourceNode: t.cfg.Name,
 		})
 	}
@@ -188,12 +189,11 @@ func (t *Turn) pingThroughOthers(m *member, target *Member, seq uint32, ends tim
 }
 
 // probeEnded judges a probe that nobody acked.
-func (t *Turn) probeEnded() {
-	p := &t.probe
+func (p *probe) onTimeout(t *Turn) {
 	m := p.target
 	if p.streamAnswers {
-		t.event(Event{Kind: EventStreamOnly, Member: t.table.snapshot(m)})
-		t.endProbe(-1)
+		t.out.event(Event{Kind: EventStreamOnly, Member: t.table.snapshot(m)})
+		p.finish(t, -1)
 		return
 	}
 	// Nacks tell the target's failure from our own: helpers that nack are
@@ -202,16 +202,15 @@ func (t *Turn) probeEnded() {
 	if p.wantedNacks > 0 {
 		delta = max(p.wantedNacks-p.nacks, 0)
 	}
-	t.event(Event{Kind: EventProbeFailed, Member: t.table.snapshot(m)})
+	t.out.event(Event{Kind: EventProbeFailed, Member: t.table.snapshot(m)})
 	if p.incarnation >= m.Incarnation {
 		t.applySuspect(m.Incarnation, m, t.cfg.Name)
 	}
-	t.endProbe(delta)
+	p.finish(t, delta)
 }
 
 // endProbe makes the probe idle, or begins the one that is overdue.
-func (t *Turn) endProbe(delta int) {
-	p := &t.probe
+func (p *probe) finish(t *Turn, delta int) {
 	t.awareness.apply(delta)
 	t.out.Probes = append(t.out.Probes, t.now.Sub(p.began))
 	t.deadlines.stop(&p.timeout)
@@ -219,7 +218,7 @@ func (t *Turn) endProbe(delta int) {
 	p.target = nil
 	if p.missedTick {
 		p.missedTick = false
-		t.probeTick()
+		p.start(t)
 	}
 }
 
@@ -236,34 +235,34 @@ func (t *Turn) acked(from Endpoint, a *wire.Ack) {
 	if p := &t.probe; p.target != nil && p.seq == a.SeqNo {
 		p.target.answered = true
 		if !p.indirect {
-			t.event(Event{Kind: EventPingComplete, Member: t.table.snapshot(p.target), RTT: max(t.now.Sub(p.began), 0),
+			t.out.event(Event{Kind: EventPingComplete, Member: t.table.snapshot(p.target), RTT: max(t.now.Sub(p.began), 0),
 				Payload: bytes.Clone(a.Payload)})
 		}
-		t.endProbe(-1)
+		t.probe.finish(t, -1)
 		return
 	}
 	if r := t.relays[a.SeqNo]; r != nil {
-		t.relayAcked(r)
+		t.relays.onAck(t, r)
 		return
 	}
 	if p := t.pings[a.SeqNo]; p != nil {
-		t.pingAcked(p)
+		t.pings.onAck(t, p)
 		return
 	}
 	if k := t.checks.asking[a.SeqNo]; k != nil {
-		t.checkAnswered(k, from)
+		t.checks.onAck(t, k, from)
 		return
 	}
 	if k := t.checks.claims[a.SeqNo]; k != nil {
-		t.claimantAnswered(k, from)
+		t.checks.onClaimantAck(t, k, from)
 		return
 	}
-	t.sounded(a.SeqNo)
+	t.failed.onAck(t, a.SeqNo)
 }
 
 // nacked counts a helper's word that it reached us but not the target.
-func (t *Turn) nacked(n *wire.Nack) {
-	if p := &t.probe; p.target != nil && p.seq == n.SeqNo && p.nacks < p.wantedNacks {
+func (p *probe) onNack(t *Turn, n *wire.Nack) {
+	if p := p; p.target != nil && p.seq == n.SeqNo && p.nacks < p.wantedNacks {
 		p.nacks++
 	}
 }

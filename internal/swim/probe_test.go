@@ -14,7 +14,7 @@ import (
 // returns its ping's sequence number.
 func probing(t *testing.T, n *node) uint32 {
 	t.Helper()
-	n.probeTick()
+	n.probe.start(n.Turn)
 	if n.probe.target == nil {
 		t.Fatal("nothing is probed")
 	}
@@ -290,7 +290,7 @@ func TestRoundRobin(t *testing.T) {
 		n.table.unprobed = 0 // a new round
 		probed := map[string]int{}
 		for range 4 {
-			probed[n.nextToProbe().Name]++
+			probed[n.probe.next(n.Turn).Name]++
 		}
 		if len(probed) != 4 || probed["m5"]+probed["m6"]+probed["self"] != 0 {
 			t.Errorf("round %d probes %v, want each living member but us once", round, probed)
@@ -333,7 +333,7 @@ func TestNewcomersPutNobodyOff(t *testing.T) {
 
 func TestNobodyToProbe(t *testing.T) {
 	n := newNode(t, nil)
-	n.probeTick()
+	n.probe.start(n.Turn)
 	if n.probe.target != nil {
 		t.Error("we probe ourselves")
 	}
@@ -513,7 +513,7 @@ func TestUnansweredPingIsTold(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil).meet(3)
-			n.beginProbe(n.table.named("m1"))
+			n.probe.begin(n.Turn, n.table.named("m1"))
 			seq := n.take().Packets[0].Ping
 			n.after(tt.after)
 			n.Tick()

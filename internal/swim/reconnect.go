@@ -35,7 +35,7 @@ const (
 	defaultReconnectTimeout = 24 * time.Hour
 )
 
-// losses are the members that were declared dead, forgotten by now or not, for
+// failedSet holds the members that were declared dead, forgotten by now or not, for
 // as long as they may be on the other side of a partition. Whom we lost we try
 // to reach, a few at a time, and seeds with them: both sides of a partition that
 // outlasts all timeouts do, or else none would find the other again.
@@ -57,38 +57,39 @@ const (
 //
 // Who left is not looked for, and is remembered for as long: of neither does what
 // is not newer than when it went bring it back.
-type losses struct {
-	lostMembers
+type failedSet struct {
+	failedIndex
 	due    deadline
 	rounds int       // since something changed
 	seeds  bool      // there are addresses to try
 	alone  time.Time // since when nobody else is alive
 
-	sounded map[uint32]*lost // by the sequence numbers of the pings of the last round
-	isolation
+	sounded   map[uint32]*failedMember // by the sequence numbers of the pings of the last round
+	isolation isolation
 }
 
-func newLosses() losses {
-	return losses{lostMembers: newLostMembers(), sounded: make(map[uint32]*lost), due: unset(dueReconnect), isolation: isolation{ends: unset(dueIsolation)}}
+func newFailedSet() failedSet {
+	return failedSet{failedIndex: newFailedIndex(), sounded: make(map[uint32]*failedMember), due: unset(dueReconnect),
+		isolation: isolation{ends: unset(dueIsolation)}}
 }
 
 // HaveSeeds tells that there are addresses to try when members are lost, or
 // when there is nobody else from the start. StreamSeeds asks for that.
 func (t *Turn) HaveSeeds() {
-	t.losses.seeds = true
+	t.failed.seeds = true
 	if t.present == 0 {
-		t.losses.alone = t.now
+		t.failed.alone = t.now
 	}
 	if t.present == 0 || t.cfg.KeepAskingSeeds {
-		t.seekWithin(t.cfg.ReconnectInterval)
+		t.failed.scheduleReconnect(t, t.cfg.ReconnectInterval)
 	}
 }
 
 // HaveNoSeeds tells that there are none any more.
-func (t *Turn) HaveNoSeeds() { t.losses.seeds = false }
+func (t *Turn) HaveNoSeeds() { t.failed.seeds = false }
 
 // NumLost is how many members are remembered that were declared dead.
-func (c *Core) NumLost() int { return c.losses.len() }
+func (c *Core) NumLost() int { return c.failed.len() }
 
 // Seeks reports whether there may be somebody at an address with whom we lost
 // contact, or never had it: it is neither ours nor that of a member that is
@@ -96,33 +97,32 @@ func (c *Core) NumLost() int { return c.losses.len() }
 func (c *Core) Seeks(addr netip.AddrPort) bool {
 	a := addressOf(addr)
 	m := c.table.located(a)
-	return !c.table.isAt(c.self, a) && (m == nil || m.State == StateDead)
+	return !c.table.isAt(c.table.self, a) && (m == nil || m.State == StateDead)
 }
 
 // lose remembers that a member was declared dead.
-func (t *Turn) lose(m *member) {
-	l := &t.losses
+func (f *failedSet) fail(t *Turn, m *member) {
 	if t.present == 0 {
-		l.alone = t.now
+		f.alone = t.now
 	}
-	t.beginEpisode()
-	one := t.remember(m)
+	f.isolation.onFailure(t)
+	one := f.remember(t, m)
 	if one.replaced {
 		return
 	}
-	one.episode = l.episode
-	if one.counted = m.met != uint8(l.episode); one.counted { // else it came since that began
-		l.together++
+	one.episode = f.isolation.episode
+	if one.counted = m.met != uint8(f.isolation.episode); one.counted { // else it came since that began
+		f.isolation.together++
 	}
-	l.rounds = 0
-	t.seekWithin(t.cfg.ReconnectInterval)
+	f.rounds = 0
+	f.scheduleReconnect(t, t.cfg.ReconnectInterval)
 }
 
 // isReplaced reports whether another member, which is alive, is where m is: its
 // process began anew under another name, or is us.
-func (c *Core) isReplaced(m *member) bool {
+func (f *failedSet) isReplaced(c *Core, m *member) bool {
 	for other := range c.table.locatedAll(c.table.address(m)) {
-		if other != m && (!other.State.Gone() || other == c.self) {
+		if other != m && (!other.State.Gone() || other == c.table.self) {
 			return true
 		}
 	}
@@ -130,46 +130,45 @@ func (c *Core) isReplaced(m *member) bool {
 }
 
 // remember remembers m, as it is, and returns what is remembered.
-func (t *Turn) remember(m *member) *lost {
-	l := &t.losses
-	one := &lost{name: m.Name, id: m.ID, addr: t.table.address(m), versions: m.Versions, since: m.since, tried: never, pinged: never,
+func (f *failedSet) remember(t *Turn, m *member) *failedMember {
+	one := &failedMember{name: m.Name, id: m.ID, addr: t.table.address(m), versions: m.Versions, since: m.since, tried: never, pinged: never,
 		incarnation: m.Incarnation, verdict: t.table.verdict(m),
-		left: m.State == StateLeft, replaced: t.isReplaced(m), answered: m.answered}
-	l.regain(l.named(m.Name)) // as it was when it went before
+		left: m.State == StateLeft, replaced: f.isReplaced(t.Core, m), answered: m.answered}
+	f.regain(f.named(m.Name)) // as it was when it went before
 	if one.missed() {
-		l.replace(l.at(one.addr))
+		f.replace(f.at(one.addr))
 	}
-	if len(l.byName) >= MaxLost {
-		l.regain(l.least())
+	if len(f.byName) >= MaxLost {
+		f.regain(f.least())
 	}
-	l.add(one)
+	f.add(one)
 	return one
 }
 
 // raise keeps the evidence against a member that went, which is newer by now.
-func (t *Turn) raise(m *member) {
-	if one := t.losses.named(m.Name); one != nil {
+func (f *failedSet) raise(t *Turn, m *member) {
+	if one := f.named(m.Name); one != nil {
 		one.incarnation, one.verdict = max(one.incarnation, m.Incarnation), max(one.verdict, t.table.verdict(m))
 	}
 }
 
 // remembered returns the member of a name if it went, and not too long ago, or nil.
-func (t *Turn) remembered(name string) *lost {
-	one := t.losses.named(name)
-	if one != nil && t.isOver(one) {
-		t.losses.regain(one)
+func (f *failedSet) recent(t *Turn, name string) *failedMember {
+	one := f.named(name)
+	if one != nil && f.isExpired(t, one) {
+		f.regain(one)
 		return nil
 	}
 	return one
 }
 
 // isOver reports whether a member went so long ago that it is not remembered any more.
-func (t *Turn) isOver(one *lost) bool {
-	return t.table.since(t.now)-one.since > t.reconnectTimeout()
+func (f *failedSet) isExpired(t *Turn, one *failedMember) bool {
+	return t.table.since(t.now)-one.since > f.timeout(t.Core)
 }
 
 // regain forgets a member, if it is remembered, and reports whether it was missed.
-func (l *losses) regain(one *lost) (missed bool) {
+func (l *failedSet) regain(one *failedMember) (missed bool) {
 	if one == nil {
 		return false
 	}
@@ -182,7 +181,7 @@ func (l *losses) regain(one *lost) (missed bool) {
 }
 
 // replace notes that somebody else is where a member was, if it is missed: it is no more, but remembered.
-func (l *losses) replace(one *lost) (missed bool) {
+func (l *failedSet) replace(one *failedMember) (missed bool) {
 	if !l.regain(one) {
 		return false
 	}
@@ -192,106 +191,104 @@ func (l *losses) replace(one *lost) (missed bool) {
 }
 
 // found notes that the member of a name is alive, or need not be remembered.
-func (t *Turn) found(name string) {
-	t.missLess(t.losses.regain(t.losses.named(name)))
+func (f *failedSet) onAlive(t *Turn, name string) {
+	f.onFewer(t, f.regain(f.named(name)))
 }
 
 // missLess notes that a member is missed no more, if one was: others may be found too.
-func (t *Turn) missLess(missed bool) {
-	if l := &t.losses; missed && l.len() > 0 {
-		l.rounds = 0
-		t.seekWithin(t.cfg.ReconnectInterval)
+func (f *failedSet) onFewer(t *Turn, missed bool) {
+	if missed && f.len() > 0 {
+		f.rounds = 0
+		f.scheduleReconnect(t, t.cfg.ReconnectInterval)
 	}
-	t.judgeIsolation()
+	f.isolation.update(t)
 }
 
 // foundAt notes that a member is alive at an address: whoever was lost there has
 // been replaced.
-func (t *Turn) foundAt(addr address) {
-	if one := t.losses.at(addr); one != nil {
-		t.missLess(t.losses.replace(one))
+func (f *failedSet) onAddressTaken(t *Turn, addr address) {
+	if one := f.at(addr); one != nil {
+		f.onFewer(t, f.replace(one))
 	}
 }
 
 // foundLeft notes that a member said that it leaves, after we lost it.
-func (t *Turn) foundLeft(name string, incarnation uint32) {
-	one := t.losses.named(name)
+func (f *failedSet) onLeftWhileFailed(t *Turn, name string, incarnation uint32) {
+	one := f.named(name)
 	if one == nil || one.left || incarnation < one.incarnation || incarnation == MaxIncarnation {
 		return
 	}
-	missed := t.losses.regain(one)
+	missed := f.regain(one)
 	one.left, one.incarnation, one.verdict = true, incarnation, incarnation
-	t.losses.add(one)
-	t.missLess(missed)
+	f.add(one)
+	f.onFewer(t, missed)
 }
 
 // foundByOthers notes that another has a member for alive which we have for
 // dead: an exchange with that member tells each side what the other believes,
 // and the next one brings the refutations of that. The first may just have
 // been.
-func (t *Turn) foundByOthers(name string) {
-	one := t.losses.named(name)
+func (f *failedSet) onAliveElsewhere(t *Turn, name string) {
+	one := f.named(name)
 	if one == nil || !one.missed() {
 		return
 	}
 	one.tried, one.failures, one.rests = never, 0, 0
-	t.seekWithin(min(t.cfg.ReconnectInterval, 2*t.cfg.period()))
+	f.scheduleReconnect(t, min(t.cfg.ReconnectInterval, 2*t.cfg.period()))
 }
 
 // seekWithin makes a round due in about a time, unless one is due before.
-func (t *Turn) seekWithin(d time.Duration) {
-	if t.leaving || t.cfg.ReconnectInterval <= 0 {
+func (f *failedSet) scheduleReconnect(t *Turn, d time.Duration) {
+	if t.local.leaving || t.cfg.ReconnectInterval <= 0 {
 		return
 	}
-	due := &t.losses.due
-	if at := t.now.Add(t.about(d)); due.index < 0 || at.Before(due.at) {
+	due := &f.due
+	if at := t.now.Add(t.cfg.jitter(d)); due.index < 0 || at.Before(due.at) {
 		t.deadlines.set(due, at)
 	}
 }
 
 // about returns a time that is a quarter more or less, at random.
-func (t *Turn) about(d time.Duration) time.Duration {
-	return d - d/4 + time.Duration(t.cfg.Rand.Int64N(int64(d/2)+1))
+func (c *Config) jitter(d time.Duration) time.Duration {
+	return d - d/4 + time.Duration(c.Rand.Int64N(int64(d/2)+1))
 }
 
 // reconnectTick asks for exchanges with a few lost members, and with seeds.
-func (t *Turn) reconnectTick() {
-	l := &t.losses
-	t.giveUpLost()
-	tried, wanted := t.nextLost()
+func (f *failedSet) tick(t *Turn) {
+	f.expire(t)
+	tried, wanted := f.next(t.Core)
 	for _, one := range tried {
 		one.tried = t.table.since(t.now)
 		one.failures++
 		one.rests = min(one.failures, maxRests) + 1
-		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamReconnect, To: t.table.lostMember(one)})
+		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamReconnect, To: t.table.failedMember(one)})
 	}
 	for _, one := range wanted {
 		one.rests = max(one.rests-1, 0)
 	}
-	t.soundOut(wanted)
-	alone := t.present == 0 && t.now.Sub(l.alone) <= t.reconnectTimeout()
+	f.ping(t, wanted)
+	alone := t.present == 0 && t.now.Sub(f.alone) <= f.timeout(t.Core)
 	most := min(max((t.present+1)/4, 1), maxReconnectStretch)
 	switch {
-	case len(wanted) > 0 || l.seeds && (alone || l.len() > 0):
-	case l.seeds && t.cfg.KeepAskingSeeds:
+	case len(wanted) > 0 || f.seeds && (alone || f.len() > 0):
+	case f.seeds && t.cfg.KeepAskingSeeds:
 		most = maxReconnectStretch
 	default:
 		return
 	}
-	if l.seeds {
+	if f.seeds {
 		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamSeeds})
 	}
-	l.rounds++
-	stretch := min(1<<min(l.rounds, 8), most)
-	t.deadlines.set(&l.due, t.now.Add(t.about(time.Duration(stretch)*t.cfg.ReconnectInterval)))
+	f.rounds++
+	stretch := min(1<<min(f.rounds, 8), most)
+	t.deadlines.set(&f.due, t.now.Add(t.cfg.jitter(time.Duration(stretch)*t.cfg.ReconnectInterval)))
 }
 
 // soundOut pings members that are not tried in this round, those first that were
 // pinged or tried longest ago.
-func (t *Turn) soundOut(wanted []*lost) {
-	l := &t.losses
-	clear(l.sounded)
-	slices.SortFunc(wanted, func(a, b *lost) int {
+func (f *failedSet) ping(t *Turn, wanted []*failedMember) {
+	clear(f.sounded)
+	slices.SortFunc(wanted, func(a, b *failedMember) int {
 		return cmp.Or(cmp.Compare(max(a.pinged, a.tried), max(b.pinged, b.tried)), cmp.Compare(b.since, a.since), cmp.Compare(a.name, b.name))
 	})
 	for _, one := range wanted[:min(soundedAtOnce, len(wanted))] {
@@ -299,35 +296,35 @@ func (t *Turn) soundOut(wanted []*lost) {
 			break
 		}
 		one.pinged = t.table.since(t.now)
-		seq := t.nextSeq()
-		l.sounded[seq] = one
-		t.sendAlone(Endpoint{Name: one.name, AddrPort: one.addr.addrPort()}, t.pingOf(seq, ""))
+		seq := t.seq.next()
+		f.sounded[seq] = one
+		t.sendAlone(Endpoint{Name: one.name, AddrPort: one.addr.addrPort()}, t.table.newPing(seq, ""))
 	}
 }
 
 // sounded has a lost member tried from whose address an ack came.
-func (t *Turn) sounded(seq uint32) {
-	one := t.losses.sounded[seq]
-	delete(t.losses.sounded, seq)
-	if one != nil && t.losses.named(one.name) == one && one.missed() {
-		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamReconnect, To: t.table.lostMember(one)})
+func (f *failedSet) onAck(t *Turn, seq uint32) {
+	one := f.sounded[seq]
+	delete(f.sounded, seq)
+	if one != nil && f.named(one.name) == one && one.missed() {
+		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamReconnect, To: t.table.failedMember(one)})
 	}
 }
 
 // nextLost returns the members to try in this round, and all that are looked for.
-func (c *Core) nextLost() (next, wanted []*lost) {
-	for _, one := range c.losses.byAddr {
+func (f *failedSet) next(c *Core) (next, wanted []*failedMember) {
+	for _, one := range f.byAddr {
 		if m := c.table.named(one.name); one.answered && (m == nil || m.State == StateDead) {
 			wanted = append(wanted, one)
 		}
 	}
-	slices.SortFunc(wanted, func(a, b *lost) int {
+	slices.SortFunc(wanted, func(a, b *failedMember) int {
 		return cmp.Or(min(a.rests, 1)-min(b.rests, 1), cmp.Compare(b.since, a.since), cmp.Compare(a.name, b.name))
 	})
 	k := min(latestAtOnce, len(wanted))
 	next = wanted[:k:k]
 	if others := wanted[k:]; len(others) > 0 {
-		next = append(next, slices.MinFunc(others, func(a, b *lost) int {
+		next = append(next, slices.MinFunc(others, func(a, b *failedMember) int {
 			return cmp.Or(cmp.Compare(a.tried, b.tried), cmp.Compare(a.since, b.since), cmp.Compare(a.name, b.name))
 		}))
 	}
@@ -335,17 +332,16 @@ func (c *Core) nextLost() (next, wanted []*lost) {
 }
 
 // giveUpLost forgets those that went too long ago.
-func (t *Turn) giveUpLost() {
-	l := &t.losses
-	for _, one := range l.byName {
-		if t.isOver(one) {
-			l.regain(one)
+func (f *failedSet) expire(t *Turn) {
+	for _, one := range f.byName {
+		if f.isExpired(t, one) {
+			f.regain(one)
 		}
 	}
-	t.judgeIsolation()
+	f.isolation.update(t)
 }
 
-func (c *Core) reconnectTimeout() time.Duration {
+func (f *failedSet) timeout(c *Core) time.Duration {
 	if c.cfg.ReconnectTimeout <= 0 {
 		return defaultReconnectTimeout
 	}
@@ -377,9 +373,9 @@ func (c *Core) Recognize(a *Acquaintance, states wire.States) {
 		if !gone && name == a.With.Name && addr.same(addressOf(a.With.Addr)) {
 			a.there = true
 		}
-		m, remembered := c.table.named(name), c.losses.named(name)
+		m, remembered := c.table.named(name), c.failed.named(name)
 		switch {
-		case m != nil && c.table.isAt(m, addr), remembered != nil && remembered.addr.same(addr), m == c.self && c.former.addr.same(addr):
+		case m != nil && c.table.isAt(m, addr), remembered != nil && remembered.addr.same(addr), m == c.table.self && c.local.addressChange.oldAddr.same(addr):
 			a.same++
 		case m != nil && !m.State.Gone():
 			if !gone {
@@ -416,7 +412,7 @@ func (t *Turn) Answered(addr netip.AddrPort) {
 // NotThere tells that somebody else is where a lost member was, who is none of
 // ours: it is not looked for any more.
 func (t *Turn) NotThere(lost Member) {
-	if one := t.losses.at(addressOf(lost.Addr)); one != nil && one.name == lost.Name {
-		t.missLess(t.losses.replace(one))
+	if one := t.failed.at(addressOf(lost.Addr)); one != nil && one.name == lost.Name {
+		t.failed.onFewer(t, t.failed.replace(one))
 	}
 }

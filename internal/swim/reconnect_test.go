@@ -127,7 +127,7 @@ func TestReconnectForgotten(t *testing.T) {
 	n.Start()
 	n.dead(1, 5, "m2")
 	n.attempts(35 * time.Second)
-	n.forgetGone()
+	n.reaper.tick(n.Turn)
 	if _, ok := n.Member("m1"); ok {
 		t.Fatal("it is not forgotten")
 	}
@@ -169,17 +169,17 @@ func TestLostIsBounded(t *testing.T) {
 			n.dead(i, 1, "m0")
 		}
 	}
-	if got := len(n.losses.byName); got != MaxLost {
+	if got := len(n.failed.byName); got != MaxLost {
 		t.Errorf("%d are remembered, want %d", got, MaxLost)
 	}
 	for i := 1; i <= MaxLost+100; i++ {
 		want := i%10 != 0 || i > 1000
-		if got := n.losses.named(memberName(i)) != nil; got != want {
+		if got := n.failed.named(memberName(i)) != nil; got != want {
 			t.Fatalf("m%d is remembered: %v", i, got)
 		}
 	}
 	n.after(2 * time.Hour)
-	if n.giveUpLost(); n.NumLost() != 0 || len(n.losses.byName) != 0 || len(n.losses.byAddr) != 0 {
+	if n.failed.expire(n.Turn); n.NumLost() != 0 || len(n.failed.byName) != 0 || len(n.failed.byAddr) != 0 {
 		t.Errorf("%d are still lost", n.NumLost())
 	}
 }
@@ -256,7 +256,7 @@ func TestReconnectSounding(t *testing.T) {
 	if rounds != 2 || len(pinged) != 2*soundedAtOnce {
 		t.Fatalf("%d members were pinged in %d rounds, want %d in 2", len(pinged), rounds, 2*soundedAtOnce)
 	}
-	for seq, one := range n.losses.sounded {
+	for seq, one := range n.failed.sounded {
 		name := one.name
 		n.Step(Endpoint{AddrPort: one.addr.addrPort()}, ackOf(seq))
 		n.Step(Endpoint{AddrPort: one.addr.addrPort()}, ackOf(seq))
@@ -362,7 +362,7 @@ func TestAcquaintance(t *testing.T) {
 			n.dead(5, 1, "m5")
 			for _, forgotten := range []bool{false, true} {
 				if forgotten {
-					n.after(time.Minute).forgetGone()
+					n.after(time.Minute).reaper.tick(n.Turn)
 				}
 				var a Acquaintance
 				for i := range tt.states {
@@ -492,7 +492,7 @@ func TestIsolation(t *testing.T) {
 		}, "iw"},
 		{"all, until they are given up", func(n *node) {
 			n.declareDead(1, 10, 0)
-			n.after(2 * time.Hour).forgetGone()
+			n.after(2 * time.Hour).reaper.tick(n.Turn)
 		}, "iw"},
 		{"most, for good", func(n *node) {
 			n.declareDead(1, 6, 0)
@@ -570,6 +570,6 @@ func TestNoTimerWithoutReconnects(t *testing.T) {
 	n.HaveSeeds()
 	n.dead(1, 1, "m2")
 	if n.NumTimers() != 1 || n.NumLost() != 1 { // the one is to forget it
-		t.Errorf("%d timers, %d lost: %s", n.NumTimers(), n.NumLost(), fmt.Sprint(n.losses.byName))
+		t.Errorf("%d timers, %d lost: %s", n.NumTimers(), n.NumLost(), fmt.Sprint(n.failed.byName))
 	}
 }

@@ -17,6 +17,9 @@ type relay struct {
 	due   *deadline // the nack is, or the relay ends
 }
 
+// relays are those under way, by the sequence number of our ping.
+type relays map[uint32]*relay
+
 // nackAfter is when a nack leaves if there is no ack yet: at 80 % of the time that the ping has, so that it reaches the asker
 // before that gives up (Lifeguard section IV-A).
 //
@@ -31,11 +34,14 @@ type ping struct {
 	expires *deadline
 }
 
+// pings are those under way, by their sequence number.
+type pings map[uint32]*ping
+
 // StepPing acks a ping, with the user's payload, and keeps no reference to its memory. A ping for another name is not
 // answered.
 func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 	if len(p.Node) > 0 && string(p.Node) != t.cfg.Name {
-		t.drop(DropMisdirected)
+		t.out.drop(DropMisdirected)
 		return
 	}
 	name := ""
@@ -45,16 +51,16 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 	} else if len(p.SourceNode) > 0 {
 		name = string(p.SourceNode)
 	}
-	answer := t.newPacket()
+	answer := t.out.newPacket()
 	if !t.replyTo(&answer.To, &from, p.SourceAddr, p.SourcePort, name) {
-		t.unsend()
+		t.out.unsend()
 		return
 	}
 	ack, start := wire.Ack{SeqNo: p.SeqNo, Payload: payload}, len(t.out.bytes)
 	t.out.bytes = ack.Append(t.out.bytes)
 	if len(payload) > 0 && len(t.out.bytes)-start > t.cfg.Room.Alone() {
 		// Compat: the reference sends what may not arrive, and is suspected.
-		t.drop(DropOversize)
+		t.out.drop(DropOversize)
 		ack.Payload = nil
 		t.out.bytes = ack.Append(t.out.bytes[:start])
 	}
@@ -66,7 +72,7 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 		source = t.table.located(addressOf(answer.To.AddrPort))
 	}
 	answer.Checksum = source.readsChecksums()
-	t.fill(answer)
+	t.queue.fill(t, t.out, answer, t.cfg.roomIn(answer))
 }
 
 // replyTo finds where the answer to a ping goes: to the source that it names,
@@ -79,11 +85,11 @@ func (t *Turn) replyTo(to, from *Endpoint, ip []byte, port uint16, name string) 
 	}
 	addr, ok := netip.AddrFromSlice(ip)
 	if !ok || len(name) > MaxName {
-		t.drop(DropMalformed)
+		t.out.drop(DropMalformed)
 		return false
 	}
-	if !t.allowedIP(addr) {
-		t.drop(DropNotAllowed)
+	if !t.cfg.allowsIP(addr) {
+		t.out.drop(DropNotAllowed)
 		return false
 	}
 	to.Name, to.AddrPort = name, netip.AddrPortFrom(addr, port)
@@ -92,94 +98,94 @@ func (t *Turn) replyTo(to, from *Endpoint, ip []byte, port uint16, name string) 
 
 // relayPing pings the target of an indirect ping on the asker's behalf (SWIM
 // section 3.1: ping-req).
-func (t *Turn) relayPing(from Endpoint, i *wire.IndirectPing) {
+func (r relays) begin(t *Turn, from Endpoint, i *wire.IndirectPing) {
 	target, ok := addressFrom(i.Target, i.Port, t.cfg.DefaultPort)
 	if !ok || len(i.Node) > MaxName {
-		t.drop(DropMalformed)
+		t.out.drop(DropMalformed)
 		return
 	}
-	if !t.allowed(target) {
-		t.drop(DropNotAllowed)
+	if !t.cfg.allows(target) {
+		t.out.drop(DropNotAllowed)
 		return
 	}
 	var asker Endpoint
 	if !t.replyTo(&asker, &from, i.SourceAddr, i.SourcePort, i.SourceNode) {
 		return
 	}
-	if len(t.relays) >= MaxRelays {
-		t.drop(DropBusy)
+	if len(r) >= MaxRelays {
+		t.out.drop(DropBusy)
 		return
 	}
-	r := &relay{seq: t.nextSeq(), asked: i.SeqNo, asker: asker, nack: i.Nack, ends: t.now.Add(t.cfg.ProbeTimeout),
+	one := &relay{seq: t.seq.next(), asked: i.SeqNo, asker: asker, nack: i.Nack, ends: t.now.Add(t.cfg.ProbeTimeout),
 		due: newDeadline(dueRelay)}
-	r.due.seq = r.seq
-	t.relays[r.seq] = r
-	if r.nack {
-		t.deadlines.set(r.due, t.now.Add(nackAfter(t.cfg.ProbeTimeout)))
+	one.due.seq = one.seq
+	r[one.seq] = one
+	if one.nack {
+		t.deadlines.set(one.due, t.now.Add(nackAfter(t.cfg.ProbeTimeout)))
 	} else {
-		t.deadlines.set(r.due, r.ends)
+		t.deadlines.set(one.due, one.ends)
 	}
-	t.send(Endpoint{Name: i.Node, AddrPort: target.addrPort()}, t.pingOf(r.seq, i.Node))
+	t.send(Endpoint{Name: i.Node, AddrPort: target.addrPort()}, t.table.newPing(one.seq, i.Node))
 }
 
 // relayAcked hands the target's ack on to the asker.
-func (t *Turn) relayAcked(r *relay) {
-	t.forgetRelay(r)
-	t.send(r.asker, &wire.Ack{SeqNo: r.asked})
+func (r relays) onAck(t *Turn, one *relay) {
+	r.remove(t, one)
+	t.send(one.asker, &wire.Ack{SeqNo: one.asked})
 }
 
 // relayDue tells the asker that the target has not answered, if it wants to
 // know (Lifeguard section IV-A: nack), and later ends the relay. In between an
 // ack is still relayed.
-func (t *Turn) relayDue(seq uint32) {
-	r := t.relays[seq]
-	if !r.nack {
-		t.forgetRelay(r)
+func (r relays) onDue(t *Turn, seq uint32) {
+	one := r[seq]
+	if !one.nack {
+		r.remove(t, one)
 		return
 	}
-	r.nack = false
-	t.deadlines.set(r.due, r.ends)
-	t.send(r.asker, &wire.Nack{SeqNo: r.asked})
+	one.nack = false
+	t.deadlines.set(one.due, one.ends)
+	t.send(one.asker, &wire.Nack{SeqNo: one.asked})
 }
 
-func (t *Turn) forgetRelay(r *relay) {
-	t.deadlines.stop(r.due)
-	delete(t.relays, r.seq)
+func (r relays) remove(t *Turn, one *relay) {
+	t.deadlines.stop(one.due)
+	delete(r, one.seq)
 }
 
 // Ping pings an endpoint for the user. Its result, under the sequence number
 // returned, is in a later Output.Pings: within ProbeTimeout.
 func (t *Turn) Ping(to Endpoint) uint32 {
-	p := &ping{seq: t.nextSeq(), began: t.now, expires: newDeadline(duePing)}
+	p := &ping{seq: t.seq.next(), began: t.now, expires: newDeadline(duePing)}
 	p.expires.seq = p.seq
 	t.pings[p.seq] = p
 	t.deadlines.set(p.expires, t.now.Add(t.cfg.ProbeTimeout))
-	t.send(to, t.pingOf(p.seq, to.Name)).Ping = p.seq
+	t.send(to, t.table.newPing(p.seq, to.Name)).Ping = p.seq
 	return p.seq
 }
 
 // cancelPing forgets a ping.
-func (t *Turn) cancelPing(seq uint32) {
-	if p := t.pings[seq]; p != nil {
-		t.deadlines.stop(p.expires)
-		delete(t.pings, seq)
+func (p pings) remove(t *Turn, seq uint32) {
+	if one := p[seq]; one != nil {
+		t.deadlines.stop(one.expires)
+		delete(p, seq)
 	}
 }
 
 // pingFailed ends a user's ping that could not be sent.
-func (t *Turn) pingFailed(seq uint32, err error) {
-	if t.pings[seq] != nil {
-		t.cancelPing(seq)
+func (p pings) fail(t *Turn, seq uint32, err error) {
+	if p[seq] != nil {
+		p.remove(t, seq)
 		t.out.Pings = append(t.out.Pings, PingResult{Seq: seq, Err: err})
 	}
 }
 
-func (t *Turn) pingAcked(p *ping) {
-	t.cancelPing(p.seq)
-	t.out.Pings = append(t.out.Pings, PingResult{Seq: p.seq, RTT: max(t.now.Sub(p.began), 0), OK: true})
+func (p pings) onAck(t *Turn, one *ping) {
+	p.remove(t, one.seq)
+	t.out.Pings = append(t.out.Pings, PingResult{Seq: one.seq, RTT: max(t.now.Sub(one.began), 0), OK: true})
 }
 
-func (t *Turn) pingEnded(seq uint32) {
-	delete(t.pings, seq)
+func (p pings) onTimeout(t *Turn, seq uint32) {
+	delete(p, seq)
 	t.out.Pings = append(t.out.Pings, PingResult{Seq: seq})
 }

@@ -35,16 +35,16 @@ func (c *Core) Snapshot(s *Snapshot) (more bool) {
 	end := min(s.next+snapshotPart, c.table.ids())
 	for ; s.next < end; s.next++ {
 		m := c.table.at(s.next)
-		if !c.shows(m) {
+		if !c.table.shows(m) {
 			continue
 		}
-		if m == c.self && c.former.incarnation != 0 {
+		if m == c.table.self && c.local.addressChange.incarnation != 0 {
 			s.former = 1
 			s.States = (&wire.PushNodeState{
 				Name:        m.Name,
-				Addr:        c.former.addr.bytes(),
-				Port:        c.former.addr.port,
-				Incarnation: c.former.incarnation,
+				Addr:        c.local.addressChange.oldAddr.bytes(),
+				Port:        c.local.addressChange.oldAddr.port,
+				Incarnation: c.local.addressChange.incarnation,
 				State:       int(StateLeft),
 				Vsn:         m.Versions[:],
 			}).Append(s.States)
@@ -67,7 +67,7 @@ func (c *Core) Snapshot(s *Snapshot) (more bool) {
 // order. We are among them since Announce.
 func (c *Core) Members(dst []Member) []Member {
 	for _, id := range c.table.order {
-		if m := c.table.at(id); c.shows(m) {
+		if m := c.table.at(id); c.table.shows(m) {
 			dst = append(dst, c.table.snapshot(m))
 		}
 	}
@@ -75,8 +75,8 @@ func (c *Core) Members(dst []Member) []Member {
 }
 
 // shows reports whether m is to be told of: it is known, and is not ourselves before Announce.
-func (c *Core) shows(m *member) bool {
-	if m == c.self {
+func (t *table) shows(m *member) bool {
+	if m == t.self {
 		return m.Incarnation != 0
 	}
 	return m.Name != ""

@@ -77,7 +77,7 @@ func TestSnapshotInParts(t *testing.T) {
 	parts := 0
 	states, _ := snapshotOf(n, func() {
 		if parts++; parts == 1 {
-			n.forgetGone()
+			n.reaper.tick(n.Turn)
 		}
 		for i := range 20 {
 			n.alive(aliveOf(members+20*parts+i, 1))

@@ -11,11 +11,11 @@ import (
 func (t *Turn) Step(from Endpoint, message wire.Message) {
 	switch m := message.(type) {
 	case *wire.IndirectPing:
-		t.relayPing(from, m)
+		t.relays.begin(t, from, m)
 	case *wire.Ack:
 		t.acked(from, m)
 	case *wire.Nack:
-		t.nacked(m)
+		t.probe.onNack(t, m)
 	}
 }
 
@@ -23,14 +23,14 @@ func (t *Turn) Step(from Endpoint, message wire.Message) {
 // such messages are stale; for those it takes one look at the table.
 func (t *Turn) StepGossip(from Endpoint, v *wire.GossipView) {
 	m := t.table.namedBytes(v.Node)
-	if m != nil && t.isStale(m, v) {
+	if m != nil && t.table.isStale(m, v) {
 		return
 	}
 	name := ""
 	if m != nil {
 		name = m.Name
 	} else {
-		name = t.keep(v.Node)
+		name = t.cfg.keep(v.Node)
 	}
 	switch v.Kind {
 	case wire.TypeAlive:
@@ -43,14 +43,14 @@ func (t *Turn) StepGossip(from Endpoint, v *wire.GossipView) {
 }
 
 // isStale reports whether a message about a member changes nothing and needs no answer. It may miss some that do neither.
-func (c *Core) isStale(m *member, v *wire.GossipView) bool {
-	if v.Incarnation > m.Incarnation || m == c.self {
+func (t *table) isStale(m *member, v *wire.GossipView) bool {
+	if v.Incarnation > m.Incarnation || m == t.self {
 		return false
 	}
 	switch v.Kind {
 	case wire.TypeAlive: // already alive at this address
-		return m.State == StateAlive && v.Port == m.port && bytes.Equal(v.Addr, c.table.ip(m)) &&
-			len(v.Meta) <= MaxMeta && c.saysVersions(m, v.Vsn)
+		return m.State == StateAlive && v.Port == m.port && bytes.Equal(v.Addr, t.ip(m)) &&
+			len(v.Meta) <= MaxMeta && t.saysVersions(m, v.Vsn)
 	case wire.TypeSuspect: // refuted since
 		return v.Incarnation < m.Incarnation && len(v.From) <= MaxName
 	case wire.TypeDead: // refuted since, and not the member's own word
@@ -64,13 +64,13 @@ func (c *Core) nameOf(name []byte) string {
 	if m := c.table.namedBytes(name); m != nil {
 		return m.Name
 	}
-	return c.keep(name)
+	return c.cfg.keep(name)
 }
 
 // keep returns the string to keep for the name of an unknown member in a message.
-func (c *Core) keep(name []byte) string {
-	if c.cfg.Keep == nil {
+func (c *Config) keep(name []byte) string {
+	if c.Keep == nil {
 		return string(name)
 	}
-	return c.cfg.Keep(name)
+	return c.Keep(name)
 }

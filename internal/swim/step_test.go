@@ -55,7 +55,7 @@ func TestStaleGossip(t *testing.T) {
 				message = &wire.Dead{Incarnation: incarnation, Node: node, From: name()}
 			}
 			from := Endpoint{AddrPort: memberAddr(rng.IntN(4))}
-			if v := viewOf(t, message.Type(), message.Append(nil)[1:]); views.table.namedBytes(v.Node) != nil && views.isStale(views.table.namedBytes(v.Node), v) {
+			if v := viewOf(t, message.Type(), message.Append(nil)[1:]); views.table.namedBytes(v.Node) != nil && views.table.isStale(views.table.namedBytes(v.Node), v) {
 				stale++
 			}
 			switch m := message.(type) {

@@ -42,11 +42,14 @@ func (s *suspicion) confirm(from, self string) bool {
 	return true
 }
 
-// suspect begins a suspicion of m.
-func (t *Turn) beginSuspicion(m *member, from string) {
+// suspicions are those of members whose State is StateSuspect.
+type suspicions map[ID]*suspicion
+
+// begin begins a suspicion of m.
+func (s suspicions) begin(t *Turn, m *member, from string) {
 	n := t.table.len()
 	least := suspicionTimeout(t.cfg.SuspicionMult, n, t.cfg.period())
-	s := &suspicion{
+	one := &suspicion{
 		due:      newDeadline(dueSuspicion),
 		began:    t.now,
 		least:    least,
@@ -54,33 +57,33 @@ func (t *Turn) beginSuspicion(m *member, from string) {
 		wanted:   suspicionConfirmations(t.cfg.SuspicionMult, n),
 		accusers: []string{from},
 	}
-	s.due.member = m
-	t.suspicions[m.ID] = s
-	t.deadlines.set(s.due, s.end())
+	one.due.member = m
+	s[m.ID] = one
+	t.deadlines.set(one.due, one.end())
 }
 
 // suspicion returns m's suspicion, or nil.
-func (c *Core) suspicion(m *member) *suspicion {
+func (s suspicions) of(m *member) *suspicion {
 	if m.State != StateSuspect {
 		return nil
 	}
-	return c.suspicions[m.ID]
+	return s[m.ID]
 }
 
 // dropSuspicion ends m's suspicion, if any, without a verdict.
-func (t *Turn) dropSuspicion(m *member) {
-	if s := t.suspicion(m); s != nil {
-		t.deadlines.stop(s.due)
-		delete(t.suspicions, m.ID)
+func (s suspicions) drop(t *Turn, m *member) {
+	if one := s.of(m); one != nil {
+		t.deadlines.stop(one.due)
+		delete(s, m.ID)
 	}
 }
 
 // suspicionEnded declares m dead: it did not refute in time.
-func (t *Turn) suspicionEnded(m *member) {
-	s := t.suspicion(m)
-	if s.confirmations() < s.wanted {
+func (s suspicions) onTimeout(t *Turn, m *member) {
+	one := s.of(m)
+	if one.confirmations() < one.wanted {
 		t.out.Counts.DegradedTimeouts++
 	}
-	t.event(Event{Kind: EventTimeout, Member: t.table.snapshot(m), Count: s.confirmations()})
+	t.out.event(Event{Kind: EventTimeout, Member: t.table.snapshot(m), Count: one.confirmations()})
 	t.applyDead(m.Incarnation, m, t.cfg.Name)
 }

@@ -27,7 +27,7 @@ func (t *Turn) stepAlive(from Endpoint, a *wire.Alive) {
 // know against the member.
 func (t *Turn) answerStale(from Endpoint, a *wire.Alive) {
 	m := t.table.named(a.Node)
-	if m == nil || m == t.self || m.Incarnation == 0 || a.Incarnation > m.Incarnation {
+	if m == nil || m == t.table.self || m.Incarnation == 0 || a.Incarnation > m.Incarnation {
 		return
 	}
 	switch m.State {
@@ -37,7 +37,7 @@ func (t *Turn) answerStale(from Endpoint, a *wire.Alive) {
 		if !t.table.isAt(m, addressOf(from.AddrPort)) {
 			return // gossip of before; only the member itself needs to know
 		}
-		t.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.suspicion(m).accusers[0]})
+		t.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.suspicions.of(m).accusers[0]})
 	default:
 		return
 	}
@@ -64,24 +64,24 @@ func (c *Core) against(m *member, incarnation uint32) wire.Message {
 func (t *Turn) applyAlive(m *member, a *wire.Alive) bool {
 	addr, ok := addressFrom(a.Addr, a.Port, t.cfg.DefaultPort)
 	if !ok || a.Node == "" || len(a.Node) > MaxName || len(a.Meta) > MaxMeta {
-		t.drop(DropMalformed)
+		t.out.drop(DropMalformed)
 		return true
 	}
 	if a.Node == t.cfg.Name {
-		t.applyAliveOfSelf(addr, a)
+		t.local.onAlive(t, addr, a)
 		return true
 	}
-	versions, ok := t.usableVersions(a.Vsn)
+	versions, ok := t.table.usableVersions(a.Vsn)
 	if !ok {
-		t.drop(DropVersions)
+		t.out.drop(DropVersions)
 		return true
 	}
-	if t.table.isAt(t.self, addr) {
+	if t.table.isAt(t.table.self, addr) {
 		return t.deny(m, a.Node, claim{addr: addr, versions: versions, incarnation: a.Incarnation})
 	}
 	isThere := m != nil && t.table.isAt(m, addr)
-	if !isThere && !t.allowed(addr) {
-		t.drop(DropNotAllowed)
+	if !isThere && !t.cfg.allows(addr) {
+		t.out.drop(DropNotAllowed)
 		return true
 	}
 	says := claim{addr: addr, meta: a.Meta, versions: versions, incarnation: a.Incarnation}
@@ -99,19 +99,19 @@ func (t *Turn) applyAlive(m *member, a *wire.Alive) bool {
 }
 
 // hearOfSelf compares what another says of us with what we are.
-func (t *Turn) hearOfSelf(m *member, a *wire.Alive) {
+func (l *local) compare(t *Turn, m *member, a *wire.Alive) {
 	if a.Incarnation < m.Incarnation {
 		return
 	}
 	if a.Incarnation == m.Incarnation && bytes.Equal(a.Meta, m.Meta) && bytes.Equal(a.Vsn, m.Versions[:]) {
 		return // an echo
 	}
-	t.refute(a.Incarnation, a.Node)
+	l.refute(t, a.Incarnation, a.Node)
 }
 
 // becomeAlive makes m what says says it is, and gossips that.
 func (t *Turn) becomeAlive(m *member, says claim, notice uint64) {
-	t.dropSuspicion(m)
+	t.suspicions.drop(t, m)
 	before, oldMeta := m.State, m.Meta
 	if t.table.isAt(m, says.addr) {
 		t.table.setAddress(m, says.addr) // as it is spelled now
@@ -123,43 +123,43 @@ func (t *Turn) becomeAlive(m *member, says claim, notice uint64) {
 	if m.State != StateAlive {
 		m.State, m.since = StateAlive, t.table.since(t.now)
 	}
-	if before.Gone() && m != t.self {
+	if before.Gone() && m != t.table.self {
 		t.present++
 	}
 	if t.table.len() == 1 { // nobody is there to hear it
-		t.finish(notice)
+		t.out.finish(notice)
 		notice = 0
 	}
-	t.broadcast(m, broadcast{incarnation: says.incarnation}, notice)
+	t.queue.add(t, m, broadcast{incarnation: says.incarnation}, notice)
 	t.out.Counts.Alive++
 	became := t.changed(m)
 	if before == StateSuspect {
-		t.event(Event{Kind: EventRecover, Member: *became})
+		t.out.event(Event{Kind: EventRecover, Member: *became})
 	}
 	if before.Gone() {
-		t.event(Event{Kind: EventJoin, Member: *became})
-		if m != t.self {
-			t.found(m.Name)
-			t.foundAt(says.addr)
+		t.out.event(Event{Kind: EventJoin, Member: *became})
+		if m != t.table.self {
+			t.failed.onAlive(t, m.Name)
+			t.failed.onAddressTaken(t, says.addr)
 		}
 	} else if !bytes.Equal(oldMeta, m.Meta) {
-		t.event(Event{Kind: EventUpdate, Member: *became})
+		t.out.event(Event{Kind: EventUpdate, Member: *became})
 	}
 }
 
 // refute answers what from says of us with an alive at an incarnation above
 // (SWIM section 4.2), and takes it as a sign of our own ill health.
-func (t *Turn) refute(incarnation uint32, from string) {
-	if t.departed { // Arrive will, at an incarnation above
-		t.self.Incarnation = max(incarnation, t.self.Incarnation)
+func (l *local) refute(t *Turn, incarnation uint32, from string) {
+	if l.addressChange.begun { // Arrive will, at an incarnation above
+		t.table.self.Incarnation = max(incarnation, t.table.self.Incarnation)
 		return
 	}
-	t.self.Incarnation = nextIncarnation(max(incarnation, t.self.Incarnation))
+	t.table.self.Incarnation = nextIncarnation(max(incarnation, t.table.self.Incarnation))
 	if t.cfg.ProbeInterval > 0 { // else nothing would bring it down again
 		t.awareness.apply(1)
 	}
-	t.broadcast(t.self, broadcast{incarnation: t.self.Incarnation}, 0)
-	t.event(Event{Kind: EventRefute, Member: t.Self(), From: from})
+	t.queue.add(t, t.table.self, broadcast{incarnation: t.table.self.Incarnation}, 0)
+	t.out.event(Event{Kind: EventRefute, Member: t.Self(), From: from})
 }
 
 // stepSuspect handles a suspect message.
@@ -167,18 +167,18 @@ func (t *Turn) stepSuspect(from Endpoint, s *wire.Suspect) {
 	if m := t.accused(s.Node, s.From, s.Incarnation); m != nil {
 		t.applySuspect(s.Incarnation, m, s.From)
 	}
-	t.answerAccusation(from, s.Node, s.Incarnation)
+	t.local.answerReporter(t, from, s.Node, s.Incarnation)
 }
 
 // stepDead handles a dead message.
 func (t *Turn) stepDead(from Endpoint, d *wire.Dead) {
 	if d.From == d.Node {
-		t.foundLeft(d.Node, d.Incarnation)
+		t.failed.onLeftWhileFailed(t, d.Node, d.Incarnation)
 	}
 	if m := t.accused(d.Node, d.From, d.Incarnation); m != nil {
 		t.applyDead(d.Incarnation, m, d.From)
 	}
-	t.answerAccusation(from, d.Node, d.Incarnation)
+	t.local.answerReporter(t, from, d.Node, d.Incarnation)
 }
 
 // answerAccusation tells a member that accuses us of what we have refuted, now or
@@ -187,12 +187,12 @@ func (t *Turn) stepDead(from Endpoint, d *wire.Dead) {
 // Compat: the reference gossips the refutation only, and ignores what is older. We
 // would stay suspect to a member that missed our refutation, and then dead, though
 // we ack each of its probes.
-func (t *Turn) answerAccusation(from Endpoint, name string, incarnation uint32) {
-	if name != t.cfg.Name || incarnation >= t.self.Incarnation || t.self.State != StateAlive ||
+func (l *local) answerReporter(t *Turn, from Endpoint, name string, incarnation uint32) {
+	if name != t.cfg.Name || incarnation >= t.table.self.Incarnation || t.table.self.State != StateAlive ||
 		t.table.located(addressOf(from.AddrPort)) == nil {
 		return
 	}
-	alive := t.alive(t.self, &broadcast{incarnation: t.self.Incarnation})
+	alive := t.table.alive(t.table.self, t.table.self.Incarnation)
 	t.sendAlone(from, &alive)
 }
 
@@ -203,7 +203,7 @@ func (t *Turn) answerAccusation(from Endpoint, name string, incarnation uint32) 
 // refutation wraps around to 0, which nobody heeds.
 func (t *Turn) accused(name, from string, incarnation uint32) *member {
 	if len(from) > MaxName {
-		t.drop(DropMalformed)
+		t.out.drop(DropMalformed)
 		return nil
 	}
 	m := t.table.named(name)
@@ -211,7 +211,7 @@ func (t *Turn) accused(name, from string, incarnation uint32) *member {
 		return nil
 	}
 	if incarnation == MaxIncarnation {
-		t.drop(DropMaximum)
+		t.out.drop(DropMaximum)
 		return nil
 	}
 	return m
@@ -219,9 +219,9 @@ func (t *Turn) accused(name, from string, incarnation uint32) *member {
 
 // applySuspect takes an accusation of m by from (SWIM section 4.2).
 func (t *Turn) applySuspect(incarnation uint32, m *member, from string) {
-	if m == t.self {
+	if m == t.table.self {
 		if m.State == StateAlive {
-			t.refute(incarnation, from)
+			t.local.refute(t, incarnation, from)
 		}
 		return
 	}
@@ -233,25 +233,25 @@ func (t *Turn) applySuspect(incarnation uint32, m *member, from string) {
 		// than it must not bring the member back.
 		// Compat: the reference forgets it.
 		t.table.suspectDead(m, incarnation)
-		t.raise(m)
+		t.failed.raise(t, m)
 		return
 	}
 	newer := incarnation > m.Incarnation
 	m.Incarnation = incarnation
-	running := t.suspicion(m)
+	running := t.suspicions.of(m)
 	if running != nil && newer {
 		// It refuted the suspicion that runs, as we did not hear: this is another.
 		// Compat: the reference counts it for the one that runs.
-		t.dropSuspicion(m)
-		t.beginSuspicion(m, from)
-		t.broadcastSuspect(m, from)
+		t.suspicions.drop(t, m)
+		t.suspicions.begin(t, m, from)
+		t.queue.add(t, m, broadcast{saying: saySuspect, incarnation: m.Incarnation, from: from}, 0)
 		t.changed(m)
 		return
 	}
 	if running != nil {
 		if running.confirm(from, t.cfg.Name) {
 			t.deadlines.set(running.due, running.end())
-			t.broadcastSuspect(m, from)
+			t.queue.add(t, m, broadcast{saying: saySuspect, incarnation: m.Incarnation, from: from}, 0)
 		}
 		return
 	}
@@ -259,31 +259,26 @@ func (t *Turn) applySuspect(incarnation uint32, m *member, from string) {
 		return
 	}
 	m.State, m.since = StateSuspect, t.table.since(t.now)
-	t.beginSuspicion(m, from)
-	t.broadcastSuspect(m, from)
+	t.suspicions.begin(t, m, from)
+	t.queue.add(t, m, broadcast{saying: saySuspect, incarnation: m.Incarnation, from: from}, 0)
 	t.out.Counts.Suspect++
-	t.event(Event{Kind: EventSuspect, Member: *t.changed(m), From: from})
-}
-
-// broadcastSuspect gossips that a member is suspected.
-func (t *Turn) broadcastSuspect(m *member, from string) {
-	t.broadcast(m, broadcast{saying: saySuspect, incarnation: m.Incarnation, from: from}, 0)
+	t.out.event(Event{Kind: EventSuspect, Member: *t.changed(m), From: from})
 }
 
 // applyDead takes a declaration by from that m is dead, or by m itself that it
 // leaves.
 func (t *Turn) applyDead(incarnation uint32, m *member, from string) {
-	if m == t.self {
+	if m == t.table.self {
 		if m.State == StateAlive {
-			t.refute(incarnation, from)
+			t.local.refute(t, incarnation, from)
 		}
 		return
 	}
-	t.dropSuspicion(m)
+	t.suspicions.drop(t, m)
 	switch m.State {
 	case StateDead:
 		t.table.judge(m, incarnation)
-		t.raise(m)
+		t.failed.raise(t, m)
 		if from == m.Name {
 			t.becomeLeft(m, 0)
 		}
@@ -296,7 +291,7 @@ func (t *Turn) applyDead(incarnation uint32, m *member, from string) {
 
 // becomeGone makes m dead, or left on its own word, and gossips that.
 func (t *Turn) becomeGone(m *member, incarnation uint32, from string, notice uint64) {
-	t.dropSuspicion(m)
+	t.suspicions.drop(t, m)
 	t.table.judge(m, incarnation)
 	m.since = t.table.since(t.now)
 	m.State = StateDead
@@ -304,32 +299,32 @@ func (t *Turn) becomeGone(m *member, incarnation uint32, from string, notice uin
 		m.State = StateLeft
 	}
 	kind := queue.Named
-	if m == t.self {
+	if m == t.table.self {
 		kind = queue.Urgent // we may not be here for long
 	}
-	t.push(m, kind, broadcast{saying: sayDead, incarnation: incarnation, from: from}, notice)
+	t.queue.push(t, m, kind, broadcast{saying: sayDead, incarnation: incarnation, from: from}, notice)
 	t.out.Counts.Dead++
-	t.event(Event{Kind: EventLeave, Member: *t.changed(m), From: from})
-	if m == t.self {
+	t.out.event(Event{Kind: EventLeave, Member: *t.changed(m), From: from})
+	if m == t.table.self {
 		return
 	}
 	t.present--
 	if t.present == 0 {
-		t.waitNoMore()
+		t.queue.finishAll(t)
 	}
 	t.rememberGone(m)
-	t.judgeIsolation()
+	t.failed.isolation.update(t)
 }
 
 // rememberGone sees to it that a member that has just become dead or left is
 // looked for, or kept out, and forgotten in time.
 func (t *Turn) rememberGone(m *member) {
 	if m.State == StateDead {
-		t.lose(m)
+		t.failed.fail(t, m)
 	} else {
-		t.remember(m)
+		t.failed.remember(t, m)
 	}
-	t.forgetLater(m)
+	t.reaper.schedule(t, m)
 }
 
 // hearsay is whom a suspicion is from that began with what another said in a push/pull: nobody, as whoever said it need not
@@ -344,7 +339,7 @@ func (t *Turn) forget(m *member) {
 	if t.probe.target == m {
 		t.probe.abandon(&t.deadlines)
 	}
-	t.unqueue(m) // if it is still there, there was nobody to tell it
+	t.queue.remove(t, m) // if it is still there, there was nobody to tell it
 	t.out.Forgotten = append(t.out.Forgotten, m.ID)
 	t.table.remove(m)
 }

@@ -211,7 +211,7 @@ func TestNameAtOurAddress(t *testing.T) {
 		t.Errorf("newer: events %v, packets %+v", out.Events, out.Packets)
 	}
 	n.want(9, StateDead, 5)
-	n.after(time.Minute).forgetGone()
+	n.after(time.Minute).reaper.tick(n.Turn)
 	n.alive(old)
 	n.want(9, StateDead, 5)
 	old.Node, old.Incarnation = "m10", MaxIncarnation
@@ -254,8 +254,8 @@ func TestBackAfterLeaving(t *testing.T) {
 			if out := n.alive(back); kinds(out.Events)[0] != EventJoin {
 				t.Errorf("forgotten %v, at %d: events %v", forgotten, where, out.Events)
 			}
-			if m, _ := n.Member("m1"); m.State != StateAlive || m.Addr != memberAddr(where) || len(n.losses.byName) != 0 {
-				t.Errorf("member is %+v, %d are remembered", m, len(n.losses.byName))
+			if m, _ := n.Member("m1"); m.State != StateAlive || m.Addr != memberAddr(where) || len(n.failed.byName) != 0 {
+				t.Errorf("member is %+v, %d are remembered", m, len(n.failed.byName))
 			}
 		}
 	}
@@ -590,12 +590,12 @@ func TestForgetting(t *testing.T) {
 	n.dead(1, 1, "m2")
 	n.dead(2, 1, "m2")
 	n.after(30 * time.Second)
-	n.forgetGone()
+	n.reaper.tick(n.Turn)
 	if n.NumKnown() != 4 {
 		t.Fatalf("%d known after exactly GossipToTheDeadTime, want 4", n.NumKnown())
 	}
 	n.after(1)
-	n.forgetGone()
+	n.reaper.tick(n.Turn)
 	out := n.take()
 	if n.NumKnown() != 2 || len(out.Forgotten) != 2 {
 		t.Fatalf("%d known, %d forgotten; want 2 and 2", n.NumKnown(), len(out.Forgotten))
@@ -623,7 +623,7 @@ func TestForgetting(t *testing.T) {
 func TestSelfIsNeverForgotten(t *testing.T) {
 	n := newNode(t, nil).meet(1)
 	n.Leave(0)
-	n.after(time.Hour).forgetGone()
+	n.after(time.Hour).reaper.tick(n.Turn)
 	if n.Self().Name != "self" || n.NumKnown() != 2 {
 		t.Errorf("%d known, self %q", n.NumKnown(), n.Self().Name)
 	}

@@ -166,9 +166,9 @@ func TestWhoMissedTheDeparture(t *testing.T) {
 	check(s, s.take())
 
 	s = straggler()
-	s.dead(1, mover.former.incarnation, "m1")
+	s.dead(1, mover.local.addressChange.incarnation, "m1")
 	check(s, s.alive(alive), EventJoin, EventMoved)
-	check(s, s.dead(1, mover.former.incarnation, "m1"))
+	check(s, s.dead(1, mover.local.addressChange.incarnation, "m1"))
 }
 
 // TestReminder: who still has us at the old address brings the whole cluster to

@@ -6,7 +6,7 @@ import (
 
 // lost is a member as it was known when it went, less its metadata: it was declared dead, or said farewell. Its times are after
 // the epoch of the table, in which it need not be any more.
-type lost struct {
+type failedMember struct {
 	name        string
 	since       time.Duration // when it went
 	incarnation uint32        // the highest that is known, as it was suspected at since
@@ -27,29 +27,29 @@ type lost struct {
 }
 
 // missed reports whether a member may be somewhere still: it did not leave, and was not replaced.
-func (l *lost) missed() bool { return !l.left && !l.replaced }
+func (l *failedMember) missed() bool { return !l.left && !l.replaced }
 
-// lostMembers are those that are remembered, by name. Those that are missed are found by address too.
-type lostMembers struct {
-	byName map[string]*lost
-	byAddr map[address]*lost
+// failedIndex are those that are remembered, by name. Those that are missed are found by address too.
+type failedIndex struct {
+	byName map[string]*failedMember
+	byAddr map[address]*failedMember
 }
 
-func newLostMembers() lostMembers {
-	return lostMembers{byName: make(map[string]*lost), byAddr: make(map[address]*lost)}
+func newFailedIndex() failedIndex {
+	return failedIndex{byName: make(map[string]*failedMember), byAddr: make(map[address]*failedMember)}
 }
 
 // len returns how many are missed.
-func (l *lostMembers) len() int { return len(l.byAddr) }
+func (l *failedIndex) len() int { return len(l.byAddr) }
 
 // named returns the member of a name, or nil.
-func (l *lostMembers) named(name string) *lost { return l.byName[name] }
+func (l *failedIndex) named(name string) *failedMember { return l.byName[name] }
 
 // at returns the member that is missed at an address, or nil.
-func (l *lostMembers) at(addr address) *lost { return l.byAddr[addr.key()] }
+func (l *failedIndex) at(addr address) *failedMember { return l.byAddr[addr.key()] }
 
 // add remembers a member whose name is not remembered, and at whose address nobody else is missed.
-func (l *lostMembers) add(one *lost) {
+func (l *failedIndex) add(one *failedMember) {
 	l.byName[one.name] = one
 	if one.missed() {
 		l.byAddr[one.addr.key()] = one
@@ -57,20 +57,20 @@ func (l *lostMembers) add(one *lost) {
 }
 
 // remove forgets a member. The memory that many took goes with the last one.
-func (l *lostMembers) remove(one *lost) {
+func (l *failedIndex) remove(one *failedMember) {
 	delete(l.byName, one.name)
 	if one.missed() {
 		delete(l.byAddr, one.addr.key())
 	}
 	if len(l.byName) == 0 {
-		*l = newLostMembers()
+		*l = newFailedIndex()
 	}
 }
 
 // least returns the member that is worth remembering least: one that is not missed, then one that never answered, then one that
 // is looked for; of each kind the one that went first.
-func (l *lostMembers) least() *lost {
-	var least *lost
+func (l *failedIndex) least() *failedMember {
+	var least *failedMember
 	for _, one := range l.byName {
 		if least == nil || one.less(least) {
 			least = one
@@ -80,7 +80,7 @@ func (l *lostMembers) least() *lost {
 }
 
 // less reports whether one is to be forgotten before other. No two are equal.
-func (l *lost) less(other *lost) bool {
+func (l *failedMember) less(other *failedMember) bool {
 	switch {
 	case l.missed() != other.missed():
 		return other.missed()
@@ -94,7 +94,7 @@ func (l *lost) less(other *lost) bool {
 }
 
 // lostMember is what was known of a lost one.
-func (t *table) lostMember(one *lost) Member {
+func (t *table) failedMember(one *failedMember) Member {
 	state := StateDead
 	if one.left {
 		state = StateLeft

@@ -12,15 +12,21 @@ type goneMember struct {
 	since time.Duration
 }
 
+// reaper forgets members that have been dead or left for long enough.
+type reaper struct {
+	gone []goneMember // in the order in which they went
+	due  deadline
+}
+
 // forgetLater has a member that is dead or left forgotten once it has been so for
 // GossipToTheDeadTime.
 //
 // Compat: in the reference that takes a round of probes more, which is minutes in
 // a large cluster, and never happens without probes.
-func (t *Turn) forgetLater(m *member) {
-	t.gone = append(t.gone, goneMember{m.ID, m.since})
-	if t.forgetting.index < 0 {
-		t.deadlines.set(&t.forgetting, t.now.Add(t.cfg.GossipToTheDeadTime+1))
+func (r *reaper) schedule(t *Turn, m *member) {
+	r.gone = append(r.gone, goneMember{m.ID, m.since})
+	if r.due.index < 0 {
+		t.deadlines.set(&r.due, t.now.Add(t.cfg.GossipToTheDeadTime+1))
 	}
 }
 
@@ -28,26 +34,26 @@ func (t *Turn) forgetLater(m *member) {
 //
 // Compat: the reference forgets itself, too, after it left, and keeps what is
 // queued about those it forgot.
-func (t *Turn) forgetGone() {
+func (r *reaper) tick(t *Turn) {
 	n := 0
-	for ; n < len(t.gone); n++ {
-		g := t.gone[n]
+	for ; n < len(r.gone); n++ {
+		g := r.gone[n]
 		if t.table.since(t.now)-g.since <= t.cfg.GossipToTheDeadTime {
 			break
 		}
-		if m := t.table.at(g.id); m.Name != "" && m != t.self && m.State.Gone() && m.since == g.since {
+		if m := t.table.at(g.id); m.Name != "" && m != t.table.self && m.State.Gone() && m.since == g.since {
 			t.forget(m)
 		}
 	}
-	t.gone = slices.Delete(t.gone, 0, n)
+	r.gone = slices.Delete(r.gone, 0, n)
 	t.table.leaveOrder()
-	t.giveUpLost()
-	if len(t.gone) == 0 {
-		t.gone = nil
+	t.failed.expire(t)
+	if len(r.gone) == 0 {
+		r.gone = nil
 		return
 	}
-	next := t.table.epoch.Add(t.gone[0].since + t.cfg.GossipToTheDeadTime + 1)
-	t.deadlines.set(&t.forgetting, later(next, t.now.Add(t.cfg.GossipToTheDeadTime/forgetParts)))
+	next := t.table.epoch.Add(r.gone[0].since + t.cfg.GossipToTheDeadTime + 1)
+	t.deadlines.set(&r.due, later(next, t.now.Add(t.cfg.GossipToTheDeadTime/forgetParts)))
 }
 
 // forgetParts is how many times members are forgotten in a GossipToTheDeadTime, at

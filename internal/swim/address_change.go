@@ -23,8 +23,9 @@ import (
 // Who misses the first part refuses the second. It hears both again: what we
 // were goes before what we are in each push/pull that we take part in, and is
 // gossiped again when somebody still has us at the old address.
-type former struct {
-	addr        address
+type addressChange struct {
+	begun       bool // between BeginAddressChange and FinishAddressChange
+	oldAddr     address
 	incarnation uint32
 	reminded    time.Time // when we last gossiped it
 }
@@ -37,13 +38,12 @@ const remindEvery = 5 * time.Second
 // Output.Finished when it has been sent. Until Arrive we answer as ever, but
 // refute nothing.
 func (t *Turn) Depart(notice uint64) (heard bool) {
-	if t.leaving || t.self.State.Gone() || !t.AnyAlive() {
-		t.finish(notice)
+	if t.local.leaving || t.table.self.State.Gone() || !t.AnyAlive() {
+		t.out.finish(notice)
 		return false
 	}
-	t.departed = true
-	t.former = former{addr: t.table.address(t.self), incarnation: t.self.Incarnation, reminded: t.now}
-	t.broadcast(t.self, t.formerLeft(sayDead), notice)
+	t.local.addressChange = addressChange{begun: true, oldAddr: t.table.address(t.table.self), incarnation: t.table.self.Incarnation, reminded: t.now}
+	t.queue.add(t, t.table.self, t.local.addressChange.leftOldAddr(t.Core, sayDead), notice)
 	return true
 }
 
@@ -51,65 +51,65 @@ func (t *Turn) Depart(notice uint64) (heard bool) {
 // part: it makes our new address known, with what else we are now. The notice is
 // as in Announce. While leaving, nothing is announced.
 func (t *Turn) Arrive(addr netip.AddrPort, notice uint64) {
-	departed := t.departed
-	t.departed = false
-	if t.leaving {
-		t.finish(notice)
+	departed := t.local.addressChange.begun
+	t.local.addressChange.begun = false
+	if t.local.leaving {
+		t.out.finish(notice)
 		return
 	}
-	if t.self.State.Gone() { // it was never announced, nor is it now
-		t.table.move(t.self, addressOf(addr))
-		t.changed(t.self)
-		t.finish(notice)
+	if t.table.self.State.Gone() { // it was never announced, nor is it now
+		t.table.move(t.table.self, addressOf(addr))
+		t.changed(t.table.self)
+		t.out.finish(notice)
 		return
 	}
-	t.becomeAliveAt(addressOf(addr), notice)
+	t.local.becomeAliveAt(t, addressOf(addr), notice)
 	if departed {
-		t.gossipFormer()
+		t.local.addressChange.gossip(t)
 	}
 }
 
 // becomeAliveAt makes us alive at an address, as we were but for a new incarnation, and gossips that.
-func (t *Turn) becomeAliveAt(addr address, notice uint64) {
-	t.becomeAlive(t.self, claim{
-		addr: addr, meta: t.self.Meta, versions: t.self.Versions,
-		incarnation: nextIncarnation(t.self.Incarnation),
+func (l *local) becomeAliveAt(t *Turn, addr address, notice uint64) {
+	t.becomeAlive(t.table.self, claim{
+		addr: addr, meta: t.table.self.Meta, versions: t.table.self.Versions,
+		incarnation: nextIncarnation(t.table.self.Incarnation),
 	}, notice)
 }
 
 // announceLater keeps what we are now for Arrive to announce.
-func (t *Turn) announceLater(meta []byte, versions Versions, notice uint64) {
-	changed := !bytes.Equal(meta, t.self.Meta)
-	t.self.Meta, t.self.Versions = meta, versions
-	t.changed(t.self)
+func (a *addressChange) announceLater(t *Turn, meta []byte, versions Versions, notice uint64) {
+	changed := !bytes.Equal(meta, t.table.self.Meta)
+	t.table.self.Meta, t.table.self.Versions = meta, versions
+	t.changed(t.table.self)
 	if changed {
-		t.event(Event{Kind: EventUpdate, Member: t.Self()})
+		t.out.event(Event{Kind: EventUpdate, Member: t.Self()})
 	}
-	t.finish(notice)
+	t.out.finish(notice)
 }
 
 // formerLeft says that we left the former address.
-func (c *Core) formerLeft(as saying) broadcast {
-	return broadcast{saying: as, incarnation: c.former.incarnation, member: c.self.ID, from: c.self.Name}
+func (a *addressChange) leftOldAddr(c *Core, as saying) broadcast {
+	return broadcast{saying: as, incarnation: a.incarnation, member: c.table.self.ID, from: c.table.self.Name}
 }
 
 // remindOfMove gossips once more that we left the former address, next to what
 // is gossiped of us.
-func (t *Turn) remindOfMove() {
-	if t.departed || t.now.Sub(t.former.reminded) < remindEvery {
+func (a *addressChange) remind(t *Turn) {
+	if a.begun || t.now.Sub(a.reminded) < remindEvery {
 		return // that we left is all that is said of us before Arrive
 	}
-	t.gossipFormer()
-	t.broadcast(t.self, broadcast{incarnation: t.self.Incarnation}, 0)
+	a.gossip(t)
+	t.queue.add(t, t.table.self, broadcast{incarnation: t.table.self.Incarnation}, 0)
 }
 
-func (t *Turn) gossipFormer() {
-	t.former.reminded = t.now
-	says := t.formerLeft(sayFormer)
-	t.queue.order.Push(queue.Unique, t.broadcastSize(&says), says)
+func (a *addressChange) gossip(t *Turn) {
+	a.reminded = t.now
+	says := a.leftOldAddr(t.Core, sayFormer)
+	t.queue.order.Push(queue.Unique, t.queue.size(t.Core, &says), says)
 }
 
 // wasOurs reports whether a claim to our name is what we were before we moved.
-func (c *Core) wasOurs(addr address, incarnation uint32) bool {
-	return c.former.incarnation != 0 && c.former.addr.same(addr) && incarnation <= c.former.incarnation
+func (a *addressChange) isFormerSelf(c *Core, addr address, incarnation uint32) bool {
+	return a.incarnation != 0 && a.oldAddr.same(addr) && incarnation <= a.incarnation
 }
