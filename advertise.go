@@ -166,7 +166,7 @@ func (a *advertised) change(ctx context.Context, to netip.AddrPort) error {
 	}
 	t := a.m.begin()
 	ticket, sent := a.m.mu.waiters.add()
-	heard := t.core.Depart(ticket)
+	heard := t.core.BeginAddressChange(ticket)
 	if !heard {
 		a.m.mu.waiters.remove(ticket)
 	}
@@ -176,7 +176,7 @@ func (a *advertised) change(ctx context.Context, to netip.AddrPort) error {
 	}
 
 	a.m.log.Info("advertising another address", slog.String("addr", to.String()), slog.String("before", before.String()))
-	return a.announce(ctx, func(t *turn, ticket uint64) { t.core.Arrive(to, ticket) })
+	return a.announce(ctx, func(t *turn, ticket uint64) { t.core.FinishAddressChange(to, ticket) })
 }
 
 // awaitDeparture waits until the leave broadcast has been sent, and then as long again, for the others to gossip it.

@@ -13,7 +13,7 @@ import (
 // publishNodeLocked makes a member visible as it is now.
 func (m *Memberlist) publishNodeLocked(member *swim.Member) {
 	var node *Node
-	if !member.State.Gone() {
+	if !member.State.IsDown() {
 		node = newNode(member)
 	}
 	m.nodes.Set(uint32(member.ID), uint8(member.State), node)

@@ -50,7 +50,7 @@ func (p *pushPulls) serve(s *session) error {
 	if p.answering.Add(1) > maxPushPulls {
 		return fmt.Errorf("%w: %d push/pulls are being answered", ErrBusy, maxPushPulls)
 	}
-	var meant swim.Meant
+	var meant swim.Recipient
 	if !remote.join {
 		self := m.LocalNode()
 		meant.Name, meant.At = self.Name, endpointOfNode(self).AddrPort
@@ -144,7 +144,7 @@ func (p *pushPulls) do(ctx context.Context, to Address, kind exchangeKind) error
 		return err
 	}
 	remote.join = kind.isJoin()
-	var meant swim.Meant
+	var meant swim.Recipient
 	if kind == exchangePeriodic {
 		meant.Name, meant.At = to.Name, endpointOf(to.Addr).AddrPort
 	}
@@ -253,7 +253,7 @@ func (s *session) readState() (remoteState, error) {
 }
 
 // judge decides whether states may be merged: the peer must be compatible, and on a join the merge delegate must agree.
-func (p *pushPulls) judge(remote *remoteState, conn net.Conn, meant swim.Meant) error {
+func (p *pushPulls) judge(remote *remoteState, conn net.Conn, meant swim.Recipient) error {
 	m := p.m
 	if err := checkPeer(m.config, remote.states, senderOf(conn.RemoteAddr()).AddrPort.Addr(), meant); err != nil {
 		return err
@@ -346,7 +346,7 @@ func nodeOfState(s *wire.PushNodeState) *Node {
 // It returns an error that wraps errMistaken if the exchange was meant for another member than the one that answers.
 //
 // Compat: the reference refuses all states if any member, here or there, speaks a version that any other does not understand.
-func checkPeer(c *Config, states wire.States, from netip.Addr, meant swim.Meant) error {
+func checkPeer(c *Config, states wire.States, from netip.Addr, meant swim.Recipient) error {
 	var there, all versionsHeard
 	own := swim.Versions(c.BuildVsnArray())
 	var v wire.StateView
@@ -360,7 +360,7 @@ func checkPeer(c *Config, states wire.States, from netip.Addr, meant swim.Meant)
 		if ok && addr.Unmap() == from {
 			there.hear(err)
 		}
-		meant.Hear(v.Name(), netip.AddrPortFrom(addr.Unmap(), v.Port))
+		meant.Observe(v.Name(), netip.AddrPortFrom(addr.Unmap(), v.Port))
 	}
 	if there.heard {
 		all = there

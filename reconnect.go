@@ -41,17 +41,17 @@ func (r *reconnector) failed(lost swim.Member) {
 	if r.running.Add(1) > maxReconnects {
 		return
 	}
-	found := swim.Acquaintance{With: lost}
+	found := swim.Recognition{With: lost}
 	if err := r.look(&found, addressOfMember(&lost)); err != nil {
 		m.log.Limited("reconnect", slog.LevelDebug, "failed member does not answer", slog.String("node", lost.Name), logging.Err(err))
 		return
 	}
-	if !found.There() {
+	if !found.FoundThere() {
 		t := m.begin()
 		t.core.NotThere(lost)
 		t.commit()
 	}
-	if !found.Ours() {
+	if !found.SameCluster() {
 		m.log.Limited("reconnect", slog.LevelDebug, "another cluster answers at a failed member's address", memberAttrs(&lost)...)
 		return
 	}
@@ -60,7 +60,7 @@ func (r *reconnector) failed(lost swim.Member) {
 
 // look asks the member at an address for its states, in a push/pull without states of this member, and compares them with what is
 // known.
-func (r *reconnector) look(found *swim.Acquaintance, at Address) error {
+func (r *reconnector) look(found *swim.Recognition, at Address) error {
 	m := r.m
 	s := m.newSession()
 	defer s.end()
@@ -149,12 +149,12 @@ type triedSeed struct {
 func (r *reconnector) trySeed(seed triedSeed, addr Address) bool {
 	m := r.m
 	if !seed.asked {
-		var found swim.Acquaintance
+		var found swim.Recognition
 		if err := r.look(&found, addr); err != nil {
 			m.log.Limited("reconnect", slog.LevelDebug, "seed does not answer", slog.String("seed", seed.text), logging.Err(err))
 			return false
 		}
-		if !found.Ours() {
+		if !found.SameCluster() {
 			m.log.Limited("other cluster", slog.LevelWarn, "seed leads to another cluster, not joining it",
 				slog.String("seed", seed.text), slog.String("addr", addr.Addr))
 			return false
@@ -186,7 +186,7 @@ func (r *reconnector) seeks(addr Address) bool {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.mu.core.Seeks(to)
+	return m.mu.core.MayBeUnknown(to)
 }
 
 // resolveSeed returns the addresses of a join address.

@@ -135,7 +135,7 @@ func (m *Memberlist) startStream(s swim.Stream) {
 			m.probeOnStream(s)
 		case swim.StreamPushPull:
 			m.pushPulls.periodic(s.To)
-		case swim.StreamFarewell:
+		case swim.StreamLeave:
 			m.pushPulls.with(s.To)
 		case swim.StreamReconnect:
 			m.reconnector.failed(s.To)

@@ -229,7 +229,7 @@ func kindOf(e *swim.Event) (EventKind, bool) {
 		return EventVerdict, true
 	case swim.EventIsolated:
 		return EventIsolated, true
-	case swim.EventWhole:
+	case swim.EventIsolationEnded:
 		return EventIsolationEnded, true
 	default:
 		return 0, false

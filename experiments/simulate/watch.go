@@ -103,7 +103,7 @@ func (w *watch) observe(b sim.Belief) {
 	}
 	switch known := w.deaths[b.Member]; {
 	case known == nil:
-	case b.State.Gone():
+	case b.State.IsDown():
 		known.note(b.Node, b.At)
 	default:
 		known.forget(b.Node)
@@ -137,7 +137,7 @@ func newArrivals(members int) *arrivals {
 
 func (a *arrivals) observe(b sim.Belief) {
 	known := &a.knows[b.Node][b.Member]
-	switch is := !b.State.Gone(); {
+	switch is := !b.State.IsDown(); {
 	case is == *known:
 		return
 	case is:

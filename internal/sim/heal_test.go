@@ -134,7 +134,7 @@ func TestIsolated(t *testing.T) {
 	cfg := Config{N: n, Faults: []Fault{{Kind: Partition, At: time.Second, For: 5 * time.Minute, Nodes: upTo(side)}}}
 	cfg.Tamper.Out = func(node int, _ *swim.Core, _ time.Time, o *swim.Output) {
 		for _, e := range o.Events {
-			if e.Kind == swim.EventIsolated || e.Kind == swim.EventWhole {
+			if e.Kind == swim.EventIsolated || e.Kind == swim.EventIsolationEnded {
 				told[node] = append(told[node], e.Kind)
 			}
 		}
@@ -154,7 +154,7 @@ func TestIsolated(t *testing.T) {
 	for i, events := range told {
 		want := ""
 		if i < side {
-			want = fmt.Sprint([]swim.EventKind{swim.EventIsolated, swim.EventWhole})
+			want = fmt.Sprint([]swim.EventKind{swim.EventIsolated, swim.EventIsolationEnded})
 		}
 		if got := fmt.Sprint(events); len(events)+len(want) > 0 && got != want {
 			t.Errorf("n%d heard %v", i, events)

@@ -203,7 +203,7 @@ func TestHoleResurrection(t *testing.T) {
 	for at := 2 * time.Minute; at <= 15*time.Minute; at += time.Second {
 		s.until(at)
 		for _, node := range []int{0, 1, 2, 4, 5, 6, 7, 8, 9} {
-			if m := s.sees(node, 3); m.Name != "" && !m.State.Gone() {
+			if m := s.sees(node, 3); m.Name != "" && !m.State.IsDown() {
 				t.Fatalf("at %v it is %v to n%d", at, m.State, node)
 			}
 		}

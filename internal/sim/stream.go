@@ -48,7 +48,7 @@ func (s *Sim) open(n *node, st *swim.Stream) {
 	switch {
 	case st.Kind == swim.StreamPing:
 		s.streamPing(n, to, st)
-	case st.Kind == swim.StreamFarewell:
+	case st.Kind == swim.StreamLeave:
 		s.exchange(n, to, toReconnect)
 	case st.Kind == swim.StreamReconnect:
 		s.result.Reconnects++
@@ -69,12 +69,12 @@ func (s *Sim) look(n *node, at place, lost swim.Member) {
 
 // recognize joins the node that was found, if it is of the same cluster.
 func (s *Sim) recognize(n *node, x *exchange) {
-	found := swim.Acquaintance{With: x.lost}
+	found := swim.Recognition{With: x.lost}
 	n.core.Recognize(&found, s.read(n, &x.answered))
-	if found.Ours() {
+	if found.SameCluster() {
 		s.exchange(n, s.nodes[x.to].place, toReconnect)
 	}
-	if !found.There() && x.lost.Name != "" {
+	if !found.FoundThere() && x.lost.Name != "" {
 		t := s.beginTurn(n)
 		t.NotThere(x.lost)
 		s.endTurn(n, t)
@@ -119,7 +119,7 @@ func (s *Sim) trySeeds(n *node) {
 		if s.cfg.FixedSeeds {
 			to = home(seed, 0)
 		}
-		if !n.core.Seeks(to.addrPort()) {
+		if !n.core.MayBeUnknown(to.addrPort()) {
 			continue
 		}
 		s.result.Reconnects++
@@ -266,10 +266,10 @@ func (s *Sim) read(n *node, from *swim.Snapshot) wire.States {
 
 // mistaken reports whether states are meant for another member than the one with a name at a place.
 func mistaken(states wire.States, name string, p place) bool {
-	meant := swim.Meant{Name: name, At: p.addrPort()}
+	meant := swim.Recipient{Name: name, At: p.addrPort()}
 	for v := (wire.StateView{}); states.Next(&v); {
 		if addr, ok := netip.AddrFromSlice(v.Addr()); ok && swim.State(v.State) == swim.StateAlive {
-			meant.Hear(v.Name(), netip.AddrPortFrom(addr, v.Port))
+			meant.Observe(v.Name(), netip.AddrPortFrom(addr, v.Port))
 		}
 	}
 	_, is := meant.Mistaken()

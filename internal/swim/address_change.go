@@ -37,27 +37,27 @@ const remindEvery = 5 * time.Second
 // we left, and reports whether anyone is there to hear it. The notice is in
 // Output.Finished when it has been sent. Until Arrive we answer as ever, but
 // refute nothing.
-func (t *Turn) Depart(notice uint64) (heard bool) {
-	if t.local.leaving || t.table.self.State.Gone() || !t.AnyAlive() {
+func (t *Turn) BeginAddressChange(notice uint64) (heard bool) {
+	if t.local.leaving || t.table.self.State.IsDown() || !t.AnyAlive() {
 		t.out.finish(notice)
 		return false
 	}
 	t.local.addressChange = addressChange{begun: true, oldAddr: t.table.address(t.table.self), incarnation: t.table.self.Incarnation, reminded: t.now}
-	t.queue.add(t, t.table.self, t.local.addressChange.leftOldAddr(t.Core, sayDead), notice)
+	t.queue.add(t, t.table.self, t.local.addressChange.leftOldAddr(t.Core, deadBroadcast), notice)
 	return true
 }
 
 // Arrive ends a move, or makes one if there was nobody to be told of the first
 // part: it makes our new address known, with what else we are now. The notice is
 // as in Announce. While leaving, nothing is announced.
-func (t *Turn) Arrive(addr netip.AddrPort, notice uint64) {
+func (t *Turn) FinishAddressChange(addr netip.AddrPort, notice uint64) {
 	departed := t.local.addressChange.begun
 	t.local.addressChange.begun = false
 	if t.local.leaving {
 		t.out.finish(notice)
 		return
 	}
-	if t.table.self.State.Gone() { // it was never announced, nor is it now
+	if t.table.self.State.IsDown() { // it was never announced, nor is it now
 		t.table.move(t.table.self, addressOf(addr))
 		t.changed(t.table.self)
 		t.out.finish(notice)
@@ -71,7 +71,7 @@ func (t *Turn) Arrive(addr netip.AddrPort, notice uint64) {
 
 // becomeAliveAt makes us alive at an address, as we were but for a new incarnation, and gossips that.
 func (l *local) becomeAliveAt(t *Turn, addr address, notice uint64) {
-	t.becomeAlive(t.table.self, claim{
+	t.becomeAlive(t.table.self, assertion{
 		addr: addr, meta: t.table.self.Meta, versions: t.table.self.Versions,
 		incarnation: nextIncarnation(t.table.self.Incarnation),
 	}, notice)
@@ -89,8 +89,8 @@ func (a *addressChange) announceLater(t *Turn, meta []byte, versions Versions, n
 }
 
 // formerLeft says that we left the former address.
-func (a *addressChange) leftOldAddr(c *Core, as saying) broadcast {
-	return broadcast{saying: as, incarnation: a.incarnation, member: c.table.self.ID, from: c.table.self.Name}
+func (a *addressChange) leftOldAddr(c *Core, as broadcastKind) broadcast {
+	return broadcast{kind: as, incarnation: a.incarnation, member: c.table.self.ID, from: c.table.self.Name}
 }
 
 // remindOfMove gossips once more that we left the former address, next to what
@@ -105,8 +105,8 @@ func (a *addressChange) remind(t *Turn) {
 
 func (a *addressChange) gossip(t *Turn) {
 	a.reminded = t.now
-	says := a.leftOldAddr(t.Core, sayFormer)
-	t.queue.order.Push(queue.Unique, t.queue.size(t.Core, &says), says)
+	asserted := a.leftOldAddr(t.Core, leftOldAddr)
+	t.queue.order.Push(queue.Unique, t.queue.size(t.Core, &asserted), asserted)
 }
 
 // wasOurs reports whether a claim to our name is what we were before we moved.

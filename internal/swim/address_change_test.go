@@ -27,7 +27,7 @@ func texts(messages []wire.Message) []string {
 func TestMove(t *testing.T) {
 	n := newNode(t, nil).meet(2)
 	n.queued()
-	if !n.Depart(7) {
+	if !n.BeginAddressChange(7) {
 		t.Fatal("nobody is there to hear it")
 	}
 	if got, want := texts(n.queued()), []string{"dead self@1 by self"}; !slices.Equal(got, want) {
@@ -51,7 +51,7 @@ func TestMove(t *testing.T) {
 		t.Errorf("finished %v, events %v; want the notice and an update", out.Finished, out.Events)
 	}
 
-	n.Arrive(newAddr, 9)
+	n.FinishAddressChange(newAddr, 9)
 	got := n.queued()
 	if want := []string{"alive self@5 new", "dead self@1 by self"}; !slices.Equal(texts(got), want) {
 		t.Errorf("gossips %q, want %q", texts(got), want)
@@ -74,7 +74,7 @@ func TestMove(t *testing.T) {
 func TestDepartureIsFinished(t *testing.T) {
 	n := newNode(t, nil).meet(2)
 	n.Start()
-	n.Depart(7)
+	n.BeginAddressChange(7)
 	var finished []uint64
 	n.run(5*time.Second, func(out *Output) { finished = append(finished, out.Finished...) })
 	if !slices.Equal(finished, []uint64{7}) {
@@ -86,10 +86,10 @@ func TestDepartureIsFinished(t *testing.T) {
 func TestMoveAlone(t *testing.T) {
 	n := newNode(t, nil)
 	n.queued()
-	if n.Depart(7) {
+	if n.BeginAddressChange(7) {
 		t.Error("somebody heard it")
 	}
-	n.Arrive(newAddr, 0)
+	n.FinishAddressChange(newAddr, 0)
 	if got, want := texts(n.queued()), []string{"alive self@2 "}; !slices.Equal(got, want) || n.Self().Addr != newAddr {
 		t.Errorf("gossips %q, want %q", got, want)
 	}
@@ -99,23 +99,23 @@ func TestMoveAlone(t *testing.T) {
 	}
 
 	n = newNode(t, nil).meet(1)
-	n.Depart(7)
+	n.BeginAddressChange(7)
 	n.Leave(8)
 	n.take()
-	n.Arrive(newAddr, 9)
+	n.FinishAddressChange(newAddr, 9)
 	if out := n.take(); !slices.Equal(out.Finished, []uint64{9}) || n.Self().Addr == newAddr || n.Self().State != StateLeft {
 		t.Errorf("arrives though it leaves: finished %v, is %+v", out.Finished, n.Self())
 	}
 	n = newNode(t, nil).meet(1)
 	n.Leave(7)
-	if n.Depart(8) {
+	if n.BeginAddressChange(8) {
 		t.Error("moves after it left")
 	}
 
 	unannounced := &node{Turn: New(testConfig()).Begin(testStart, new(Output)), t: t, out: new(Output)}
 	unannounced.Introduce(memberAddr(0), nil, testVersions)
-	unannounced.Depart(1)
-	unannounced.Arrive(newAddr, 2)
+	unannounced.BeginAddressChange(1)
+	unannounced.FinishAddressChange(newAddr, 2)
 	if got := unannounced.queued(); len(got) > 0 || unannounced.Self().Addr != newAddr || unannounced.Self().State != StateLeft {
 		t.Errorf("one that was refused gossips %q and is %+v", texts(got), unannounced.Self())
 	}
@@ -129,9 +129,9 @@ func TestWhoMissedTheDeparture(t *testing.T) {
 	straggler := func() *node { return newNode(t, nil).meet(1) }
 	mover.Announce(memberAddr(1), nil, testVersions, 0)
 	mover.queued()
-	mover.Depart(0)
+	mover.BeginAddressChange(0)
 	mover.queued()
-	mover.Arrive(newAddr, 0)
+	mover.FinishAddressChange(newAddr, 0)
 	gossip := mover.queued()
 	alive := gossip[slices.IndexFunc(gossip, func(m wire.Message) bool { _, ok := m.(*wire.Alive); return ok })].(*wire.Alive)
 
@@ -175,8 +175,8 @@ func TestWhoMissedTheDeparture(t *testing.T) {
 // hear of the move again, but not too often, and is no impostor.
 func TestReminder(t *testing.T) {
 	n := newNode(t, nil).meet(2)
-	n.Depart(0)
-	n.Arrive(newAddr, 0)
+	n.BeginAddressChange(0)
+	n.FinishAddressChange(newAddr, 0)
 	n.queued()
 	old := aliveOf(0, 1)
 	old.Node = "self"

@@ -21,17 +21,17 @@ type broadcast struct {
 	from        string // the reporter's name (saySuspect, sayDead)
 	incarnation uint32
 	member      ID
-	saying      saying
+	kind        broadcastKind
 }
 
 // saying says what a broadcast says of its member.
-type saying uint8
+type broadcastKind uint8
 
 const (
-	sayAlive   saying = iota
-	saySuspect        // From says so
-	sayDead           // likewise
-	sayFormer         // dead, of ourselves before we moved: it goes beside what is said of us, and is not replaced by it
+	aliveBroadcast   broadcastKind = iota
+	suspectBroadcast               // From says so
+	deadBroadcast                  // likewise
+	leftOldAddr                    // dead, of ourselves before we moved: it goes beside what is said of us, and is not replaced by it
 )
 
 // waiter is who waits until what is queued about a member has been sent, or replaced.
@@ -45,13 +45,13 @@ const keptAbout = 1024
 
 // broadcast queues what is to be said of m in place of what was queued about it. What fits no packet is not queued:
 // push/pulls carry it, and nothing waits for it.
-func (q *broadcasts) add(t *Turn, m *member, says broadcast, notice uint64) {
-	q.push(t, m, queue.Named, says, notice)
+func (q *broadcasts) add(t *Turn, m *member, asserted broadcast, notice uint64) {
+	q.push(t, m, queue.Named, asserted, notice)
 }
 
-func (q *broadcasts) push(t *Turn, m *member, kind queue.Kind, says broadcast, notice uint64) {
-	says.member = m.ID
-	size := q.size(t.Core, &says)
+func (q *broadcasts) push(t *Turn, m *member, kind queue.Kind, asserted broadcast, notice uint64) {
+	asserted.member = m.ID
+	size := q.size(t.Core, &asserted)
 	if size > t.cfg.Room.Beside() {
 		t.out.drop(DropOversize)
 		q.remove(t, m)
@@ -59,20 +59,20 @@ func (q *broadcasts) push(t *Turn, m *member, kind queue.Kind, says broadcast, n
 		return
 	}
 	if queued := q.aboutMember(m.ID); queued != nil {
-		q.order.Replace(queued, kind, size, says)
+		q.order.Replace(queued, kind, size, asserted)
 		q.finishAbout(t, m.ID)
 	} else {
 		if missing := int(m.ID) + 1 - len(q.about); missing > 0 {
 			q.about = slices.Grow(q.about, missing)[:int(m.ID)+1]
 		}
-		q.about[m.ID] = q.order.Push(kind, size, says)
+		q.about[m.ID] = q.order.Push(kind, size, asserted)
 	}
 	switch {
 	case notice == 0:
 	case t.cfg.sendsBroadcasts():
 		q.waiting = append(q.waiting, waiter{m.ID, notice})
 	default:
-		q.sendDirectly(t, &says)
+		q.sendDirectly(t, &asserted)
 		t.out.finish(notice)
 	}
 }
@@ -87,7 +87,7 @@ const directly = 8
 // we leave, they are told anyway.
 //
 // Compat: in the reference nobody is told, and who waits for it does so in vain.
-func (q *broadcasts) sendDirectly(t *Turn, says *broadcast) {
+func (q *broadcasts) sendDirectly(t *Turn, asserted *broadcast) {
 	if t.local.leaving {
 		return
 	}
@@ -95,7 +95,7 @@ func (q *broadcasts) sendDirectly(t *Turn, says *broadcast) {
 		p := t.out.newPacket()
 		p.To = t.table.endpoint(m)
 		start := len(t.out.bytes)
-		t.out.bytes = q.append(t.Core, t.out.bytes, says)
+		t.out.bytes = q.append(t.Core, t.out.bytes, asserted)
 		t.out.end(p, start)
 		p.Checksum = m.readsChecksums()
 		if i == 0 && t.cfg.PushPullInterval > 0 {
@@ -127,7 +127,7 @@ func (q *broadcasts) remove(t *Turn, m *member) {
 
 // left notes that a broadcast is no longer queued.
 func (q *broadcasts) onDequeued(t *Turn, b *broadcast) {
-	if b.saying == sayFormer {
+	if b.kind == leftOldAddr {
 		return
 	}
 	q.about[b.member] = nil
@@ -202,10 +202,10 @@ func (q *broadcasts) fill(t *Turn, out *Output, p *Packet, room int) {
 // appendBroadcast appends the message of a broadcast.
 func (q *broadcasts) append(c *Core, dst []byte, b *broadcast) []byte {
 	m := c.table.at(b.member)
-	switch b.saying {
-	case saySuspect:
+	switch b.kind {
+	case suspectBroadcast:
 		return (&wire.Suspect{Incarnation: b.incarnation, Node: m.Name, From: b.from}).Append(dst)
-	case sayDead, sayFormer:
+	case deadBroadcast, leftOldAddr:
 		return (&wire.Dead{Incarnation: b.incarnation, Node: m.Name, From: b.from}).Append(dst)
 	default:
 		alive := c.table.alive(m, b.incarnation)
@@ -216,8 +216,8 @@ func (q *broadcasts) append(c *Core, dst []byte, b *broadcast) []byte {
 // broadcastSize is how many bytes appendBroadcast appends.
 func (q *broadcasts) size(c *Core, b *broadcast) int {
 	m := c.table.at(b.member)
-	switch b.saying {
-	case saySuspect, sayDead, sayFormer:
+	switch b.kind {
+	case suspectBroadcast, deadBroadcast, leftOldAddr:
 		return (&wire.Dead{Incarnation: b.incarnation, Node: m.Name, From: b.from}).Size()
 	default:
 		alive := c.table.alive(m, b.incarnation)

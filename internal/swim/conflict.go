@@ -11,7 +11,7 @@ import (
 const (
 	// asksAtOnce is how many members are asked at a time whether they are still
 	// where they were. A claim to the name of one more waits until it is heard again.
-	asksAtOnce = 128
+	checksAtOnce = 128
 
 	// MaxChecks is how many checks are remembered, those that have been decided
 	// included. One more takes the place of the decided one that ends first.
@@ -50,13 +50,13 @@ const (
 //
 // For a while after that a claim is judged by what came of it.
 type check struct {
-	name  string
-	seq   uint32 // of the ping to the member
-	claim uint32 // of the ping to the claimant; 0: it is us
-	due   *deadline
-	ends  time.Time // the wait for an answer; once that is over: what came of it
-	phase checkPhase
-	best  claim // the newest
+	name        string
+	seq         uint32 // of the ping to the member
+	claimantSeq uint32 // of the ping to the claimant; 0: it is us
+	due         *deadline
+	ends        time.Time // the wait for an answer; once that is over: what came of it
+	phase       checkPhase
+	newest      assertion // the newest
 
 	streamAnswers bool
 	claimantLives bool
@@ -75,24 +75,24 @@ const (
 func (k *check) decided() bool { return k.phase >= checkKept }
 
 // claimed is where the newest claim says that the name is.
-func (k *check) claimed() Endpoint { return Endpoint{Name: k.name, AddrPort: k.best.addr.addrPort()} }
+func (k *check) claimed() Endpoint { return Endpoint{Name: k.name, AddrPort: k.newest.addr.addrPort()} }
 
 // checks are those under way, and those that were decided lately.
 type checks struct {
-	byName map[string]*check
-	asking map[uint32]*check // by the sequence numbers of pings to members that wait for an answer
-	claims map[uint32]*check // by those of pings to claimants
+	byName    map[string]*check
+	asking    map[uint32]*check // by the sequence numbers of pings to members that wait for an answer
+	claimants map[uint32]*check // by those of pings to claimants
 }
 
 func newChecks() checks {
-	return checks{byName: make(map[string]*check), asking: make(map[uint32]*check), claims: make(map[uint32]*check)}
+	return checks{byName: make(map[string]*check), asking: make(map[uint32]*check), claimants: make(map[uint32]*check)}
 }
 
 // add makes a check known.
 func (s *checks) add(k *check) {
 	s.byName[k.name], s.asking[k.seq] = k, k
-	if k.claim != 0 {
-		s.claims[k.claim] = k
+	if k.claimantSeq != 0 {
+		s.claimants[k.claimantSeq] = k
 	}
 }
 
@@ -100,7 +100,7 @@ func (s *checks) add(k *check) {
 func (s *checks) remove(k *check) {
 	delete(s.byName, k.name)
 	delete(s.asking, k.seq)
-	delete(s.claims, k.claim)
+	delete(s.claimants, k.claimantSeq)
 }
 
 // decidedFirst returns the decided check that ends first, or nil.
@@ -118,31 +118,31 @@ func (s *checks) decidedFirst() (first *check) {
 //
 // Compat: the reference ignores it, until m has left or was forgotten, and tells
 // the ConflictDelegate of a conflict at once, though there mostly is none.
-func (s *checks) challenge(t *Turn, m *member, says claim) (take bool) {
+func (s *checks) challenge(t *Turn, m *member, asserted assertion) (take bool) {
 	if t.local.leaving {
 		return false
 	}
 	k := s.byName[m.Name]
 	switch {
 	case k == nil:
-		s.begin(t, m, says)
+		s.begin(t, m, asserted)
 	case k.phase == checkSilent:
-		return m != t.table.self && says.incarnation > m.Incarnation
-	case !k.decided() && says.incarnation > k.best.incarnation && (m != t.table.self || says.addr.same(k.best.addr)):
-		k.best = says.clone()
+		return m != t.table.self && asserted.incarnation > m.Incarnation
+	case !k.decided() && asserted.incarnation > k.newest.incarnation && (m != t.table.self || asserted.addr.same(k.newest.addr)):
+		k.newest = asserted.clone()
 	}
 	return false
 }
 
 // clone copies what is another's.
-func (s claim) clone() claim {
+func (s assertion) clone() assertion {
 	s.meta = bytes.Clone(s.meta)
 	return s
 }
 
 // beginCheck pings m where it was, or whoever has our name.
-func (s *checks) begin(t *Turn, m *member, says claim) {
-	if len(s.asking) >= asksAtOnce {
+func (s *checks) begin(t *Turn, m *member, asserted assertion) {
+	if len(s.asking) >= checksAtOnce {
 		t.out.drop(DropBusy)
 		return
 	}
@@ -151,11 +151,11 @@ func (s *checks) begin(t *Turn, m *member, says claim) {
 			s.drop(t, first)
 		}
 	}
-	k := &check{name: m.Name, seq: t.seq.next(), due: newDeadline(dueCheck), ends: t.now.Add(2 * t.cfg.ProbeTimeout), best: says.clone()}
+	k := &check{name: m.Name, seq: t.seq.next(), due: newDeadline(dueCheck), ends: t.now.Add(2 * t.cfg.ProbeTimeout), newest: asserted.clone()}
 	k.due.check = k
 	if k.claimantLives = m == t.table.self; !k.claimantLives {
-		k.claim = t.seq.next()
-		t.sendAlone(k.claimed(), t.table.newPing(k.claim, m.Name))
+		k.claimantSeq = t.seq.next()
+		t.sendAlone(k.claimed(), t.table.newPing(k.claimantSeq, m.Name))
 	}
 	s.add(k)
 	t.deadlines.set(k.due, t.now.Add(t.cfg.ProbeTimeout))
@@ -175,7 +175,7 @@ func (s *checks) claimant(c *Core, k *check, m *member) address {
 	if m == c.table.self {
 		return c.table.address(m)
 	}
-	return k.best.addr
+	return k.newest.addr
 }
 
 func (s *checks) drop(t *Turn, k *check) {
@@ -188,8 +188,8 @@ func (s *checks) onDue(t *Turn, k *check) {
 	m := t.table.named(k.name)
 	switch {
 	case k.phase == checkSilent && t.now.Before(k.ends):
-		s.contradict(t, k, m)
-	case k.decided() || m == nil || m.State == StateLeft || t.table.isAt(m, k.best.addr):
+		s.demandRefutation(t, k, m)
+	case k.decided() || m == nil || m.State == StateLeft || t.table.isAt(m, k.newest.addr):
 		s.drop(t, k)
 	case k.phase == checkDirect:
 		k.phase = checkIndirect
@@ -231,7 +231,7 @@ func (s *checks) onClaimantAck(t *Turn, k *check, from Endpoint) {
 	switch {
 	case k.phase == checkKept && first:
 		s.notify(t, k, m)
-	case k.phase == checkSilent && m.State != StateLeft && k.best.incarnation <= m.Incarnation: // see contradict
+	case k.phase == checkSilent && m.State != StateLeft && k.newest.incarnation <= m.Incarnation: // see contradict
 		t.sendAlone(k.claimed(), &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.cfg.Name})
 	}
 }
@@ -242,33 +242,33 @@ func (s *checks) endSilent(t *Turn, k *check, m *member) {
 	switch {
 	case m == t.table.self:
 		s.keepOwnName(t, k)
-	case k.best.incarnation > m.Incarnation:
-		t.takeOver(m, k.best)
+	case k.newest.incarnation > m.Incarnation:
+		t.takeOver(m, k.newest)
 	default:
-		s.contradict(t, k, m)
+		s.demandRefutation(t, k, m)
 	}
 }
 
 // keepName notes that the other of our name is not there: it was us, in an earlier life, and what we say has to be newer.
 func (s *checks) keepOwnName(t *Turn, k *check) {
-	if k.best.incarnation >= t.table.self.Incarnation && !t.local.addressChange.begun {
-		t.table.self.Incarnation = nextIncarnation(k.best.incarnation)
+	if k.newest.incarnation >= t.table.self.Incarnation && !t.local.addressChange.begun {
+		t.table.self.Incarnation = nextIncarnation(k.newest.incarnation)
 		t.queue.add(t, t.table.self, broadcast{incarnation: t.table.self.Incarnation}, 0)
 	}
 	self := t.Self()
-	t.out.event(Event{Kind: EventConflictEnded, Member: k.best.of(t.table.self), Other: &self, Verdict: VerdictMoved})
+	t.out.event(Event{Kind: EventConflictEnded, Member: k.newest.of(t.table.self), Other: &self, Verdict: VerdictMoved})
 }
 
 // contradict has the maker of a claim refute what we know of its name, m, as it
 // may have begun anew: who answers a ping to the name is told. (Another who is
 // there would take it for gossip.) It does so again each period: what is answered
 // to others may not reach us.
-func (s *checks) contradict(t *Turn, k *check, m *member) {
-	if m == nil || m == t.table.self || m.State == StateLeft || t.table.isAt(m, k.best.addr) {
+func (s *checks) demandRefutation(t *Turn, k *check, m *member) {
+	if m == nil || m == t.table.self || m.State == StateLeft || t.table.isAt(m, k.newest.addr) {
 		t.deadlines.set(k.due, k.ends)
 		return
 	}
-	t.sendAlone(k.claimed(), t.table.newPing(k.claim, m.Name))
+	t.sendAlone(k.claimed(), t.table.newPing(k.claimantSeq, m.Name))
 	again := t.now.Add(t.cfg.period())
 	if again.After(k.ends) {
 		again = k.ends
@@ -286,7 +286,7 @@ func (s *checks) endKept(t *Turn, k *check, m *member) {
 
 // tellConflict tells that there are two of one name.
 func (s *checks) notify(t *Turn, k *check, m *member) {
-	other := k.best.of(m)
+	other := k.newest.of(m)
 	t.out.event(Event{Kind: EventConflict, Member: t.table.snapshot(m), Other: &other})
 	t.out.event(Event{Kind: EventConflictEnded, Member: t.table.snapshot(m), Other: &other, Verdict: VerdictKept})
 }
@@ -309,25 +309,25 @@ func (c *Core) Namesake() (netip.AddrPort, bool) {
 	if k == nil || k.phase != checkKept {
 		return netip.AddrPort{}, false
 	}
-	return k.best.addr.addrPort(), true
+	return k.newest.addr.addrPort(), true
 }
 
 // of is the claim as a member that would be m.
-func (s claim) of(m *member) Member {
+func (s assertion) of(m *member) Member {
 	return Member{Name: m.Name, Addr: s.addr.addrPort(), Meta: bytes.Clone(s.meta), Versions: s.versions, Incarnation: s.incarnation}
 }
 
 // takeOver has a claim take the name of m, of which nothing was heard: another
 // process, so one leaves and one joins.
-func (t *Turn) takeOver(m *member, says claim) {
+func (t *Turn) takeOver(m *member, asserted assertion) {
 	before := t.table.snapshot(m)
-	if !m.State.Gone() {
+	if !m.State.IsDown() {
 		t.suspicions.drop(t, m)
 		m.State, m.since = StateDead, t.table.since(t.now)
 		t.present--
 		t.out.event(Event{Kind: EventLeave, Member: t.table.snapshot(m), From: t.cfg.Name})
 	}
-	t.becomeAlive(m, says, 0)
+	t.becomeAlive(m, asserted, 0)
 	after := t.table.snapshot(m)
 	t.out.event(Event{Kind: EventMoved, Member: after, Other: &before})
 	t.out.event(Event{Kind: EventConflictEnded, Member: before, Other: &after, Verdict: VerdictMoved})

@@ -16,7 +16,7 @@ func claimOf(i int, incarnation uint32) *wire.Alive {
 }
 
 // verdicts lists the verdicts among events.
-func verdicts(events []Event) (v []Verdict) {
+func deadIncarnations(events []Event) (v []Verdict) {
 	for _, e := range events {
 		if e.Kind == EventConflictEnded {
 			v = append(v, e.Verdict)
@@ -56,19 +56,19 @@ func TestConflictOldAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := newNode(t, nil).meet(5)
 			out := n.alive(claimOf(1, 7))
-			seq, claim := asked(t, out, 1), askedAt(t, out, 1, 1001)
-			if seq == 0 || claim == 0 || len(out.Events) != 0 {
+			seq, assertion := asked(t, out, 1), askedAt(t, out, 1, 1001)
+			if seq == 0 || assertion == 0 || len(out.Events) != 0 {
 				t.Fatalf("events %v, packets %v; want a question, and no conflict yet", out.Events, out.Packets)
 			}
 			answer(n, seq)
 			if out := n.take(); len(out.Events) != 0 {
-				t.Errorf("events %v, though nobody answered where the claim says", kinds(out.Events))
+				t.Errorf("events %v, though nobody answered where the assertion says", kinds(out.Events))
 			}
-			n.Step(Endpoint{AddrPort: memberAddr(1)}, ackOf(claim)) // the member's own: the transport leads by name
-			n.Step(Endpoint{AddrPort: memberAddr(1001)}, ackOf(claim))
-			n.Step(Endpoint{AddrPort: memberAddr(1001)}, ackOf(claim))
+			n.Step(Endpoint{AddrPort: memberAddr(1)}, ackOf(assertion)) // the member's own: the transport leads by name
+			n.Step(Endpoint{AddrPort: memberAddr(1001)}, ackOf(assertion))
+			n.Step(Endpoint{AddrPort: memberAddr(1001)}, ackOf(assertion))
 			out = n.take()
-			if got := verdicts(out.Events); !slices.Equal(got, []Verdict{VerdictKept}) {
+			if got := deadIncarnations(out.Events); !slices.Equal(got, []Verdict{VerdictKept}) {
 				t.Errorf("verdicts %v, want that the old is kept", got)
 			}
 			if got := kinds(out.Events); !slices.Equal(got, []EventKind{EventConflict, EventConflictEnded}) {
@@ -158,7 +158,7 @@ func TestConflictNewcomer(t *testing.T) {
 			if name == "dead" {
 				want = want[1:]
 			}
-			if got := kinds(out.Events); !slices.Equal(got, want) || !slices.Equal(verdicts(out.Events), []Verdict{VerdictMoved}) {
+			if got := kinds(out.Events); !slices.Equal(got, want) || !slices.Equal(deadIncarnations(out.Events), []Verdict{VerdictMoved}) {
 				t.Errorf("events %v, want %v", got, want)
 			}
 			if !n.AnyAlive() || n.present != 5 {
@@ -209,9 +209,9 @@ func TestConflictNewerAtOnce(t *testing.T) {
 // TestConflictsManyAtOnce: however many names are claimed, and however often, few members are asked at a time, and few
 // checks remembered. A claim that is decided makes room for the next.
 func TestConflictsManyAtOnce(t *testing.T) {
-	const names = 3 * asksAtOnce
+	const names = 3 * checksAtOnce
 	n := newNode(t, nil).meet(names)
-	claim := func() *Output {
+	assertion := func() *Output {
 		for range 3 {
 			for i := 1; i <= names; i++ {
 				n.Step(Endpoint{}, claimOf(i, 9))
@@ -228,17 +228,17 @@ func TestConflictsManyAtOnce(t *testing.T) {
 		return k
 	}
 	for batch := range 3 {
-		out := claim()
-		if len(out.Packets) != 2*asksAtOnce || len(n.checks.asking) != asksAtOnce || out.Counts.Drops[DropBusy] == 0 && batch < 2 {
+		out := assertion()
+		if len(out.Packets) != 2*checksAtOnce || len(n.checks.asking) != checksAtOnce || out.Counts.Drops[DropBusy] == 0 && batch < 2 {
 			t.Errorf("batch %d: %d packets, %d are asked, %d claims wait", batch, len(out.Packets), len(n.checks.asking), out.Counts.Drops[DropBusy])
 		}
 		n.run(time.Second, func(*Output) {})
-		if got, want := moved(), (batch+1)*asksAtOnce; got != want {
+		if got, want := moved(), (batch+1)*checksAtOnce; got != want {
 			t.Errorf("batch %d: %d have moved, want %d", batch, got, want)
 		}
 	}
 	n.run(time.Minute, func(*Output) {})
-	if len(n.checks.byName)+len(n.checks.asking)+len(n.checks.claims) != 0 || n.NumTimers() != 0 {
+	if len(n.checks.byName)+len(n.checks.asking)+len(n.checks.claimants) != 0 || n.NumTimers() != 0 {
 		t.Errorf("%d checks, %d timers are left", len(n.checks.byName), n.NumTimers())
 	}
 }
@@ -265,7 +265,7 @@ func TestConflictAckOfTheClaimant(t *testing.T) {
 	n := newNode(t, nil).meet(5)
 	seq := asked(t, n.alive(claimOf(1, 7)), 1)
 	n.Step(Endpoint{AddrPort: memberAddr(1001)}, ackOf(seq))
-	if got := verdicts(n.take().Events); !slices.Equal(got, []Verdict{VerdictMoved}) {
+	if got := deadIncarnations(n.take().Events); !slices.Equal(got, []Verdict{VerdictMoved}) {
 		t.Errorf("verdicts %v, want that it moved", got)
 	}
 	if m, _ := n.Member("m1"); m.Addr != memberAddr(1001) || m.State != StateAlive {

@@ -127,7 +127,7 @@ func (t *Turn) Announce(addr netip.AddrPort, meta []byte, versions Versions, not
 		t.local.addressChange.announceLater(t, meta, versions, notice)
 		return
 	}
-	t.becomeAlive(t.table.self, claim{
+	t.becomeAlive(t.table.self, assertion{
 		addr: addressOf(addr), meta: meta, versions: versions,
 		incarnation: nextIncarnation(t.table.self.Incarnation),
 	}, notice)
@@ -200,7 +200,7 @@ func (c *Core) NumTimers() int { return len(c.deadlines.heap) }
 func (c *Core) Leaving() bool { return c.local.leaving }
 
 // isPresent reports whether m is another that is alive or suspect.
-func (t *table) isPresent(m *member) bool { return m != t.self && !m.State.Gone() }
+func (t *table) isPresent(m *member) bool { return m != t.self && !m.State.IsDown() }
 
 // AnyAlive reports whether anyone but us is alive or suspect.
 func (c *Core) AnyAlive() bool { return c.present > 0 }

@@ -7,15 +7,15 @@ import (
 // lost is a member as it was known when it went, less its metadata: it was declared dead, or said farewell. Its times are after
 // the epoch of the table, in which it need not be any more.
 type failedMember struct {
-	name        string
-	since       time.Duration // when it went
-	incarnation uint32        // the highest that is known, as it was suspected at since
-	verdict     uint32        // the one at which it went
-	episode     uint32
-	counted     bool // as one of those lost in its episode
-	id          ID
-	addr        address
-	versions    Versions
+	name            string
+	since           time.Duration // when it went
+	incarnation     uint32        // the highest that is known, as it was suspected at since
+	deadIncarnation uint32        // the one at which it went
+	burst           uint32
+	counted         bool // as one of those lost in its episode
+	id              ID
+	addr            address
+	versions        Versions
 
 	left     bool          // it said farewell, or an operator did: it is not looked for
 	replaced bool          // another is at its address: it is not looked for
@@ -23,11 +23,11 @@ type failedMember struct {
 	tried    time.Duration // when it was last looked for; never
 	pinged   time.Duration // when it was last pinged, to find out if it is there; never
 	failures int           // times that it was looked for, in vain
-	rests    int           // rounds for which others go before it
+	skips    int           // rounds for which others go before it
 }
 
 // missed reports whether a member may be somewhere still: it did not leave, and was not replaced.
-func (l *failedMember) missed() bool { return !l.left && !l.replaced }
+func (l *failedMember) sought() bool { return !l.left && !l.replaced }
 
 // failedIndex are those that are remembered, by name. Those that are missed are found by address too.
 type failedIndex struct {
@@ -51,7 +51,7 @@ func (l *failedIndex) at(addr address) *failedMember { return l.byAddr[addr.key(
 // add remembers a member whose name is not remembered, and at whose address nobody else is missed.
 func (l *failedIndex) add(one *failedMember) {
 	l.byName[one.name] = one
-	if one.missed() {
+	if one.sought() {
 		l.byAddr[one.addr.key()] = one
 	}
 }
@@ -59,7 +59,7 @@ func (l *failedIndex) add(one *failedMember) {
 // remove forgets a member. The memory that many took goes with the last one.
 func (l *failedIndex) remove(one *failedMember) {
 	delete(l.byName, one.name)
-	if one.missed() {
+	if one.sought() {
 		delete(l.byAddr, one.addr.key())
 	}
 	if len(l.byName) == 0 {
@@ -82,8 +82,8 @@ func (l *failedIndex) least() *failedMember {
 // less reports whether one is to be forgotten before other. No two are equal.
 func (l *failedMember) less(other *failedMember) bool {
 	switch {
-	case l.missed() != other.missed():
-		return other.missed()
+	case l.sought() != other.sought():
+		return other.sought()
 	case l.answered != other.answered:
 		return !l.answered
 	case l.since != other.since:

@@ -461,7 +461,7 @@ func TestQueuedBroadcastsSayWhatWasToBeSaid(t *testing.T) {
 		want []wire.Message
 	}{
 		{"alive", func(n *node) { n.alive(aliveOf(1, 7)) }, []wire.Message{aliveOf(1, 7)}},
-		{"dead, and accused at a higher incarnation since", func(n *node) {
+		{"dead, and suspected at a higher incarnation since", func(n *node) {
 			n.alive(aliveOf(1, 7))
 			n.dead(1, 7, "m9")
 			n.suspect(1, 9000, "m8")
@@ -472,7 +472,7 @@ func TestQueuedBroadcastsSayWhatWasToBeSaid(t *testing.T) {
 			n.suspect(1, 7, "m8")
 		}, []wire.Message{&wire.Suspect{Incarnation: 7, Node: "m1", From: "m8"}}},
 		{"moved, with other metadata in the middle of it", func(n *node) {
-			n.Depart(0)
+			n.BeginAddressChange(0)
 			old := aliveOf(0, 1)
 			old.Node = "self"
 			n.now = n.now.Add(2 * remindEvery)

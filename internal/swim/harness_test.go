@@ -214,7 +214,7 @@ func (n *node) queued() []wire.Message {
 			n.t.Errorf("%d bytes that were queued as %d: %x", len(message), size, message)
 		}
 		messages = append(messages, parse(n.t, message))
-		if b.saying != sayFormer {
+		if b.kind != leftOldAddr {
 			n.queue.about[b.member] = nil
 		}
 	})

@@ -8,7 +8,7 @@ import "time"
 // went meanwhile, as a process does that crashes over and over, are no part of it.
 type isolation struct {
 	isolated bool
-	episode  uint32
+	burst    uint32
 	began    int       // others that were present when the episode began
 	together int       // those of them that were lost in it, and not found since
 	latest   time.Time // loss
@@ -27,20 +27,20 @@ func (c *Core) Isolated() bool { return c.failed.isolation.isolated }
 // member is no longer present.
 func (i *isolation) onFailure(t *Turn) {
 	if !i.isolated && t.now.Sub(i.latest) > i.gap(t.Core) {
-		i.endEpisode(t.present + 1)
+		i.endBurst(t.present + 1)
 	}
 	i.latest = t.now
 }
 
 // endEpisode begins another one, with so many others present.
-func (i *isolation) endEpisode(present int) {
-	i.episode++
+func (i *isolation) endBurst(present int) {
+	i.burst++
 	i.began, i.together = present, 0
 }
 
 // regain notes that a member that was missed is so no longer.
-func (i *isolation) regain(one *failedMember) {
-	if one.counted && one.episode == i.episode {
+func (i *isolation) drop(one *failedMember) {
+	if one.counted && one.burst == i.burst {
 		i.together--
 	}
 }
@@ -62,7 +62,7 @@ func (i *isolation) update(t *Turn) {
 	i.isolated = isolated
 	if !isolated {
 		t.deadlines.stop(&i.ends)
-		t.out.event(Event{Kind: EventWhole, Member: t.Self(), Count: t.failed.len()})
+		t.out.event(Event{Kind: EventIsolationEnded, Member: t.Self(), Count: t.failed.len()})
 		return
 	}
 	t.deadlines.set(&i.ends, t.now.Add(isolationLimit))
@@ -75,7 +75,7 @@ func (i *isolation) onDue(t *Turn) {
 		t.deadlines.set(&i.ends, ends)
 		return
 	}
-	i.endEpisode(t.present)
+	i.endBurst(t.present)
 	i.update(t)
 	if i.isolated { // nobody is left
 		t.deadlines.set(&i.ends, t.now.Add(isolationLimit))

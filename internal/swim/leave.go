@@ -7,7 +7,7 @@ import (
 // farewells is how many members a Core that leaves tells so at once, in a packet
 // each, beside its gossip. Each of them gossips it on, so that it spreads as if
 // it had been known for some rounds.
-const farewells = 8
+const leaveFanout = 8
 
 // Leave declares that we leave, and reports whether anyone is there to hear
 // it. The notice is in Output.Finished when it has been sent. The Core goes on
@@ -25,11 +25,11 @@ func (t *Turn) Leave(notice uint64) (heard bool) {
 	}
 	t.local.leaving = true
 	t.deadlines.stop(&t.failed.due)
-	if t.table.self.State.Gone() {
+	if t.table.self.State.IsDown() {
 		t.out.finish(notice)
 		return false
 	}
-	t.becomeGone(t.table.self, t.table.self.Incarnation, t.cfg.Name, notice)
+	t.markDead(t.table.self, t.table.self.Incarnation, t.cfg.Name, notice)
 	t.local.sendLeave(t)
 	return t.AnyAlive()
 }
@@ -54,14 +54,14 @@ func (t *Turn) Return() (left bool) {
 // sayFarewell tells a few members directly that we leave. What the user said before
 // it goes with that: there is room for it.
 func (l *local) sendLeave(t *Turn) {
-	told := t.choose(farewells, t.table.isPresent)
+	told := t.choose(leaveFanout, t.table.isPresent)
 	for i, m := range told {
 		packet := t.sendAlone(t.table.endpoint(m), &wire.Dead{Incarnation: t.table.self.Incarnation, Node: t.cfg.Name, From: t.cfg.Name})
 		if t.cfg.HasUserBroadcasts {
 			packet.Room = max(t.cfg.roomIn(packet), 0)
 		}
 		if i == 0 && t.cfg.PushPullInterval > 0 { // else there are to be no exchanges
-			t.out.Streams = append(t.out.Streams, Stream{Kind: StreamFarewell, To: t.table.snapshot(m)})
+			t.out.Streams = append(t.out.Streams, Stream{Kind: StreamLeave, To: t.table.snapshot(m)})
 		}
 	}
 }
@@ -70,12 +70,12 @@ func (l *local) sendLeave(t *Turn) {
 // an operator says so in its place. That it is gone has been told.
 //
 // Compat: the reference goes on taking it for dead.
-func (t *Turn) becomeLeft(m *member, notice uint64) {
+func (t *Turn) markLeft(m *member, notice uint64) {
 	m.State, m.since = StateLeft, t.table.since(t.now)
-	t.queue.add(t, m, broadcast{saying: sayDead, incarnation: m.Incarnation, from: m.Name}, notice)
+	t.queue.add(t, m, broadcast{kind: deadBroadcast, incarnation: m.Incarnation, from: m.Name}, notice)
 	t.changed(m)
 	t.failed.onAlive(t, m.Name)
-	t.rememberGone(m)
+	t.rememberDown(m)
 }
 
 // Removal says why a member is not removed, if it is not.
@@ -100,12 +100,12 @@ func (t *Turn) Forget(name string) Removal {
 		return NotSelf
 	case m == nil && t.failed.named(name) == nil:
 		return NotKnown
-	case m != nil && !m.State.Gone():
+	case m != nil && !m.State.IsDown():
 		return NotGone
 	}
 	t.failed.onAlive(t, name)
 	if m != nil {
-		t.forget(m)
+		t.remove(m)
 		t.table.leaveOrder()
 	}
 	return Removed
@@ -135,9 +135,9 @@ func (t *Turn) ForceLeaveAlive(name string, notice uint64) Removal {
 	case m.State == StateLeft:
 		return RemovedBefore
 	case m.State == StateDead:
-		t.becomeLeft(m, notice)
+		t.markLeft(m, notice)
 	default:
-		t.becomeGone(m, m.Incarnation, m.Name, notice)
+		t.markDead(m, m.Incarnation, m.Name, notice)
 		t.sendAlone(t.table.endpoint(m), &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name})
 	}
 	return Removed

@@ -25,10 +25,10 @@ func TestLeaveGoesFirst(t *testing.T) {
 		}
 		told[p.To.Name] = true
 	}
-	if len(told) != farewells {
-		t.Errorf("%d members are told at once, want %d", len(told), farewells)
+	if len(told) != leaveFanout {
+		t.Errorf("%d members are told at once, want %d", len(told), leaveFanout)
 	}
-	if len(out.Streams) != 1 || out.Streams[0].Kind != StreamFarewell || !told[out.Streams[0].To.Name] {
+	if len(out.Streams) != 1 || out.Streams[0].Kind != StreamLeave || !told[out.Streams[0].To.Name] {
 		t.Errorf("streams %v, want an exchange with one of them", out.Streams)
 	}
 	if len(out.Finished) != 0 {

@@ -13,7 +13,7 @@ type loops struct {
 // nextWakeup returns when Tick has something to do; zero: never. Rounds of gossip with nothing to send are left out, and all
 // rounds while no other member is known. A loop that goes on later has its rounds at the times that it would have had.
 func (l *loops) nextWakeup(t *Turn) time.Time {
-	if resting := l.idleNow(t.Core); resting != l.idle {
+	if resting := l.idleLoops(t.Core); resting != l.idle {
 		l.skipMissedRounds(t)
 		l.idle = resting
 	}
@@ -26,7 +26,7 @@ const (
 )
 
 // restingLoops is which loops have nothing to do.
-func (l *loops) idleNow(c *Core) deadlineKinds {
+func (l *loops) idleLoops(c *Core) deadlineKinds {
 	switch {
 	case c.table.len() < 2:
 		return allLoops
@@ -52,8 +52,8 @@ func (l *loops) skipMissedRounds(t *Turn) {
 
 func (l *loops) skip(t *Turn, loop *deadline, interval time.Duration) {
 	if late := t.now.Sub(loop.at); l.idle.has(loop.kind) && loop.index >= 0 && late >= 0 {
-		missed := late/interval + 1
-		t.deadlines.set(loop, loop.at.Add(missed*interval))
+		sought := late/interval + 1
+		t.deadlines.set(loop, loop.at.Add(sought*interval))
 	}
 }
 

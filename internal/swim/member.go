@@ -42,7 +42,7 @@ func (s State) String() string {
 
 // Gone reports whether a member in this state takes no part: it is dead or
 // has left.
-func (s State) Gone() bool { return s == StateDead || s == StateLeft }
+func (s State) IsDown() bool { return s == StateDead || s == StateLeft }
 
 // Versions are the six version bytes of a member: the protocol's minimum,
 // maximum and current version, then the delegate's. All zero: never told.
@@ -86,7 +86,7 @@ type member struct {
 	State       State
 	Versions    Versions
 	answered    bool  // us, itself, or pinged us: it is real
-	met         uint8 // the episode of losses in which it came
+	metInBurst  uint8 // the episode of losses in which it came
 }
 
 // never is the since of a member that was never alive here.
@@ -104,9 +104,9 @@ type table struct {
 	order    []ID                 // probe order; also what random choices are made from
 	unprobed int                  // how many of order, its first, are still to be probed in this round: the last of them next
 
-	long     [][16]byte    // IP addresses of 16 bytes
-	longFree []uint32      // places in long
-	verdicts map[ID]uint32 // of members that are dead and were suspected at a higher incarnation since: which one is dead
+	long             [][16]byte    // IP addresses of 16 bytes
+	longFree         []uint32      // places in long
+	deadIncarnations map[ID]uint32 // of members that are dead and were suspected at a higher incarnation since: which one is dead
 
 	seed   maphash.Seed // so that no peer can choose names or addresses that are slow to find
 	byName index.Index
@@ -114,7 +114,7 @@ type table struct {
 	epoch  time.Time
 }
 
-func newTable() table { return table{seed: maphash.MakeSeed(), verdicts: make(map[ID]uint32)} }
+func newTable() table { return table{seed: maphash.MakeSeed(), deadIncarnations: make(map[ID]uint32)} }
 
 // at returns the member of an ID.
 func (t *table) at(id ID) *member { return &t.chunks[id/chunkSize][id%chunkSize] }
@@ -188,8 +188,8 @@ func (t *table) located(addr address) (best *member) {
 
 // before reports whether of two members at one address m is the one that is meant.
 func (m *member) before(other *member) bool {
-	if m.State.Gone() != other.State.Gone() {
-		return !m.State.Gone()
+	if m.State.IsDown() != other.State.IsDown() {
+		return !m.State.IsDown()
 	}
 	return m.since > other.since || m.since == other.since && m.ID > other.ID
 }
@@ -265,7 +265,7 @@ func (t *table) remove(m *member) {
 	t.byName.Remove(maphash.String(t.seed, m.Name), uint32(m.ID))
 	t.forgetAddr(m)
 	t.setAddress(m, address{})
-	delete(t.verdicts, m.ID)
+	delete(t.deadIncarnations, m.ID)
 	t.free = append(t.free, m.ID)
 	*m = member{} // its name and metadata are no longer held
 }
@@ -355,8 +355,8 @@ func (t *table) setAddress(m *member, to address) {
 }
 
 // verdict is the incarnation of a dead member that is dead; a higher one may have been suspected since.
-func (t *table) verdict(m *member) uint32 {
-	if v, ok := t.verdicts[m.ID]; ok {
+func (t *table) deadIncarnation(m *member) uint32 {
+	if v, ok := t.deadIncarnations[m.ID]; ok {
 		return v
 	}
 	return m.Incarnation
@@ -367,13 +367,13 @@ func (t *table) suspectDead(m *member, incarnation uint32) {
 	if incarnation == m.Incarnation {
 		return
 	}
-	t.verdicts[m.ID] = t.verdict(m)
+	t.deadIncarnations[m.ID] = t.deadIncarnation(m)
 	m.Incarnation = incarnation
 }
 
 // judge notes at which incarnation a member is dead, or alive.
-func (t *table) judge(m *member, incarnation uint32) {
-	delete(t.verdicts, m.ID)
+func (t *table) setIncarnation(m *member, incarnation uint32) {
+	delete(t.deadIncarnations, m.ID)
 	m.Incarnation = incarnation
 }
 

@@ -68,12 +68,12 @@ func (t *Turn) mergeState(m *member, v *wire.StateView) {
 		}
 	case StateLeft:
 		t.failed.onLeftWhileFailed(t, name, v.Incarnation)
-		if m := t.accused(name, name, v.Incarnation); m != nil {
+		if m := t.subject(name, name, v.Incarnation); m != nil {
 			t.applyDead(v.Incarnation, m, name)
 		}
 	case StateSuspect, StateDead:
-		if m := t.accused(name, hearsay, v.Incarnation); m != nil {
-			t.applySuspect(v.Incarnation, m, hearsay)
+		if m := t.subject(name, unattributed, v.Incarnation); m != nil {
+			t.applySuspect(v.Incarnation, m, unattributed)
 		}
 	default:
 		t.out.drop(DropMalformed)

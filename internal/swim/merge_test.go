@@ -35,7 +35,7 @@ func TestMerge(t *testing.T) {
 		t.Errorf("our incarnation is %d, want 2: refuted", n.Self().Incarnation)
 	}
 	for _, m := range n.queued() {
-		if s, ok := m.(*wire.Suspect); ok && s.From != hearsay {
+		if s, ok := m.(*wire.Suspect); ok && s.From != unattributed {
 			t.Errorf("suspect by %q, want it to be nobody's word", s.From)
 		}
 	}

@@ -47,7 +47,7 @@ type StreamKind uint8
 const (
 	StreamPing      StreamKind = iota // ping Seq, and report StreamPingDone
 	StreamPushPull                    // exchange states
-	StreamFarewell                    // exchange states, whatever else is under way: we leave
+	StreamLeave                       // exchange states, whatever else is under way: we leave
 	StreamReconnect                   // join To, which is at its address if it answers a ping there
 	StreamSeeds                       // join a few of the seeds: To is nobody
 )
@@ -66,22 +66,22 @@ type EventKind uint8
 // The events of a Core. The first five have a delegate; the others are for
 // logs, and tell why.
 const (
-	EventJoin          EventKind = iota // Member is alive, and was not known to be
-	EventLeave                          // Member is dead or has left
-	EventUpdate                         // Member's metadata changed
-	EventConflict                       // Other claims Member's name at another address
-	EventPingComplete                   // Member answered our probe after RTT, with Payload
-	EventProbeFailed                    // Member did not answer a probe; we suspect it
-	EventSuspect                        // Member is suspected, accused by From
-	EventTimeout                        // Member's suspicion ended after Count confirmations; we declare it dead
-	EventRefute                         // From said of us that we are suspect, dead or other than we are
-	EventStreamOnly                     // Member answers pings on streams but not in packets
-	EventMoved                          // Member, gone before, took the place of Other, at another address
-	EventConflictEnded                  // Verdict was found on Member and Other, who claims its name
-	EventIsolated                       // we lost sight of all others, or of most in quick succession; Count are lost
-	EventWhole                          // that has ended; Count are still lost
-	EventRecover                        // Member, suspected before, has refuted that
-	EventUnanswered                     // Member did not answer our ping in time; others are asked, and a stream
+	EventJoin           EventKind = iota // Member is alive, and was not known to be
+	EventLeave                           // Member is dead or has left
+	EventUpdate                          // Member's metadata changed
+	EventConflict                        // Other claims Member's name at another address
+	EventPingComplete                    // Member answered our probe after RTT, with Payload
+	EventProbeFailed                     // Member did not answer a probe; we suspect it
+	EventSuspect                         // Member is suspected, accused by From
+	EventTimeout                         // Member's suspicion ended after Count confirmations; we declare it dead
+	EventRefute                          // From said of us that we are suspect, dead or other than we are
+	EventStreamOnly                      // Member answers pings on streams but not in packets
+	EventMoved                           // Member, gone before, took the place of Other, at another address
+	EventConflictEnded                   // Verdict was found on Member and Other, who claims its name
+	EventIsolated                        // we lost sight of all others, or of most in quick succession; Count are lost
+	EventIsolationEnded                  // that has ended; Count are still lost
+	EventRecover                         // Member, suspected before, has refuted that
+	EventUnanswered                      // Member did not answer our ping in time; others are asked, and a stream
 )
 
 // Event is one thing that happened, in order.

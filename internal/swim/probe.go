@@ -253,7 +253,7 @@ func (t *Turn) acked(from Endpoint, a *wire.Ack) {
 		t.checks.onAck(t, k, from)
 		return
 	}
-	if k := t.checks.claims[a.SeqNo]; k != nil {
+	if k := t.checks.claimants[a.SeqNo]; k != nil {
 		t.checks.onClaimantAck(t, k, from)
 		return
 	}

@@ -7,14 +7,14 @@ import (
 
 // goneMember is a member that became dead or left at a time after the table's
 // epoch, if it is so still.
-type goneMember struct {
+type downMember struct {
 	id    ID
 	since time.Duration
 }
 
 // reaper forgets members that have been dead or left for long enough.
 type reaper struct {
-	gone []goneMember // in the order in which they went
+	down []downMember // in the order in which they went
 	due  deadline
 }
 
@@ -24,7 +24,7 @@ type reaper struct {
 // Compat: in the reference that takes a round of probes more, which is minutes in
 // a large cluster, and never happens without probes.
 func (r *reaper) schedule(t *Turn, m *member) {
-	r.gone = append(r.gone, goneMember{m.ID, m.since})
+	r.down = append(r.down, downMember{m.ID, m.since})
 	if r.due.index < 0 {
 		t.deadlines.set(&r.due, t.now.Add(t.cfg.GossipToTheDeadTime+1))
 	}
@@ -36,23 +36,23 @@ func (r *reaper) schedule(t *Turn, m *member) {
 // queued about those it forgot.
 func (r *reaper) tick(t *Turn) {
 	n := 0
-	for ; n < len(r.gone); n++ {
-		g := r.gone[n]
+	for ; n < len(r.down); n++ {
+		g := r.down[n]
 		if t.table.since(t.now)-g.since <= t.cfg.GossipToTheDeadTime {
 			break
 		}
-		if m := t.table.at(g.id); m.Name != "" && m != t.table.self && m.State.Gone() && m.since == g.since {
-			t.forget(m)
+		if m := t.table.at(g.id); m.Name != "" && m != t.table.self && m.State.IsDown() && m.since == g.since {
+			t.remove(m)
 		}
 	}
-	r.gone = slices.Delete(r.gone, 0, n)
+	r.down = slices.Delete(r.down, 0, n)
 	t.table.leaveOrder()
 	t.failed.expire(t)
-	if len(r.gone) == 0 {
-		r.gone = nil
+	if len(r.down) == 0 {
+		r.down = nil
 		return
 	}
-	next := t.table.epoch.Add(r.gone[0].since + t.cfg.GossipToTheDeadTime + 1)
+	next := t.table.epoch.Add(r.down[0].since + t.cfg.GossipToTheDeadTime + 1)
 	t.deadlines.set(&r.due, later(next, t.now.Add(t.cfg.GossipToTheDeadTime/forgetParts)))
 }
 

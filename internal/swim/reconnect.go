@@ -17,14 +17,14 @@ const (
 
 	// latestAtOnce is how many lost members are tried in one round, those that were
 	// lost latest. One more is tried then: the one that has waited longest.
-	latestAtOnce = 6
+	latestPerRound = 6
 
 	// maxRests is for how many rounds a lost member that was tried in vain lets
 	// others go first.
-	maxRests = 1
+	maxSkips = 1
 
 	// soundedAtOnce is how many others are pinged in one round.
-	soundedAtOnce = 256
+	pingsPerRound = 256
 
 	// maxReconnectStretch is how many times ReconnectInterval the time between
 	// two rounds may become.
@@ -64,12 +64,12 @@ type failedSet struct {
 	seeds  bool      // there are addresses to try
 	alone  time.Time // since when nobody else is alive
 
-	sounded   map[uint32]*failedMember // by the sequence numbers of the pings of the last round
+	probed    map[uint32]*failedMember // by the sequence numbers of the pings of the last round
 	isolation isolation
 }
 
 func newFailedSet() failedSet {
-	return failedSet{failedIndex: newFailedIndex(), sounded: make(map[uint32]*failedMember), due: unset(dueReconnect),
+	return failedSet{failedIndex: newFailedIndex(), probed: make(map[uint32]*failedMember), due: unset(dueReconnect),
 		isolation: isolation{ends: unset(dueIsolation)}}
 }
 
@@ -94,14 +94,14 @@ func (c *Core) NumLost() int { return c.failed.len() }
 // Seeks reports whether there may be somebody at an address with whom we lost
 // contact, or never had it: it is neither ours nor that of a member that is
 // alive or left.
-func (c *Core) Seeks(addr netip.AddrPort) bool {
+func (c *Core) MayBeUnknown(addr netip.AddrPort) bool {
 	a := addressOf(addr)
 	m := c.table.located(a)
 	return !c.table.isAt(c.table.self, a) && (m == nil || m.State == StateDead)
 }
 
 // lose remembers that a member was declared dead.
-func (f *failedSet) fail(t *Turn, m *member) {
+func (f *failedSet) onFailed(t *Turn, m *member) {
 	if t.present == 0 {
 		f.alone = t.now
 	}
@@ -110,8 +110,8 @@ func (f *failedSet) fail(t *Turn, m *member) {
 	if one.replaced {
 		return
 	}
-	one.episode = f.isolation.episode
-	if one.counted = m.met != uint8(f.isolation.episode); one.counted { // else it came since that began
+	one.burst = f.isolation.burst
+	if one.counted = m.metInBurst != uint8(f.isolation.burst); one.counted { // else it came since that began
 		f.isolation.together++
 	}
 	f.rounds = 0
@@ -122,7 +122,7 @@ func (f *failedSet) fail(t *Turn, m *member) {
 // process began anew under another name, or is us.
 func (f *failedSet) isReplaced(c *Core, m *member) bool {
 	for other := range c.table.locatedAll(c.table.address(m)) {
-		if other != m && (!other.State.Gone() || other == c.table.self) {
+		if other != m && (!other.State.IsDown() || other == c.table.self) {
 			return true
 		}
 	}
@@ -132,14 +132,14 @@ func (f *failedSet) isReplaced(c *Core, m *member) bool {
 // remember remembers m, as it is, and returns what is remembered.
 func (f *failedSet) remember(t *Turn, m *member) *failedMember {
 	one := &failedMember{name: m.Name, id: m.ID, addr: t.table.address(m), versions: m.Versions, since: m.since, tried: never, pinged: never,
-		incarnation: m.Incarnation, verdict: t.table.verdict(m),
+		incarnation: m.Incarnation, deadIncarnation: t.table.deadIncarnation(m),
 		left: m.State == StateLeft, replaced: f.isReplaced(t.Core, m), answered: m.answered}
-	f.regain(f.named(m.Name)) // as it was when it went before
-	if one.missed() {
+	f.drop(f.named(m.Name)) // as it was when it went before
+	if one.sought() {
 		f.replace(f.at(one.addr))
 	}
 	if len(f.byName) >= MaxLost {
-		f.regain(f.least())
+		f.drop(f.least())
 	}
 	f.add(one)
 	return one
@@ -148,7 +148,7 @@ func (f *failedSet) remember(t *Turn, m *member) *failedMember {
 // raise keeps the evidence against a member that went, which is newer by now.
 func (f *failedSet) raise(t *Turn, m *member) {
 	if one := f.named(m.Name); one != nil {
-		one.incarnation, one.verdict = max(one.incarnation, m.Incarnation), max(one.verdict, t.table.verdict(m))
+		one.incarnation, one.deadIncarnation = max(one.incarnation, m.Incarnation), max(one.deadIncarnation, t.table.deadIncarnation(m))
 	}
 }
 
@@ -156,7 +156,7 @@ func (f *failedSet) raise(t *Turn, m *member) {
 func (f *failedSet) recent(t *Turn, name string) *failedMember {
 	one := f.named(name)
 	if one != nil && f.isExpired(t, one) {
-		f.regain(one)
+		f.drop(one)
 		return nil
 	}
 	return one
@@ -168,21 +168,21 @@ func (f *failedSet) isExpired(t *Turn, one *failedMember) bool {
 }
 
 // regain forgets a member, if it is remembered, and reports whether it was missed.
-func (l *failedSet) regain(one *failedMember) (missed bool) {
+func (l *failedSet) drop(one *failedMember) (sought bool) {
 	if one == nil {
 		return false
 	}
-	missed = one.missed()
+	sought = one.sought()
 	l.remove(one)
-	if missed {
-		l.isolation.regain(one)
+	if sought {
+		l.isolation.drop(one)
 	}
-	return missed
+	return sought
 }
 
 // replace notes that somebody else is where a member was, if it is missed: it is no more, but remembered.
-func (l *failedSet) replace(one *failedMember) (missed bool) {
-	if !l.regain(one) {
+func (l *failedSet) replace(one *failedMember) (sought bool) {
+	if !l.drop(one) {
 		return false
 	}
 	one.replaced = true
@@ -192,12 +192,12 @@ func (l *failedSet) replace(one *failedMember) (missed bool) {
 
 // found notes that the member of a name is alive, or need not be remembered.
 func (f *failedSet) onAlive(t *Turn, name string) {
-	f.onFewer(t, f.regain(f.named(name)))
+	f.onFewer(t, f.drop(f.named(name)))
 }
 
 // missLess notes that a member is missed no more, if one was: others may be found too.
-func (f *failedSet) onFewer(t *Turn, missed bool) {
-	if missed && f.len() > 0 {
+func (f *failedSet) onFewer(t *Turn, sought bool) {
+	if sought && f.len() > 0 {
 		f.rounds = 0
 		f.scheduleReconnect(t, t.cfg.ReconnectInterval)
 	}
@@ -218,10 +218,10 @@ func (f *failedSet) onLeftWhileFailed(t *Turn, name string, incarnation uint32) 
 	if one == nil || one.left || incarnation < one.incarnation || incarnation == MaxIncarnation {
 		return
 	}
-	missed := f.regain(one)
-	one.left, one.incarnation, one.verdict = true, incarnation, incarnation
+	sought := f.drop(one)
+	one.left, one.incarnation, one.deadIncarnation = true, incarnation, incarnation
 	f.add(one)
-	f.onFewer(t, missed)
+	f.onFewer(t, sought)
 }
 
 // foundByOthers notes that another has a member for alive which we have for
@@ -230,10 +230,10 @@ func (f *failedSet) onLeftWhileFailed(t *Turn, name string, incarnation uint32) 
 // been.
 func (f *failedSet) onAliveElsewhere(t *Turn, name string) {
 	one := f.named(name)
-	if one == nil || !one.missed() {
+	if one == nil || !one.sought() {
 		return
 	}
-	one.tried, one.failures, one.rests = never, 0, 0
+	one.tried, one.failures, one.skips = never, 0, 0
 	f.scheduleReconnect(t, min(t.cfg.ReconnectInterval, 2*t.cfg.period()))
 }
 
@@ -260,11 +260,11 @@ func (f *failedSet) tick(t *Turn) {
 	for _, one := range tried {
 		one.tried = t.table.since(t.now)
 		one.failures++
-		one.rests = min(one.failures, maxRests) + 1
+		one.skips = min(one.failures, maxSkips) + 1
 		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamReconnect, To: t.table.failedMember(one)})
 	}
 	for _, one := range wanted {
-		one.rests = max(one.rests-1, 0)
+		one.skips = max(one.skips-1, 0)
 	}
 	f.ping(t, wanted)
 	alone := t.present == 0 && t.now.Sub(f.alone) <= f.timeout(t.Core)
@@ -287,26 +287,26 @@ func (f *failedSet) tick(t *Turn) {
 // soundOut pings members that are not tried in this round, those first that were
 // pinged or tried longest ago.
 func (f *failedSet) ping(t *Turn, wanted []*failedMember) {
-	clear(f.sounded)
+	clear(f.probed)
 	slices.SortFunc(wanted, func(a, b *failedMember) int {
 		return cmp.Or(cmp.Compare(max(a.pinged, a.tried), max(b.pinged, b.tried)), cmp.Compare(b.since, a.since), cmp.Compare(a.name, b.name))
 	})
-	for _, one := range wanted[:min(soundedAtOnce, len(wanted))] {
+	for _, one := range wanted[:min(pingsPerRound, len(wanted))] {
 		if one.tried == t.table.since(t.now) {
 			break
 		}
 		one.pinged = t.table.since(t.now)
 		seq := t.seq.next()
-		f.sounded[seq] = one
+		f.probed[seq] = one
 		t.sendAlone(Endpoint{Name: one.name, AddrPort: one.addr.addrPort()}, t.table.newPing(seq, ""))
 	}
 }
 
 // sounded has a lost member tried from whose address an ack came.
 func (f *failedSet) onAck(t *Turn, seq uint32) {
-	one := f.sounded[seq]
-	delete(f.sounded, seq)
-	if one != nil && f.named(one.name) == one && one.missed() {
+	one := f.probed[seq]
+	delete(f.probed, seq)
+	if one != nil && f.named(one.name) == one && one.sought() {
 		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamReconnect, To: t.table.failedMember(one)})
 	}
 }
@@ -319,9 +319,9 @@ func (f *failedSet) next(c *Core) (next, wanted []*failedMember) {
 		}
 	}
 	slices.SortFunc(wanted, func(a, b *failedMember) int {
-		return cmp.Or(min(a.rests, 1)-min(b.rests, 1), cmp.Compare(b.since, a.since), cmp.Compare(a.name, b.name))
+		return cmp.Or(min(a.skips, 1)-min(b.skips, 1), cmp.Compare(b.since, a.since), cmp.Compare(a.name, b.name))
 	})
-	k := min(latestAtOnce, len(wanted))
+	k := min(latestPerRound, len(wanted))
 	next = wanted[:k:k]
 	if others := wanted[k:]; len(others) > 0 {
 		next = append(next, slices.MinFunc(others, func(a, b *failedMember) int {
@@ -335,7 +335,7 @@ func (f *failedSet) next(c *Core) (next, wanted []*failedMember) {
 func (f *failedSet) expire(t *Turn) {
 	for _, one := range f.byName {
 		if f.isExpired(t, one) {
-			f.regain(one)
+			f.drop(one)
 		}
 	}
 	f.isolation.update(t)
@@ -351,24 +351,24 @@ func (f *failedSet) timeout(c *Core) time.Duration {
 // Acquaintance judges from what another says of members whether it is one of our
 // cluster: by now its address may be that of somebody else, who may even have the
 // name of the member that we look for. The zero value has heard nothing.
-type Acquaintance struct {
+type Recognition struct {
 	With Member // who is looked for, if anyone
 
-	there     bool // With is there
-	same      int  // names that are, or were when they went, where we know them
-	names     int  // names that we lost elsewhere
-	strangers int  // names that we do not know
-	against   int  // names that are alive here, and there at another address
+	there           bool // With is there
+	same            int  // names that are, or were when they went, where we know them
+	names           int  // names that we lost elsewhere
+	strangers       int  // names that we do not know
+	counterEvidence int  // names that are alive here, and there at another address
 }
 
 // Recognize adds what states say to an Acquaintance.
-func (c *Core) Recognize(a *Acquaintance, states wire.States) {
+func (c *Core) Recognize(a *Recognition, states wire.States) {
 	for v := (wire.StateView{}); states.Next(&v); {
 		addr, ok := addressFrom(v.Addr(), v.Port, c.cfg.DefaultPort)
 		if !ok {
 			continue
 		}
-		gone := State(v.State).Gone()
+		gone := State(v.State).IsDown()
 		name := string(v.Name())
 		if !gone && name == a.With.Name && addr.same(addressOf(a.With.Addr)) {
 			a.there = true
@@ -377,9 +377,9 @@ func (c *Core) Recognize(a *Acquaintance, states wire.States) {
 		switch {
 		case m != nil && c.table.isAt(m, addr), remembered != nil && remembered.addr.same(addr), m == c.table.self && c.local.addressChange.oldAddr.same(addr):
 			a.same++
-		case m != nil && !m.State.Gone():
+		case m != nil && !m.State.IsDown():
 			if !gone {
-				a.against++
+				a.counterEvidence++
 			}
 		case m != nil || remembered != nil:
 			a.names++
@@ -394,13 +394,13 @@ func (c *Core) Recognize(a *Acquaintance, states wire.States) {
 // address that was one's and is the other's, makes no acquaintance; nor do all the
 // names of two clusters whose members are called alike, as they are alive at other
 // addresses.
-func (a *Acquaintance) Ours() bool {
+func (a *Recognition) SameCluster() bool {
 	known := a.same + a.names
-	return a.same >= 2 || a.against == 0 && (known >= 2 || known == 1 && a.strangers == 0)
+	return a.same >= 2 || a.counterEvidence == 0 && (known >= 2 || known == 1 && a.strangers == 0)
 }
 
 // There reports whether it is whom we look for, by its name and address.
-func (a *Acquaintance) There() bool { return a.there }
+func (a *Recognition) FoundThere() bool { return a.there }
 
 // Answered tells that the member at an address answered us on a stream.
 func (t *Turn) Answered(addr netip.AddrPort) {

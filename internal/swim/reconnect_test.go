@@ -69,7 +69,7 @@ func TestReconnectRounds(t *testing.T) {
 		}
 		before = at
 	}
-	if len(names) != (latestAtOnce+1)*len(rounds) {
+	if len(names) != (latestPerRound+1)*len(rounds) {
 		t.Errorf("%d members were tried in %d rounds", len(names), len(rounds))
 	}
 
@@ -214,7 +214,7 @@ func TestReconnectGhosts(t *testing.T) {
 			}
 			tried := 0
 			_, rounds := n.attemptsOf(2*time.Hour, memberName(tt.wanted), &tried)
-			if tt.everyRound && tried < len(rounds)/(maxRests+1) {
+			if tt.everyRound && tried < len(rounds)/(maxSkips+1) {
 				t.Errorf("tried in %d of %d rounds", tried, len(rounds))
 			}
 			if tried < len(rounds)/302 || tried == 0 && len(rounds) > 302 {
@@ -227,7 +227,7 @@ func TestReconnectGhosts(t *testing.T) {
 // TestReconnectSounding: all others that are lost are pinged, some in each round, and the one that acks is tried at once.
 func TestReconnectSounding(t *testing.T) {
 	n := reconnecting(t, func(c *Config) { c.ReconnectTimeout = 24 * time.Hour }).meet1(1001)
-	const lost = latestAtOnce + 1 + 2*soundedAtOnce
+	const lost = latestPerRound + 1 + 2*pingsPerRound
 	for i := 1; i <= lost; i++ {
 		n.meet1(i)
 		n.dead(i, 1, "m1001")
@@ -253,10 +253,10 @@ func TestReconnectSounding(t *testing.T) {
 			pinged[p.To.Name]++
 		}
 	})
-	if rounds != 2 || len(pinged) != 2*soundedAtOnce {
-		t.Fatalf("%d members were pinged in %d rounds, want %d in 2", len(pinged), rounds, 2*soundedAtOnce)
+	if rounds != 2 || len(pinged) != 2*pingsPerRound {
+		t.Fatalf("%d members were pinged in %d rounds, want %d in 2", len(pinged), rounds, 2*pingsPerRound)
 	}
-	for seq, one := range n.failed.sounded {
+	for seq, one := range n.failed.probed {
 		name := one.name
 		n.Step(Endpoint{AddrPort: one.addr.addrPort()}, ackOf(seq))
 		n.Step(Endpoint{AddrPort: one.addr.addrPort()}, ackOf(seq))
@@ -364,11 +364,11 @@ func TestAcquaintance(t *testing.T) {
 				if forgotten {
 					n.after(time.Minute).reaper.tick(n.Turn)
 				}
-				var a Acquaintance
+				var a Recognition
 				for i := range tt.states {
 					n.Recognize(&a, wire.StatesOf(tt.states[i]))
 				}
-				if got := a.Ours(); got != tt.want {
+				if got := a.SameCluster(); got != tt.want {
 					t.Errorf("forgotten %v: %v, want %v (%+v)", forgotten, got, tt.want, a)
 				}
 			}
@@ -459,7 +459,7 @@ func TestSeeks(t *testing.T) {
 	n.dead(2, 1, "m1")
 	n.dead(3, 1, "m3")
 	for i, want := range []bool{false, false, true, false, true} { // ourselves, alive, dead, left, unknown
-		if got := n.Seeks(memberAddr(i)); got != want {
+		if got := n.MayBeUnknown(memberAddr(i)); got != want {
 			t.Errorf("member %d: %v, want %v", i, got, want)
 		}
 	}
@@ -525,7 +525,7 @@ func TestIsolation(t *testing.T) {
 				switch e.Kind {
 				case EventIsolated:
 					got += "i"
-				case EventWhole:
+				case EventIsolationEnded:
 					got += "w"
 				case EventConflict:
 					got += "-"

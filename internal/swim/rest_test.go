@@ -82,15 +82,15 @@ func TestRestsAlone(t *testing.T) {
 		at   time.Duration
 		what string
 	}
-	const met = 95 * time.Second
+	const metInBurst = 95 * time.Second
 	run := func(next func(*node) (time.Time, bool)) (work []done, alone int) {
 		n := newNode(t, func(c *Config) { c.HasUserBroadcasts = true })
 		n.Start()
-		for n.now.Sub(testStart) < met+time.Minute {
+		for n.now.Sub(testStart) < metInBurst+time.Minute {
 			at, ok := next(n)
 			switch known := n.NumKnown(); {
-			case known < 2 && (!ok || at.Sub(testStart) > met):
-				n.after(testStart.Add(met).Sub(n.now)).meet(1)
+			case known < 2 && (!ok || at.Sub(testStart) > metInBurst):
+				n.after(testStart.Add(metInBurst).Sub(n.now)).meet(1)
 			case !ok:
 				t.Fatalf("nothing to do after %v, with somebody there", n.now.Sub(testStart))
 			default:

@@ -13,11 +13,11 @@ type suspicion struct {
 	began          time.Time
 	least, longest time.Duration
 	wanted         int      // confirmations that bring it down to least
-	accusers       []string // the first accuser, or hearsay, then those who confirmed
+	reporters      []string // the first accuser, or hearsay, then those who confirmed
 }
 
 // confirmations is how many members other than the first accuser accused too.
-func (s *suspicion) confirmations() int { return len(s.accusers) - 1 }
+func (s *suspicion) confirmations() int { return len(s.reporters) - 1 }
 
 // end is when the suspicion ends, as confirmed so far.
 func (s *suspicion) end() time.Time {
@@ -30,15 +30,15 @@ func (s *suspicion) end() time.Time {
 // counted twice, unless it is self.
 func (s *suspicion) confirm(from, self string) bool {
 	switch {
-	case from == hearsay || slices.Contains(s.accusers, from):
+	case from == unattributed || slices.Contains(s.reporters, from):
 		return false
-	case s.accusers[0] == hearsay && from != self:
-		s.accusers[0] = strings.Clone(from)
+	case s.reporters[0] == unattributed && from != self:
+		s.reporters[0] = strings.Clone(from)
 		return true
 	case s.confirmations() >= s.wanted:
 		return false
 	}
-	s.accusers = append(s.accusers, strings.Clone(from))
+	s.reporters = append(s.reporters, strings.Clone(from))
 	return true
 }
 
@@ -50,12 +50,12 @@ func (s suspicions) begin(t *Turn, m *member, from string) {
 	n := t.table.len()
 	least := suspicionTimeout(t.cfg.SuspicionMult, n, t.cfg.period())
 	one := &suspicion{
-		due:      newDeadline(dueSuspicion),
-		began:    t.now,
-		least:    least,
-		longest:  time.Duration(t.cfg.SuspicionMaxTimeoutMult) * least,
-		wanted:   suspicionConfirmations(t.cfg.SuspicionMult, n),
-		accusers: []string{from},
+		due:       newDeadline(dueSuspicion),
+		began:     t.now,
+		least:     least,
+		longest:   time.Duration(t.cfg.SuspicionMaxTimeoutMult) * least,
+		wanted:    suspicionConfirmations(t.cfg.SuspicionMult, n),
+		reporters: []string{from},
 	}
 	one.due.member = m
 	s[m.ID] = one

@@ -56,11 +56,11 @@ func TestFormulas(t *testing.T) {
 // after 24 s, or 4 s once two others have confirmed.
 func TestSuspicionEnds(t *testing.T) {
 	for _, tt := range []struct {
-		name     string
-		members  int
-		accusers []string
-		want     time.Duration
-		degraded int
+		name      string
+		members   int
+		reporters []string
+		want      time.Duration
+		degraded  int
 	}{
 		{"nobody confirms", 9, nil, 24 * time.Second, 1},
 		{"one confirms", 9, []string{"m3"}, 11381 * time.Millisecond, 1},
@@ -73,7 +73,7 @@ func TestSuspicionEnds(t *testing.T) {
 			n := newNode(t, nil).meet(tt.members)
 			n.suspect(1, 1, "m2")
 			n.queued()
-			for _, from := range tt.accusers {
+			for _, from := range tt.reporters {
 				n.suspect(1, 1, from)
 			}
 			if out := n.tickTo(tt.want - 1); len(out.Events) != 0 {
@@ -97,9 +97,9 @@ func TestSuspicionEnds(t *testing.T) {
 func TestHearsay(t *testing.T) {
 	const unconfirmed, once, twice = 24 * time.Second, 11381 * time.Millisecond, 4 * time.Second
 	for _, tt := range []struct {
-		accusers string // in order; "sync" is a push/pull, "gossip" hearsay of others
-		want     time.Duration
-		gossiped int
+		reporters string // in order; "sync" is a push/pull, "gossip" hearsay of others
+		want      time.Duration
+		gossiped  int
 	}{
 		{"sync", unconfirmed, 1},
 		{"gossip", unconfirmed, 1},
@@ -115,16 +115,16 @@ func TestHearsay(t *testing.T) {
 		{"sync m2 m3 m4 m5", twice, 4},
 		{"gossip self m2 m3 m4", twice, 4},
 	} {
-		t.Run(tt.accusers, func(t *testing.T) {
+		t.Run(tt.reporters, func(t *testing.T) {
 			n := newNode(t, nil).meet(9)
 			n.queued()
 			gossiped := 0
-			for from := range strings.FieldsSeq(tt.accusers) {
+			for from := range strings.FieldsSeq(tt.reporters) {
 				switch from {
 				case "sync":
 					n.Merge([]wire.PushNodeState{{Name: memberName(1), State: int(StateDead), Incarnation: 1}})
 				case "gossip":
-					n.suspect(1, 1, hearsay)
+					n.suspect(1, 1, unattributed)
 				default:
 					n.suspect(1, 1, from)
 				}

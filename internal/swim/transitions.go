@@ -32,12 +32,12 @@ func (t *Turn) answerStale(from Endpoint, a *wire.Alive) {
 	}
 	switch m.State {
 	case StateDead, StateLeft:
-		t.sendAlone(from, t.against(m, a.Incarnation))
+		t.sendAlone(from, t.counterEvidence(m, a.Incarnation))
 	case StateSuspect:
 		if !t.table.isAt(m, addressOf(from.AddrPort)) {
 			return // gossip of before; only the member itself needs to know
 		}
-		t.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.suspicions.of(m).accusers[0]})
+		t.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.suspicions.of(m).reporters[0]})
 	default:
 		return
 	}
@@ -46,8 +46,8 @@ func (t *Turn) answerStale(from Endpoint, a *wire.Alive) {
 
 // against is what we know against the claim that m, which went, is alive at an
 // incarnation.
-func (c *Core) against(m *member, incarnation uint32) wire.Message {
-	dead := c.table.verdict(m)
+func (c *Core) counterEvidence(m *member, incarnation uint32) wire.Message {
+	dead := c.table.deadIncarnation(m)
 	switch {
 	case m.State == StateLeft:
 		return &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name}
@@ -77,23 +77,23 @@ func (t *Turn) applyAlive(m *member, a *wire.Alive) bool {
 		return true
 	}
 	if t.table.isAt(t.table.self, addr) {
-		return t.deny(m, a.Node, claim{addr: addr, versions: versions, incarnation: a.Incarnation})
+		return t.rejectAtOwnAddress(m, a.Node, assertion{addr: addr, versions: versions, incarnation: a.Incarnation})
 	}
 	isThere := m != nil && t.table.isAt(m, addr)
 	if !isThere && !t.cfg.allows(addr) {
 		t.out.drop(DropNotAllowed)
 		return true
 	}
-	says := claim{addr: addr, meta: a.Meta, versions: versions, incarnation: a.Incarnation}
+	asserted := assertion{addr: addr, meta: a.Meta, versions: versions, incarnation: a.Incarnation}
 	switch {
 	case m == nil:
-		return t.meet(a.Node, says)
+		return t.applyNewName(a.Node, asserted)
 	case !isThere:
-		t.applyElsewhere(m, says)
+		t.applyElsewhere(m, asserted)
 	case a.Incarnation <= m.Incarnation:
 		return false
 	default:
-		t.becomeAlive(m, says.own(m), 0)
+		t.becomeAlive(m, asserted.own(m), 0)
 	}
 	return true
 }
@@ -110,37 +110,37 @@ func (l *local) compare(t *Turn, m *member, a *wire.Alive) {
 }
 
 // becomeAlive makes m what says says it is, and gossips that.
-func (t *Turn) becomeAlive(m *member, says claim, notice uint64) {
+func (t *Turn) becomeAlive(m *member, asserted assertion, notice uint64) {
 	t.suspicions.drop(t, m)
 	before, oldMeta := m.State, m.Meta
-	if t.table.isAt(m, says.addr) {
-		t.table.setAddress(m, says.addr) // as it is spelled now
+	if t.table.isAt(m, asserted.addr) {
+		t.table.setAddress(m, asserted.addr) // as it is spelled now
 	} else {
-		t.table.move(m, says.addr)
+		t.table.move(m, asserted.addr)
 	}
-	m.Versions, m.Meta = says.versions, says.meta
-	t.table.judge(m, says.incarnation)
+	m.Versions, m.Meta = asserted.versions, asserted.meta
+	t.table.setIncarnation(m, asserted.incarnation)
 	if m.State != StateAlive {
 		m.State, m.since = StateAlive, t.table.since(t.now)
 	}
-	if before.Gone() && m != t.table.self {
+	if before.IsDown() && m != t.table.self {
 		t.present++
 	}
 	if t.table.len() == 1 { // nobody is there to hear it
 		t.out.finish(notice)
 		notice = 0
 	}
-	t.queue.add(t, m, broadcast{incarnation: says.incarnation}, notice)
+	t.queue.add(t, m, broadcast{incarnation: asserted.incarnation}, notice)
 	t.out.Counts.Alive++
 	became := t.changed(m)
 	if before == StateSuspect {
 		t.out.event(Event{Kind: EventRecover, Member: *became})
 	}
-	if before.Gone() {
+	if before.IsDown() {
 		t.out.event(Event{Kind: EventJoin, Member: *became})
 		if m != t.table.self {
 			t.failed.onAlive(t, m.Name)
-			t.failed.onAddressTaken(t, says.addr)
+			t.failed.onAddressTaken(t, asserted.addr)
 		}
 	} else if !bytes.Equal(oldMeta, m.Meta) {
 		t.out.event(Event{Kind: EventUpdate, Member: *became})
@@ -164,7 +164,7 @@ func (l *local) refute(t *Turn, incarnation uint32, from string) {
 
 // stepSuspect handles a suspect message.
 func (t *Turn) stepSuspect(from Endpoint, s *wire.Suspect) {
-	if m := t.accused(s.Node, s.From, s.Incarnation); m != nil {
+	if m := t.subject(s.Node, s.From, s.Incarnation); m != nil {
 		t.applySuspect(s.Incarnation, m, s.From)
 	}
 	t.local.answerReporter(t, from, s.Node, s.Incarnation)
@@ -175,7 +175,7 @@ func (t *Turn) stepDead(from Endpoint, d *wire.Dead) {
 	if d.From == d.Node {
 		t.failed.onLeftWhileFailed(t, d.Node, d.Incarnation)
 	}
-	if m := t.accused(d.Node, d.From, d.Incarnation); m != nil {
+	if m := t.subject(d.Node, d.From, d.Incarnation); m != nil {
 		t.applyDead(d.Incarnation, m, d.From)
 	}
 	t.local.answerReporter(t, from, d.Node, d.Incarnation)
@@ -201,7 +201,7 @@ func (l *local) answerReporter(t *Turn, from Endpoint, name string, incarnation 
 //
 // Compat: the reference believes an accusation at MaxIncarnation, and the
 // refutation wraps around to 0, which nobody heeds.
-func (t *Turn) accused(name, from string, incarnation uint32) *member {
+func (t *Turn) subject(name, from string, incarnation uint32) *member {
 	if len(from) > MaxName {
 		t.out.drop(DropMalformed)
 		return nil
@@ -244,14 +244,14 @@ func (t *Turn) applySuspect(incarnation uint32, m *member, from string) {
 		// Compat: the reference counts it for the one that runs.
 		t.suspicions.drop(t, m)
 		t.suspicions.begin(t, m, from)
-		t.queue.add(t, m, broadcast{saying: saySuspect, incarnation: m.Incarnation, from: from}, 0)
+		t.queue.add(t, m, broadcast{kind: suspectBroadcast, incarnation: m.Incarnation, from: from}, 0)
 		t.changed(m)
 		return
 	}
 	if running != nil {
 		if running.confirm(from, t.cfg.Name) {
 			t.deadlines.set(running.due, running.end())
-			t.queue.add(t, m, broadcast{saying: saySuspect, incarnation: m.Incarnation, from: from}, 0)
+			t.queue.add(t, m, broadcast{kind: suspectBroadcast, incarnation: m.Incarnation, from: from}, 0)
 		}
 		return
 	}
@@ -260,7 +260,7 @@ func (t *Turn) applySuspect(incarnation uint32, m *member, from string) {
 	}
 	m.State, m.since = StateSuspect, t.table.since(t.now)
 	t.suspicions.begin(t, m, from)
-	t.queue.add(t, m, broadcast{saying: saySuspect, incarnation: m.Incarnation, from: from}, 0)
+	t.queue.add(t, m, broadcast{kind: suspectBroadcast, incarnation: m.Incarnation, from: from}, 0)
 	t.out.Counts.Suspect++
 	t.out.event(Event{Kind: EventSuspect, Member: *t.changed(m), From: from})
 }
@@ -277,22 +277,22 @@ func (t *Turn) applyDead(incarnation uint32, m *member, from string) {
 	t.suspicions.drop(t, m)
 	switch m.State {
 	case StateDead:
-		t.table.judge(m, incarnation)
+		t.table.setIncarnation(m, incarnation)
 		t.failed.raise(t, m)
 		if from == m.Name {
-			t.becomeLeft(m, 0)
+			t.markLeft(m, 0)
 		}
 		return
 	case StateLeft:
 		return // to others it left at the incarnation that we know
 	}
-	t.becomeGone(m, incarnation, from, 0)
+	t.markDead(m, incarnation, from, 0)
 }
 
 // becomeGone makes m dead, or left on its own word, and gossips that.
-func (t *Turn) becomeGone(m *member, incarnation uint32, from string, notice uint64) {
+func (t *Turn) markDead(m *member, incarnation uint32, from string, notice uint64) {
 	t.suspicions.drop(t, m)
-	t.table.judge(m, incarnation)
+	t.table.setIncarnation(m, incarnation)
 	m.since = t.table.since(t.now)
 	m.State = StateDead
 	if from == m.Name {
@@ -302,7 +302,7 @@ func (t *Turn) becomeGone(m *member, incarnation uint32, from string, notice uin
 	if m == t.table.self {
 		kind = queue.Urgent // we may not be here for long
 	}
-	t.queue.push(t, m, kind, broadcast{saying: sayDead, incarnation: incarnation, from: from}, notice)
+	t.queue.push(t, m, kind, broadcast{kind: deadBroadcast, incarnation: incarnation, from: from}, notice)
 	t.out.Counts.Dead++
 	t.out.event(Event{Kind: EventLeave, Member: *t.changed(m), From: from})
 	if m == t.table.self {
@@ -312,15 +312,15 @@ func (t *Turn) becomeGone(m *member, incarnation uint32, from string, notice uin
 	if t.present == 0 {
 		t.queue.finishAll(t)
 	}
-	t.rememberGone(m)
+	t.rememberDown(m)
 	t.failed.isolation.update(t)
 }
 
 // rememberGone sees to it that a member that has just become dead or left is
 // looked for, or kept out, and forgotten in time.
-func (t *Turn) rememberGone(m *member) {
+func (t *Turn) rememberDown(m *member) {
 	if m.State == StateDead {
-		t.failed.fail(t, m)
+		t.failed.onFailed(t, m)
 	} else {
 		t.failed.remember(t, m)
 	}
@@ -332,10 +332,10 @@ func (t *Turn) rememberGone(m *member) {
 //
 // Compat: the reference puts its own name there. What many say after one another then confirms what one has seen, and its
 // own probe that fails later confirms nothing.
-const hearsay = ""
+const unattributed = ""
 
 // forget drops all that is known of m, but not its place in the probe order.
-func (t *Turn) forget(m *member) {
+func (t *Turn) remove(m *member) {
 	if t.probe.target == m {
 		t.probe.abandon(&t.deadlines)
 	}

@@ -216,7 +216,7 @@ func TestNameAtOurAddress(t *testing.T) {
 	n.want(9, StateDead, 5)
 	old.Node, old.Incarnation = "m10", MaxIncarnation
 	if out := n.alive(old); out.Counts.Drops[DropMaximum] != 1 || n.NumKnown() != 5 {
-		t.Error("a claim at the last incarnation is taken")
+		t.Error("an assertion at the last incarnation is taken")
 	}
 
 	n = newNode(t, nil).meet(3)

@@ -8,7 +8,7 @@ import (
 )
 
 // claim is what an alive message or a state says of a member.
-type claim struct {
+type assertion struct {
 	addr        address
 	meta        []byte
 	versions    Versions
@@ -16,7 +16,7 @@ type claim struct {
 }
 
 // own is the claim with metadata that may be kept: that of m if it is the same.
-func (s claim) own(m *member) claim {
+func (s assertion) own(m *member) assertion {
 	if bytes.Equal(s.meta, m.Meta) && (s.meta == nil) == (m.Meta == nil) {
 		s.meta = m.Meta
 	} else {
@@ -66,7 +66,7 @@ func (v Versions) Understands(w Versions, part int) bool {
 // applyAliveOfSelf takes what another says of us.
 func (l *local) onAlive(t *Turn, addr address, a *wire.Alive) {
 	switch {
-	case t.table.self.State.Gone():
+	case t.table.self.State.IsDown():
 	case len(a.Vsn) >= 3 && (a.Vsn[0] == 0 || a.Vsn[0] > a.Vsn[1]):
 		t.out.drop(DropVersions)
 	case l.addressChange.isFormerSelf(t.Core, addr, a.Incarnation):
@@ -76,34 +76,34 @@ func (l *local) onAlive(t *Turn, addr address, a *wire.Alive) {
 	case !t.cfg.allows(addr):
 		t.out.drop(DropNotAllowed)
 	default:
-		says := claim{addr: addr, meta: a.Meta, incarnation: a.Incarnation}
-		says.versions, _ = versionsOf(a.Vsn)
-		t.checks.challenge(t, t.table.self, says)
+		asserted := assertion{addr: addr, meta: a.Meta, incarnation: a.Incarnation}
+		asserted.versions, _ = versionsOf(a.Vsn)
+		t.checks.challenge(t, t.table.self, asserted)
 	}
 }
 
 // meet takes a claim of a name that is not known. As applyAlive, it reports false
 // if the claim is old: not newer than when the member went, as we remember.
-func (t *Turn) meet(name string, says claim) bool {
+func (t *Turn) applyNewName(name string, asserted assertion) bool {
 	gone := t.failed.recent(t, name)
 	switch {
-	case says.incarnation == 0: // nobody begins there
+	case asserted.incarnation == 0: // nobody begins there
 		t.out.drop(DropMalformed)
 	case !t.canPing(name):
 		t.out.drop(DropOversize)
-	case gone != nil && says.incarnation <= gone.incarnation:
-		t.challenge(t.recall(gone), says)
+	case gone != nil && asserted.incarnation <= gone.incarnation:
+		t.answerClaimant(t.restore(gone), asserted)
 		return false
 	default:
-		t.becomeAlive(t.add(name, says), says.own(&member{}), 0)
+		t.becomeAlive(t.add(name, asserted), asserted.own(&member{}), 0)
 	}
 	return true
 }
 
 // add makes a member that is dead of a name that is not known.
-func (t *Turn) add(name string, says claim) *member {
-	m := t.table.add(name, says.addr, t.cfg.Rand.IntN)
-	m.State, m.Versions, m.met = StateDead, says.versions, uint8(t.failed.isolation.episode)
+func (t *Turn) add(name string, asserted assertion) *member {
+	m := t.table.add(name, asserted.addr, t.cfg.Rand.IntN)
+	m.State, m.Versions, m.metInBurst = StateDead, asserted.versions, uint8(t.failed.isolation.burst)
 	return m
 }
 
@@ -124,30 +124,30 @@ func (t *Turn) canPing(name string) bool {
 // so is told, as of one that died. As applyAlive, it reports false then.
 //
 // Compat: the reference makes it a member, which takes until a probe of it fails.
-func (t *Turn) deny(m *member, name string, says claim) bool {
-	if says.incarnation == MaxIncarnation {
+func (t *Turn) rejectAtOwnAddress(m *member, name string, asserted assertion) bool {
+	if asserted.incarnation == MaxIncarnation {
 		t.out.drop(DropMaximum)
 		return true
 	}
 	if gone := t.failed.recent(t, name); m == nil && gone != nil {
-		m = t.recall(gone)
+		m = t.restore(gone)
 	}
 	switch {
 	case m == nil:
-		m = t.add(name, says)
-		t.beGone(m, StateDead, says.incarnation)
+		m = t.add(name, asserted)
+		t.initDown(m, StateDead, asserted.incarnation)
 		t.failed.remember(t, m)
-		t.queue.add(t, m, broadcast{saying: sayDead, incarnation: says.incarnation, from: t.cfg.Name}, 0)
+		t.queue.add(t, m, broadcast{kind: deadBroadcast, incarnation: asserted.incarnation, from: t.cfg.Name}, 0)
 		t.out.Counts.Dead++
 		return true
-	case !t.table.isAt(m, says.addr): // it is known elsewhere
+	case !t.table.isAt(m, asserted.addr): // it is known elsewhere
 		return true
-	case !m.State.Gone(): // it was there before we moved
-		t.becomeGone(m, max(m.Incarnation, says.incarnation), t.cfg.Name, 0)
+	case !m.State.IsDown(): // it was there before we moved
+		t.markDead(m, max(m.Incarnation, asserted.incarnation), t.cfg.Name, 0)
 		return true
 	}
-	if says.incarnation > m.Incarnation {
-		t.table.judge(m, says.incarnation)
+	if asserted.incarnation > m.Incarnation {
+		t.table.setIncarnation(m, asserted.incarnation)
 		t.failed.raise(t, m)
 	}
 	return false
@@ -155,13 +155,13 @@ func (t *Turn) deny(m *member, name string, says claim) bool {
 
 // recall makes a member known again that went and was forgotten, as it was: somebody
 // has it for alive still, and is told so in the next exchange of states.
-func (t *Turn) recall(gone *failedMember) *member {
-	m := t.add(gone.name, claim{addr: gone.addr, versions: gone.versions})
+func (t *Turn) restore(gone *failedMember) *member {
+	m := t.add(gone.name, assertion{addr: gone.addr, versions: gone.versions})
 	m.answered = gone.answered
 	if gone.left {
-		t.beGone(m, StateLeft, gone.verdict)
+		t.initDown(m, StateLeft, gone.deadIncarnation)
 	} else {
-		t.beGone(m, StateDead, gone.verdict)
+		t.initDown(m, StateDead, gone.deadIncarnation)
 		t.table.suspectDead(m, gone.incarnation)
 	}
 	return m
@@ -169,24 +169,24 @@ func (t *Turn) recall(gone *failedMember) *member {
 
 // beGone makes a member that was not known one that is dead or has left. To those
 // that hear of events it never was there.
-func (t *Turn) beGone(m *member, state State, incarnation uint32) {
-	t.table.judge(m, incarnation)
+func (t *Turn) initDown(m *member, state State, incarnation uint32) {
+	t.table.setIncarnation(m, incarnation)
 	m.State, m.since = state, t.table.since(t.now)
 	t.reaper.schedule(t, m)
 	t.changed(m)
 }
 
 // applyElsewhere takes a claim that a member is at another address than it is known at.
-func (t *Turn) applyElsewhere(m *member, says claim) {
+func (t *Turn) applyElsewhere(m *member, asserted assertion) {
 	switch {
-	case m.State == StateLeft && says.incarnation <= m.Incarnation:
-		t.challenge(m, says)
-	case m.State == StateLeft || t.mayReclaim(m):
+	case m.State == StateLeft && asserted.incarnation <= m.Incarnation:
+		t.answerClaimant(m, asserted)
+	case m.State == StateLeft || t.canReclaim(m):
 		before := t.table.snapshot(m)
-		t.becomeAlive(m, says.own(m), 0)
+		t.becomeAlive(m, asserted.own(m), 0)
 		t.out.event(Event{Kind: EventMoved, Member: t.table.snapshot(m), Other: &before})
-	case t.checks.challenge(t, m, says):
-		t.takeOver(m, says.clone())
+	case t.checks.challenge(t, m, asserted):
+		t.takeOver(m, asserted.clone())
 	}
 }
 
@@ -196,13 +196,13 @@ func (t *Turn) applyElsewhere(m *member, says claim) {
 //
 // Compat: the reference gives the name of a member that left to any claim, and
 // that of one that it has forgotten.
-func (t *Turn) challenge(m *member, says claim) {
-	t.sendAlone(Endpoint{Name: m.Name, AddrPort: says.addr.addrPort()}, t.against(m, says.incarnation))
+func (t *Turn) answerClaimant(m *member, asserted assertion) {
+	t.sendAlone(Endpoint{Name: m.Name, AddrPort: asserted.addr.addrPort()}, t.counterEvidence(m, asserted.incarnation))
 	t.out.Counts.StaleAlives++
 }
 
 // mayReclaim reports whether a member has been dead for so long that its name may
 // come back at another address.
-func (t *Turn) mayReclaim(m *member) bool {
+func (t *Turn) canReclaim(m *member) bool {
 	return m.State == StateDead && t.cfg.DeadNodeReclaimTime > 0 && t.table.age(t.now, m) > t.cfg.DeadNodeReclaimTime
 }

@@ -8,7 +8,7 @@ import "net/netip"
 // name at the address, and not the one that is meant. The zero value means anybody.
 //
 // Compat: the reference merges what anybody says.
-type Meant struct {
+type Recipient struct {
 	Name string
 	At   netip.AddrPort
 
@@ -17,7 +17,7 @@ type Meant struct {
 }
 
 // Hear takes note of a member that is said to be alive at an address.
-func (m *Meant) Hear(name []byte, at netip.AddrPort) {
+func (m *Recipient) Observe(name []byte, at netip.AddrPort) {
 	switch {
 	case m.Name == "":
 	case string(name) == m.Name:
@@ -28,6 +28,6 @@ func (m *Meant) Hear(name []byte, at netip.AddrPort) {
 }
 
 // Mistaken reports whether another is there, and who.
-func (m *Meant) Mistaken() (other string, mistaken bool) {
+func (m *Recipient) Mistaken() (other string, mistaken bool) {
 	return m.other, m.other != "" && !m.known
 }
