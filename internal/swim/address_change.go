@@ -8,35 +8,32 @@ import (
 	"github.com/e3431adc/memberlist/internal/queue"
 )
 
-// former is what we were before we moved to another address; an incarnation of
-// 0 says that we never did.
+// addressChange is the change of our own address, and the address before the last one; an incarnation of 0 means that there
+// was none.
 //
-// Others refuse a live member that appears at another address: it may be an
-// impostor. One that has left may come back wherever it likes. So we move in two
-// parts, which members of the reference follow as well:
+// Other members refuse a live member that appears at another address, as it may be an impostor. One that has left may return
+// anywhere. So the change has two parts, which members of the reference follow as well:
 //
-//	Depart   gossip that we left, and nothing else of ourselves
-//	Arrive   gossip that we are alive at the new address, at a new incarnation
+//	BeginAddressChange   gossip that we left, and no more about ourselves
+//	FinishAddressChange  gossip that we are alive at the new address, at a new incarnation
 //
-// Compat: no member of the reference does, but each accepts it.
+// Compat: no member of the reference does this, but each accepts it.
 //
-// Who misses the first part refuses the second. It hears both again: what we
-// were goes before what we are in each push/pull that we take part in, and is
-// gossiped again when somebody still has us at the old address.
+// A member that misses the first part refuses the second. It receives both again: the former address, as left, precedes the
+// new one in each of our push/pulls, and is gossiped again when another member still has us there.
 type addressChange struct {
 	begun       bool // between BeginAddressChange and FinishAddressChange
 	oldAddr     address
 	incarnation uint32
-	reminded    time.Time // when we last gossiped it
+	reminded    time.Time // when the former address was last gossiped as left
 }
 
-// remindEvery is the least time between gossip about what we were before.
+// remindEvery is the least time between two reminders of the former address.
 const remindEvery = 5 * time.Second
 
-// Depart begins a move, which Arrive has to end soon: it tells the others that
-// we left, and reports whether anyone is there to hear it. The notice is in
-// Output.Finished when it has been sent. Until Arrive we answer as ever, but
-// refute nothing.
+// BeginAddressChange begins a change of our address, which FinishAddressChange has to end soon. It gossips that we left, and
+// reports whether there is a member to receive that. The notice is in Output.Finished when it has been sent. Until the end
+// we answer as before but refute nothing.
 func (t *Turn) BeginAddressChange(notice uint64) (heard bool) {
 	if t.local.leaving || t.table.self.State.IsDown() || !t.AnyAlive() {
 		t.out.finish(notice)
@@ -47,9 +44,8 @@ func (t *Turn) BeginAddressChange(notice uint64) (heard bool) {
 	return true
 }
 
-// Arrive ends a move, or makes one if there was nobody to be told of the first
-// part: it makes our new address known, with what else we are now. The notice is
-// as in Announce. While leaving, nothing is announced.
+// FinishAddressChange gossips that we are alive at the new address, with our present metadata and versions. It needs no
+// BeginAddressChange if that reports false. The notice is as in Announce. While leaving, nothing is announced.
 func (t *Turn) FinishAddressChange(addr netip.AddrPort, notice uint64) {
 	departed := t.local.addressChange.begun
 	t.local.addressChange.begun = false
@@ -57,7 +53,7 @@ func (t *Turn) FinishAddressChange(addr netip.AddrPort, notice uint64) {
 		t.out.finish(notice)
 		return
 	}
-	if t.table.self.State.IsDown() { // it was never announced, nor is it now
+	if t.table.self.State.IsDown() { // it has not been announced
 		t.table.move(t.table.self, addressOf(addr))
 		t.changed(t.table.self)
 		t.out.finish(notice)
@@ -69,7 +65,7 @@ func (t *Turn) FinishAddressChange(addr netip.AddrPort, notice uint64) {
 	}
 }
 
-// becomeAliveAt makes us alive at an address, as we were but for a new incarnation, and gossips that.
+// becomeAliveAt makes us alive at an address, at a new incarnation, and gossips that.
 func (l *local) becomeAliveAt(t *Turn, addr address, notice uint64) {
 	t.becomeAlive(t.table.self, assertion{
 		addr: addr, meta: t.table.self.Meta, versions: t.table.self.Versions,
@@ -77,7 +73,7 @@ func (l *local) becomeAliveAt(t *Turn, addr address, notice uint64) {
 	}, notice)
 }
 
-// announceLater keeps what we are now for Arrive to announce.
+// announceLater keeps metadata and versions for FinishAddressChange to announce.
 func (a *addressChange) announceLater(t *Turn, meta []byte, versions Versions, notice uint64) {
 	changed := !bytes.Equal(meta, t.table.self.Meta)
 	t.table.self.Meta, t.table.self.Versions = meta, versions
@@ -88,16 +84,15 @@ func (a *addressChange) announceLater(t *Turn, meta []byte, versions Versions, n
 	t.out.finish(notice)
 }
 
-// formerLeft says that we left the former address.
+// leftOldAddr returns the broadcast that we left the former address.
 func (a *addressChange) leftOldAddr(c *Core, as broadcastKind) broadcast {
 	return broadcast{kind: as, incarnation: a.incarnation, member: c.table.self.ID, from: c.table.self.Name}
 }
 
-// remindOfMove gossips once more that we left the former address, next to what
-// is gossiped of us.
+// remind gossips again that we left the former address, and that we are alive at the new one.
 func (a *addressChange) remind(t *Turn) {
 	if a.begun || t.now.Sub(a.reminded) < remindEvery {
-		return // that we left is all that is said of us before Arrive
+		return // until FinishAddressChange we are gossiped as left anyway
 	}
 	a.gossip(t)
 	t.queue.add(t, t.table.self, broadcast{incarnation: t.table.self.Incarnation}, 0)
@@ -109,7 +104,7 @@ func (a *addressChange) gossip(t *Turn) {
 	t.queue.order.Push(queue.Unique, t.queue.size(t.Core, &asserted), asserted)
 }
 
-// wasOurs reports whether a claim to our name is what we were before we moved.
+// isFormerSelf reports whether an assertion with our name is about us at the former address.
 func (a *addressChange) isFormerSelf(c *Core, addr address, incarnation uint32) bool {
 	return a.incarnation != 0 && a.oldAddr.same(addr) && incarnation <= a.incarnation
 }

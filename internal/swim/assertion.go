@@ -7,7 +7,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// claim is what an alive message or a state says of a member.
+// assertion is what an alive message or a push/pull state asserts about a member.
 type assertion struct {
 	addr        address
 	meta        []byte
@@ -15,7 +15,7 @@ type assertion struct {
 	incarnation uint32
 }
 
-// own is the claim with metadata that may be kept: that of m if it is the same.
+// own returns the assertion with metadata that may be kept: that of m if it is the same.
 func (s assertion) own(m *member) assertion {
 	if bytes.Equal(s.meta, m.Meta) && (s.meta == nil) == (m.Meta == nil) {
 		s.meta = m.Meta
@@ -25,18 +25,16 @@ func (s assertion) own(m *member) assertion {
 	return s
 }
 
-// usableVersions reads the version bytes of an alive, and reports whether the
-// member that they are of and we understand what the other speaks. Such a member
-// is none of ours, and nobody is told of it.
+// usableVersions reads the version bytes of an alive message. It reports whether that member and we understand what the
+// other speaks. A member with which that is not so is ignored and passed on to no other.
 //
-// Compat: the reference takes it, and what it then tells of it in exchanges of
-// states makes all its members refuse these, with whomever.
+// Compat: the reference takes it; its members then refuse every push/pull that mentions it.
 func (t *table) usableVersions(vsn []byte) (Versions, bool) {
 	v, ok := versionsOf(vsn)
 	return v, ok && v[0] > 0 && v.goWith(t.self.Versions)
 }
 
-// saysVersions reports whether version bytes can be m's; mostly they are what we know.
+// saysVersions reports whether version bytes are those of m, as mostly, or others that are usable.
 func (t *table) saysVersions(m *member, vsn []byte) bool {
 	if bytes.Equal(vsn, m.Versions[:]) {
 		return true
@@ -45,8 +43,7 @@ func (t *table) saysVersions(m *member, vsn []byte) bool {
 	return ok
 }
 
-// goWith reports whether two members understand what the other speaks, of the
-// protocol and of the delegate's.
+// goWith reports whether two members understand what the other speaks, of the protocol and of the delegate's.
 func (v Versions) goWith(w Versions) bool {
 	for part := range 2 {
 		if !v.Understands(w, part) || !w.Understands(v, part) {
@@ -56,14 +53,14 @@ func (v Versions) goWith(w Versions) bool {
 	return true
 }
 
-// Understands reports whether a member of versions v understands what one of w
-// speaks, of a part: the protocol (0) or the delegate's (1).
+// Understands reports whether a member with versions v understands one with versions w. The part is 0 for the protocol, 1
+// for the delegate's protocol.
 func (v Versions) Understands(w Versions, part int) bool {
 	low, high, speaks := v[3*part], v[3*part+1], w[3*part+2]
 	return low <= speaks && speaks <= high
 }
 
-// applyAliveOfSelf takes what another says of us.
+// onAlive handles an alive message or state about ourselves.
 func (l *local) onAlive(t *Turn, addr address, a *wire.Alive) {
 	switch {
 	case t.table.self.State.IsDown():
@@ -82,12 +79,12 @@ func (l *local) onAlive(t *Turn, addr address, a *wire.Alive) {
 	}
 }
 
-// meet takes a claim of a name that is not known. As applyAlive, it reports false
-// if the claim is old: not newer than when the member went, as we remember.
+// applyNewName handles an assertion about an unknown name. As applyAlive, it returns false if the assertion is stale: not
+// newer than the remembered failure or leave of that member.
 func (t *Turn) applyNewName(name string, asserted assertion) bool {
 	gone := t.failed.recent(t, name)
 	switch {
-	case asserted.incarnation == 0: // nobody begins there
+	case asserted.incarnation == 0: // no member begins at 0
 		t.out.drop(DropMalformed)
 	case !t.canPing(name):
 		t.out.drop(DropOversize)
@@ -100,16 +97,16 @@ func (t *Turn) applyNewName(name string, asserted assertion) bool {
 	return true
 }
 
-// add makes a member that is dead of a name that is not known.
+// add adds an unknown name to the table, as dead.
 func (t *Turn) add(name string, asserted assertion) *member {
 	m := t.table.add(name, asserted.addr, t.cfg.Rand.IntN)
 	m.State, m.Versions, m.metInBurst = StateDead, asserted.versions, uint8(t.failed.isolation.burst)
 	return m
 }
 
-// canPing reports whether a ping of a member of a name fits into a packet.
+// canPing reports whether a ping to a member of this name fits into a packet.
 //
-// Compat: the reference takes it for a member, and then for dead, over and over.
+// Compat: the reference takes it for a member, and declares it dead over and over.
 func (t *Turn) canPing(name string) bool {
 	start := len(t.out.bytes)
 	t.out.bytes = t.table.newPing(math.MaxUint32, name).Append(t.out.bytes)
@@ -118,12 +115,11 @@ func (t *Turn) canPing(name string) bool {
 	return size <= t.cfg.Room.Alone()
 }
 
-// deny takes a claim that another is at our own address. It is not: it was there
-// before us, and what we hear is old. It is dead, as the others are told. What
-// claims that again, at whatever incarnation, changes no more than that: who says
-// so is told, as of one that died. As applyAlive, it reports false then.
+// rejectAtOwnAddress handles an assertion that another member is at our own address. It is stale: that member was there
+// before us. It is dead to us, and the others are told so. Repeating the assertion, at whatever incarnation, changes nothing
+// more: its sender gets the evidence, as for any member that failed. As applyAlive, it returns false then.
 //
-// Compat: the reference makes it a member, which takes until a probe of it fails.
+// Compat: the reference makes it a member until a probe of it fails.
 func (t *Turn) rejectAtOwnAddress(m *member, name string, asserted assertion) bool {
 	if asserted.incarnation == MaxIncarnation {
 		t.out.drop(DropMaximum)
@@ -140,7 +136,7 @@ func (t *Turn) rejectAtOwnAddress(m *member, name string, asserted assertion) bo
 		t.queue.add(t, m, broadcast{kind: deadBroadcast, incarnation: asserted.incarnation, from: t.cfg.Name}, 0)
 		t.out.Counts.Dead++
 		return true
-	case !t.table.isAt(m, asserted.addr): // it is known elsewhere
+	case !t.table.isAt(m, asserted.addr): // it is known at another address
 		return true
 	case !m.State.IsDown(): // it was there before we moved
 		t.markDead(m, max(m.Incarnation, asserted.incarnation), t.cfg.Name, 0)
@@ -153,8 +149,8 @@ func (t *Turn) rejectAtOwnAddress(m *member, name string, asserted assertion) bo
 	return false
 }
 
-// recall makes a member known again that went and was forgotten, as it was: somebody
-// has it for alive still, and is told so in the next exchange of states.
+// restore puts a removed member back into the table as it was remembered: another member still has it as alive, and gets the
+// evidence with the next push/pull.
 func (t *Turn) restore(gone *failedMember) *member {
 	m := t.add(gone.name, assertion{addr: gone.addr, versions: gone.versions})
 	m.answered = gone.answered
@@ -167,8 +163,7 @@ func (t *Turn) restore(gone *failedMember) *member {
 	return m
 }
 
-// beGone makes a member that was not known one that is dead or has left. To those
-// that hear of events it never was there.
+// initDown makes a new row of the table dead or left, without an event: subscribers never knew the member.
 func (t *Turn) initDown(m *member, state State, incarnation uint32) {
 	t.table.setIncarnation(m, incarnation)
 	m.State, m.since = state, t.table.since(t.now)
@@ -176,7 +171,7 @@ func (t *Turn) initDown(m *member, state State, incarnation uint32) {
 	t.changed(m)
 }
 
-// applyElsewhere takes a claim that a member is at another address than it is known at.
+// applyElsewhere handles an assertion that a member is at another address than the known one.
 func (t *Turn) applyElsewhere(m *member, asserted assertion) {
 	switch {
 	case m.State == StateLeft && asserted.incarnation <= m.Incarnation:
@@ -190,19 +185,16 @@ func (t *Turn) applyElsewhere(m *member, asserted assertion) {
 	}
 }
 
-// challenge tells who says to be at an address, under the name of m, which went,
-// what we know against that: if it is there it refutes that, at once, and what is
-// old does not bring it back.
+// answerClaimant sends the evidence against m, which is down, to the address where an assertion says that it is alive. If m
+// is there it refutes the evidence at once, and a stale assertion does not bring it back.
 //
-// Compat: the reference gives the name of a member that left to any claim, and
-// that of one that it has forgotten.
+// Compat: the reference gives the name of a member that left or was forgotten to any claimant.
 func (t *Turn) answerClaimant(m *member, asserted assertion) {
 	t.sendAlone(Endpoint{Name: m.Name, AddrPort: asserted.addr.addrPort()}, t.counterEvidence(m, asserted.incarnation))
 	t.out.Counts.StaleAlives++
 }
 
-// mayReclaim reports whether a member has been dead for so long that its name may
-// come back at another address.
+// canReclaim reports whether a member has been dead for so long that its name may come back at another address.
 func (t *Turn) canReclaim(m *member) bool {
 	return m.State == StateDead && t.cfg.DeadNodeReclaimTime > 0 && t.table.age(t.now, m) > t.cfg.DeadNodeReclaimTime
 }

@@ -7,44 +7,44 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// broadcasts are what is to be gossiped, at most one for each member. What is queued is not the message but what it says
-// beside what the table knows of the member, a third of the bytes; it is put into words when it is sent. Nothing that it
-// says of the member changes meanwhile: whoever changes an address, metadata or versions says so, in place of what was queued.
+// broadcasts is the queue of gossip: at most one message about each member. A queued broadcast holds only what the table
+// does not know, a third of the bytes, and is encoded when it is sent. What the table knows of the member does not change
+// meanwhile: each change of an address, metadata or versions queues a new broadcast in place of the old one.
 type broadcasts struct {
 	order   queue.Order[broadcast]
-	about   []*queue.Item[broadcast] // by the members' IDs, as far as anything was queued; nil: nothing is
-	waiting []waiter                 // for broadcasts that are queued
+	about   []*queue.Item[broadcast] // by ID, up to the highest that was used; nil: none is queued
+	waiting []waiter                 // for queued broadcasts
 }
 
-// broadcast is one of them.
+// broadcast is a queued message about a member.
 type broadcast struct {
-	from        string // the reporter's name (saySuspect, sayDead)
+	from        string // the reporter's name; not for aliveBroadcast
 	incarnation uint32
 	member      ID
 	kind        broadcastKind
 }
 
-// saying says what a broadcast says of its member.
+// broadcastKind is the kind of message that a broadcast becomes.
 type broadcastKind uint8
 
 const (
-	aliveBroadcast   broadcastKind = iota
-	suspectBroadcast               // From says so
-	deadBroadcast                  // likewise
-	leftOldAddr                    // dead, of ourselves before we moved: it goes beside what is said of us, and is not replaced by it
+	aliveBroadcast broadcastKind = iota
+	suspectBroadcast
+	deadBroadcast
+	leftOldAddr // left at our former address: queued beside the broadcast about ourselves
 )
 
-// waiter is who waits until what is queued about a member has been sent, or replaced.
+// waiter is a notice to finish when the broadcast about a member has been sent or replaced.
 type waiter struct {
 	member ID
 	notice uint64
 }
 
-// keptAbout is for how many members a Core that has nothing to say keeps the memory of what is queued about them.
+// keptAbout limits the memory of broadcasts.about while the queue is empty, in members.
 const keptAbout = 1024
 
-// broadcast queues what is to be said of m in place of what was queued about it. What fits no packet is not queued:
-// push/pulls carry it, and nothing waits for it.
+// add queues a broadcast about m in place of the one that is queued. One that fits no packet is not queued, and its notice
+// finishes: push/pulls carry it.
 func (q *broadcasts) add(t *Turn, m *member, asserted broadcast, notice uint64) {
 	q.push(t, m, queue.Named, asserted, notice)
 }
@@ -77,16 +77,16 @@ func (q *broadcasts) push(t *Turn, m *member, kind queue.Kind, asserted broadcas
 	}
 }
 
-// carriesNews reports whether there is a loop that sends what is queued.
+// sendsBroadcasts reports whether there is a loop that sends the queue.
 func (c *Config) sendsBroadcasts() bool { return c.gossipInterval() > 0 || c.ProbeInterval > 0 }
 
-// directly is how many members are told what somebody waits for if there is no loop that sends it.
+// directly is how many members get a broadcast with a notice if no loop sends the queue.
 const directly = 8
 
-// tellDirectly sends what is queued to a few members, in packets of their own, and in an exchange of states. What we say when
-// we leave, they are told anyway.
+// sendDirectly sends a broadcast to a few members, each in a packet of its own, and in one push/pull. When we leave,
+// sendLeave does that.
 //
-// Compat: in the reference nobody is told, and who waits for it does so in vain.
+// Compat: the reference tells no member, and its caller waits until its timeout.
 func (q *broadcasts) sendDirectly(t *Turn, asserted *broadcast) {
 	if t.local.leaving {
 		return
@@ -104,12 +104,12 @@ func (q *broadcasts) sendDirectly(t *Turn, asserted *broadcast) {
 	}
 }
 
-// reserve makes room for what is to be said of so many members in all.
+// reserve makes room for broadcasts about n members in all.
 func (q *broadcasts) reserve(members int) {
 	q.about = slices.Grow(q.about, max(members-len(q.about), 0))
 }
 
-// aboutMember returns what is queued about a member, or nil.
+// aboutMember returns the queued broadcast about a member, or nil.
 func (q *broadcasts) aboutMember(id ID) *queue.Item[broadcast] {
 	if int(id) >= len(q.about) {
 		return nil
@@ -117,7 +117,7 @@ func (q *broadcasts) aboutMember(id ID) *queue.Item[broadcast] {
 	return q.about[id]
 }
 
-// unqueue drops what is queued about m.
+// remove removes the queued broadcast about m.
 func (q *broadcasts) remove(t *Turn, m *member) {
 	if queued := q.aboutMember(m.ID); queued != nil {
 		b := q.order.Remove(queued)
@@ -125,7 +125,7 @@ func (q *broadcasts) remove(t *Turn, m *member) {
 	}
 }
 
-// left notes that a broadcast is no longer queued.
+// onDequeued notes that a broadcast is no longer queued.
 func (q *broadcasts) onDequeued(t *Turn, b *broadcast) {
 	if b.kind == leftOldAddr {
 		return
@@ -134,7 +134,7 @@ func (q *broadcasts) onDequeued(t *Turn, b *broadcast) {
 	q.finishAbout(t, b.member)
 }
 
-// finishAbout has the driver told that nobody need wait for what was queued about a member.
+// finishAbout finishes the notice for the broadcast about a member.
 func (q *broadcasts) finishAbout(t *Turn, id ID) {
 	if len(q.waiting) == 0 {
 		return
@@ -145,7 +145,7 @@ func (q *broadcasts) finishAbout(t *Turn, id ID) {
 	}
 }
 
-// waitNoMore finishes the notices of all that is queued: nobody is left to hear it. It stays queued for those who come, and
+// finishAll finishes all notices: no other member is left to send to. The broadcasts stay queued for members that join, and
 // for the dead.
 func (q *broadcasts) finishAll(t *Turn) {
 	for _, w := range q.waiting {
@@ -154,8 +154,8 @@ func (q *broadcasts) finishAll(t *Turn) {
 	q.waiting = q.waiting[:0]
 }
 
-// Settle makes what is known as if it had been for long: all has been told, and each member has answered us. It is for
-// simulations that begin with a cluster that has settled.
+// Settle empties the queue and takes each member for one that has answered us. It is for simulations that begin with a
+// settled cluster.
 func (t *Turn) Settle() {
 	t.queue.dropAll(t)
 	for _, id := range t.table.order {
@@ -163,21 +163,21 @@ func (t *Turn) Settle() {
 	}
 }
 
-// dropQueued drops all broadcasts, finishing their notices: nobody needs to be told.
+// dropAll empties the queue and finishes all notices.
 func (q *broadcasts) dropAll(t *Turn) {
 	q.finishAll(t)
 	q.order.Reset()
 	q.about = nil
 }
 
-// NumQueued is how many broadcasts wait to be sent.
+// NumQueued returns the number of queued broadcasts.
 func (c *Core) NumQueued() int { return c.queue.order.Len() }
 
-// QueuedBytes is how many bytes they have.
+// QueuedBytes returns the size of the queued broadcasts in bytes.
 func (c *Core) QueuedBytes() int { return c.queue.order.Bytes() }
 
-// fillIn adds queued broadcasts that take at most room bytes to a packet of out, whose messages are the last in out, if it
-// has any.
+// fill adds queued broadcasts of at most room bytes to a packet of out. The messages of that packet, if any, are the last in
+// out.
 func (q *broadcasts) fill(t *Turn, out *Output, p *Packet, room int) {
 	if q.order.Len() == 0 {
 		return
@@ -199,7 +199,7 @@ func (q *broadcasts) fill(t *Turn, out *Output, p *Packet, room int) {
 	}
 }
 
-// appendBroadcast appends the message of a broadcast.
+// append appends the message of a broadcast.
 func (q *broadcasts) append(c *Core, dst []byte, b *broadcast) []byte {
 	m := c.table.at(b.member)
 	switch b.kind {
@@ -213,7 +213,7 @@ func (q *broadcasts) append(c *Core, dst []byte, b *broadcast) []byte {
 	}
 }
 
-// broadcastSize is how many bytes appendBroadcast appends.
+// size returns how many bytes append appends.
 func (q *broadcasts) size(c *Core, b *broadcast) int {
 	m := c.table.at(b.member)
 	switch b.kind {
@@ -225,7 +225,7 @@ func (q *broadcasts) size(c *Core, b *broadcast) int {
 	}
 }
 
-// alive is the message of a broadcast that says that m is.
+// alive returns the alive message about m at an incarnation.
 func (t *table) alive(m *member, incarnation uint32) wire.Alive {
 	return wire.Alive{Incarnation: incarnation, Node: m.Name, Addr: t.ip(m), Port: m.port, Meta: m.Meta, Vsn: m.Versions[:]}
 }

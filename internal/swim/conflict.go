@@ -9,52 +9,51 @@ import (
 )
 
 const (
-	// asksAtOnce is how many members are asked at a time whether they are still
-	// where they were. A claim to the name of one more waits until it is heard again.
+	// checksAtOnce limits the checks that wait for an answer. Above it a claim is
+	// ignored until it is received again.
 	checksAtOnce = 128
 
-	// MaxChecks is how many checks are remembered, those that have been decided
-	// included. One more takes the place of the decided one that ends first.
+	// MaxChecks limits the checks that are remembered, decided ones included. One
+	// more takes the place of the decided one that expires first.
 	MaxChecks = 1024
 )
 
-// recheck is for how many protocol periods what came of a check holds. A member is
-// checked no more often than that, whoever claims its name.
+// recheck is how many protocol periods the outcome of a check is valid. No member
+// is checked more often.
 const recheck = 10
 
-// Verdict says what came of two claims to one name.
+// Verdict is the outcome of a name conflict.
 type Verdict uint8
 
-// The verdicts on a conflict.
+// The outcomes of a conflict.
 const (
-	VerdictOpen  Verdict = iota // not yet: the member is being asked, or the claim is not newer
+	VerdictOpen  Verdict = iota // undecided: the check runs, or the claim is not newer
 	VerdictKept                 // the member answered at its old address
-	VerdictMoved                // it did not, and the newer claim was taken
+	VerdictMoved                // it did not, and the newer claim was accepted
 )
 
-// check asks the member of a name whether it is still where we know it, because
-// another claims its name: a process that was started anew elsewhere, or an
-// impostor. If the name is our own, it is the other who is asked whether it is
-// where it is said to be: it may be what was here before us.
+// check asks the member with a name whether it is still at its known address, because another claims the name: a process
+// that was restarted elsewhere, or an impostor. If the name is our own, the claimant is asked: it may be an earlier life of
+// this process.
 //
 //	begin --ack--> kept
 //	  |
-//	  +--ack from where the claim says it is--> silent: whoever has the name is there
+//	  +--ack from the claimed address--> silent: the member is there
 //	  |
 //	ProbeTimeout: ping again, others too, and a stream --ack--> kept
 //	  |
-//	2 ProbeTimeouts: silent --> the claim is taken if it is newer, else its maker
-//	                            is told what it has to be newer than, until it is
+//	2 ProbeTimeouts: silent --> the claim is accepted if it is newer; else the claimant
+//	                            is told what to refute, until it does
 //
-// It is a conflict only if there are two: so the claimant is pinged too, and what is old, of a former address, makes none.
+// It is a conflict only if both exist, so the claimant is pinged too: stale gossip about a former address is no conflict.
 //
-// For a while after that a claim is judged by what came of it.
+// For a while after that the outcome is applied to any claim to the name.
 type check struct {
 	name        string
 	seq         uint32 // of the ping to the member
-	claimantSeq uint32 // of the ping to the claimant; 0: it is us
+	claimantSeq uint32 // of the ping to the claimant; 0: that is ourselves
 	due         *deadline
-	ends        time.Time // the wait for an answer; once that is over: what came of it
+	ends        time.Time // when the wait for an answer ends; once decided: when the outcome expires
 	phase       checkPhase
 	newest      assertion // the newest
 
@@ -71,24 +70,24 @@ const (
 	checkSilent
 )
 
-// decided reports whether it is known what came of the check.
+// decided reports whether the check has an outcome.
 func (k *check) decided() bool { return k.phase >= checkKept }
 
-// claimed is where the newest claim says that the name is.
+// claimed returns the address of the newest claim.
 func (k *check) claimed() Endpoint { return Endpoint{Name: k.name, AddrPort: k.newest.addr.addrPort()} }
 
-// checks are those under way, and those that were decided lately.
+// checks are the running checks and those decided lately.
 type checks struct {
 	byName    map[string]*check
-	asking    map[uint32]*check // by the sequence numbers of pings to members that wait for an answer
-	claimants map[uint32]*check // by those of pings to claimants
+	asking    map[uint32]*check // by the sequence numbers of the pings to members
+	claimants map[uint32]*check // by the sequence numbers of the pings to claimants
 }
 
 func newChecks() checks {
 	return checks{byName: make(map[string]*check), asking: make(map[uint32]*check), claimants: make(map[uint32]*check)}
 }
 
-// add makes a check known.
+// add adds a check.
 func (s *checks) add(k *check) {
 	s.byName[k.name], s.asking[k.seq] = k, k
 	if k.claimantSeq != 0 {
@@ -96,14 +95,14 @@ func (s *checks) add(k *check) {
 	}
 }
 
-// remove forgets a check.
+// remove removes a check.
 func (s *checks) remove(k *check) {
 	delete(s.byName, k.name)
 	delete(s.asking, k.seq)
 	delete(s.claimants, k.claimantSeq)
 }
 
-// decidedFirst returns the decided check that ends first, or nil.
+// decidedFirst returns the decided check that expires first, or nil.
 func (s *checks) decidedFirst() (first *check) {
 	for _, k := range s.byName {
 		if k.decided() && (first == nil || k.ends.Before(first.ends) || k.ends.Equal(first.ends) && k.name < first.name) {
@@ -113,11 +112,10 @@ func (s *checks) decidedFirst() (first *check) {
 	return first
 }
 
-// contest takes a claim to m's name at another address, and reports whether the
-// claim is to be taken.
+// challenge handles a claim to m's name at another address. It reports whether to accept the claim.
 //
-// Compat: the reference ignores it, until m has left or was forgotten, and tells
-// the ConflictDelegate of a conflict at once, though there mostly is none.
+// Compat: the reference ignores it until m has left or is forgotten, and notifies the ConflictDelegate at once, mostly
+// without a conflict.
 func (s *checks) challenge(t *Turn, m *member, asserted assertion) (take bool) {
 	if t.local.leaving {
 		return false
@@ -134,13 +132,13 @@ func (s *checks) challenge(t *Turn, m *member, asserted assertion) (take bool) {
 	return false
 }
 
-// clone copies what is another's.
+// clone returns the assertion with a copy of its metadata.
 func (s assertion) clone() assertion {
 	s.meta = bytes.Clone(s.meta)
 	return s
 }
 
-// beginCheck pings m where it was, or whoever has our name.
+// begin pings m at its known address, or the claimant of our own name.
 func (s *checks) begin(t *Turn, m *member, asserted assertion) {
 	if len(s.asking) >= checksAtOnce {
 		t.out.drop(DropBusy)
@@ -162,7 +160,7 @@ func (s *checks) begin(t *Turn, m *member, asserted assertion) {
 	t.sendAlone(s.target(t.Core, k, m), t.table.newPing(k.seq, m.Name))
 }
 
-// asked is where a check asks whether m is there.
+// target returns the address that a check pings.
 func (s *checks) target(c *Core, k *check, m *member) Endpoint {
 	if m == c.table.self {
 		return k.claimed()
@@ -170,7 +168,7 @@ func (s *checks) target(c *Core, k *check, m *member) Endpoint {
 	return c.table.endpoint(m)
 }
 
-// claimant is where the one is said to be that has m's name if nobody answers where the check asks.
+// claimant returns the other address: where the name is if the target does not answer.
 func (s *checks) claimant(c *Core, k *check, m *member) address {
 	if m == c.table.self {
 		return c.table.address(m)
@@ -178,12 +176,13 @@ func (s *checks) claimant(c *Core, k *check, m *member) address {
 	return k.newest.addr
 }
 
+// drop ends a check without an outcome, or forgets its outcome.
 func (s *checks) drop(t *Turn, k *check) {
 	t.deadlines.stop(k.due)
 	s.remove(k)
 }
 
-// checkDue goes on with a check whose time is up.
+// onDue continues a check at its deadline.
 func (s *checks) onDue(t *Turn, k *check) {
 	m := t.table.named(k.name)
 	switch {
@@ -206,8 +205,8 @@ func (s *checks) onDue(t *Turn, k *check) {
 	}
 }
 
-// checkAnswered takes an ack of a check's ping, which came from an address. One that comes from where the claim says that
-// the name is speaks for the claim: the transport leads by name rather than by address.
+// onAck handles an ack to the ping of a check. An ack from the claimed address confirms the claim: the transport routes by
+// name rather than by address.
 func (s *checks) onAck(t *Turn, k *check, from Endpoint) {
 	m := t.table.named(k.name)
 	switch claimed := s.claimant(t.Core, k, m); {
@@ -220,7 +219,7 @@ func (s *checks) onAck(t *Turn, k *check, from Endpoint) {
 	}
 }
 
-// claimantAnswered notes that the claimant of a check acked. An ack that comes from where the member is is the member's own.
+// onClaimantAck notes that the claimant of a check answered. An ack from the address of the member is the member's own.
 func (s *checks) onClaimantAck(t *Turn, k *check, from Endpoint) {
 	m := t.table.named(k.name)
 	if m == nil || t.table.isAt(m, addressOf(from.AddrPort)) {
@@ -231,12 +230,12 @@ func (s *checks) onClaimantAck(t *Turn, k *check, from Endpoint) {
 	switch {
 	case k.phase == checkKept && first:
 		s.notify(t, k, m)
-	case k.phase == checkSilent && m.State != StateLeft && k.newest.incarnation <= m.Incarnation: // see contradict
+	case k.phase == checkSilent && m.State != StateLeft && k.newest.incarnation <= m.Incarnation: // see demandRefutation
 		t.sendAlone(k.claimed(), &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.cfg.Name})
 	}
 }
 
-// checkSilent ends a check that was not answered.
+// endSilent ends a check without an answer.
 func (s *checks) endSilent(t *Turn, k *check, m *member) {
 	s.end(t, k, checkSilent)
 	switch {
@@ -249,7 +248,8 @@ func (s *checks) endSilent(t *Turn, k *check, m *member) {
 	}
 }
 
-// keepName notes that the other of our name is not there: it was us, in an earlier life, and what we say has to be newer.
+// keepOwnName ends a check of our own name without an answer: the claim was our own, from an earlier life, and we need a
+// higher incarnation.
 func (s *checks) keepOwnName(t *Turn, k *check) {
 	if k.newest.incarnation >= t.table.self.Incarnation && !t.local.addressChange.begun {
 		t.table.self.Incarnation = nextIncarnation(k.newest.incarnation)
@@ -259,10 +259,9 @@ func (s *checks) keepOwnName(t *Turn, k *check) {
 	t.out.event(Event{Kind: EventConflictEnded, Member: k.newest.of(t.table.self), Other: &self, Verdict: VerdictMoved})
 }
 
-// contradict has the maker of a claim refute what we know of its name, m, as it
-// may have begun anew: who answers a ping to the name is told. (Another who is
-// there would take it for gossip.) It does so again each period: what is answered
-// to others may not reach us.
+// demandRefutation pings the claimant of m's name, whose claim is not newer, each period: a process that was restarted
+// answers, is told what is known of the name, and refutes it. (To another process there it is gossip.) It is repeated
+// because replies to others may not reach us.
 func (s *checks) demandRefutation(t *Turn, k *check, m *member) {
 	if m == nil || m == t.table.self || m.State == StateLeft || t.table.isAt(m, k.newest.addr) {
 		t.deadlines.set(k.due, k.ends)
@@ -276,7 +275,7 @@ func (s *checks) demandRefutation(t *Turn, k *check, m *member) {
 	t.deadlines.set(k.due, again)
 }
 
-// checkKept ends a check that was answered: the member is where it was.
+// endKept ends a check with an answer: the member is at its known address.
 func (s *checks) endKept(t *Turn, k *check, m *member) {
 	s.end(t, k, checkKept)
 	if k.claimantLives {
@@ -284,26 +283,27 @@ func (s *checks) endKept(t *Turn, k *check, m *member) {
 	}
 }
 
-// tellConflict tells that there are two of one name.
+// notify puts out that two members have one name.
 func (s *checks) notify(t *Turn, k *check, m *member) {
 	other := k.newest.of(m)
 	t.out.event(Event{Kind: EventConflict, Member: t.table.snapshot(m), Other: &other})
 	t.out.event(Event{Kind: EventConflictEnded, Member: t.table.snapshot(m), Other: &other, Verdict: VerdictKept})
 }
 
+// end decides a check.
 func (s *checks) end(t *Turn, k *check, phase checkPhase) {
 	delete(s.asking, k.seq)
 	k.phase, k.ends = phase, t.now.Add(recheck*t.cfg.period())
 	t.deadlines.set(k.due, k.ends)
 }
 
-// NameContested reports whether it is being found out if another has our name.
+// NameContested reports whether a check of our own name is running.
 func (c *Core) NameContested() bool {
 	k := c.checks.byName[c.cfg.Name]
 	return k != nil && !k.decided()
 }
 
-// Namesake returns where another member is that has our name, if it was found out lately that there is one.
+// Namesake returns the address of another member with our name, if a check found one lately.
 func (c *Core) Namesake() (netip.AddrPort, bool) {
 	k := c.checks.byName[c.cfg.Name]
 	if k == nil || k.phase != checkKept {
@@ -312,13 +312,12 @@ func (c *Core) Namesake() (netip.AddrPort, bool) {
 	return k.newest.addr.addrPort(), true
 }
 
-// of is the claim as a member that would be m.
+// of returns the assertion about m as a Member.
 func (s assertion) of(m *member) Member {
 	return Member{Name: m.Name, Addr: s.addr.addrPort(), Meta: bytes.Clone(s.meta), Versions: s.versions, Incarnation: s.incarnation}
 }
 
-// takeOver has a claim take the name of m, of which nothing was heard: another
-// process, so one leaves and one joins.
+// takeOver gives the name of m, which did not answer, to a claim. It is another process, so one leaves and one joins.
 func (t *Turn) takeOver(m *member, asserted assertion) {
 	before := t.table.snapshot(m)
 	if !m.State.IsDown() {

@@ -4,32 +4,32 @@ import (
 	"time"
 )
 
-// lost is a member as it was known when it went, less its metadata: it was declared dead, or said farewell. Its times are after
-// the epoch of the table, in which it need not be any more.
+// failedMember is what is remembered of a member that was declared dead or left: all but its metadata. Its times are
+// relative to the epoch of the table, which need not hold the member any more.
 type failedMember struct {
 	name            string
-	since           time.Duration // when it went
-	incarnation     uint32        // the highest that is known, as it was suspected at since
-	deadIncarnation uint32        // the one at which it went
+	since           time.Duration // when it failed or left
+	incarnation     uint32        // the highest known, at which it may have been suspected since
+	deadIncarnation uint32        // at which it failed or left
 	burst           uint32
-	counted         bool // as one of those lost in its episode
+	counted         bool // among the failures of its burst
 	id              ID
 	addr            address
 	versions        Versions
 
-	left     bool          // it said farewell, or an operator did: it is not looked for
-	replaced bool          // another is at its address: it is not looked for
-	answered bool          // us, ever: one that never did is not looked for
-	tried    time.Duration // when it was last looked for; never
-	pinged   time.Duration // when it was last pinged, to find out if it is there; never
-	failures int           // times that it was looked for, in vain
-	skips    int           // rounds for which others go before it
+	left     bool          // it left, or an operator said so: it is not looked for
+	replaced bool          // another has its address: it is not looked for
+	answered bool          // us, at any time: one that never did is not looked for
+	tried    time.Duration // when it was last contacted; or never
+	pinged   time.Duration // when it was last pinged without a name; or never
+	failures int           // contacts without success
+	skips    int           // rounds in which it is to be skipped
 }
 
-// missed reports whether a member may be somewhere still: it did not leave, and was not replaced.
+// sought reports whether a member may still run: it did not leave, and no other has its address.
 func (l *failedMember) sought() bool { return !l.left && !l.replaced }
 
-// failedIndex are those that are remembered, by name. Those that are missed are found by address too.
+// failedIndex finds the remembered members by name, and those that are looked for by address too.
 type failedIndex struct {
 	byName map[string]*failedMember
 	byAddr map[address]*failedMember
@@ -39,16 +39,16 @@ func newFailedIndex() failedIndex {
 	return failedIndex{byName: make(map[string]*failedMember), byAddr: make(map[address]*failedMember)}
 }
 
-// len returns how many are missed.
+// len returns the number of members that are looked for.
 func (l *failedIndex) len() int { return len(l.byAddr) }
 
-// named returns the member of a name, or nil.
+// named returns the member with a name, or nil.
 func (l *failedIndex) named(name string) *failedMember { return l.byName[name] }
 
-// at returns the member that is missed at an address, or nil.
+// at returns the member that is looked for at an address, or nil.
 func (l *failedIndex) at(addr address) *failedMember { return l.byAddr[addr.key()] }
 
-// add remembers a member whose name is not remembered, and at whose address nobody else is missed.
+// add adds a member whose name is not in use, and whose address is not in use among those looked for.
 func (l *failedIndex) add(one *failedMember) {
 	l.byName[one.name] = one
 	if one.sought() {
@@ -56,7 +56,7 @@ func (l *failedIndex) add(one *failedMember) {
 	}
 }
 
-// remove forgets a member. The memory that many took goes with the last one.
+// remove removes a member. With the last one the memory of all is released.
 func (l *failedIndex) remove(one *failedMember) {
 	delete(l.byName, one.name)
 	if one.sought() {
@@ -67,8 +67,8 @@ func (l *failedIndex) remove(one *failedMember) {
 	}
 }
 
-// least returns the member that is worth remembering least: one that is not missed, then one that never answered, then one that
-// is looked for; of each kind the one that went first.
+// least returns the least valuable member: one that is not looked for, then one that never answered, then one that is looked
+// for; of each kind the one that failed first.
 func (l *failedIndex) least() *failedMember {
 	var least *failedMember
 	for _, one := range l.byName {
@@ -79,7 +79,7 @@ func (l *failedIndex) least() *failedMember {
 	return least
 }
 
-// less reports whether one is to be forgotten before other. No two are equal.
+// less reports whether one is less valuable than other. No two are equal.
 func (l *failedMember) less(other *failedMember) bool {
 	switch {
 	case l.sought() != other.sought():
@@ -93,7 +93,7 @@ func (l *failedMember) less(other *failedMember) bool {
 	}
 }
 
-// lostMember is what was known of a lost one.
+// failedMember returns a remembered member as a Member.
 func (t *table) failedMember(one *failedMember) Member {
 	state := StateDead
 	if one.left {

@@ -4,20 +4,17 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// farewells is how many members a Core that leaves tells so at once, in a packet
-// each, beside its gossip. Each of them gossips it on, so that it spreads as if
-// it had been known for some rounds.
+// leaveFanout is how many members get our leave message at once, in a packet each,
+// beside its gossip. Each gossips it on, so that it spreads as if some rounds had
+// passed.
 const leaveFanout = 8
 
-// Leave declares that we leave, and reports whether anyone is there to hear
-// it. The notice is in Output.Finished when it has been sent. The Core goes on
-// answering. A second Leave does nothing but finish its notice, as does one of
-// whom nobody knows.
+// Leave declares that we leave, and reports whether there is a member to receive that. The notice is in Output.Finished when
+// it has been sent. The Core goes on answering. A second Leave only finishes its notice, and so does one before Announce.
 //
-// That we leave goes before all that is queued; several members are told in a
-// packet of their own, and one in an exchange of states.
+// The leave message precedes all that is queued. Several members get it in a packet of their own, and one in a push/pull.
 //
-// Compat: the reference queues it with all the rest, and tells nobody else.
+// Compat: the reference queues it behind all the rest, and sends it in gossip only.
 func (t *Turn) Leave(notice uint64) (heard bool) {
 	if t.local.leaving {
 		t.out.finish(notice)
@@ -34,8 +31,7 @@ func (t *Turn) Leave(notice uint64) (heard bool) {
 	return t.AnyAlive()
 }
 
-// Return makes us a member again after Leave, as we were but for a new
-// incarnation, and reports whether we had left.
+// Return makes us a member again after Leave, at a new incarnation, and reports whether we had left.
 func (t *Turn) Return() (left bool) {
 	if !t.local.leaving {
 		return false
@@ -51,8 +47,7 @@ func (t *Turn) Return() (left bool) {
 	return true
 }
 
-// sayFarewell tells a few members directly that we leave. What the user said before
-// it goes with that: there is room for it.
+// sendLeave sends our leave message to leaveFanout members. Recent user broadcasts have room beside it.
 func (l *local) sendLeave(t *Turn) {
 	told := t.choose(leaveFanout, t.table.isPresent)
 	for i, m := range told {
@@ -60,16 +55,16 @@ func (l *local) sendLeave(t *Turn) {
 		if t.cfg.HasUserBroadcasts {
 			packet.Room = max(t.cfg.roomIn(packet), 0)
 		}
-		if i == 0 && t.cfg.PushPullInterval > 0 { // else there are to be no exchanges
+		if i == 0 && t.cfg.PushPullInterval > 0 { // else push/pulls are disabled
 			t.out.Streams = append(t.out.Streams, Stream{Kind: StreamLeave, To: t.table.snapshot(m)})
 		}
 	}
 }
 
-// becomeLeft makes m, which was found dead, one that left: it said so before, or
-// an operator says so in its place. That it is gone has been told.
+// markLeft makes m, which was declared dead, one that left: its leave message arrived late, or an operator says so. There
+// was a leave event before.
 //
-// Compat: the reference goes on taking it for dead.
+// Compat: the reference keeps it dead.
 func (t *Turn) markLeft(m *member, notice uint64) {
 	m.State, m.since = StateLeft, t.table.since(t.now)
 	t.queue.add(t, m, broadcast{kind: deadBroadcast, incarnation: m.Incarnation, from: m.Name}, notice)
@@ -78,21 +73,20 @@ func (t *Turn) markLeft(m *member, notice uint64) {
 	t.rememberDown(m)
 }
 
-// Removal says why a member is not removed, if it is not.
+// Removal is the outcome of Forget and ForceLeave.
 type Removal uint8
 
-// What may come of Forget and ForceLeave.
+// The outcomes of Forget and ForceLeave.
 const (
 	Removed       Removal = iota
-	RemovedBefore         // it has left already; nothing changes
-	NotKnown              // nobody of that name is known
-	NotSelf               // it is ourselves
+	RemovedBefore         // it has left before; nothing changes
+	NotKnown              // no member with that name is known
+	NotSelf               // it is this member itself
 	NotGone               // it is alive or suspect
 )
 
-// Forget removes a member that is dead or left from all that is known here, at
-// once: it is not gossiped about, nor looked for. Who hears of it again takes it
-// for new.
+// Forget removes a member that is dead or has left at once: it is neither gossiped about nor looked for. If it is heard of
+// again it counts as new.
 func (t *Turn) Forget(name string) Removal {
 	m := t.table.named(name)
 	switch {
@@ -111,8 +105,7 @@ func (t *Turn) Forget(name string) Removal {
 	return Removed
 }
 
-// ForceLeave has the cluster take a member for one that left, on an operator's
-// word: a dead one, so that it is not looked for and its name may be used at
+// ForceLeave declares, for an operator, that a dead member left, so that it is not looked for and its name may be used at
 // another address. The notice is in Output.Finished when that has been sent.
 func (t *Turn) ForceLeave(name string, notice uint64) Removal {
 	m := t.table.named(name)
@@ -122,9 +115,8 @@ func (t *Turn) ForceLeave(name string, notice uint64) Removal {
 	return t.ForceLeaveAlive(name, notice)
 }
 
-// ForceLeaveAlive is ForceLeave also of a member that is alive or suspect, which
-// is told: those that left are gossiped to no more, and if it is well it is to
-// refute.
+// ForceLeaveAlive is ForceLeave for a member that may also be alive or suspect. Such a member is told, as members that left
+// are sent no gossip: if it is well it refutes.
 func (t *Turn) ForceLeaveAlive(name string, notice uint64) Removal {
 	m := t.table.named(name)
 	switch {

@@ -2,21 +2,20 @@ package swim
 
 import "net/netip"
 
-// Meant is the member that an exchange of states is meant for, which is no join.
-// By now its address may be that of a member of another cluster, and the two must
-// not become one: so neither side merges what the other says if that has another
-// name at the address, and not the one that is meant. The zero value means anybody.
+// Recipient is the member that a push/pull which is no join is meant for. By now its address may belong to a member of another
+// cluster, and the two clusters must not merge. So neither side merges states that have another name at the address and do not
+// have the intended name. The zero value accepts any member.
 //
-// Compat: the reference merges what anybody says.
+// Compat: the reference merges the states of any peer.
 type Recipient struct {
 	Name string
 	At   netip.AddrPort
 
-	known bool   // by that name
-	other string // who else is said to be there
+	known bool   // the name is among the states
+	other string // another name at the address
 }
 
-// Hear takes note of a member that is said to be alive at an address.
+// Observe notes a state that has a member alive at an address.
 func (m *Recipient) Observe(name []byte, at netip.AddrPort) {
 	switch {
 	case m.Name == "":
@@ -27,7 +26,7 @@ func (m *Recipient) Observe(name []byte, at netip.AddrPort) {
 	}
 }
 
-// Mistaken reports whether another is there, and who.
+// Mistaken reports whether another member is at the address, and its name.
 func (m *Recipient) Mistaken() (other string, mistaken bool) {
 	return m.other, m.other != "" && !m.known
 }

@@ -9,60 +9,53 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// How a Core looks for members that it lost.
+// Limits of the search for failed members.
 const (
-	// MaxLost is how many members that went a Core remembers. One more takes the
-	// place of the one that is worth remembering least.
+	// MaxLost limits the members that are remembered after they failed or left. One
+	// more takes the place of the least valuable one: see least.
 	MaxLost = 4096
 
-	// latestAtOnce is how many lost members are tried in one round, those that were
-	// lost latest. One more is tried then: the one that has waited longest.
+	// latestPerRound is how many failed members are tried in a round, those that
+	// failed last. One more is tried: the one that has waited longest.
 	latestPerRound = 6
 
-	// maxRests is for how many rounds a lost member that was tried in vain lets
-	// others go first.
+	// maxSkips is for how many rounds a failed member is skipped after it was tried
+	// without success, if there are others.
 	maxSkips = 1
 
-	// soundedAtOnce is how many others are pinged in one round.
+	// pingsPerRound is how many other failed members are pinged in a round.
 	pingsPerRound = 256
 
-	// maxReconnectStretch is how many times ReconnectInterval the time between
-	// two rounds may become.
+	// maxReconnectStretch limits the time between two rounds, in ReconnectIntervals.
 	maxReconnectStretch = 16
 
-	// defaultReconnectTimeout is for how long a lost member is remembered if
-	// the Config does not say.
+	// defaultReconnectTimeout is how long a failed member is remembered by default.
 	defaultReconnectTimeout = 24 * time.Hour
 )
 
-// failedSet holds the members that were declared dead, forgotten by now or not, for
-// as long as they may be on the other side of a partition. Whom we lost we try
-// to reach, a few at a time, and seeds with them: both sides of a partition that
-// outlasts all timeouts do, or else none would find the other again.
+// failedSet holds the members that were declared dead, for as long as they may be on the other side of a partition, even
+// after they were removed from the table. A few of them are contacted at a time, and seeds too: both sides of a partition
+// that outlasts all timeouts do this, or neither would find the other again.
 //
-// Many of them never come back: a process that crashed begins anew under another
-// name, or nowhere. So a member is looked for only if it ever answered us, and no
-// more once somebody else is at its address; those that were lost latest go
-// first, and each that is tried in vain lets others go before it in the next
-// rounds. In each round one is tried that would else wait for very long. All
-// others are pinged, some at a time, without a name, so that nobody is told that it
-// is somebody else: where an ack comes from is tried at once.
+// Many never come back: a crashed process starts again under another name, or not at all. So a member is looked for only if
+// it ever answered us, and not once another member has its address. Those that failed last come first; one that was tried
+// without success is skipped in the next rounds. In each round the one that has waited longest is tried as well. All others
+// are pinged, some in each round, without a name so that any process there answers; an ack makes its address be tried at
+// once.
 //
-// A round is due one ReconnectInterval after a loss, then after twice that and
-// so on, up to as many as a quarter of us are alive, at least 1 and at most
-// maxReconnectStretch; all times a quarter more or less. So however large a
-// side is, it begins a round once an interval at least. With the default of
-// 30 s a side of n members begins n/4 streams a second at most at first, and then
-// one a second in all; above 64 members each begins one in 69 s.
+// A round is due one ReconnectInterval after a failure, then after twice that and so on, up to as many intervals as a
+// quarter of the live members, at least 1 and at most maxReconnectStretch; each time varies by a quarter. So a side of any
+// size begins a round at least once per interval. With the default of 30 s a side of n members begins n/4 streams a second
+// at first, and later one a second in all; above 64 members each begins one in 69 s.
 //
-// Who left is not looked for, and is remembered for as long: of neither does what
-// is not newer than when it went bring it back.
+// Members that left are remembered for as long, but not looked for. No assertion that is not newer than the failure or leave
+// brings either back.
 type failedSet struct {
 	failedIndex
 	due    deadline
-	rounds int       // since something changed
-	seeds  bool      // there are addresses to try
-	alone  time.Time // since when nobody else is alive
+	rounds int       // since the set changed
+	seeds  bool      // there are addresses of seeds to try
+	alone  time.Time // since when no other member is alive
 
 	probed    map[uint32]*failedMember // by the sequence numbers of the pings of the last round
 	isolation isolation
@@ -73,8 +66,8 @@ func newFailedSet() failedSet {
 		isolation: isolation{ends: unset(dueIsolation)}}
 }
 
-// HaveSeeds tells that there are addresses to try when members are lost, or
-// when there is nobody else from the start. StreamSeeds asks for that.
+// HaveSeeds enables StreamSeeds: there are addresses to try when members have failed, or when no other member is known from
+// the start.
 func (t *Turn) HaveSeeds() {
 	t.failed.seeds = true
 	if t.present == 0 {
@@ -85,22 +78,21 @@ func (t *Turn) HaveSeeds() {
 	}
 }
 
-// HaveNoSeeds tells that there are none any more.
+// HaveNoSeeds disables StreamSeeds.
 func (t *Turn) HaveNoSeeds() { t.failed.seeds = false }
 
-// NumLost is how many members are remembered that were declared dead.
+// NumLost returns the number of failed members that are remembered and looked for.
 func (c *Core) NumLost() int { return c.failed.len() }
 
-// Seeks reports whether there may be somebody at an address with whom we lost
-// contact, or never had it: it is neither ours nor that of a member that is
-// alive or left.
+// MayBeUnknown reports whether an address may be that of a member without contact: it is neither our own nor that of a
+// member that is alive or has left.
 func (c *Core) MayBeUnknown(addr netip.AddrPort) bool {
 	a := addressOf(addr)
 	m := c.table.located(a)
 	return !c.table.isAt(c.table.self, a) && (m == nil || m.State == StateDead)
 }
 
-// lose remembers that a member was declared dead.
+// onFailed remembers a member that was just declared dead.
 func (f *failedSet) onFailed(t *Turn, m *member) {
 	if t.present == 0 {
 		f.alone = t.now
@@ -111,15 +103,14 @@ func (f *failedSet) onFailed(t *Turn, m *member) {
 		return
 	}
 	one.burst = f.isolation.burst
-	if one.counted = m.metInBurst != uint8(f.isolation.burst); one.counted { // else it came since that began
+	if one.counted = m.metInBurst != uint8(f.isolation.burst); one.counted { // else it joined during the burst
 		f.isolation.together++
 	}
 	f.rounds = 0
 	f.scheduleReconnect(t, t.cfg.ReconnectInterval)
 }
 
-// isReplaced reports whether another member, which is alive, is where m is: its
-// process began anew under another name, or is us.
+// isReplaced reports whether a live member has the address of m: its process was restarted under another name, or is ours.
 func (f *failedSet) isReplaced(c *Core, m *member) bool {
 	for other := range c.table.locatedAll(c.table.address(m)) {
 		if other != m && (!other.State.IsDown() || other == c.table.self) {
@@ -129,12 +120,12 @@ func (f *failedSet) isReplaced(c *Core, m *member) bool {
 	return false
 }
 
-// remember remembers m, as it is, and returns what is remembered.
+// remember remembers m as it is.
 func (f *failedSet) remember(t *Turn, m *member) *failedMember {
 	one := &failedMember{name: m.Name, id: m.ID, addr: t.table.address(m), versions: m.Versions, since: m.since, tried: never, pinged: never,
 		incarnation: m.Incarnation, deadIncarnation: t.table.deadIncarnation(m),
 		left: m.State == StateLeft, replaced: f.isReplaced(t.Core, m), answered: m.answered}
-	f.drop(f.named(m.Name)) // as it was when it went before
+	f.drop(f.named(m.Name)) // of its previous failure
 	if one.sought() {
 		f.replace(f.at(one.addr))
 	}
@@ -145,14 +136,14 @@ func (f *failedSet) remember(t *Turn, m *member) *failedMember {
 	return one
 }
 
-// raise keeps the evidence against a member that went, which is newer by now.
+// raise keeps newer evidence against a member that is down.
 func (f *failedSet) raise(t *Turn, m *member) {
 	if one := f.named(m.Name); one != nil {
 		one.incarnation, one.deadIncarnation = max(one.incarnation, m.Incarnation), max(one.deadIncarnation, t.table.deadIncarnation(m))
 	}
 }
 
-// remembered returns the member of a name if it went, and not too long ago, or nil.
+// recent returns the remembered member with a name, or nil if there is none or it has expired.
 func (f *failedSet) recent(t *Turn, name string) *failedMember {
 	one := f.named(name)
 	if one != nil && f.isExpired(t, one) {
@@ -162,12 +153,12 @@ func (f *failedSet) recent(t *Turn, name string) *failedMember {
 	return one
 }
 
-// isOver reports whether a member went so long ago that it is not remembered any more.
+// isExpired reports whether ReconnectTimeout has passed since a member failed or left.
 func (f *failedSet) isExpired(t *Turn, one *failedMember) bool {
 	return t.table.since(t.now)-one.since > f.timeout(t.Core)
 }
 
-// regain forgets a member, if it is remembered, and reports whether it was missed.
+// drop forgets a member, which may be nil, and reports whether it was looked for.
 func (l *failedSet) drop(one *failedMember) (sought bool) {
 	if one == nil {
 		return false
@@ -180,7 +171,7 @@ func (l *failedSet) drop(one *failedMember) (sought bool) {
 	return sought
 }
 
-// replace notes that somebody else is where a member was, if it is missed: it is no more, but remembered.
+// replace notes that another member has the address of a failed one: that is remembered, but no longer looked for.
 func (l *failedSet) replace(one *failedMember) (sought bool) {
 	if !l.drop(one) {
 		return false
@@ -190,12 +181,12 @@ func (l *failedSet) replace(one *failedMember) (sought bool) {
 	return true
 }
 
-// found notes that the member of a name is alive, or need not be remembered.
+// onAlive forgets the member with a name: it is alive, or is not to be remembered.
 func (f *failedSet) onAlive(t *Turn, name string) {
 	f.onFewer(t, f.drop(f.named(name)))
 }
 
-// missLess notes that a member is missed no more, if one was: others may be found too.
+// onFewer hastens the next round if a member that was looked for was found: others may be reachable too.
 func (f *failedSet) onFewer(t *Turn, sought bool) {
 	if sought && f.len() > 0 {
 		f.rounds = 0
@@ -204,15 +195,14 @@ func (f *failedSet) onFewer(t *Turn, sought bool) {
 	f.isolation.update(t)
 }
 
-// foundAt notes that a member is alive at an address: whoever was lost there has
-// been replaced.
+// onAddressTaken notes that a member is alive at an address, and replaces the one that failed there.
 func (f *failedSet) onAddressTaken(t *Turn, addr address) {
 	if one := f.at(addr); one != nil {
 		f.onFewer(t, f.replace(one))
 	}
 }
 
-// foundLeft notes that a member said that it leaves, after we lost it.
+// onLeftWhileFailed notes the leave message of a member that was declared dead.
 func (f *failedSet) onLeftWhileFailed(t *Turn, name string, incarnation uint32) {
 	one := f.named(name)
 	if one == nil || one.left || incarnation < one.incarnation || incarnation == MaxIncarnation {
@@ -224,10 +214,8 @@ func (f *failedSet) onLeftWhileFailed(t *Turn, name string, incarnation uint32) 
 	f.onFewer(t, sought)
 }
 
-// foundByOthers notes that another has a member for alive which we have for
-// dead: an exchange with that member tells each side what the other believes,
-// and the next one brings the refutations of that. The first may just have
-// been.
+// onAliveElsewhere notes that a peer has a member alive which is dead here. A push/pull with that member tells each side
+// what the other believes, and a second one carries the refutations; the first may just have happened.
 func (f *failedSet) onAliveElsewhere(t *Turn, name string) {
 	one := f.named(name)
 	if one == nil || !one.sought() {
@@ -237,7 +225,7 @@ func (f *failedSet) onAliveElsewhere(t *Turn, name string) {
 	f.scheduleReconnect(t, min(t.cfg.ReconnectInterval, 2*t.cfg.period()))
 }
 
-// seekWithin makes a round due in about a time, unless one is due before.
+// scheduleReconnect makes a round due after about d, unless one is due earlier.
 func (f *failedSet) scheduleReconnect(t *Turn, d time.Duration) {
 	if t.local.leaving || t.cfg.ReconnectInterval <= 0 {
 		return
@@ -248,12 +236,12 @@ func (f *failedSet) scheduleReconnect(t *Turn, d time.Duration) {
 	}
 }
 
-// about returns a time that is a quarter more or less, at random.
+// jitter returns d varied by up to a quarter at random.
 func (c *Config) jitter(d time.Duration) time.Duration {
 	return d - d/4 + time.Duration(c.Rand.Int64N(int64(d/2)+1))
 }
 
-// reconnectTick asks for exchanges with a few lost members, and with seeds.
+// tick begins a round: push/pulls with a few failed members, and with seeds.
 func (f *failedSet) tick(t *Turn) {
 	f.expire(t)
 	tried, wanted := f.next(t.Core)
@@ -284,8 +272,7 @@ func (f *failedSet) tick(t *Turn) {
 	t.deadlines.set(&f.due, t.now.Add(t.cfg.jitter(time.Duration(stretch)*t.cfg.ReconnectInterval)))
 }
 
-// soundOut pings members that are not tried in this round, those first that were
-// pinged or tried longest ago.
+// ping pings members that are not tried in this round, first those that were contacted longest ago.
 func (f *failedSet) ping(t *Turn, wanted []*failedMember) {
 	clear(f.probed)
 	slices.SortFunc(wanted, func(a, b *failedMember) int {
@@ -302,7 +289,7 @@ func (f *failedSet) ping(t *Turn, wanted []*failedMember) {
 	}
 }
 
-// sounded has a lost member tried from whose address an ack came.
+// onAck tries a failed member from whose address an ack came.
 func (f *failedSet) onAck(t *Turn, seq uint32) {
 	one := f.probed[seq]
 	delete(f.probed, seq)
@@ -311,7 +298,7 @@ func (f *failedSet) onAck(t *Turn, seq uint32) {
 	}
 }
 
-// nextLost returns the members to try in this round, and all that are looked for.
+// next returns the members to try in this round, and all that are looked for.
 func (f *failedSet) next(c *Core) (next, wanted []*failedMember) {
 	for _, one := range f.byAddr {
 		if m := c.table.named(one.name); one.answered && (m == nil || m.State == StateDead) {
@@ -331,7 +318,7 @@ func (f *failedSet) next(c *Core) (next, wanted []*failedMember) {
 	return next, wanted
 }
 
-// giveUpLost forgets those that went too long ago.
+// expire forgets members whose failure or leave was too long ago.
 func (f *failedSet) expire(t *Turn) {
 	for _, one := range f.byName {
 		if f.isExpired(t, one) {
@@ -348,20 +335,19 @@ func (f *failedSet) timeout(c *Core) time.Duration {
 	return c.cfg.ReconnectTimeout
 }
 
-// Acquaintance judges from what another says of members whether it is one of our
-// cluster: by now its address may be that of somebody else, who may even have the
-// name of the member that we look for. The zero value has heard nothing.
+// Recognition decides from the states of a peer whether it belongs to our cluster: its address may be that of another
+// process by now, which may even have the name that is looked for. The zero value has seen no states.
 type Recognition struct {
-	With Member // who is looked for, if anyone
+	With Member // the member that is looked for; zero: none
 
-	there           bool // With is there
-	same            int  // names that are, or were when they went, where we know them
-	names           int  // names that we lost elsewhere
-	strangers       int  // names that we do not know
-	counterEvidence int  // names that are alive here, and there at another address
+	there     bool // With is alive at its address
+	same      int  // names at their known address
+	names     int  // names that failed, at another address
+	strangers int  // unknown names
+	moved     int  // names that are alive here, and there at another address
 }
 
-// Recognize adds what states say to an Acquaintance.
+// Recognize adds states of the peer to a Recognition.
 func (c *Core) Recognize(a *Recognition, states wire.States) {
 	for v := (wire.StateView{}); states.Next(&v); {
 		addr, ok := addressFrom(v.Addr(), v.Port, c.cfg.DefaultPort)
@@ -379,7 +365,7 @@ func (c *Core) Recognize(a *Recognition, states wire.States) {
 			a.same++
 		case m != nil && !m.State.IsDown():
 			if !gone {
-				a.counterEvidence++
+				a.moved++
 			}
 		case m != nil || remembered != nil:
 			a.names++
@@ -389,28 +375,27 @@ func (c *Core) Recognize(a *Recognition, states wire.States) {
 	}
 }
 
-// Ours reports whether it is: it knows two of us, or else it is alone and has the
-// name of one that we lost. One name that two clusters have by coincidence, at an
-// address that was one's and is the other's, makes no acquaintance; nor do all the
-// names of two clusters whose members are called alike, as they are alive at other
+// SameCluster reports whether the peer belongs to our cluster: two names are at their known address, or it knows no others
+// and has the name of a failed member. One name that two clusters share by coincidence, at an address that passed from one
+// to the other, is not enough; nor are all names of two clusters with the same naming scheme, as they are alive at other
 // addresses.
 func (a *Recognition) SameCluster() bool {
 	known := a.same + a.names
-	return a.same >= 2 || a.counterEvidence == 0 && (known >= 2 || known == 1 && a.strangers == 0)
+	return a.same >= 2 || a.moved == 0 && (known >= 2 || known == 1 && a.strangers == 0)
 }
 
-// There reports whether it is whom we look for, by its name and address.
+// FoundThere reports whether the member that is looked for is at its address.
 func (a *Recognition) FoundThere() bool { return a.there }
 
-// Answered tells that the member at an address answered us on a stream.
+// Answered notes that the member at an address answered us on a stream.
 func (t *Turn) Answered(addr netip.AddrPort) {
 	if m := t.table.located(addressOf(addr)); m != nil {
 		m.answered = true
 	}
 }
 
-// NotThere tells that somebody else is where a lost member was, who is none of
-// ours: it is not looked for any more.
+// NotThere notes that the address of a failed member belongs to another process, of another cluster: the member is no longer
+// looked for.
 func (t *Turn) NotThere(lost Member) {
 	if one := t.failed.at(addressOf(lost.Addr)); one != nil && one.name == lost.Name {
 		t.failed.onFewer(t, t.failed.replace(one))

@@ -7,24 +7,21 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// stepAlive handles an alive message that came in a packet. Whoever sends one
-// that is older than a failure we know of is told of the failure, so that the
-// member can refute it.
+// stepAlive handles an alive message from a packet. If it is older than a known failure, its sender is told of the failure
+// so that the member can refute it.
 //
-// Compat: the reference drops it silently, and the member stays dead to us until
-// it hears of that from somebody else.
+// Compat: the reference drops it silently; the member stays dead here until the news arrives another way.
 func (t *Turn) stepAlive(from Endpoint, a *wire.Alive) {
 	m := t.table.named(a.Node)
 	if t.applyAlive(m, a) {
 		return
 	}
 	if said, _ := addressFrom(a.Addr, a.Port, t.cfg.DefaultPort); m != nil || !said.same(addressOf(from.AddrPort)) {
-		t.answerStale(from, a) // else that is who was challenged
+		t.answerStale(from, a) // else answerClaimant has told it
 	}
 }
 
-// answerStale tells the sender of an alive message that nobody took what we
-// know against the member.
+// answerStale sends the evidence against a member to the sender of a stale alive message about it.
 func (t *Turn) answerStale(from Endpoint, a *wire.Alive) {
 	m := t.table.named(a.Node)
 	if m == nil || m == t.table.self || m.Incarnation == 0 || a.Incarnation > m.Incarnation {
@@ -35,7 +32,7 @@ func (t *Turn) answerStale(from Endpoint, a *wire.Alive) {
 		t.sendAlone(from, t.counterEvidence(m, a.Incarnation))
 	case StateSuspect:
 		if !t.table.isAt(m, addressOf(from.AddrPort)) {
-			return // gossip of before; only the member itself needs to know
+			return // old gossip; only the member itself needs to know
 		}
 		t.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.suspicions.of(m).reporters[0]})
 	default:
@@ -44,23 +41,21 @@ func (t *Turn) answerStale(from Endpoint, a *wire.Alive) {
 	t.out.Counts.StaleAlives++
 }
 
-// against is what we know against the claim that m, which went, is alive at an
-// incarnation.
+// counterEvidence returns the message that contradicts an alive message about m, which is down, at an incarnation.
 func (c *Core) counterEvidence(m *member, incarnation uint32) wire.Message {
 	dead := c.table.deadIncarnation(m)
 	switch {
 	case m.State == StateLeft:
 		return &wire.Dead{Incarnation: m.Incarnation, Node: m.Name, From: m.Name}
-	case incarnation > dead: // it was suspected since it came back; nobody found it dead
+	case incarnation > dead: // it was suspected since, but not declared dead
 		return &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name}
 	default:
 		return &wire.Dead{Incarnation: dead, Node: m.Name, From: c.cfg.Name}
 	}
 }
 
-// applyAlive takes what an alive message or a state says of m, or of one who is
-// not known, and reports whether it was news or else right to ignore; false is
-// an alive that came too late.
+// applyAlive handles an alive message or state about m, or about an unknown member if m is nil. It returns false if the
+// message is stale: not newer than what is known.
 func (t *Turn) applyAlive(m *member, a *wire.Alive) bool {
 	addr, ok := addressFrom(a.Addr, a.Port, t.cfg.DefaultPort)
 	if !ok || a.Node == "" || len(a.Node) > MaxName || len(a.Meta) > MaxMeta {
@@ -98,7 +93,7 @@ func (t *Turn) applyAlive(m *member, a *wire.Alive) bool {
 	return true
 }
 
-// hearOfSelf compares what another says of us with what we are.
+// compare compares an alive message about ourselves with what we are, and refutes it if it differs.
 func (l *local) compare(t *Turn, m *member, a *wire.Alive) {
 	if a.Incarnation < m.Incarnation {
 		return
@@ -109,12 +104,12 @@ func (l *local) compare(t *Turn, m *member, a *wire.Alive) {
 	l.refute(t, a.Incarnation, a.Node)
 }
 
-// becomeAlive makes m what says says it is, and gossips that.
+// becomeAlive makes m alive as asserted, and gossips that.
 func (t *Turn) becomeAlive(m *member, asserted assertion, notice uint64) {
 	t.suspicions.drop(t, m)
 	before, oldMeta := m.State, m.Meta
 	if t.table.isAt(m, asserted.addr) {
-		t.table.setAddress(m, asserted.addr) // as it is spelled now
+		t.table.setAddress(m, asserted.addr) // IPv4 addresses have two spellings
 	} else {
 		t.table.move(m, asserted.addr)
 	}
@@ -126,7 +121,7 @@ func (t *Turn) becomeAlive(m *member, asserted assertion, notice uint64) {
 	if before.IsDown() && m != t.table.self {
 		t.present++
 	}
-	if t.table.len() == 1 { // nobody is there to hear it
+	if t.table.len() == 1 { // no other member is known
 		t.out.finish(notice)
 		notice = 0
 	}
@@ -147,10 +142,10 @@ func (t *Turn) becomeAlive(m *member, asserted assertion, notice uint64) {
 	}
 }
 
-// refute answers what from says of us with an alive at an incarnation above
-// (SWIM section 4.2), and takes it as a sign of our own ill health.
+// refute answers a suspect or dead message about ourselves, or a wrong alive message, with an alive message at a higher
+// incarnation (SWIM section 4.2). It counts as a sign of our own ill health.
 func (l *local) refute(t *Turn, incarnation uint32, from string) {
-	if l.addressChange.begun { // Arrive will, at an incarnation above
+	if l.addressChange.begun { // FinishAddressChange announces a higher incarnation
 		t.table.self.Incarnation = max(incarnation, t.table.self.Incarnation)
 		return
 	}
@@ -181,12 +176,11 @@ func (t *Turn) stepDead(from Endpoint, d *wire.Dead) {
 	t.local.answerReporter(t, from, d.Node, d.Incarnation)
 }
 
-// answerAccusation tells a member that accuses us of what we have refuted, now or
-// before, that we have. Others than members are told nothing on their word.
+// answerReporter tells the sender of a suspect or dead message about ourselves that it is refuted, now or before. A sender
+// that is no known member gets no answer.
 //
-// Compat: the reference gossips the refutation only, and ignores what is older. We
-// would stay suspect to a member that missed our refutation, and then dead, though
-// we ack each of its probes.
+// Compat: the reference gossips the refutation only, and ignores stale messages. A member that missed our refutation would
+// hold us suspect, then dead, though we ack each of its probes.
 func (l *local) answerReporter(t *Turn, from Endpoint, name string, incarnation uint32) {
 	if name != t.cfg.Name || incarnation >= t.table.self.Incarnation || t.table.self.State != StateAlive ||
 		t.table.located(addressOf(from.AddrPort)) == nil {
@@ -196,11 +190,10 @@ func (l *local) answerReporter(t *Turn, from Endpoint, name string, incarnation 
 	t.sendAlone(from, &alive)
 }
 
-// accused returns the member that an accusation is about, or nil if it is not
-// to be heard: nobody we know, too old, or one that could not be refuted.
+// subject returns the member that a suspect or dead message is about. It returns nil if the message is to be ignored: the
+// name is unknown, or the message is stale or could not be refuted.
 //
-// Compat: the reference believes an accusation at MaxIncarnation, and the
-// refutation wraps around to 0, which nobody heeds.
+// Compat: the reference accepts such a message at MaxIncarnation; the refutation wraps around to 0, and is ignored.
 func (t *Turn) subject(name, from string, incarnation uint32) *member {
 	if len(from) > MaxName {
 		t.out.drop(DropMalformed)
@@ -217,7 +210,7 @@ func (t *Turn) subject(name, from string, incarnation uint32) *member {
 	return m
 }
 
-// applySuspect takes an accusation of m by from (SWIM section 4.2).
+// applySuspect handles a suspect message about m by a reporter (SWIM section 4.2).
 func (t *Turn) applySuspect(incarnation uint32, m *member, from string) {
 	if m == t.table.self {
 		if m.State == StateAlive {
@@ -227,7 +220,7 @@ func (t *Turn) applySuspect(incarnation uint32, m *member, from string) {
 	}
 	switch m.State {
 	case StateLeft:
-		return // to others it left at the incarnation that we know
+		return // the others know that it left at this incarnation
 	case StateDead:
 		// The highest evidence is kept even if nothing else changes: what is older
 		// than it must not bring the member back.
@@ -240,8 +233,8 @@ func (t *Turn) applySuspect(incarnation uint32, m *member, from string) {
 	m.Incarnation = incarnation
 	running := t.suspicions.of(m)
 	if running != nil && newer {
-		// It refuted the suspicion that runs, as we did not hear: this is another.
-		// Compat: the reference counts it for the one that runs.
+		// It refuted the running suspicion, which we missed: this is a new one.
+		// Compat: the reference counts it as a confirmation of the running one.
 		t.suspicions.drop(t, m)
 		t.suspicions.begin(t, m, from)
 		t.queue.add(t, m, broadcast{kind: suspectBroadcast, incarnation: m.Incarnation, from: from}, 0)
@@ -265,8 +258,7 @@ func (t *Turn) applySuspect(incarnation uint32, m *member, from string) {
 	t.out.event(Event{Kind: EventSuspect, Member: *t.changed(m), From: from})
 }
 
-// applyDead takes a declaration by from that m is dead, or by m itself that it
-// leaves.
+// applyDead handles a dead message about m by a reporter; if the reporter is m, it leaves.
 func (t *Turn) applyDead(incarnation uint32, m *member, from string) {
 	if m == t.table.self {
 		if m.State == StateAlive {
@@ -284,12 +276,12 @@ func (t *Turn) applyDead(incarnation uint32, m *member, from string) {
 		}
 		return
 	case StateLeft:
-		return // to others it left at the incarnation that we know
+		return // the others know that it left at this incarnation
 	}
 	t.markDead(m, incarnation, from, 0)
 }
 
-// becomeGone makes m dead, or left on its own word, and gossips that.
+// markDead makes m dead, or left if from is m itself, and gossips that.
 func (t *Turn) markDead(m *member, incarnation uint32, from string, notice uint64) {
 	t.suspicions.drop(t, m)
 	t.table.setIncarnation(m, incarnation)
@@ -300,7 +292,7 @@ func (t *Turn) markDead(m *member, incarnation uint32, from string, notice uint6
 	}
 	kind := queue.Named
 	if m == t.table.self {
-		kind = queue.Urgent // we may not be here for long
+		kind = queue.Urgent // this process may exit soon
 	}
 	t.queue.push(t, m, kind, broadcast{kind: deadBroadcast, incarnation: incarnation, from: from}, notice)
 	t.out.Counts.Dead++
@@ -316,8 +308,7 @@ func (t *Turn) markDead(m *member, incarnation uint32, from string, notice uint6
 	t.failed.isolation.update(t)
 }
 
-// rememberGone sees to it that a member that has just become dead or left is
-// looked for, or kept out, and forgotten in time.
+// rememberDown remembers a member that has just become dead or left, and schedules its removal. A dead one is looked for.
 func (t *Turn) rememberDown(m *member) {
 	if m.State == StateDead {
 		t.failed.onFailed(t, m)
@@ -327,19 +318,17 @@ func (t *Turn) rememberDown(m *member) {
 	t.reaper.schedule(t, m)
 }
 
-// hearsay is whom a suspicion is from that began with what another said in a push/pull: nobody, as whoever said it need not
-// have seen anything of it.
+// unattributed is the reporter of a suspicion that began with a push/pull: the peer need not have probed the member itself.
 //
-// Compat: the reference puts its own name there. What many say after one another then confirms what one has seen, and its
-// own probe that fails later confirms nothing.
+// Compat: the reference puts its own name there. Peers that repeat one report then confirm it, and its own failed probe does not.
 const unattributed = ""
 
-// forget drops all that is known of m, but not its place in the probe order.
+// remove removes m from the table, but not from the probe order.
 func (t *Turn) remove(m *member) {
 	if t.probe.target == m {
 		t.probe.abandon(&t.deadlines)
 	}
-	t.queue.remove(t, m) // if it is still there, there was nobody to tell it
+	t.queue.remove(t, m) // if it is still queued, there was no member to send it to
 	t.out.Forgotten = append(t.out.Forgotten, m.ID)
 	t.table.remove(m)
 }
