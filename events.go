@@ -314,7 +314,7 @@ func (t *turn) logEvents() {
 		case swim.EventIsolated:
 			m.metrics.SetGauge(metrics.Isolated, 1)
 			m.log.Warn("isolated: most other members have failed", slog.Int("lost", e.Count))
-		case swim.EventWhole:
+		case swim.EventIsolationEnded:
 			m.metrics.SetGauge(metrics.Isolated, 0)
 			m.log.Info("no longer isolated", slog.Int("lost", e.Count))
 		}

@@ -206,7 +206,7 @@ func (m *Memberlist) Forget(name string) error {
 	}
 	defer m.tasks.Release()
 	t := m.begin()
-	if member, ok := t.core.Member(name); ok && member.State.Gone() {
+	if member, ok := t.core.Member(name); ok && member.State.IsDown() {
 		m.mu.seeds.forgetAddress(member.Addr)
 	}
 	removal := t.core.Forget(name)
