@@ -4,87 +4,96 @@ package oracle
 type rule string
 
 const (
-	ruleEvidence   rule = "higher evidence is remembered"
-	ruleAnew       rule = "a suspicion at a newer incarnation is a new one"
-	ruleHearsay    rule = "what a push/pull says confirms nothing"
+	ruleEvidence   rule = "the highest incarnation is stored"
+	ruleAnew       rule = "a suspicion at a higher incarnation is a new one"
+	ruleHearsay    rule = "a suspect state in a push/pull confirms nothing"
 	ruleStale      rule = "a stale alive is answered"
-	ruleAccuser    rule = "an accusation is answered"
-	ruleRefutation rule = "a refutation replaces what was queued about ourselves"
+	ruleAccuser    rule = "a refuted suspect or dead message is answered"
+	ruleRefutation rule = "a refutation replaces the queued broadcast about ourselves"
 	ruleChecksum   rule = "checksums to every member that understands them"
 	ruleState      rule = "Node.State is true"
-	ruleRefusal    rule = "who is refused is told"
-	ruleForeign    rule = "nothing is heard from outside of CIDRsAllowed"
-	ruleHighest    rule = "what cannot be refuted is not believed"
+	ruleRefusal    rule = "a refused peer is told"
+	ruleForeign    rule = "nothing is accepted from outside CIDRsAllowed"
+	ruleHighest    rule = "a message that cannot be refuted is ignored"
 	ruleMalformed  rule = "malformed alives are ignored"
-	ruleVersions   rule = "a member without usable versions is none, and keeps nobody from joining"
-	ruleUnpingable rule = "who cannot be pinged is no member"
-	ruleHere       rule = "nobody else is at the node's own address"
-	ruleMeant      rule = "states that are meant for another are refused"
-	ruleZero       rule = "an alive at 0 makes nobody known"
-	ruleRecall     rule = "who went is remembered, though forgotten"
-	ruleReclaim    rule = "the name of who left is taken by a newer claim only"
-	ruleVerdict    rule = "a conflict is told with the verdict, once"
-	ruleIncurious  rule = "who leaves asks about no names"
-	ruleRejoin     rule = "who left may join again"
+	ruleVersions   rule = "a member without usable versions is none, and blocks no join"
+	ruleUnpingable rule = "a name that cannot be pinged is no member"
+	ruleHere       rule = "no other member is at the node's own address"
+	ruleMeant      rule = "states meant for another member are refused"
+	ruleZero       rule = "an alive at incarnation 0 is ignored"
+	ruleRecall     rule = "dead and left members are remembered after they are forgotten"
+	ruleReclaim    rule = "only a newer claim takes the name of a member that left"
+	ruleVerdict    rule = "a conflict is reported with its verdict, once"
+	ruleIncurious  rule = "a node that leaves checks no names"
+	ruleRejoin     rule = "a node that left may join again"
 	ruleTaken      rule = "a name that is taken does not join"
-	ruleAsked      rule = "the alive delegate is asked first"
+	ruleAsked      rule = "the alive delegate is called first"
 	ruleLost       rule = "no message is lost from the queue"
-	ruleForgotten  rule = "nothing is said of a member that is forgotten"
-	ruleSelf       rule = "who left does not forget itself"
-	ruleFarewell   rule = "a leave is heard"
-	ruleLate       rule = "who said that it leaves has left, though it was found dead"
-	ruleContest    rule = "a member whose name another claims is asked where it is"
-	ruleLeaving    rule = "who leaves announces nothing, and waits for nothing"
+	ruleForgotten  rule = "nothing is gossiped about a forgotten member"
+	ruleSelf       rule = "a node that left does not forget itself"
+	ruleFarewell   rule = "a leave is sent directly"
+	ruleLate       rule = "a leave of a dead member is accepted"
+	ruleContest    rule = "a member whose name is claimed elsewhere is pinged"
+	ruleLeaving    rule = "a node that leaves announces nothing, and does not wait"
 )
 
-// rules say why the nodes may differ.
+// rules are the reasons of the differences.
 var rules = map[rule]string{
-	ruleEvidence: "an accusation of a member that is dead already changes no state; if its incarnation is higher, we keep that, so " +
-		"that an older alive does not bring the member back",
-	ruleAnew: "who is suspected at a newer incarnation has refuted the suspicion that runs, and gets all the time again; the " +
-		"reference takes it for a confirmation",
-	ruleHearsay: "the reference takes an accusation in a push/pull for its own, as if it had seen something: it confirms a suspicion " +
-		"that runs, and one that it begins is confirmed by the first who accuses in a packet, who may be the same witness",
-	ruleStale: "the reference drops an alive that is older than what it knows against the member; we tell the sender, so that " +
-		"the member hears of it and refutes",
-	ruleAccuser: "the reference only gossips a refutation, and ignores what it has refuted already; we tell the member that accuses " +
-		"us at once, which may miss the gossip",
-	ruleRefutation: "the reference queues its refutation under its IP address, beside what it said before; ours replaces that",
-	ruleChecksum:   "the reference adds one if the caller has the node at hand; we look the receiver up",
-	ruleState:      "Node.State stays alive in the reference when a member is suspect",
-	ruleRefusal:    "the reference answers a push/pull with its state before it refuses it; we answer with the reason",
-	ruleForeign:    "the reference takes accusations from anywhere",
-	ruleHighest:    "an accusation at the highest incarnation leaves no room above: the reference believes it, and refutes at 0",
-	ruleMalformed:  "the reference takes in members without a name or an IP address, or with more metadata than it allows itself",
-	ruleVersions: "one such member makes the reference refuse every push/pull, even if it is dead; we ignore it, and refuse the peer " +
-		"only if that is one",
-	ruleUnpingable: "the reference takes in a member whose name leaves no room for a ping, and finds it dead",
-	ruleHere: "the reference takes another name at its own address for a member; ours has it dead, at whatever incarnation it " +
-		"claims that, and tells so",
-	ruleMeant: "the reference merges states that have another name at its own address, and not its own; ours does that on a join " +
-		"only, as its address was another's before",
-	ruleZero: "no member begins at 0; the reference keeps one that is said to as dead, until it next forgets",
-	ruleRecall: "the reference takes any alive for new once it has forgotten the member; ours asks for one newer than when it went, " +
-		"for ReconnectTimeout, and tells that to the address that is claimed",
-	ruleReclaim: "the reference gives the name to a claim of any incarnation; ours to a newer one, and tells that to the address that " +
-		"is claimed",
-	ruleVerdict: "the reference tells of a conflict at each claim, at once; ours when both that it asks have answered, which is " +
-		"after what else was said with the claim, not again for ten intervals, and never of a claim where no other is",
-	ruleIncurious: "while it leaves, ours pings nobody about a name, and so knows of no conflict",
-	ruleRejoin:    "a node of the reference that left stays so, though its Join succeeds; ours comes back, at a higher incarnation",
-	ruleTaken:     "the reference's Join succeeds though nobody takes the node for a member; ours fails if the node was alone and finds others too",
-	ruleAsked: "delegates are asked with no lock held, so that ours is also asked about an alive that is then ignored: " +
-		"unusable versions, ourselves after we left, an address outside of CIDRsAllowed",
-	ruleLost: "if a message replaces the only one in the queue, the reference begins to number messages anew, and a later one of " +
-		"the same size and number takes the place of the first",
-	ruleForgotten: "if there was nobody to tell that a member died, the reference still has it in its queue when it has forgotten " +
-		"the member; ours drops it",
-	ruleSelf: "long after it left, a node of the reference that was not shut down forgets itself, and its methods panic; " +
-		"ours remembers",
-	ruleFarewell: "the reference tells that it leaves when its queue comes to that; ours also tells some members at once, and one in a " +
-		"push/pull",
-	ruleLate: "the reference goes on taking it for dead; ours has it left, and tells so",
-	ruleContest: "the reference refuses such a claim; ours first pings the member where it is known, and where the claim says it is, " +
-		"or there only if the name is our own, at most once in ten intervals",
-	ruleLeaving: "the reference waits for the broadcast of an update that it never queues, and gives a timeout",
+	ruleEvidence: "a suspect or dead message about a dead member changes no state; if its incarnation is higher it " +
+		"is stored here, so that an older alive does not bring the member back",
+	ruleAnew: "a member suspected at a higher incarnation has refuted the current suspicion, and has the full " +
+		"timeout again; the reference counts a confirmation",
+	ruleHearsay: "the reference treats a suspect or dead state in a push/pull as an observation of its own: it " +
+		"confirms a suspicion, and one that it begins is confirmed by the first packet, which may stem " +
+		"from the same witness",
+	ruleStale: "the reference ignores an alive that is older than the member's known end; here the sender is " +
+		"told, so that the member learns of it and refutes",
+	ruleAccuser: "the reference only gossips a refutation, and ignores messages that it has refuted; here the " +
+		"sender, which may miss the gossip, is answered at once",
+	ruleRefutation: "the reference queues its refutation under its IP address, beside its earlier broadcast; here it " +
+		"replaces that",
+	ruleChecksum: "the reference adds one if the caller happens to have the node; here the receiver is looked up",
+	ruleState:    "Node.State stays alive in the reference when a member is suspect",
+	ruleRefusal: "the reference answers a push/pull with its state before it refuses it; here the answer is the " +
+		"reason",
+	ruleForeign: "the reference accepts suspect and dead messages from any address",
+	ruleHighest: "there is no incarnation above the highest: the reference accepts such a suspect or dead message, " +
+		"and refutes at 0",
+	ruleMalformed: "the reference accepts members without a name or an IP address, or with more metadata than it " +
+		"allows itself",
+	ruleVersions: "one such member makes the reference refuse every push/pull, even if it is dead; here it is " +
+		"ignored, and only a peer that is such a member is refused",
+	ruleUnpingable: "the reference accepts a member whose name leaves no room for a ping, and declares it dead",
+	ruleHere: "the reference accepts another name at its own address; here it is dead, at whatever incarnation, " +
+		"and gossiped as dead",
+	ruleMeant: "the reference merges states with another name at its own address instead of its own; here only a " +
+		"join does, as the address may have changed owners",
+	ruleZero: "no member starts at 0; the reference adds one as dead, until it next forgets",
+	ruleRecall: "in the reference a forgotten member is new to any alive; here, for ReconnectTimeout, only to one " +
+		"newer than its end, which is sent to the claimed address",
+	ruleReclaim: "in the reference a claim of any incarnation takes the name; here a newer one, and the member's " +
+		"end is sent to the claimed address",
+	ruleVerdict: "the reference reports a conflict at each claim, at once; here it is reported when both addresses " +
+		"have acked, which is after other effects of the claim, not again for ten intervals, and never if " +
+		"the claimant does not ack",
+	ruleIncurious: "while it leaves, this library sends no pings for claims, and reports no conflicts",
+	ruleRejoin: "a node of the reference that left stays left, though its Join succeeds; here it is alive again, " +
+		"at a higher incarnation",
+	ruleTaken: "the reference's Join succeeds though the others do not accept the node; here it fails if the " +
+		"node knew no others and reaches some",
+	ruleAsked: "delegates are called with no lock held, so that here the delegate is also called for an alive " +
+		"that is then ignored: unusable versions, ourselves after we left, an address outside " +
+		"CIDRsAllowed",
+	ruleLost: "if a message replaces the only one in the queue, the reference restarts its numbering, and a " +
+		"later one of the same size and number replaces the first",
+	ruleForgotten: "if no other member was present when a member died, the reference still has the broadcast in its " +
+		"queue after it has forgotten the member; here it is dropped",
+	ruleSelf: "long after it left, a node of the reference that was not shut down forgets itself, and its " +
+		"methods panic",
+	ruleFarewell: "the reference sends its leave when it reaches the front of the queue; here it is also sent " +
+		"directly to some members, and to one in a push/pull",
+	ruleLate: "in the reference it stays dead; here it has left, and that is gossiped",
+	ruleContest: "the reference refuses such a claim; here both addresses are pinged, or only the claimed one if " +
+		"the name is our own, at most once in ten intervals",
+	ruleLeaving: "the reference waits for the broadcast of an update that it never queues, and times out",
 }
