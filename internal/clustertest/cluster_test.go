@@ -11,9 +11,8 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// TestHundredMembers: 100 members with LAN defaults join through one seed; one
-// crashes. All others find that out within the bounds of the formulas, and
-// nobody else is ever taken for dead.
+// TestHundredMembers: 100 members with LAN defaults join through one seed; one crashes. All others detect that within the
+// bounds of the formulas, and no other member is ever declared dead.
 func TestHundredMembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n, crashed = 100, 42
@@ -27,7 +26,7 @@ func TestHundredMembers(t *testing.T) {
 		for i, log := range c.events {
 			for _, e := range log.list() {
 				if e[:4] != "join" {
-					t.Errorf("member %d heard %q before any fault", i, e)
+					t.Errorf("member %d: event %q before any fault", i, e)
 				}
 			}
 		}
@@ -47,21 +46,21 @@ func TestHundredMembers(t *testing.T) {
 				continue
 			}
 			if got := log.count("leave m42"); got != 1 {
-				t.Errorf("member %d heard %d times of the crash", i, got)
+				t.Errorf("member %d: %d events of the crash, want 1", i, got)
 			}
 			if got := log.last(); got.Name != "m42" || got.State != memberlist.StateDead {
 				t.Errorf("member %d: last event is about %s, which is %d; want m42 to be dead", i, got.Name, got.State)
 			}
 		}
 		if !c.agree(n-1, crashed) {
-			t.Error("somebody else was taken for dead")
+			t.Error("another member was declared dead")
 		}
 		t.Logf("%d members: joined one after the other in %v, agreed %v later; a crash known everywhere after %v",
 			n, joined, agreed, detected)
 	})
 }
 
-// TestJoinAndLeave: who leaves is known as left at once, and counts no more.
+// TestJoinAndLeave: a member that leaves is known as left at once, and is no longer counted.
 func TestJoinAndLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(3, nil)
@@ -95,7 +94,7 @@ func TestJoinAndLeave(t *testing.T) {
 	})
 }
 
-// TestAllLeaveAtOnce: nobody waits for others to hear it who have left too.
+// TestAllLeaveAtOnce: a leave does not wait for members that are leaving too.
 func TestAllLeaveAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(5, nil)
@@ -113,8 +112,8 @@ func TestAllLeaveAtOnce(t *testing.T) {
 	})
 }
 
-// TestJoinedMeansKnown: when Join returns, the seed knows the member, so that
-// who joins through it next does too.
+// TestJoinedMeansKnown: when Join returns, the seed knows the new member, and so does the next member that joins through
+// it.
 func TestJoinedMeansKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
@@ -128,8 +127,8 @@ func TestJoinedMeansKnown(t *testing.T) {
 	})
 }
 
-// TestSuspectRefutes: a member cut off for a while is suspected, is seen as
-// suspect, and refutes once it hears of that.
+// TestSuspectRefutes: a member that is cut off for a while is suspected, is listed as suspect, and refutes when it receives
+// the suspicion.
 func TestSuspectRefutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(5, func(c *memberlist.Config) { c.SuspicionMult = 20 }) // time enough
@@ -152,7 +151,7 @@ func TestSuspectRefutes(t *testing.T) {
 		c.await(settles, func() bool { return stateOf4(0) == memberlist.StateAlive })
 		for i := range 4 {
 			if got := c.events[i].count("leave m4"); got != 0 {
-				t.Errorf("member %d was told that the suspect left", i)
+				t.Errorf("member %d: an event that the suspect left", i)
 			}
 		}
 	})
@@ -172,7 +171,7 @@ func TestIndirectProbe(t *testing.T) {
 		for i := range c.members {
 			for _, e := range c.events[i].list() {
 				if e[:4] != "join" {
-					t.Errorf("member %d heard %q", i, e)
+					t.Errorf("member %d: event %q", i, e)
 				}
 			}
 		}
@@ -187,7 +186,7 @@ func TestStreamPing(t *testing.T) {
 		c.network.SetDefault(simnet.Link{Latency: time.Millisecond, PacketsDown: true})
 		time.Sleep(2 * time.Minute)
 		if !c.agree(2) {
-			t.Error("a member that answers on streams was taken for dead")
+			t.Error("a member that answers on streams was declared dead")
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
@@ -204,12 +203,12 @@ func TestStreamPing(t *testing.T) {
 	})
 }
 
-// TestPushPullHeals: what gossip loses, the periodic exchange of states brings.
+// TestPushPullHeals: the periodic push/pull brings the news that gossip loses.
 func TestPushPullHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(3, func(c *memberlist.Config) { c.ProbeInterval = 0; c.GossipInterval = 0 })
 		defer c.stop()
-		// m1 does not know m2: it joined m0 later, and nobody gossips.
+		// m1 does not know m2: m2 joined m0 later, and no member gossips.
 		if c.members[1].NumMembers() != 2 {
 			t.Fatal("gossip though it is off")
 		}
@@ -217,8 +216,8 @@ func TestPushPullHeals(t *testing.T) {
 	})
 }
 
-// TestPartitionHeals: two halves that see each other again, some taken for dead
-// by then, become one: who hears that it is dead refutes.
+// TestPartitionHeals: two halves that reach each other again become one cluster, though some members were declared dead: a
+// member that receives a dead message about itself refutes.
 func TestPartitionHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(10, nil)
@@ -227,15 +226,14 @@ func TestPartitionHeals(t *testing.T) {
 		c.network.Partition(c.network.Addrs()[:5], c.network.Addrs()[5:])
 		time.Sleep(10 * time.Second)
 		if c.agree(10) {
-			t.Error("nobody noticed the partition")
+			t.Error("the partition had no effect")
 		}
 		c.network.Heal()
 		c.await(settles, func() bool { return c.agree(10) })
 	})
 }
 
-// TestLossyNetwork: with a tenth of all packets lost and many out of order,
-// nobody is taken for dead.
+// TestLossyNetwork: with a tenth of all packets lost and many out of order, no member is declared dead.
 func TestLossyNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
@@ -248,7 +246,7 @@ func TestLossyNetwork(t *testing.T) {
 		for i, log := range c.events {
 			for _, e := range log.list() {
 				if e[:5] == "leave" {
-					t.Errorf("member %d heard %q", i, e)
+					t.Errorf("member %d: event %q", i, e)
 				}
 			}
 		}
@@ -275,8 +273,7 @@ func TestRestart(t *testing.T) {
 	})
 }
 
-// TestMetadata: an update reaches everyone, as an event with the new metadata
-// in a Node of its own.
+// TestMetadata: an update reaches all members, as an event whose Node has the new metadata.
 func TestMetadata(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &testDelegate{meta: []byte("one")}

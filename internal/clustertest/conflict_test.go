@@ -13,39 +13,39 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// judge is a ConflictVerdictDelegate that notes what it is told.
-type judge struct {
-	mu   sync.Mutex
-	told []string
+// verdictLog is a ConflictVerdictDelegate that records its calls.
+type verdictLog struct {
+	mu    sync.Mutex
+	calls []string
 }
 
-func (j *judge) note(format string, args ...any) {
+func (j *verdictLog) note(format string, args ...any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.told = append(j.told, fmt.Sprintf(format, args...))
+	j.calls = append(j.calls, fmt.Sprintf(format, args...))
 }
 
-func (j *judge) NotifyConflict(existing, other *memberlist.Node) {
+func (j *verdictLog) NotifyConflict(existing, other *memberlist.Node) {
 	j.note("conflict %s %s", existing.Address(), other.Address())
 }
 
-func (j *judge) NotifyConflictVerdict(existing, other *memberlist.Node, verdict memberlist.ConflictVerdict) {
+func (j *verdictLog) NotifyConflictVerdict(existing, other *memberlist.Node, verdict memberlist.ConflictVerdict) {
 	j.note("verdict %d %s %s", verdict, existing.Address(), other.Address())
 }
 
-func (j *judge) all() []string {
+func (j *verdictLog) all() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return slices.Clone(j.told)
+	return slices.Clone(j.calls)
 }
 
-var _ memberlist.ConflictVerdictDelegate = (*judge)(nil)
+var _ memberlist.ConflictVerdictDelegate = (*verdictLog)(nil)
 
-// TestRescheduled: a process that was killed is started anew under its name at another address, before anybody knows that
-// it was. It is a member again within seconds; the others hear a leave and a join, and the verdict.
+// TestRescheduled: a process is killed and started again under its name at another address, before its failure is detected.
+// It is a member again within seconds; the other members get a leave and a join event, and the verdict.
 func TestRescheduled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := new(judge)
+		j := new(verdictLog)
 		c := newSimCluster(t).grow(5, func(c *memberlist.Config) { c.Conflict = j })
 		defer c.stop()
 		c.await(settles, func() bool { return c.agree(5) })
@@ -84,17 +84,17 @@ func TestRescheduled(t *testing.T) {
 		}
 		for i := range 4 {
 			if got := c.events[i].count("leave m4"); got != 1 {
-				t.Errorf("member %d heard %d times that it left", i, got)
+				t.Errorf("member %d %d events that it left", i, got)
 			}
 		}
 		if want := fmt.Sprintf("verdict %d %s %s", memberlist.ConflictMoved, simAddr(4), simAddr(5)); !slices.Contains(j.all(), want) {
-			t.Errorf("told %q, want %q too", j.all(), want)
+			t.Errorf("calls %q, want %q too", j.all(), want)
 		}
 	})
 }
 
-// TestNobodyButANamesake: Join, unlike JoinContext, gives no error where there is nobody but another member of our name.
-func TestNobodyButANamesake(t *testing.T) {
+// TestJoinOfOnlyANamesake: Join, unlike JoinContext, returns no error if the only member that it reaches has the same name.
+func TestJoinOfOnlyANamesake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(1, nil)
 		defer c.stop()
@@ -108,10 +108,10 @@ func TestNobodyButANamesake(t *testing.T) {
 	})
 }
 
-// TestTwoOfOneName: the one that was first is kept for as long as it answers.
+// TestTwoOfOneName: of two members of one name the first is kept for as long as it answers.
 func TestTwoOfOneName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := new(judge)
+		j := new(verdictLog)
 		c := newSimCluster(t).grow(3, func(c *memberlist.Config) { c.Conflict = j })
 		defer c.stop()
 		c.await(settles, func() bool { return c.agree(3) })
@@ -124,12 +124,12 @@ func TestTwoOfOneName(t *testing.T) {
 		}
 		time.Sleep(5 * time.Second)
 		if want := fmt.Sprintf("verdict %d %s %s", memberlist.ConflictKept, simAddr(2), simAddr(3)); !slices.Contains(j.all(), want) {
-			t.Errorf("told %q, want %q too", j.all(), want)
+			t.Errorf("calls %q, want %q too", j.all(), want)
 		}
 		time.Sleep(5 * time.Minute)
 		for i := range 2 {
 			if got := c.events[i].count("leave m2"); got != 0 {
-				t.Errorf("member %d heard %d times that it left", i, got)
+				t.Errorf("member %d %d events that it left", i, got)
 			}
 		}
 	})

@@ -59,8 +59,7 @@ func TestViewChecksum(t *testing.T) {
 	})
 }
 
-// TestWaitConverged: who joins is settled once it has met another and nothing has
-// changed for two seconds.
+// TestWaitConverged: a member that joins has converged once it knows another and nothing has changed for two seconds.
 func TestWaitConverged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(3, nil)

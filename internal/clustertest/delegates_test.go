@@ -21,7 +21,7 @@ import (
 
 func is(err, target error) bool { return errors.Is(err, target) }
 
-// testDelegate is a Delegate that notes what it gets.
+// testDelegate is a Delegate that records what it gets.
 type testDelegate struct {
 	mu         sync.Mutex
 	meta       []byte
@@ -114,7 +114,7 @@ func (c callback) install(config *memberlist.Config) {
 var callbackNames = []string{"NodeMeta", "NotifyMsg", "GetBroadcasts", "LocalState", "MergeRemoteState", "NotifyJoin",
 	"NotifyLeave", "NotifyUpdate", "NotifyAlive", "NotifyConflict", "NotifyMerge", "AckPayload", "NotifyPingComplete"}
 
-// TestCallbacksMayCallAnything: from within each delegate each method returns.
+// TestCallbacksMayCallAnything: every method may be called, and returns, from within every delegate.
 func TestCallbacksMayCallAnything(t *testing.T) {
 	calls := map[string]func(*memberlist.Memberlist){
 		"reads": func(m *memberlist.Memberlist) {
@@ -166,7 +166,7 @@ func testCallback(t *testing.T, from string, call func(*memberlist.Memberlist)) 
 	})
 	close(ready)
 
-	// Have every delegate called.
+	// Call every delegate.
 	other := c.members[1]
 	go m.Join([]string{simAddr(0).String()})
 	time.Sleep(time.Second)
@@ -237,7 +237,7 @@ func (s slowEvents) NotifyLeave(*memberlist.Node) { time.Sleep(s.takes) }
 
 func (s slowEvents) NotifyUpdate(*memberlist.Node) { time.Sleep(s.takes) }
 
-// TestSlowDelegateCostsNoAck: neither do the others.
+// TestSlowDelegateCostsNoAck: the other delegates delay neither acks nor refutations either.
 func TestSlowDelegateCostsNoAck(t *testing.T) {
 	for _, name := range []string{"NotifyMsg", "GetBroadcasts", "LocalState", "MergeRemoteState", "NotifyMerge",
 		"NotifyConflict", "NotifyPingComplete"} {
@@ -268,7 +268,7 @@ func TestSlowDelegateCostsNoAck(t *testing.T) {
 	}
 }
 
-// TestEventsAreNeverConcurrent, and come in order.
+// TestEventsAreNeverConcurrent: events are delivered one at a time, in order.
 func TestEventsAreNeverConcurrent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var (
@@ -324,8 +324,7 @@ func (f nodeFunc) NotifyLeave(n *memberlist.Node) { f("leave", n) }
 
 func (f nodeFunc) NotifyUpdate(n *memberlist.Node) { f("update", n) }
 
-// TestEventsAreDeliveredOnReturn: what a Create, Join or UpdateNode caused has
-// been told when it returns.
+// TestEventsAreDeliveredOnReturn: the events that a Create, Join or UpdateNode causes are delivered before it returns.
 func TestEventsAreDeliveredOnReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
@@ -431,7 +430,7 @@ func TestVetoes(t *testing.T) {
 		})
 	})
 	t.Run("merge", func(t *testing.T) {
-		for _, refuses := range []int{0, 1} { // the one who is joined, the one who joins
+		for _, refuses := range []int{0, 1} { // the member that is joined, the member that joins
 			synctest.Test(t, func(t *testing.T) {
 				c := newSimCluster(t)
 				defer c.stop()
@@ -464,9 +463,8 @@ func TestVetoes(t *testing.T) {
 	})
 }
 
-// testRefusesItself: a member that its own delegate refuses can be created, and
-// join, but is not announced to anybody until the delegate has changed its mind.
-// Serf's users have such delegates.
+// testRefusesItself: a member that its own delegate refuses can be created, and join, but is not announced until the
+// delegate accepts it. Users of Serf have such delegates.
 func testRefusesItself(t *testing.T) {
 	c := newSimCluster(t).grow(2, nil)
 	defer c.stop()
@@ -562,8 +560,7 @@ func (l pingLog) NotifyPingComplete(n *memberlist.Node, rtt time.Duration, paylo
 	}
 }
 
-// TestPingDelegateExchanged: what is set in the Config after Create and before
-// Join counts. Serf's tests do that.
+// TestPingDelegateExchanged: changes of the Config between Create and Join take effect, as tests of Serf need.
 func TestPingDelegateExchanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := pingLog{"", make(chan string, 1)}
@@ -602,7 +599,7 @@ func TestPingDelegate(t *testing.T) {
 	})
 }
 
-// portsSeen notes the port of each Node that may be refused.
+// portsSeen records the port of each Node that may be refused.
 type portsSeen struct {
 	mu    sync.Mutex
 	ports []uint16
@@ -626,8 +623,8 @@ func (p *portsSeen) NotifyMerge(nodes []*memberlist.Node) error {
 	return nil
 }
 
-// TestVetoesSeeTheDefaultPort: a member that tells port 0 has the default one,
-// for the delegates that may refuse it, too.
+// TestVetoesSeeTheDefaultPort: a member that announces port 0 has the default port, also for the delegates that may refuse
+// it.
 func TestVetoesSeeTheDefaultPort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
@@ -658,7 +655,7 @@ func TestVetoesSeeTheDefaultPort(t *testing.T) {
 	})
 }
 
-// eagerTransport has received something before anybody listens.
+// eagerTransport has received packets before it is used.
 type eagerTransport struct{ *voidTransport }
 
 func newEagerTransport(packets ...[]byte) eagerTransport {
@@ -670,8 +667,8 @@ func newEagerTransport(packets ...[]byte) eagerTransport {
 	return t
 }
 
-// TestDelegatesHearOfTheMemberItselfFirst: what the network has for a member that is being created comes after all that
-// Create itself tells. It found delegates that were not ready (grafana/dskit#197).
+// TestDelegatesHearOfTheMemberItselfFirst: packets that arrive while a member is being created are delivered after the
+// events of Create. Otherwise they reach delegates that are not ready (grafana/dskit#197).
 func TestDelegatesHearOfTheMemberItselfFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -714,8 +711,8 @@ type mergeFunc func([]*memberlist.Node) error
 
 func (f mergeFunc) NotifyMerge(peers []*memberlist.Node) error { return f(peers) }
 
-// TestAliveDelegateHoldsUpNoOtherMember: what is said of one member does not wait for the answer about another that arrived after
-// it, in the same packet.
+// TestAliveDelegateHoldsUpNoOtherMember: a message about one member does not wait for the AliveDelegate's answer about
+// another member whose message arrived later, in the same packet.
 func TestAliveDelegateHoldsUpNoOtherMember(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
@@ -767,7 +764,7 @@ func (*voidTransport) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
 func (*voidTransport) WriteTo([]byte, string) (time.Time, error) { return time.Now(), nil }
 
 func (*voidTransport) DialTimeout(string, time.Duration) (net.Conn, error) {
-	return nil, errors.New("nobody is there")
+	return nil, errors.New("unreachable")
 }
 
 func (*voidTransport) Shutdown() error { return nil }

@@ -14,8 +14,9 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// intentDelegate leaves as Serf's does: it broadcasts that it is about to, waits until its queue has sent that as often as it
-// wants to, and then calls Leave. Those who hear it broadcast it, too. Who leaves without it is taken for failed.
+// intentDelegate leaves as Serf's delegate does: it broadcasts that it is about to leave, waits until its queue has sent
+// that as often as configured, and then calls Leave. A member that receives the broadcast broadcasts it too. A leave
+// without it counts as a failure.
 type intentDelegate struct {
 	queueDelegate
 	mu     sync.Mutex
@@ -24,7 +25,7 @@ type intentDelegate struct {
 	failed int
 }
 
-// finishedBroadcast is a lineBroadcast that tells when it has been sent.
+// finishedBroadcast is a lineBroadcast that closes a channel when it has been sent.
 type finishedBroadcast struct {
 	lineBroadcast
 	done chan struct{}
@@ -64,14 +65,14 @@ func (d *intentDelegate) NotifyLeave(n *memberlist.Node) {
 	}
 }
 
-// leave tells that m leaves, and leaves when that has been sent.
+// leave announces that m leaves, and leaves when the announcement has been sent.
 func (d *intentDelegate) leave(t *testing.T, m *memberlist.Memberlist) {
 	t.Helper()
 	<-d.tell(m)
 	d.leaveNow(t, m)
 }
 
-// leaveAtOnce tells that m leaves, and leaves.
+// leaveAtOnce announces that m leaves, and leaves without waiting.
 func (d *intentDelegate) leaveAtOnce(t *testing.T, m *memberlist.Memberlist) {
 	t.Helper()
 	d.tell(m)
@@ -94,8 +95,8 @@ func (d *intentDelegate) leaveNow(t *testing.T, m *memberlist.Memberlist) {
 	}
 }
 
-// TestIntentComesBeforeLeave: what a program broadcast before it left is heard before it is told that it left, though the
-// farewell goes to more members at once than the broadcast did.
+// TestIntentComesBeforeLeave: a broadcast that a program made before it left is delivered before its leave event, though
+// the leave goes to more members at once than the broadcast did.
 func TestIntentComesBeforeLeave(t *testing.T) {
 	t.Run("that was sent", func(t *testing.T) { testIntent(t, (*intentDelegate).leave) })
 	t.Run("that waits to be sent", func(t *testing.T) { testIntent(t, (*intentDelegate).leaveAtOnce) })
@@ -147,23 +148,24 @@ func testIntent(t *testing.T, leave func(*intentDelegate, *testing.T, *memberlis
 	})
 }
 
-// slowTale is a tellTale that takes its time over messages.
-type slowTale struct {
-	tellTale
+// slowCallLog is a callLog that also takes its time for messages.
+type slowCallLog struct {
+	callLog
 	takes time.Duration
 }
 
-func (s *slowTale) NotifyMsg(b []byte) {
+func (s *slowCallLog) NotifyMsg(b []byte) {
 	time.Sleep(s.takes)
-	s.tellTale.NotifyMsg(b)
+	s.callLog.NotifyMsg(b)
 }
 
-// farewellPatience is how long a member's farewell waits for the user messages that arrived before it, and how long Leave
-// waits for a slow delegate.
-const farewellPatience = 200 * time.Millisecond
+// leavePatience is the time for which a member's leave waits for the user messages that arrived before it, and for which
+// Leave waits for a slow delegate.
+const leavePatience = 200 * time.Millisecond
 
-// TestFarewellComesAfterMessages: after those of its packet and of packets before, unless a delegate takes long over them.
-func TestFarewellComesAfterMessages(t *testing.T) {
+// TestLeaveComesAfterMessages: a leave event comes after the messages of its packet and of packets before, unless the
+// delegate takes long for them.
+func TestLeaveComesAfterMessages(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		takes time.Duration // for a message
@@ -173,17 +175,17 @@ func TestFarewellComesAfterMessages(t *testing.T) {
 	}{
 		{"at once", 0, "join m1, message before, message with, leave m1", 0, 5 * time.Millisecond},
 		{"some time", 50 * time.Millisecond, "join m1, message before, message with, leave m1", 90 * time.Millisecond, 110 * time.Millisecond},
-		{"an hour", time.Hour, "join m1, leave m1", farewellPatience, farewellPatience + 5*time.Millisecond},
+		{"an hour", time.Hour, "join m1, leave m1", leavePatience, leavePatience + 5*time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newSimCluster(t)
 				defer time.Sleep(2 * time.Hour) // until the delegate is done
 				defer c.stop()
-				l := &slowTale{takes: tt.takes}
+				l := &slowCallLog{takes: tt.takes}
 				m := c.add(func(config *memberlist.Config) {
 					config.Delegate, config.Events = l, l
-					config.ProbeInterval = 0 // they are not there
+					config.ProbeInterval = 0 // those members do not exist
 				})
 				from := c.outsider(66)
 				send := func(messages ...[]byte) {
@@ -198,7 +200,7 @@ func TestFarewellComesAfterMessages(t *testing.T) {
 					return (&wire.Alive{Incarnation: 1, Node: fmt.Sprint("m", i), Addr: simAddr(i).Addr().AsSlice(), Port: simAddr(i).Port(),
 						Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil)
 				}
-				farewell := func(i int) []byte {
+				leave := func(i int) []byte {
 					return (&wire.Dead{Incarnation: 1, Node: fmt.Sprint("m", i), From: fmt.Sprint("m", i)}).Append(nil)
 				}
 				send(alive(1), alive(2))
@@ -206,26 +208,26 @@ func TestFarewellComesAfterMessages(t *testing.T) {
 				time.Sleep(time.Second)
 				begin := time.Now()
 				send(user("before"))
-				send(farewell(1), user("with"))
+				send(leave(1), user("with"))
 				c.await(time.Minute, func() bool { return m.NumMembers() == 2 })
 				if took := time.Since(begin); took < tt.least || took > tt.most {
 					t.Errorf("it is gone after %v, want %v to %v", took, tt.least, tt.most)
 				}
 				if tt.takes == time.Hour { // the next does not wait for the same message again
-					send(farewell(2))
+					send(leave(2))
 					c.await(5*time.Millisecond, func() bool { return m.NumMembers() == 1 })
 				}
 				time.Sleep(time.Second)
-				told := slices.DeleteFunc(l.list(), func(s string) bool { return strings.Contains(s, "m0") || strings.Contains(s, "m2") })
-				if got := strings.Join(told, ", "); got != tt.want {
-					t.Errorf("told %s, want %s", got, tt.want)
+				calls := slices.DeleteFunc(l.list(), func(s string) bool { return strings.Contains(s, "m0") || strings.Contains(s, "m2") })
+				if got := strings.Join(calls, ", "); got != tt.want {
+					t.Errorf("calls %s, want %s", got, tt.want)
 				}
 			})
 		})
 	}
 }
 
-// leaveTap notes to whom packets with a message that a member has left go.
+// leaveTap records the destinations of packets that contain a leave.
 type leaveTap struct {
 	*simTransport
 	mu       sync.Mutex
@@ -244,8 +246,8 @@ func (l *leaveTap) WriteTo(b []byte, addr string) (time.Time, error) {
 	return l.simTransport.WriteTo(b, addr)
 }
 
-// TestLeaveTellsEightMembersAtOnce: besides gossip, of which there is none here, so that a leave spreads as news does after some
-// rounds.
+// TestLeaveTellsEightMembersAtOnce: a leave is sent to eight members at once, in addition to gossip, of which there is none
+// here.
 func TestLeaveTellsEightMembersAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(12, nil)

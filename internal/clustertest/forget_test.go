@@ -9,7 +9,8 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// TestForget: a member that is dead or left is forgotten here at once, and not looked for; the others keep what they know.
+// TestForget: a dead or left member is forgotten by this member at once, and no longer reconnected to; the other members
+// keep what they know.
 func TestForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(4, nil)
@@ -35,7 +36,7 @@ func TestForget(t *testing.T) {
 			t.Errorf("heard %d times that it left, begun %d streams", got, c.dials(0)-dials)
 		}
 
-		// Who is forgotten by the core already may still be looked for.
+		// A member that the core has forgotten may still be reconnected to.
 		if err := c.members[1].Forget("m3"); err != nil {
 			t.Error(err)
 		}
@@ -86,7 +87,7 @@ func TestForceLeave(t *testing.T) {
 		if n, err := again.Join([]string{simAddr(0).String()}); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}
-		c.await(2*time.Minute, func() bool { return c.agree(5, 4) }) // a push/pull brings what gossip did not
+		c.await(2*time.Minute, func() bool { return c.agree(5, 4) }) // a push/pull brings what gossip lost
 
 		cancelled, cancel := context.WithCancel(ctx)
 		cancel()

@@ -25,9 +25,9 @@ func (f broadcaster) GetBroadcasts(overhead, limit int) [][]byte {
 	return f(overhead, limit)
 }
 
-// TestDelegateWithNothingToSay: it is asked once in a round of gossip, and the round ends; one that has something is asked
-// for each member of the round.
-func TestDelegateWithNothingToSay(t *testing.T) {
+// TestDelegateWithoutBroadcasts: a delegate without broadcasts is called once in a round of gossip; one that has some is
+// called for each member of the round.
+func TestDelegateWithoutBroadcasts(t *testing.T) {
 	const rounds = 50
 	for _, tt := range []struct {
 		name string
@@ -48,18 +48,18 @@ func TestDelegateWithNothingToSay(t *testing.T) {
 				if _, err := m.Join([]string{simAddr(0).String()}); err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(time.Minute) // until nothing is left to be said of members
+				time.Sleep(time.Minute) // until the queue is empty
 				before := asked.Load()
 				time.Sleep(rounds * memberlist.DefaultLANConfig().GossipInterval)
 				if got := asked.Load() - before; got != tt.want {
-					t.Errorf("asked %d times in %d rounds, want %d", got, rounds, tt.want)
+					t.Errorf("%d calls in %d rounds, want %d", got, rounds, tt.want)
 				}
 			})
 		})
 	}
 }
 
-// slowBroadcaster takes an hour to say that it has no broadcasts.
+// slowBroadcaster takes an hour to return no broadcasts.
 type slowBroadcaster struct {
 	testDelegate
 	asked atomic.Int64
@@ -71,8 +71,8 @@ func (s *slowBroadcaster) GetBroadcasts(int, int) [][]byte {
 	return nil
 }
 
-// TestSlowDelegateHoldsUpNoGossip: while a delegate takes its time it is not asked again, and what there is to say of members
-// is gossiped meanwhile. Leave does not wait for it either.
+// TestSlowDelegateHoldsUpNoGossip: while a call of the delegate takes long it is not called again, and news of members is
+// gossiped meanwhile. Leave does not wait for it either.
 func TestSlowDelegateHoldsUpNoGossip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(3, nil)
@@ -92,7 +92,7 @@ func TestSlowDelegateHoldsUpNoGossip(t *testing.T) {
 			t.Error(err)
 		}
 		if got := slow.asked.Load(); got != 1 {
-			t.Errorf("asked %d times at once, want 1", got)
+			t.Errorf("%d calls at once, want 1", got)
 		}
 		c.await(10*time.Second, func() bool {
 			for _, n := range c.members[0].Members() {
@@ -106,7 +106,7 @@ func TestSlowDelegateHoldsUpNoGossip(t *testing.T) {
 		if err := m.Leave(10 * time.Second); err != nil {
 			t.Error(err)
 		}
-		if took, most := time.Since(start), farewellPatience+time.Second; took > most {
+		if took, most := time.Since(start), leavePatience+time.Second; took > most {
 			t.Errorf("leaving took %v, want at most %v", took, most)
 		}
 	})

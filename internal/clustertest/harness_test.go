@@ -24,7 +24,7 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// wantGoroutines waits for goroutines that have done their work to be gone too.
+// wantGoroutines waits until goroutines that are about to end have ended.
 func wantGoroutines(t *testing.T, want int) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
@@ -124,7 +124,7 @@ func (s *simTransport) Shutdown() error {
 	return s.end.Close()
 }
 
-// simAddr is the address of member i.
+// simAddr returns the address of member i.
 func simAddr(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 7946)
 }
@@ -146,8 +146,7 @@ func newSimCluster(t testing.TB) *simCluster {
 	return c
 }
 
-// simConfig is a configuration for member i, quiet, with the defaults for a
-// LAN.
+// simConfig returns a quiet configuration for member i, with the defaults for a LAN.
 func (c *simCluster) simConfig(i int) *memberlist.Config {
 	c.t.Helper()
 	config := memberlist.DefaultLANConfig()
@@ -182,7 +181,7 @@ func (c *simCluster) transport(i int) *simTransport {
 	return c.configs[i].Transport.(*simTransport)
 }
 
-// outsider opens an address for one that is no member and sends what it likes.
+// outsider opens the address of member i, for packets and streams that no member sends.
 func (c *simCluster) outsider(i int) *simnet.Endpoint {
 	c.t.Helper()
 	end, err := c.network.Listen(simAddr(i))
@@ -192,8 +191,8 @@ func (c *simCluster) outsider(i int) *simnet.Endpoint {
 	return end
 }
 
-// hearOfGhosts lets a member hear of n others that do not exist, half of them too old to understand checksums, with names of
-// many lengths. The packets go through wrap, if it is not nil.
+// hearOfGhosts sends a member alive messages of n others that do not exist, half of them too old to understand checksums,
+// with names of many lengths. Each packet goes through wrap, if that is not nil.
 func (c *simCluster) hearOfGhosts(member, n int, incarnation uint32, wrap func([]byte) []byte) {
 	c.t.Helper()
 	if c.ghosts == nil {
@@ -251,14 +250,11 @@ func (c *simCluster) agree(n int, except ...int) bool {
 	return true
 }
 
-// settles is how long the views of a cluster may take to agree, in virtual time.
-// Gossip brings news within a second or two but at times misses a member, and
-// then a push/pull does: one in 30 s for each member, more rarely in a large
-// cluster.
+// settles is the time in which the views of a cluster have to agree. Gossip brings news within a second or two but at times
+// misses a member, and then a push/pull brings it: one in 30 s for each member, less often in a large cluster.
 const settles = 10 * time.Minute
 
-// await steps virtual time until a condition holds, and returns how long it
-// took.
+// await sleeps, in virtual time, until a condition holds, and returns how long that took.
 func (c *simCluster) await(limit time.Duration, condition func() bool) time.Duration {
 	c.t.Helper()
 	start := time.Now()
@@ -271,7 +267,7 @@ func (c *simCluster) await(limit time.Duration, condition func() bool) time.Dura
 	return time.Since(start)
 }
 
-// eventLog notes events, as "join m1" and so on.
+// eventLog records events, as "join m1" and so on.
 type eventLog struct {
 	mu     sync.Mutex
 	events []string
@@ -297,7 +293,7 @@ func (l *eventLog) list() []string {
 	return append([]string(nil), l.events...)
 }
 
-// last is the Node of the last event.
+// last returns the Node of the last event.
 func (l *eventLog) last() *memberlist.Node {
 	l.mu.Lock()
 	defer l.mu.Unlock()

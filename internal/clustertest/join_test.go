@@ -15,11 +15,11 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// joinsAtOnce is how many seeds one join resolves, and how many addresses it contacts, at the same time.
+// joinsAtOnce is the number of seeds that one join resolves, and of addresses that it contacts, at the same time.
 const joinsAtOnce = 8
 
-// joinCluster is a cluster of n members, of which nobody knows the last one, and
-// in which nobody answers at the addresses from 50 on.
+// joinCluster returns a cluster of n members, and its last member, which has not joined. Nothing answers at the addresses
+// from 50 on.
 func joinCluster(t *testing.T, n int, change func(*memberlist.Config)) (*simCluster, *memberlist.Memberlist) {
 	t.Helper()
 	c := newSimCluster(t).grow(n-1, nil)
@@ -85,7 +85,7 @@ func TestJoinContextTellsWhatCameOfEachSeed(t *testing.T) {
 	})
 }
 
-// TestJoinCountsWhatTheReferenceCounts: every string that leads somewhere.
+// TestJoinCountsWhatTheReferenceCounts: Join returns the number of strings that led to a member.
 func TestJoinCountsWhatTheReferenceCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, m := joinCluster(t, 3, nil)
@@ -142,7 +142,7 @@ func TestSeedsAreResolvedAtTheSameTime(t *testing.T) {
 	})
 }
 
-// TestMinJoined: who has joined as many as are enough waits for nobody.
+// TestMinJoined: a join returns when it has joined MinJoined members, without waiting for others.
 func TestMinJoined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, m := joinCluster(t, 5, nil)
@@ -175,16 +175,16 @@ func TestMinJoined(t *testing.T) {
 	})
 }
 
-// stuckTransport does not notice that it is shut down before its dials end.
+// stuckTransport is shut down only when its dials have ended.
 type stuckTransport struct {
 	*simTransport
-	late chan net.Conn // a dial gives what comes here
+	late chan net.Conn // the connections that dials return
 }
 
 func (s *stuckTransport) DialTimeout(string, time.Duration) (net.Conn, error) { return <-s.late, nil }
 
-// TestContextEndsWhatWaits: everything that takes a context ends with it, at
-// once, with its error, whatever the transport does.
+// TestContextEndsWhatWaits: every call with a context ends at once when that ends, with the context's error, whatever the
+// transport does.
 func TestContextEndsWhatWaits(t *testing.T) {
 	to := func(i int) *memberlist.Node {
 		return &memberlist.Node{Name: "x", Addr: simAddr(i).Addr().AsSlice(), Port: 7946}
@@ -269,7 +269,7 @@ func TestContextEndsWhatWaits(t *testing.T) {
 					if took := time.Since(start); took != 100*time.Millisecond {
 						t.Errorf("took %v", took)
 					}
-					// What comes of an abandoned dial is closed, not leaked.
+					// The connection of an abandoned dial is closed.
 					if name != "JoinContext" && name != "SendReliableContext" {
 						return
 					}
@@ -293,7 +293,7 @@ type countingConn struct {
 
 func (c *countingConn) Close() error { c.closed.Add(1); return nil }
 
-// TestEndedContext: with a context that has ended nothing is begun but Leave.
+// TestEndedContext: with a context that has ended, nothing but Leave begins.
 func TestEndedContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(2, func(config *memberlist.Config) {
@@ -326,8 +326,7 @@ func TestEndedContext(t *testing.T) {
 	})
 }
 
-// TestContextEndsAStream: also one on which the other side does not read, or
-// does not answer.
+// TestContextEndsAStream: a call ends with its context also while the peer does not read, or does not answer.
 func TestContextEndsAStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(1, func(config *memberlist.Config) { config.EnableCompression = false })

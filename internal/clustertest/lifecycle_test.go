@@ -171,8 +171,8 @@ func TestFailedCreateLeavesNothing(t *testing.T) {
 	})
 }
 
-// TestAfterShutdown: every method that needs the network or would change something fails at once with ErrShutdown, and what
-// was known stays readable.
+// TestAfterShutdown: every method that needs the network or would change something fails at once with ErrShutdown; members
+// can still be read.
 func TestAfterShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(2, nil)
@@ -367,8 +367,8 @@ func TestRequireNodeNames(t *testing.T) {
 	})
 }
 
-// TestJoinAfterLeave: who left and joins again is a member again, to itself and to the others, though it is the same process.
-// A join that reaches nobody changes nothing.
+// TestJoinAfterLeave: a member that left and joins again is a member again, for itself and for the others, though it is the
+// same process. A join that reaches no member changes nothing.
 func TestJoinAfterLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(3, nil)
@@ -428,7 +428,7 @@ func TestNewsWithoutLoops(t *testing.T) {
 	}
 }
 
-// fixedTransport has an address to advertise that is given to it.
+// fixedTransport advertises a fixed address.
 type fixedTransport struct {
 	memberlist.Transport
 	ip net.IP

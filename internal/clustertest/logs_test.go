@@ -25,8 +25,9 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// TestLevelsOfWhatIsDropped are the reference's: what operators alert on, as a member without the key, is an error.
-func TestLevelsOfWhatIsDropped(t *testing.T) {
+// TestLevelsOfDrops: dropped packets are logged at the reference's levels. Operators alert on them: a member without the
+// key is an error.
+func TestLevelsOfDrops(t *testing.T) {
 	cipher := func(key string) *wire.Cipher {
 		c, err := wire.NewCipher([]byte(key))
 		if err != nil {
@@ -105,8 +106,8 @@ func TestLevelsOfWhatIsDropped(t *testing.T) {
 	}
 }
 
-// TestNewNameAtAnOldAddress: a process that was started anew under another name is no reason to worry: nobody warns, of pings
-// for the old name or of whatever else, and the old name is gone at once.
+// TestNewNameAtAnOldAddress: a process that is started again under another name causes no warning, neither of pings for the
+// old name nor of anything else.
 func TestNewNameAtAnOldAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := new(recordHandler)
@@ -211,7 +212,7 @@ func TestLevelOfAFallbackPing(t *testing.T) {
 			t.Errorf("records %v, want some at level ERROR about m1", failed)
 		}
 		time.Sleep(time.Hour)
-		if n := len(h.find("ping on a stream failed")); n > len(failed)+1 { // one may have been under way
+		if n := len(h.find("ping on a stream failed")); n > len(failed)+1 { // one may have begun before
 			t.Errorf("%d more records in the hour after", n-len(failed))
 		}
 	})
@@ -344,7 +345,7 @@ func (h *recordHandler) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// find gives the records whose message begins with a text.
+// find returns the records whose message begins with a text.
 func (h *recordHandler) find(text string) (found []map[string]string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -356,7 +357,7 @@ func (h *recordHandler) find(text string) (found []map[string]string) {
 	return found
 }
 
-// provokeLogs has a small cluster write as many kinds of lines as it can.
+// provokeLogs makes a small cluster write as many kinds of lines as possible.
 func provokeLogs(t *testing.T, secrets map[string][]byte, sealed bool, text *lineBuffer, records *recordHandler) {
 	c := newSimCluster(t)
 	defer c.stop()
@@ -471,7 +472,7 @@ func provokeLogs(t *testing.T, secrets map[string][]byte, sealed bool, text *lin
 	time.Sleep(2 * time.Minute)
 }
 
-// secretive is a delegate with secrets in all that it gives.
+// secretive is a delegate with secrets in all of its results.
 type secretive struct {
 	testDelegate
 	secrets  map[string][]byte

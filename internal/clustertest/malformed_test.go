@@ -84,7 +84,7 @@ func attack(t *testing.T, change func(*memberlist.Config), f func(*attacker)) {
 		}
 		m := c.add(change)
 		if n, err := m.Join([]string{simAddr(0).String()}); n != 1 || err != nil {
-			t.Errorf("nobody can join any more: %v", err)
+			t.Errorf("a join fails: %v", err)
 		}
 	})
 }
@@ -133,7 +133,7 @@ func lzwOf(t *testing.T, b []byte) []byte {
 	return out.Bytes()
 }
 
-// compressed is a compress message around what is given.
+// compressed returns a compress message around b.
 func compressed(t *testing.T, b []byte) []byte {
 	t.Helper()
 	packed := lzwOf(t, b)
@@ -217,9 +217,8 @@ func TestMalformedVersions(t *testing.T) {
 	}
 }
 
-// TestNoVersionsPoisonNoJoin: one that told no versions, impossible ones or
-// those of another program is no member, is told to nobody, and keeps nobody from
-// joining.
+// TestNoVersionsPoisonNoJoin: a process that announces no versions, impossible ones or those of another program is no
+// member, is not gossiped about, and keeps no other from joining.
 func TestNoVersionsPoisonNoJoin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(2, nil)
@@ -254,7 +253,7 @@ func TestForeignMemberInStates(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name    string
-		states  []wire.PushNodeState // said from 10.0.0.66
+		states  []wire.PushNodeState // sent from 10.0.0.66
 		refused bool
 	}{
 		{"another is foreign", []wire.PushNodeState{state("peer", 66, own, 0), state("other", 67, foreign, 0)}, false},
@@ -383,7 +382,7 @@ func TestMalformedStreamHeaders(t *testing.T) {
 			go a.stream((&wire.PushPullHeader{UserStateLen: n}).Append(nil))
 			go a.stream((&wire.UserHeader{UserMsgLen: n}).Append(nil))
 		}
-		// More than an int has on some machines, and what would be 1 there if the rest were cut off.
+		// Numbers that an int of 32 bits does not hold; the last two would be 1 if they were truncated.
 		for _, n := range []int64{math.MaxInt64, math.MinInt64, 1<<32 + 1, -1<<32 + 1} {
 			go a.stream(binary.BigEndian.AppendUint64([]byte("\x06\x81\xa5Nodes\xd3"), uint64(n)))
 			go a.stream(binary.BigEndian.AppendUint64([]byte("\x06\x81\xacUserStateLen\xd3"), uint64(n)))
@@ -487,8 +486,7 @@ func TestOddButLegalMembers(t *testing.T) {
 	})
 }
 
-// TestDisallowedSenders: what comes from outside of the allowed networks is
-// not even decoded, and nothing is sent there on a peer's word.
+// TestDisallowedSenders: packets and streams from outside of the allowed networks are dropped.
 func TestDisallowedSenders(t *testing.T) {
 	allow := func(c *memberlist.Config) { c.CIDRsAllowed, _ = memberlist.ParseCIDRs([]string{"10.0.0.0/27"}) } // up to 10.0.0.31
 	attack(t, allow, func(a *attacker) {
@@ -527,7 +525,7 @@ func TestNothingIsSentOutsideOfTheAllowedNetworks(t *testing.T) {
 			&wire.IndirectPing{SeqNo: 3, Target: []byte{10, 0, 0, 1}, Port: 7946, Node: "m1", Nack: true, SourceAddr: victim,
 				SourcePort: 7946},
 			&wire.IndirectPing{SeqNo: 4, Target: []byte{10, 0, 0, 9}, Port: 7946, Node: "nobody", Nack: true, SourceAddr: victim,
-				SourcePort: 7946}, // nobody acks: a nack is due
+				SourcePort: 7946}, // no ack comes: a nack is due
 			&wire.Alive{Incarnation: 1, Node: "away", Addr: victim, Port: 7946, Vsn: vsn},
 			&wire.Alive{Incarnation: 9, Node: "m1", Addr: victim, Port: 7946, Vsn: vsn},
 		} {

@@ -112,7 +112,7 @@ func TestMetrics(t *testing.T) {
 		if alive := sink.of("gauge memberlist.node.instances cluster=blue node_state=alive"); alive[len(alive)-1] != 5 {
 			t.Errorf("%v members are alive in the end, want 5", alive[len(alive)-1])
 		}
-		c.network.Partition([]netip.AddrPort{simAddr(0)}) // nobody confirms what it suspects
+		c.network.Partition([]netip.AddrPort{simAddr(0)}) // its suspicions get no confirmations
 		time.Sleep(time.Minute)
 	})
 
@@ -135,7 +135,7 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 
-	// Bytes, milliseconds, members: the values are what their documentation says.
+	// The values have the documented units: bytes, milliseconds, members.
 	if sent, received := sink.sum("counter memberlist.udp.sent cluster=blue"),
 		sink.sum("counter memberlist.udp.received cluster=blue"); received < 1000 || sent < received {
 		t.Errorf("udp.sent %v bytes, udp.received %v", sent, received)
@@ -155,7 +155,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestMetricsOfDrops sends what is dropped, of each kind, and counts it.
+// TestMetricsOfDrops sends messages of each kind that is dropped, and counts the drops.
 func TestMetricsOfDrops(t *testing.T) {
 	ping := []byte{byte(wire.TypePing)}
 	for _, tt := range []struct {
@@ -234,8 +234,8 @@ type blockedDelegate struct {
 
 func (d *blockedDelegate) NotifyMsg([]byte) { <-d.blocked }
 
-// TestBytesOfPacketsAreToldAtLast: what no timer has told the metrics of when a member is shut down is told then.
-func TestBytesOfPacketsAreToldAtLast(t *testing.T) {
+// TestBytesOfPacketsAreReportedAtShutdown: a shutdown reports the bytes to the metrics that no timer has reported.
+func TestBytesOfPacketsAreReportedAtShutdown(t *testing.T) {
 	sink := new(metricSink)
 	useSink(t, sink)
 	synctest.Test(t, func(t *testing.T) {

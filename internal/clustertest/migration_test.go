@@ -18,8 +18,7 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// restart has member i leave and come back with another configuration, which
-// begins as that of a new member.
+// restart makes member i leave and join again with another configuration, which begins as that of a new member.
 func (c *simCluster) restart(i int, change func(*memberlist.Config)) {
 	c.t.Helper()
 	if err := c.members[i].Leave(10 * time.Second); err != nil {
@@ -39,7 +38,7 @@ func (c *simCluster) restart(i int, change func(*memberlist.Config)) {
 	}
 }
 
-// deaths are the events of members taken for dead.
+// deaths returns the events of members that were declared dead.
 func (c *simCluster) deaths() (deaths []string) {
 	for i, log := range c.events {
 		log.mu.Lock()
@@ -53,8 +52,8 @@ func (c *simCluster) deaths() (deaths []string) {
 	return deaths
 }
 
-// TestLabelMigration: a cluster gets another label, member by member, as
-// Config.AcceptLabels says, and nobody is taken for dead meanwhile.
+// TestLabelMigration: a cluster gets another label, member by member, as Config.AcceptLabels documents, and no member is
+// declared dead meanwhile.
 func TestLabelMigration(t *testing.T) {
 	key := bytes.Repeat([]byte{7}, 32)
 	for _, tt := range []struct {
@@ -203,9 +202,8 @@ func underLabel(t *testing.T, label string, b []byte) []byte {
 	return append(header, b...)
 }
 
-// TestLabelUses: who may drop the old label sees whether anyone is heard under
-// it, and where.
-func TestLabelUses(t *testing.T) {
+// TestLabelUsage: an operator who may drop the old label sees whether any member still uses it, and where.
+func TestLabelUsage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
 		defer c.stop()
@@ -241,8 +239,8 @@ func TestLabelUses(t *testing.T) {
 	})
 }
 
-// TestKeyUsesDuringARotation: what the old key is still used for is seen, and where.
-func TestKeyUsesDuringARotation(t *testing.T) {
+// TestKeyUsageDuringARotation: Keyring.Usage counts the packets and streams that still use the old key, with their source.
+func TestKeyUsageDuringARotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		oldKey, _, newKey := testKeys()
 		c := newSimCluster(t).grow(3, func(config *memberlist.Config) { config.SecretKey = oldKey })
@@ -256,7 +254,7 @@ func TestKeyUsesDuringARotation(t *testing.T) {
 			}
 		}
 		for i := range 3 {
-			do(ring(i).AddDecryptOnlyKey(newKey)) // nobody uses it by mistake
+			do(ring(i).AddDecryptOnlyKey(newKey)) // no member encrypts with it by mistake
 		}
 		for i := range 3 {
 			do(ring(i).AddKey(newKey))
@@ -294,8 +292,8 @@ func TestKeyUsesDuringARotation(t *testing.T) {
 	})
 }
 
-// TestJoinOfAnotherCluster is one clear error at once, whatever the two differ
-// in, and nothing of either gets to know the other.
+// TestJoinOfAnotherCluster: a join of a cluster with another label or key fails at once with a clear error, and no member
+// of either becomes known to the other.
 func TestJoinOfAnotherCluster(t *testing.T) {
 	a, _, b := testKeys()
 	both := func(first, second []byte) *memberlist.Keyring {
@@ -348,8 +346,8 @@ func TestJoinOfAnotherCluster(t *testing.T) {
 	}
 }
 
-// TestJoinWithoutAnAnswer: a peer that closes the stream is told from one that
-// is silent, and from one that cannot be reached.
+// TestJoinWithoutAnAnswer: the errors distinguish a peer that closes the stream, one that is silent, and one that cannot be
+// reached.
 func TestJoinWithoutAnAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
@@ -400,8 +398,8 @@ func TestJoinWithoutAnAnswer(t *testing.T) {
 	})
 }
 
-// TestJoinOfAnotherClusterOnSockets: there a stream that is closed before all of
-// it was read is reset, and the answer must get through all the same.
+// TestJoinOfAnotherClusterOnSockets: on sockets a stream that is closed before all of it was read is reset, and the answer
+// arrives all the same.
 func TestJoinOfAnotherClusterOnSockets(t *testing.T) {
 	config := loopbackConfig("a")
 	config.Label = "blue"

@@ -17,7 +17,7 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// movableTransport is one whose machine can get another address.
+// movableTransport is the transport of a machine that can get another address.
 type movableTransport struct {
 	*simTransport
 	t       *testing.T
@@ -25,7 +25,7 @@ type movableTransport struct {
 	streams chan net.Conn
 
 	mu  sync.Mutex
-	now *simTransport // what packets and streams leave from
+	now *simTransport // that packets and streams leave from
 	all []*simTransport
 }
 
@@ -35,8 +35,7 @@ func newMovableTransport(t *testing.T, network *simnet.Network, first *simTransp
 	return m
 }
 
-// use makes packets and streams leave from there, and those that arrive there
-// be heard. Its goroutine ends with the transport.
+// use makes packets and streams leave from s, and receives those that arrive there. Its goroutine ends with the transport.
 func (m *movableTransport) use(s *simTransport) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -57,14 +56,14 @@ func (m *movableTransport) use(s *simTransport) {
 	}()
 }
 
-// moveTo gives the machine another address, besides those it has.
+// moveTo gives the machine one more address, which it sends from.
 func (m *movableTransport) moveTo(addr netip.AddrPort) {
 	s := newSimTransport(m.t, m.network, addr)
 	s.packets = m.packets
 	m.use(s)
 }
 
-// loseFirst takes the first address away.
+// loseFirst removes the first address.
 func (m *movableTransport) loseFirst() { m.all[0].end.Close() }
 
 func (m *movableTransport) current() *simTransport {
@@ -130,9 +129,8 @@ type conflicts struct{ atomic.Int64 }
 
 func (c *conflicts) NotifyConflict(*memberlist.Node, *memberlist.Node) { c.Add(1) }
 
-// TestSetAdvertiseAddr: the others know the member at its new address within
-// seconds, have it for left in between and never for failed, and hear from it
-// there.
+// TestSetAdvertiseAddr: the other members know the member at its new address within seconds, see it as left in between and
+// never as failed, and receive from it there.
 func TestSetAdvertiseAddr(t *testing.T) {
 	for _, tt := range []struct {
 		members int
@@ -178,8 +176,8 @@ func TestSetAdvertiseAddr(t *testing.T) {
 	}
 }
 
-// TestMoveIsHeardInTheEnd: also by who was cut off during all of it, though the
-// member goes on answering at its old address.
+// TestMoveIsHeardInTheEnd: a member that was cut off during the whole move learns of it too, though the old address still
+// answers.
 func TestMoveIsHeardInTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(4, nil)
@@ -196,7 +194,7 @@ func TestMoveIsHeardInTheEnd(t *testing.T) {
 	})
 }
 
-// TestMoveAndUpdate: what changes during a move is announced at the new address.
+// TestMoveAndUpdate: metadata that change during a move are announced at the new address.
 func TestMoveAndUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &testDelegate{meta: []byte("old")}
@@ -268,7 +266,7 @@ func TestSetAdvertiseAddrFails(t *testing.T) {
 		if err := m.SetAdvertiseAddr(t.Context(), "", 0); err != nil || m.LocalNode() != before {
 			t.Errorf("the same address: %v, is %v", err, m.LocalNode().Address())
 		}
-		// With no way to tell the others it is announced at the end of the context.
+		// If no other member can be reached the move is announced when the context ends.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
@@ -298,9 +296,8 @@ func (aliveVeto) NotifyAlive(n *memberlist.Node) error {
 	return nil
 }
 
-// TestAdvertisedNameIsFollowed: a host name that comes to stand for another
-// address takes the member along, and one that stands for several does not make
-// it move to and fro.
+// TestAdvertisedNameIsFollowed: when the host name gets another address the member moves there; with several addresses it
+// does not move back and forth.
 func TestAdvertisedNameIsFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(3, nil)
@@ -361,8 +358,8 @@ func TestAdvertisedNameIsFollowed(t *testing.T) {
 	})
 }
 
-// TestAdvertisedNameOfConfig is looked up again too, on real sockets; a look-up
-// follows a look-up without anybody's waiting for the time between.
+// TestAdvertisedNameOfConfig: the name in Config.AdvertiseAddr is looked up again too, on real sockets. A look-up follows
+// the one before without a wait.
 func TestAdvertisedNameOfConfig(t *testing.T) {
 	asked := make(chan struct{})
 	config := loopbackConfig("a")

@@ -34,9 +34,8 @@ func (n *nattedTransport) Shutdown() error {
 	return n.simTransport.Shutdown()
 }
 
-// TestPortsThatANATRewrites are told once for each member, in the log of those
-// that it pings, and counted; another address at the same port is nothing to
-// tell of.
+// TestPortsThatANATRewrites: a member whose port a NAT rewrites is logged once by each member that it pings, and counted.
+// Another address with the same port is not.
 func TestPortsThatANATRewrites(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -96,11 +95,11 @@ func TestPortsThatANATRewrites(t *testing.T) {
 	}
 }
 
-// maxPortWarnings is for how many members a warning is logged that a NAT rewrites their ports.
+// maxPortWarnings is the number of members for which the rewriting of ports is logged.
 const maxPortWarnings = 16
 
-// TestPortsThatAnyoneClaims: who is no member, or not where it says, makes
-// nobody warn, and a thousand members behind NATs not a thousand times.
+// TestPortsThatAnyoneClaims: a sender that is no member, or not at the address that it names, causes no warning, and a
+// thousand members behind NATs cause few.
 func TestPortsThatAnyoneClaims(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lineBuffer
@@ -151,7 +150,7 @@ func TestPortsThatAnyoneClaims(t *testing.T) {
 	})
 }
 
-// relabelledTransport says that packets come from somewhere else.
+// relabelledTransport gives packets another source address.
 type relabelledTransport struct {
 	*simTransport
 	packets chan *memberlist.Packet
@@ -183,7 +182,7 @@ func (textAddr) Network() string { return "text" }
 
 func (a textAddr) String() string { return string(a) }
 
-// TestPortsThatAreNotUDPs say nothing of a NAT: those of connections, of text, of none.
+// TestPortsThatAreNotUDPs: the ports of TCP addresses, of addresses in text form and of none do not count as rewritten.
 func TestPortsThatAreNotUDPs(t *testing.T) {
 	ip := net.IPv4(10, 0, 0, 0)
 	for _, from := range []net.Addr{

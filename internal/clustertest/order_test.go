@@ -13,45 +13,43 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// tellTale notes what it is told, members and messages alike, and takes its
-// time over members.
-type tellTale struct {
+// callLog records the calls of its methods for members and messages, and takes its time for joins.
+type callLog struct {
 	testDelegate
-	mu   sync.Mutex
-	told []string
+	mu    sync.Mutex
+	calls []string
 }
 
-func (l *tellTale) tell(what string) {
+func (l *callLog) record(what string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.told = append(l.told, what)
+	l.calls = append(l.calls, what)
 }
 
-func (l *tellTale) list() []string {
+func (l *callLog) list() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clone(l.told)
+	return slices.Clone(l.calls)
 }
 
-func (l *tellTale) NotifyMsg(b []byte) { l.tell("message " + string(b)) }
+func (l *callLog) NotifyMsg(b []byte) { l.record("message " + string(b)) }
 
-func (l *tellTale) NotifyLeave(n *memberlist.Node) { l.tell("leave " + n.Name) }
+func (l *callLog) NotifyLeave(n *memberlist.Node) { l.record("leave " + n.Name) }
 
-func (l *tellTale) NotifyUpdate(n *memberlist.Node) { l.tell("update " + n.Name) }
+func (l *callLog) NotifyUpdate(n *memberlist.Node) { l.record("update " + n.Name) }
 
-func (l *tellTale) NotifyJoin(n *memberlist.Node) {
+func (l *callLog) NotifyJoin(n *memberlist.Node) {
 	time.Sleep(10 * time.Millisecond)
-	l.tell("join " + n.Name)
+	l.record("join " + n.Name)
 }
 
-// TestMessagesComeAfterWhatIsSaidOfMembers: a delegate that gets a message of a
-// member that is new, or that comes back, has heard of the member. Serf relies
-// on it: what a member says of itself means nothing before it has joined.
-func TestMessagesComeAfterWhatIsSaidOfMembers(t *testing.T) {
+// TestMessagesComeAfterEventsOfMembers: a message of a member that is new, or that comes back, is delivered after the event
+// of its join. Serf relies on it: it ignores what a member announces before its join.
+func TestMessagesComeAfterEventsOfMembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
 		defer c.stop()
-		l := new(tellTale)
+		l := new(callLog)
 		c.add(func(config *memberlist.Config) { config.Delegate, config.Events = l, l })
 		from := c.outsider(66)
 		for i := range 20 {
@@ -83,7 +81,7 @@ func TestMessagesKeepTheirOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
 		defer c.stop()
-		receiver := new(tellTale)
+		receiver := new(callLog)
 		c.add(func(config *memberlist.Config) { config.Delegate = receiver })
 		sender := &queueDelegate{queue: &memberlist.TransmitLimitedQueue{NumNodes: func() int { return 2 }, RetransmitMult: 1}}
 		m := c.add(func(config *memberlist.Config) { config.Delegate = sender })
@@ -101,7 +99,7 @@ func TestMessagesKeepTheirOrder(t *testing.T) {
 	})
 }
 
-// queueDelegate broadcasts what is in a queue.
+// queueDelegate broadcasts the contents of a queue.
 type queueDelegate struct {
 	testDelegate
 	queue *memberlist.TransmitLimitedQueue

@@ -17,7 +17,7 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// tapTransport notes the sizes of the packets that go out.
+// tapTransport records the sizes of the packets that are sent.
 type tapTransport struct {
 	*simTransport
 	mu    sync.Mutex
@@ -37,15 +37,15 @@ func (t *tapTransport) largest() int {
 	return slices.Max(t.sizes)
 }
 
-// tapped has a member's packets noted.
+// tapped makes the member's transport record packet sizes.
 func tapped(c *memberlist.Config) *tapTransport {
 	tap := &tapTransport{simTransport: c.Transport.(*simTransport)}
 	c.Transport = tap
 	return tap
 }
 
-// noisy is a delegate with more to say than fits, in pieces of random sizes
-// that do not compress, ever new metadata, and payloads for acks.
+// noisy is a delegate with more broadcasts than fit, of random sizes, that do not compress; its metadata change all the
+// time, and its acks have payloads.
 type noisy struct {
 	testDelegate
 	rng    *rand.ChaCha8
@@ -93,7 +93,7 @@ func (b *lineBuffer) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// containing gives the lines that have a text in them.
+// containing returns the lines that contain a text.
 func (b *lineBuffer) containing(text string) (lines []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -105,7 +105,7 @@ func (b *lineBuffer) containing(text string) (lines []string) {
 	return lines
 }
 
-// packetCase is a combination of what makes packets larger.
+// packetCase is a combination of settings that make packets larger.
 type packetCase struct {
 	label    string
 	key      []byte
@@ -121,8 +121,7 @@ func (p packetCase) String() string {
 		len(p.label), len(p.key), p.version, p.compress, p.size, p.name, p.ack)
 }
 
-// run has a few members say as much as they can, and of many others that
-// there are; it returns the largest packet.
+// run lets a few members send as much as they can, and news of many others; it returns the size of the largest packet.
 func (p packetCase) run(t *testing.T) (largest int) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
@@ -181,7 +180,7 @@ func (p packetCase) run(t *testing.T) (largest int) {
 	return largest
 }
 
-// wrap returns a packet with what all packets of the cluster have around them.
+// wrap adds the label and the encryption of the cluster to a packet.
 func (p packetCase) wrap(packet []byte) []byte {
 	if p.key != nil {
 		cipher, err := wire.NewCipher(p.key)
@@ -273,7 +272,7 @@ func TestUserBroadcastsUnderChurn(t *testing.T) {
 		for _, text := range messages {
 			sender.queue.QueueBroadcast(lineBroadcast(text))
 		}
-		// Gossip goes to 3 of a thousand, so that what m0 gets is luck: all leave the queue.
+		// Gossip goes to 3 of a thousand members, so that m0 may get none; but all broadcasts leave the queue.
 		for i := range 20 {
 			c.hearOfGhosts(1, 1000, uint32(i+1), nil)
 			time.Sleep(100 * time.Millisecond)
@@ -284,8 +283,7 @@ func TestUserBroadcastsUnderChurn(t *testing.T) {
 	})
 }
 
-// TestMetadataThatFitsNoPacket: who announces itself learns that it cannot be
-// gossiped.
+// TestMetadataThatFitsNoPacket: an update whose metadata no packet can hold returns an error.
 func TestMetadataThatFitsNoPacket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
@@ -303,7 +301,7 @@ func TestMetadataThatFitsNoPacket(t *testing.T) {
 	})
 }
 
-// TestGossipFillsPacketsOnceCompressed: what a packet holds is what fits when compressed, and no packet is too large.
+// TestGossipFillsPacketsOnceCompressed: a packet is filled by its compressed size, and none is too large.
 func TestGossipFillsPacketsOnceCompressed(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
@@ -349,7 +347,7 @@ func TestGossipFillsPacketsOnceCompressed(t *testing.T) {
 	}
 }
 
-// packetContents notes what the packets that go out hold.
+// packetContents records the contents of the packets that are sent.
 type packetContents struct {
 	*simTransport
 	mu       sync.Mutex
@@ -370,14 +368,14 @@ func (c *packetContents) WriteTo(b []byte, addr string) (time.Time, error) {
 	return c.simTransport.WriteTo(b, addr)
 }
 
-// recordContents has a member's packets looked into.
+// recordContents makes the member's transport record the contents of packets.
 func recordContents(c *memberlist.Config) *packetContents {
 	contents := &packetContents{simTransport: c.Transport.(*simTransport)}
 	c.Transport = contents
 	return contents
 }
 
-// manyAlives is what is said of n members with so many bytes of metadata of no pattern.
+// manyAlives returns alive messages of n members, with random metadata of the given size.
 func manyAlives(n, meta int) (messages [][]byte) {
 	rng := rand.NewChaCha8([32]byte{1})
 	for i := range n {

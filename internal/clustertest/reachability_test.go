@@ -10,7 +10,7 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// infoOf is what a member knows of another.
+// infoOf returns m's information about another member.
 func infoOf(t *testing.T, m *memberlist.Memberlist, name string) memberlist.MemberInfo {
 	t.Helper()
 	info, ok := m.Member(name)
@@ -136,8 +136,7 @@ func TestReachabilityIsSeen(t *testing.T) {
 	})
 }
 
-// TestAMemberThatMovesIsReachedAnew: how the old address was reached says
-// nothing of the new one.
+// TestAMemberThatMovesIsReachedAnew: the reachability of the old address does not count for the new one.
 func TestAMemberThatMovesIsReachedAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(2, nil)
@@ -155,7 +154,7 @@ func TestAMemberThatMovesIsReachedAnew(t *testing.T) {
 		if _, err := again.Join([]string{simAddr(0).String()}); err != nil {
 			t.Fatal(err)
 		}
-		for c.members[0].NumMembers() == 1 { // until it has said that it is newer than its farewell
+		for c.members[0].NumMembers() == 1 { // until it has announced a higher incarnation than that of its leave
 			time.Sleep(time.Millisecond)
 		}
 		if info := infoOf(t, c.members[0], "m1"); info.State != memberlist.StateAlive || info.RTT != 0 || !info.Packets.Last.IsZero() {

@@ -23,13 +23,13 @@ func addrs(from, to int) []netip.AddrPort {
 	return list
 }
 
-// dials is how many streams member i has begun.
+// dials returns the number of streams that member i has opened.
 func (c *simCluster) dials(i int) int64 {
 	return c.transport(i).dials.Load()
 }
 
-// TestReconnect: the two sides of a partition that outlasts what they remember of each other are one cluster again within a
-// minute of its end.
+// TestReconnect: the two sides of a partition that lasts until they have forgotten each other are one cluster again within
+// a minute of its end.
 func TestReconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(10, nil)
@@ -45,7 +45,7 @@ func TestReconnect(t *testing.T) {
 	})
 }
 
-// TestNoReconnect: who does not want it does not get it.
+// TestNoReconnect: an interval or a timeout below zero turns reconnecting off.
 func TestNoReconnect(t *testing.T) {
 	for name, off := range map[string]func(*memberlist.Config){
 		"interval": func(c *memberlist.Config) { c.ReconnectInterval = -1 },
@@ -69,7 +69,7 @@ func TestNoReconnect(t *testing.T) {
 	}
 }
 
-// TestReconnectNotWithLeft: a member that left and still answers is not bothered, one that crashed is looked for until the
+// TestReconnectNotWithLeft: a member that left is not contacted, though it still answers; one that crashed is, until the
 // timeout.
 func TestReconnectNotWithLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestReconnectLeavesOthersAlone(t *testing.T) {
 	})
 }
 
-// mergeRefuser is a MergeDelegate that refuses when told to, and counts how often it is asked.
+// mergeRefuser is a MergeDelegate that refuses on demand, and counts its calls.
 type mergeRefuser struct {
 	refuses atomic.Bool
 	asked   atomic.Int64
@@ -150,7 +150,7 @@ func (r *mergeRefuser) NotifyMerge([]*memberlist.Node) error {
 	return nil
 }
 
-// TestReconnectAsksMergeDelegate: what the merge delegates refuse stays apart.
+// TestReconnectAsksMergeDelegate: clusters whose merge the delegates refuse stay apart.
 func TestReconnectAsksMergeDelegate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := new(mergeRefuser)
@@ -171,8 +171,8 @@ func TestReconnectAsksMergeDelegate(t *testing.T) {
 	})
 }
 
-// TestSeedsAreResolvedAnew: a seed has another address and has forgotten everything. What finds it is its name, given to
-// Join or by Config.Seeds.
+// TestSeedsAreResolvedAnew: a seed that restarts at another address without its state is found by its name, given to Join
+// or by Config.Seeds.
 func TestSeedsAreResolvedAnew(t *testing.T) {
 	for _, hook := range []bool{false, true} {
 		t.Run(fmt.Sprintf("hook is %v", hook), func(t *testing.T) {
@@ -202,7 +202,7 @@ func TestSeedsAreResolvedAnew(t *testing.T) {
 					}
 				})
 				if hook {
-					// It was never told of the seed but by the hook.
+					// Only Config.Seeds names the seed.
 					c.await(time.Minute, func() bool { return c.agree(2) })
 				} else if n, err := other.Join([]string{"nowhere", "seed"}); n != 1 || err != nil {
 					t.Fatal(n, err)
@@ -219,7 +219,7 @@ func TestSeedsAreResolvedAnew(t *testing.T) {
 	}
 }
 
-// TestJoinIsTriedAgain: a Join that found nobody is made up for once there is somebody.
+// TestJoinIsTriedAgain: a Join that reached no member is repeated until it reaches one.
 func TestJoinIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
@@ -233,7 +233,7 @@ func TestJoinIsTriedAgain(t *testing.T) {
 	})
 }
 
-// TestShutdownEndsSeeds: Shutdown does not wait for whoever gives seeds, who is told to stop.
+// TestShutdownEndsSeeds: Shutdown does not wait for Config.Seeds, whose context it ends.
 func TestShutdownEndsSeeds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
@@ -260,7 +260,7 @@ func TestShutdownEndsSeeds(t *testing.T) {
 	})
 }
 
-// TestLeaveEndsReconnects: who left looks for nobody.
+// TestLeaveEndsReconnects: a member that left contacts no failed members.
 func TestLeaveEndsReconnects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(3, nil)
@@ -281,7 +281,7 @@ func TestLeaveEndsReconnects(t *testing.T) {
 	})
 }
 
-// TestIsolatedGauge: the gauge tells that a member is alone, and that it is no longer.
+// TestIsolatedGauge: the gauge is 1 while a member is isolated, and 0 after.
 func TestIsolatedGauge(t *testing.T) {
 	sink := new(metricSink)
 	useSink(t, sink)
@@ -333,8 +333,8 @@ func TestPeriodicExchangeWithAnother(t *testing.T) {
 	})
 }
 
-// TestOnlyTheJoinedAreSeeds: neither is an address joined later with which a join failed, of one who is not alone, nor one whose
-// member left or was removed: by then it may be that of a stranger, whom a crash is no reason to join.
+// TestOnlyTheJoinedAreSeeds: an address with which a later join failed is no seed, nor is one whose member left or was
+// removed: it may belong to another cluster by now.
 func TestOnlyTheJoinedAreSeeds(t *testing.T) {
 	for name, before := range map[string]func(t *testing.T, c *simCluster){
 		"a join failed": func(t *testing.T, c *simCluster) {
@@ -398,7 +398,7 @@ func TestOnlyTheJoinedAreSeeds(t *testing.T) {
 	}
 }
 
-// inPlace creates a member of a name at the address of member i, beside those of the cluster.
+// inPlace creates a member with a name at the address of member i, in addition to those of the cluster.
 func (c *simCluster) inPlace(i int, name string) *memberlist.Memberlist {
 	c.t.Helper()
 	config := c.simConfig(i)

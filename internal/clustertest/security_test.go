@@ -9,7 +9,8 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// TestNoncesAreNeverUsedTwice: no two packets of a member have one nonce, or look alike, though they say the same.
+// TestNoncesAreNeverUsedTwice: no two packets of a member have the same nonce, or the same bytes, though their contents are
+// equal.
 func TestNoncesAreNeverUsedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(1, encrypted)

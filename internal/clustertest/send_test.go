@@ -21,7 +21,7 @@ func random(n int) []byte {
 	return b
 }
 
-// memberNamed returns what m knows of a member.
+// memberNamed returns m's Node of a member.
 func memberNamed(t *testing.T, m *memberlist.Memberlist, name string) *memberlist.Node {
 	t.Helper()
 	members := m.Members()
@@ -32,7 +32,7 @@ func memberNamed(t *testing.T, m *memberlist.Memberlist, name string) *memberlis
 	return members[at]
 }
 
-// packetCases are what may be added to a message in a packet.
+// packetCases are the settings that add bytes to a message in a packet.
 var packetCases = []packetCase{
 	{version: 2},
 	{version: 2, label: "blue"},

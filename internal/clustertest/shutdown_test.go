@@ -27,7 +27,7 @@ type waitingTransport struct {
 	unclosed sync.WaitGroup // streams
 }
 
-// newWaitingTransport returns one whose goroutines have a packet or a stream in hand already.
+// newWaitingTransport returns a transport whose goroutines have packets and streams to hand over from the start.
 func newWaitingTransport(to memberlist.Transport, closes bool) *waitingTransport {
 	w := &waitingTransport{
 		Transport: to, packets: make(chan *memberlist.Packet), streams: make(chan net.Conn), closes: closes, quit: make(chan struct{}),
@@ -82,8 +82,8 @@ func (w *waitingTransport) Shutdown() error {
 	return w.Transport.Shutdown()
 }
 
-// TestShutdownTakesWhatTheTransportHandsOver: a transport may wait, while it shuts down, until its goroutines got rid of what
-// they have, after a member has run and after a Create that fails at any step. The bubble fails if it waits for ever, or
+// TestShutdownTakesWhatTheTransportHandsOver: while it shuts down a transport may wait until its goroutines have handed
+// over what they have, after a member has run and after a Create that fails at any step. The bubble fails on a deadlock, or
 // if a goroutine is left.
 func TestShutdownTakesWhatTheTransportHandsOver(t *testing.T) {
 	for _, tt := range []struct {
@@ -133,7 +133,7 @@ func (homeless) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
 	return nil, 0, memberlist.ErrNoAdvertiseAddress
 }
 
-// TestShutdownClosesBufferedStreams: what waits in a transport's channel when it is down is closed.
+// TestShutdownClosesBufferedStreams: streams that wait in the transport's channel when it is shut down are closed.
 func TestShutdownClosesBufferedStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
@@ -291,8 +291,7 @@ func talk(t *testing.T, to *socketTransport, stop <-chan struct{}) {
 	}
 }
 
-// TestShutdownIsQuiet: what Shutdown itself cuts off is no error: exchanges that this member began, and streams that others
-// opened.
+// TestShutdownIsQuiet: a shutdown logs no error for the exchanges that it ends, of this member and of others.
 func TestShutdownIsQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lineBuffer

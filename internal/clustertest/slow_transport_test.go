@@ -10,7 +10,8 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// tardyTransport waits for a time before it loses what goes to one address, as one does that connects for each packet.
+// tardyTransport waits for a time before it loses a packet to one address, as a transport does that opens a connection for
+// each packet.
 type tardyTransport struct {
 	*simTransport
 	slow    *atomic.Pointer[string]
@@ -33,8 +34,8 @@ func (s *tardyTransport) WriteTo(b []byte, addr string) (time.Time, error) {
 	return time.Now(), nil
 }
 
-// TestSlowTransport: a transport that waits for a member that is gone keeps nobody from being heard, whoever asks for a ping of
-// that member: it is found dead, and nobody else is suspected. Nor does it take ever more goroutines.
+// TestSlowTransport: a transport that waits for a member that is gone delays no packet of another member: the first is
+// declared dead, no other is suspected, and the number of goroutines is bounded.
 func TestSlowTransport(t *testing.T) {
 	for _, takes := range []time.Duration{2 * time.Second, 5 * time.Second, 0} {
 		t.Run(takes.String(), func(t *testing.T) {

@@ -10,8 +10,7 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// TestStatsAreTheMetrics: every counter has the value that the metrics have, in
-// a cluster with faults and with what is dropped.
+// TestStatsAreTheMetrics: every counter has the value of its metric, in a cluster with faults and with dropped messages.
 func TestStatsAreTheMetrics(t *testing.T) {
 	sink := new(metricSink)
 	useSink(t, sink)
@@ -83,8 +82,8 @@ func TestStatsAreTheMetrics(t *testing.T) {
 	})
 }
 
-// TestStatsOfWhatWaits: what is queued and open is seen.
-func TestStatsOfWhatWaits(t *testing.T) {
+// TestStatsOfQueues: Stats shows the messages that are queued and the streams that are open.
+func TestStatsOfQueues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		c := newSimCluster(t)

@@ -28,9 +28,9 @@ func received(s *memberlist.Subscription) (events []string) {
 	}
 }
 
-// TestSubscribersHearEverything: joins, updates, suspicions and what comes of
-// them, conflicts, isolation, in order, each subscriber for itself.
-func TestSubscribersHearEverything(t *testing.T) {
+// TestSubscribersReceiveAllEvents: each subscriber receives joins, updates, suspicions and their ends, conflicts and
+// isolation, in order.
+func TestSubscribersReceiveAllEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)
 		defer c.stop()
@@ -67,7 +67,7 @@ func TestSubscribersHearEverything(t *testing.T) {
 		c.await(settles, func() bool { return infoOf(t, m, "m1").State == memberlist.StateAlive })
 		expect("back", "m1", "recover m1")
 
-		time.Sleep(time.Minute) // whom m1 suspected while it was cut off recovers
+		time.Sleep(time.Minute) // until the members that m1 suspected have recovered
 		received(first)
 		config := c.simConfig(66)
 		config.Name = "m2"
@@ -101,9 +101,8 @@ func TestSubscribersHearEverything(t *testing.T) {
 	})
 }
 
-// TestSubscribersHearOfIsolation: who is cut off from all others hears that it
-// is, and when that is over.
-func TestSubscribersHearOfIsolation(t *testing.T) {
+// TestSubscribersReceiveIsolation: a member that is cut off from all others reports that, and its end.
+func TestSubscribersReceiveIsolation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(6, nil)
 		defer c.stop()
@@ -124,8 +123,8 @@ func TestSubscribersHearOfIsolation(t *testing.T) {
 	})
 }
 
-// TestSubscribersDoNotBlock: one that does not receive loses what is too much,
-// is told how much, and holds up neither the member nor other subscribers.
+// TestSubscribersDoNotBlock: a subscriber that does not receive loses events, learns how many, and delays neither the
+// member nor other subscribers.
 func TestSubscribersDoNotBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t)

@@ -45,7 +45,7 @@ func TestNilArguments(t *testing.T) {
 	})
 }
 
-// What programs rely on that neither Serf nor Alertmanager calls.
+// Methods that programs use, but neither Serf nor Alertmanager.
 
 func TestProtocolVersionIsTheConfigured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestNetTransportGiven(t *testing.T) {
 	}
 }
 
-// textAddrOf is an address of a kind that only its text tells of.
+// textAddrOf is an address whose network is only visible in its text.
 type textAddrOf string
 
 func (textAddrOf) Network() string { return "mock" }
@@ -146,7 +146,7 @@ func TestMockNetworkCluster(t *testing.T) {
 			config.LogOutput = io.Discard
 			config.PushPullInterval = time.Second // whatever gossip misses
 			config.Transport = network.NewTransport(config.Name)
-			config.MsgpackUseNewTimeFormat = i == 1 // no message has a time in it
+			config.MsgpackUseNewTimeFormat = i == 1 // no message contains a time
 			config.Delegate = messageFunc(func(s string) { received <- fmt.Sprint(config.Name, " got ", s) })
 			m, err := memberlist.Create(config)
 			if err != nil {
@@ -172,7 +172,7 @@ func TestMockNetworkCluster(t *testing.T) {
 		if got, want := <-received, "m1 got by address"; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
-		// The name says who it is for, whatever the address.
+		// The transport routes by the name, not by the address.
 		if err := members[0].SendToAddress(memberlist.Address{Addr: "127.0.0.1:2", Name: "m2"}, []byte("by name")); err != nil {
 			t.Error(err)
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// TestSecondMemberIsListedFirst, and each lists itself last, as programs expect that have only seen the reference.
+// TestSecondMemberIsListedFirst: of two members each lists itself last, as in the reference; programs expect that.
 func TestSecondMemberIsListedFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(2, nil)
@@ -53,7 +53,7 @@ func (k *keeper) keep(t *testing.T, n *memberlist.Node) {
 	}
 }
 
-// metaDelegate says what the metadata are.
+// metaDelegate returns fixed metadata.
 type metaDelegate struct {
 	callback
 	meta func() string
@@ -135,8 +135,8 @@ func TestNodesAreReadWhileMembersChange(t *testing.T) {
 	})
 }
 
-// TestMembersSeesWhatEventsDid: who reads the members after an event has been told sees what its handler did, with no lock
-// of the program's own, as with the reference: the race detector says so. Alertmanager's tests rely on it.
+// TestMembersSeesWhatEventsDid: an event delegate call happens before any Members call that observes its event, without a
+// lock of the program, as in the reference; the race detector checks that. Tests of Alertmanager rely on it.
 func TestMembersSeesWhatEventsDid(t *testing.T) {
 	for name, read := range map[string]func(*memberlist.Memberlist) int{
 		"NumMembers": (*memberlist.Memberlist).NumMembers,
@@ -173,7 +173,7 @@ func TestMembersSeesWhatEventsDid(t *testing.T) {
 				defer m.Shutdown()
 				members = append(members, m)
 			}
-			// Whoever looks must not synchronize with the events through the joins either.
+			// The reader must not synchronize with the events through the joins either.
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
