@@ -6,8 +6,7 @@ import (
 	"net/netip"
 )
 
-// address is the address and port of a member, as a member keeps it: a netip.AddrPort without zone, which the wire does
-// not carry, in 20 bytes rather than 32.
+// address is an IP address and port in 20 bytes: a netip.AddrPort has 32, with a zone that the wire does not carry.
 type address struct {
 	ip   [16]byte // an IPv4 address as an IPv6 one
 	port uint16
@@ -25,7 +24,7 @@ func addressOf(a netip.AddrPort) address {
 	return packed
 }
 
-// addressFrom reads an address off the wire: 4 or 16 bytes, and defaultPort for port 0.
+// addressFrom returns an address of the wire: 4 or 16 bytes, and defaultPort for port 0.
 func addressFrom(ip []byte, port, defaultPort uint16) (address, bool) {
 	if port == 0 {
 		port = defaultPort
@@ -43,13 +42,13 @@ func addressFrom(ip []byte, port, defaultPort uint16) (address, bool) {
 	return a, true
 }
 
-// isIPv4 reports whether it is an IPv4 address, in whichever spelling.
+// isIPv4 reports whether it is an IPv4 address, in either spelling.
 func (a *address) isIPv4() bool { return [12]byte(a.ip[:12]) == [12]byte{10: 0xff, 11: 0xff} }
 
-// same reports whether two addresses are one, be an IPv4 address written in 4 or in 16 bytes.
+// same reports whether two addresses are equal, in either spelling of IPv4.
 func (a address) same(b address) bool { return a.ip == b.ip && a.port == b.port }
 
-// bytes are the IP address as the wire has it: a view into a.
+// bytes returns the IP address as on the wire: a view into a.
 func (a *address) bytes() []byte { return a.ip[16-a.size:] }
 
 func (a address) addr() netip.Addr {
@@ -65,7 +64,7 @@ func (a address) addr() netip.Addr {
 
 func (a address) addrPort() netip.AddrPort { return netip.AddrPortFrom(a.addr(), a.port) }
 
-// hash is the same for all that are the same.
+// hash returns the same for addresses that are the same.
 func (a address) hash(seed maphash.Seed) uint64 {
 	var b [18]byte
 	copy(b[:], a.ip[:])
@@ -73,7 +72,7 @@ func (a address) hash(seed maphash.Seed) uint64 {
 	return maphash.Bytes(seed, b[:])
 }
 
-// key is the same for all that are the same, to find it by.
+// key returns the same for addresses that are the same, as a key of a map.
 func (a address) key() address {
 	a.size = 0
 	return a

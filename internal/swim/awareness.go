@@ -2,7 +2,7 @@ package swim
 
 import "time"
 
-// awareness is our own health as far as we can tell, from 0 (healthy) to
+// awareness is the local health score, from 0 (healthy) to
 // max-1 (Lifeguard section IV-A, LHA-Probe).
 type awareness struct {
 	score int
@@ -14,7 +14,7 @@ func (a *awareness) apply(delta int) {
 	a.score = min(max(a.score+delta, 0), max(a.max-1, 0))
 }
 
-// stretch scales a time by our health: the worse, the longer.
+// stretch scales a time by the score.
 func (a *awareness) stretch(d time.Duration) time.Duration {
 	return d * time.Duration(a.score+1)
 }

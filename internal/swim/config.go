@@ -8,7 +8,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// Limits of what a peer may make a Core keep.
+// Limits of what peers can make a Core keep.
 const (
 	// MaxMeta is the largest metadata of a member, in bytes.
 	MaxMeta = 512
@@ -18,17 +18,17 @@ const (
 	// alive message.
 	MaxName = 1024
 
-	// MaxRelays is how many indirect pings may be under way on behalf of
-	// others. One more is refused (and answered by its asker's own timeout).
+	// MaxRelays limits the running indirect pings on behalf of others. One more is
+	// ignored, and the asker's probe times out.
 	MaxRelays = 4096
 
-	// MaxIncarnation is where incarnations saturate. An accusation at this
-	// incarnation could not be refuted and is not believed.
+	// MaxIncarnation is where incarnations saturate. A suspect or dead message at
+	// this incarnation could not be refuted, and is ignored.
 	MaxIncarnation = 1<<32 - 1
 )
 
-// Config is what a Core must know. The zero value of an interval switches its
-// loop off. The Core keeps the Config as given: its driver has validated it.
+// Config is the configuration of a Core. The zero value of an interval disables its
+// loop. The driver has validated it.
 type Config struct {
 	Name string // our own name, unique in the cluster
 
@@ -44,7 +44,7 @@ type Config struct {
 
 	GossipInterval      time.Duration // between two gossip rounds
 	GossipNodes         int           // members gossiped to in a round
-	GossipToTheDeadTime time.Duration // a dead member is gossiped to and remembered so long
+	GossipToTheDeadTime time.Duration // how long a dead member is gossiped to, and stays in the table
 	RetransmitMult      int           // scales how often a broadcast is sent (SWIM section 4.1: lambda)
 
 	Room wire.Room // of a packet
@@ -52,18 +52,18 @@ type Config struct {
 	PushPullInterval    time.Duration // between two full state syncs, before scaling with the cluster's size
 	DeadNodeReclaimTime time.Duration // a name dead for longer may come back at another address; 0: never
 
-	// A member that was declared dead is looked for about every ReconnectInterval
-	// at first (0: never), for ReconnectTimeout (0: a day). KeepAskingSeeds says
-	// that seeds are tried even if nothing is lost, at the slowest.
+	// A dead member is looked for about every ReconnectInterval at first (0: never),
+	// for ReconnectTimeout (0: a day). With KeepAskingSeeds seeds are tried even if
+	// no member has failed, at the slowest rate.
 	ReconnectInterval time.Duration
 	ReconnectTimeout  time.Duration
 	KeepAskingSeeds   bool
 
-	// HasUserBroadcasts says that the driver has broadcasts of its own to add
-	// to packets. Without, gossip rounds with nothing queued send nothing.
+	// HasUserBroadcasts is set if the driver adds user broadcasts to packets.
+	// Otherwise rounds of gossip with an empty queue send nothing.
 	HasUserBroadcasts bool
 
-	// Allowed says whether a member may have an address. It must be a pure
+	// Allowed reports whether a member may have an address. It must be a pure
 	// function. Nil allows every address.
 	Allowed func(netip.Addr) bool
 
@@ -74,10 +74,10 @@ type Config struct {
 	Rand *rand.Rand
 }
 
-// period is the protocol period: ProbeInterval, or without a probe loop what most have. What else is counted in periods, such
-// as suspicions that others begin, does not end at once then.
+// period returns the protocol period: ProbeInterval, or a second without a probe loop, so that suspicions and whatever else
+// is counted in periods do not end at once.
 //
-// Compat: in the reference a member without probes takes a member for dead as soon as it hears that another suspects it.
+// Compat: in the reference a member without probes declares another dead as soon as it receives a suspect message.
 func (c *Config) period() time.Duration {
 	if c.ProbeInterval > 0 {
 		return c.ProbeInterval

@@ -7,7 +7,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// Core is one node's membership protocol. See the package's comment.
+// Core is the membership protocol of one member. See the package comment.
 type Core struct {
 	cfg       Config
 	table     table
@@ -34,21 +34,21 @@ type Core struct {
 	turn Turn // the one under way
 }
 
-// local is what this member is to others; its row of the table is table.self.
+// local is the state of this member itself; its row of the table is table.self.
 type local struct {
 	leaving       bool
 	addressChange addressChange
 }
 
-// Turn is the right to change a Core, from Begin to End: only a Turn has the methods that do. There is one at a time, and it
-// must not be used after End.
+// Turn allows to change a Core, from Begin to End; whatever changes a Core is a method of Turn. A Core has one Turn at a
+// time, which must not be used after End.
 type Turn struct {
 	*Core
 	now time.Time
 	out *Output
 }
 
-// Begin begins a turn at now. What there is to do is put into out, which is emptied first; it is complete after End.
+// Begin begins a turn at now. The results go to out, which is emptied first; it is complete after End.
 func (c *Core) Begin(now time.Time, out *Output) *Turn {
 	if c.turn.out != nil {
 		panic("swim: Begin before End")
@@ -83,8 +83,7 @@ func New(cfg Config) *Core {
 	}
 }
 
-// Start sets the loops going: each begins at a random phase of its interval, but
-// for gossip, which begins with a probe.
+// Start starts the loops, each at a random phase of its interval, except that gossip coincides with probes.
 func (t *Turn) Start() {
 	t.loops.start(t, &t.probe.tick, t.cfg.ProbeInterval)
 	t.loops.startGossip(t)
@@ -95,26 +94,24 @@ func (t *Turn) Start() {
 // before it is sent; 0 at the start. No single message is larger than that, and user broadcasts have no part in it.
 func (t *Turn) SetCompressionBudget(bytes int) { t.compressionBudget = bytes }
 
-// Introduce tells the Core what we are, and nobody else: until Announce we
-// count as a member that has left.
+// Introduce sets what this member is without gossiping it: until Announce it counts as one that has left.
 func (t *Turn) Introduce(addr netip.AddrPort, meta []byte, versions Versions) {
 	t.local.initSelf(t, addr, meta, versions)
 	t.changed(t.table.self)
 }
 
-// beSomebody has the Core know itself.
+// initSelf adds this member to the table.
 func (l *local) initSelf(t *Turn, addr netip.AddrPort, meta []byte, versions Versions) {
 	t.table.self = t.table.add(t.cfg.Name, addressOf(addr), t.cfg.Rand.IntN)
 	t.table.self.Meta, t.table.self.Versions, t.table.self.State = meta, versions, StateLeft
 }
 
-// Announce makes known what we are, at a new incarnation: at the start, and
-// after each change of our address, metadata or versions. The notice, unless
-// 0, is in Output.Finished when that has been sent or was replaced. While
-// leaving, nothing is announced and the notice is finished at once; during a
-// move what we are is announced by Arrive, and the notice finished at once.
+// Announce gossips this member's address, metadata and versions at a new incarnation: at the start, and after each change.
+// The notice, unless 0, is in Output.Finished when that has been sent or was replaced. While leaving, nothing is announced
+// and the notice finishes at once; during a change of the address FinishAddressChange announces, and the notice finishes at
+// once.
 //
-// Compat: in the reference who then waits for it does so in vain.
+// Compat: in the reference a caller waits for it until its timeout.
 func (t *Turn) Announce(addr netip.AddrPort, meta []byte, versions Versions, notice uint64) {
 	if t.local.leaving {
 		t.out.finish(notice)
@@ -133,14 +130,14 @@ func (t *Turn) Announce(addr netip.AddrPort, meta []byte, versions Versions, not
 	}, notice)
 }
 
-// finish has the driver told that nobody need wait for a notice.
+// finish puts out that a notice, unless 0, need not be waited for.
 func (o *Output) finish(notice uint64) {
 	if notice != 0 {
 		o.Finished = append(o.Finished, notice)
 	}
 }
 
-// Tick does all that is due at now.
+// Tick does all that is due.
 func (t *Turn) Tick() {
 	t.loops.skipMissedRounds(t)
 	for d := t.deadlines.pop(t.now); d != nil; d = t.deadlines.pop(t.now) {
@@ -178,7 +175,7 @@ func (t *Turn) Tick() {
 	}
 }
 
-// Member returns what is known of the member of a name.
+// Member returns the known member with a name.
 func (c *Core) Member(name string) (Member, bool) {
 	m := c.table.named(name)
 	if m == nil {
@@ -187,26 +184,25 @@ func (c *Core) Member(name string) (Member, bool) {
 	return c.table.snapshot(m), true
 }
 
-// Self returns what the Core is known as. It is valid after Announce or Introduce.
+// Self returns this member. It is valid after Announce or Introduce.
 func (c *Core) Self() Member { return c.table.snapshot(c.table.self) }
 
-// NumKnown is how many members are known, the dead and left included.
+// NumKnown returns the number of known members, dead and left ones included.
 func (c *Core) NumKnown() int { return c.table.len() }
 
-// NumTimers is how many deadlines are set.
+// NumTimers returns the number of deadlines that are set.
 func (c *Core) NumTimers() int { return len(c.deadlines.heap) }
 
 // Leaving reports whether Leave was called.
 func (c *Core) Leaving() bool { return c.local.leaving }
 
-// isPresent reports whether m is another that is alive or suspect.
+// isPresent reports whether m is another member and is alive or suspect.
 func (t *table) isPresent(m *member) bool { return m != t.self && !m.State.IsDown() }
 
-// AnyAlive reports whether anyone but us is alive or suspect.
+// AnyAlive reports whether any other member is alive or suspect.
 func (c *Core) AnyAlive() bool { return c.present > 0 }
 
-// ReadsChecksums reports whether an endpoint is a known member, by its name or
-// else its address, that understands checksums.
+// ReadsChecksums reports whether an endpoint is a known member, by its name or else its address, that understands checksums.
 func (c *Core) ReadsChecksums(to Endpoint) bool { return c.table.readsChecksums(&to) }
 
 func (t *table) readsChecksums(to *Endpoint) bool {
@@ -220,11 +216,10 @@ func (t *table) readsChecksums(to *Endpoint) bool {
 	return m.readsChecksums()
 }
 
-// readsChecksums reports whether m, or nobody if it is nil, understands
-// checksums.
+// readsChecksums reports whether m, which may be nil, understands checksums.
 func (m *member) readsChecksums() bool { return m != nil && m.Versions.PMax() >= ProtocolChecksum }
 
-// Protocol versions from which on a member understands a thing.
+// The protocol versions that introduced a feature.
 const (
 	protocolStreamPing = 3
 	protocolNack       = 4
@@ -235,31 +230,28 @@ func (o *Output) event(e Event) { o.Events = append(o.Events, e) }
 
 func (o *Output) drop(why Drop) { o.Counts.Drops[why]++ }
 
-// changed publishes m as it now is, and returns that until there is another change.
+// changed puts out m as it now is. The result is valid until the next change.
 func (t *Turn) changed(m *member) *Member {
 	t.out.Changed = append(t.out.Changed, t.table.snapshot(m))
 	return &t.out.Changed[len(t.out.Changed)-1]
 }
 
-// allowed reports whether an address may be a member's, or be sent to on a
-// peer's word.
+// allows reports whether a member may have an address, and whether packets may be sent there on a peer's word.
 func (c *Config) allows(a address) bool { return c.allowsIP(a.addr()) }
 
 func (c *Config) allowsIP(a netip.Addr) bool {
 	return c.Allowed == nil || c.Allowed(a.Unmap())
 }
 
-// send puts a packet with one message, and whatever broadcasts fit beside it,
-// into the output.
+// send puts out a packet with one message and the queued broadcasts that fit beside it.
 func (t *Turn) send(to Endpoint, message wire.Message) *Packet {
 	p := t.sendAlone(to, message)
 	t.queue.fill(t, t.out, p, t.cfg.roomIn(p))
 	return p
 }
 
-// sendAlone puts a packet with the given messages and nothing else into the
-// output. What does not fit beside the first message goes in packets of its
-// own, before the one that is returned.
+// sendAlone puts out a packet with the given messages and no others. Those that do not fit beside the first go in packets of
+// their own, before the one that is returned.
 func (t *Turn) sendAlone(to Endpoint, messages ...wire.Message) *Packet {
 	p := t.compose(to, messages)
 	if len(messages) < 2 || t.cfg.roomIn(p) >= 0 {
@@ -272,7 +264,7 @@ func (t *Turn) sendAlone(to Endpoint, messages ...wire.Message) *Packet {
 	return t.compose(to, messages[:1])
 }
 
-// compose puts a packet with the given messages into the output.
+// compose puts out a packet with the given messages.
 func (t *Turn) compose(to Endpoint, messages []wire.Message) *Packet {
 	p := t.out.newPacket()
 	p.To = to
@@ -283,20 +275,20 @@ func (t *Turn) compose(to Endpoint, messages []wire.Message) *Packet {
 	return p
 }
 
-// newPacket puts a packet with nothing in it into the output.
+// newPacket adds an empty packet.
 func (o *Output) newPacket() *Packet {
 	o.Packets = append(o.Packets, Packet{})
 	return &o.Packets[len(o.Packets)-1]
 }
 
-// put adds a message to the last packet of the output.
+// put adds a message to the last packet.
 func (o *Output) put(p *Packet, m wire.Message) {
 	start := len(o.bytes)
 	o.bytes = m.Append(o.bytes)
 	o.end(p, start)
 }
 
-// unsend takes the last packet out of the output.
+// unsend removes the last packet.
 func (o *Output) unsend() {
 	last := len(o.Packets) - 1
 	o.Packets[last] = Packet{}
@@ -307,7 +299,7 @@ func (o *Output) unsend() {
 // already.
 func (c *Config) roomIn(p *Packet) int { return c.Room.Left(p.Messages, p.Checksum) }
 
-// endpoint is where m is reached.
+// endpoint returns the name and address of m.
 func (t *table) endpoint(m *member) Endpoint {
 	return Endpoint{Name: m.Name, AddrPort: t.addrPort(m)}
 }

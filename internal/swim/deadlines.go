@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// deadlineKind says what is due.
+// deadlineKind is what is due.
 type deadlineKind uint8
 
 const (
 	dueProbe        deadlineKind = iota // begin a probe
 	dueGossip                           // a round of gossip
 	duePushPull                         // a push/pull
-	dueCheck                            // a member that is asked whether it moved did not answer
-	dueReconnect                        // look for members that were lost
-	dueForget                           // members have been gone for long enough
-	dueIsolation                        // we have been isolated for long enough
+	dueCheck                            // a check of a claimed name continues
+	dueReconnect                        // look for failed members
+	dueForget                           // remove members that are down
+	dueIsolation                        // an isolation ends
 	dueProbeTimeout                     // no direct ack yet: probe indirectly
 	dueProbeEnd                         // no ack at all
 	dueSuspicion                        // a suspect member is dead
@@ -28,11 +28,11 @@ type deadlineKinds uint16
 
 func (k deadlineKinds) has(kind deadlineKind) bool { return k>>kind&1 != 0 }
 
-// deadline is one thing that will be due. It is made once, used for as long as
-// what it belongs to lives, and never copied while it is set.
+// deadline is a timer. It is part of its owner, and must not be copied while it is
+// set.
 type deadline struct {
 	at     time.Time
-	order  uint64 // of setting; of two at the same time the earlier set comes first
+	order  uint64 // of two at the same time the one that was set first comes first
 	kind   deadlineKind
 	index  int     // in the heap, -1 when not set
 	member *member // dueSuspicion
@@ -45,10 +45,10 @@ func newDeadline(kind deadlineKind) *deadline {
 	return &d
 }
 
-// unset is a deadline that is not set, to be a part of what it belongs to.
+// unset returns a deadline that is not set.
 func unset(kind deadlineKind) deadline { return deadline{kind: kind, index: -1} }
 
-// deadlines is a heap of all deadlines that are set.
+// deadlines is a heap of the deadlines that are set.
 type deadlines struct {
 	heap deadlineHeap
 	sets uint64
@@ -88,8 +88,8 @@ func (s *deadlines) nextBut(these deadlineKinds) time.Time {
 	return time.Time{}
 }
 
-// firstBut returns the first deadline of another kind than these in the heap below a place, or nil. It takes a look at those
-// two below each that is one of these: of the loops' kinds there is one each.
+// firstBut returns the first deadline of another kind than these in the heap below a place, or nil. It visits the two
+// children of each deadline of these kinds, and each loop has only one.
 func (h deadlineHeap) firstBut(these deadlineKinds, from int) *deadline {
 	if from >= len(h) {
 		return nil

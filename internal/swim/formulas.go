@@ -14,7 +14,7 @@ func suspicionTimeout(mult, n int, interval time.Duration) time.Duration {
 }
 
 // suspicionConfirmations is how many confirmations bring a suspicion down to
-// its least time (Lifeguard section IV-B: K). Small clusters cannot give them.
+// its least time (Lifeguard section IV-B: K); 0 if the cluster is too small.
 func suspicionConfirmations(mult, n int) int {
 	k := mult - 2
 	if n-2 < k {

@@ -6,20 +6,19 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// What user broadcasts are offered of a packet of gossip, whatever else is
-// queued. What they leave goes to the protocol's own.
+// The part of a packet of gossip that user broadcasts have first. What they leave
+// goes to the protocol's broadcasts.
 const (
-	// userShare is the part of each packet that they have first: a quarter.
+	// userShare is the part of each packet: a quarter.
 	userShare = 4
 
-	// wholeOffers is how often they have a whole packet first, so that one that
-	// is larger than their share is not starved: every eighth.
+	// wholeOffers is how often they have a whole packet, every eighth, so that one
+	// that is larger than their share is not starved.
 	wholeOffers = 8
 )
 
-// gossipTick sends what is queued to a few members (SWIM section 4.1, but on a
-// timer of its own, Lifeguard section III-A). The recently dead are among
-// them: they may not be.
+// gossipTick sends queued broadcasts to a few members (SWIM section 4.1, but on a timer of its own, Lifeguard section
+// III-A). The recently dead are among them, as they may be alive.
 func (l *loops) gossipTick(t *Turn) {
 	t.out.Counts.GossipRounds++
 	if t.NumQueued() == 0 && !t.cfg.HasUserBroadcasts {
@@ -33,7 +32,7 @@ func (l *loops) gossipTick(t *Turn) {
 		packet := t.sendAlone(t.table.endpoint(m))
 		if t.cfg.HasUserBroadcasts {
 			packet.Room = l.offer(t, t.cfg.roomIn(packet))
-			continue // the driver asks for the rest: FillGossip
+			continue // FillGossip does the rest
 		}
 		t.queue.fill(t, t.out, packet, t.cfg.roomIn(packet)+t.compressionBudget)
 		if len(packet.Messages) == 0 {
@@ -43,8 +42,7 @@ func (l *loops) gossipTick(t *Turn) {
 	}
 }
 
-// gossipTargets returns the members of a round of gossip. Without rounds of their
-// own user broadcasts go to the member that is probed.
+// targets returns the members of a round of gossip. Without a gossip loop it is the member that is probed.
 func (l *loops) targets(t *Turn) []*member {
 	if t.cfg.gossipInterval() <= 0 {
 		t.chosen = t.chosen[:0]
@@ -65,17 +63,16 @@ func (l *loops) targets(t *Turn) []*member {
 	})
 }
 
-// gossipWithProbe makes a round of gossip due with a probe if there are no others:
-// then user broadcasts would not be sent at all. They have a packet of their own,
-// as a ping does not wait for the user.
+// gossipWithProbe makes a round of gossip due with a probe if there is no gossip loop, so that user broadcasts are sent at
+// all. They have a packet of their own, as a ping does not wait for user code.
 func (l *loops) gossipWithProbe(t *Turn) {
 	if t.cfg.HasUserBroadcasts && t.cfg.gossipInterval() <= 0 {
 		t.deadlines.set(&l.gossip, t.now)
 	}
 }
 
-// offer is how many of the bytes of a packet user broadcasts may have: what is
-// queued leaves free, and their share in any case.
+// offer returns how many bytes of a packet user broadcasts may have: what queued broadcasts leave, and their share in any
+// case.
 func (l *loops) offer(t *Turn, room int) int {
 	l.offered++
 	if l.offered%wholeOffers == 0 {
@@ -85,19 +82,16 @@ func (l *loops) offer(t *Turn, room int) int {
 	return max(room/userShare, min(room, room+t.compressionBudget-queued))
 }
 
-// FillGossip adds queued broadcasts to a packet with Room for user broadcasts,
-// once the driver knows how many bytes of that room they take. The packet is
-// one of out, the Output that it came in.
+// FillGossip adds queued broadcasts to a packet with Room, once the user broadcasts in it are known to take used bytes. The
+// packet is one of out, the Output that it was put into.
 //
-// Compat: the reference's own broadcasts come first, and starve the user's.
+// Compat: the reference puts its own broadcasts first, and starves the user's.
 func (t *Turn) FillGossip(out *Output, p *Packet, used int) {
 	t.queue.fill(t, out, p, t.cfg.roomIn(p)+t.compressionBudget-used)
 }
 
-// choose returns k distinct random members that may be chosen, or all of them
-// if there are fewer. It draws at random first, which takes a time that does
-// not grow with the cluster while most members may be chosen, then goes
-// through all from a random place on, so that none is missed.
+// choose returns k distinct random eligible members, or all if there are fewer. It first draws at random, in a time that
+// does not grow with the cluster while most members are eligible, then scans from a random place so that none is missed.
 func (t *Turn) choose(k int, may func(*member) bool) []*member {
 	n := t.table.len()
 	if k <= 0 || n == 0 {
@@ -130,6 +124,5 @@ func (t *Turn) choose(k int, may func(*member) bool) []*member {
 	return chosen
 }
 
-// drawsPerChoice is how often a random member is drawn for each one wanted
-// before all are gone through.
+// drawsPerChoice is the number of draws for each wanted member before the scan.
 const drawsPerChoice = 3

@@ -2,7 +2,7 @@ package swim
 
 import "time"
 
-// loops are the rounds of gossip and of push/pulls, and which loops, that of probes among them, are idle.
+// loops are the rounds of gossip and of push/pulls, and the set of idle loops, which may include that of probes.
 type loops struct {
 	gossip   deadline
 	pushPull deadline
@@ -10,8 +10,8 @@ type loops struct {
 	offered  int           // packets of gossip with room for user broadcasts, so far
 }
 
-// nextWakeup returns when Tick has something to do; zero: never. Rounds of gossip with nothing to send are left out, and all
-// rounds while no other member is known. A loop that goes on later has its rounds at the times that it would have had.
+// nextWakeup returns when Tick has something to do, or zero. It ignores rounds of gossip with nothing to send, and all
+// rounds while no other member is known. When a loop is idle no more its rounds are at the times that they would have had.
 func (l *loops) nextWakeup(t *Turn) time.Time {
 	if resting := l.idleLoops(t.Core); resting != l.idle {
 		l.skipMissedRounds(t)
@@ -25,7 +25,7 @@ const (
 	allLoops   deadlineKinds = 1<<dueProbe | 1<<dueGossip | 1<<duePushPull
 )
 
-// restingLoops is which loops have nothing to do.
+// idleLoops returns the loops that have nothing to do.
 func (l *loops) idleLoops(c *Core) deadlineKinds {
 	switch {
 	case c.table.len() < 2:
@@ -37,8 +37,7 @@ func (l *loops) idleLoops(c *Core) deadlineKinds {
 	}
 }
 
-// passOver skips the rounds that were due before now while there was nothing to
-// do.
+// skipMissedRounds skips the rounds of idle loops that were due before now.
 func (l *loops) skipMissedRounds(t *Turn) {
 	if l.idle == 0 {
 		return
@@ -65,8 +64,7 @@ func (l *loops) start(t *Turn, d *deadline, interval time.Duration) {
 	}
 }
 
-// again sets a loop's deadline anew. Rounds that were missed collapse into
-// one.
+// again sets the next deadline of a loop. Missed rounds collapse into one.
 func (l *loops) again(t *Turn, d *deadline, interval time.Duration) {
 	next := d.at.Add(interval)
 	if !next.After(t.now) {
@@ -75,7 +73,7 @@ func (l *loops) again(t *Turn, d *deadline, interval time.Duration) {
 	t.deadlines.set(d, next)
 }
 
-// gossipInterval is 0 when there is no gossip.
+// gossipInterval returns the interval of the gossip loop, or 0 if there is none.
 func (c *Config) gossipInterval() time.Duration {
 	if c.GossipNodes <= 0 {
 		return 0
@@ -83,9 +81,8 @@ func (c *Config) gossipInterval() time.Duration {
 	return c.GossipInterval
 }
 
-// beginGossip sets the rounds of gossip going so that one falls on the first probe,
-// and with intervals that are multiples on every one: a process that wakes once for
-// both takes less.
+// startGossip starts the gossip loop so that one round coincides with the first probe, and, with intervals that are
+// multiples, one with each: a process that wakes once for both needs less CPU time.
 func (l *loops) startGossip(t *Turn) {
 	interval := t.cfg.gossipInterval()
 	if interval <= 0 || t.probe.tick.index < 0 {
@@ -95,7 +92,7 @@ func (l *loops) startGossip(t *Turn) {
 	t.deadlines.set(&l.gossip, t.now.Add(interval+t.probe.tick.at.Sub(t.now)%interval))
 }
 
-// pushPullTick asks for an exchange of states with a random member.
+// pushPullTick puts out a push/pull with a random member.
 func (l *loops) pushPullTick(t *Turn) {
 	peers := t.choose(1, func(m *member) bool { return m != t.table.self && m.State == StateAlive })
 	for _, m := range peers {

@@ -13,7 +13,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/index"
 )
 
-// State is what a Core believes of a member. The values are those of the wire.
+// State is the state of a member as a Core knows it. The values are those of the wire.
 type State uint8
 
 // The states of a member.
@@ -40,12 +40,11 @@ func (s State) String() string {
 	}
 }
 
-// Gone reports whether a member in this state takes no part: it is dead or
-// has left.
+// IsDown reports whether the state is dead or left.
 func (s State) IsDown() bool { return s == StateDead || s == StateLeft }
 
 // Versions are the six version bytes of a member: the protocol's minimum,
-// maximum and current version, then the delegate's. All zero: never told.
+// maximum and current version, then the delegate's. All zero: unknown.
 type Versions [6]uint8
 
 // PMin is the oldest protocol version the member understands.
@@ -54,12 +53,11 @@ func (v Versions) PMin() uint8 { return v[0] }
 // PMax is the newest protocol version the member understands.
 func (v Versions) PMax() uint8 { return v[1] }
 
-// ID numbers a member within one Core for as long as the Core knows it. IDs are
-// dense and are used again after a member was forgotten.
+// ID is the number of a member within one Core while it is known. IDs are dense,
+// and are used again after a member was removed.
 type ID uint32
 
-// Member is a snapshot of what a Core knows of a member. Nobody writes to what
-// it refers to: Meta may be kept, and must not be changed.
+// Member is a snapshot of a member. Meta may be kept, and must not be changed.
 type Member struct {
 	ID          ID
 	Name        string
@@ -71,42 +69,41 @@ type Member struct {
 	Since       time.Time // when State last changed; zero: it was never alive here
 }
 
-// member is the Core's own record of a member: what a Member says, in as few bytes as can be, as there is one for each
-// that each process of a cluster knows. It lives in the table's memory, which is used again: nothing may hold on to one
-// that was forgotten.
+// member is a row of the table. It is as small as possible, as each process of a cluster has one for each other. Its memory
+// is used again: no reference to a removed member may be kept.
 type member struct {
 	Name        string
 	Meta        []byte
 	since       time.Duration // when State last changed, after the table's epoch; never
 	ID          ID
 	Incarnation uint32
-	ip          [4]byte // the IP address, if that has 4 bytes, or else where it is in table.long
+	ip          [4]byte // the IP address, if that has 4 bytes, or else its place in table.long
 	port        uint16
 	ipSize      uint8 // how many bytes the IP address has on the wire: 4 or 16; 0: no address
 	State       State
 	Versions    Versions
-	answered    bool  // us, itself, or pinged us: it is real
-	metInBurst  uint8 // the episode of losses in which it came
+	answered    bool  // us itself, or pinged us: it exists
+	metInBurst  uint8 // the burst of failures during which it joined
 }
 
 // never is the since of a member that was never alive here.
 const never = time.Duration(math.MinInt64)
 
-// chunkSize is how many members are allocated at once: as many as fill 512 bytes, a size that Go's allocator has. A member
-// that knows few others takes little, and larger chunks would take less for each by one byte.
+// chunkSize is how many members are allocated at once: as many as fill 512 bytes, a size class of Go's allocator. Larger chunks
+// would save one byte for each member, and cost more while few are known.
 const chunkSize = 7
 
 // table holds the known members: by ID, by name, by address, and in probe order.
 type table struct {
 	self     *member              // nil before Introduce and Announce
 	chunks   []*[chunkSize]member // by ID
-	free     []ID                 // IDs of forgotten members
+	free     []ID                 // IDs of removed members
 	order    []ID                 // probe order; also what random choices are made from
-	unprobed int                  // how many of order, its first, are still to be probed in this round: the last of them next
+	unprobed int                  // the first members of order, in number, that are still to be probed in this round, last to first
 
 	long             [][16]byte    // IP addresses of 16 bytes
 	longFree         []uint32      // places in long
-	deadIncarnations map[ID]uint32 // of members that are dead and were suspected at a higher incarnation since: which one is dead
+	deadIncarnations map[ID]uint32 // of dead members that were suspected at a higher incarnation since
 
 	seed   maphash.Seed // so that no peer can choose names or addresses that are slow to find
 	byName index.Index
@@ -116,16 +113,16 @@ type table struct {
 
 func newTable() table { return table{seed: maphash.MakeSeed(), deadIncarnations: make(map[ID]uint32)} }
 
-// at returns the member of an ID.
+// at returns the member with an ID.
 func (t *table) at(id ID) *member { return &t.chunks[id/chunkSize][id%chunkSize] }
 
-// ids is how many IDs are in use or were: all are below.
+// ids returns the bound of all IDs that are or were in use.
 func (t *table) ids() ID { return ID(len(t.order) + len(t.free)) }
 
-// len is how many members are known.
+// len returns the number of known members.
 func (t *table) len() int { return len(t.order) }
 
-// named returns the member of a name, or nil.
+// named returns the member with a name, or nil.
 func (t *table) named(name string) *member {
 	x := &t.byName
 	for slot, id, ok := x.First(maphash.String(t.seed, name)); ok; slot, id, ok = x.Next(slot) {
@@ -136,7 +133,7 @@ func (t *table) named(name string) *member {
 	return nil
 }
 
-// namedBytes is named for a name that is not a string yet.
+// namedBytes is named for a name in a message.
 func (t *table) namedBytes(name []byte) *member {
 	x := &t.byName
 	for slot, id, ok := x.First(maphash.Bytes(t.seed, name)); ok; slot, id, ok = x.Next(slot) {
@@ -147,15 +144,14 @@ func (t *table) namedBytes(name []byte) *member {
 	return nil
 }
 
-// sequence is where one is in names that come one after the other. Processes that learned of the members in the same order,
-// as each does from the one that it joined, have them in the same order. The zero value is at no place.
+// sequence is a position in a list of names. Processes that learned of the members in the same order, as each does from the
+// one that it joined, list them in the same order. The zero value has no position.
 type sequence struct {
-	next    ID   // the one after the last that was found
-	ordered bool // that one came right after the one before it
+	next    ID   // after the last one found
+	ordered bool // the last one found followed the one before
 }
 
-// following is namedBytes for the next name of a sequence: it takes a look at where that is if the order is ours before it
-// searches.
+// following is namedBytes for the next name of a list. It first looks where that is if the list has the order of the table.
 func (t *table) following(name []byte, s *sequence) *member {
 	if s.ordered && s.next < t.ids() {
 		if m := t.at(s.next); m.Name == string(name) && m.Name != "" {
@@ -171,12 +167,12 @@ func (t *table) following(name []byte, s *sequence) *member {
 	return m
 }
 
-// maxAtAddress is how many members are found at one address: a process that is started anew under another name, and a few that
-// are said to be there.
+// maxAtAddress limits the members that are found at one address: a process that was restarted under other names, and a few that
+// others assert to be there.
 const maxAtAddress = 4
 
-// located returns the member known at an address, or nil: one that is present if there is any, and of several the one whose
-// state changed last.
+// located returns the member at an address, or nil: one that is alive or suspect if there is any, and of several the one
+// that changed last.
 func (t *table) located(addr address) (best *member) {
 	for m := range t.locatedAll(addr) {
 		if best == nil || m.before(best) {
@@ -186,7 +182,7 @@ func (t *table) located(addr address) (best *member) {
 	return best
 }
 
-// before reports whether of two members at one address m is the one that is meant.
+// before reports whether m takes precedence over another member at its address.
 func (m *member) before(other *member) bool {
 	if m.State.IsDown() != other.State.IsDown() {
 		return !m.State.IsDown()
@@ -194,7 +190,7 @@ func (m *member) before(other *member) bool {
 	return m.since > other.since || m.since == other.since && m.ID > other.ID
 }
 
-// locatedAll iterates over the members that are found at an address.
+// locatedAll iterates over the members at an address.
 func (t *table) locatedAll(addr address) iter.Seq[*member] {
 	return func(yield func(*member) bool) {
 		x := &t.byAddr
@@ -206,8 +202,7 @@ func (t *table) locatedAll(addr address) iter.Seq[*member] {
 	}
 }
 
-// add makes room for a member of a name at an address, which is not known, under a new ID at a random place of the probe
-// order.
+// add adds a row for an unknown name at an address, with a free ID, at a random place of the probe order.
 func (t *table) add(name string, addr address, intN func(int) int) *member {
 	id := ID(len(t.order))
 	if n := len(t.free); n > 0 {
@@ -224,8 +219,8 @@ func (t *table) add(name string, addr address, intN func(int) int) *member {
 	return m
 }
 
-// enter puts an ID at a random place of the probe order (SWIM section 4.3). If another stood there that is still to be
-// probed, it is now next: else one member could be put off over and over while many come.
+// enter inserts an ID at a random place of the probe order (SWIM section 4.3). If the member there is still to be probed it
+// becomes the next one; otherwise it could be put off again and again while many members join.
 func (t *table) enter(id ID, intN func(int) int) {
 	t.order = append(t.order, id)
 	i, last := intN(len(t.order)), len(t.order)-1
@@ -239,13 +234,13 @@ func (t *table) enter(id ID, intN func(int) int) {
 	t.order[i] = id
 }
 
-// shuffle begins a round of probes, in another order (SWIM section 4.3).
+// shuffle begins a round of probes in another order (SWIM section 4.3).
 func (t *table) shuffle(random *rand.Rand) {
 	random.Shuffle(len(t.order), func(i, j int) { t.order[i], t.order[j] = t.order[j], t.order[i] })
 	t.unprobed = len(t.order)
 }
 
-// reserve makes room for so many more members in what else would grow step by step.
+// reserve makes room for more members, so that the table does not grow step by step.
 func (t *table) reserve(more int) {
 	t.byName.Grow(more)
 	t.byAddr.Grow(more)
@@ -253,14 +248,14 @@ func (t *table) reserve(more int) {
 	t.chunks = slices.Grow(t.chunks, more/chunkSize+1)
 }
 
-// move gives a member another address.
+// move changes the address of a member.
 func (t *table) move(m *member, to address) {
 	t.forgetAddr(m)
 	t.setAddress(m, to)
 	t.locate(m)
 }
 
-// remove forgets a member; leaveOrder then takes it out of the order.
+// remove removes a member; leaveOrder then removes it from the order.
 func (t *table) remove(m *member) {
 	t.byName.Remove(maphash.String(t.seed, m.Name), uint32(m.ID))
 	t.forgetAddr(m)
@@ -270,8 +265,7 @@ func (t *table) remove(m *member) {
 	*m = member{} // its name and metadata are no longer held
 }
 
-// leaveOrder takes the members that were removed out of the probe order, which
-// else stays as it is.
+// leaveOrder takes removed members out of the probe order, which otherwise stays as it is.
 func (t *table) leaveOrder() {
 	kept := t.order[:0]
 	unprobed := t.unprobed
@@ -286,7 +280,7 @@ func (t *table) leaveOrder() {
 	t.order, t.unprobed = kept, unprobed
 }
 
-// locate makes m one of the members that are found at its address, in the place of the one least meant if there are too many.
+// locate makes m one of the members that are found at its address. If there are too many it replaces the last in precedence.
 func (t *table) locate(m *member) {
 	addr, n := t.address(m), 0
 	var least *member
@@ -304,7 +298,7 @@ func (t *table) locate(m *member) {
 
 func (t *table) forgetAddr(m *member) { t.byAddr.Remove(t.address(m).hash(t.seed), uint32(m.ID)) }
 
-// ip is the IP address of m as the wire has it: a view into the table, for the moment.
+// ip returns the IP address of m as on the wire: a view into the table, valid until it changes.
 func (t *table) ip(m *member) []byte {
 	if m.ipSize == 16 {
 		return t.long[m.longPlace()][:]
@@ -312,10 +306,10 @@ func (t *table) ip(m *member) []byte {
 	return m.ip[:m.ipSize]
 }
 
-// longPlace is where in table.long the IP address is.
+// longPlace returns the place of the IP address in table.long.
 func (m *member) longPlace() uint32 { return binary.LittleEndian.Uint32(m.ip[:]) }
 
-// address is where m is.
+// address returns the address of m.
 func (t *table) address(m *member) address {
 	if m.ipSize == 4 {
 		return address{ip: [16]byte{10: 0xff, 11: 0xff, 12: m.ip[0], 13: m.ip[1], 14: m.ip[2], 15: m.ip[3]}, port: m.port, size: 4}
@@ -325,7 +319,7 @@ func (t *table) address(m *member) address {
 	return addr
 }
 
-// isAt reports whether m is at an address, in whichever spelling.
+// isAt reports whether m is at an address, in either spelling of IPv4.
 func (t *table) isAt(m *member, addr address) bool {
 	if m.ipSize == 4 {
 		return m.port == addr.port && m.ip == [4]byte(addr.ip[12:]) && addr.isIPv4()
@@ -333,7 +327,7 @@ func (t *table) isAt(m *member, addr address) bool {
 	return t.address(m).same(addr)
 }
 
-// setAddress writes where m is. It does not tell byAddr.
+// setAddress writes the address of m, but does not update byAddr.
 func (t *table) setAddress(m *member, to address) {
 	if m.ipSize == 16 {
 		t.longFree = append(t.longFree, m.longPlace())
@@ -354,7 +348,7 @@ func (t *table) setAddress(m *member, to address) {
 	}
 }
 
-// verdict is the incarnation of a dead member that is dead; a higher one may have been suspected since.
+// deadIncarnation returns the incarnation at which a dead member is dead; it may have been suspected at a higher one since.
 func (t *table) deadIncarnation(m *member) uint32 {
 	if v, ok := t.deadIncarnations[m.ID]; ok {
 		return v
@@ -362,7 +356,7 @@ func (t *table) deadIncarnation(m *member) uint32 {
 	return m.Incarnation
 }
 
-// suspectDead notes that a member that is dead is suspected at an incarnation, which may be a higher one.
+// suspectDead notes that a dead member is suspected at an incarnation, which may be higher.
 func (t *table) suspectDead(m *member, incarnation uint32) {
 	if incarnation == m.Incarnation {
 		return
@@ -371,13 +365,13 @@ func (t *table) suspectDead(m *member, incarnation uint32) {
 	m.Incarnation = incarnation
 }
 
-// judge notes at which incarnation a member is dead, or alive.
+// setIncarnation sets the incarnation at which a member is alive or dead.
 func (t *table) setIncarnation(m *member, incarnation uint32) {
 	delete(t.deadIncarnations, m.ID)
 	m.Incarnation = incarnation
 }
 
-// since is how long after the epoch now is; the first to ask makes it the epoch.
+// since returns now as a time after the epoch. The first call sets the epoch.
 func (t *table) since(now time.Time) time.Duration {
 	if t.epoch.IsZero() {
 		t.epoch = now
@@ -385,7 +379,7 @@ func (t *table) since(now time.Time) time.Duration {
 	return now.Sub(t.epoch)
 }
 
-// age is how long m has been in its state.
+// age returns how long m has been in its state.
 func (t *table) age(now time.Time, m *member) time.Duration {
 	if m.since == never {
 		return math.MaxInt64
@@ -393,7 +387,7 @@ func (t *table) age(now time.Time, m *member) time.Duration {
 	return t.since(now) - m.since
 }
 
-// snapshot is what is known of m.
+// snapshot returns m as a Member.
 func (t *table) snapshot(m *member) Member {
 	s := Member{ID: m.ID, Name: m.Name, Addr: t.addrPort(m), Meta: m.Meta, Versions: m.Versions,
 		Incarnation: m.Incarnation, State: m.State}
@@ -403,7 +397,7 @@ func (t *table) snapshot(m *member) Member {
 	return s
 }
 
-// addrPort is where m is, for others than the table.
+// addrPort returns the address of m.
 func (t *table) addrPort(m *member) netip.AddrPort {
 	if m.ipSize == 4 {
 		return netip.AddrPortFrom(netip.AddrFrom4(m.ip), m.port)

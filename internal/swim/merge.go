@@ -6,14 +6,14 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// How many states of a push/pull are merged while others wait, such as acks: for some hundred microseconds at most.
+// How many states of a push/pull are merged in a turn, while acks and others wait: some hundred microseconds at most.
 const (
 	statesAtOnce = 256
-	newsAtOnce   = 128 // of them that change anything, so that what is said of these is still at hand when it is told
+	newsAtOnce   = 128 // of them that change anything, so that these are still in the CPU's caches when they are put out
 )
 
-// Merge takes the next states of a push/pull out of states, at most statesAtOnce of them, and keeps no reference to their
-// memory. A member that the peer calls dead is only suspected, so that it can refute.
+// Merge removes the next states of a push/pull from states, at most statesAtOnce, and merges them. It keeps no reference to
+// their memory. A member that the peer has as dead is only suspected, so that it can refute.
 func (t *Turn) Merge(states *wire.States) {
 	var v wire.StateView
 	var names sequence
@@ -33,8 +33,7 @@ func (t *Turn) Merge(states *wire.States) {
 	}
 }
 
-// knowsAlive reports whether a state says that m is alive, which is right but
-// no news: most states are like that.
+// knowsAlive reports whether a state has m alive as it is known already, which is so for most states.
 func (t *table) knowsAlive(m *member, v *wire.StateView, defaultPort uint16) bool {
 	if State(v.State) != StateAlive || v.Incarnation > m.Incarnation || m == t.self || len(v.Meta()) > MaxMeta ||
 		!t.saysVersions(m, v.Vsn()) {
@@ -44,7 +43,7 @@ func (t *table) knowsAlive(m *member, v *wire.StateView, defaultPort uint16) boo
 	return ok && t.isAt(m, addr)
 }
 
-// expectNews makes room at once for so many new members, and for what is told of those that are merged at once.
+// expectNews makes room for n new members, and for the events of those that are merged in this turn.
 func (t *Turn) expectNews(n int) {
 	t.table.reserve(n)
 	t.queue.reserve(t.table.len() + n)

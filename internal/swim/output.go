@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// Endpoint is where a packet goes to or came from. Of a member, or of an
-// address a peer gave, AddrPort is valid. Of a packet's sender on a transport
-// without IP addresses, only Text is: the Core hands it back as it came.
+// Endpoint is the destination or the sender of a packet. AddrPort is valid for a member, and for an address that a peer
+// sent. For the sender of a packet on a transport without IP addresses only Text is set, which the Core returns unchanged.
 type Endpoint struct {
 	Name     string // the member's name, if known
 	AddrPort netip.AddrPort
@@ -18,114 +17,108 @@ type Endpoint struct {
 type Packet struct {
 	To Endpoint
 
-	// Messages are what it carries, each with its type byte, the one it is
-	// sent for first. They are valid until the Output is given to Begin again,
-	// and must not be changed. More than one go out as a compound.
+	// Messages are what it carries, each with its type byte; the first is the one that it is sent for. They are valid until
+	// the Output is given to Begin again, and must not be changed. Several are sent as a compound.
 	Messages [][]byte
 
-	// Room is how many bytes of user broadcasts may be added, their overhead
-	// in the compound (2 bytes each) included; 0: none. Only packets of gossip
-	// have room: pings and acks do not wait for user code. Such a packet has no
-	// messages yet: the driver, which does not know what the user has before it
-	// asks, calls FillGossip then. A packet with neither messages nor user
-	// broadcasts is not sent. One with a message is the farewell of Leave: what
-	// the user said before goes in front of it.
+	// Room is how many bytes of user broadcasts may be added, with an overhead of 2 bytes each in the compound; 0: none.
+	// Only packets of gossip have room, as pings and acks do not wait for user code. They have no messages yet: the driver
+	// asks for the user broadcasts, then calls FillGossip. A packet that stays empty is not sent. A packet with Room and a
+	// message is that of Leave: recent user broadcasts go before the message.
 	Room int
 
-	// Checksum says that the receiver is known to understand checksums.
+	// Checksum is set if the receiver is known to understand checksums.
 	Checksum bool
 
-	// Ping is the sequence number of our own ping in it, if any: when sending
-	// fails, the driver reports that with SendFailed. 0: none.
+	// Ping is the sequence number of our own ping in it, or 0. If sending fails, the driver calls SendFailed.
 	Ping uint32
 }
 
-// StreamKind says what a stream is for.
+// StreamKind is the purpose of a stream.
 type StreamKind uint8
 
-// The streams a Core asks for.
+// The purposes of streams.
 const (
 	StreamPing      StreamKind = iota // ping Seq, and report StreamPingDone
 	StreamPushPull                    // exchange states
-	StreamLeave                       // exchange states, whatever else is under way: we leave
-	StreamReconnect                   // join To, which is at its address if it answers a ping there
-	StreamSeeds                       // join a few of the seeds: To is nobody
+	StreamLeave                       // exchange states, even beside another push/pull: we leave
+	StreamReconnect                   // join To if it is still at its address
+	StreamSeeds                       // join a few of the seeds; To is zero
 )
 
-// Stream is an exchange over a stream to begin.
+// Stream is a stream to open.
 type Stream struct {
 	Kind     StreamKind
 	To       Member
 	Seq      uint32    // of the probe (StreamPing)
-	Deadline time.Time // when it is of no use any more (StreamPing)
+	Deadline time.Time // after which it is useless (StreamPing)
 }
 
-// EventKind says what an Event tells.
+// EventKind is the kind of an Event.
 type EventKind uint8
 
-// The events of a Core. The first five have a delegate; the others are for
-// logs, and tell why.
+// The events of a Core. The first five have a delegate; the others are for logs.
 const (
-	EventJoin           EventKind = iota // Member is alive, and was not known to be
+	EventJoin           EventKind = iota // Member is alive, and was not before
 	EventLeave                           // Member is dead or has left
 	EventUpdate                          // Member's metadata changed
 	EventConflict                        // Other claims Member's name at another address
 	EventPingComplete                    // Member answered our probe after RTT, with Payload
-	EventProbeFailed                     // Member did not answer a probe; we suspect it
-	EventSuspect                         // Member is suspected, accused by From
-	EventTimeout                         // Member's suspicion ended after Count confirmations; we declare it dead
-	EventRefute                          // From said of us that we are suspect, dead or other than we are
+	EventProbeFailed                     // Member did not answer a probe, and is suspected
+	EventSuspect                         // Member is suspected by From
+	EventTimeout                         // Member's suspicion ended after Count confirmations, and it is dead
+	EventRefute                          // a message of From about this member was refuted
 	EventStreamOnly                      // Member answers pings on streams but not in packets
-	EventMoved                           // Member, gone before, took the place of Other, at another address
-	EventConflictEnded                   // Verdict was found on Member and Other, who claims its name
-	EventIsolated                        // we lost sight of all others, or of most in quick succession; Count are lost
-	EventIsolationEnded                  // that has ended; Count are still lost
-	EventRecover                         // Member, suspected before, has refuted that
-	EventUnanswered                      // Member did not answer our ping in time; others are asked, and a stream
+	EventMoved                           // Member has the name of Other, which is down, at another address
+	EventConflictEnded                   // Verdict was reached on Member and Other, which claims its name
+	EventIsolated                        // all others failed, or most in quick succession; Count are failed
+	EventIsolationEnded                  // the isolation has ended; Count are still failed
+	EventRecover                         // Member has refuted its suspicion
+	EventUnanswered                      // Member did not answer our ping in time; indirect pings and a stream follow
 )
 
-// Event is one thing that happened, in order.
+// Event is something that happened. Events are in order.
 type Event struct {
 	Kind    EventKind
 	Member  Member
-	Other   *Member // nil: there is none
+	Other   *Member // may be nil
 	Verdict Verdict // EventConflictEnded
-	From    string  // who said it; "": another did, in a push/pull, of whomever
+	From    string  // the reporter; "": unattributed, from a push/pull
 	RTT     time.Duration
 	Payload []byte // a copy of its own
 	Count   int
 }
 
-// Drop says why something that arrived was ignored.
+// Drop is the reason why a message was ignored.
 type Drop uint8
 
 // The reasons for which a Core drops messages.
 const (
 	DropMalformed   Drop = iota // no name, a bad address, metadata or name over the limit
-	DropVersions                // version bytes that cannot be
+	DropVersions                // unusable version bytes
 	DropNotAllowed              // an address outside of Config.Allowed
-	DropMaximum                 // an accusation at MaxIncarnation
-	DropBusy                    // MaxRelays indirect pings are under way
+	DropMaximum                 // a suspect or dead message at MaxIncarnation
+	DropBusy                    // MaxRelays indirect pings, or checksAtOnce checks, are running
 	DropMisdirected             // a ping for another name
-	DropOversize                // what we would say and fits no packet: a broadcast, the payload of an ack
+	DropOversize                // a message of our own that fits no packet: a broadcast, the payload of an ack
 	numDrops
 )
 
-// Counts are how often things happened in a turn.
+// Counts counts what happened in a turn.
 type Counts struct {
 	Alive, Suspect, Dead int // transitions made (metrics msg.alive, msg.suspect, msg.dead)
 	DegradedProbes       int // probes begun with a stretched interval
 	DegradedTimeouts     int // suspicions that ended with fewer confirmations than wanted
 	GossipRounds         int // rounds of gossip begun
-	StaleAlives          int // alives answered with what we know better
+	StaleAlives          int // stale alives that were answered
 	Drops                [numDrops]int
 }
 
-// PingResult ends a ping that was begun with Core.Ping.
+// PingResult is the result of Turn.Ping.
 type PingResult struct {
 	Seq uint32
 	RTT time.Duration
-	OK  bool  // false: no ack in time, unless
+	OK  bool  // false: no ack in time, or Err
 	Err error // it could not be sent
 }
 
@@ -136,11 +129,11 @@ type Output struct {
 	Packets   []Packet
 	Streams   []Stream
 	Events    []Event
-	Changed   []Member // members as they now are, for each visible change
-	Forgotten []ID     // members no longer known; their IDs may be used again
+	Changed   []Member // the member as it now is, for each visible change
+	Forgotten []ID     // members that were removed; their IDs may be used again
 	Finished  []uint64 // notices of broadcasts that have been sent, or replaced
 	Pings     []PingResult
-	Probes    []time.Duration // how long each finished probe took
+	Probes    []time.Duration // the duration of each finished probe
 	Counts    Counts
 	Health    int       // the local health score (0: healthy)
 	Wakeup    time.Time // when Tick has something to do, unless it is called or another turn ends before; zero: never
@@ -149,14 +142,14 @@ type Output struct {
 	pieces [][]byte // backs Packet.Messages
 }
 
-// end makes a message of the last packet of what was appended to bytes from start on.
+// end makes a message of the last packet from the bytes appended since start.
 func (o *Output) end(p *Packet, start int) {
 	first := len(o.pieces) - len(p.Messages)
 	o.pieces = append(o.pieces, o.bytes[start:len(o.bytes):len(o.bytes)])
 	p.Messages = o.pieces[first:len(o.pieces):len(o.pieces)]
 }
 
-// reset empties o. It keeps the memory that an ordinary turn takes, but no reference in it, and drops that of a burst.
+// reset empties o. It keeps the memory of an ordinary turn, without references in it, and drops that of a burst.
 func (o *Output) reset() {
 	*o = Output{
 		Packets:   emptied(o.Packets),

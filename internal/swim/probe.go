@@ -15,12 +15,12 @@ import (
 //	                  +---ack: success, a round-trip time      +---ack: success
 //
 // It lasts for ProbeInterval, stretched by our health, or for two ProbeTimeouts
-// if that is longer: each half has the time that an answer may take.
+// if that is longer, so that both halves have time for an answer.
 //
 // Compat: in the reference it ends with the interval, so that there are no
 // indirect pings if ProbeTimeout is as long.
 //
-// A tick while a probe is under way is made up for when that ends, once.
+// A tick during a probe begins another one at its end; several ticks begin one.
 type probe struct {
 	tick    deadline // the next probe is due
 	timeout deadline // the direct ping's time is up
@@ -42,7 +42,7 @@ func newProbe() probe {
 	return probe{tick: unset(dueProbe), timeout: unset(dueProbeTimeout), end: unset(dueProbeEnd)}
 }
 
-// probeTick begins a probe, unless one is under way.
+// start begins a probe of the next member, unless one is running.
 func (p *probe) start(t *Turn) {
 	if p.target != nil {
 		p.missedTick = true
@@ -53,8 +53,7 @@ func (p *probe) start(t *Turn) {
 	}
 }
 
-// nextToProbe goes on in the probe order to a member that may be probed, for
-// at most one round.
+// next returns the next member of the probe order that is alive or suspect, or nil after one round.
 func (p *probe) next(t *Turn) *member {
 	for range t.table.len() + 1 {
 		if t.table.unprobed == 0 {
@@ -69,8 +68,8 @@ func (p *probe) next(t *Turn) *member {
 	return nil
 }
 
-// beginProbe pings m. A suspect is told by the same packet that it is one, so
-// that it can refute (Lifeguard section IV-C, Buddy System).
+// begin pings m. A suspect is sent its suspicion in the same packet, so that it can refute (Lifeguard section IV-C, Buddy
+// System).
 func (p *probe) begin(t *Turn, m *member) {
 	interval := t.awareness.stretch(t.cfg.ProbeInterval)
 	if interval > t.cfg.ProbeInterval {
@@ -95,7 +94,7 @@ func (p *probe) begin(t *Turn, m *member) {
 	t.loops.gossipWithProbe(t)
 }
 
-// pingOf makes a ping for a member of a name.
+// newPing returns a ping to the member with a name.
 func (t *table) newPing(seq uint32, name string) *wire.Ping {
 	return &wire.Ping{
 		SeqNo:      seq,
@@ -106,7 +105,7 @@ func (t *table) newPing(seq uint32, name string) *wire.Ping {
 	}
 }
 
-// sequenceNumbers are those of pings: the last one.
+// sequenceNumbers is the last sequence number of a ping.
 type sequenceNumbers uint32
 
 // next returns the next sequence number, which is never 0.
@@ -118,12 +117,11 @@ func (s *sequenceNumbers) next() uint32 {
 	return uint32(*s)
 }
 
-// SendFailed tells that our ping of a sequence number could not be sent, for
-// whatever reason: there will be no ack of it. A probe goes on with its indirect
-// part at once; a user's ping ends with the error.
+// SendFailed reports that our ping with a sequence number could not be sent. A probe goes on with its indirect part at once;
+// a user's ping ends with the error.
 //
-// Compat: in the reference a probe ends without a result unless the error is of
-// package net, so that a dead member is never noticed over other transports.
+// Compat: in the reference a probe ends without a result unless the error is of package net, so that a dead member is never
+// noticed over other transports.
 func (t *Turn) SendFailed(seq uint32, err error) {
 	if t.probe.isDirect(t.Core, seq) {
 		t.probe.goIndirect(t)
@@ -132,13 +130,12 @@ func (t *Turn) SendFailed(seq uint32, err error) {
 	t.pings.fail(t, seq, err)
 }
 
-// probesDirectly reports whether a probe waits for the ack of this ping.
+// isDirect reports whether a probe is waiting for the ack to this direct ping.
 func (p *probe) isDirect(c *Core, seq uint32) bool {
 	return p.target != nil && p.seq == seq && !p.indirect
 }
 
-// StreamPingDone tells that the target of a probe or a check answered a ping on
-// a stream.
+// StreamPingDone reports that the target of a probe or a check answered a ping on a stream.
 func (t *Turn) StreamPingDone(seq uint32) {
 	if t.probe.target != nil && t.probe.seq == seq {
 		t.probe.streamAnswers = true
@@ -149,7 +146,7 @@ func (t *Turn) StreamPingDone(seq uint32) {
 	}
 }
 
-// probeIndirectly asks others to ping the target, and tries a stream.
+// goIndirect asks other members to ping the target, and tries a stream.
 func (p *probe) goIndirect(t *Turn) {
 	t.deadlines.stop(&p.timeout)
 	p.indirect = true
@@ -159,8 +156,8 @@ func (p *probe) goIndirect(t *Turn) {
 	p.wantedNacks = t.pingThroughOthers(m, &target, p.seq, p.ends)
 }
 
-// pingThroughOthers asks others to ping m where target says, and for a ping on a
-// stream. It returns how many will say so if they reach us and not m.
+// pingThroughOthers asks other members to ping m at the address in target, and asks for a ping on a stream. It returns how
+// many of them send a nack if m does not answer.
 func (t *Turn) pingThroughOthers(m *member, target *Member, seq uint32, ends time.Time) (nacks int) {
 	ip := addressOf(target.Addr)
 	helpers := t.choose(t.cfg.IndirectChecks, func(h *member) bool {
@@ -188,7 +185,7 @@ func (t *Turn) pingThroughOthers(m *member, target *Member, seq uint32, ends tim
 	return nacks
 }
 
-// probeEnded judges a probe that nobody acked.
+// onTimeout ends a probe without an ack.
 func (p *probe) onTimeout(t *Turn) {
 	m := p.target
 	if p.streamAnswers {
@@ -196,8 +193,8 @@ func (p *probe) onTimeout(t *Turn) {
 		p.finish(t, -1)
 		return
 	}
-	// Nacks tell the target's failure from our own: helpers that nack are
-	// alive and reach us.
+	// Nacks distinguish a failure of the target from our own: a helper that sends
+	// one is alive and reaches us.
 	delta := 1
 	if p.wantedNacks > 0 {
 		delta = max(p.wantedNacks-p.nacks, 0)
@@ -209,7 +206,7 @@ func (p *probe) onTimeout(t *Turn) {
 	p.finish(t, delta)
 }
 
-// endProbe makes the probe idle, or begins the one that is overdue.
+// finish makes the probe idle, or begins the overdue one.
 func (p *probe) finish(t *Turn, delta int) {
 	t.awareness.apply(delta)
 	t.out.Probes = append(t.out.Probes, t.now.Sub(p.began))
@@ -222,15 +219,14 @@ func (p *probe) finish(t *Turn, delta int) {
 	}
 }
 
-// abandon makes the probe idle without a verdict: its target is forgotten.
+// abandon makes the probe idle without a result: its target is removed.
 func (p *probe) abandon(deadlines *deadlines) {
 	deadlines.stop(&p.timeout)
 	deadlines.stop(&p.end)
 	p.target, p.missedTick = nil, false
 }
 
-// acked handles an ack: of our probe, of a ping we made for another, or of a
-// user's ping.
+// acked handles an ack: to our probe, a relayed ping, a user's ping, a check, or a ping of a failed member.
 func (t *Turn) acked(from Endpoint, a *wire.Ack) {
 	if p := &t.probe; p.target != nil && p.seq == a.SeqNo {
 		p.target.answered = true
@@ -260,7 +256,7 @@ func (t *Turn) acked(from Endpoint, a *wire.Ack) {
 	t.failed.onAck(t, a.SeqNo)
 }
 
-// nacked counts a helper's word that it reached us but not the target.
+// onNack counts a nack of a helper: it reached us, but not the target.
 func (p *probe) onNack(t *Turn, n *wire.Nack) {
 	if p := p; p.target != nil && p.seq == n.SeqNo && p.nacks < p.wantedNacks {
 		p.nacks++

@@ -5,24 +5,22 @@ import (
 	"time"
 )
 
-// goneMember is a member that became dead or left at a time after the table's
-// epoch, if it is so still.
+// downMember is a member that became dead or left at a time after the epoch of the table.
 type downMember struct {
 	id    ID
 	since time.Duration
 }
 
-// reaper forgets members that have been dead or left for long enough.
+// reaper removes members from the table when they have been dead or left for GossipToTheDeadTime.
 type reaper struct {
-	down []downMember // in the order in which they went
+	down []downMember // in the order in which they became so
 	due  deadline
 }
 
-// forgetLater has a member that is dead or left forgotten once it has been so for
-// GossipToTheDeadTime.
+// schedule schedules the removal of a member that is dead or left.
 //
-// Compat: in the reference that takes a round of probes more, which is minutes in
-// a large cluster, and never happens without probes.
+// Compat: in the reference that takes another round of probes, which is minutes in a large cluster, and never happens
+// without probes.
 func (r *reaper) schedule(t *Turn, m *member) {
 	r.down = append(r.down, downMember{m.ID, m.since})
 	if r.due.index < 0 {
@@ -30,10 +28,9 @@ func (r *reaper) schedule(t *Turn, m *member) {
 	}
 }
 
-// forgetGone forgets the members that have been dead or left for long enough.
+// tick removes the members that are due.
 //
-// Compat: the reference forgets itself, too, after it left, and keeps what is
-// queued about those it forgot.
+// Compat: the reference removes itself too after it left, and keeps the broadcasts about those that it removed.
 func (r *reaper) tick(t *Turn) {
 	n := 0
 	for ; n < len(r.down); n++ {
@@ -56,8 +53,8 @@ func (r *reaper) tick(t *Turn) {
 	t.deadlines.set(&r.due, later(next, t.now.Add(t.cfg.GossipToTheDeadTime/forgetParts)))
 }
 
-// forgetParts is how many times members are forgotten in a GossipToTheDeadTime, at
-// most: each time takes a look at all that are known.
+// forgetParts limits how often members are removed in a GossipToTheDeadTime, as each
+// time scans the whole table.
 const forgetParts = 64
 
 func later(a, b time.Time) time.Time {

@@ -7,37 +7,37 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// relay is a ping that we make because another asked for it.
+// relay is a ping on behalf of another member.
 type relay struct {
 	seq   uint32 // of our ping
 	asked uint32 // the asker's sequence number
 	asker Endpoint
-	nack  bool // the asker wants to hear of failure, and has not yet
+	nack  bool // the asker wants a nack, and has not got one
 	ends  time.Time
-	due   *deadline // the nack is, or the relay ends
+	due   *deadline // when the nack is to be sent, or the relay ends
 }
 
-// relays are those under way, by the sequence number of our ping.
+// relays are the running relays by the sequence number of our ping.
 type relays map[uint32]*relay
 
-// nackAfter is when a nack leaves if there is no ack yet: at 80 % of the time that the ping has, so that it reaches the asker
-// before that gives up (Lifeguard section IV-A).
+// nackAfter returns when a nack is sent if there is no ack: after 80 % of the ping's time, so that it reaches the asker
+// before its timeout (Lifeguard section IV-A).
 //
-// Compat: in the reference it leaves when all of the time has passed, which is too late for an asker that is healthy, and
-// makes each probe of a dead member a sign of the prober's own ill health.
+// Compat: the reference sends it when all of the time has passed, too late for a healthy asker, so that each probe of a dead
+// member counts against the prober's health.
 func nackAfter(timeout time.Duration) time.Duration { return timeout * 4 / 5 }
 
-// ping is a ping that the user asked for.
+// ping is a ping for the user.
 type ping struct {
 	seq     uint32
 	began   time.Time
 	expires *deadline
 }
 
-// pings are those under way, by their sequence number.
+// pings are the running ones by sequence number.
 type pings map[uint32]*ping
 
-// StepPing acks a ping, with the user's payload, and keeps no reference to its memory. A ping for another name is not
+// StepPing acks a ping with the user's payload, and keeps no reference to its memory. A ping for another name is not
 // answered.
 func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 	if len(p.Node) > 0 && string(p.Node) != t.cfg.Name {
@@ -59,14 +59,14 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 	ack, start := wire.Ack{SeqNo: p.SeqNo, Payload: payload}, len(t.out.bytes)
 	t.out.bytes = ack.Append(t.out.bytes)
 	if len(payload) > 0 && len(t.out.bytes)-start > t.cfg.Room.Alone() {
-		// Compat: the reference sends what may not arrive, and is suspected.
+		// Compat: the reference sends it all, and is suspected if the packet is lost.
 		t.out.drop(DropOversize)
 		ack.Payload = nil
 		t.out.bytes = ack.Append(t.out.bytes[:start])
 	}
 	t.out.end(answer, start)
 	if source != nil && t.table.isAt(source, addressOf(from.AddrPort)) {
-		source.answered = true // it is real
+		source.answered = true // it exists
 	}
 	if source == nil {
 		source = t.table.located(addressOf(answer.To.AddrPort))
@@ -75,9 +75,8 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 	t.queue.fill(t, t.out, answer, t.cfg.roomIn(answer))
 }
 
-// replyTo finds where the answer to a ping goes: to the source that it names,
-// else to the packet's sender. It reports false for an address that we may not
-// send to.
+// replyTo sets the destination of a reply: the source that the ping names, or else the sender of the packet. It reports
+// false if that address is not allowed.
 func (t *Turn) replyTo(to, from *Endpoint, ip []byte, port uint16, name string) bool {
 	if len(ip) == 0 || port == 0 {
 		*to = Endpoint{Name: name, AddrPort: from.AddrPort, Text: from.Text}
@@ -96,8 +95,7 @@ func (t *Turn) replyTo(to, from *Endpoint, ip []byte, port uint16, name string) 
 	return true
 }
 
-// relayPing pings the target of an indirect ping on the asker's behalf (SWIM
-// section 3.1: ping-req).
+// begin pings the target of an indirect ping on behalf of the asker (SWIM section 3.1: ping-req).
 func (r relays) begin(t *Turn, from Endpoint, i *wire.IndirectPing) {
 	target, ok := addressFrom(i.Target, i.Port, t.cfg.DefaultPort)
 	if !ok || len(i.Node) > MaxName {
@@ -128,15 +126,14 @@ func (r relays) begin(t *Turn, from Endpoint, i *wire.IndirectPing) {
 	t.send(Endpoint{Name: i.Node, AddrPort: target.addrPort()}, t.table.newPing(one.seq, i.Node))
 }
 
-// relayAcked hands the target's ack on to the asker.
+// onAck relays the ack of the target to the asker.
 func (r relays) onAck(t *Turn, one *relay) {
 	r.remove(t, one)
 	t.send(one.asker, &wire.Ack{SeqNo: one.asked})
 }
 
-// relayDue tells the asker that the target has not answered, if it wants to
-// know (Lifeguard section IV-A: nack), and later ends the relay. In between an
-// ack is still relayed.
+// onDue sends a nack to an asker that wants one (Lifeguard section IV-A), and later ends the relay. In between an ack is
+// still relayed.
 func (r relays) onDue(t *Turn, seq uint32) {
 	one := r[seq]
 	if !one.nack {
@@ -153,8 +150,8 @@ func (r relays) remove(t *Turn, one *relay) {
 	delete(r, one.seq)
 }
 
-// Ping pings an endpoint for the user. Its result, under the sequence number
-// returned, is in a later Output.Pings: within ProbeTimeout.
+// Ping pings an endpoint for the user. The result is in the Output.Pings of a later turn, within ProbeTimeout, under the
+// returned sequence number.
 func (t *Turn) Ping(to Endpoint) uint32 {
 	p := &ping{seq: t.seq.next(), began: t.now, expires: newDeadline(duePing)}
 	p.expires.seq = p.seq
@@ -164,7 +161,7 @@ func (t *Turn) Ping(to Endpoint) uint32 {
 	return p.seq
 }
 
-// cancelPing forgets a ping.
+// remove removes a ping.
 func (p pings) remove(t *Turn, seq uint32) {
 	if one := p[seq]; one != nil {
 		t.deadlines.stop(one.expires)
@@ -172,7 +169,7 @@ func (p pings) remove(t *Turn, seq uint32) {
 	}
 }
 
-// pingFailed ends a user's ping that could not be sent.
+// fail ends a ping that could not be sent.
 func (p pings) fail(t *Turn, seq uint32, err error) {
 	if p[seq] != nil {
 		p.remove(t, seq)

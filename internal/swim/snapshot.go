@@ -2,26 +2,25 @@ package swim
 
 import "github.com/e3431adc/memberlist/internal/wire"
 
-// Snapshot is what a Core knows, as a push/pull says it. It is taken in parts, so that nobody has to wait for the whole:
+// Snapshot is the states of all known members for a push/pull. It is taken in parts, so that others need not wait for all of it:
 //
 //	for more := true; more; {
-//		// the Core is the caller's
+//		// with the Core locked
 //		more = core.Snapshot(&s)
-//		// it need not be
 //	}
 //
-// It holds each member that is known throughout, as it is at some moment of that. The zero value is ready.
+// It holds each member that is known throughout, as it was at some moment in between. The zero value is ready for use.
 type Snapshot struct {
-	States []byte             // the wire.PushNodeStates of the members, in no order; the next part is appended
+	States []byte             // the encoded states, in no order; the next part is appended
 	Counts [StateLeft + 1]int // members by State
-	former int                // states of what we were before we moved
+	former int                // states of our own former address
 	next   ID
 }
 
-// snapshotPart is how many members a part has: some 15 us of work.
+// snapshotPart is how many members a part has; it takes some 15 us.
 const snapshotPart = 256
 
-// Len is how many states the Snapshot has.
+// Len returns the number of states.
 func (s *Snapshot) Len() int {
 	n := s.former
 	for _, k := range s.Counts {
@@ -30,7 +29,7 @@ func (s *Snapshot) Len() int {
 	return n
 }
 
-// Snapshot takes the next part of a Snapshot, and reports whether there is more. We are in it since Announce.
+// Snapshot takes the next part, and reports whether there is more. It includes this member after Announce.
 func (c *Core) Snapshot(s *Snapshot) (more bool) {
 	end := min(s.next+snapshotPart, c.table.ids())
 	for ; s.next < end; s.next++ {
@@ -63,8 +62,8 @@ func (c *Core) Snapshot(s *Snapshot) (more bool) {
 	return s.next < c.table.ids()
 }
 
-// Members appends all known members to dst, the dead and left included, in no
-// order. We are among them since Announce.
+// Members appends all known members to dst, dead and left ones included, in no order. They include this member after
+// Announce.
 func (c *Core) Members(dst []Member) []Member {
 	for _, id := range c.table.order {
 		if m := c.table.at(id); c.table.shows(m) {
@@ -74,7 +73,7 @@ func (c *Core) Members(dst []Member) []Member {
 	return dst
 }
 
-// shows reports whether m is to be told of: it is known, and is not ourselves before Announce.
+// shows reports whether m is part of snapshots: its row is in use, and it is not this member before Announce.
 func (t *table) shows(m *member) bool {
 	if m == t.self {
 		return m.Incarnation != 0

@@ -20,7 +20,7 @@ func (t *Turn) Step(from Endpoint, message wire.Message) {
 }
 
 // StepGossip handles an alive, suspect or dead message that arrived in a packet, and keeps no reference to its memory. Most
-// such messages are stale; for those it takes one look at the table.
+// such messages are stale, which takes one look-up in the table.
 func (t *Turn) StepGossip(from Endpoint, v *wire.GossipView) {
 	m := t.table.namedBytes(v.Node)
 	if m != nil && t.table.isStale(m, v) {
@@ -53,7 +53,7 @@ func (t *table) isStale(m *member, v *wire.GossipView) bool {
 			len(v.Meta) <= MaxMeta && t.saysVersions(m, v.Vsn)
 	case wire.TypeSuspect: // refuted since
 		return v.Incarnation < m.Incarnation && len(v.From) <= MaxName
-	case wire.TypeDead: // refuted since, and not the member's own word
+	case wire.TypeDead: // refuted since, and not the member's own leave message
 		return v.Incarnation < m.Incarnation && len(v.From) <= MaxName && string(v.From) != m.Name
 	}
 	return false

@@ -13,21 +13,20 @@ type suspicion struct {
 	began          time.Time
 	least, longest time.Duration
 	wanted         int      // confirmations that bring it down to least
-	reporters      []string // the first accuser, or hearsay, then those who confirmed
+	reporters      []string // the first one, or unattributed, then those that confirmed
 }
 
-// confirmations is how many members other than the first accuser accused too.
+// confirmations returns the number of reporters but the first.
 func (s *suspicion) confirmations() int { return len(s.reporters) - 1 }
 
-// end is when the suspicion ends, as confirmed so far.
+// end returns when the suspicion ends, with the present confirmations.
 func (s *suspicion) end() time.Time {
 	return s.began.Add(confirmedTimeout(s.confirmations(), s.wanted, s.least, s.longest))
 }
 
-// confirm notes an accusation by from and reports whether it is news: neither
-// hearsay nor repeated nor more than is wanted. If the suspicion began with
-// hearsay, the first accuser may be the very one that it came from, and is not
-// counted twice, unless it is self.
+// confirm adds a reporter, and reports whether it counts: it is neither unattributed nor repeated nor beyond those wanted.
+// If the suspicion began unattributed, the reporter may be the very source of that, and is not counted twice unless it is
+// self.
 func (s *suspicion) confirm(from, self string) bool {
 	switch {
 	case from == unattributed || slices.Contains(s.reporters, from):
@@ -62,7 +61,7 @@ func (s suspicions) begin(t *Turn, m *member, from string) {
 	t.deadlines.set(one.due, one.end())
 }
 
-// suspicion returns m's suspicion, or nil.
+// of returns the suspicion of m, or nil.
 func (s suspicions) of(m *member) *suspicion {
 	if m.State != StateSuspect {
 		return nil
@@ -70,7 +69,7 @@ func (s suspicions) of(m *member) *suspicion {
 	return s[m.ID]
 }
 
-// dropSuspicion ends m's suspicion, if any, without a verdict.
+// drop ends the suspicion of m, if any, without a result.
 func (s suspicions) drop(t *Turn, m *member) {
 	if one := s.of(m); one != nil {
 		t.deadlines.stop(one.due)
@@ -78,7 +77,7 @@ func (s suspicions) drop(t *Turn, m *member) {
 	}
 }
 
-// suspicionEnded declares m dead: it did not refute in time.
+// onTimeout declares m dead: it did not refute in time.
 func (s suspicions) onTimeout(t *Turn, m *member) {
 	one := s.of(m)
 	if one.confirmations() < one.wanted {
