@@ -166,12 +166,12 @@ func (a *advertised) change(ctx context.Context, to netip.AddrPort) error {
 	}
 	t := a.m.begin()
 	ticket, sent := a.m.mu.waiters.add()
-	heard := t.core.BeginAddressChange(ticket)
-	if !heard {
+	sends := t.core.BeginAddressChange(ticket)
+	if !sends {
 		a.m.mu.waiters.remove(ticket)
 	}
 	t.commitAndNotify()
-	if heard {
+	if sends {
 		a.awaitDeparture(ctx, ticket, sent)
 	}
 

@@ -32,7 +32,7 @@ type turn struct {
 	queued  int  // of a roomy turn: the number of broadcasts that the core had last
 	leaving bool // of a roomy turn: recent user broadcasts are sent again
 
-	lastWords [][]byte // user broadcasts that go with the message that this member leaves
+	leaveBroadcasts [][]byte // user broadcasts that go with the message that this member leaves
 }
 
 // begin begins a turn.
@@ -50,7 +50,7 @@ func (m *Memberlist) newTurn() *turn {
 }
 
 func (t *turn) free() {
-	t.lastWords = nil
+	t.leaveBroadcasts = nil
 	t.m.turns.put(t)
 }
 
@@ -147,7 +147,7 @@ func (t *turn) act() {
 		case p.Room == 0:
 			t.send(p, p.Messages)
 		case len(p.Messages) > 0:
-			t.sendParts(p, append(appendFitting(t.pack.messages[:0], t.lastWords, p.Room), p.Messages...))
+			t.sendParts(p, append(appendFitting(t.pack.messages[:0], t.leaveBroadcasts, p.Room), p.Messages...))
 		default:
 			t.roomy = true
 		}

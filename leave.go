@@ -41,16 +41,16 @@ func (m *Memberlist) LeaveContext(ctx context.Context) error {
 		return ErrShutdown
 	}
 	defer m.tasks.Release()
-	words := m.broadcasts.beforeLeave()
+	broadcasts := m.broadcasts.beforeLeave()
 	t := m.begin()
-	t.lastWords = words
+	t.leaveBroadcasts = broadcasts
 	ticket, sent := m.mu.waiters.add()
-	heard := t.core.Leave(ticket)
-	if !heard {
+	sends := t.core.Leave(ticket)
+	if !sends {
 		m.mu.waiters.remove(ticket)
 	}
 	t.commitAndNotify()
-	if !heard {
+	if !sends {
 		return nil
 	}
 	return m.await(ctx, ticket, sent, ErrLeaveTimeout)

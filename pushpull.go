@@ -347,7 +347,7 @@ func nodeOfState(s *wire.PushNodeState) *Node {
 //
 // Compat: the reference refuses all states if any member, here or there, speaks a version that any other does not understand.
 func checkPeer(c *Config, states wire.States, from netip.Addr, meant swim.Recipient) error {
-	var there, all versionsHeard
+	var there, all compatibility
 	own := swim.Versions(c.BuildVsnArray())
 	var v wire.StateView
 	for states.Next(&v) {
@@ -355,14 +355,14 @@ func checkPeer(c *Config, states wire.States, from netip.Addr, meant swim.Recipi
 			continue
 		}
 		err := incompatible(own, &v)
-		all.hear(err)
+		all.add(err)
 		addr, ok := netip.AddrFromSlice(v.Addr())
 		if ok && addr.Unmap() == from {
-			there.hear(err)
+			there.add(err)
 		}
 		meant.Observe(v.Name(), netip.AddrPortFrom(addr.Unmap(), v.Port))
 	}
-	if there.heard {
+	if there.known {
 		all = there
 	}
 	if other, mistaken := meant.Mistaken(); mistaken && all.err == nil {
@@ -374,15 +374,15 @@ func checkPeer(c *Config, states wire.States, from netip.Addr, meant swim.Recipi
 // errMistaken is returned for an exchange of states that reached another member than it was meant for.
 var errMistaken = errors.New("another is meant")
 
-// versionsHeard is whether any of several members is compatible with this one.
-type versionsHeard struct {
-	heard bool
+// compatibility is whether any of several members is compatible with this one.
+type compatibility struct {
+	known bool
 	err   error // of the first; nil if any is compatible
 }
 
-func (h *versionsHeard) hear(err error) {
-	if !h.heard || err == nil {
-		h.heard, h.err = true, err
+func (h *compatibility) add(err error) {
+	if !h.known || err == nil {
+		h.known, h.err = true, err
 	}
 }
 
