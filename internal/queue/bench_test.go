@@ -16,7 +16,7 @@ var kinds = []struct {
 	kind Kind
 }{{"named", Named}, {"unique", Unique}, {"plain", Plain}}
 
-// names and sizes are those of members of a large cluster and of what is gossiped about them.
+// benchNames and sizes are those of members of a large cluster and of what is gossiped about them.
 func benchNames() []string {
 	names := make([]string, depth)
 	for i := range names {

@@ -30,7 +30,7 @@ func (s *scene) hear(node, from int, m wire.Message) {
 	s.endTurn(n, t)
 }
 
-// merge gives a node one state of a push/pull.
+// mergeState gives a node one state of a push/pull.
 func (s *scene) mergeState(node int, m swim.Member) {
 	s.merge(&s.nodes[node], wire.StatesOf(wire.PushNodeState{Name: m.Name, Addr: m.Addr.Addr().AsSlice(), Port: m.Addr.Port(),
 		Meta: m.Meta, Incarnation: m.Incarnation, State: int(m.State), Vsn: m.Versions[:]}))

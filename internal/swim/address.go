@@ -10,7 +10,7 @@ import (
 type address struct {
 	ip   [16]byte // an IPv4 address as an IPv6 one
 	port uint16
-	size uint8 // how many bytes the IP address has on the wire: 4 or 16; 0: no address
+	size uint8 // size of the IP address on the wire: 4 or 16; 0: no address
 }
 
 func addressOf(a netip.AddrPort) address {

@@ -138,7 +138,7 @@ func (t *Turn) rejectAtOwnAddress(m *member, name string, asserted assertion) bo
 		return true
 	case !t.table.isAt(m, asserted.addr): // it is known at another address
 		return true
-	case !m.State.IsDown(): // it was there before we moved
+	case !m.State.IsDown(): // it was there before our address changed
 		t.markDead(m, max(m.Incarnation, asserted.incarnation), t.cfg.Name, 0)
 		return true
 	}

@@ -10,12 +10,11 @@ import (
 
 // Limits of what peers can make a Core keep.
 const (
-	// MaxMeta is the largest metadata of a member, in bytes.
+	// MaxMeta is the maximum size of a member's metadata, in bytes.
 	MaxMeta = 512
 
-	// MaxName is the longest name of a member, in bytes. The wire sets no
-	// limit; a name has to fit into one packet together with the rest of an
-	// alive message.
+	// MaxName is the maximum length of a member's name, in bytes. The wire sets no limit; a name has to fit a packet
+	// together with the rest of an alive message.
 	MaxName = 1024
 
 	// MaxRelays limits the running indirect pings on behalf of others. One more is
@@ -45,12 +44,12 @@ type Config struct {
 	GossipInterval      time.Duration // between two gossip rounds
 	GossipNodes         int           // members gossiped to in a round
 	GossipToTheDeadTime time.Duration // how long a dead member is gossiped to, and stays in the table
-	RetransmitMult      int           // scales how often a broadcast is sent (SWIM section 4.1: lambda)
+	RetransmitMult      int           // scales the number of transmissions of a broadcast (SWIM section 4.1: lambda)
 
 	Room wire.Room // of a packet
 
 	PushPullInterval    time.Duration // between two full state syncs, before scaling with the cluster's size
-	DeadNodeReclaimTime time.Duration // a name dead for longer may come back at another address; 0: never
+	DeadNodeReclaimTime time.Duration // after this time a dead member's name may be claimed at another address; 0: never
 
 	// A dead member is looked for about every ReconnectInterval at first (0: never),
 	// for ReconnectTimeout (0: a day). With KeepAskingSeeds seeds are tried even if
@@ -67,8 +66,8 @@ type Config struct {
 	// function. Nil allows every address.
 	Allowed func(netip.Addr) bool
 
-	// Keep returns the string to keep for a name in a message; nil makes a new
-	// one. A program that runs many Cores can let them share their names.
+	// Keep returns the string to keep for a name in a message; nil allocates one. A program with many Cores can make
+	// them share names.
 	Keep func(name []byte) string
 
 	Rand *rand.Rand

@@ -28,7 +28,7 @@ type Verdict uint8
 // The outcomes of a conflict.
 const (
 	VerdictOpen  Verdict = iota // undecided: the check runs, or the claim is not newer
-	VerdictKept                 // the member answered at its old address
+	VerdictKept                 // the member acked at its old address
 	VerdictMoved                // it did not, and the newer claim was accepted
 )
 
@@ -55,7 +55,7 @@ type check struct {
 	due         *deadline
 	ends        time.Time // when the wait for an answer ends; once decided: when the outcome expires
 	phase       checkPhase
-	newest      assertion // the newest
+	newest      assertion // the newest claim
 
 	streamAnswers bool
 	claimantLives bool

@@ -15,7 +15,7 @@ func claimOf(i int, incarnation uint32) *wire.Alive {
 	return a
 }
 
-// verdicts lists the verdicts among events.
+// deadIncarnations lists the verdicts among events.
 func deadIncarnations(events []Event) (v []Verdict) {
 	for _, e := range events {
 		if e.Kind == EventConflictEnded {

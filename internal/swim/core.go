@@ -31,7 +31,7 @@ type Core struct {
 	checks     checks
 	local      local
 
-	turn Turn // the one under way
+	turn Turn // the current one
 }
 
 // local is the state of this member itself; its row of the table is table.self.

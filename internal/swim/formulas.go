@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// suspicionTimeout is the least time for which a member stays suspect in a
-// cluster of n members: mult * max(1, log10 n) * interval, with log10 n cut
-// to thousandths.
+// suspicionTimeout returns the minimum suspicion timeout in a cluster of n members: mult * max(1, log10 n) *
+// interval, with log10 n rounded down to thousandths.
 func suspicionTimeout(mult, n int, interval time.Duration) time.Duration {
 	scale := math.Max(1, math.Log10(math.Max(1, float64(n))))
 	return time.Duration(mult) * time.Duration(scale*1000) * interval / 1000
@@ -23,9 +22,8 @@ func suspicionConfirmations(mult, n int) int {
 	return max(k, 0)
 }
 
-// confirmedTimeout is how long a suspicion lasts after c of k confirmations
-// (Lifeguard section IV-B): it falls from longest to least with the logarithm
-// of c, in steps of a millisecond.
+// confirmedTimeout returns the timeout of a suspicion after c of k confirmations (Lifeguard section IV-B): it falls
+// from longest to least with the logarithm of c, in steps of a millisecond.
 func confirmedTimeout(c, k int, least, longest time.Duration) time.Duration {
 	if k < 1 {
 		return least
@@ -39,8 +37,8 @@ func confirmedTimeout(c, k int, least, longest time.Duration) time.Duration {
 // interval is not stretched.
 const pushPullScaleThreshold = 32
 
-// pushPullInterval is how long to wait between two push/pulls in a cluster of
-// n members: interval * (ceil(log2 n - log2 32) + 1) above 32 members.
+// pushPullInterval returns the time between two push/pulls in a cluster of n members: interval * (ceil(log2 n - log2
+// 32) + 1) above 32 members.
 func pushPullInterval(interval time.Duration, n int) time.Duration {
 	if n <= pushPullScaleThreshold {
 		return interval
@@ -49,7 +47,7 @@ func pushPullInterval(interval time.Duration, n int) time.Duration {
 	return time.Duration(steps+1) * interval
 }
 
-// nextIncarnation is the one above inc; the last one is its own successor.
+// nextIncarnation returns the next incarnation; it saturates.
 func nextIncarnation(inc uint32) uint32 {
 	if inc == MaxIncarnation {
 		return inc

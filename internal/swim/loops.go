@@ -7,7 +7,7 @@ type loops struct {
 	gossip   deadline
 	pushPull deadline
 	idle     deadlineKinds // loops whose rounds are skipped
-	offered  int           // packets of gossip with room for user broadcasts, so far
+	offered  int           // number of gossip packets with room for user broadcasts
 }
 
 // nextWakeup returns when Tick has something to do, or zero. It ignores rounds of gossip with nothing to send, and all

@@ -47,10 +47,10 @@ func (s State) IsDown() bool { return s == StateDead || s == StateLeft }
 // maximum and current version, then the delegate's. All zero: unknown.
 type Versions [6]uint8
 
-// PMin is the oldest protocol version the member understands.
+// PMin returns the minimum protocol version.
 func (v Versions) PMin() uint8 { return v[0] }
 
-// PMax is the newest protocol version the member understands.
+// PMax returns the maximum protocol version.
 func (v Versions) PMax() uint8 { return v[1] }
 
 // ID is the number of a member within one Core while it is known. IDs are dense,
@@ -66,7 +66,7 @@ type Member struct {
 	Versions    Versions
 	Incarnation uint32
 	State       State
-	Since       time.Time // when State last changed; zero: it was never alive here
+	Since       time.Time // time of the last change of State; zero: it was never alive here
 }
 
 // member is a row of the table. It is as small as possible, as each process of a cluster has one for each other. Its memory
@@ -74,12 +74,12 @@ type Member struct {
 type member struct {
 	Name        string
 	Meta        []byte
-	since       time.Duration // when State last changed, after the table's epoch; never
+	since       time.Duration // time of the last change of State, after the table's epoch; never
 	ID          ID
 	Incarnation uint32
 	ip          [4]byte // the IP address, if that has 4 bytes, or else its place in table.long
 	port        uint16
-	ipSize      uint8 // how many bytes the IP address has on the wire: 4 or 16; 0: no address
+	ipSize      uint8 // size of the IP address on the wire: 4 or 16; 0: no address
 	State       State
 	Versions    Versions
 	answered    bool  // us itself, or pinged us: it exists
@@ -98,16 +98,16 @@ type table struct {
 	self     *member              // nil before Introduce and Announce
 	chunks   []*[chunkSize]member // by ID
 	free     []ID                 // IDs of removed members
-	order    []ID                 // probe order; also what random choices are made from
+	order    []ID                 // probe order; also for random choices
 	unprobed int                  // the first members of order, in number, that are still to be probed in this round, last to first
 
 	long             [][16]byte    // IP addresses of 16 bytes
-	longFree         []uint32      // places in long
+	longFree         []uint32      // free indexes in long
 	deadIncarnations map[ID]uint32 // of dead members that were suspected at a higher incarnation since
 
-	seed   maphash.Seed // so that no peer can choose names or addresses that are slow to find
+	seed   maphash.Seed // so that peers cannot choose colliding names or addresses
 	byName index.Index
-	byAddr index.Index // up to maxAtAddress of those at an address
+	byAddr index.Index // up to maxAtAddress members for each address
 	epoch  time.Time
 }
 
@@ -211,7 +211,7 @@ func (t *table) add(name string, addr address, intN func(int) int) *member {
 		t.chunks = append(t.chunks, new([chunkSize]member))
 	}
 	m := t.at(id)
-	m.ID, m.Name, m.since = id, name, never // the rest is zero
+	m.ID, m.Name, m.since = id, name, never // the other fields are zero
 	t.setAddress(m, addr)
 	t.byName.Add(maphash.String(t.seed, name), uint32(id))
 	t.locate(m)
@@ -262,7 +262,7 @@ func (t *table) remove(m *member) {
 	t.setAddress(m, address{})
 	delete(t.deadIncarnations, m.ID)
 	t.free = append(t.free, m.ID)
-	*m = member{} // its name and metadata are no longer held
+	*m = member{} // releases its name and metadata
 }
 
 // leaveOrder takes removed members out of the probe order, which otherwise stays as it is.
@@ -405,8 +405,7 @@ func (t *table) addrPort(m *member) netip.AddrPort {
 	return t.address(m).addrPort()
 }
 
-// versionsOf reads the version bytes of an alive or a state. Fewer than six
-// are no versions.
+// versionsOf parses the version bytes of an alive message or a state. Fewer than six are none.
 func versionsOf(vsn []byte) (Versions, bool) {
 	if len(vsn) < len(Versions{}) {
 		return Versions{}, false

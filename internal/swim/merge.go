@@ -51,7 +51,7 @@ func (t *Turn) expectNews(n int) {
 	t.out.Changed = slices.Grow(t.out.Changed, min(n, newsAtOnce))
 }
 
-// mergeState takes a state of m, or of an unknown member if m is nil.
+// mergeState merges a state of m, or of an unknown member if m is nil.
 func (t *Turn) mergeState(m *member, v *wire.StateView) {
 	name := ""
 	if m != nil {

@@ -63,7 +63,7 @@ const (
 	EventLeave                           // Member is dead or has left
 	EventUpdate                          // Member's metadata changed
 	EventConflict                        // Other claims Member's name at another address
-	EventPingComplete                    // Member answered our probe after RTT, with Payload
+	EventPingComplete                    // Member acked our ping after RTT, with Payload
 	EventProbeFailed                     // Member did not answer a probe, and is suspected
 	EventSuspect                         // Member is suspected by From
 	EventTimeout                         // Member's suspicion ended after Count confirmations, and it is dead
@@ -85,7 +85,7 @@ type Event struct {
 	Verdict Verdict // EventConflictEnded
 	From    string  // the reporter; "": unattributed, from a push/pull
 	RTT     time.Duration
-	Payload []byte // a copy of its own
+	Payload []byte // copied
 	Count   int
 }
 
@@ -107,9 +107,9 @@ const (
 // Counts counts what happened in a turn.
 type Counts struct {
 	Alive, Suspect, Dead int // transitions made (metrics msg.alive, msg.suspect, msg.dead)
-	DegradedProbes       int // probes begun with a stretched interval
-	DegradedTimeouts     int // suspicions that ended with fewer confirmations than wanted
-	GossipRounds         int // rounds of gossip begun
+	DegradedProbes       int // probes with a stretched interval
+	DegradedTimeouts     int // suspicions that timed out with fewer confirmations than expected
+	GossipRounds         int // rounds of gossip
 	StaleAlives          int // stale alives that were answered
 	Drops                [numDrops]int
 }
@@ -119,7 +119,7 @@ type PingResult struct {
 	Seq uint32
 	RTT time.Duration
 	OK  bool  // false: no ack in time, or Err
-	Err error // it could not be sent
+	Err error // of sending it
 }
 
 // Output is what a driver does after a turn, in any order but for Events. Begin
@@ -131,12 +131,12 @@ type Output struct {
 	Events    []Event
 	Changed   []Member // the member as it now is, for each visible change
 	Forgotten []ID     // members that were removed; their IDs may be used again
-	Finished  []uint64 // notices of broadcasts that have been sent, or replaced
+	Finished  []uint64 // tickets of broadcasts that have been sent or replaced
 	Pings     []PingResult
 	Probes    []time.Duration // the duration of each finished probe
 	Counts    Counts
 	Health    int       // the local health score (0: healthy)
-	Wakeup    time.Time // when Tick has something to do, unless it is called or another turn ends before; zero: never
+	Wakeup    time.Time // time for the next Tick, unless another turn ends before; zero: never
 
 	bytes  []byte   // backs messages made for one packet
 	pieces [][]byte // backs Packet.Messages
@@ -168,7 +168,7 @@ func (o *Output) reset() {
 	}
 }
 
-// How many entries of each kind, and how many bytes, an emptied Output keeps memory for.
+// The numbers of entries of each kind, and of bytes, for which an emptied Output keeps its memory.
 const (
 	keptEntries = 256
 	keptBytes   = 64 << 10

@@ -22,19 +22,19 @@ import (
 //
 // A tick during a probe begins another one at its end; several ticks begin one.
 type probe struct {
-	tick    deadline // the next probe is due
-	timeout deadline // the direct ping's time is up
-	end     deadline // the probe's time is up
+	tick    deadline // the next probe
+	timeout deadline // end of the direct half
+	end     deadline // end of the probe
 
 	target        *member // nil: idle
 	incarnation   uint32  // of the target at the start
 	seq           uint32
 	began         time.Time
 	ends          time.Time
-	indirect      bool // the direct ping's time was up
+	indirect      bool // the direct half is over
 	wantedNacks   int
 	nacks         int
-	streamAnswers bool // the target answered a ping on a stream
+	streamAnswers bool // the target acked on a stream
 	missedTick    bool
 }
 

@@ -344,7 +344,7 @@ type Recognition struct {
 	same      int  // names at their known address
 	names     int  // names that failed, at another address
 	strangers int  // unknown names
-	moved     int  // names that are alive here, and there at another address
+	moved     int  // names that are alive here at another address
 }
 
 // Recognize adds states of the peer to a Recognition.

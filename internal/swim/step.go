@@ -6,8 +6,8 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// Step handles an indirect ping, an ack or a nack that arrived in a packet. The message and what it refers to stay the
-// caller's. Pings go to StepPing; alive, suspect and dead messages to StepGossip.
+// Step handles an indirect ping, an ack or a nack from a packet, and keeps no reference to it. Pings go to StepPing;
+// alive, suspect and dead messages to StepGossip.
 func (t *Turn) Step(from Endpoint, message wire.Message) {
 	switch m := message.(type) {
 	case *wire.IndirectPing:
@@ -42,7 +42,8 @@ func (t *Turn) StepGossip(from Endpoint, v *wire.GossipView) {
 	}
 }
 
-// isStale reports whether a message about a member changes nothing and needs no answer. It may miss some that do neither.
+// isStale reports whether a message about a member changes nothing and needs no answer. It may return false for some
+// of these.
 func (t *table) isStale(m *member, v *wire.GossipView) bool {
 	if v.Incarnation > m.Incarnation || m == t.self {
 		return false
@@ -59,7 +60,7 @@ func (t *table) isStale(m *member, v *wire.GossipView) bool {
 	return false
 }
 
-// nameOf returns a name in a message as a string to keep: that of the member, if there is one.
+// nameOf returns a name in a message as a string to keep: the member's own, if it is known.
 func (c *Core) nameOf(name []byte) string {
 	if m := c.table.namedBytes(name); m != nil {
 		return m.Name

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// suspicion is the time a suspect member has left to refute. Every independent
-// confirmation shortens it (Lifeguard section IV-B, LHA-Suspicion).
+// suspicion is the time in which a suspect member can refute. Every independent confirmation shortens it (Lifeguard
+// section IV-B, LHA-Suspicion).
 type suspicion struct {
 	due            *deadline
 	began          time.Time
 	least, longest time.Duration
-	wanted         int      // confirmations that bring it down to least
+	wanted         int      // confirmations that shorten it to least
 	reporters      []string // the first one, or unattributed, then those that confirmed
 }
 

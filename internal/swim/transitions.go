@@ -150,7 +150,7 @@ func (l *local) refute(t *Turn, incarnation uint32, from string) {
 		return
 	}
 	t.table.self.Incarnation = nextIncarnation(max(incarnation, t.table.self.Incarnation))
-	if t.cfg.ProbeInterval > 0 { // else nothing would bring it down again
+	if t.cfg.ProbeInterval > 0 { // else nothing would lower it again
 		t.awareness.apply(1)
 	}
 	t.queue.add(t, t.table.self, broadcast{incarnation: t.table.self.Incarnation}, 0)
@@ -222,9 +222,8 @@ func (t *Turn) applySuspect(incarnation uint32, m *member, from string) {
 	case StateLeft:
 		return // the others know that it left at this incarnation
 	case StateDead:
-		// The highest evidence is kept even if nothing else changes: what is older
-		// than it must not bring the member back.
-		// Compat: the reference forgets it.
+		// The highest incarnation is stored even if nothing else changes: an older message must not bring the member
+		// back. Compat: the reference ignores it.
 		t.table.suspectDead(m, incarnation)
 		t.failed.raise(t, m)
 		return
