@@ -96,10 +96,10 @@ func (l *Logger) write(level slog.Level, msg string, attrs []slog.Attr) {
 }
 
 // Err returns the attribute "error", with the error's text on one line.
-func Err(err error) slog.Attr { return slog.Any("error", OneLine(err)) }
+func Err(err error) slog.Attr { return slog.Any("error", oneLine(err)) }
 
-// OneLine returns an error with the same text on one line: with semicolons for line breaks, as errors.Join makes them.
-func OneLine(err error) error {
+// oneLine returns an error with the same text on one line: with semicolons for line breaks, as errors.Join makes them.
+func oneLine(err error) error {
 	if strings.ContainsAny(err.Error(), "\r\n") {
 		return oneLineError{err}
 	}
