@@ -43,6 +43,9 @@ func TestRecentBroadcasts(t *testing.T) {
 			t.Errorf("after %q: %q, want %q", step.sent, got, step.want)
 		}
 	}
+	if got := texts(r.list(now.Add(recentFor + 1))); got != "" {
+		t.Errorf("later: %q", got)
+	}
 	if got := texts(appendFitting(messages("x"), messages("longer", "a", "b"), 2*(wire.CompoundPartOverhead+1))); got != "x a b" {
 		t.Errorf("%q fit, want those of one byte", got)
 	}
@@ -57,7 +60,9 @@ func TestExchangeComesAfterMessages(t *testing.T) {
 		first := newMember(t, network, "a", callback{func(name string) {
 			switch name {
 			case "NotifyMsg", "NotifyJoin", "NotifyLeave":
-				time.Sleep(50 * time.Millisecond)
+				if name == "NotifyMsg" {
+					time.Sleep(50 * time.Millisecond)
+				}
 				mu.Lock()
 				defer mu.Unlock()
 				calls = append(calls, name)

@@ -1,6 +1,7 @@
 package memberlist
 
 import (
+	"errors"
 	"net"
 	"reflect"
 	"testing"
@@ -111,6 +112,21 @@ func TestStatsHasEveryCounter(t *testing.T) {
 		}
 		if changed != int(metrics.NumCounters) {
 			t.Errorf("%d fields show the %d counters", changed, metrics.NumCounters)
+		}
+	})
+}
+
+// TestForceLeaveLeavesNoWaiter: also if no broadcast is sent.
+func TestForceLeaveLeavesNoWaiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMember(t, new(MockNetwork), "a", nil)
+		if err := m.ForceLeave(t.Context(), "nobody"); !errors.Is(err, ErrUnknownMember) {
+			t.Errorf("error %v, want ErrUnknownMember", err)
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if n := len(m.mu.waiters.sent); n != 0 {
+			t.Errorf("%d calls wait", n)
 		}
 	})
 }

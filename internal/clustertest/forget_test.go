@@ -138,3 +138,23 @@ func TestForceLeaveAlive(t *testing.T) {
 		}
 	})
 }
+
+// TestForgottenSeed: a member that joined through another does not contact it any more once it has forgotten it.
+func TestForgottenSeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t).grow(2, nil)
+		defer c.stop()
+		c.await(settles, func() bool { return c.agree(2) })
+		c.members[0].Shutdown()
+		c.await(settles, func() bool { return c.agree(1, 0) })
+		if err := c.members[1].Forget("m0"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute) // until what had begun has ended
+		before := c.dials(1)
+		time.Sleep(10 * time.Minute)
+		if got := c.dials(1) - before; got != 0 {
+			t.Errorf("%d streams were opened after all others were forgotten", got)
+		}
+	})
+}

@@ -177,7 +177,7 @@ func TestMetricsOfDrops(t *testing.T) {
 			c.Delegate = new(blockedDelegate)
 		}, packet: []byte{byte(wire.TypeUser)}, times: 10, want: 7},
 		{key: "oversize", packet: compressed(t, bytes.Repeat([]byte{1}, 1<<20)), times: 1, want: 1},
-		{key: "overload", times: 128 + 3, want: 3},
+		{key: "overload", times: 512 + 3, want: 3},
 	} {
 		t.Run(tt.key, func(t *testing.T) {
 			sink := new(metricSink)

@@ -50,7 +50,10 @@ func TestMessagesComeAfterEventsOfMembers(t *testing.T) {
 		c := newSimCluster(t)
 		defer c.stop()
 		l := new(callLog)
-		c.add(func(config *memberlist.Config) { config.Delegate, config.Events = l, l })
+		c.add(func(config *memberlist.Config) {
+			config.Delegate, config.Events = l, l
+			config.Alive = aliveFunc(func(*memberlist.Node) error { time.Sleep(5 * time.Millisecond); return nil })
+		})
 		from := c.outsider(66)
 		for i := range 20 {
 			name := fmt.Sprint("new", i)

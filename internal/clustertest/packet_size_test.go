@@ -1,6 +1,7 @@
 package clustertest
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -386,4 +387,39 @@ func manyAlives(n, meta int) (messages [][]byte) {
 		messages = append(messages, a.Append(nil))
 	}
 	return messages
+}
+
+// TestBroadcastsThatFitNoPacketAreDropped: a delegate that ignores the limit loses what is too large, and that is counted; its other
+// broadcasts are sent.
+func TestBroadcastsThatFitNoPacketAreDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		receiver := new(testDelegate)
+		c.add(func(config *memberlist.Config) { config.Delegate = receiver })
+		var tap *tapTransport
+		var once sync.Once
+		m := c.add(func(config *memberlist.Config) {
+			tap = tapped(config)
+			config.Delegate = broadcaster(func(_, limit int) (messages [][]byte) {
+				once.Do(func() {
+					messages = [][]byte{bytes.Repeat([]byte("x"), limit+1), []byte("fits"), bytes.Repeat([]byte("y"), 2000)}
+				})
+				return messages
+			})
+		})
+		if _, err := m.Join(seedsAt(0)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if got := m.Stats().Dropped.Oversize; got != 2 {
+			t.Errorf("%d drops, want 2", got)
+		}
+		if got, most := tap.largest(), c.configs[1].UDPBufferSize; got > most {
+			t.Errorf("a packet of %d bytes, the limit is %d", got, most)
+		}
+		if got := receiver.received(); !slices.Equal(got, []string{"fits"}) {
+			t.Errorf("received %q, want the one that fits", got)
+		}
+	})
 }

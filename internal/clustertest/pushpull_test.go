@@ -107,5 +107,8 @@ func TestPushPullsAtOnce(t *testing.T) {
 		}
 		close(release)
 		c.await(time.Minute, func() bool { return answered.Load() == most })
+		if n, err := c.add(nil).Join(seedsAt(0)); n != 1 || err != nil {
+			t.Errorf("a join after that: %d, %v", n, err)
+		}
 	})
 }

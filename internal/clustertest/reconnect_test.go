@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -448,6 +450,84 @@ func TestClustersOfTheSameNamesStayApart(t *testing.T) {
 					}
 				}
 				m.Shutdown()
+			}
+		}
+	})
+}
+
+// dialGauge counts the dials that are under way, and records when each begins.
+type dialGauge struct {
+	*simTransport
+	now, most atomic.Int64
+	mu        sync.Mutex
+	began     []time.Time
+}
+
+func (g *dialGauge) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
+	g.mu.Lock()
+	g.began = append(g.began, time.Now())
+	g.mu.Unlock()
+	g.most.Store(max(g.most.Load(), g.now.Add(1)))
+	defer g.now.Add(-1)
+	return g.simTransport.DialTimeout(addr, timeout)
+}
+
+// gauged makes a member count its dials.
+func gauged(g *dialGauge, config *memberlist.Config) {
+	g.simTransport = config.Transport.(*simTransport)
+	config.Transport = g
+}
+
+// TestReconnectsAtOnce: at most eight failed members are contacted at the same time, however short the interval is.
+func TestReconnectsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gauge := new(dialGauge)
+		c := newSimCluster(t)
+		defer c.stop()
+		c.add(func(config *memberlist.Config) {
+			gauged(gauge, config)
+			config.DisableTcpPings, config.PushPullInterval = true, 0
+			config.ReconnectInterval, config.TCPTimeout = 10*time.Millisecond, time.Minute
+		})
+		c.grow(20, nil)
+		c.await(settles, func() bool { return c.agree(21) })
+		time.Sleep(time.Minute) // until all have answered
+		gauge.most.Store(0)
+		c.network.Partition([]netip.AddrPort{simAddr(0)})
+		time.Sleep(5 * time.Minute)
+		if got := gauge.most.Load(); got != 8 {
+			t.Errorf("%d members are contacted at once, want 8", got)
+		}
+	})
+}
+
+// TestSeedsInARound: of many seeds that do not answer two are tried in each round.
+func TestSeedsInARound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gauge := new(dialGauge)
+		c := newSimCluster(t)
+		defer c.stop()
+		m := c.add(func(config *memberlist.Config) { gauged(gauge, config) })
+		if _, err := m.Join(seedsAt(50, 51, 52, 53, 54, 55, 56, 57, 58, 59)); err == nil {
+			t.Fatal("joined")
+		}
+		time.Sleep(time.Second)
+		gauge.mu.Lock()
+		gauge.began = nil
+		gauge.mu.Unlock()
+		time.Sleep(10 * time.Minute)
+		gauge.mu.Lock()
+		defer gauge.mu.Unlock()
+		rounds := make(map[time.Time]int)
+		for _, at := range gauge.began {
+			rounds[at.Truncate(time.Second)]++
+		}
+		if len(rounds) == 0 {
+			t.Error("no seed is tried")
+		}
+		for at, n := range rounds {
+			if n > 2 {
+				t.Errorf("%d seeds are tried in the round of %s, want 2", n, at.Format("15:04:05"))
 			}
 		}
 	})

@@ -102,3 +102,18 @@ func TestSlowRunDelaysNoOther(t *testing.T) {
 		}
 	})
 }
+
+// TestTimerDoesNotRunInAClosedGroup: also if it has not been stopped.
+func TestTimerDoesNotRunInAClosedGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var group Group
+		group.Init()
+		var timer Timer
+		timer.Init(&group, func() { t.Error("it runs") }, false)
+		timer.Note(time.Now().Add(time.Second))
+		timer.Set()
+		group.Close()
+		group.Wait() // for the run, which does nothing
+		timer.Stop()
+	})
+}

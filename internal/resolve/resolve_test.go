@@ -365,6 +365,9 @@ func TestAddressFamily(t *testing.T) {
 		if want := tt.network + " host"; sys.asked[0] != want {
 			t.Errorf("%d: asked for %q, want %q", tt.family, sys.asked[0], want)
 		}
+		if got, err := r.Addrs(t.Context(), "::ffff:10.0.0.3"); err != nil || !slices.Equal(got, parseIPs("10.0.0.3")) {
+			t.Errorf("%d: got %v, %v for an IPv4 address written as IPv6", tt.family, got, err)
+		}
 		// An address that is given as such is used whatever the family.
 		for _, ip := range []string{"10.0.0.1", "fd00::1"} {
 			if got, err := r.Addr(t.Context(), ip); err != nil || got.String() != ip {
@@ -432,7 +435,7 @@ func (s services) LookupSRV(_ context.Context, service, proto, name string) (str
 func TestHostsOfAServiceAreLookedUpAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var records []*net.SRV
-		for i := range 2 * lookupsAtOnce {
+		for i := range 2 * 8 {
 			records = append(records, &net.SRV{Target: fmt.Sprintf("host%d.", i), Port: 1})
 		}
 		r := New(services{records: records, lookupFunc: func(context.Context, string) ([]netip.Addr, error) {

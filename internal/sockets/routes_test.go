@@ -29,6 +29,14 @@ func TestRoutes(t *testing.T) {
 	if r := newRoutes(ips[:1], sockets[:1], from); r.networks != nil {
 		t.Errorf("of one address: %v", r.networks)
 	}
+	all := []netip.Addr{netip.IPv6Unspecified(), netip.MustParseAddr("fd00:7::1")}
+	r = newRoutes(all, sockets[:2], from)
+	if got := slices.Index(sockets, r.socket6); got != 1 {
+		t.Errorf("the default for IPv6 is %v, want the socket of one address", all[got])
+	}
+	if got := slices.Index(sockets, r.socket4); got != 0 {
+		t.Errorf("the default for IPv4 is %v, want that of all interfaces", all[got])
+	}
 	from.all = func() ([]net.Addr, error) { return nil, errors.New("broken") }
 	if r := newRoutes(ips, sockets, from); r.networks != nil {
 		t.Errorf("of interfaces that are not known: %v", r.networks)

@@ -525,3 +525,29 @@ func TestUnansweredPingIsTold(t *testing.T) {
 		})
 	}
 }
+
+// TestSuspectsRelayNoProbe: only members that are alive are asked for indirect pings.
+func TestSuspectsRelayNoProbe(t *testing.T) {
+	n := newNode(t, nil).meet(3)
+	n.suspect(2, 1, "m3")
+	n.table.unprobed = slices.Index(n.table.order, n.table.named("m1").ID) + 1
+	probing(t, n)
+	n.take()
+	out := n.tickTo(500 * time.Millisecond)
+	var helpers []string
+	for _, p := range out.Packets {
+		if _, ok := parse(t, p.Messages[0]).(*wire.IndirectPing); ok {
+			helpers = append(helpers, p.To.Name)
+		}
+	}
+	if !slices.Equal(helpers, []string{"m3"}) {
+		t.Errorf("helpers %v, want m3, which is alive, alone", helpers)
+	}
+}
+
+func TestSequenceNumbersAreNotZero(t *testing.T) {
+	s := ^sequenceNumbers(0)
+	if got := s.next(); got != 1 {
+		t.Errorf("%d after the last one, want 1", got)
+	}
+}
