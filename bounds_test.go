@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -255,8 +256,8 @@ func TestStreamsThatReopen(t *testing.T) {
 		say     []byte
 	}{
 		{"silent, 4 sources", 4, 200, address, nil},
-		{"silent, 8 sources", 8, 200, address, nil},
-		{"begin a push/pull, 8 sources", 8, 200, address, request},
+		{"silent, 8 sources", 8, 100, address, nil},
+		{"begin a push/pull, 8 sources", 8, 100, address, request},
 		{"silent, few enough, at the joiner's address", 1, 200, shared, nil},
 		{"silent, at the joiner's address", 1, 600, shared, nil},
 		{"begin a push/pull, at the joiner's address", 1, 600, shared, request},
@@ -278,17 +279,21 @@ func TestStreamsThatReopen(t *testing.T) {
 						attackers.Go(func() { reopen(ctx, from, addrOf(victim), tt.say) })
 					}
 				}
-				time.Sleep(100 * time.Millisecond)
-				joined := 0
+				time.Sleep(20 * time.Millisecond)
+				var joiners sync.WaitGroup
+				var joined atomic.Int32
 				for i := range 20 {
-					m := newMember(t, network, fmt.Sprint("joins", i), func(c *Config) { c.TCPTimeout = time.Second })
-					if _, err := m.Join([]string{victim.LocalNode().Address()}); err == nil {
-						joined++
-					}
-					m.Shutdown()
+					m := newMember(t, network, fmt.Sprint("joins", i), func(c *Config) { c.TCPTimeout = 100 * time.Millisecond })
+					joiners.Go(func() {
+						time.Sleep(time.Duration(i) * 100 * time.Microsecond)
+						if _, err := m.Join([]string{victim.LocalNode().Address()}); err == nil {
+							joined.Add(1)
+						}
+					})
 				}
-				if joined != 20 {
-					t.Errorf("%d of 20 joins succeeded", joined)
+				joiners.Wait()
+				if joined.Load() != 20 {
+					t.Errorf("%d of 20 joins succeeded", joined.Load())
 				}
 				end()
 				attackers.Wait()
