@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -55,7 +54,7 @@ func (p *pushPulls) serve(s *session) error {
 		self := m.LocalNode()
 		meant.Name, meant.At = self.Name, endpointOfNode(self).AddrPort
 	}
-	if err := p.judge(&remote, s.conn, meant); err != nil {
+	if err := p.judge(s, &remote, meant); err != nil {
 		_ = s.writeError(err)
 		if errors.Is(err, errMistaken) {
 			m.log.Limited("mistaken", slog.LevelDebug, "refusing state exchange meant for another member", logging.Err(err))
@@ -148,7 +147,7 @@ func (p *pushPulls) do(ctx context.Context, to Address, kind exchangeKind) error
 	if kind == exchangePeriodic {
 		meant.Name, meant.At = to.Name, endpointOf(to.Addr).AddrPort
 	}
-	if err := p.judge(&remote, s.conn, meant); err != nil {
+	if err := p.judge(s, &remote, meant); err != nil {
 		return err
 	}
 	p.merge(&remote, (*turn).commitAndNotify)
@@ -246,6 +245,9 @@ func (s *session) readState() (remoteState, error) {
 		if err != nil {
 			return remoteState{}, fmt.Errorf("read user state of %d bytes: %w", header.UserStateLen, err)
 		}
+		if err := s.reserveMemory(len(user)); err != nil {
+			return remoteState{}, err
+		}
 		remote.user = bytes.Clone(user)
 	}
 	s.m.metrics.AddSample(metrics.SizeRemote, float32(s.size))
@@ -253,18 +255,21 @@ func (s *session) readState() (remoteState, error) {
 }
 
 // judge decides whether states may be merged: the peer must be compatible, and on a join the merge delegate must agree.
-func (p *pushPulls) judge(remote *remoteState, conn net.Conn, meant swim.Recipient) error {
+func (p *pushPulls) judge(s *session, remote *remoteState, meant swim.Recipient) error {
 	m := p.m
-	if err := checkPeer(m.config, remote.states, senderOf(conn.RemoteAddr()).AddrPort.Addr(), meant); err != nil {
+	if err := checkPeer(m.config, remote.states, senderOf(s.conn.RemoteAddr()).AddrPort.Addr(), meant); err != nil {
 		return err
 	}
 	if !remote.join || m.config.Merge == nil {
 		return nil
 	}
+	if err := s.reserveMemory(remote.states.Len() * nodeMemory); err != nil {
+		return err
+	}
 	nodes := make([]*Node, 0, remote.states.Len())
 	for states := remote.states; states.Len() > 0; {
-		for _, s := range p.takeStates(&states) {
-			nodes = append(nodes, nodeOfState(&s))
+		for _, state := range p.takeStates(&states) {
+			nodes = append(nodes, nodeOfState(&state))
 		}
 	}
 	if !m.tasks.BeginCallback() {
@@ -273,6 +278,9 @@ func (p *pushPulls) judge(remote *remoteState, conn net.Conn, meant swim.Recipie
 	defer m.tasks.EndCallback()
 	return m.config.Merge.NotifyMerge(nodes)
 }
+
+// nodeMemory is the memory of a Node for MergeDelegate in bytes, about, without metadata.
+const nodeMemory = 256
 
 // takenAtOnce is the number of states that are passed to delegates at once, and then merged in one turn.
 const takenAtOnce = 256

@@ -21,8 +21,9 @@ const (
 	// silentAfter is the age from which a stream on which nothing was said is silent.
 	silentAfter = time.Second
 
-	// MaxBytes is the memory for all streams that are being read: a few times what the largest legal exchange takes.
-	MaxBytes = 256 << 20
+	// MaxBytes is the memory for all streams that are being read: what the largest legal exchange takes, a sealed frame of 20 MiB that
+	// inflates to 40. Go's heap grows to two or three times what is in use.
+	MaxBytes = 96 << 20
 )
 
 var (
@@ -235,9 +236,9 @@ func (s *Set) Bytes() int64 { return s.bytes.Load() }
 // Reservation is memory that reading one stream takes. It belongs to the goroutine that reads. The zero value has none.
 type Reservation struct{ bytes int64 }
 
-// Reserve adds n bytes to a reservation, or returns ErrMemory.
+// Reserve adds n bytes to a reservation, or returns ErrMemory. Below 0, it returns that many.
 func (s *Set) Reserve(r *Reservation, n int) error {
-	if s.bytes.Add(int64(n)) > MaxBytes {
+	if s.bytes.Add(int64(n)) > MaxBytes && n > 0 {
 		s.bytes.Add(int64(-n))
 		return ErrMemory
 	}

@@ -111,11 +111,14 @@ func (d *Decompressor) Append(dst, body []byte, limit int) ([]byte, error) {
 	if err := m.Parse(body, nil); err != nil {
 		return dst, err
 	}
-	return d.inflate(dst, m, limit, nil)
+	out, err := d.inflate(dst, m, limit, nil)
+	if err != nil {
+		return dst, err
+	}
+	return out, nil
 }
 
-// inflate appends the content of m to dst. reserve, if not nil, is called with the number of bytes by which dst is to
-// grow, and may refuse.
+// inflate appends the content of m to dst, which grows as grow says.
 func (d *Decompressor) inflate(dst []byte, m compressed, limit int, reserve func(n int) error) ([]byte, error) {
 	d.produced = 0
 	if m.Algo != algoLZW {
@@ -123,28 +126,29 @@ func (d *Decompressor) inflate(dst []byte, m compressed, limit int, reserve func
 	}
 	d.lzw.Reset(m.Buf)
 	defer d.lzw.Reset(nil) // do not keep the packet
-	end := len(dst) + max(limit, 0)
-	out := dst
+	start := len(dst)
+	end := start + max(limit, 0)
 	for {
-		written, err := d.lzw.Append(out[:len(out):min(cap(out), end)])
-		out = out[:len(written)]
-		d.produced = len(out) - len(dst)
+		written, err := d.lzw.Append(dst[:len(dst):min(cap(dst), end)])
+		dst = dst[:len(written)]
+		d.produced = len(dst) - start
 		switch {
 		case errors.Is(err, io.EOF):
-			return out, nil
+			return dst, nil
 		case err != nil:
-			return dst, fmt.Errorf("%w: %v", ErrCompression, err)
-		case len(out) >= end:
-			return dst, fmt.Errorf("decompressed beyond %d bytes: %w", limit, ErrTooLarge)
+			return dst[:start], fmt.Errorf("%w: %v", ErrCompression, err)
+		case len(dst) >= end:
+			return dst[:start], fmt.Errorf("decompressed beyond %d bytes: %w", limit, ErrTooLarge)
 		}
-		if out, err = grow(out, end, reserve); err != nil {
-			return dst, err
+		if dst, err = grow(dst, end, reserve); err != nil {
+			return dst[:start], err
 		}
 	}
 }
 
 // grow returns b with about twice its capacity, four times while that is small, at most limit, which must exceed its
-// length. reserve, if not nil, is called first and may refuse.
+// length. reserve, if not nil, is called before with the new capacity, and may refuse, and after with the negative of
+// the old one: until b is copied, both take memory.
 func grow(b []byte, limit int, reserve func(n int) error) ([]byte, error) {
 	size := max(2*cap(b), streamBuffer)
 	if cap(b) <= littleMemory {
@@ -154,11 +158,16 @@ func grow(b []byte, limit int, reserve func(n int) error) ([]byte, error) {
 		size = limit // avoids a second, small step
 	}
 	if reserve != nil {
-		if err := reserve(size - cap(b)); err != nil {
+		if err := reserve(size); err != nil {
 			return b, err
 		}
 	}
 	grown := make([]byte, len(b), size)
 	copy(grown, b)
+	if reserve != nil && cap(b) > 0 {
+		if err := reserve(-cap(b)); err != nil {
+			return b, err
+		}
+	}
 	return grown, nil
 }

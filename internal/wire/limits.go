@@ -72,6 +72,9 @@ const (
 	streamBuffer = 4 << 10
 	littleMemory = 256 << 10
 
+	// inflaterSize is the size of a Decompressor in bytes, about.
+	inflaterSize = 17 << 10
+
 	// maxEmptyReads is the number of reads without bytes and without an error after which a reader counts as broken.
 	maxEmptyReads = 100
 

@@ -54,13 +54,17 @@ func NewStreamReader(r io.Reader, reserve func(n int) error) *StreamReader {
 // earlier become invalid.
 //
 // reserve, if not nil, is called with the size of the memory that s has, which is dropped if it must not be kept, and
-// before that grows by n bytes; its error ends the read. Nothing is returned to it: the caller knows when the stream
-// is done.
+// with n before n bytes are added to that; its error ends the read. It is called with -n when n bytes of it are not used any more; the
+// rest is not returned to it: the caller knows when the stream is done.
 func (s *StreamReader) Reset(r io.Reader, reserve func(n int) error) {
 	buf, spare := keepable(s.buf), keepable(s.spare)
-	*s = StreamReader{r: r, reserve: reserve, inflater: s.inflater}
-	if size := cap(buf) + cap(spare); size > 0 && s.ask(size) == nil {
-		s.buf, s.spare = buf, spare
+	inflater, size := s.inflater, cap(buf)+cap(spare)
+	if inflater != nil {
+		size += inflaterSize
+	}
+	*s = StreamReader{r: r, reserve: reserve}
+	if size > 0 && s.ask(size) == nil {
+		s.buf, s.spare, s.inflater = buf, spare, inflater
 	}
 }
 
@@ -136,6 +140,7 @@ func (s *StreamReader) OpenFrame(ciphers []*Cipher, label string) (used int, err
 		if err := s.ask(more); err != nil {
 			return -1, err
 		}
+		s.spare = nil // it may be collected first
 		s.spare = make([]byte, 0, len(sealed))
 	}
 	plain, used, err := Open(s.spare[:0], ciphers, sealed, data)
@@ -171,9 +176,14 @@ func (s *StreamReader) decompress(limit int) error {
 		return err
 	}
 	if s.inflater == nil {
+		if err := s.ask(inflaterSize); err != nil {
+			return err
+		}
 		s.inflater = new(Decompressor)
 	}
-	plain, err := s.inflater.inflate(s.spare[:0], m, limit, s.reserve)
+	spare := s.spare[:0]
+	s.spare = nil // it may be collected when it has grown
+	plain, err := s.inflater.inflate(spare, m, limit, s.reserve)
 	if err != nil {
 		return fmt.Errorf("compress: %w", err)
 	}

@@ -329,6 +329,55 @@ func TestStreamReserve(t *testing.T) {
 	}
 }
 
+// While a buffer grows there are two, of which one is returned.
+func TestStreamReserveOfGrowth(t *testing.T) {
+	const size = 10 << 20
+	content := bytes.Repeat([]byte{1}, size)
+	var c Compressor
+	for _, tt := range []struct {
+		name   string
+		stream []byte
+		read   func(s *StreamReader) error
+		most   int // at any time
+		after  int
+	}{
+		{"bytes", content, func(s *StreamReader) error {
+			_, err := s.ReadN(size, size)
+			return err
+		}, 18 << 20, size},
+		{"inflated bytes", c.Append(nil, content), func(s *StreamReader) error {
+			s.ReadType()
+			if err := s.Decompress(); err != nil {
+				return err
+			}
+			_, err := s.ReadN(size, size)
+			return err
+		}, 25 << 20, 17 << 20},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var used, most int
+			s := NewStreamReader(bytes.NewReader(tt.stream), func(n int) error {
+				used += n
+				most = max(most, used)
+				return nil
+			})
+			if err := tt.read(s); err != nil {
+				t.Fatal(err)
+			}
+			have := cap(s.buf) + cap(s.spare)
+			if s.inflater != nil {
+				have += inflaterSize
+			}
+			if used != have {
+				t.Errorf("%d bytes are reserved, there are %d", used, have)
+			}
+			if most > tt.most || most < tt.most/2 || used > tt.after {
+				t.Errorf("up to %d bytes were reserved, and %d after, want about %d and %d", most, used, tt.most, tt.after)
+			}
+		})
+	}
+}
+
 // Wherever the budget ends, the read ends with its error.
 func TestStreamBudget(t *testing.T) {
 	full := errors.New("no more memory")
@@ -336,12 +385,13 @@ func TestStreamBudget(t *testing.T) {
 	inner := compressMessage(t, pushPull(100, strings.Repeat("u", 30000)))
 	frame := AppendSealedFrame(nil, c, SealVersion1, &testNonce, "", inner)
 	read := func(budget int) (int, error) {
-		left := budget
+		left, least := budget, budget
 		s := NewStreamReader(bytes.NewReader(frame[1:]), func(n int) error {
 			if n > left {
 				return full
 			}
 			left -= n
+			least = min(least, left)
 			return nil
 		})
 		if _, err := s.OpenFrame([]*Cipher{c}, ""); err != nil {
@@ -354,7 +404,7 @@ func TestStreamBudget(t *testing.T) {
 			return 0, err
 		}
 		_, _, err := readPushPull(s)
-		return budget - left, err
+		return budget - least, err
 	}
 	needed, err := read(1 << 30)
 	if err != nil {
