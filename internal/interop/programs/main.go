@@ -1,12 +1,13 @@
-// Command programs runs the tests of programs that use github.com/hashicorp/memberlist, as they are and with this library
-// in its place, and compares the results test by test. It fails if a test passes with the reference and not with ours.
+// Command programs runs the tests of programs that use github.com/hashicorp/memberlist, as they are and with this
+// library in its place, and compares the results test by test. It fails if a test passes with the reference and not
+// with this library.
 //
 //	go run ./programs                     all tests, with both libraries
-//	go run ./programs -fast               a part of them with ours; what fails is run with both
+//	go run ./programs -fast               a part of them with this library; failures are run with both
 //	go run ./programs -program serf       one program
 //
-// The programs come through the module proxy and are copied to a temporary directory. Their tests run in real time and
-// some fail now and then, with either library: what does not pass is run again, up to -runs times.
+// The programs come from the module proxy and are copied to a temporary directory. Their tests run in real time and
+// some fail now and then, with either library: failed tests are run again, up to -runs times.
 package main
 
 import (

@@ -19,7 +19,7 @@ type program struct {
 	fast []selection
 }
 
-// selection is tests of some packages: those that match the pattern, or all.
+// selection is the tests of some packages that match a pattern, or all of them.
 type selection struct {
 	packages []string
 	run      string
@@ -32,7 +32,7 @@ var programs = []program{
 		packages: []string{"./..."},
 		fast: []selection{
 			{[]string{"./coordinate"}, ""},
-			// All that found a difference once, and a test of each thing that Serf does with members.
+			// All that have once found a difference, and a test of each operation of Serf on members.
 			{[]string{"./serf"}, "^(TestSerf_(events.*|joinLeave|Join_Cancel|PingDelegate.*|update|reconnect|role|" +
 				"RemoveFailedNode|SetTags|LocalMember|Query|NumNodes|Coordinates)|TestMemberlist_KeyManager.*|" +
 				"TestSerf_.*Key.*)$"},
@@ -46,7 +46,7 @@ var programs = []program{
 	},
 }
 
-// both is a program's source twice: as it is, and with our library.
+// both is two copies of a program's source: unchanged, and with this library.
 type both struct {
 	program   *program
 	reference string
@@ -68,8 +68,8 @@ func prepare(ctx context.Context, p *program, dir string) (*both, error) {
 	return b, source.Replace(ctx, filepath.Join(b.ours, "go.mod"))
 }
 
-// compare runs the tests and runs again those that did not pass with ours, with both libraries, until they do or have had
-// all their runs.
+// compare runs the tests, and runs those that fail with this library again with both, until they pass or have had all
+// their runs.
 func (b *both) compare(ctx context.Context, fast bool, runs int) (*comparison, error) {
 	c := &comparison{reference: make(results), ours: make(results)}
 	selections := []selection{{b.program.packages, ""}}
@@ -100,7 +100,7 @@ func (b *both) compare(ctx context.Context, fast bool, runs int) (*comparison, e
 	return c, ctx.Err()
 }
 
-// test runs tests once and adds what came of them.
+// test runs tests once and adds the results.
 func (b *both) test(ctx context.Context, to results, dir string, s selection) error {
 	args := []string{"test", "-json", "-count=1", "-timeout=9m", "-mod=mod"}
 	if dir == b.ours && b.program.Tags != "" {

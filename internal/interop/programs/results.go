@@ -14,13 +14,13 @@ import (
 // id is a test, or a package if there is no test.
 type id struct{ pkg, test string }
 
-// result is what came of all runs of a test.
+// result is the result of all runs of a test.
 type result struct {
 	passed, failed, skipped int
 	output                  []string // of the last run that failed
 }
 
-// results are those of all tests of a program with one library.
+// results are the results of all tests of a program with one library.
 type results map[id]*result
 
 func (r results) of(i id) *result {
@@ -30,8 +30,8 @@ func (r results) of(i id) *result {
 	return r[i]
 }
 
-// read adds what go test -json prints. A package that fails is a result of its own only if none of its tests has failed: it
-// does not build, or crashed. What had begun and has no end then has failed.
+// read adds the output of go test -json. A failed package is a result of its own only if none of its tests has
+// failed: it does not build, or crashed. A test without an end then has failed.
 func (r results) read(from io.Reader) error {
 	began := make(map[id]bool)
 	failed := make(map[string]bool) // packages with a failed test
@@ -87,10 +87,10 @@ func (r results) failPackage(pkg id, began map[id]bool, failed map[string]bool, 
 	}
 }
 
-// comparison is what came of a program's tests with both libraries.
+// comparison has the results of a program's tests with both libraries.
 type comparison struct{ reference, ours results }
 
-// undecided selects, as a whole, the tests that have not passed with ours and may yet, for another run.
+// undecided selects the tests that have not passed with this library and have runs left.
 func (c *comparison) undecided() []selection {
 	tests := make(map[string]map[string]bool) // names by package
 	for _, i := range c.all() {
@@ -114,11 +114,11 @@ func (c *comparison) undecided() []selection {
 	return list
 }
 
-// passesWithOurs reports whether nothing is to be said against ours: it passed once, or was skipped as with the reference.
+// passesWithOurs reports whether a test passed once with this library, or was skipped as with the reference.
 func (c *comparison) passesWithOurs(i id) bool {
 	ours, reference := c.ours[i], c.reference[i]
 	switch {
-	case ours == nil: // known to the reference only
+	case ours == nil: // run with the reference only
 		return reference.passed == 0
 	case ours.passed > 0:
 		return true
@@ -129,7 +129,7 @@ func (c *comparison) passesWithOurs(i id) bool {
 	}
 }
 
-// regressions are the tests that have passed with the reference and never with ours.
+// regressions returns the tests that have passed with the reference and never with this library.
 func (c *comparison) regressions() []id {
 	var list []id
 	for _, i := range c.all() {
@@ -140,7 +140,7 @@ func (c *comparison) regressions() []id {
 	return list
 }
 
-// all are the tests that ran with either library, sorted.
+// all returns the tests that ran with either library, sorted.
 func (c *comparison) all() []id {
 	ids := maps.Clone(c.ours)
 	maps.Copy(ids, c.reference)
@@ -155,7 +155,7 @@ func (c *comparison) all() []id {
 // counts are the tests of a package.
 type counts struct{ tests, reference, ours, skipped int }
 
-// report prints the table and all that did not pass at once, and returns how many regressions there are.
+// report prints the table and all tests that did not pass at once, and returns the number of regressions.
 func (c *comparison) report(to io.Writer, p *program) int {
 	byPackage := make(map[string]*counts)
 	for _, i := range c.all() {

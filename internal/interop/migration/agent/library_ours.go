@@ -8,7 +8,7 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// library says which one this is.
+// library is the library of this build.
 const library = "ours"
 
 type (

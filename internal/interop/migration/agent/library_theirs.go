@@ -8,7 +8,7 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// library says which one this is.
+// library is the library of this build.
 const library = "theirs"
 
 type (
@@ -23,4 +23,4 @@ func defaults() *config { return memberlist.DefaultLocalConfig() }
 
 func create(c *config) (*members, error) { return memberlist.Create(c) }
 
-func reconnectEvery(*config, time.Duration) {} // it does not
+func reconnectEvery(*config, time.Duration) {} // the reference does not reconnect

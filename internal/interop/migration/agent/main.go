@@ -1,5 +1,5 @@
-// Agent is a member of a cluster that is driven by lines of JSON: requests come in on stdin, replies and events go out on
-// stdout. Built as it is, it uses this library; with -tags reference, the one that this replaces.
+// Agent is a member of a cluster that is driven by lines of JSON: requests on stdin, replies and events on stdout. It
+// uses this library or, built with -tags reference, the reference.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// request is a line in. The first one is {"do": "start"}.
+// request is a line of input. The first one is {"do": "start"}.
 type request struct {
 	Do   string
 	Name string   // start
@@ -25,50 +25,51 @@ type request struct {
 	Meta string   // start, meta
 	To   []string // join
 
-	Pace *pace // start: other times than those of a migration
+	Pace *pace // start: other intervals than those of a migration
 }
 
-// pace is how fast an agent does what the protocol does.
+// pace is the intervals of the protocol.
 type pace struct {
 	Probe, ProbeTimeout, Gossip, PushPull, RememberDead time.Duration
 	Reconnect                                           time.Duration // of this library only
 	SuspicionMult, SuspicionMaxMult, Retransmits        int
 }
 
-// member is one that the agent sees.
+// member is a member in the agent's view.
 type member struct {
 	Name string
 	Addr string
 	Meta string
 }
 
-// event is what the agent was told of a member.
+// event is a call of the EventDelegate.
 type event struct {
 	What string
 	member
 }
 
-// line is a line out: a reply, or an event.
+// line is a line of output: a reply, or an event.
 type line struct {
-	Reply   string         `json:",omitempty"` // what was asked
+	Reply   string         `json:",omitempty"` // the request
 	Error   string         `json:",omitempty"`
 	Event   *event         `json:",omitempty"`
 	Library string         `json:",omitempty"`
 	Addr    string         `json:",omitempty"`
 	Members []member       `json:",omitempty"`
-	Heard   map[string]int `json:",omitempty"` // how many broadcasts of each process
-	Sent    int            `json:",omitempty"` // how many broadcasts of this one
-	Quiet   int            `json:",omitempty"` // how often it had nothing to gossip about members
-	Room    int            `json:",omitempty"` // the most bytes that there were for broadcasts
+	Heard   map[string]int `json:",omitempty"` // number of broadcasts received, by process
+	Sent    int            `json:",omitempty"` // number of own broadcasts
+	Quiet   int            `json:",omitempty"` // number of times that the library had nothing of its own to gossip
+	Room    int            `json:",omitempty"` // the maximum room for broadcasts, in bytes
 }
 
-// Times are short, so that a migration is; a suspicion takes long enough for a machine that is busy.
+// Intervals are short, so that a migration is; a suspicion is long enough for a busy machine.
 const (
 	gossipInterval = 30 * time.Millisecond
 	flowInterval   = 100 * time.Millisecond
 	leaveTimeout   = 20 * time.Second
 
-	// retransmits is how often each agent tells of a broadcast, of which it tells everybody's, and of a member.
+	// retransmits is the number of transmissions of every broadcast, forwarded ones included, and of news about
+	// members.
 	retransmits = 20
 )
 
@@ -86,7 +87,7 @@ func main() {
 			return
 		}
 	}
-	os.Exit(1) // whoever drives this is gone
+	os.Exit(1) // the driving process is gone
 }
 
 // agent is a member and the program around it.
@@ -94,7 +95,7 @@ type agent struct {
 	members *members
 	config  *config
 	queue   broadcasts
-	idle    chan struct{} // one slot: a broadcast of ours has been told often enough
+	idle    chan struct{} // one slot: a broadcast of ours has been sent often enough
 
 	saying sync.Mutex
 	out    *json.Encoder
@@ -103,7 +104,7 @@ type agent struct {
 	meta    string
 	heard   map[string]map[string]bool // by the process that sent it
 	sent    int
-	waiting int // of our own broadcasts, those that are not told often enough
+	waiting int // own broadcasts that have not been sent often enough
 	ended   bool
 	quiet   int
 	room    int
@@ -145,7 +146,7 @@ func (a *agent) do(r request, l *line) error {
 		return nil
 	case "leave":
 		return a.leave(l)
-	case "stop": // there may be nobody to tell
+	case "stop": // there may be no other member
 		a.set(func() { a.ended = true })
 		a.report(l)
 		return a.members.Shutdown()
@@ -170,10 +171,10 @@ func (a *agent) start(r request, l *line) error {
 	c.ProbeInterval = 200 * time.Millisecond
 	c.ProbeTimeout = 150 * time.Millisecond
 	c.SuspicionMult = 50 // times the probe interval: 10 s
-	// None but those of joins: one that is under way while a member comes back at another address may tell that it left. That
-	// is how the protocol is, and soon refuted.
+	// Only those of joins: one that is in progress while a member comes back at another address may report that it
+	// left. The protocol permits that, and it is soon refuted.
 	c.PushPullInterval = time.Hour
-	c.RetransmitMult = retransmits // as there is none to make up for gossip that misses a member by chance
+	c.RetransmitMult = retransmits // since no push/pull makes up for gossip that misses a member by chance
 	if p := r.Pace; p != nil {
 		c.ProbeInterval, c.ProbeTimeout, c.GossipInterval, c.PushPullInterval = p.Probe, p.ProbeTimeout, p.Gossip, p.PushPull
 		c.GossipToTheDeadTime = p.RememberDead
@@ -215,10 +216,10 @@ func (a *agent) flow() {
 	}
 }
 
-// process names this process: a member that is replaced is another one.
+// process names this process: a replaced member is another one.
 func (a *agent) process() string { return fmt.Sprintf("%s-%d", a.config.Name, os.Getpid()) }
 
-// hearLocked takes a broadcast in, and says whether it is news.
+// hearLocked adds a received broadcast, and returns whether it is new.
 func (a *agent) hearLocked(message string) bool {
 	from, number, _ := strings.Cut(message, " ")
 	if a.heard[from] == nil {
@@ -231,8 +232,8 @@ func (a *agent) hearLocked(message string) bool {
 	return true
 }
 
-// report says what this member sees. Of the reference, a Node may change while it is read, but not its name, and the others
-// only with an event.
+// report adds this member's view to a line. With the reference, a Node may change while it is read, but not its name,
+// and other fields only with an event.
 func (a *agent) report(l *line) {
 	for _, n := range a.members.Members() {
 		l.Members = append(l.Members, see(n))
@@ -247,7 +248,7 @@ func (a *agent) report(l *line) {
 	})
 }
 
-// leave stops the flow, waits until all of it has been told, and leaves.
+// leave stops the flow, waits until all broadcasts have been sent, and leaves.
 func (a *agent) leave(l *line) error {
 	for done := false; !done; {
 		a.set(func() {
@@ -265,7 +266,7 @@ func (a *agent) leave(l *line) error {
 	return a.members.Shutdown()
 }
 
-// told is a broadcast that is being told.
+// told is a broadcast that is being sent.
 type told struct {
 	agent *agent
 	text  string
@@ -287,7 +288,7 @@ func (t *told) Finished() {
 	}
 }
 
-// The methods from here on are those of both libraries' Delegate and EventDelegate.
+// The methods below are those of both libraries' Delegate and EventDelegate.
 
 func (a *agent) NodeMeta(int) (meta []byte) {
 	a.set(func() { meta = []byte(a.meta) })
@@ -303,7 +304,7 @@ func (a *agent) NotifyMsg(message []byte) {
 	}
 }
 
-// GetBroadcasts also tells whether the library has anything of its own to say: then there is less room.
+// GetBroadcasts also counts whether the library has broadcasts of its own: then there is less room.
 func (a *agent) GetBroadcasts(overhead, limit int) [][]byte {
 	a.set(func() {
 		a.room = max(a.room, limit)
@@ -314,13 +315,13 @@ func (a *agent) GetBroadcasts(overhead, limit int) [][]byte {
 	return a.queue.GetBroadcasts(overhead, limit)
 }
 
-// LocalState are all broadcasts, for those who come later.
+// LocalState returns all broadcasts, for agents that join later.
 func (a *agent) LocalState(bool) (state []byte) {
 	a.set(func() { state, _ = json.Marshal(a.heard) })
 	return state
 }
 
-// MergeRemoteState takes in what was broadcast before this agent came. What comes later it has to hear in gossip.
+// MergeRemoteState adds the broadcasts from before this agent joined. Later ones have to arrive by gossip.
 func (a *agent) MergeRemoteState(state []byte, join bool) {
 	heard := make(map[string]map[string]bool)
 	if !join || json.Unmarshal(state, &heard) != nil {
