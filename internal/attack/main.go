@@ -1,5 +1,5 @@
-// Command attack runs attacks against live clusters of this library, over the loopback sockets of this machine, and compares what they
-// do with bounds. The exit status is 1 if a bound is exceeded, and 2 if an attack cannot be run.
+// Command attack runs attacks against live clusters of this library, over the loopback sockets of this machine, and compares their
+// figures with bounds. The exit status is 1 if a bound is exceeded, and 2 if an attack cannot be run.
 //
 //	go run ./internal/attack              all attacks, in less than two minutes
 //	go run ./internal/attack -list        what they are

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// fakeMembers: a member that is heard of is believed for as long as it takes to probe all that were.
+// fakeMembers: an announced member is taken for alive until its turn to be probed comes, which is late if there are many.
 func fakeMembers() Attack {
 	return Attack{
 		Name: "fake-members",

@@ -7,7 +7,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// heldHealth: each refutation makes a member take itself for less healthy, and then it probes and suspects more slowly.
+// heldHealth: each refutation raises the health score, and with it the time between probes.
 func heldHealth() Attack {
 	return Attack{
 		Name:    "held-health",

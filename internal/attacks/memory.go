@@ -17,7 +17,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// streamMemory: what streams may take is limited by what has arrived. Buffers that grow, and what is inflated, come on top.
+// streamMemory: memory for streams is limited by the number of bytes that have arrived. Buffers that grow, and decompression, need more.
 func streamMemory() Attack {
 	return Attack{
 		Name: "stream-memory",
@@ -168,6 +168,9 @@ func (v *victim) memory(key string) (float64, error) {
 // The main function of a program that runs attacks calls it first.
 func ServeVictim(libraries ...Library) bool {
 	name := os.Getenv(victimEnv)
+	if name == "" {
+		return false
+	}
 	for _, l := range libraries {
 		if l.Name() != name {
 			continue
@@ -182,5 +185,6 @@ func ServeVictim(libraries ...Library) bool {
 		m.Shutdown()
 		return true
 	}
-	return false
+	fmt.Fprintln(os.Stderr, "victim: no library", name)
+	return true
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// strangePing is a ping of anyone, by nobody, in 9 bytes.
+// strangePing is a ping without names, in 9 bytes.
 var strangePing = []byte{byte(wire.TypePing), 0x81, 0xa5, 'S', 'e', 'q', 'N', 'o', 1}
 
 // strangersPings: acks carry gossip, whose transmissions are counted, so that acks to strangers use them up.
@@ -59,7 +59,7 @@ func strangersPings() Attack {
 	}
 }
 
-// missedUpdates has each member update its metadata in a few rounds, and returns how many updates did not reach all members in time.
+// missedUpdates updates the metadata of each member in a few rounds, and returns the number of updates that did not reach all in time.
 func missedUpdates(ctx context.Context, r *Run, members []Member) int64 {
 	var missed atomic.Int64
 	for round := range scaled(r, 3, 1) {
@@ -81,7 +81,7 @@ func missedUpdates(ctx context.Context, r *Run, members []Member) int64 {
 	return missed.Load()
 }
 
-// ladenAcks reads acks until the socket is closed, and returns how many carried more than their sequence number.
+// ladenAcks reads acks until the socket is closed, and returns the number of those with more than a sequence number.
 func ladenAcks(conn *net.UDPConn) (laden int64) {
 	buf := make([]byte, 64<<10)
 	for {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// reopenedStreams: a member serves a limited number of streams, so that those who open them faster than others have them all.
+// reopenedStreams: a member serves a limited number of streams, and a source that opens streams faster than others gets them all.
 func reopenedStreams() Attack {
 	return Attack{
 		Name:    "reopened-streams",
@@ -34,7 +34,7 @@ func reopenedStreams() Attack {
 				host := fmt.Sprintf("127.0.0.%d", 10+source)
 				reopen(attacking, &attack, host, victim.Addr(), scaled(r, 128, 16), &open)
 			}
-			until(ctx, scaled(r, 2*time.Second, 200*time.Millisecond), func() bool { return open.Load() >= 1024 })
+			until(ctx, 5*time.Second, func() bool { return open.Load() >= scaled(r, int64(500), 32) })
 			var joined atomic.Int64
 			every(ctx, 4, len(joining), func(i int) {
 				joins.Go(func() {

@@ -1,4 +1,4 @@
-// Command attack runs the attacks of internal/attacks against the reference, to compare what they do there with what they do here.
+// Command attack runs the attacks of internal/attacks against the reference, to compare the figures.
 //
 //	go run ./attack -reference              all attacks, in less than two minutes
 //	go run ./attack -reference -run pings   those whose names match
