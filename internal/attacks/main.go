@@ -107,14 +107,15 @@ func runAll(ctx context.Context, library Library, short bool, attacks []Attack) 
 	return results
 }
 
-// writeTable writes the figures and their bounds. The error is that of an attack that could not be run, or errExceeded.
+// writeTable writes the figures and their bounds. The error is those of the attacks that could not be run, or errExceeded.
 func writeTable(out io.Writer, results []result) error {
-	var failed, exceeded error
+	var failed []error
+	var exceeded error
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "attack\twhat\tfigure\tbound\t")
 	for _, r := range results {
 		if r.err != nil {
-			failed = cmp.Or(failed, fmt.Errorf("%s: %w", r.attack.Name, r.err))
+			failed = append(failed, fmt.Errorf("%s: %w", r.attack.Name, r.err))
 			continue
 		}
 		for i, f := range r.attack.Figures {
@@ -125,5 +126,5 @@ func writeTable(out io.Writer, results []result) error {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.attack.Name, f.What, f.value(r.values[i]), f.bound(), verdict)
 		}
 	}
-	return cmp.Or(w.Flush(), failed, exceeded)
+	return cmp.Or(w.Flush(), errors.Join(failed...), exceeded)
 }

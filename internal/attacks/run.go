@@ -61,7 +61,9 @@ func (r *Run) cluster(ctx context.Context, n int, o Options) ([]Member, error) {
 			return nil, err
 		}
 		members[i] = m
-		if i > 0 {
+	}
+	for range 2 { // the second time the first member knows all of them, so that none depends on gossip
+		for _, m := range members[1:] {
 			if err := m.Join(members[0].Addr()); err != nil {
 				return nil, err
 			}
