@@ -8,6 +8,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/envelope"
 	"github.com/e3431adc/memberlist/internal/resolve"
 	"github.com/e3431adc/memberlist/internal/sockets"
+	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -79,7 +80,7 @@ var (
 	ErrEncrypted = envelope.ErrEncrypted
 
 	// ErrIncompatibleVersion is returned when the protocol or delegate versions of two members are incompatible.
-	ErrIncompatibleVersion = errors.New("incompatible protocol version")
+	ErrIncompatibleVersion = swim.ErrIncompatibleVersion
 
 	// ErrLeaveTimeout is returned by Leave and LeaveContext when the time was up before the broadcast was sent. The
 	// member has left all the same.
@@ -153,7 +154,7 @@ func (e *RemoteError) Is(target error) bool {
 }
 
 // refusals are errors that are sent as their text alone, so that peers can recognise them.
-var refusals = []error{ErrLabelMismatch, ErrDecrypt, ErrNotEncrypted, ErrEncrypted, errMistaken}
+var refusals = []error{ErrLabelMismatch, ErrDecrypt, ErrNotEncrypted, ErrEncrypted, swim.ErrMistaken}
 
 // refusalText returns the text of an error for a peer.
 func refusalText(err error) string {

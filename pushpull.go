@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -56,7 +55,7 @@ func (p *pushPulls) serve(s *session) error {
 	}
 	if err := p.judge(s, &remote, meant); err != nil {
 		_ = s.writeError(err)
-		if errors.Is(err, errMistaken) {
+		if errors.Is(err, swim.ErrMistaken) {
 			m.log.Limited("mistaken", slog.LevelDebug, "refusing state exchange meant for another member", logging.Err(err))
 			return nil
 		}
@@ -97,7 +96,7 @@ func (p *pushPulls) with(member swim.Member) {
 	m.noteStream(&member, err)
 	switch {
 	case err == nil, errors.Is(err, ErrShutdown):
-	case errors.Is(err, errMistaken): // the probes find out
+	case errors.Is(err, swim.ErrMistaken): // the probes find out
 		m.log.Limited("mistaken", slog.LevelDebug, "another member answers at this member's address", memberAttrs(&member, logging.Err(err))...)
 	default:
 		m.log.Limited("push/pull", slog.LevelError, "push/pull failed", memberAttrs(&member, logging.Err(err))...)
@@ -257,7 +256,8 @@ func (s *session) readState() (remoteState, error) {
 // judge decides whether states may be merged: the peer must be compatible, and on a join the merge delegate must agree.
 func (p *pushPulls) judge(s *session, remote *remoteState, meant swim.Recipient) error {
 	m := p.m
-	if err := checkPeer(m.config, remote.states, senderOf(s.conn.RemoteAddr()).AddrPort.Addr(), meant); err != nil {
+	own := swim.Versions(m.config.BuildVsnArray())
+	if err := swim.CheckPeer(own, remote.states, senderOf(s.conn.RemoteAddr()).AddrPort.Addr(), meant); err != nil {
 		return err
 	}
 	if !remote.join || m.config.Merge == nil {
@@ -345,75 +345,4 @@ func nodeOfState(s *wire.PushNodeState) *Node {
 	n := nodeOfAlive(&wire.Alive{Node: s.Name, Addr: s.Addr, Port: s.Port, Meta: s.Meta, Vsn: s.Vsn})
 	n.State = NodeStateType(s.State)
 	return n
-}
-
-// checkPeer returns an error that wraps ErrIncompatibleVersion if the peer itself speaks a version that this member does not understand,
-// or the other way round. The peer's own state is the one with the IP address of the stream, if there is one. States of other members
-// that are incompatible are left out when states are merged.
-//
-// It returns an error that wraps errMistaken if the exchange was meant for another member than the one that answers.
-//
-// Compat: the reference refuses all states if any member, here or there, speaks a version that any other does not understand.
-func checkPeer(c *Config, states wire.States, from netip.Addr, meant swim.Recipient) error {
-	var there, all compatibility
-	own := swim.Versions(c.BuildVsnArray())
-	var v wire.StateView
-	for states.Next(&v) {
-		if swim.State(v.State) != swim.StateAlive {
-			continue
-		}
-		err := incompatible(own, &v)
-		all.add(err)
-		addr, ok := netip.AddrFromSlice(v.Addr())
-		if ok && addr.Unmap() == from {
-			there.add(err)
-		}
-		meant.Observe(v.Name(), netip.AddrPortFrom(addr.Unmap(), v.Port))
-	}
-	if there.known {
-		all = there
-	}
-	if other, mistaken := meant.Mistaken(); mistaken && all.err == nil {
-		return fmt.Errorf("%w: %q is said to be at %v, not %q", errMistaken, other, meant.At, meant.Name)
-	}
-	return all.err
-}
-
-// errMistaken is returned for an exchange of states that reached another member than it was meant for.
-var errMistaken = errors.New("another is meant")
-
-// compatibility is whether any of several members is compatible with this one.
-type compatibility struct {
-	known bool
-	err   error // of the first; nil if any is compatible
-}
-
-func (h *compatibility) add(err error) {
-	if !h.known || err == nil {
-		h.known, h.err = true, err
-	}
-}
-
-// incompatible returns the reason why a member and this one do not understand each other, or nil.
-func incompatible(own swim.Versions, v *wire.StateView) error {
-	vsn := v.Vsn()
-	if string(vsn) == string(own[:]) { // as most are
-		return nil
-	}
-	if len(vsn) < len(own) || vsn[0] == 0 {
-		return fmt.Errorf("%w: member %q says no versions", ErrIncompatibleVersion, v.Name())
-	}
-	theirs := swim.Versions(vsn[:len(own)])
-	for i, what := range []string{"protocol", "delegate protocol"} {
-		low, high, speaks := 3*i, 3*i+1, 3*i+2
-		switch {
-		case !own.Understands(theirs, i):
-			return fmt.Errorf("%w: member %q speaks %s version %d, we understand [%d, %d]",
-				ErrIncompatibleVersion, v.Name(), what, theirs[speaks], own[low], own[high])
-		case !theirs.Understands(own, i):
-			return fmt.Errorf("%w: member %q understands %s versions [%d, %d], we speak %d",
-				ErrIncompatibleVersion, v.Name(), what, theirs[low], theirs[high], own[speaks])
-		}
-	}
-	return nil
 }

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -239,7 +238,11 @@ func (s *Sim) serve(n *node, i uint32) {
 		s.schedule(pausedPoll, event{kind: eventServe, node: n.id, arg: i})
 	default:
 		asked := s.read(n, &x.asked)
-		x.failed = x.why == toSync && mistaken(asked, n.name, n.place)
+		var meant swim.Recipient
+		if x.why == toSync {
+			meant = swim.Recipient{Name: n.name, At: n.place.addrPort()}
+		}
+		x.failed = swim.CheckPeer(versions, asked, from.place.addrPort().Addr(), meant) != nil
 		s.snapshot(n, &x.answered)
 		s.schedule(s.segment(n.id, x.from), event{kind: eventReply, node: x.from, arg: i})
 		if x.why != toLook && !x.failed {
@@ -262,18 +265,6 @@ func (s *Sim) read(n *node, from *swim.Snapshot) wire.States {
 		s.fail(n, "messages can be read", -1, fmt.Sprint("states of an exchange: ", err))
 	}
 	return states
-}
-
-// mistaken reports whether states are meant for another member than the one with a name at a place.
-func mistaken(states wire.States, name string, p place) bool {
-	meant := swim.Recipient{Name: name, At: p.addrPort()}
-	for v := (wire.StateView{}); states.Next(&v); {
-		if addr, ok := netip.AddrFromSlice(v.Addr()); ok && swim.State(v.State) == swim.StateAlive {
-			meant.Observe(v.Name(), netip.AddrPortFrom(addr, v.Port))
-		}
-	}
-	_, is := meant.Mistaken()
-	return is
 }
 
 // reply ends a push/pull at its dialler.

@@ -10,10 +10,11 @@ import (
 func TestWalls(t *testing.T) {
 	walls.Walls{
 		Imports: []string{
-			"bytes", "cmp", "container/heap", "encoding/binary", "hash/maphash", "iter", "math", "math/rand/v2", "net/netip",
+			"bytes", "cmp", "container/heap", "encoding/binary", "errors", "fmt", "hash/maphash", "iter", "math", "math/rand/v2", "net/netip",
 			"slices", "strings", "time",
 			"internal/index", "internal/queue", "internal/wire",
 		},
+		Only:       map[string][]string{"fmt": {"Errorf"}},
 		Never:      walls.Impure,
 		Sequential: true,
 	}.Check(t, ".")
