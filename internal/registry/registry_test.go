@@ -225,3 +225,22 @@ func TestReadersDoNotTryForEver(t *testing.T) {
 		t.Errorf("listed %v, with the lock taken %d times", got, e.taken)
 	}
 }
+
+// TestMovesAreCounted: each value that is listed or removed changes the count that readers compare, so that none takes half of a
+// move for a whole.
+func TestMovesAreCounted(t *testing.T) {
+	var r Registry[int]
+	for i, change := range []func(){
+		func() { r.Set(0, 0, new(int)) },
+		func() { r.Set(1, 0, new(int)) },
+		func() { r.Set(2, 0, new(int)) },
+		func() { r.Remove(1) },
+		func() { r.Remove(2) },
+	} {
+		before := r.moves.Load()
+		change()
+		if got := r.moves.Load() - before; got != 2 {
+			t.Errorf("change %d: the count rises by %d, want 2", i, got)
+		}
+	}
+}
