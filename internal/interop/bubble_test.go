@@ -11,7 +11,7 @@ import (
 	their "github.com/hashicorp/memberlist"
 )
 
-// latency is how long everything takes in a bubble.
+// latency is that of every link in a bubble.
 const latency = time.Millisecond
 
 // bubble is a simulated network.
@@ -35,7 +35,7 @@ func (b *bubble) link(from, to netip.AddrPort, packets, streams bool) {
 	b.network.SetLink(from, to, simnet.Link{Latency: latency, PacketsDown: !packets, StreamsDown: !streams})
 }
 
-// address gives an address that nobody has yet.
+// address returns an unused address.
 func (b *bubble) address() netip.AddrPort {
 	b.last++
 	ip := netip.AddrFrom4([4]byte{10, 0, 0, b.last})
@@ -93,7 +93,7 @@ func (s strangerConn) Close() error {
 	return err
 }
 
-// simulated is a transport over a simulated network, for the library whose Packet P is.
+// simulated is a transport of either library over a simulated network; P is the library's Packet.
 type simulated[P any] struct {
 	endpoint *simnet.Endpoint
 	packets  chan *P

@@ -9,8 +9,8 @@ import (
 	"github.com/e3431adc/memberlist/internal/simnet"
 )
 
-// A dozen members of both libraries, on a network that loses packets, agree on who is there: after the joins, after one
-// has died, after one has left. Nobody believes anybody dead who is not.
+// TestMixedCluster: a dozen members of both libraries, on a network that loses packets, agree on the members: after the
+// joins, after one has crashed, after one has left. No other member is declared dead.
 func TestMixedCluster(t *testing.T) {
 	some := slices.DeleteFunc(slices.Clone(settings), func(s setting) bool { return s.key == nil && s.name != "plain" })
 	inBubbles(t, scenario{verb: "lives-with", roles: 2, play: func(c *cluster) {
@@ -52,7 +52,7 @@ func TestMixedCluster(t *testing.T) {
 		for _, p := range all[2:] {
 			for _, q := range all[2:] {
 				if p != q && p.journal().count(entry{sawLeave, q.name(), ""}) > 0 {
-					c.Errorf("%s (%s) believed %s (%s) dead", p.name(), p.kind(), q.name(), q.kind())
+					c.Errorf("%s (%s) declared %s (%s) dead", p.name(), p.kind(), q.name(), q.kind())
 				}
 			}
 		}

@@ -6,16 +6,16 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// Who is suspected hears of it, and refutes it with a higher incarnation.
+// TestRefutation: a suspect member receives the suspicion and refutes it with a higher incarnation.
 func TestRefutation(t *testing.T) {
 	everywhere(t, scenario{verb: "suspects", roles: 2, tapped: true, play: func(c *cluster) {
 		patient := func(o *options) { o.noStreamPings, o.suspicionMult = true, 1000 }
 		a, b := c.start(c.cast[0], "a", patient), c.start(c.cast[1], "b", patient)
 		c.assemble(a, b)
 		start := c.tap.mark()
-		c.world.link(b.addr(), a.addr(), false, true) // b hears, but is not heard
+		c.world.link(b.addr(), a.addr(), false, true) // b receives, but a receives nothing from b
 		c.awaitState(a, "b", stateSuspect, 1)
-		c.await("a tells b of the suspicion", func() bool {
+		c.await("a sends b the suspicion", func() bool {
 			return len(c.tap.since(start, func(s sight) bool {
 				return between(wire.TypeSuspect, "a", "b")(s) && s.message.(*wire.Suspect).Node == "b" &&
 					s.message.(*wire.Suspect).From == "a"
@@ -34,16 +34,16 @@ func TestRefutation(t *testing.T) {
 	}})
 }
 
-// A member that was wrongly declared dead comes back by refuting.
+// TestRefutationOfDeath: a member that was wrongly declared dead comes back by refuting.
 func TestRefutationOfDeath(t *testing.T) {
-	everywhere(t, scenario{verb: "buries", roles: 2, tapped: true, play: func(c *cluster) {
+	everywhere(t, scenario{verb: "declares-dead", roles: 2, tapped: true, play: func(c *cluster) {
 		a, b := c.start(c.cast[0], "a"), c.start(c.cast[1], "b")
 		c.assemble(a, b)
 		c.cut(a, b, false, false)
 		c.awaitEntry(a, sawLeave, "b", "")
 		c.awaitEntry(b, sawLeave, "a", "")
 		c.cut(a, b, true, true)
-		c.join(a, b) // gossip to the dead would do as well, later
+		c.join(a, b) // gossip to dead members would have the same effect, later
 		c.awaitMembers(a, "a", "b")
 		c.awaitMembers(b, "a", "b")
 		c.await("b joins a second time", func() bool { return a.journal().count(entry{sawJoin, "b", "meta of b"}) == 2 })
@@ -51,11 +51,11 @@ func TestRefutationOfDeath(t *testing.T) {
 	}})
 }
 
-// What one finds out about a third, suspicion and then death, the other believes.
+// TestDead: the suspicion and the death of a member that one member detects are accepted by the other.
 func TestDead(t *testing.T) {
-	everywhere(t, scenario{verb: "announces-death-to", roles: 2, tapped: true, play: func(c *cluster) {
+	everywhere(t, scenario{verb: "declares-dead-for", roles: 2, tapped: true, play: func(c *cluster) {
 		a := c.start(c.cast[0], "a")
-		// One that does not probe, and whose own suspicion takes far longer.
+		// b does not probe, and its own suspicions take far longer.
 		b := c.start(c.cast[1], "b", func(o *options) { o.probeInterval = off })
 		victim := c.start(c.cast[1], "victim")
 		c.assemble(a, b, victim)
@@ -70,7 +70,7 @@ func TestDead(t *testing.T) {
 			return between(wire.TypeDead, "a", "b")(s) && s.message.(*wire.Dead).From == "a"
 		})
 		if len(dead) == 0 {
-			c.Error("a has not said so")
+			c.Error("a sent no dead message")
 		}
 		c.awaitMembers(a, "a", "b")
 		c.awaitMembers(b, "a", "b")

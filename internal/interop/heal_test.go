@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// A partition that outlasts all timeouts, between members of both kinds, is healed by ours alone: it looks first, with an
-// exchange of states that tells nothing of it, which the reference answers and takes no notice of. Here each has lost the other
-// for so long that it has forgotten it.
+// TestHealing: a partition between members of both libraries that outlasts all timeouts is healed by this library alone: it
+// first sends an exchange of states without members, which the reference answers and otherwise ignores. Here each member
+// has forgotten the other.
 func TestHealing(t *testing.T) {
 	inBubbles(t, scenario{verb: "is-found-again-by", roles: 2, tapped: true, play: func(c *cluster) {
 		a, b := c.start(c.cast[0], "a"), c.start(c.cast[1], "b")
 		c.assemble(a, b)
-		time.Sleep(10 * time.Second) // in which each has probed the other
+		time.Sleep(10 * time.Second) // until each has probed the other
 		c.cut(a, b, false, false)
 		c.awaitEntry(a, sawLeave, "b", "")
 		c.awaitEntry(b, sawLeave, "a", "")
@@ -23,5 +23,5 @@ func TestHealing(t *testing.T) {
 	}}, plainSettings)
 }
 
-// plainSettings is the one that says least.
+// plainSettings is one setting, the simplest.
 var plainSettings = []setting{{protocol: 2}}

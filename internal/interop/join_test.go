@@ -26,7 +26,8 @@ func TestJoin(t *testing.T) {
 	t.Run("ipv6", func(t *testing.T) { onSockets(t, s, settingsNamed("ipv6")) })
 }
 
-// Who joins learns of all members, and all learn of it, through whoever it asked.
+// TestJoinOfCluster: a member that joins learns of all members, and all learn of it, by way of the member that it
+// contacted.
 func TestJoinOfCluster(t *testing.T) {
 	everywhere(t, scenario{verb: "joins", roles: 3, play: func(c *cluster) {
 		a, b, third := c.start(c.cast[0], "a"), c.start(c.cast[1], "b"), c.start(c.cast[2], "c")
@@ -40,14 +41,14 @@ func TestJoinOfCluster(t *testing.T) {
 	}})
 }
 
-// Without gossip and probes, what has changed travels by the periodic exchange alone.
+// TestPushPull: without gossip and probes, changes spread by the periodic push/pull alone.
 func TestPushPull(t *testing.T) {
 	everywhere(t, scenario{verb: "syncs-with", roles: 2, play: func(c *cluster) {
 		pushPullAlone := func(o *options) { o.gossipInterval, o.probeInterval = off, off }
 		a := c.start(c.cast[0], "a", pushPullAlone, func(o *options) { o.pushPullInterval = o.probeTimeout })
 		b := c.start(c.cast[1], "b", pushPullAlone)
 		c.join(a, b)
-		a.setMeta("new meta of a", 100*time.Millisecond) // an error: nobody can be told at once
+		a.setMeta("new meta of a", 100*time.Millisecond) // it returns an error: the change cannot be sent at once
 		b.setMeta("new meta of b", 100*time.Millisecond)
 		c.awaitEntry(b, sawUpdate, "a", "new meta of a")
 		c.awaitEntry(a, sawUpdate, "b", "new meta of b")
@@ -56,7 +57,7 @@ func TestPushPull(t *testing.T) {
 	}})
 }
 
-// A member that has left may come back under its name at another address.
+// TestRejoin: a member that has left may come back under its name at another address.
 func TestRejoin(t *testing.T) {
 	everywhere(t, scenario{verb: "rejoins", roles: 2, play: func(c *cluster) {
 		a, b := c.start(c.cast[0], "a"), c.start(c.cast[1], "b")
@@ -75,7 +76,7 @@ func TestRejoin(t *testing.T) {
 	}})
 }
 
-// Who has died may do so too, after the time to reclaim a name.
+// TestReclaim: so may a member that failed, after the time to reclaim a name.
 func TestReclaim(t *testing.T) {
 	everywhere(t, scenario{verb: "reclaims-from", roles: 2, play: func(c *cluster) {
 		reclaim := func(o *options) { o.reclaimTime = o.gossipInterval }
@@ -90,7 +91,7 @@ func TestReclaim(t *testing.T) {
 	}})
 }
 
-// Whoever has another label, no key or another one is no member of the cluster.
+// TestStrangersAreRefused: a process with another label, another key or none is no member of the cluster.
 func TestStrangersAreRefused(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -114,7 +115,7 @@ func TestStrangersAreRefused(t *testing.T) {
 				if n, err := a.join(b.addr()); n != 0 || err == nil {
 					c.Errorf("join: got %d, %v", n, err)
 				} else if c.cast[0] == ours && !errors.Is(err, memberlist.ErrJoinRejected) {
-					c.Errorf("join: got %v, want it to say who rejected it", err)
+					c.Errorf("join: got %v, want it to name the member that rejected it", err)
 				}
 				if _, err := a.ping("b", b.addr()); err == nil {
 					c.Error("ping was answered")

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestMain lets more tests run at once than there are processors, as those on sockets spend their time waiting.
+// TestMain lets more tests run in parallel than there are processors, as those on sockets mostly wait.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	chosen := false

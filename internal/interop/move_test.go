@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A running member of ours gets another address: the others take it for one that left and came back, and never for one that
-// failed.
+// TestMoveToAnotherAddress: a running member of this library gets another address. The others see it leave and come back,
+// and never fail.
 func TestMoveToAnotherAddress(t *testing.T) {
 	if !canListen("127.0.0.2:0") {
 		t.Skip("only one loopback address")
@@ -35,7 +35,7 @@ func TestMoveToAnotherAddress(t *testing.T) {
 						return s.State == stateAlive && slices.Equal(s.Addr, []byte{127, 0, 0, 2})
 					})
 				}
-				// Each goes on being probed, also at the new address, and gossips to all.
+				// Each is still probed, also at the new address, and gossips to all.
 				for _, p := range others {
 					if err := p.setMeta("after the move", patience); err != nil {
 						c.Error(err)

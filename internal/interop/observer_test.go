@@ -17,8 +17,8 @@ const (
 	stateLeft
 )
 
-// states asks a peer over a push/pull what it knows of each member, as somebody who is none. Neither library would tell
-// all of it in any other way. It gives nothing if the peer does not answer.
+// states asks a peer over a push/pull for its state of each member, as a process that is no member. Neither library offers
+// all of that in another way. It returns nil if the peer does not answer.
 func (c *cluster) states(p peer) map[string]wire.PushNodeState {
 	c.Helper()
 	conn, err := c.world.dial(p.addr())

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// kind says which library a peer is.
+// kind is the library of a peer.
 type kind string
 
 const (
@@ -51,7 +51,7 @@ type keyring interface {
 	RemoveKey(key []byte) error
 }
 
-// options are what a scenario may choose of a peer's configuration.
+// options are the parts of a peer's configuration that a scenario may choose.
 type options struct {
 	setting
 	name       string
@@ -68,9 +68,9 @@ type options struct {
 	noStreamPings    bool
 	noVerifyIncoming bool
 	noVerifyOutgoing bool
-	acceptLabels     []string // ours alone has this
-	allInterfaces    bool     // ours alone: it advertises the address that it would listen on
-	skipLabelCheck   bool     // of theirs
+	acceptLabels     []string // of this library only
+	allInterfaces    bool     // of this library only: it listens on all interfaces, and advertises its address
+	skipLabelCheck   bool     // of the reference only
 
 	vetoMerge bool
 	vetoAlive string // of the member of this name
@@ -78,7 +78,7 @@ type options struct {
 
 var errVeto = errors.New("vetoed")
 
-// node is what a delegate is told of a member.
+// node is a member as delegates get it.
 type node struct {
 	name string
 	addr netip.AddrPort
@@ -90,7 +90,7 @@ func nodeOf(name string, ip net.IP, port uint16, meta []byte) node {
 	return node{name, netip.AddrPortFrom(addr.Unmap(), port), string(meta)}
 }
 
-// What a journal notes.
+// The kinds of entries in a journal.
 const (
 	sawJoin      = "join"       // a member and its metadata
 	sawLeave     = "leave"      // a member
@@ -111,7 +111,7 @@ type entry struct {
 	text string
 }
 
-// journal implements the delegates of one peer, whichever library it is of: it notes what they are told.
+// journal implements the delegates of one peer, of either library, and records their calls.
 type journal struct {
 	options options
 	changed func()
@@ -122,7 +122,7 @@ type journal struct {
 	broadcasts []broadcast
 }
 
-// broadcast is a user message that is given out a few times.
+// broadcast is a user message that is returned a few times.
 type broadcast struct {
 	msg  string
 	left int
@@ -139,7 +139,7 @@ func (j *journal) note(what, who, text string) {
 	j.changed()
 }
 
-// count says how often something was noted.
+// count returns how often an entry was recorded.
 func (j *journal) count(e entry) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -152,7 +152,7 @@ func (j *journal) count(e entry) int {
 	return n
 }
 
-// saw says whether something was noted.
+// saw reports whether an entry was recorded.
 func (j *journal) saw(what, who, text string) bool { return j.count(entry{what, who, text}) > 0 }
 
 func (j *journal) all() []entry {
@@ -210,7 +210,7 @@ func (j *journal) MergeRemoteState(buf []byte, join bool) {
 
 func (j *journal) AckPayload() []byte { return []byte(j.options.ackPayload) }
 
-// delegates implements the delegates that are told of nodes, of the library whose Node N is.
+// delegates implements the delegates that get nodes; N is the library's Node.
 type delegates[N any] struct {
 	*journal
 	see func(*N) node

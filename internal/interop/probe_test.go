@@ -8,7 +8,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// between is the condition that a message of a type goes from one to another.
+// between is the condition that a message of a type goes from one member to another.
 func between(t wire.Type, from, to string) func(sight) bool {
 	return func(s sight) bool { return s.kind == t && s.from == from && s.to == to }
 }
@@ -28,14 +28,14 @@ func TestPing(t *testing.T) {
 			})
 		}
 		if _, err := a.ping("somebody else", b.addr()); err == nil {
-			c.Error("b answers for somebody else")
+			c.Error("b acks a ping for another name")
 		}
 		c.awaitEntry(a, sawPing, "b", "ack of b") // probes
 		c.awaitEntry(b, sawPing, "a", "ack of a")
 	}})
 }
 
-// A probe whose packets do not get through is made by way of a third member.
+// TestIndirectPing: a member whose direct pings are lost is probed by way of a third member.
 func TestIndirectPing(t *testing.T) {
 	everywhere(t, scenario{verb: "probes-indirectly", roles: 3, tapped: true, play: func(c *cluster) {
 		noStreams := func(o *options) {
@@ -49,8 +49,8 @@ func TestIndirectPing(t *testing.T) {
 		c.await("three relayed acks", func() bool { return c.relayedAcks(start) >= 3 })
 		if c.world.virtual() {
 			time.Sleep(20 * time.Second)
-			// Up to v0.5.4 the reference does not always find the one relay there is; then suspicion is in order, and
-			// whoever has heard of it passes it on.
+			// Up to v0.5.4 the reference does not always find the only relay; then a suspicion is right, and every member
+			// gossips it.
 			suspicions := make(map[kind]int)
 			for _, p := range []peer{a, b, relay} {
 				suspicions[p.kind()] += len(c.tap.since(start, func(s sight) bool {
@@ -74,8 +74,8 @@ func (c *cluster) lateAcks(o *options) {
 	}
 }
 
-// relayedAcks counts the complete ways of an indirect ping: a asks the relay, which asks b, which answers, which the relay
-// passes on under the number that a gave.
+// relayedAcks returns the number of complete indirect pings: a asks the relay, which pings b, which acks, and the relay
+// sends a an ack with the sequence number of a's request.
 func (c *cluster) relayedAcks(start int) int {
 	complete := 0
 	for _, ask := range c.tap.since(start, between(wire.TypeIndirectPing, "a", "relay")) {
@@ -106,7 +106,7 @@ func (c *cluster) relayedAcks(start int) int {
 	return complete
 }
 
-// A relay that gets no answer says so, and then the prober does not blame itself.
+// TestNack: a relay without an answer sends a nack, and then the health score of the prober does not rise.
 func TestNack(t *testing.T) {
 	everywhere(t, scenario{verb: "gets-nack-from", roles: 2, tapped: true, play: func(c *cluster) {
 		a, relay := c.start(c.cast[0], "a"), c.start(c.cast[1], "relay", func(o *options) { o.probeInterval = off })
@@ -134,7 +134,7 @@ func TestNack(t *testing.T) {
 	}})
 }
 
-// A member that answers on streams alone is none to suspect.
+// TestStreamPing: a member that answers only on streams is not suspected.
 func TestStreamPing(t *testing.T) {
 	everywhere(t, scenario{verb: "pings-on-stream", roles: 2, tapped: true, play: func(c *cluster) {
 		a, b := c.start(c.cast[0], "a", c.lateAcks), c.start(c.cast[1], "b", c.lateAcks)

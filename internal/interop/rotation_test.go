@@ -4,7 +4,8 @@ import (
 	"testing"
 )
 
-// The keys of a running cluster are replaced: added everywhere, then used everywhere, then the old one removed.
+// TestKeyRotation: the keys of a running cluster are replaced: the new one is added everywhere, then used everywhere, then
+// the old one is removed.
 func TestKeyRotation(t *testing.T) {
 	s := scenario{verb: "rotates-keys-with", roles: 2, tapped: true, play: func(c *cluster) {
 		a, b := c.start(c.cast[0], "a"), c.start(c.cast[1], "b")
@@ -77,8 +78,9 @@ func TestKeyRotation(t *testing.T) {
 	t.Run("sockets", func(t *testing.T) { onSockets(t, s, settingsNamed("aes128", "label+v1+aes192+compression")) })
 }
 
-// A cluster gets a label. One of the reference that has it already sends it and, with SkipInboundLabelCheck, hears those
-// who have none; one of ours hears both, before and after it has the label itself.
+// TestGoingOverToALabel: a cluster gets a label. A member of the reference that has it already sends it and, with
+// SkipInboundLabelCheck, accepts packets without it; a member of this library accepts both, before and after it has the
+// label itself.
 func TestGoingOverToALabel(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -120,8 +122,8 @@ func TestGoingOverToALabel(t *testing.T) {
 	}
 }
 
-// A cluster goes over to encryption: with neither verification, those who have a key and those who have none understand
-// each other; with outgoing verification alone, those who have one seal and still read plain text.
+// TestGoingOverToEncryption: a cluster begins to encrypt. With neither verification, members with and without a key
+// understand each other; with outgoing verification alone, members with a key encrypt and still accept plain text.
 func TestGoingOverToEncryption(t *testing.T) {
 	lax := func(o *options) { o.key, o.noVerifyIncoming, o.noVerifyOutgoing = key32, true, true }
 	sealing := func(o *options) { o.key, o.noVerifyIncoming = key32, true }

@@ -22,7 +22,7 @@ type sockets struct {
 
 type route struct{ from, to netip.AddrPort }
 
-// passage is what gets through.
+// passage is what passes a link.
 type passage struct{ packets, streams bool }
 
 func newSockets() *sockets { return &sockets{cuts: make(map[route]passage)} }
@@ -82,8 +82,8 @@ func (s *sockets) start(c *cluster, o options, k kind, j *journal, tapped bool) 
 	}
 }
 
-// samePort gives an address of its own to each peer of a cluster, and the same port to all: the reference takes all members
-// for having its own port if it speaks version 1 of the protocol.
+// samePort returns another address for each peer of a cluster, and the same port for all: under version 1 of the protocol
+// the reference assumes that all members have its own port.
 func (s *sockets) samePort(c *cluster) netip.AddrPort {
 	n := loopbacks.Add(1)
 	host := netip.AddrFrom4([4]byte{127, byte(1 + n>>16), byte(n >> 8), byte(n)})
@@ -96,7 +96,7 @@ func (s *sockets) samePort(c *cluster) netip.AddrPort {
 // loopbacks counts the addresses that samePort has given out.
 var loopbacks atomic.Uint32
 
-// transport is what both libraries call a Transport; P is the one's Packet.
+// transport is the Transport of either library; P is its Packet.
 type transport[P any] interface {
 	FinalAdvertiseAddr(ip string, port int) (net.IP, int, error)
 	WriteTo(b []byte, addr string) (time.Time, error)
@@ -106,7 +106,7 @@ type transport[P any] interface {
 	Shutdown() error
 }
 
-// tappedTransport is a transport whose traffic is noted, and of which links can be cut.
+// tappedTransport is a transport whose traffic is recorded, and whose links can be cut.
 type tappedTransport[P any] struct {
 	transport[P]
 	sockets *sockets

@@ -14,7 +14,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// tap notes what peers send, and compares every message with what both libraries make of its content.
+// tap records what the peers send, and compares every message with the encodings of both libraries.
 type tap struct {
 	label   string
 	ciphers []*wire.Cipher
@@ -50,7 +50,7 @@ func newTap(t *testing.T, s setting, changed func()) *tap {
 	return w
 }
 
-// addKey has the tap read what is sealed with a key.
+// addKey makes the tap decrypt with a further key.
 func (w *tap) addKey(key []byte) {
 	c, err := wire.NewCipher(key)
 	w.mu.Lock()
@@ -67,14 +67,14 @@ func (w *tap) name(p peer) {
 	w.names[p.addr()], w.kinds[p.addr()] = p.name(), p.kind()
 }
 
-// close ends the checks: who sends afterwards does so unobserved.
+// close ends the checks: later traffic is not recorded.
 func (w *tap) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.t = nil
 }
 
-// packet notes a packet.
+// packet records a packet.
 func (w *tap) packet(from, to netip.AddrPort, packet []byte) {
 	w.mu.Lock()
 	if w.t != nil {
@@ -125,7 +125,7 @@ func (w *tap) packetLocked(from, to netip.AddrPort, packet []byte) error {
 	return errors.Join(errs, err)
 }
 
-// all gives the messages that meet a condition.
+// all returns the messages that meet a condition.
 func (w *tap) all(want func(s sight) bool) []sight {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -145,7 +145,7 @@ func (w *tap) mark() int {
 	return len(w.sights)
 }
 
-// since gives the messages after a mark that meet a condition.
+// since returns the messages after a mark that meet a condition.
 func (w *tap) since(mark int, want func(s sight) bool) []sight {
 	n := 0
 	return w.all(func(s sight) bool {
@@ -154,14 +154,14 @@ func (w *tap) since(mark int, want func(s sight) bool) []sight {
 	})
 }
 
-// streams says how many streams one peer has opened to another.
+// streams returns the number of streams that one peer has opened to another.
 func (w *tap) streams(from, to peer) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.dials[route{from.addr(), to.addr()}]
 }
 
-// transcript gives the last messages in words.
+// transcript returns the last messages as text.
 func (w *tap) transcript(last int) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -176,7 +176,7 @@ func (w *tap) transcript(last int) string {
 	return b.String()
 }
 
-// stream notes that a stream was opened, and checks what both sides say on it once the dialler closes it.
+// stream records that a stream was opened, and checks both directions of it when the dialler closes it.
 func (w *tap) stream(from, to netip.AddrPort, conn net.Conn) net.Conn {
 	w.mu.Lock()
 	w.dials[route{from, to}]++
@@ -185,7 +185,7 @@ func (w *tap) stream(from, to netip.AddrPort, conn net.Conn) net.Conn {
 	return &tappedConn{Conn: conn, tap: w, from: from, to: to}
 }
 
-// tappedConn keeps what passes.
+// tappedConn records the bytes of both directions.
 type tappedConn struct {
 	net.Conn
 	tap      *tap
@@ -224,12 +224,12 @@ func (c *tappedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// conversation checks both halves of a stream. What was heard may be cut off: the acceptor went away, or the dialler did
+// conversation checks both directions of a stream. The answer may be truncated: the acceptor shut down, or the dialler did
 // not read to the end.
 func (w *tap) conversation(from, to netip.AddrPort, said, heard []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.t == nil || len(said) == 0 { // given up before anything was said
+	if w.t == nil || len(said) == 0 { // closed before anything was sent
 		return
 	}
 	whole := said
@@ -250,7 +250,7 @@ func (w *tap) conversation(from, to netip.AddrPort, said, heard []byte) {
 	}
 }
 
-// checkStream takes one half of a stream apart and compares each message in it: b is what of the whole is after the layers.
+// checkStream decodes one direction of a stream and compares each message in it: b is what follows the layers in whole.
 func (w *tap) checkStream(k kind, whole, b []byte, layers []string) error {
 	if len(b) == 0 {
 		return nil
@@ -286,7 +286,7 @@ func (w *tap) checkStream(k kind, whole, b []byte, layers []string) error {
 	return checkPlainStream(t, r)
 }
 
-// checkPlainStream reads what a stream carries, puts it together again with both encoders, and compares.
+// checkPlainStream decodes the contents of a stream, encodes them with both libraries, and compares.
 func checkPlainStream(t wire.Type, r *wire.StreamReader) error {
 	raw := []byte{byte(t)}
 	for {

@@ -36,7 +36,7 @@ func startTheirs(o options, j *journal, transport memberlist.Transport, at netip
 	c.PushPullInterval = o.pushPullInterval
 	c.SuspicionMult = o.suspicionMult
 	c.IndirectChecks = 3
-	c.RetransmitMult = 6 // enough that nobody is missed by chance in a small cluster
+	c.RetransmitMult = 6 // enough that gossip misses no member by chance in a small cluster
 	c.DeadNodeReclaimTime = o.reclaimTime
 	c.DisableTcpPings = o.noStreamPings
 	c.GossipVerifyIncoming = !o.noVerifyIncoming
@@ -54,7 +54,7 @@ func startTheirs(o options, j *journal, transport memberlist.Transport, at netip
 	if err != nil {
 		return nil, err
 	}
-	n := m.LocalNode() // nobody has heard of it yet, so that nobody changes it
+	n := m.LocalNode() // no other member knows it yet, so that it does not change
 	return &theirsPeer{m, j, c.Keyring, d.see(n).addr}, nil
 }
 

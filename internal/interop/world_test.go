@@ -11,25 +11,25 @@ import (
 	"time"
 )
 
-// world is the network that a cluster is on.
+// world is the network of a cluster.
 type world interface {
-	// start creates a peer. One that is on a tapped network can be cut off.
+	// start creates a peer. On a tapped network it can be cut off.
 	start(c *cluster, o options, k kind, j *journal, tapped bool) (peer, error)
 
-	// link says what gets through from one address to another.
+	// link sets what passes from one address to another.
 	link(from, to netip.AddrPort, packets, streams bool)
 
-	// dial opens a stream for someone who is no member.
+	// dial opens a stream of a process that is no member.
 	dial(to netip.AddrPort) (net.Conn, error)
 
-	// virtual says that time passes as soon as everyone waits for it.
+	// virtual reports whether time is that of a testing/synctest bubble.
 	virtual() bool
 
 	close()
 }
 
-// off is an interval that does not end during a test. A zero would do too, but the reference does not stop all of its
-// goroutines then.
+// off is an interval that does not end during a test. Zero would turn the loop off too, but the reference does not stop all
+// of its goroutines then.
 const off = 24 * time.Hour
 
 // cluster is one run of a scenario.
@@ -37,13 +37,13 @@ type cluster struct {
 	*testing.T
 	world   world
 	setting setting
-	cast    []kind // who plays which role
+	cast    []kind // the library of each role
 	tap     *tap
-	changes chan struct{} // one slot: something was noted
+	changes chan struct{} // one slot: something was recorded
 	peers   []peer
 }
 
-// scenario is what happens in a cluster.
+// scenario is a course of events in a cluster.
 type scenario struct {
 	// verb joins the roles in the names of the subtests.
 	verb string
@@ -51,16 +51,16 @@ type scenario struct {
 	// roles is 2 or 3.
 	roles int
 
-	// tapped says that the scenario cuts links or looks at traffic.
+	// tapped is set if the scenario cuts links or looks at traffic.
 	tapped bool
 
-	// mixed says that the members do not have the same setting, so that no tap can read along.
+	// mixed is set if the members have different settings, so that there is no tap.
 	mixed bool
 
 	play func(c *cluster)
 }
 
-// casts are all ways to cast roles with both libraries in the play.
+// casts returns all assignments of roles to libraries in which both libraries have a role.
 func (s scenario) casts() [][]kind {
 	var casts [][]kind
 	for n := range 1 << s.roles {
@@ -144,8 +144,8 @@ func (s scenario) run(t *testing.T, cast []kind, set setting, w world) {
 	s.play(c)
 }
 
-// end stops everyone, and in a bubble waits until the last timer of the reference has fired, as its goroutines wait for
-// some of them.
+// end shuts all peers down, and in a bubble waits until the last timer of the reference has fired, as its goroutines wait
+// for some of them.
 func (c *cluster) end() {
 	if c.Failed() {
 		c.report()
@@ -164,7 +164,7 @@ func (c *cluster) end() {
 	}
 }
 
-// report writes what everyone has seen.
+// report logs what every peer has recorded.
 func (c *cluster) report() {
 	for _, p := range c.peers {
 		c.Logf("%s (%s, %v): members %v, health %d", p.name(), p.kind(), p.addr(), p.members(), p.health())
@@ -187,7 +187,7 @@ func (c *cluster) changed() {
 	}
 }
 
-// options are those that peers have if a scenario does not choose.
+// options returns the options of a peer that a scenario does not change.
 func (c *cluster) options(name string) options {
 	o := options{
 		setting:          c.setting,
@@ -208,7 +208,7 @@ func (c *cluster) options(name string) options {
 	return o
 }
 
-// start creates a peer, with what tune makes of the options.
+// start creates a peer, with options that tune has changed.
 func (c *cluster) start(k kind, name string, tune ...func(*options)) peer {
 	c.Helper()
 	o := c.options(name)
@@ -226,7 +226,7 @@ func (c *cluster) start(k kind, name string, tune ...func(*options)) peer {
 	return p
 }
 
-// join has a peer join others.
+// join makes a peer join others.
 func (c *cluster) join(p peer, to ...peer) {
 	c.Helper()
 	var addrs []netip.AddrPort
@@ -238,7 +238,7 @@ func (c *cluster) join(p peer, to ...peer) {
 	}
 }
 
-// assemble has all join the first, and waits until all know all.
+// assemble makes all join the first, and waits until all know all.
 func (c *cluster) assemble(first peer, others ...peer) {
 	c.Helper()
 	names := []string{first.name()}
@@ -251,13 +251,13 @@ func (c *cluster) assemble(first peer, others ...peer) {
 	}
 }
 
-// cut says what gets through between two peers, both ways.
+// cut sets what passes between two peers, in both directions.
 func (c *cluster) cut(p, q peer, packets, streams bool) {
 	c.world.link(p.addr(), q.addr(), packets, streams)
 	c.world.link(q.addr(), p.addr(), packets, streams)
 }
 
-// patience is how long a condition may take. In real time it is for machines that have much else to do.
+// patience is the time in which a condition has to come true. In real time it allows for machines under heavy load.
 const patience = 5 * time.Minute
 
 // await waits for a condition.
@@ -276,7 +276,7 @@ func (c *cluster) await(what string, met func() bool) {
 	}
 }
 
-// retry does something that may get lost until a condition is met.
+// retry repeats something that may be lost until a condition is met.
 func (c *cluster) retry(what string, try func(), met func() bool) {
 	c.Helper()
 	var last time.Time
@@ -292,10 +292,10 @@ func (c *cluster) retry(what string, try func(), met func() bool) {
 	})
 }
 
-// awaitEntry waits until a peer has noted something.
+// awaitEntry waits until a peer has recorded an entry.
 func (c *cluster) awaitEntry(p peer, what, who, text string) {
 	c.Helper()
-	c.await(fmt.Sprintf("%s (%s) notes %s %s %.40q", p.name(), p.kind(), what, who, text), func() bool {
+	c.await(fmt.Sprintf("%s (%s) records %s %s %.40q", p.name(), p.kind(), what, who, text), func() bool {
 		return p.journal().saw(what, who, text)
 	})
 }
@@ -309,7 +309,7 @@ func (c *cluster) awaitMembers(p peer, names ...string) {
 	})
 }
 
-// awaitState waits until a peer tells of a member what is wanted.
+// awaitState waits until a peer's state of a member is the wanted one.
 func (c *cluster) awaitState(p peer, member string, state int, incarnation uint32) {
 	c.Helper()
 	c.await(fmt.Sprintf("%s (%s) has %s in state %d at %d or later", p.name(), p.kind(), member, state, incarnation), func() bool {
@@ -318,12 +318,12 @@ func (c *cluster) awaitState(p peer, member string, state int, incarnation uint3
 	})
 }
 
-// never fails the test if a peer has noted something.
+// never fails the test if a peer has recorded an entry.
 func (c *cluster) never(p peer, what, who string) {
 	c.Helper()
 	for _, e := range p.journal().all() {
 		if e.what == what && e.who == who {
-			c.Errorf("%s (%s) noted %s %s", p.name(), p.kind(), what, who)
+			c.Errorf("%s (%s) recorded %s %s", p.name(), p.kind(), what, who)
 		}
 	}
 }
