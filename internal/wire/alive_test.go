@@ -28,8 +28,8 @@ func TestAlive(t *testing.T)      { testMessages(t, aliveTests) }
 func TestAliveQuick(t *testing.T) { testQuick[Alive](t, nil) }
 func FuzzAlive(f *testing.F)      { fuzzMessage[Alive, refAlive](f, aliveTests[0].m, aliveTests[1].m) }
 
-// A Vsn of 1 to 5 bytes, or none, made a peer's node panic (hashicorp/memberlist#368, #178). Here it is a shorter slice,
-// for the one who reads it to judge.
+// A Vsn of 0 to 5 bytes made a peer panic (hashicorp/memberlist#368, #178). Here it is a shorter slice, for the
+// caller to judge.
 func TestAliveShortVsn(t *testing.T) {
 	for n := range 8 {
 		sent := Alive{Node: "n", Vsn: bytes.Repeat([]byte{1}, n)}
@@ -47,8 +47,8 @@ func TestAliveShortVsn(t *testing.T) {
 	}
 }
 
-// Addresses of any size, names that are empty or have a slash in them, and port 0 get through; who may believe them is
-// decided above.
+// Addresses of any size, names that are empty or have a slash, and port 0 are parsed; the caller decides whether to
+// accept them.
 func TestAliveOddFacts(t *testing.T) {
 	for _, size := range []int{0, 3, 5, 15, 17, 300} {
 		for _, name := range []string{"", "a/b", "\xff\x00"} {

@@ -120,7 +120,7 @@ func TestCompoundCutOff(t *testing.T) {
 	}
 }
 
-// What is split is what was joined.
+// Splitting returns the joined parts.
 func FuzzCompound(f *testing.F) {
 	f.Add([]byte("\x03\x01\x00\x02abc"), 2)
 	f.Add(bytes.Repeat([]byte{1}, 1000), 3)

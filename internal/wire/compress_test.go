@@ -69,7 +69,7 @@ func TestCompress(t *testing.T) {
 	}
 }
 
-// A small message may say a lot (hashicorp/memberlist#363).
+// A small message may expand to a large one (hashicorp/memberlist#363).
 func TestDecompressLimit(t *testing.T) {
 	bomb := compressMessage(t, make([]byte, 1<<20))
 	var d Decompressor
@@ -135,7 +135,7 @@ func TestDecompressShapes(t *testing.T) {
 	}
 }
 
-// What is sent is what peers send: the compressed form exactly when that is shorter.
+// Messages are sent as peers send them: compressed exactly when that is shorter.
 func assertShorter(t *testing.T, c *Compressor, src []byte) {
 	t.Helper()
 	want := compressMessage(t, src)
@@ -192,7 +192,7 @@ func recordedCompressed(t testing.TB) [][]byte {
 	return bodies
 }
 
-// withoutChecksum is what comes after the checksum of a packet, if it has one.
+// withoutChecksum returns the packet after its checksum, if it has one.
 func withoutChecksum(packet []byte) []byte {
 	if Type(packet[0]) == TypeChecksum {
 		return packet[ChecksumSize:]

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// What go-msgpack takes, we take.
+// Bodies that go-msgpack accepts are accepted.
 func TestFallback(t *testing.T) {
 	tests := []struct {
 		name string
@@ -77,7 +77,7 @@ func TestFallbackRefuses(t *testing.T) {
 	}
 }
 
-// go-msgpack makes room for as much as an extension's length says, here 2 GiB, before it finds that the input ends.
+// go-msgpack allocates as much as an extension's length says, here 2 GiB, before it finds that the input ends.
 func TestFallbackAllocatesWhatArrived(t *testing.T) {
 	body := unhex(t, "81 a178 c9 7fffff00 ff 00")
 	var before, after runtime.MemStats

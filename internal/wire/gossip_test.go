@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// viewOf is a message as a GossipView says it, read in the way of that message.
+// viewOf parses a message and returns it as a GossipView.
 func viewOf(kind Type, body []byte) (GossipView, error) {
 	if kind == TypeAlive {
 		var m Alive
@@ -20,7 +20,7 @@ func viewOf(kind Type, body []byte) (GossipView, error) {
 	return GossipView{Kind: kind, Incarnation: m.Incarnation, Node: []byte(m.Node), From: []byte(m.From)}, err
 }
 
-// checkGossip holds that a body says the same as a GossipView and as the message that it is.
+// checkGossip checks that parsing a body as a GossipView and as a message returns the same.
 func checkGossip(t *testing.T, kind Type, body []byte) {
 	t.Helper()
 	want, wantErr := viewOf(kind, body)
@@ -70,7 +70,7 @@ func TestGossip(t *testing.T) {
 	}
 }
 
-// TestGossipIsViews: nothing is copied out of what peers send, whatever the length of the names.
+// TestGossipIsViews: parsing messages in the usual shapes copies nothing, whatever the length of the names.
 func TestGossipIsViews(t *testing.T) {
 	for _, name := range []string{"n1", strings.Repeat("node.", 20)} {
 		for _, m := range []Message{&Suspect{Node: name, From: name}, &Alive{Node: name, Addr: []byte{10, 0, 0, 1}, Vsn: []byte{1, 5, 2, 0, 0, 0}}} {

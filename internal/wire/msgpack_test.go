@@ -42,7 +42,7 @@ func TestAppendRaw(t *testing.T) {
 	}
 }
 
-// What follows a message is ignored, whatever its shape. (Without anything behind, these are seeds of the fuzz targets.)
+// Bytes after a message are ignored, whatever its shape. (The bodies alone are seeds of the fuzz targets.)
 func TestOddBodies(t *testing.T) {
 	for i, body := range oddBodies(t, allFields...) {
 		body = append(body, 1, 2, 3)

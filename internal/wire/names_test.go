@@ -22,7 +22,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// A string handed out stays what it is when its input is overwritten or its slot taken.
+// A returned string does not change when its input is overwritten or its slot reused.
 func TestNamesOverwritten(t *testing.T) {
 	n := NewNames()
 	var got []string

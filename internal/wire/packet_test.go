@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// unpacked returns what packet holds, as text.
+// unpacked returns the messages of packet as text.
 func unpacked(u *Unpacker, packet []byte) (messages []string, dropped int, err error) {
 	dropped, err = u.Unpack(packet, func(t Type, body []byte) {
 		messages = append(messages, fmt.Sprintf("%v %s", t, body))
@@ -124,8 +124,7 @@ func TestUnpackWrappersOfNothing(t *testing.T) {
 	}
 }
 
-// Bodies stay what they are until the next packet, though more is decompressed after them, and whoever gets one appends
-// to it.
+// Bodies do not change until the next packet, though more is decompressed after them, and a caller appends to one.
 func TestUnpackKeepsBodies(t *testing.T) {
 	var parts [][]byte
 	var want []string
@@ -191,7 +190,7 @@ func TestUnpackBombs(t *testing.T) {
 	}
 }
 
-// An Unpacker keeps what one packet needs, however many it takes.
+// An Unpacker keeps the memory of one packet, however many it unpacks.
 func TestUnpackerStaysSmall(t *testing.T) {
 	packet := compressMessage(t, user(strings.Repeat("z", 3000)))
 	var u Unpacker
@@ -203,7 +202,7 @@ func TestUnpackerStaysSmall(t *testing.T) {
 	}
 }
 
-// What comes out of a message that breaks off counts too, or a packet full of them would cost a lot of time.
+// The output of a message that turns out to be broken counts too, or a packet full of them would cost a lot of time.
 func TestUnpackCountsVainWork(t *testing.T) {
 	lzw := deflate(t, make([]byte, 20000))
 	broken := append([]byte{byte(TypeCompress)}, refEncode(t, refCompressed{Buf: lzw[:len(lzw)-2]})...)

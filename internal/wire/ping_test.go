@@ -88,7 +88,7 @@ func BenchmarkPingParse(b *testing.B) {
 	}
 }
 
-// TestPingView: it says what the message says, whatever its shape, and copies nothing of what peers send.
+// TestPingView: it equals the message, in any shape, and parsing the usual shapes copies nothing.
 func TestPingView(t *testing.T) {
 	long := strings.Repeat("node.", 20)
 	for _, m := range []*Ping{

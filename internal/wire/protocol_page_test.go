@@ -34,7 +34,7 @@ func TestProtocolPage(t *testing.T) {
 	}
 }
 
-// checkExample takes a message apart. What other messages are wrapped in is taken off first.
+// checkExample parses a message, after removing its wrappers, and encodes it again.
 func checkExample(t *testing.T, b []byte) {
 	t.Helper()
 	switch Type(b[0]) {

@@ -8,10 +8,10 @@ import (
 	"github.com/e3431adc/memberlist/internal/recorded"
 )
 
-// traffic is what real members of both libraries sent, taken apart for the fuzz targets to begin with.
+// traffic is packets and streams of real members of both libraries, in parts, as seeds for fuzz targets.
 type traffic struct {
 	packets [][]byte          // without label and seal
-	streams [][]byte          // likewise
+	streams [][]byte          // without labels
 	bodies  map[Type][][]byte // of the messages in them
 	states  [][]byte          // of push/pulls
 }
@@ -112,7 +112,7 @@ func recordedCiphers(t testing.TB, c recorded.Capture) []*Cipher {
 	return []*Cipher{cipher}
 }
 
-// distinct sorts, and drops what is there twice.
+// distinct sorts, and removes duplicates.
 func distinct(all [][]byte) [][]byte {
 	slices.SortFunc(all, bytes.Compare)
 	return slices.CompactFunc(all, bytes.Equal)
@@ -126,8 +126,7 @@ func (r *traffic) seedsOf(m any) [][]byte {
 	return r.states
 }
 
-// TestRecordedTraffic: what real members sent is there to begin with, of each message, and ours reads it all and writes the
-// same bytes.
+// TestRecordedTraffic: there is recorded traffic of each message; all of it is parsed, and encoded to the same bytes.
 func TestRecordedTraffic(t *testing.T) {
 	r := loadTraffic(t)
 	for _, m := range []message{new(Ping), new(IndirectPing), new(Ack), new(Nack), new(Suspect), new(Dead), new(Alive),
@@ -135,7 +134,7 @@ func TestRecordedTraffic(t *testing.T) {
 		found := 0
 		for _, body := range r.seedsOf(m) {
 			if _, ok := m.(*UserHeader); ok && !bytes.HasPrefix(body, []byte("\x81\xaaUserMsgLen")) {
-				continue // of a packet, where it has no header
+				continue // in a packet, without a header
 			}
 			if err := m.Parse(body, nil); err != nil {
 				t.Errorf("%T %x: %v", m, body, err)

@@ -13,7 +13,7 @@ import (
 	"github.com/hashicorp/go-msgpack/v2/codec"
 )
 
-// What peers put through go-msgpack: the same fields in the same order, so that values convert.
+// The types that peers encode with go-msgpack: the same fields in the same order, so that values convert.
 type (
 	refPing struct {
 		SeqNo      uint32
@@ -72,7 +72,7 @@ type (
 	}
 )
 
-// message is what all tests of messages work on.
+// message is common to all messages under test.
 type message interface {
 	Body
 	Append(dst []byte) []byte
@@ -109,7 +109,7 @@ func refOf(t testing.TB, m any) any {
 	return nil
 }
 
-// The handles of peers. They are shared, as each would learn the types anew.
+// The handles of peers. They are shared, since each caches the types.
 var (
 	refEncoding = codec.MsgpackHandle{}
 	refDecoding = newFallbackHandle()
@@ -130,7 +130,7 @@ func refDecode(body []byte, m any) error {
 	return codec.NewDecoder(bytes.NewReader(body), refDecoding).Decode(m)
 }
 
-// typeSize is what goes before the body of m.
+// typeSize returns the number of bytes before the body of m.
 func typeSize(m any) int {
 	if _, ok := m.(Message); ok {
 		return 1
@@ -158,9 +158,8 @@ type messageTest struct {
 	hex  string // with the type byte
 }
 
-// testMessages checks that each message is appended as its bytes, which are also what go-msgpack makes of it; that it
-// is read back from them, whatever follows; that no prefix of them is accepted; and that fields are views that end
-// where they end.
+// testMessages checks that each message is encoded to its bytes, which go-msgpack produces too; that it is parsed
+// from them, whatever follows; that no truncation of them is accepted; and that slices in it have no spare capacity.
 func testMessages(t *testing.T, tests []messageTest) {
 	t.Helper()
 	for _, tt := range tests {
@@ -263,8 +262,8 @@ func dropEmpty(m any) {
 	}
 }
 
-// fuzzMessage holds what we make of any bytes equal to what go-msgpack makes of them: the same value, or no value. And a
-// value read can be written and read again.
+// fuzzMessage compares parsing with go-msgpack: the same value, or an error. A parsed value can be encoded and parsed
+// again.
 func fuzzMessage[M, R any](f *testing.F, seeds ...message) {
 	f.Helper()
 	for _, m := range seeds {
@@ -343,8 +342,8 @@ func isOurs(err error) bool {
 var allFields = []string{"SeqNo", "Node", "SourceAddr", "Nack", "Port", "Payload", "Error", "Incarnation", "From", "Meta", "Vsn",
 	"Nodes", "UserStateLen", "Join", "Name", "State", "UserMsgLen", "Algo", "Buf", "Target", "Addr", "SourceNode", "SourcePort"}
 
-// oddBodies are what no peer of ours sends: valid in other ways, or nearly so. They have the fields that are given, with all
-// kinds of values.
+// oddBodies returns bodies that our peers do not send: valid in other ways, or nearly so. They have the given fields,
+// with all kinds of values.
 func oddBodies(t testing.TB, fields ...string) [][]byte {
 	t.Helper()
 	var bodies [][]byte

@@ -87,7 +87,7 @@ func TestScanRefuses(t *testing.T) {
 	}
 }
 
-// Where the value ends is what go-msgpack makes of it when it skips it.
+// The end of a value is where go-msgpack finds it when it skips the value.
 func FuzzScan(f *testing.F) {
 	for _, s := range oddBodies(f, allFields...) {
 		f.Add(s)

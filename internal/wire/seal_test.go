@@ -164,7 +164,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// Padding beyond the plaintext made a peer's node panic; whoever has a key could send it.
+// Padding longer than the plaintext made a peer panic; any holder of the key could send it.
 func TestOpenPadding(t *testing.T) {
 	c := testCipher(t, 16, 1)
 	tests := []struct {
@@ -227,7 +227,7 @@ func FuzzOpen(f *testing.F) {
 		if _, _, err := Open(nil, []*Cipher{c}, b, nil); err != nil && !errors.Is(err, ErrDecrypt) {
 			t.Fatal(err)
 		}
-		// Sealed by one who has the key but pads at will.
+		// Sealed with the key, with any padding.
 		got, _, err := Open(nil, []*Cipher{c}, sealRaw(t, c, version, plain, nil), nil)
 		if err == nil && len(got) > len(plain) {
 			t.Fatalf("%d bytes opened to %d", len(plain), len(got))
@@ -264,7 +264,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// TestSealCapacity: so many bytes fit, and not one more.
+// TestSealCapacity: exactly that number of bytes fits.
 func TestSealCapacity(t *testing.T) {
 	for _, version := range []uint8{SealVersion0, SealVersion1} {
 		for size := 60; size < 200; size++ {

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestSizes: Size is the length of what Append appends, on both sides of each length at which a descriptor grows.
+// TestSizes: Size is the number of bytes that Append appends, on both sides of each length at which a descriptor
+// grows.
 func TestSizes(t *testing.T) {
 	type sized interface {
 		Message

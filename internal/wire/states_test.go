@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestStatesCutAndFilter: the parts of States that are cut hold all of them in order, and a filter keeps what it is to keep.
+// TestStatesCutAndFilter: the parts of States have all of them in order, and a filter keeps the right ones.
 func TestStatesCutAndFilter(t *testing.T) {
 	all := make([]PushNodeState, 10)
 	want := make([]string, len(all))

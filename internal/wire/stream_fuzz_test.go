@@ -31,14 +31,14 @@ func FuzzStream(f *testing.F) {
 		if whole != trickled {
 			t.Fatalf("%x\n      at once %s\nbyte by byte %s", in, whole, trickled)
 		}
-		// Decompression multiplies at most by what LZW can; the rest follows from what arrived.
+		// Decompression multiplies by the ratio of LZW at most; other memory follows from the bytes that arrived.
 		if limit := 1 << 26; asked > limit {
 			t.Fatalf("asked for %d bytes for %d", asked, len(in))
 		}
 	})
 }
 
-// readStream reads whatever the stream holds and says what it was.
+// readStream reads a whole stream and returns its content as text.
 func readStream(r io.Reader, c *Cipher) (out string, asked int) {
 	s := NewStreamReader(r, func(n int) error { asked += n; return nil })
 	for {

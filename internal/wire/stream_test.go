@@ -39,7 +39,7 @@ func pushPull(nodes int, userState string) []byte {
 	return append(b, userState...)
 }
 
-// readPushPull reads what pushPull made.
+// readPushPull reads the message of pushPull.
 func readPushPull(s *StreamReader) (states []PushNodeState, userState []byte, err error) {
 	t, err := s.ReadType()
 	if err != nil {
@@ -145,7 +145,7 @@ func TestSealedFrameBytes(t *testing.T) {
 	}
 }
 
-// Every prefix of a stream is an error that says it was cut off; none is taken for the whole.
+// Every truncation of a stream is ErrTruncated.
 func TestStreamCutOff(t *testing.T) {
 	plain := pushPull(3, "user")
 	for n := range plain {
@@ -302,9 +302,9 @@ func TestStreamEndless(t *testing.T) {
 	}
 }
 
-// Memory is asked for before it is taken, as bytes arrive: what a length says does not count.
+// reserve is called before memory is allocated, as bytes arrive: declared lengths do not count.
 func TestStreamReserve(t *testing.T) {
-	announce := []byte{0x81, 0xa5, 'E', 'r', 'r', 'o', 'r', 0xda, 0xff, 0x00} // 65280 bytes follow, it says
+	announce := []byte{0x81, 0xa5, 'E', 'r', 'r', 'o', 'r', 0xda, 0xff, 0x00} // declares 65280 bytes
 	var asked int
 	reserve := func(n int) error {
 		if n <= 0 {
@@ -420,8 +420,7 @@ func TestStreamBudget(t *testing.T) {
 	}
 }
 
-// States that were read stay what they are, whatever is read after them or done with one of them, until the reader is used
-// for another stream.
+// States do not change, whatever is read after them or done with one of them, until the reader is reset.
 func TestStatesStay(t *testing.T) {
 	const nodes = 1000
 	s := new(StreamReader)
@@ -456,7 +455,7 @@ func TestStatesStay(t *testing.T) {
 	}
 }
 
-// Whatever shape a state has, and whatever the others around it have, it is read as by itself.
+// A state of any shape is parsed the same, whatever the shapes of the states around it.
 func TestReadStatesShapes(t *testing.T) {
 	long := testState(3)
 	long.Name, long.Meta = strings.Repeat("n", 300), bytes.Repeat([]byte("m"), 512)
@@ -504,7 +503,7 @@ func TestReadStatesShapes(t *testing.T) {
 	}
 }
 
-// What a peer says that it will send costs nothing before it comes.
+// Declared bytes cost nothing before they arrive.
 func TestReadStatesMemory(t *testing.T) {
 	in := pushPull(100, "")
 	asked := 0
@@ -523,7 +522,7 @@ func TestReadStatesMemory(t *testing.T) {
 	}
 }
 
-// Reading stream after stream takes no memory, whatever layers they have, once there is some.
+// Reading one stream after the other, with any layers, allocates nothing once warm.
 func TestStreamAllocs(t *testing.T) {
 	c := testCipher(t, 16, 1)
 	in := AppendSealedFrame(nil, c, SealVersion1, &testNonce, "label", compressMessage(t, pushPull(10000, "")))
@@ -553,7 +552,7 @@ func TestStreamAllocs(t *testing.T) {
 	}
 }
 
-// Memory that a reader has from another stream is asked for again, and given up if it is too much.
+// reserve is called for the memory that a reader keeps from another stream; too much is dropped.
 func TestStreamReset(t *testing.T) {
 	const size = 100 << 10
 	s := NewStreamReader(bytes.NewReader(make([]byte, size)), nil)
@@ -584,8 +583,8 @@ func TestStreamReset(t *testing.T) {
 	}
 }
 
-// A value of many small parts that trickles in costs no more work than one that comes at once: this takes minutes if
-// each byte starts it anew.
+// A value of many small parts that arrives slowly costs no more work than one that arrives at once: this takes
+// minutes if each byte restarts the scan.
 func TestStreamTrickle(t *testing.T) {
 	in := []byte{0x82, 0xa1, 'x', mpArray16, 0xf0, 0x00}
 	in = append(in, bytes.Repeat([]byte{0x01}, 0xf000)...)

@@ -10,7 +10,7 @@ var suspectTests = []messageTest{
 	{name: "zero", m: &Suspect{}, hex: "03 83 a446726f6d a0 ab496e6361726e6174696f6e 00 a44e6f6465 a0"},
 }
 
-// The highest incarnation is no special case here: what to believe is decided above.
+// The highest incarnation is no special case here: the caller decides whether to accept it.
 var deadTests = []messageTest{
 	{
 		name: "left, highest incarnation", m: &Dead{Incarnation: 1<<32 - 1, Node: "n1", From: "n1"},
