@@ -151,21 +151,19 @@ func (o *Output) end(p *Packet, start int) {
 
 // reset empties o. It keeps the memory of an ordinary turn, without references in it, and drops that of a burst.
 func (o *Output) reset() {
-	*o = Output{
-		Packets:   emptied(o.Packets),
-		Streams:   emptied(o.Streams),
-		Events:    emptied(o.Events),
-		Changed:   emptied(o.Changed),
-		Forgotten: emptied(o.Forgotten),
-		Finished:  emptied(o.Finished),
-		Pings:     emptied(o.Pings),
-		Probes:    emptied(o.Probes),
-		pieces:    emptied(o.pieces),
-		bytes:     o.bytes[:0],
-	}
-	if cap(o.bytes) > keptBytes {
+	empty(&o.Packets)
+	empty(&o.Streams)
+	empty(&o.Events)
+	empty(&o.Changed)
+	empty(&o.Forgotten)
+	empty(&o.Finished)
+	empty(&o.Pings)
+	empty(&o.Probes)
+	empty(&o.pieces)
+	if o.bytes = o.bytes[:0]; cap(o.bytes) > keptBytes {
 		o.bytes = nil
 	}
+	o.Counts = Counts{}
 }
 
 // The numbers of entries of each kind, and of bytes, for which an emptied Output keeps its memory.
@@ -174,10 +172,11 @@ const (
 	keptBytes   = 64 << 10
 )
 
-func emptied[T any](s []T) []T {
-	if cap(s) > keptEntries {
-		return nil
+func empty[T any](s *[]T) {
+	if cap(*s) > keptEntries {
+		*s = nil
+		return
 	}
-	clear(s)
-	return s[:0]
+	clear(*s)
+	*s = (*s)[:0]
 }
