@@ -102,7 +102,7 @@ func (s *session) readReply() (wire.Type, error) {
 	if err := s.reader.ReadMessage(&remote); err != nil {
 		return 0, err
 	}
-	return 0, &RemoteError{Text: remote.Error}
+	return 0, &RemoteError{Text: envelope.RefusalText(remote.Error)}
 }
 
 // source returns the address of the peer.
@@ -131,6 +131,12 @@ func (s *session) wrote(n int, err error) error {
 // writeError tells the peer why its request is refused. The peer may be gone by then.
 func (s *session) writeError(err error) error {
 	return s.writeReply((&wire.Err{Error: refusalText(err)}).Append(nil))
+}
+
+// writeRefusal tells the peer why its request is not read.
+func (s *session) writeRefusal(err error) error {
+	n, err := s.m.envelope.WriteRefusal(s.conn, s.label, refusalText(err))
+	return s.wrote(n, err)
 }
 
 // roundTrip opens a stream and calls talk, which writes to and reads from it, all by the deadline and before ctx ends. If the stream

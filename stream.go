@@ -117,7 +117,7 @@ const (
 
 // refuse answers a request that was not read to its end.
 func (s *session) refuse(err error) {
-	if s.writeError(err) != nil {
+	if s.writeRefusal(err) != nil {
 		return
 	}
 	s.reader = wire.StreamReader{}

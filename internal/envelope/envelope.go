@@ -23,6 +23,9 @@ var (
 	ErrLabelMismatch = errors.New("label mismatch")
 	ErrNotEncrypted  = errors.New("encryption is configured but the message is not encrypted")
 	ErrEncrypted     = errors.New("message is encrypted and encryption is not configured")
+
+	// ErrRefused is the text of every refusal that others can read though only peers with a key are served.
+	ErrRefused = errors.New("label or key is not that of this cluster")
 )
 
 // Policy says what packets and streams pass through.

@@ -13,6 +13,8 @@ type Label struct {
 	text  string
 	bytes []byte        // the same, as authenticated data
 	usage *usageCounter // nil: not counted
+
+	refused bool // is not accepted
 }
 
 // acceptedLabels returns the labels that a policy accepts, this member's own first. They are counted if there are several.

@@ -2,8 +2,10 @@ package envelope
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	crand "crypto/rand"
@@ -28,11 +30,38 @@ func (e *Envelope) WriteReply(w io.Writer, label *Label, message []byte) (int, e
 	return e.writeMessage(w, label, nil, message)
 }
 
+// refusalSize is the size in bytes of the text of a refusal: enough for those of the sentinels.
+const refusalSize = 64
+
+// WriteRefusal writes the error message that answers a request which ReadRequest refused, as WriteReply does. For all refusals of a peer
+// that is not authentic it has one size, so that no other can tell them apart; and one text, where it is not encrypted though there
+// are keys.
+func (e *Envelope) WriteRefusal(w io.Writer, label *Label, text string) (int, error) {
+	if e.sealer() == nil && e.secret() {
+		text = ErrRefused.Error()
+	}
+	if more := refusalSize - len(text); more > 0 {
+		text += strings.Repeat(" ", more)
+	}
+	f := e.frames.Get().(*frame)
+	defer e.frames.Put(f)
+	return e.write(w, f, label, nil, (&wire.Err{Error: text}).Append(nil))
+}
+
+// RefusalText returns the text of a refusal as it was given to WriteRefusal.
+func RefusalText(text string) string { return strings.TrimRight(text, " ") }
+
+// secret reports whether only peers with a key are served.
+func (e *Envelope) secret() bool { return e.policy.VerifyIncoming && len(e.keys.Load().ciphers) > 0 }
+
 // writeMessage writes a header and a message: compressed if that is shorter, encrypted if there are keys.
 func (e *Envelope) writeMessage(w io.Writer, label *Label, header, message []byte) (int, error) {
 	f := e.frames.Get().(*frame)
 	defer e.frames.Put(f)
-	message = e.shorten(&f.compressed, message)
+	return e.write(w, f, label, header, e.shorten(&f.compressed, message))
+}
+
+func (e *Envelope) write(w io.Writer, f *frame, label *Label, header, message []byte) (int, error) {
 	out := message
 	if c := e.sealer(); c != nil {
 		if size := wire.SealedSize(e.policy.SealVersion, len(message)); size > wire.MaxSealedFrame {
@@ -70,7 +99,8 @@ func (e *Envelope) ReadRequest(r *wire.StreamReader, from Source) (wire.Type, *L
 	accepted, err := e.accept(text)
 	if err != nil {
 		// Only a peer with that label and one of the keys can read the reply.
-		return 0, &Label{text: string(text)}, err
+		other := &Label{text: string(text), refused: true}
+		return 0, other, e.refuse(r, other, kind, from, err)
 	}
 	if kind, err = e.readLayers(r, accepted, kind, from); err != nil {
 		return 0, accepted, err
@@ -79,6 +109,19 @@ func (e *Envelope) ReadRequest(r *wire.StreamReader, from Source) (wire.Type, *L
 		accepted.usage.stream(time.Now(), from)
 	}
 	return kind, accepted, nil
+}
+
+// refuse reads a request under a label that is not accepted, and returns the reason why it is refused. Where only peers with a key are
+// served, the label is refused at the time when a wrong key would be, so that no other peer can tell the two apart.
+func (e *Envelope) refuse(r *wire.StreamReader, label *Label, kind wire.Type, from Source, mismatch error) error {
+	if !e.secret() {
+		return mismatch
+	}
+	_, err := e.readLayers(r, label, kind, from)
+	if err == nil || errors.Is(err, wire.ErrDecrypt) || errors.Is(err, ErrNotEncrypted) {
+		return mismatch
+	}
+	return err
 }
 
 // readLabel reads the rest of a label header.
@@ -114,7 +157,9 @@ func (e *Envelope) readLayers(r *wire.StreamReader, label *Label, kind wire.Type
 		if err != nil {
 			return 0, err
 		}
-		keys.Keys[used].usage.stream(time.Now(), from)
+		if !label.refused {
+			keys.Keys[used].usage.stream(time.Now(), from)
+		}
 		if kind, err = r.ReadType(); err != nil {
 			return 0, err
 		}
