@@ -39,7 +39,7 @@ func (c *checker) named(x int32) {
 	for i := range c.truths {
 		t := &c.truths[i][x]
 		t.holder, t.highest = -1, 2
-		t.condemned.add(1, c.s.now)
+		t.declared.add(1, c.s.now)
 	}
 }
 
@@ -49,7 +49,7 @@ func (c *checker) leaving(n *node) {
 		return
 	}
 	t := c.truth(n, n.number)
-	t.farewells.add(t.incarnation, c.s.now)
+	t.leaves.add(t.incarnation, c.s.now)
 	c.become(n, false)
 }
 
@@ -260,7 +260,7 @@ func (s *Sim) Await(atMost time.Duration) error {
 		if err := s.RunUntil(min(s.Now()+every, deadline)); err != nil {
 			return err
 		}
-		if c.wrong == 0 && s.now-c.news > int64(s.restTime()) && s.allIn() && s.allTold() && c.untold() < 0 {
+		if c.wrong == 0 && s.now-c.news > int64(s.restTime()) && s.allIn() && s.allKnown() && c.unreportedConflict() < 0 {
 			s.result.Agreed, s.result.AgreedAt = true, time.Duration(c.agreed)
 			return s.atRest()
 		}
@@ -276,11 +276,11 @@ func (s *Sim) Await(atMost time.Duration) error {
 			}
 		}
 	}
-	if x := c.untold(); x >= 0 {
+	if x := c.unreportedConflict(); x >= 0 {
 		s.fail(&s.nodes[0], ruleTold, x, fmt.Sprintf("after %v", atMost))
 		return s.result.Violation
 	}
-	if s.failUntold(); s.result.Violation != nil {
+	if s.failUnknown(); s.result.Violation != nil {
 		return s.result.Violation
 	}
 	if !s.allIn() {

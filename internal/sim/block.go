@@ -21,8 +21,8 @@ type heldPacket struct {
 	ping   uint32 // as in swim.Packet
 }
 
-// hears reports whether a node handles messages.
-func (n *node) hears() bool { return n.paused == 0 && n.blocked == 0 }
+// receives reports whether a node handles messages.
+func (n *node) receives() bool { return n.paused == 0 && n.blocked == 0 }
 
 // hold keeps a packet of a blocked node.
 func (s *Sim) hold(n *node, messages [][]byte, h heldPacket) {

@@ -65,7 +65,7 @@ func (c *checker) turn(n *node, out *swim.Output) {
 		case swim.EventProbeFailed:
 			c.truth(n, nodeNumber(ev.Member.Name)).accused.add(ev.Member.Incarnation, c.s.now)
 		case swim.EventTimeout:
-			c.truth(n, nodeNumber(ev.Member.Name)).condemned.add(ev.Member.Incarnation, c.s.now)
+			c.truth(n, nodeNumber(ev.Member.Name)).declared.add(ev.Member.Incarnation, c.s.now)
 		}
 	}
 	for i := range out.Changed {
@@ -154,14 +154,14 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, out *swim.Output) {
 		if old.state != alive && !(old.state == suspect && m.Incarnation > old.incarnation) {
 			c.s.fail(n, ruleTransition, x, fmt.Sprintf("suspect after state %d", old.state))
 		}
-		due := t.accused.has(m.Incarnation) || t.condemned.has(m.Incarnation) || t.farewells.has(m.Incarnation)
+		due := t.accused.has(m.Incarnation) || t.declared.has(m.Incarnation) || t.leaves.has(m.Incarnation)
 		if !due && c.isAt(n, x, now.place) && !c.s.cfg.isShared(x) {
 			c.s.fail(n, ruleAccusation, x, fmt.Sprintf("suspect at %d, where no probe failed", m.Incarnation))
 		}
 		t.accused.add(m.Incarnation, c.s.now)
 	case dead, left:
 		if old.state == unknown && now.place == n.place { // it is not dead: the node is there itself
-			t.condemned.add(m.Incarnation, c.s.now)
+			t.declared.add(m.Incarnation, c.s.now)
 			old.state = alive
 		}
 		late := old.state == dead && now.state == left // it had left before
@@ -180,11 +180,11 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, out *swim.Output) {
 func (c *checker) gone(n *node, x int32, now entry) {
 	t := c.truth(n, x)
 	if now.state == left {
-		if !t.farewells.has(now.incarnation) {
+		if !t.leaves.has(now.incarnation) {
 			c.s.fail(n, ruleFarewell, x, fmt.Sprintf("left at %d, where it never did", now.incarnation))
 		}
 	} else {
-		if !t.condemned.has(now.incarnation) && !t.farewells.has(now.incarnation) && c.isAt(n, x, now.place) && !c.s.cfg.isShared(x) {
+		if !t.declared.has(now.incarnation) && !t.leaves.has(now.incarnation) && c.isAt(n, x, now.place) && !c.s.cfg.isShared(x) {
 			c.s.fail(n, ruleVerdict, x, fmt.Sprintf("dead at %d, where no suspicion ended", now.incarnation))
 		}
 		if subject := c.holder(n, x); subject != nil && subject.up && !subject.leaving {
@@ -203,10 +203,10 @@ func (c *checker) mistaken(n, subject *node, incarnation uint32) {
 			r.FalsePositivesHealthy++
 		}
 	}
-	if incarnation <= t.mourned {
+	if incarnation <= t.declaredDead {
 		return // another did before
 	}
-	t.mourned = incarnation
+	t.declaredDead = incarnation
 	if healthy {
 		r.FalseDeaths++
 	} else {
@@ -321,8 +321,8 @@ func (c *checker) self(n *node, v *view) {
 		t.incarnation, t.meta = self.Incarnation, meta
 		c.news = c.s.now
 		c.reconsider(n, n.number)
-		n.past = append(n.past, claim{n.number, self.Incarnation, meta, n.place})
-		n.past = n.past[max(len(n.past)-maxPast, 0):]
+		n.past = append(n.past, assertion{n.number, self.Incarnation, meta, n.place})
+		n.past = n.past[max(len(n.past)-maxAssertions, 0):]
 	}
 }
 
@@ -355,8 +355,8 @@ func (c *checker) heard(n *node, subject string) {
 	}
 }
 
-// settleHeard checks that such messages have caused no unreported change.
-func (c *checker) settleHeard(n *node) {
+// checkHeard checks that such messages have caused no unreported change.
+func (c *checker) checkHeard(n *node) {
 	if c == nil {
 		return
 	}

@@ -174,13 +174,13 @@ func (s *Sim) strike(i int) {
 		case Join:
 			s.rejoin(n, f.To)
 		case Ghosts:
-			s.haunt(n, f, names)
+			s.addGhosts(n, f, names)
 		case Movers:
 			s.move(n, names)
 		case Replay:
 			s.replay(n, f.To)
 		case Strange:
-			s.hearStrange(n, names)
+			s.receiveStrange(n, names)
 		case Say:
 			s.say(n)
 		case Bandwidth:

@@ -128,8 +128,8 @@ func (s *Sim) moveTo(n *node, p place) {
 	s.places[p] = n.id
 }
 
-// leads returns the place of an endpoint: its address, unless the transport routes by name.
-func (s *Sim) leads(n *node, name string, addr netip.AddrPort) place {
+// routes returns the place of an endpoint: its address, unless the transport routes by name.
+func (s *Sim) routes(n *node, name string, addr netip.AddrPort) place {
 	if s.cfg.RouteByName && name != "" {
 		for i := range s.nodes {
 			if other := &s.nodes[i]; other.up && other.cluster == n.cluster && other.name == name {

@@ -107,8 +107,8 @@ func (c *checker) decided(nodes []*node, names []int32) {
 // contested reports whether some name has two holders.
 func (c *checker) contested() bool { return c.anyName(func(t *truth) bool { return t.contested }) >= 0 }
 
-// untold returns a name with two holders for which no conflict was reported; -1 if there is none.
-func (c *checker) untold() int32 {
+// unreportedConflict returns a name with two holders for which no conflict was reported; -1 if there is none.
+func (c *checker) unreportedConflict() int32 {
 	return c.anyName(func(t *truth) bool { return t.contested && !t.told })
 }
 

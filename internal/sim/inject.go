@@ -9,16 +9,16 @@ import (
 
 // Some faults are messages that no node sends now. They arrive in packets, as gossip.
 
-// claim is an earlier alive message of a node.
-type claim struct {
+// assertion is an earlier alive message of a node.
+type assertion struct {
 	number      int32 // of its name
 	incarnation uint32
 	meta        uint32
 	place       place
 }
 
-// maxPast is the number of claims that are kept for a node, the latest.
-const maxPast = 32
+// maxAssertions is how many assertions of a node are kept, the latest.
+const maxAssertions = 32
 
 // strangeVersions are version bytes of no member: none, too few, impossible ones, and those of a program with another
 // version of the delegate protocol.
@@ -49,9 +49,9 @@ func (s *Sim) ghost(n *node, name int32, at place) *wire.Alive {
 		Meta: binary.BigEndian.AppendUint32(nil, uint32(n.cluster)<<24), Vsn: versions[:]}
 }
 
-// haunt makes a node know names as members that were alive and are dead, without gossip about them. Some never
+// addGhosts makes a node know names as members that were alive and are dead, without gossip about them. Some never
 // answered it; they come first, since all known members count as having answered when it settles.
-func (s *Sim) haunt(n *node, f *Fault, names []int32) {
+func (s *Sim) addGhosts(n *node, f *Fault, names []int32) {
 	silent, at := int(f.Rate*float64(len(names))), f.To // at other members' addresses, if any
 	for i, name := range names {
 		p := nowhere(name)
@@ -82,8 +82,8 @@ func (s *Sim) move(n *node, names []int32) {
 	}
 }
 
-// hearStrange sends a node alive messages without usable versions, in a packet and in a push/pull.
-func (s *Sim) hearStrange(n *node, names []int32) {
+// receiveStrange sends a node alive messages without usable versions, in a packet and in a push/pull.
+func (s *Sim) receiveStrange(n *node, names []int32) {
 	for i, name := range names {
 		a := s.ghost(n, name, nowhere(name))
 		a.Vsn = strangeVersions[i%len(strangeVersions)]
@@ -134,5 +134,5 @@ func (s *Sim) tell(n *node, from place, message []byte) {
 	t := s.beginTurn(n)
 	s.step(n, t, swim.Endpoint{AddrPort: from.addrPort()}, message)
 	s.endTurn(n, t)
-	s.check.settleHeard(n)
+	s.check.checkHeard(n)
 }

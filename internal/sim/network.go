@@ -90,7 +90,7 @@ func (s *Sim) sendDatagram(n *node, p *swim.Packet, messages [][]byte, size int)
 		pk.buf = append(pk.buf, m...)
 		pk.ends = append(pk.ends, int32(len(pk.buf)))
 	}
-	pk.from, pk.to = n.place.addrPort(), s.leads(n, p.To.Name, p.To.AddrPort)
+	pk.from, pk.to = n.place.addrPort(), s.routes(n, p.To.Name, p.To.AddrPort)
 	s.mix(uint64(n.id)<<32|uint64(pk.to), uint64(crc32.Update(0, castagnoli, pk.buf)))
 	if s.cfg.Trace != nil {
 		s.traceSend(n, pk, size)
@@ -220,7 +220,7 @@ func (s *Sim) arrive(i uint32) {
 		s.release(i)
 		return
 	}
-	if n.hears() && n.slow == 0 && n.inbox.len() == 0 {
+	if n.receives() && n.slow == 0 && n.inbox.len() == 0 {
 		s.handle(n, i)
 		return
 	}
@@ -233,7 +233,7 @@ func (s *Sim) arrive(i uint32) {
 		s.result.Fired[Slow]++
 	}
 	n.inbox.push(i)
-	if n.hears() && !n.handling {
+	if n.receives() && !n.handling {
 		n.handling = true
 		s.schedule(n.slow, event{kind: eventHandle, node: n.id, life: n.life})
 	}
@@ -242,7 +242,7 @@ func (s *Sim) arrive(i uint32) {
 // handleNext handles the first waiting packet.
 func (s *Sim) handleNext(n *node) {
 	n.handling = false
-	if !n.hears() || n.inbox.len() == 0 {
+	if !n.receives() || n.inbox.len() == 0 {
 		return
 	}
 	s.handle(n, n.inbox.pop())

@@ -46,9 +46,9 @@ type node struct {
 	bandwidth int   // bytes per second; 0: any
 	lineFree  int64 // time at which everything sent has left
 
-	past   []claim // its alive messages
-	seeds  []int32 // nodes that are its seeds
-	peers  []int32 // nodes to join, at any address; kept over a crash
+	past   []assertion // its alive messages
+	seeds  []int32     // nodes that are its seeds
+	peers  []int32     // nodes to join, at any address; kept over a crash
 	counts NodeCounts
 }
 
@@ -116,7 +116,7 @@ func (s *Sim) stop(n *node) {
 		s.release(n.inbox.pop())
 	}
 	s.dropHeld(n)
-	s.forgetUser(n)
+	s.clearUser(n)
 	s.check.stopped(n)
 	s.tracef("%s is down", n.name)
 }
@@ -257,7 +257,7 @@ func (s *Sim) handle(n *node, i uint32) {
 	s.byPacket = true
 	s.endTurn(n, t)
 	s.byPacket = false
-	s.check.settleHeard(n)
+	s.check.checkHeard(n)
 }
 
 // step passes one message to a node.
@@ -280,7 +280,7 @@ func (s *Sim) step(n *node, t *swim.Turn, from swim.Endpoint, b []byte) {
 			s.check.accused(n, string(x.gossip.Node), x.gossip.Incarnation)
 		}
 	case wire.TypeUser:
-		s.hearUser(n, body)
+		s.receiveUser(n, body)
 		return
 	default:
 		err = wire.ErrUnknownType
@@ -321,7 +321,7 @@ func (s *Sim) beginTurn(n *node) *swim.Turn { return n.core.Begin(s.time(n), s.o
 func (s *Sim) endTurn(n *node, t *swim.Turn) {
 	out := s.out
 	t.End()
-	s.addUser(n, out)
+	s.fillGossip(n, out)
 	if s.cfg.Tamper.Out != nil {
 		s.cfg.Tamper.Out(int(n.id), n.core, s.time(n), out)
 	}

@@ -86,18 +86,18 @@ type view struct {
 
 // truth is the truth about a name.
 type truth struct {
-	holder      int32 // the node that has the name or had it; -1: none
-	answered    bool  // for a name without a node: it counts as having answered
-	contested   bool  // two nodes have the name
-	told        bool  // the conflict was reported
-	member      bool  // it is up, accepted and not leaving
-	incarnation uint32
-	highest     uint32 // highest incarnation so far
-	meta        uint32
-	mourned     uint32 // highest incarnation at which it was declared dead while it was up
-	accused     notes  // failed probes of it
-	condemned   notes  // suspicions of it that timed out
-	farewells   notes  // its leaves
+	holder       int32 // the node that has the name or had it; -1: none
+	answered     bool  // for a name without a node: it counts as having answered
+	contested    bool  // two nodes have the name
+	told         bool  // the conflict was reported
+	member       bool  // it is up, accepted and not leaving
+	incarnation  uint32
+	highest      uint32 // highest incarnation so far
+	meta         uint32
+	declaredDead uint32 // highest incarnation at which it was declared dead while it was up
+	accused      notes  // failed probes of it
+	declared     notes  // suspicions of it that timed out
+	leaves       notes  // its leaves
 }
 
 // notes are the times at which something first happened for each incarnation of a member.

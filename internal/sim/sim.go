@@ -97,15 +97,15 @@ func (s *Sim) populate() {
 	}
 	for i := range s.nodes {
 		s.boot(&s.nodes[i])
-		s.letIn(&s.nodes[i])
+		s.admit(&s.nodes[i])
 	}
 	first := s.cfg.N - s.cfg.Strangers
-	s.acquaint(s.nodes[:first])
-	s.acquaint(s.nodes[first:])
+	s.introduce(s.nodes[:first])
+	s.introduce(s.nodes[first:])
 }
 
-// acquaint makes the nodes of a cluster know each other, as many as View allows.
-func (s *Sim) acquaint(nodes []node) {
+// introduce makes the nodes of a cluster know each other, as many as View allows.
+func (s *Sim) introduce(nodes []node) {
 	n := len(nodes)
 	k := min(s.cfg.View, max(n-1, 0))
 	states := make([]wire.PushNodeState, n)
@@ -181,7 +181,7 @@ func (s *Sim) do(e event) {
 	case eventReply:
 		s.reply(n, e.arg)
 	case eventStreamPing:
-		if !n.hears() {
+		if !n.receives() {
 			s.schedule(pausedPoll, e)
 			break
 		}
@@ -208,7 +208,7 @@ func (s *Sim) tryJoin(n *node) {
 		s.boot(n)
 	}
 	if s.founder(n.cluster) == n.id {
-		s.letIn(n)
+		s.admit(n)
 		return
 	}
 	first, size := s.cluster(n.cluster)
@@ -265,8 +265,8 @@ func (s *Sim) join(n *node, to int32) {
 	s.exchange(n, s.nodes[to].place, toJoin)
 }
 
-// letIn makes a node a member for good.
-func (s *Sim) letIn(n *node) {
+// admit makes a node a member for good.
+func (s *Sim) admit(n *node) {
 	if !n.joined {
 		n.joined = true
 		s.tracef("%s is let in", n.name)

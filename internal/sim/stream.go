@@ -43,7 +43,7 @@ func (s *Sim) open(n *node, st *swim.Stream) {
 		s.trySeeds(n)
 		return
 	}
-	to := s.leads(n, st.To.Name, st.To.Addr)
+	to := s.routes(n, st.To.Name, st.To.Addr)
 	switch {
 	case st.Kind == swim.StreamPing:
 		s.streamPing(n, to, st)
@@ -162,7 +162,7 @@ func (s *Sim) reaches(n *node, at place) bool {
 
 // canReach reports whether streams between two nodes that are up are certain to work, in both directions and in time.
 func (s *Sim) canReach(n, other *node) bool {
-	if s.cfg.Link.Fail > 0 || s.cfg.Link.Loss > 0 || !other.hears() {
+	if s.cfg.Link.Fail > 0 || s.cfg.Link.Loss > 0 || !other.receives() {
 		return false
 	}
 	return !slices.ContainsFunc(s.rules, func(r rule) bool {
@@ -193,7 +193,7 @@ func (s *Sim) segment(from, to int32) time.Duration {
 // streamPing pings a node on a stream: a handshake and a round trip.
 func (s *Sim) streamPing(n *node, at place, st *swim.Stream) {
 	s.result.StreamPings++
-	if !s.reaches(n, at) || !s.at(at).hears() || !s.isThere(at, st.To.Name) {
+	if !s.reaches(n, at) || !s.at(at).receives() || !s.isThere(at, st.To.Name) {
 		return
 	}
 	to := s.at(at).id
@@ -234,7 +234,7 @@ func (s *Sim) serve(n *node, i uint32) {
 	case gone, late, !s.reaches(from, n.place):
 		x.failed = true
 		s.schedule(s.segment(n.id, x.from), event{kind: eventReply, node: x.from, arg: i})
-	case !n.hears():
+	case !n.receives():
 		s.schedule(pausedPoll, event{kind: eventServe, node: n.id, arg: i})
 	default:
 		asked := s.read(n, &x.asked)
@@ -272,7 +272,7 @@ func (s *Sim) reply(n *node, i uint32) {
 	x := &s.exchanges[i]
 	if n.up && n.life == x.fromLife {
 		late := s.now-x.began > int64(s.cfg.StreamTimeout)
-		if !n.hears() && !late {
+		if !n.receives() && !late {
 			s.schedule(pausedPoll, event{kind: eventReply, node: n.id, arg: i})
 			return
 		}
@@ -290,7 +290,7 @@ func (s *Sim) reply(n *node, i uint32) {
 				s.endTurn(n, t)
 			}
 			if x.why != toSync && n.up {
-				s.letIn(n)
+				s.admit(n)
 			}
 		} else {
 			s.result.PushPullsFailed++
@@ -317,7 +317,7 @@ func (s *Sim) merge(n *node, states wire.States) {
 			}
 		}
 		s.endTurn(n, t)
-		s.check.settleHeard(n)
+		s.check.checkHeard(n)
 	}
 }
 

@@ -30,8 +30,8 @@ func (s *Sim) say(n *node) {
 	s.users = append(s.users, m)
 }
 
-// addUser fills packets with room for user broadcasts, as a driver does: first the user's, then the core's.
-func (s *Sim) addUser(n *node, out *swim.Output) {
+// fillGossip fills packets with room for user broadcasts, as a driver does: first the user's, then the core's.
+func (s *Sim) fillGossip(n *node, out *swim.Output) {
 	for i := range out.Packets {
 		p := &out.Packets[i]
 		if p.Room == 0 {
@@ -55,8 +55,8 @@ func (s *Sim) addUser(n *node, out *swim.Output) {
 	}
 }
 
-// hearUser delivers a user message to the program of a node.
-func (s *Sim) hearUser(n *node, body []byte) {
+// receiveUser delivers a user message to the program of a node.
+func (s *Sim) receiveUser(n *node, body []byte) {
 	s.result.Received[wire.TypeUser]++
 	if m := &s.users[binary.BigEndian.Uint16(body)]; !m.knows[n.id] {
 		m.knows[n.id] = true
@@ -64,8 +64,8 @@ func (s *Sim) hearUser(n *node, body []byte) {
 	}
 }
 
-// forgetUser drops the messages of a program that stops.
-func (s *Sim) forgetUser(n *node) {
+// clearUser drops the messages of a program that stops.
+func (s *Sim) clearUser(n *node) {
 	for i := range s.users {
 		s.users[i].knows[n.id], s.users[i].wants[n.id] = false, false
 	}
@@ -94,8 +94,8 @@ func (s *Sim) waitsFor(id int) int {
 	return -1
 }
 
-// allTold reports whether all broadcasts have reached all nodes that should receive them.
-func (s *Sim) allTold() bool {
+// allKnown reports whether all broadcasts have reached all nodes that should receive them.
+func (s *Sim) allKnown() bool {
 	for id := range s.users {
 		if s.wanted(id) {
 			return false
@@ -104,8 +104,8 @@ func (s *Sim) allTold() bool {
 	return true
 }
 
-// failUntold records that a broadcast did not reach a member.
-func (s *Sim) failUntold() {
+// failUnknown records that a broadcast did not reach a member.
+func (s *Sim) failUnknown() {
 	for id := range s.users {
 		if s.wanted(id) {
 			n := &s.nodes[s.waitsFor(id)]
