@@ -10,7 +10,7 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// pair gives two members of one cluster, on a network in memory.
+// pair returns two members of one cluster on an in-memory network.
 func pair() (a, b *memberlist.Memberlist) {
 	network := &memberlist.MockNetwork{}
 	create := func(name string) *memberlist.Memberlist {
@@ -32,7 +32,7 @@ func pair() (a, b *memberlist.Memberlist) {
 	return a, b
 }
 
-// A program that must not serve before it knows the cluster waits until the view has settled.
+// A program that must not serve before it knows the cluster waits until its view has converged.
 func ExampleMemberlist_WaitConverged() {
 	a, b := pair()
 	defer a.Shutdown()
@@ -50,7 +50,7 @@ func ExampleMemberlist_WaitConverged() {
 	// both see the same: true
 }
 
-// Every known member, with what is known of it; the dead and those who left are among them.
+// All known members with their states, dead and left ones included.
 func ExampleMemberlist_All() {
 	a, b := pair()
 	defer a.Shutdown()
@@ -73,8 +73,8 @@ func ExampleMemberlist_All() {
 	// b is well
 }
 
-// A subscription tells of what happens. Its receiver may be slow: the member does not wait for it, and it is told what it
-// missed.
+// A subscription delivers events. Its receiver may be slow: the member does not wait for it, and the next event has
+// the number of lost ones.
 func ExampleMemberlist_Subscribe() {
 	a, b := pair()
 	defer a.Shutdown()
@@ -98,7 +98,7 @@ func ExampleMemberlist_Subscribe() {
 	// Output: leave b
 }
 
-// The numbers that go to the metrics library can be had without one.
+// Stats returns the metrics without a metrics library.
 func ExampleMemberlist_Stats() {
 	a, b := pair()
 	defer a.Shutdown()

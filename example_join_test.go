@@ -13,7 +13,7 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// A member joins through any one of its seeds, within five seconds, and looks at what came of each.
+// A member joins through any one of its seeds, within five seconds, and prints the result for each.
 func ExampleMemberlist_JoinContext() {
 	first, err := memberlist.Create(quietConfig("first"))
 	if err != nil {
@@ -53,7 +53,7 @@ func ExampleMemberlist_JoinContext() {
 	// a seed answered
 }
 
-// directory is a Resolver of one service. Yours may ask a registry; a *net.Resolver asks the DNS.
+// directory is a Resolver of one service. Yours may query a registry; a *net.Resolver queries the DNS.
 type directory struct{ host, port string }
 
 func (d directory) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
@@ -72,7 +72,7 @@ func (d directory) LookupSRV(_ context.Context, _, _, name string) (string, []*n
 	return name, []*net.SRV{{Target: "node-1.example.com", Port: uint16(port)}}, err
 }
 
-// A member joins whoever is listed as a service: in the DNS, or where a Resolver of your own looks.
+// A member joins the members of a service, as found in the DNS or by a Resolver of your own.
 func ExampleConfig_resolver() {
 	first, err := memberlist.Create(quietConfig("first"))
 	if err != nil {
@@ -100,8 +100,8 @@ func ExampleConfig_resolver() {
 	// members: 2
 }
 
-// A member whose machine gets another address while it runs says so. With a host name as Config.AdvertiseAddr it finds out
-// by itself.
+// A running member announces that its machine has another address. With a host name as Config.AdvertiseAddr it does
+// so by itself.
 func ExampleMemberlist_SetAdvertiseAddr() {
 	config := memberlist.DefaultLANConfig()
 	config.AdvertiseAddr = "10.0.0.1"

@@ -9,13 +9,13 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// The key of a running cluster is changed in three rounds. Each must have reached every member before the next begins:
-// at any moment, every member can read what any other one sends.
+// The key of a running cluster is changed in three rounds. Each must have reached every member before the next
+// begins: at any moment, every member can decrypt the packets of every other.
 func Example_keyRotation() {
 	oldKey := bytes.Repeat([]byte{1}, 32)
 	newKey := bytes.Repeat([]byte{2}, 32)
 
-	// Each member was created with a ring of its own in Config.Keyring.
+	// Each member was created with its own keyring in Config.Keyring.
 	var rings []*memberlist.Keyring
 	for range 3 {
 		ring, err := memberlist.NewKeyring(nil, oldKey)
@@ -43,7 +43,7 @@ func Example_keyRotation() {
 	// remove: 1 keys, sending with key 2
 }
 
-// The old key may go when nobody is heard with it any more. Until then its uses tell who still sends with it.
+// The old key can be removed when it is not received any more. Until then its usage shows the sender.
 func ExampleKeyring_Usage() {
 	oldKey := bytes.Repeat([]byte{1}, 32)
 	newKey := bytes.Repeat([]byte{2}, 32)
@@ -51,7 +51,7 @@ func ExampleKeyring_Usage() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := ring.AddDecryptOnlyKey(oldKey); err != nil { // nobody can go back to it
+	if err := ring.AddDecryptOnlyKey(oldKey); err != nil { // UseKey refuses it from now on
 		log.Fatal(err)
 	}
 	fmt.Println(ring.UseKey(oldKey))

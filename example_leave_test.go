@@ -34,7 +34,7 @@ func ExampleMemberlist_LeaveContext() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := leaves.LeaveContext(ctx); err != nil {
-		log.Fatal(err) // as ErrLeaveTimeout: not all may have heard of it
+		log.Fatal(err) // such as ErrLeaveTimeout: not all may have received it
 	}
 	for event := range events.Events() {
 		if event.Kind == memberlist.EventLeave || event.Kind == memberlist.EventFail {
@@ -45,8 +45,8 @@ func ExampleMemberlist_LeaveContext() {
 	// Output: leave leaves
 }
 
-// An operator removes a machine for good that has failed: no member looks for it any more, and its name is free. One that
-// is alive is not removed by mistake.
+// An operator removes a failed machine for good: no member tries to reconnect to it, and its name is free. An alive
+// member is not removed by mistake.
 func ExampleMemberlist_ForceLeave() {
 	config := memberlist.DefaultLANConfig()
 	config.Name = "node1"
@@ -76,8 +76,7 @@ func ExampleMemberlist_ForceLeave() {
 	// node7 is forgotten already
 }
 
-// A member that outlasts any outage: it looks for members that it lost, and for new ones where the environment says that
-// they are.
+// A member that outlasts any outage: it reconnects to lost members, and joins new ones that the environment lists.
 func ExampleConfig_seeds() {
 	config := memberlist.DefaultLANConfig()
 	config.Name = "node1"
@@ -85,7 +84,7 @@ func ExampleConfig_seeds() {
 	config.LogOutput = io.Discard
 	config.ReconnectInterval = 10 * time.Second // sooner than by default
 	config.Seeds = func(ctx context.Context) ([]string, error) {
-		// As the headless service of a StatefulSet, whose pods come and go.
+		// For example the headless service of a StatefulSet, whose pods come and go.
 		return net.DefaultResolver.LookupHost(ctx, "members.example.svc.cluster.local")
 	}
 
@@ -98,7 +97,7 @@ func ExampleConfig_seeds() {
 	// Output: needs no Join
 }
 
-// nameWatch reports members whose names are claimed by others.
+// nameWatch reports members whose names are claimed at another address.
 type nameWatch struct{}
 
 func (nameWatch) NotifyConflict(existing, other *memberlist.Node) {}
@@ -112,7 +111,7 @@ func (nameWatch) NotifyConflictVerdict(existing, other *memberlist.Node, verdict
 	}
 }
 
-// A program is told whether a name is used twice, or whether its process has moved.
+// A program learns whether a name is used twice, or its process has moved.
 func ExampleConflictVerdictDelegate() {
 	config := memberlist.DefaultLANConfig()
 	config.Name = "node1"

@@ -7,14 +7,14 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// What a member logs goes where the rest of the program's log does, with attributes: which member it is about, at which
-// address, in which state, at which incarnation.
+// A member's log records go to the program's handler, with attributes: the member concerned, its address, state and
+// incarnation.
 func ExampleConfig_slogHandler() {
 	handler := slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		Level: slog.LevelWarn,
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {
-				return slog.Attr{} // or the example would print another time each time
+				return slog.Attr{} // the time would differ in each run
 			}
 			return a
 		},

@@ -7,7 +7,7 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// price is what a program gossips: the latest price of something, which makes earlier ones pointless.
+// price is a broadcast with the latest price of an item, which replaces earlier ones.
 type price struct {
 	item  string
 	cents int
@@ -24,7 +24,7 @@ func (p price) Invalidates(other memberlist.Broadcast) bool {
 
 func (p price) Finished() { fmt.Printf("no longer sent: %s=%d\n", p.item, p.cents) }
 
-// A Delegate's GetBroadcasts would return what the queue's does, with the arguments it was given. Here each message is
+// A Delegate's GetBroadcasts would return the result of the queue's, with the same arguments. Here each message is
 // sent twice: the multiplier times the decimal logarithm, rounded up, of one more than the number of members.
 func Example_transmitLimitedQueue() {
 	queue := &memberlist.TransmitLimitedQueue{
@@ -47,7 +47,7 @@ func Example_transmitLimitedQueue() {
 	// packet: [coffee=300 tea=240]
 }
 
-// logLine is a message that is never replaced, and says so if it is too large to be sent.
+// logLine is a message that is never replaced, and prints a line if it is too large to be sent.
 type logLine string
 
 func (l logLine) Message() []byte                       { return []byte(l) }
@@ -56,7 +56,7 @@ func (l logLine) UniqueBroadcast()                      {}
 func (l logLine) Finished()                             { fmt.Printf("no longer sent: %.8q\n", string(l)) }
 func (l logLine) TooLarge(limit int)                    { fmt.Printf("%d bytes, at most %d fit\n", len(l), limit) }
 
-// A queue with bounds: while nobody is there to send to it does not grow, and what was sent least and queued last stays.
+// A queue with bounds does not grow while there is no other member; the messages sent least and queued last stay.
 func ExampleTransmitLimitedQueue_bounds() {
 	queue := &memberlist.TransmitLimitedQueue{RetransmitMult: 1, MaxItems: 2, MaxBytes: 1000}
 	queue.QueueBroadcast(logLine("disk 70%"))

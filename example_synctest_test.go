@@ -43,7 +43,7 @@ func failover(t *testing.T) {
 		time.Sleep(100 * time.Millisecond) // virtual
 	}
 
-	members[4].Shutdown() // a crash: nobody is told
+	members[4].Shutdown() // a crash, without a leave
 	start := time.Now()
 	for members[0].NumMembers() == 5 {
 		time.Sleep(100 * time.Millisecond)

@@ -52,7 +52,7 @@ func Example() {
 	// members after leaving: 1
 }
 
-// rolesDelegate publishes what a member does, and collects messages.
+// rolesDelegate publishes the role of a member, and collects messages.
 type rolesDelegate struct {
 	role     string
 	received chan string
@@ -64,7 +64,7 @@ func (d *rolesDelegate) GetBroadcasts(_, _ int) [][]byte   { return nil }
 func (d *rolesDelegate) LocalState(join bool) []byte       { return nil }
 func (d *rolesDelegate) MergeRemoteState(_ []byte, _ bool) {}
 
-// arrivals is an EventDelegate that tells who came.
+// arrivals is an EventDelegate that records joins.
 type arrivals struct {
 	mu    sync.Mutex
 	roles map[string]string
