@@ -1,6 +1,7 @@
 package memberlist
 
 import (
+	"context"
 	"errors"
 	"net"
 	"reflect"
@@ -122,6 +123,25 @@ func TestForceLeaveLeavesNoWaiter(t *testing.T) {
 		m := newMember(t, new(MockNetwork), "a", nil)
 		if err := m.ForceLeave(t.Context(), "nobody"); !errors.Is(err, ErrUnknownMember) {
 			t.Errorf("error %v, want ErrUnknownMember", err)
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if n := len(m.mu.waiters.sent); n != 0 {
+			t.Errorf("%d calls wait", n)
+		}
+	})
+}
+
+// TestEndedUpdateLeavesNoWaiter: a call whose context ends before its broadcast is sent.
+func TestEndedUpdateLeavesNoWaiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := new(MockNetwork)
+		m := newMember(t, network, "a", func(config *Config) { config.GossipInterval, config.ProbeInterval = time.Hour, time.Hour })
+		joinMember(t, newMember(t, network, "b", nil), m)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := m.UpdateNodeContext(ctx); !errors.Is(err, ErrUpdateTimeout) {
+			t.Errorf("error %v, want ErrUpdateTimeout", err)
 		}
 		m.mu.Lock()
 		defer m.mu.Unlock()

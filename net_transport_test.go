@@ -144,7 +144,7 @@ func TestNetTransportSendsToHostNames(t *testing.T) {
 // wantGoroutines waits for goroutines that have done their work to be gone too.
 func wantGoroutines(t *testing.T, want int) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for runtime.NumGoroutine() > want {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<16)

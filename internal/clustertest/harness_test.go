@@ -27,7 +27,7 @@ import (
 // wantGoroutines waits until goroutines that are about to end have ended.
 func wantGoroutines(t *testing.T, want int) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for runtime.NumGoroutine() > want {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<16)
