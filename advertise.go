@@ -34,7 +34,7 @@ func (a *advertised) init(m *Memberlist) {
 // UpdateNode asks the delegate for new metadata and announces it. If anyone
 // else is alive it waits until the announcement has been sent, or for the
 // timeout (0: for ever): then ErrUpdateTimeout. Other errors are
-// ErrMetaTooLarge, also if it does not fit a packet, ErrShutdown and what Config.Alive has against it.
+// ErrMetaTooLarge, also if it does not fit a packet, ErrIncarnationExhausted, ErrShutdown and what Config.Alive has against it.
 func (m *Memberlist) UpdateNode(timeout time.Duration) error {
 	ctx, cancel := within(timeout)
 	defer cancel()
@@ -63,6 +63,9 @@ func (m *Memberlist) UpdateNodeContext(ctx context.Context) error {
 	if err := m.advertised.checkAllowed(&self); err != nil {
 		return err
 	}
+	if m.advertised.exhausted() {
+		return ErrIncarnationExhausted
+	}
 	return m.advertised.announce(ctx, func(t *turn, ticket uint64) {
 		t.core.Announce(t.core.Self().Addr, self.meta, self.versions, ticket)
 	})
@@ -81,7 +84,7 @@ func (m *Memberlist) UpdateNodeContext(ctx context.Context) error {
 //
 // It returns when the broadcasts have been sent, which takes some rounds of gossip. If the context ends before, the
 // error wraps ErrUpdateTimeout and the context's, and the new address has been announced all the same. Other errors,
-// after which nothing has changed, are ErrInvalidAddress, ErrAddressNotAllowed, those of the lookup and of
+// after which nothing has changed, are ErrInvalidAddress, ErrAddressNotAllowed, ErrIncarnationExhausted, those of the lookup and of
 // Config.Alive, the context's, if it ended before the change began, and ErrShutdown.
 func (m *Memberlist) SetAdvertiseAddr(ctx context.Context, addr string, port int) error {
 	if !m.tasks.Acquire() {
@@ -163,6 +166,9 @@ func (a *advertised) change(ctx context.Context, to netip.AddrPort) error {
 	}
 	if err := a.checkAllowed(&self); err != nil {
 		return err
+	}
+	if a.exhausted() {
+		return ErrIncarnationExhausted
 	}
 	t := a.m.begin()
 	ticket, sent := a.m.mu.waiters.add()
@@ -330,6 +336,15 @@ func (a *advertised) announce(ctx context.Context, what func(t *turn, ticket uin
 		return nil
 	}
 	return a.m.await(ctx, ticket, sent, ErrUpdateTimeout)
+}
+
+// exhausted reports whether this member is at the last incarnation: then the others ignore what it announces.
+//
+// Compat: the reference announces it all the same, and UpdateNode returns nil.
+func (a *advertised) exhausted() bool {
+	a.m.mu.Lock()
+	defer a.m.mu.Unlock()
+	return a.m.mu.core.Self().Incarnation == swim.MaxIncarnation
 }
 
 // current returns the address that is advertised.

@@ -82,6 +82,11 @@ var (
 	// ErrIncompatibleVersion is returned when the protocol or delegate versions of two members are incompatible.
 	ErrIncompatibleVersion = swim.ErrIncompatibleVersion
 
+	// ErrIncarnationExhausted is returned by UpdateNode, SetAdvertiseAddr and their variants when this member cannot announce anything
+	// new, because its incarnation number is the last there is. Nothing has changed then. Only a forged message makes a number rise
+	// that high; the others accept the member again under another name, or once all of them have forgotten it.
+	ErrIncarnationExhausted = errors.New("the last incarnation number is in use")
+
 	// ErrLeaveTimeout is returned by Leave and LeaveContext when the time was up before the broadcast was sent. The
 	// member has left all the same.
 	ErrLeaveTimeout = errors.New("timeout waiting for leave broadcast")
