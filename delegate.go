@@ -168,7 +168,7 @@ type MergeDelegate interface {
 // PingDelegate can measure round trips, and add bytes to acks. It is called for direct pings in packets only, not for
 // indirect ones or those on a stream, whose times would mean little.
 type PingDelegate interface {
-	// AckPayload returns bytes to add to an ack. It is called for each ping that arrives, on the goroutine that
+	// AckPayload returns bytes to add to an ack. It is called for each ping of a known member, on the goroutine that
 	// received it: as the one exception, a slow one delays this member's acks. If they do not fit a packet with the
 	// uncompressed ack, the ack is sent without them; that is counted and logged.
 	AckPayload() []byte

@@ -284,7 +284,8 @@ func (t *turn) countTransitions() {
 		{metrics.DegradedTimeout, c.DegradedTimeouts},
 		{metrics.DroppedDecode, c.Drops[swim.DropMalformed] + c.Drops[swim.DropVersions] + c.Drops[swim.DropMaximum]},
 		{metrics.DroppedCIDR, c.Drops[swim.DropNotAllowed]},
-		{metrics.DroppedOverload, c.Drops[swim.DropBusy]},
+		{metrics.DroppedOverload, c.Drops[swim.DropBusy] + c.Drops[swim.DropRate]},
+		{metrics.DroppedStranger, c.Drops[swim.DropStranger]},
 		{metrics.DroppedOversize, c.Drops[swim.DropOversize]},
 	} {
 		if n.n > 0 {

@@ -29,6 +29,7 @@ type receiver struct {
 	userMessages *handoff.Queue
 
 	ports portWatch
+	pings int // direct and indirect ones in the current packet
 
 	source  net.Addr        // of the current packet
 	from    swim.Endpoint   // the same
@@ -106,20 +107,40 @@ func (r *receiver) handlePacket(p *Packet) {
 		m.drop(metrics.DroppedDecode, "packet empty", "dropping empty packet", p.From, nil)
 		return
 	}
+	r.pings = 0
 	dropped, err := r.unpacker.Unpack(buf, r.visit)
 	r.handOff()
+	if more := r.pings - pingsPerPacket; more > 0 {
+		m.metrics.Add(metrics.DroppedOverload, more-1)
+		m.drop(metrics.DroppedOverload, "packet pings", "dropping pings, too many in a packet", p.From, nil)
+	}
 	if err != nil || dropped > 0 {
 		m.drop(keyOfUnpackError(err), "packet decode", "dropping undecodable part of packet", p.From, err)
 	}
+}
+
+// pingsPerPacket is the number of pings, direct and indirect ones, that are answered in a packet. Members send one.
+//
+// Compat: the reference answers all.
+const pingsPerPacket = 2
+
+// mayAnswer counts a ping of the current packet, and reports whether to answer it.
+func (r *receiver) mayAnswer() bool {
+	r.pings++
+	return r.pings <= pingsPerPacket
 }
 
 // handle handles one message of the current packet: pings and acks at once, messages about members and of the user on other goroutines.
 func (r *receiver) handle(kind wire.Type, body []byte) {
 	switch kind {
 	case wire.TypePing:
-		r.handlePing(body)
+		if r.mayAnswer() {
+			r.handlePing(body)
+		}
 	case wire.TypeIndirectPing:
-		r.step(&r.indirectPing, r.indirectPing.Parse(body, r.names))
+		if r.mayAnswer() {
+			r.step(&r.indirectPing, r.indirectPing.Parse(body, r.names))
+		}
 	case wire.TypeAck:
 		r.step(&r.ack, r.ack.Parse(body, r.names))
 	case wire.TypeNack:
@@ -203,7 +224,7 @@ func (r *receiver) handlePing(body []byte) {
 		return
 	}
 	var payload []byte
-	if ping := m.delivery.pingDelegate(); ping != nil {
+	if ping := m.delivery.pingDelegate(); ping != nil && m.pingedByMember(r.from, &r.ping) {
 		if !m.tasks.BeginCallback() {
 			return
 		}
@@ -217,6 +238,13 @@ func (r *receiver) handlePing(body []byte) {
 	if otherPort {
 		r.reportPort()
 	}
+}
+
+// pingedByMember reports whether the ack of a ping goes to a known member.
+func (m *Memberlist) pingedByMember(from swim.Endpoint, p *wire.PingView) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mu.core.PingedByMember(from, p)
 }
 
 // step passes a message to the core. err is the error of its parsing.

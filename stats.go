@@ -55,7 +55,8 @@ type Drops struct {
 	CIDR      uint64 // from outside Config.CIDRsAllowed [dropped.cidr]
 	QueueFull uint64 // Config.HandoffQueueDepth messages were waiting, or too many bytes [dropped.queue_full]
 	Oversize  uint64 // above a limit of size, nesting or count [dropped.oversize]
-	Overload  uint64 // too many streams or packets at once [dropped.overload]
+	Overload  uint64 // too many streams, packets or pings at once [dropped.overload]
+	Stranger  uint64 // from, or about, an address that is no member's [dropped.stranger]
 }
 
 // Stats returns the current values. Each is exact, but they are not taken at the same moment.
@@ -93,6 +94,7 @@ func (m *Memberlist) Stats() Stats {
 			QueueFull: n(metrics.DroppedQueueFull),
 			Oversize:  n(metrics.DroppedOversize),
 			Overload:  n(metrics.DroppedOverload),
+			Stranger:  n(metrics.DroppedStranger),
 		},
 	}
 	m.mu.Lock()

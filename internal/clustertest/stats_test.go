@@ -62,6 +62,7 @@ func TestStatsAreTheMetrics(t *testing.T) {
 			"dropped.checksum":   s.Dropped.Checksum,
 			"dropped.queue_full": s.Dropped.QueueFull,
 			"dropped.overload":   s.Dropped.Overload,
+			"dropped.stranger":   s.Dropped.Stranger,
 		} {
 			if got := uint64(sink.sum("counter memberlist." + name + " cluster=blue")); got != want {
 				t.Errorf("%s is %d as a metric and %d in Stats", name, got, want)

@@ -23,6 +23,7 @@ const (
 	DroppedQueueFull // Config.HandoffQueueDepth messages were waiting, or too many bytes of them
 	DroppedOversize  // above a limit of size, nesting or count
 	DroppedOverload  // too many at once, as of streams
+	DroppedStranger  // from, or about, an address that is no member's
 
 	PortDiffers // pings from another port than their sender advertises; not in the reference
 
@@ -79,6 +80,7 @@ var (
 		DroppedQueueFull: {"memberlist", "dropped", "queue_full"},
 		DroppedOversize:  {"memberlist", "dropped", "oversize"},
 		DroppedOverload:  {"memberlist", "dropped", "overload"},
+		DroppedStranger:  {"memberlist", "dropped", "stranger"},
 		PortDiffers:      {"memberlist", "ping", "other_port"},
 	}
 

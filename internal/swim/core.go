@@ -24,6 +24,7 @@ type Core struct {
 	loops      loops
 	probe      probe
 	relays     relays
+	answers    answers
 	pings      pings
 	suspicions suspicions
 	failed     failedSet
@@ -243,10 +244,12 @@ func (c *Config) allowsIP(a netip.Addr) bool {
 	return c.Allowed == nil || c.Allowed(a.Unmap())
 }
 
-// send puts out a packet with one message and the queued broadcasts that fit beside it.
+// send puts out a packet with one message and, if it goes to a known member, the queued broadcasts that fit beside it.
 func (t *Turn) send(to Endpoint, message wire.Message) *Packet {
 	p := t.sendAlone(to, message)
-	t.queue.fill(t, t.out, p, t.cfg.roomIn(p))
+	if t.table.otherAt(&p.To) != nil {
+		t.queue.fill(t, t.out, p, t.cfg.roomIn(p))
+	}
 	return p
 }
 

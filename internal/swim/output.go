@@ -101,6 +101,8 @@ const (
 	DropBusy                    // MaxRelays indirect pings, or checksAtOnce checks, are running
 	DropMisdirected             // a ping for another name
 	DropOversize                // a message of our own that fits no packet: a broadcast, the payload of an ack
+	DropStranger                // a packet would go to an address that is no member's
+	DropRate                    // a sender wants more packets to others than it may
 	numDrops
 )
 

@@ -448,7 +448,8 @@ func TestAnswerPing(t *testing.T) {
 		ping wire.Ping
 		want string // address, or empty
 	}{
-		{"to the source", wire.Ping{SeqNo: 5, Node: "self", SourceAddr: []byte{10, 0, 0, 1}, SourcePort: 1}, "10.0.0.1:1"},
+		{"to the source", wire.Ping{SeqNo: 5, Node: "self", SourceAddr: []byte{10, 0, 0, 1}, SourcePort: 7946}, "10.0.0.1:7946"},
+		{"unknown source", wire.Ping{SeqNo: 5, Node: "self", SourceAddr: []byte{10, 0, 0, 1}, SourcePort: 1}, "10.0.0.9:7946"},
 		{"to the sender", wire.Ping{SeqNo: 5, Node: "self"}, "10.0.0.9:7946"},
 		{"no source port", wire.Ping{SeqNo: 5, Node: "self", SourceAddr: []byte{10, 0, 0, 1}}, "10.0.0.9:7946"},
 		{"no name", wire.Ping{SeqNo: 5}, "10.0.0.9:7946"},
@@ -457,7 +458,7 @@ func TestAnswerPing(t *testing.T) {
 		{"bad source", wire.Ping{SeqNo: 5, SourceAddr: []byte{8, 8, 8}, SourcePort: 1}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := newNode(t, func(c *Config) { c.Allowed = memberPrefix.Contains })
+			n := newNode(t, func(c *Config) { c.Allowed = memberPrefix.Contains }).meet(9)
 			n.queued()
 			n.AnswerPing(from, &tt.ping, []byte("payload"))
 			out := n.take()

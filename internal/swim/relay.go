@@ -44,8 +44,11 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 		t.out.drop(DropMisdirected)
 		return
 	}
-	name := ""
 	source := t.table.namedBytes(p.SourceNode)
+	if source != nil && t.table.isAt(source, addressOf(from.AddrPort)) {
+		source.answered = true // it exists
+	}
+	name := ""
 	if source != nil {
 		name = source.Name
 	} else if len(p.SourceNode) > 0 {
@@ -54,6 +57,13 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 	answer := t.out.newPacket()
 	if !t.replyTo(&answer.To, &from, p.SourceAddr, p.SourcePort, name) {
 		t.out.unsend()
+		return
+	}
+	if source == nil || answer.To.AddrPort.IsValid() && !t.table.isAt(source, addressOf(answer.To.AddrPort)) {
+		source = t.table.otherAt(&answer.To)
+	}
+	if source == nil {
+		t.ackStranger(answer, p.SeqNo)
 		return
 	}
 	ack, start := wire.Ack{SeqNo: p.SeqNo, Payload: payload}, len(t.out.bytes)
@@ -65,21 +75,63 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 		t.out.bytes = ack.Append(t.out.bytes[:start])
 	}
 	t.out.end(answer, start)
-	if source != nil && t.table.isAt(source, addressOf(from.AddrPort)) {
-		source.answered = true // it exists
-	}
-	if source == nil {
-		source = t.table.located(addressOf(answer.To.AddrPort))
-	}
 	answer.Checksum = source.readsChecksums()
-	t.queue.fill(t, t.out, answer, t.cfg.roomIn(answer))
+	if !from.AddrPort.IsValid() || t.table.isAt(source, addressOf(from.AddrPort)) {
+		t.queue.fill(t, t.out, answer, t.cfg.roomIn(answer))
+	}
 }
 
-// replyTo sets the destination of a reply: the source that the ping names, or else the sender of the packet. It reports
-// false if that address is not allowed.
+// ackStranger completes the packet with the ack for a sender that is no known member: one that has just joined, or anyone. It
+// is never longer than the ping, and nothing goes with it.
+//
+// Compat: the reference adds queued broadcasts, which count as sent, and the payload.
+func (t *Turn) ackStranger(answer *Packet, seqNo uint32) {
+	if seqNo == 0 { // no member sends it, and the ping may lack it
+		t.out.unsend()
+		t.out.drop(DropMalformed)
+		return
+	}
+	start := len(t.out.bytes)
+	t.out.bytes = wire.AppendBareAck(t.out.bytes, seqNo)
+	t.out.end(answer, start)
+}
+
+// PingedByMember reports whether the ack of a ping goes to a known member, and may have a payload.
+func (c *Core) PingedByMember(from Endpoint, p *wire.PingView) bool {
+	if source, ok := netip.AddrFromSlice(p.SourceAddr); ok && p.SourcePort > 0 {
+		if c.table.otherAt(&Endpoint{AddrPort: netip.AddrPortFrom(source, p.SourcePort)}) != nil {
+			return true
+		}
+	}
+	if from.AddrPort.IsValid() {
+		return c.table.otherAt(&from) != nil
+	}
+	return c.table.namedBytes(p.SourceNode) != nil
+}
+
+// otherAt returns the known member, other than ourselves, at an endpoint: by its address or, without one, by its name. It
+// returns nil if there is none.
+func (t *table) otherAt(at *Endpoint) *member {
+	var m *member
+	if at.AddrPort.IsValid() {
+		m = t.located(addressOf(at.AddrPort))
+	} else if at.Name != "" {
+		m = t.named(at.Name)
+	}
+	if m == t.self {
+		return nil
+	}
+	return m
+}
+
+// replyTo sets the destination of a reply: the source that the ping names, if that is the sender of the packet or a known
+// member, or else the sender. It reports false if the source is not allowed, or if the sender asks for too many packets to
+// others. A member behind a NAT sends from another address than its own.
+//
+// Compat: the reference sends it to any source.
 func (t *Turn) replyTo(to, from *Endpoint, ip []byte, port uint16, name string) bool {
+	*to = Endpoint{Name: name, AddrPort: from.AddrPort, Text: from.Text}
 	if len(ip) == 0 || port == 0 {
-		*to = Endpoint{Name: name, AddrPort: from.AddrPort, Text: from.Text}
 		return true
 	}
 	addr, ok := netip.AddrFromSlice(ip)
@@ -91,11 +143,23 @@ func (t *Turn) replyTo(to, from *Endpoint, ip []byte, port uint16, name string) 
 		t.out.drop(DropNotAllowed)
 		return false
 	}
-	to.Name, to.AddrPort = name, netip.AddrPortFrom(addr, port)
+	source := Endpoint{Name: name, AddrPort: netip.AddrPortFrom(addr, port)}
+	if from.AddrPort.IsValid() && !addressOf(source.AddrPort).same(addressOf(from.AddrPort)) {
+		if t.table.otherAt(&source) == nil {
+			return true
+		}
+		if !t.answers.take(t, from) {
+			return false
+		}
+	}
+	*to = source
 	return true
 }
 
-// begin pings the target of an indirect ping on behalf of the asker (SWIM section 3.1: ping-req).
+// begin pings the target of an indirect ping, which must be a known member, on behalf of the asker (SWIM section 3.1:
+// ping-req).
+//
+// Compat: the reference pings any address.
 func (r relays) begin(t *Turn, from Endpoint, i *wire.IndirectPing) {
 	target, ok := addressFrom(i.Target, i.Port, t.cfg.DefaultPort)
 	if !ok || len(i.Node) > MaxName {
@@ -106,8 +170,13 @@ func (r relays) begin(t *Turn, from Endpoint, i *wire.IndirectPing) {
 		t.out.drop(DropNotAllowed)
 		return
 	}
+	to := Endpoint{Name: i.Node, AddrPort: target.addrPort()}
+	if t.table.otherAt(&to) == nil {
+		t.out.drop(DropStranger)
+		return
+	}
 	var asker Endpoint
-	if !t.replyTo(&asker, &from, i.SourceAddr, i.SourcePort, i.SourceNode) {
+	if !t.answers.take(t, &from) || !t.replyTo(&asker, &from, i.SourceAddr, i.SourcePort, i.SourceNode) {
 		return
 	}
 	if len(r) >= MaxRelays {
@@ -123,7 +192,7 @@ func (r relays) begin(t *Turn, from Endpoint, i *wire.IndirectPing) {
 	} else {
 		t.deadlines.set(one.due, one.ends)
 	}
-	t.send(Endpoint{Name: i.Node, AddrPort: target.addrPort()}, t.table.newPing(one.seq, i.Node))
+	t.send(to, t.table.newPing(one.seq, i.Node))
 }
 
 // onAck relays the ack of the target to the asker.

@@ -18,6 +18,11 @@ func (m *Ack) Append(dst []byte) []byte {
 	return appendUint(append(dst, "\xa5SeqNo"...), uint64(m.SeqNo))
 }
 
+// AppendBareAck appends an ack without the field of the payload, which is never longer than a ping of the same SeqNo.
+func AppendBareAck(dst []byte, seqNo uint32) []byte {
+	return appendUint(append(dst, byte(TypeAck), mpFixMap|1, 0xa5, 'S', 'e', 'q', 'N', 'o'), uint64(seqNo))
+}
+
 // Parse sets every field from body; see Ping.Parse. Payload is a view into body.
 func (m *Ack) Parse(body []byte, names *Names) error {
 	if !m.parseCanonical(body) {

@@ -77,7 +77,7 @@ func TestRules(t *testing.T) {
 			unmended(accuse(opSuspect, "p1", "p3", 2)), {kind: opLongRest}, tell("p1", 3)}},
 		ruleAnew:      {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0), accuse(opSuspect, "p1", "p2", 1)}},
 		ruleHearsay:   {operations: []operation{meet("p1"), hearsay(dead, "p1"), accuse(opSuspect, "p1", "p2", 0)}},
-		ruleForgotten: {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0), {kind: opLongRest}}},
+		ruleForgotten: {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0), {kind: opLongRest}, meet("p2")}},
 		ruleStale:     {operations: []operation{meet("p1"), accuse(opDead, "p1", "p2", 0), tell("p1", 0)}},
 		ruleAccuser:   {operations: []operation{meet("p2"), accuse(opSuspect, self, "p2", 0), accuse(opDead, self, "p2", -1)}},
 		ruleZero:      {operations: []operation{tell("p1", 0), tell("p1", 1)}},
@@ -93,7 +93,7 @@ func TestRules(t *testing.T) {
 			elsewhere(tell("p2", 2)), meet("p3")}},
 		ruleUnpingable: {profile: profile{small: true}, operations: []operation{
 			{kind: opMalformed, sender: "p1", claims: []claim{{}}, text: longName}}},
-		ruleRefutation: {operations: []operation{accuse(opSuspect, self, "p2", 0)}},
+		ruleRefutation: {operations: []operation{silent(meet("p1")), accuse(opSuspect, self, "p2", 0)}},
 		ruleChecksum:   {operations: []operation{meet("p1")}},
 		ruleState:      {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0)}},
 		ruleRefusal: {operations: []operation{{kind: opPushPull, sender: "p1", acks: -1,

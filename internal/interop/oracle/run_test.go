@@ -450,12 +450,28 @@ func (r *run) spread(acks int) error {
 // maxAcks is after how many acks nothing should be left to be gossiped.
 const maxAcks = 100
 
-// drawOne pings both nodes, and gives what their acks carry.
+// drawer returns a member that both nodes know as present, at the same address: the acks of its pings carry gossip.
+func (r *run) drawer() (member, bool) {
+	for _, name := range slices.Sorted(maps.Keys(r.table)) {
+		ours, theirs := r.oursTable[name], r.table[name]
+		if name != self && ours.name != "" && ours.addr == theirs.addr && !ours.gone() && !theirs.gone() {
+			return theirs, true
+		}
+	}
+	return member{}, false
+}
+
+// drawOne pings both nodes as a member that both know, and returns what their acks carry. Without such a member nothing is
+// drawn: the acks of this library carry gossip to members only.
 func (r *run) drawOne() (ours, theirs []gossip, err error) {
+	m, ok := r.drawer()
+	if !ok {
+		return nil, nil, nil
+	}
 	r.seq++
-	from := homeOf("p1")
+	from := netip.MustParseAddrPort(m.addr)
 	ping := (&wire.Ping{SeqNo: r.seq, Node: self, SourceAddr: from.Addr().AsSlice(), SourcePort: from.Port(),
-		SourceNode: "p1"}).Append(nil)
+		SourceNode: m.name}).Append(nil)
 	var acks [2]packet
 	for i, n := range []*node{r.ours, r.theirs} {
 		n.packets(ping, from)
@@ -470,7 +486,6 @@ func (r *run) drawOne() (ours, theirs []gossip, err error) {
 		acks[i] = e.sent[0]
 	}
 	if acks[0].crc != acks[1].crc {
-		m := r.table["p1"]
 		if acks[1].crc || m.versions[1] < 5 {
 			return nil, nil, differ("checksum of an ack", acks[0].crc, acks[1].crc)
 		}

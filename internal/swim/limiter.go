@@ -1,0 +1,94 @@
+package swim
+
+import "time"
+
+// Limits of the packets that one source of pings may have sent to others: pings for it, and acks to another address than the
+// source's. Members ask for about one a protocol period.
+const (
+	answersPerPeriod = 16
+	answersAtOnce    = 64
+
+	// maxSources limits the sources that are remembered, of members and of others. More of a kind share one limit.
+	maxSources = 1024
+)
+
+// answers limits the packets that are sent to others on the word of a peer. Members have limits of their own, which no other
+// source can use up.
+type answers struct{ members, strangers limiter }
+
+// take reports whether another packet may be sent on the word of the sender of a packet. A sender on a transport without IP
+// addresses is not limited.
+func (a *answers) take(t *Turn, from *Endpoint) bool {
+	if !from.AddrPort.IsValid() {
+		return true
+	}
+	source, limit := addressOf(from.AddrPort).key(), &a.members
+	if t.table.otherAt(from) == nil {
+		source, limit = source.network(), &a.strangers
+	}
+	if !limit.take(t.now, source, min(t.cfg.period(), time.Second)/answersPerPeriod) {
+		t.out.drop(DropRate)
+		return false
+	}
+	return true
+}
+
+// network returns the part of an address that one host cannot change at will: an IPv4 address, or the first half of an IPv6
+// address.
+func (a address) network() address {
+	a.port = 0
+	if !a.isIPv4() {
+		clear(a.ip[8:])
+	}
+	return a
+}
+
+// limiter has a token bucket for each source, in the form of the time when it is full again.
+type limiter struct {
+	sources map[address]time.Time
+	shared  time.Time // of the sources above maxSources
+	swept   time.Time
+}
+
+// take takes a token of a source, which has a new one every so often, and reports whether there was one.
+func (l *limiter) take(now time.Time, source address, every time.Duration) bool {
+	full, known := l.sources[source]
+	if !known && len(l.sources) >= maxSources {
+		l.sweep(now, every)
+	}
+	if !known && len(l.sources) >= maxSources {
+		return takeToken(&l.shared, now, every)
+	}
+	if !takeToken(&full, now, every) {
+		return false
+	}
+	if l.sources == nil {
+		l.sources = make(map[address]time.Time)
+	}
+	l.sources[source] = full
+	return true
+}
+
+func takeToken(full *time.Time, now time.Time, every time.Duration) bool {
+	if full.Before(now) {
+		*full = now
+	}
+	if full.Sub(now) > (answersAtOnce-1)*every {
+		return false
+	}
+	*full = full.Add(every)
+	return true
+}
+
+// sweep forgets the sources whose buckets are full, if that was not done just now.
+func (l *limiter) sweep(now time.Time, every time.Duration) {
+	if now.Sub(l.swept) < every {
+		return
+	}
+	l.swept = now
+	for source, full := range l.sources {
+		if !full.After(now) {
+			delete(l.sources, source)
+		}
+	}
+}
