@@ -130,7 +130,12 @@ func TestReconnectLeavesOthersAlone(t *testing.T) {
 		dials := c.dials(0)
 		time.Sleep(10 * time.Minute)
 		if c.dials(0) == dials {
-			t.Error("nobody was looked for")
+			t.Error("the failed member was not looked for")
+		}
+		dials = c.dials(0)
+		time.Sleep(10 * time.Minute)
+		if got := c.dials(0) - dials; got != 0 {
+			t.Errorf("%d more streams to an address that belongs to another cluster", got)
 		}
 		if c.members[0].NumMembers() != 1 || other.NumMembers() != 1 {
 			t.Errorf("there are %d and %d members, want one each", c.members[0].NumMembers(), other.NumMembers())
