@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// model is the queue as one would write it if speed did not matter: a slice, sorted on demand.
+// model is a simple queue to compare with: a slice, sorted on demand.
 type model struct {
 	messages []modelMessage
 	id       uint64
@@ -167,7 +167,7 @@ func replay(t *testing.T, data []byte) {
 			what = fmt.Sprintf("remove plain %% %d", mod)
 			q.RemovePlain(plainIDs(&q, func(value uint64) bool { return value%mod == 0 }), finished)
 			want = m.remove(func(x modelMessage) bool { return x.kind == Plain && x.value%mod == 0 })
-			slices.Sort(got) // the queue goes by age, the model by place
+			slices.Sort(got) // the queue drops them by age, the model by place
 			slices.Sort(want)
 		case 14:
 			maxLen := h.next(32) - 1

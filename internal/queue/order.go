@@ -10,7 +10,8 @@ const (
 	// degree of the btree: a node holds up to 2*degree-1 classes.
 	degree = 16
 
-	// maxEmpty is how many empty classes are kept for reuse: a message needs another one each time that it is transmitted.
+	// maxEmpty is the number of empty classes that are kept for reuse: each transmission moves a message to another
+	// class.
 	maxEmpty = 64
 )
 
@@ -41,8 +42,8 @@ func (c *class[V]) tier() uint32 { return uint32(c.rank >> 32) }
 // size returns the size of each item's message, in bytes.
 func (c *class[V]) size() int { return int(math.MaxUint32 - uint32(c.rank)) }
 
-// insert adds an item at its place in the list. It looks from both ends at once: what is pushed is the newest, and what Take
-// moves comes from the newest end of another class.
+// insert adds an item at its place in the list. It searches from both ends at once: a pushed item is the newest, and
+// an item that Take moves comes from the newest end of another class.
 func (c *class[V]) insert(i *Item[V]) {
 	newer, older := c.oldest, c.newest
 	for newer != nil && newer.id < i.id && older.id > i.id {
@@ -85,7 +86,7 @@ func (k Kind) tier() uint32 {
 	return firstTier
 }
 
-// transmits returns how often a message of a tier has been transmitted.
+// transmits returns the number of transmissions of messages in a tier.
 func transmits(tier uint32) uint32 { return tier &^ firstTier }
 
 // rank orders by tier ascending, then by size descending. Sizes of 4 GiB and more count as one byte less than that.
@@ -99,7 +100,7 @@ type Order[V any] struct {
 	tree  *btree.BTreeG[*class[V]] // those that are not empty
 	last  *class[V]                // used last, which is often used again; may be nil
 	empty []*class[V]              // for reuse, at most maxEmpty
-	pivot class[V]                 // scratch: what is looked for in the tree
+	pivot class[V]                 // scratch: the key of a search in the tree
 	taken []ranked[V]              // scratch of Take
 	len   int
 	bytes int
@@ -112,8 +113,8 @@ func (o *Order[V]) Len() int { return o.len }
 // Bytes returns the total size of the queued values' messages, in bytes.
 func (o *Order[V]) Bytes() int { return o.bytes }
 
-// Push queues a value that has not been transmitted yet, with the size of its message in bytes. Of the kinds only Urgent
-// makes a difference.
+// Push queues a value that has not been transmitted yet, with the size of its message in bytes. All kinds but Urgent
+// are treated alike.
 func (o *Order[V]) Push(kind Kind, size int, value V) *Item[V] {
 	o.id++
 	i := &Item[V]{Value: value, id: o.id}
@@ -121,7 +122,7 @@ func (o *Order[V]) Push(kind Kind, size int, value V) *Item[V] {
 	return i
 }
 
-// Replace puts a value in the place of a queued one, as if that were removed and this pushed, and returns the old value.
+// Replace replaces a queued value, as Remove and Push would, and returns the old one.
 func (o *Order[V]) Replace(i *Item[V], kind Kind, size int, value V) (old V) {
 	old = o.Remove(i)
 	o.id++
@@ -225,12 +226,14 @@ func (o *Order[V]) backward(yield func(*Item[V]) bool) {
 	})
 }
 
-// Take takes the values for one packet: tier by tier from the fewest transmissions, each time the largest message that still
-// fits. A message costs its size and the overhead, both in bytes, and together they cost at most limit bytes; room for no
-// more than the overhead takes nothing, not even an empty message. Each value is taken at most once a call. A value that has
-// now been transmitted transmitLimit times is removed; the others stay, with one more transmission.
+// Take takes the values for one packet: tier by tier from the fewest transmissions, each time the largest message
+// that still fits. A message costs its size and the overhead, both in bytes, and together they cost at most limit
+// bytes; room for no more than the overhead takes nothing, not even an empty message. Each value is taken at most
+// once a call. A value that has now been transmitted transmitLimit times is removed; the others stay, with one more
+// transmission.
 //
-// visit is called for each of them, in that order, with whether it has been removed. It must not change the Order.
+// visit is called for each of them, in that order; removed tells it whether the value has been removed. It must not
+// change the Order.
 func (o *Order[V]) Take(overhead, limit, transmitLimit int, visit func(i *Item[V], removed bool)) {
 	kept := o.taken[:0]
 	tier := uint32(0)
@@ -250,7 +253,7 @@ func (o *Order[V]) Take(overhead, limit, transmitLimit int, visit func(i *Item[V
 			kept = append(kept, ranked[V]{i, rank(tier+1, size)})
 		}
 	}
-	// Only now: within the loop the next tier would take them again.
+	// Not within the loop: the next tier would take them again.
 	for _, k := range kept {
 		o.insert(k.item, k.rank)
 	}
@@ -284,8 +287,8 @@ func (o *Order[V]) fitting(tier uint32, free int) *class[V] {
 	}
 }
 
-// TransmitLimit returns how often a message is transmitted in a cluster of n members, dead ones that are not yet forgotten
-// included: mult times the decimal logarithm of n+1, rounded up. It is 0 if n is not positive.
+// TransmitLimit returns the number of times that a message is transmitted in a cluster of n members, including dead
+// ones that have not been removed: mult times the decimal logarithm of n+1, rounded up. It is 0 if n is not positive.
 func TransmitLimit(mult, n int) int {
 	if n <= 0 {
 		return 0

@@ -2,11 +2,11 @@ package queue
 
 import "slices"
 
-// maxFree is for how many plain messages memory is kept when none is queued.
+// maxFree is the number of plain messages for which an empty list keeps memory.
 const maxFree = 1024
 
-// plainList finds the plain messages of a queue by age. A new one is compared with all of them, so they are copied in bulk.
-// A removed message leaves its ID behind, so that the IDs stay sorted; when half of them are of removed messages, all those go.
+// plainList is the plain messages of a queue by age. A new message is compared with all of them, so they are copied
+// in bulk. The ID of a removed message stays, to keep the IDs sorted, until half of the messages have been removed.
 type plainList[V any] struct {
 	ids     []uint64           // of their pushes
 	items   []*Item[queued[V]] // nil: removed
@@ -14,16 +14,16 @@ type plainList[V any] struct {
 	removed int
 }
 
-// CopyPlain copies the IDs and values of plain messages, as many as there is room for in both, the oldest first, from those
-// on that were pushed after the one with the given ID (0: all of them). It returns how many. Later pushes have higher IDs. A
-// message that has been removed may be among them: its value is the zero V.
+// CopyPlain copies the IDs and values of plain messages, the oldest first, until ids or values is full, and returns
+// their number. It begins after the message with the ID after, or with the first if that is 0. IDs ascend with each
+// push. The value of a removed message is the zero V.
 func (q *Queue[V]) CopyPlain(ids []uint64, values []V, after uint64) int {
 	i := q.plain.search(after + 1)
 	return min(copy(ids, q.plain.ids[i:]), copy(values, q.plain.values[i:]))
 }
 
-// RemovePlain drops the plain messages with the given IDs that are still queued, in the order of the IDs given, and only then
-// finishes with them.
+// RemovePlain drops the plain messages with the given IDs that are still queued, in the order of the IDs, and calls
+// finished once all are dropped.
 func (q *Queue[V]) RemovePlain(ids []uint64, finished func(V)) {
 	var removed []V
 	for _, id := range ids {
@@ -37,7 +37,7 @@ func (q *Queue[V]) RemovePlain(ids []uint64, finished func(V)) {
 	finishAll(removed, finished)
 }
 
-// search returns where the message with an ID is, or the next one.
+// search returns the index of the message with an ID, or of the next one.
 func (l *plainList[V]) search(id uint64) int {
 	i, _ := slices.BinarySearch(l.ids, id)
 	return i
@@ -60,7 +60,7 @@ func (l *plainList[V]) remove(id uint64) {
 	}
 }
 
-// compact leaves the removed messages out.
+// compact deletes the removed messages.
 func (l *plainList[V]) compact() {
 	n := 0
 	for i, item := range l.items {

@@ -1,46 +1,47 @@
-// Package queue is the order in which gossip leaves a node: messages that have been sent least go first, among those the
-// largest that still fits, among equals the newest; a message that has been sent often enough is dropped.
-// Before all of them go those that are urgent.
+// Package queue orders the gossip that a node sends: the messages that have been sent least go first, among those the
+// largest that still fits, among equals the newest. A message that has been sent often enough is dropped. Urgent
+// messages go before all others.
 //
 //	transmits 0   [ 90 bytes ] [ 61, newer ] [ 61, older ] [ 12 ]     <- taken first
 //	transmits 1   [ 75 bytes ] [ 75 ] [ 30 ]
 //	transmits 2   [ 88 bytes ]                                        <- pruned first
 //
-// It is infection-style dissemination as in SWIM section 4.1, with the preference for fresh updates of its section 4.4.
-// The messages are in a btree, so that neither filling a packet nor replacing a message walks the queue.
+// It is infection-style dissemination as in SWIM section 4.1, with the preference for fresh updates of its section
+// 4.4. The messages are in a btree, so that neither filling a packet nor replacing a message walks the queue.
 //
 // The package does no I/O, starts no goroutine, takes no lock, reads no clock and uses no randomness.
 package queue
 
-// Kind says which queued messages a new one replaces.
+// Kind determines which queued messages a new one replaces.
 type Kind uint8
 
 const (
 	// Named messages replace the queued one of the same name.
 	Named Kind = iota
 
-	// Unique messages replace none and are replaced by none. Their name is ignored.
+	// Unique messages neither replace others nor are replaced. Their name is ignored.
 	Unique
 
-	// Plain messages are those that CopyPlain copies: the owner of the queue decides which ones a new message
+	// Plain messages are those that CopyPlain copies: the owner of the queue decides which of them a new message
 	// replaces, and calls RemovePlain. Their name is ignored.
 	Plain
 
-	// Urgent messages are Named ones, which replace and are replaced by those of the same name, and go before all that are
-	// not urgent, however often they have been transmitted.
+	// Urgent messages are Named ones that go before all messages that are not urgent, however often they have been
+	// transmitted. Named and Urgent messages of the same name replace each other.
 	Urgent
 )
 
-// named reports whether messages of the kind are told apart by their names.
+// named reports whether messages of the kind have a name.
 func (k Kind) named() bool { return k == Named || k == Urgent }
 
-// Queue holds messages, each with a value of its owner's, until they have been transmitted often enough: an Order with names.
-// The zero value is an empty queue. A queue is not safe for concurrent use, and must not be copied once used.
+// Queue is an Order with names: it holds messages, each with a value of the owner's, until they have been transmitted
+// often enough. The zero value is an empty queue. A queue is not safe for concurrent use, and must not be copied
+// after first use.
 //
-// Methods that take finished call it with the value of each message that they drop; it may be nil. It is called when the
-// queue is consistent again, so that it may call the queue.
+// Methods with the parameter finished call it with the value of each message that they drop; it may be nil. The queue
+// is consistent by then, so that finished may call it.
 //
-// The queue keeps the message slices that it is given and hands the same ones out: nobody may write them afterwards.
+// The queue keeps and returns the message slices themselves: their content must not be changed afterwards.
 type Queue[V any] struct {
 	order    Order[queued[V]]
 	named    map[string]*Item[queued[V]]
@@ -71,8 +72,8 @@ func (q *Queue[V]) Bytes() int {
 	return q.order.Bytes()
 }
 
-// Push queues a message that has not been transmitted yet. If kind is Named or Urgent, a queued message of that
-// name is dropped and finished with.
+// Push queues a message that has not been transmitted yet. If kind is Named or Urgent, it drops the queued message of
+// that name.
 func (q *Queue[V]) Push(name string, kind Kind, bytes []byte, value V, finished func(V)) {
 	pushed := queued[V]{bytes: bytes, value: value, kind: kind}
 	switch kind {
@@ -96,8 +97,8 @@ func (q *Queue[V]) Push(name string, kind Kind, bytes []byte, value V, finished 
 	}
 }
 
-// Take appends to dst the messages for one packet and returns it: see Order.Take. Those that have now been transmitted
-// transmitLimit times are finished with, when all are taken. A Take from within finished is allowed.
+// Take appends to dst the messages for one packet and returns it: see Order.Take. It calls finished, once all are
+// taken, for those that have now been transmitted transmitLimit times. finished may call Take.
 func (q *Queue[V]) Take(dst [][]byte, overhead, limit, transmitLimit int, finished func(V)) [][]byte {
 	done := q.finished[:0]
 	q.finished = nil // finished may call Take
@@ -124,7 +125,7 @@ func (q *Queue[V]) RemoveNamed(name string, finished func(V)) bool {
 	return true
 }
 
-// Prune drops messages from the far end, those transmitted most and of them the smallest and oldest first, until at most
+// Prune drops messages from the end, those transmitted most first, and of them the smallest and oldest, until at most
 // maxLen are left. A negative maxLen counts as 0.
 func (q *Queue[V]) Prune(maxLen int, finished func(V)) {
 	for excess := q.Len() - max(maxLen, 0); excess > 0 && q.Len() > 0; excess-- {
@@ -132,8 +133,8 @@ func (q *Queue[V]) Prune(maxLen int, finished func(V)) {
 	}
 }
 
-// Bound drops messages in the order of Prune, but for the one that was pushed last, until at most maxLen are left and
-// they have at most maxBytes bytes together. It returns how many it dropped.
+// Bound drops messages in the order of Prune, except the one that was pushed last, until at most maxLen messages of
+// at most maxBytes bytes in total are left. It returns the number of dropped messages.
 func (q *Queue[V]) Bound(maxLen, maxBytes int, finished func(V)) (dropped int) {
 	length, bytes := q.Len(), q.Bytes()
 	if length <= maxLen && bytes <= maxBytes {
@@ -165,7 +166,7 @@ func (q *Queue[V]) RemoveLonger(n int, finished func(V)) {
 	q.dropAll(doomed, finished)
 }
 
-// Reset drops every message, in the queue's order, and gives its memory back.
+// Reset drops all messages, in the queue's order, and releases its memory.
 func (q *Queue[V]) Reset(finished func(V)) {
 	old := *q
 	q.order.Reset()
@@ -186,7 +187,7 @@ func (q *Queue[V]) drop(i *Item[queued[V]], finished func(V)) {
 	}
 }
 
-// dropAll drops messages, and only then finishes with them.
+// dropAll drops messages, and calls finished once all are dropped.
 func (q *Queue[V]) dropAll(doomed []*Item[queued[V]], finished func(V)) {
 	values := make([]V, 0, len(doomed))
 	for _, i := range doomed {
@@ -196,7 +197,7 @@ func (q *Queue[V]) dropAll(doomed []*Item[queued[V]], finished func(V)) {
 	finishAll(values, finished)
 }
 
-// unlink takes a message that is being removed out of the indices.
+// unlink removes a message from the indexes.
 func (q *Queue[V]) unlink(i *Item[queued[V]]) {
 	switch i.Value.kind {
 	case Named, Urgent:
@@ -205,7 +206,7 @@ func (q *Queue[V]) unlink(i *Item[queued[V]]) {
 		q.plain.remove(i.ID())
 	}
 	if len(q.named) == 0 {
-		q.named = nil // gives back what a rare load took
+		q.named = nil // releases the memory of a burst
 	}
 }
 

@@ -14,7 +14,7 @@ func message(label string, n int) []byte {
 	return []byte(label + strings.Repeat(".", n-len(label)))
 }
 
-// labels cuts the padding off.
+// labels returns the messages without their padding.
 func labels(messages [][]byte) string {
 	var all []string
 	for _, m := range messages {
@@ -23,7 +23,7 @@ func labels(messages [][]byte) string {
 	return strings.Join(all, " ")
 }
 
-// order empties a queue in its order.
+// order empties a queue and returns the labels of its messages in order.
 func order(q *Queue[string]) string {
 	return labels(q.Take(nil, 0, math.MaxInt, 1, nil))
 }
@@ -123,7 +123,7 @@ func TestTakeAppends(t *testing.T) {
 	}
 }
 
-// An empty message fits only where something would: the rule of limit - used - overhead > 0.
+// TestTakeEmptyMessage: an empty message is taken only if there is room for at least a byte more than the overhead.
 func TestTakeEmptyMessage(t *testing.T) {
 	q := New[string]()
 	q.Push("", Unique, nil, "", nil)
@@ -171,7 +171,7 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// A message that takes another's place starts over, however often the other was transmitted.
+// TestReplaceStartsOver: a message that replaces another starts with no transmissions.
 func TestReplaceStartsOver(t *testing.T) {
 	q := New[string]()
 	q.Push("x", Named, message("old", 10), "old", nil)
@@ -287,7 +287,7 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// Callbacks may call the queue, whichever method they come from.
+// TestFinishedMayCallTheQueue: callbacks of all methods may call the queue.
 func TestFinishedMayCallTheQueue(t *testing.T) {
 	tests := []struct {
 		name string
@@ -338,7 +338,7 @@ func TestFinishedMayCallTheQueue(t *testing.T) {
 	})
 }
 
-// TestMemoryIsGivenBack: what a rare load took does not stay, and what stays holds on to no message.
+// TestMemoryIsGivenBack: the memory of a burst is released, and the memory that is kept refers to no message.
 func TestMemoryIsGivenBack(t *testing.T) {
 	for _, n := range []int{maxFree / 2, 3 * maxFree} {
 		for _, k := range kinds {
@@ -388,8 +388,8 @@ func TestTransmitLimit(t *testing.T) {
 	}
 }
 
-// TestUrgent: what is urgent goes first, however small, and however often it has been transmitted, until it has been often
-// enough.
+// TestUrgent: an urgent message goes first, however small it is and however often it has been transmitted, until the
+// transmit limit.
 func TestUrgent(t *testing.T) {
 	var q Queue[int]
 	for i := range 10 {
