@@ -18,10 +18,10 @@ type agent struct {
 	list  *list
 	cmd   *exec.Cmd
 	done  chan struct{} // closed when the process has ended
-	err   error         // how it ended; read after done
+	err   error         // its result; read after done
 }
 
-// startAgent starts an agent, which ends with the context at the latest.
+// startAgent starts an agent, which ends when the context does, or before.
 func startAgent(ctx context.Context, binary, dir, name string, at ports, args ...string) (*agent, error) {
 	a := &agent{name: name, ports: at, log: new(journal), list: &list{addr: at.rpcAddr()},
 		done: make(chan struct{})}
@@ -29,7 +29,7 @@ func startAgent(ctx context.Context, binary, dir, name string, at ports, args ..
 		"-node=" + name, "-bind=" + at.gossipAddr(), "-rpc-addr=" + at.rpcAddr()}, args...)...)
 	a.cmd.Dir = dir
 	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
-	// In a group of its own: an interrupt at the terminal is the harness's to handle.
+	// In a process group of its own: the harness handles an interrupt at the terminal.
 	a.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := a.cmd.Start(); err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (a *agent) ended() bool {
 	}
 }
 
-// kill ends the process at once, if it has not ended.
+// kill ends the process at once, unless it has ended.
 func (a *agent) kill() {
 	a.cmd.Process.Kill()
 	<-a.done
@@ -61,7 +61,7 @@ func (a *agent) kill() {
 // interrupt asks the agent to leave.
 func (a *agent) interrupt() error { return a.cmd.Process.Signal(os.Interrupt) }
 
-// wait waits for the process to end and returns how it did.
+// wait waits for the process to end and returns its result.
 func (a *agent) wait(ctx context.Context) error {
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
@@ -75,7 +75,7 @@ func (a *agent) wait(ctx context.Context) error {
 	}
 }
 
-// failure adds to an error what the agent logged last.
+// failure adds the agent's last log lines to an error.
 func (a *agent) failure(err error) error {
 	if a.ended() {
 		err = errors.Join(err, fmt.Errorf("%s has ended: %v", a.name, a.err))

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// cluster is agents that know each other.
+// cluster is agents that have joined each other.
 type cluster struct {
 	binary string
 	dir    string
@@ -17,7 +17,8 @@ type cluster struct {
 	agents []*agent
 }
 
-// newCluster starts a cluster and waits until all its agents list each other. It is to be closed, with an error too.
+// newCluster starts a cluster and waits until all its agents list each other. The caller closes it, also after an
+// error.
 func newCluster(ctx context.Context, b bench, size int, args ...string) (*cluster, error) {
 	dir, err := os.MkdirTemp(b.dir, "cluster-")
 	if err != nil {
@@ -47,7 +48,7 @@ func newCluster(ctx context.Context, b bench, size int, args ...string) (*cluste
 	return c, c.agree(ctx)
 }
 
-// start starts an agent. Its directory is the one that an earlier agent of the name had.
+// start starts an agent, in the directory of the earlier agent of that name, if there was one.
 func (c *cluster) start(ctx context.Context, name string, at ports, args ...string) (*agent, error) {
 	dir := filepath.Join(c.dir, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -56,10 +57,10 @@ func (c *cluster) start(ctx context.Context, name string, at ports, args ...stri
 	return startAgent(ctx, c.binary, dir, name, at, slices.Concat(c.args, args)...)
 }
 
-// joinFirst is the argument for an agent to join the first.
+// joinFirst returns the argument by which an agent joins the first.
 func (c *cluster) joinFirst() string { return "-join=" + c.agents[0].ports.gossipAddr() }
 
-// close kills all that still runs.
+// close kills the agents that still run.
 func (c *cluster) close() {
 	if c == nil {
 		return
@@ -80,7 +81,7 @@ func (c *cluster) restart(ctx context.Context, i int, at ports, args ...string) 
 	return err
 }
 
-// others are all agents but one.
+// others returns all agents but one.
 func (c *cluster) others(but *agent) []*agent {
 	var others []*agent
 	for _, a := range c.agents {
@@ -108,7 +109,7 @@ func (c *cluster) agree(ctx context.Context) error {
 	return culprit.failure(err)
 }
 
-// sees returns nil if the agent lists the given ones as members, where they are.
+// sees returns nil if the agent lists the given ones as members, at their addresses.
 func (a *agent) sees(ctx context.Context, agents ...*agent) error {
 	list, err := a.list.members(ctx)
 	if err != nil {
@@ -122,8 +123,8 @@ func (a *agent) sees(ctx context.Context, agents ...*agent) error {
 	return nil
 }
 
-// find returns nil if the member is alive at the port. Serf keeps one as leaving that is back before the last had heard of
-// its leave.
+// find returns nil if the member is alive at the port. Serf keeps listing a member as leaving if it returns before
+// the last agent heard of its leave.
 func find(list []member, name string, port uint16) error {
 	for _, m := range list {
 		if m.Name != name {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// patience bounds every wait for something that happens by itself: twice the interval between two push/pulls, on a machine
-// that has other things to do.
+// patience bounds each wait for something that happens by itself. It is twice the interval between two push/pulls,
+// for a machine that is busy.
 const patience = time.Minute
 
 // experiment measures a cluster of one library.
@@ -26,13 +26,13 @@ var experiments = []experiment{
 
 // settings are the flags.
 type settings struct {
-	only      string // all, if empty
+	only      string // empty: all
 	libraries []library
-	rounds    int // those of each experiment, if 0
+	rounds    int // of each experiment; 0: its default
 	fast      bool
 }
 
-// bench is where an experiment is run.
+// bench is the environment of an experiment.
 type bench struct {
 	binary string // Serf's
 	dir    string
@@ -40,7 +40,7 @@ type bench struct {
 	fast   bool
 }
 
-// chosen are the experiments to run.
+// chosen returns the experiments to run.
 func (s settings) chosen() ([]experiment, error) {
 	if s.only == "" {
 		return experiments, nil
@@ -53,7 +53,7 @@ func (s settings) chosen() ([]experiment, error) {
 	return nil, fmt.Errorf("no experiment %q", s.only)
 }
 
-// bench returns where the experiment is run with a library.
+// bench returns the environment of an experiment with a library.
 func (s settings) bench(e experiment, l library, dir string) bench {
 	b := bench{binary: l.binary(dir), dir: dir, rounds: e.many, fast: s.fast}
 	switch {
@@ -65,7 +65,7 @@ func (s settings) bench(e experiment, l library, dir string) bench {
 	return b
 }
 
-// poll waits until the condition holds, and fails after the given time with the condition's last error.
+// poll waits until the condition returns nil. If it does not within the given time, poll returns its last error.
 func poll(ctx context.Context, within time.Duration, condition func() error) error {
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()

@@ -42,7 +42,7 @@ func TestChosen(t *testing.T) {
 	}
 }
 
-// TestPoll: the error of a condition that does not come to hold is the condition's last.
+// TestPoll: if the condition never holds, poll returns its last error.
 func TestPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls, never := 0, errors.New("never")

@@ -46,7 +46,7 @@ func idle(ctx context.Context, b bench) ([]figure, error) {
 	}, nil
 }
 
-// usage sums what all agents have used.
+// usage returns the sum of what the agents have used.
 func (c *cluster) usage() (usage, error) {
 	var sum usage
 	for _, a := range c.agents {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// kind is how Serf reports a member that has gone.
+// kind is Serf's name for the way in which a member went.
 type kind string
 
 const (
@@ -16,18 +16,19 @@ const (
 	failed kind = "EventMemberFailed"
 )
 
-// event is an agent's report of a member that has gone, as it logs it at once. The stream of events that an agent offers
-// would not do: Serf holds each event back for a second or more, and of several of one member streams the last.
+// event is an agent's report of a member that left or failed, from its log, which has it at once. The event stream
+// that an agent offers delays each event by a second or more, and of several events of one member it has only the
+// last.
 type event struct {
 	kind kind
 	name string
 	at   time.Time
 }
 
-// "(forced)" is a leave that was heard of after the member had been reported as failed.
+// "(forced)" is a leave that arrived after the member had been reported as failed.
 var eventLine = regexp.MustCompile(`serf: (EventMember(?:Leave|Failed))(?: \(forced\))?: (\S+)`)
 
-// parseEvent returns the event of a line, if the line is of one.
+// parseEvent returns the event of a log line, if the line has one.
 func parseEvent(line string, at time.Time) (event, bool) {
 	match := eventLine.FindStringSubmatch(line)
 	if match == nil {
@@ -36,10 +37,10 @@ func parseEvent(line string, at time.Time) (event, bool) {
 	return event{kind: kind(match[1]), name: match[2], at: at}, true
 }
 
-// lastLines is how many lines a journal keeps for errors.
+// lastLines is the number of lines that a journal keeps for errors.
 const lastLines = 20
 
-// journal takes an agent's output and keeps the events, and the last lines.
+// journal receives an agent's output and keeps its events and last lines.
 type journal struct {
 	mu struct {
 		sync.Mutex
@@ -75,7 +76,7 @@ func (j *journal) addLineLocked(line string, now time.Time) {
 	}
 }
 
-// since returns the events of a member from a time on.
+// since returns the events of a member since a time.
 func (j *journal) since(name string, from time.Time) []event {
 	j.mu.Lock()
 	defer j.mu.Unlock()

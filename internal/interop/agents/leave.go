@@ -10,18 +10,18 @@ import (
 
 const leaveAgents = 9
 
-// leaves are the results of the experiment leave. An observation is of one leave by one of the other agents.
+// leaves are the results of the experiment leave. In an observation, one of the other agents observes one leave.
 type leaves struct {
 	rounds       int
 	observations int
 	failedFirst  int             // observations that began with a failure
-	failedLast   int             // observations that had come to no leave when the process had ended
-	unseen       int             // observations of nothing at all
-	unfinished   int             // leaves that Serf gave up after its three seconds
-	gone         []time.Duration // of each leave, until all had reported the agent as left or failed
+	failedLast   int             // observations without a leave when the process had ended
+	unseen       int             // observations without any report
+	unfinished   int             // leaves that Serf abandoned after its three seconds
+	gone         []time.Duration // of each leave, until all agents had reported the leaving one as left or failed
 }
 
-// leave lets one agent after the other leave and rejoin.
+// leave makes one agent after the other leave and rejoin.
 func leave(ctx context.Context, b bench) ([]figure, error) {
 	var l leaves
 	c, err := newCluster(ctx, b, leaveAgents, "-rejoin", "-snapshot=snapshot")
@@ -32,8 +32,8 @@ func leave(ctx context.Context, b bench) ([]figure, error) {
 	return l.figures(), err
 }
 
-// round lets an agent leave, waits until the others have reported it and its process has ended, and starts it again, to
-// rejoin by its snapshot.
+// round makes an agent leave, waits until the others have reported it and its process has ended, and starts it again,
+// so that it rejoins by its snapshot.
 func (l *leaves) round(ctx context.Context, c *cluster, i int) error {
 	leaving := c.agents[i]
 	others := c.others(leaving)
@@ -41,7 +41,7 @@ func (l *leaves) round(ctx context.Context, c *cluster, i int) error {
 	if err := leaving.interrupt(); err != nil {
 		return leaving.failure(err)
 	}
-	// An observer that has reported nothing in time is counted below.
+	// Observers that have reported nothing in time are counted below.
 	_ = poll(ctx, patience, func() error {
 		for _, other := range others {
 			if len(other.log.since(leaving.name, began)) == 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/interop/source"
 )
 
-// library is a library that Serf is built with.
+// library is a membership library that Serf is built with.
 type library struct {
 	title    string
 	file     string // the binary's name
@@ -24,8 +24,8 @@ var both = []library{
 
 func (l library) binary(dir string) string { return filepath.Join(dir, l.file) }
 
-// build builds Serf's command with the library, in the module cache, with a go.mod of its own in dir. Without paths in the
-// binary, go's build cache serves the next run, which has another dir.
+// build builds Serf's command with the library, in the module cache, with a separate go.mod in dir. The binary
+// contains no paths, so that go's build cache serves the next run, which has another dir.
 func (l library) build(ctx context.Context, dir string) error {
 	module, err := source.Serf.Fetch(ctx)
 	if err != nil {

@@ -1,15 +1,16 @@
-// Command agents measures real agents of Serf, each a process on loopback, built once with the reference and once with this
-// library in its place. The two clusters run at the same time, so that whatever else the machine does slows both.
+// Command agents measures real agents of Serf, each a process on loopback, built once with the reference and once
+// with this library in its place. The two clusters run at the same time, so that other load of the machine slows
+// both.
 //
 //	go run ./agents                       all experiments, with both libraries: half an hour
 //	go run ./agents -fast                 a few rounds of each, in half a minute after Serf is built
 //	go run ./agents -only leave -ours     one experiment, with this library alone
 //
-// leave: 9 agents with -rejoin and a snapshot; one leaves gracefully, is started again and rejoins, then the next. Each of
-// the others should report it as left, and not first as failed.
+// leave: 9 agents with -rejoin and a snapshot; one leaves gracefully, is started again and rejoins, then the next.
+// Each of the others should report it as left, without first reporting it as failed.
 //
-// restart: an agent is killed, and started again at once under the same name at another port. It should stay, as no other
-// process has its name, and soon be alive at the new address to all.
+// restart: an agent is killed, and started again at once under the same name at another port. It should keep running,
+// as no other process has its name, and soon all should list it as alive at the new address.
 //
 // idle: 5 agents with nothing to do. It needs Linux, for /proc.
 package main
@@ -83,8 +84,8 @@ func run(ctx context.Context, s settings) error {
 	return nil
 }
 
-// measure runs an experiment with the libraries at the same time and returns the figures of each: after an error, or an
-// interrupt, those gathered until then.
+// measure runs an experiment with the libraries at the same time and returns the figures of each. After an error or
+// an interrupt it returns the figures up to then.
 func (s settings) measure(ctx context.Context, e experiment, dir string) ([][]figure, error) {
 	columns := make([][]figure, len(s.libraries))
 	errs := make([]error, len(s.libraries))

@@ -11,18 +11,18 @@ import (
 	"github.com/hashicorp/go-msgpack/v2/codec"
 )
 
-// member is a member as an agent lists it.
+// member is a member in an agent's list.
 type member struct {
 	Name   string
 	Port   uint16
 	Status string
 }
 
-// list asks an agent for its members, over one connection as long as that lasts. Serf's own client is not used: what it
-// requires would be required here, of the older version of the reference too.
+// list asks an agent for its members, over one connection for as long as that lasts. It does not use Serf's own
+// client, which has requirements of its own, among them an older version of the reference.
 type list struct {
 	addr   string
-	caller *caller // nil: to be connected
+	caller *caller // nil: not connected
 }
 
 func (l *list) members(ctx context.Context) ([]member, error) {
@@ -50,7 +50,7 @@ func (l *list) close() {
 	}
 }
 
-// caller calls an agent by Serf's protocol for that: a header and a body in each direction, in msgpack.
+// caller calls an agent by Serf's RPC protocol: a header and a body in each direction, in msgpack.
 type caller struct {
 	conn    net.Conn
 	out     *bufio.Writer
@@ -76,7 +76,7 @@ func connect(ctx context.Context, addr string) (*caller, error) {
 	return c, nil
 }
 
-// call sends a command, with a body if it has one, and decodes the answer, if it has one. The context has a deadline.
+// call sends a command and its body, if any, and decodes the answer, if any. The context must have a deadline.
 func (c *caller) call(ctx context.Context, command string, body, answer any) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		c.conn.SetDeadline(deadline)

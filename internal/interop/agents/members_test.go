@@ -8,7 +8,7 @@ import (
 	"github.com/hashicorp/go-msgpack/v2/codec"
 )
 
-// TestMembers asks a stand-in for an agent, which answers as Serf does, with more than is read.
+// TestMembers asks a fake agent, which answers as Serf does, with fields that list does not read.
 func TestMembers(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

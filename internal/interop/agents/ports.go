@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// ports are those of an agent, on loopback.
+// ports are the ports of an agent on loopback.
 type ports struct{ gossip, rpc uint16 }
 
 func (p ports) gossipAddr() string { return loopback(p.gossip) }
@@ -16,8 +16,8 @@ func (p ports) rpcAddr() string    { return loopback(p.rpc) }
 
 func loopback(port uint16) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port))) }
 
-// freePorts returns ports that are free now. They are below those that the kernel gives to outgoing connections, so that an
-// agent that was stopped finds them free again.
+// freePorts returns ports that are free now. They are below the kernel's range for outgoing connections, so that an
+// agent that is started again finds them free.
 func freePorts() (ports, error) {
 	var failed error
 	for range 1000 {

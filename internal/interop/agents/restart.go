@@ -10,8 +10,8 @@ import (
 const (
 	restartAgents = 5
 
-	// resolution is how long an agent must stay up: once it knows of a conflict, Serf lets the others vote for 3.2 s, and
-	// quits if it lost.
+	// resolution is how long an agent must keep running: once it knows of a conflict, Serf lets the others vote for
+	// 3.2 s, and quits if it lost.
 	resolution     = 10 * time.Second
 	fastResolution = 5 * time.Second
 )
@@ -20,12 +20,12 @@ const (
 type restarts struct {
 	rounds   int
 	stayed   int
-	outvoted int             // quit as the others gave the name to the old address
-	seen     []time.Duration // of each restart that all others saw, until the last did
+	outvoted int             // quit because the others voted for the old address
+	seen     []time.Duration // of each restart that all others saw, until the last saw it
 }
 
 // restart kills agents and starts them at another port, each in a cluster of its own, so that one restart does not
-// bear on the next.
+// affect the next.
 func restart(ctx context.Context, b bench) ([]figure, error) {
 	var r restarts
 	for round := range b.rounds {
@@ -36,7 +36,7 @@ func restart(ctx context.Context, b bench) ([]figure, error) {
 	return r.figures(), nil
 }
 
-// round kills one agent and starts it again, to join the first, which is another one.
+// round kills one agent and starts it again, so that it joins the first one.
 func (r *restarts) round(ctx context.Context, b bench, i int) error {
 	c, err := newCluster(ctx, b, restartAgents)
 	defer c.close()
@@ -78,7 +78,7 @@ func (r *restarts) round(ctx context.Context, b bench, i int) error {
 	return nil
 }
 
-// awaitSeen waits until the others list an agent as alive where it is, or it has ended.
+// awaitSeen waits until the others list an agent as alive at its address, or its process has ended.
 func awaitSeen(ctx context.Context, a *agent, others []*agent) error {
 	return poll(ctx, patience, func() error {
 		if a.ended() {

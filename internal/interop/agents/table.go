@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// figure is a line of a table, with one library.
+// figure is a line of a table, for one library.
 type figure struct{ label, value string }
 
-// printTable prints the figures of the libraries side by side. Those of a library may be missing, after an error.
+// printTable prints the figures of the libraries side by side. A library's figures may be missing after an error.
 func printTable(to io.Writer, libraries []library, columns [][]figure) {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	defer w.Flush()
@@ -39,8 +39,8 @@ func printTable(to io.Writer, libraries []library, columns [][]figure) {
 	}
 }
 
-// percentile returns the smallest of the durations that is not below p percent of them (the nearest rank), or -1 if there
-// are none.
+// percentile returns the smallest duration for which at least p percent are not larger (the nearest rank), or -1 if
+// there are none.
 func percentile(durations []time.Duration, p int) time.Duration {
 	if len(durations) == 0 {
 		return -1
@@ -57,7 +57,7 @@ func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%d ms", d.Round(time.Millisecond).Milliseconds())
 }
 
-// share writes a number of all as such, and in percent.
+// share formats a count as itself and as a percentage of all.
 func share(part, all int) string {
 	if all == 0 {
 		return "-"

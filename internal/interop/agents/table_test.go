@@ -34,7 +34,7 @@ func TestPercentile(t *testing.T) {
 	}
 }
 
-// TestTable: after an error of one library, the figures of the other are shown, and named.
+// TestTable: after an error of one library, the table has the other's figures, under its name.
 func TestTable(t *testing.T) {
 	var b strings.Builder
 	figures := []figure{{"leaves", "3"}, {"known to all, p50", milliseconds(1_500 * time.Microsecond)}}

@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// usage is what a process has used so far.
+// usage is the CPU time and context switches of a process since its start.
 type usage struct {
 	cpu      time.Duration
 	switches int // voluntary context switches
 }
 
-// usageOf adds up the threads of a process, as Linux counts them. A thread that has ended is missing: Go's stay.
+// usageOf returns the sum over the threads of a process, as Linux counts them. Threads that have ended are missing,
+// but Go's do not end.
 func usageOf(pid int) (usage, error) {
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
 	if err != nil {
@@ -44,7 +45,7 @@ func usageOf(pid int) (usage, error) {
 	return sum, nil
 }
 
-// parseUsage reads a thread's files: the first number in schedstat is its time on a processor, in nanoseconds.
+// parseUsage parses the files of a thread. The first number in schedstat is its CPU time in nanoseconds.
 func parseUsage(schedstat, status string) (usage, error) {
 	first, _, _ := strings.Cut(schedstat, " ")
 	cpu, err := strconv.ParseInt(first, 10, 64)
