@@ -29,7 +29,7 @@ func (r *run) compare(o operation) error {
 	if o.foreign {
 		return r.compareForeign(o, ours, theirs)
 	}
-	anew, counted := r.suspectsAnew(o), r.countsHearsay(o)
+	anew, counted := r.suspectsAnew(o), r.countsUnattributed(o)
 	for name := range anew {
 		r.uneven[name] = true
 	}
@@ -41,10 +41,10 @@ func (r *run) compare(o operation) error {
 		r.uneven[name] = true
 	}
 	if o.kind == opLeave && len(theirs.pushed) == 0 && len(ours.pushed) == 1 && strings.HasPrefix(ours.pushed[0], "false") {
-		r.allow(ruleFarewell, "%s", ours.pushed[0])
+		r.allow(ruleDirectLeave, "%s", ours.pushed[0])
 		ours.pushed = nil
 	}
-	ours.asks = r.withoutVain(ours.asks, theirs.asks, o)
+	ours.asks = r.withoutIgnored(ours.asks, theirs.asks, o)
 	if err := r.compareConflicts(o, &ours, &theirs); err != nil {
 		return err
 	}
@@ -65,10 +65,10 @@ func (r *run) compare(o operation) error {
 			r.allow(ruleStale, "%v to %s", p.messages[0], p.to)
 		case r.challenges(p, o, expected):
 			r.allow(expected[p.messages[0].node].which, "%v to %s", p.messages[0], p.to)
-		case r.saysFarewell(p, o):
-			r.allow(ruleFarewell, "%v to %s", p.messages[0], p.to)
-		case r.answersAccuser(p, o):
-			r.allow(ruleAccuser, "%v to %s", p.messages[0], p.to)
+		case r.isDirectLeave(p, o):
+			r.allow(ruleDirectLeave, "%v to %s", p.messages[0], p.to)
+		case r.answersReporter(p, o):
+			r.allow(ruleReporter, "%v to %s", p.messages[0], p.to)
 		default:
 			return differ("what is sent at once", ours.sent, theirs.sent)
 		}
@@ -100,12 +100,12 @@ func (r *run) compare(o operation) error {
 
 // countsHearsay gives the members, as they should be for us, that are suspect and that an operation accuses once more, when
 // the nodes count that differently: the reference takes what a push/pull says for its own word.
-func (r *run) countsHearsay(o operation) map[string]member {
+func (r *run) countsUnattributed(o operation) map[string]member {
 	counted := make(map[string]member)
-	for _, c := range o.claims {
+	for _, c := range o.assertions {
 		known := r.table[c.node]
 		again := known.state == suspect && c.number(known) == known.incarnation
-		if again && o.accuses(c) && r.hearsay[c.node] != (o.kind != opSuspect) {
+		if again && o.reports(c) && r.unattributed[c.node] != (o.kind != opSuspect) {
 			counted[c.node] = known
 		}
 	}
@@ -113,15 +113,15 @@ func (r *run) countsHearsay(o operation) map[string]member {
 }
 
 // noteHearsay notes who is suspect because of an operation that is a push/pull, and who is so no more.
-func (r *run) noteHearsay(o operation, before map[string]member) {
-	for _, c := range o.claims {
-		if o.kind != opSuspect && o.accuses(c) && before[c.node].state == alive {
-			r.hearsay[c.node] = true
+func (r *run) noteUnattributed(o operation, before map[string]member) {
+	for _, c := range o.assertions {
+		if o.kind != opSuspect && o.reports(c) && before[c.node].state == alive {
+			r.unattributed[c.node] = true
 		}
 	}
-	for name := range r.hearsay {
+	for name := range r.unattributed {
 		if r.table[name].state != suspect {
-			delete(r.hearsay, name)
+			delete(r.unattributed, name)
 		}
 	}
 }
@@ -130,9 +130,9 @@ func (r *run) noteHearsay(o operation, before map[string]member) {
 // for us then.
 func (r *run) suspectsAnew(o operation) map[string]member {
 	anew := make(map[string]member)
-	for _, c := range o.claims {
+	for _, c := range o.assertions {
 		known := r.table[c.node]
-		if known.state == suspect && o.accuses(c) && c.number(known) > known.incarnation {
+		if known.state == suspect && o.reports(c) && c.number(known) > known.incarnation {
 			known.incarnation = c.number(known)
 			anew[c.node] = known
 		}
@@ -141,7 +141,7 @@ func (r *run) suspectsAnew(o operation) map[string]member {
 }
 
 // accuses says whether a claim has the node suspect somebody.
-func (o operation) accuses(c claim) bool {
+func (o operation) reports(c assertion) bool {
 	return o.kind == opSuspect || (o.kind == opPushPull || o.kind == opJoin) && (c.state == suspect || c.state == dead)
 }
 
@@ -171,13 +171,13 @@ func (r *run) compareEffects(ours, theirs effects) error {
 }
 
 // withoutVain takes out what only our alive delegate was asked, about claims that are then ignored.
-func (r *run) withoutVain(ours, theirs []string, o operation) []string {
+func (r *run) withoutIgnored(ours, theirs []string, o operation) []string {
 	return slices.DeleteFunc(ours, func(ask string) bool {
 		if o.kind == opUpdate && r.left && len(theirs) == 0 {
 			r.allow(ruleAsked, "%s", ask)
 			return true
 		}
-		for _, c := range o.claims {
+		for _, c := range o.assertions {
 			ignored := !r.usable(c) || c.node == self && r.left || r.restricted && c.place == outside
 			if ignored && strings.HasPrefix(ask, c.node+" ") && !slices.Contains(theirs, ask) {
 				r.allow(ruleAsked, "%s", ask)
@@ -190,14 +190,14 @@ func (r *run) withoutVain(ours, theirs []string, o operation) []string {
 
 // answersStale says whether a packet of ours answers an alive that came too late with what is known against the member.
 func (r *run) answersStale(p packet, o operation) bool {
-	if o.kind != opAlive || len(o.claims) == 0 || len(p.messages) != 1 || p.to != o.source().String() {
+	if o.kind != opAlive || len(o.assertions) == 0 || len(p.messages) != 1 || p.to != o.source().String() {
 		return false
 	}
-	known, g := r.table[o.claims[0].node], p.messages[0]
+	known, g := r.table[o.assertions[0].node], p.messages[0]
 	if known.name == "" {
-		known = r.gone[o.claims[0].node]
+		known = r.gone[o.assertions[0].node]
 	}
-	number := o.claims[0].number(r.table[known.name])
+	number := o.assertions[0].number(r.table[known.name])
 	if g.node != known.name || number > known.incarnation {
 		return false
 	}
@@ -228,23 +228,23 @@ func (r *run) isAgainst(g gossip, known member, number uint32) bool {
 }
 
 // answersAccuser says whether a packet of ours tells a member that accuses us that we have refuted that, now or before.
-func (r *run) answersAccuser(p packet, o operation) bool {
+func (r *run) answersReporter(p packet, o operation) bool {
 	if o.kind != opSuspect && o.kind != opDead || len(p.messages) != 1 || p.to != o.source().String() {
 		return false
 	}
-	known, g, c := r.table[self], p.messages[0], o.claims[0]
+	known, g, c := r.table[self], p.messages[0], o.assertions[0]
 	return g.kind == wire.TypeAlive && g.node == self && g.incarnation == max(known.incarnation, c.number(known)+1) &&
 		c.node == self && known.state == alive
 }
 
 // mustAnswer says whether an operation is an accusation of the node, that is alive, by a member.
 func (r *run) mustAnswer(o operation) bool {
-	return (o.kind == opSuspect || o.kind == opDead) && o.claims[0].node == self && r.table[self].state == alive &&
+	return (o.kind == opSuspect || o.kind == opDead) && o.assertions[0].node == self && r.table[self].state == alive &&
 		slices.ContainsFunc(sorted(r.table), func(m member) bool { return m.addr == o.source().String() })
 }
 
 // saysFarewell says whether a packet of ours tells a member that is there that the node leaves.
-func (r *run) saysFarewell(p packet, o operation) bool {
+func (r *run) isDirectLeave(p packet, o operation) bool {
 	if o.kind != opLeave || len(p.messages) != 1 {
 		return false
 	}
@@ -259,9 +259,9 @@ func (r *run) compareForeign(o operation, ours, theirs effects) error {
 		return fmt.Errorf("ours heard a packet from outside of CIDRsAllowed: %v", ours)
 	}
 	before := r.table
-	if len(o.claims) > 0 {
-		r.uneven[o.claims[0].node] = true
-		r.probed = r.probed || o.claims[0].node == self // theirs refutes, which costs it health
+	if len(o.assertions) > 0 {
+		r.uneven[o.assertions[0].node] = true
+		r.probed = r.probed || o.assertions[0].node == self // theirs refutes, which costs it health
 	}
 	if err := r.observe(operation{}); err != nil {
 		return err
@@ -271,13 +271,13 @@ func (r *run) compareForeign(o operation, ours, theirs effects) error {
 	}
 	if len(theirs.events) > 0 || !maps.Equal(r.table, before) {
 		r.allow(ruleForeign, "%v", theirs.events)
-		if len(o.claims) == 0 || r.table[o.claims[0].node] != before[o.claims[0].node] {
+		if len(o.assertions) == 0 || r.table[o.assertions[0].node] != before[o.assertions[0].node] {
 			return nil
 		}
 	}
 	// No state changed; an accusation of a suspect member may still have been taken for a confirmation.
-	if len(o.claims) > 0 && before[o.claims[0].node].state != suspect {
-		delete(r.uneven, o.claims[0].node)
+	if len(o.assertions) > 0 && before[o.assertions[0].node].state != suspect {
+		delete(r.uneven, o.assertions[0].node)
 	}
 	return nil
 }
@@ -305,15 +305,15 @@ func (r *run) observe(o operation) error {
 		case o.isEvidence(before[name], ours, theirs):
 			r.allow(ruleEvidence, "%v, theirs %v", ours, theirs)
 			r.uneven[name], r.evidence[name] = true, true
-		case o.isLateFarewell(before[name], ours, theirs):
+		case o.isLateLeave(before[name], ours, theirs):
 			r.allow(ruleLate, "%v, theirs %v", ours, theirs)
 			r.uneven[name] = true
 		default:
 			return differ("what is known of "+name, ours, theirs)
 		}
 	}
-	r.noteHearsay(o, before)
-	r.noteGone(o, oursBefore)
+	r.noteUnattributed(o, before)
+	r.noteReaped(o, oursBefore)
 	if err := r.compareMembers(); err != nil {
 		return err
 	}
@@ -329,9 +329,9 @@ func (o operation) isEvidence(before, ours, theirs member) bool {
 	if before.state != dead || theirs != before || ours.incarnation <= theirs.incarnation {
 		return false
 	}
-	for _, c := range o.claims {
-		accuses := o.accuses(c) || o.kind == opDead || (o.kind == opPushPull || o.kind == opJoin) && c.state == left
-		if accuses && c.node == ours.name && c.number(before) == ours.incarnation {
+	for _, c := range o.assertions {
+		reports := o.reports(c) || o.kind == opDead || (o.kind == opPushPull || o.kind == opJoin) && c.state == left
+		if reports && c.node == ours.name && c.number(before) == ours.incarnation {
 			ours.incarnation = theirs.incarnation
 			return ours == theirs
 		}
@@ -340,11 +340,11 @@ func (o operation) isEvidence(before, ours, theirs member) bool {
 }
 
 // isLateFarewell says whether a difference in what is known of a member that is dead is that ours has it left, as it says.
-func (o operation) isLateFarewell(before, ours, theirs member) bool {
+func (o operation) isLateLeave(before, ours, theirs member) bool {
 	if before.state != dead || theirs != before || ours.state != left {
 		return false
 	}
-	for _, c := range o.claims {
+	for _, c := range o.assertions {
 		says := o.kind == opDead && c.from == c.node || (o.kind == opPushPull || o.kind == opJoin) && c.state == left
 		if says && c.node == ours.name && c.number(before) == ours.incarnation {
 			ours.incarnation, ours.state = theirs.incarnation, theirs.state
@@ -385,8 +385,8 @@ func (r *run) compareGossip(ours, theirs []gossip) error {
 	ours, theirs = slices.DeleteFunc(ours, isUneven), slices.DeleteFunc(theirs, isUneven)
 	more := make(map[gossip]int) // how often ours has it more often than theirs
 	for _, g := range ours {
-		if g.kind == wire.TypeSuspect && g.detail == "from " && r.hearsay[g.node] {
-			r.allow(ruleHearsay, "ours: %v", g)
+		if g.kind == wire.TypeSuspect && g.detail == "from " && r.unattributed[g.node] {
+			r.allow(ruleUnattributed, "ours: %v", g)
 			g.detail, g.size = "from "+self, g.size+len(self)
 		}
 		more[g]++

@@ -14,7 +14,7 @@ import (
 
 // finish plays the last operation of a history: one after which the nodes may know different things for good.
 func (r *run) finish(o operation) error {
-	c := o.claims[0]
+	c := o.assertions[0]
 	var message wire.Message
 	which := ruleHighest
 	switch o.kind {
@@ -86,19 +86,19 @@ func (r *run) compareIgnored(which rule, before map[string]member) error {
 // finishVersionless has a member come without versions, or with such that nobody understands, and then a push/pull.
 func (r *run) finishVersionless(o operation) error {
 	before := r.table
-	who := claim{node: "p6", delta: 1, meta: "first"}
-	if o.claims[0].state == dead {
+	who := assertion{node: "p6", delta: 1, meta: "first"}
+	if o.assertions[0].state == dead {
 		who.vsn = []byte{1, 5, 6, 0, 0, 0}
 	}
-	r.feedPacket(operation{kind: opAlive, claims: []claim{who}}.message(before).Append(nil), homeOf("p6"))
+	r.feedPacket(operation{kind: opAlive, assertions: []assertion{who}}.message(before).Append(nil), homeOf("p6"))
 	if err := r.compareIgnored(ruleVersions, before); err != nil {
 		return err
 	}
 	theirsBefore, err := r.theirs.observe()
-	if known := theirsBefore["p6"]; err != nil || known.name == "" || known.state != alive || r.usable(claim{vsn: known.versions[:]}) {
+	if known := theirsBefore["p6"]; err != nil || known.name == "" || known.state != alive || r.usable(assertion{vsn: known.versions[:]}) {
 		return err
 	}
-	news := operation{kind: opPushPull, sender: "p1", claims: []claim{{node: "p5", delta: 1, meta: "news", vsn: goodVersions}}}
+	news := operation{kind: opPushPull, sender: "p1", assertions: []assertion{{node: "p5", delta: 1, meta: "news", vsn: goodVersions}}}
 	request := encodePushPull(news.states(before), false)
 	if _, _, err := r.theirs.exchange(news.source(), request); err != nil {
 		return err
@@ -145,7 +145,7 @@ func (r *run) finishHere(o operation) error {
 	}
 	r.allow(ruleHere, "%v", denied)
 
-	if known := want[o.claims[0].node]; known.name != "" && known.name != self {
+	if known := want[o.assertions[0].node]; known.name != "" && known.name != self {
 		elsewhere := *odd
 		elsewhere.Node, elsewhere.Incarnation = known.name, known.incarnation+1
 		r.feedPacket(elsewhere.Append(nil), homeOf("p1"))

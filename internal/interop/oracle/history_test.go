@@ -131,7 +131,7 @@ const (
 )
 
 // claim is what is said of a member. What it means depends on what the nodes know by then: incarnations are relative.
-type claim struct {
+type assertion struct {
 	node  string
 	from  string // of an accusation
 	state int    // of a push/pull
@@ -144,16 +144,16 @@ type claim struct {
 
 // operation is one thing that happens.
 type operation struct {
-	kind     kind
-	claims   []claim // one, or those of a push/pull
-	sender   string
-	foreign  bool // the sender is outside of what CIDRsAllowed lets in
-	join     bool
-	text     string // of a user message, new metadata
-	rest     time.Duration
-	acks     int // drawn from each node afterwards, -1 for as many as carry gossip
-	there    presence
-	unmended bool
+	kind       kind
+	assertions []assertion // one, or those of a push/pull
+	sender     string
+	foreign    bool // the sender is outside of what CIDRsAllowed lets in
+	join       bool
+	text       string // of a user message, new metadata
+	rest       time.Duration
+	acks       int // drawn from each node afterwards, -1 for as many as carry gossip
+	there      presence
+	unmended   bool
 }
 
 // history is what happens to both nodes.
@@ -185,7 +185,7 @@ func generate(seed uint64) history {
 	if !g.oneIn(8) {
 		o := operation{kind: opPushPull, sender: "p1", join: true, acks: -1}
 		for _, name := range names[1 : 2+g.IntN(4)] {
-			o.claims = append(o.claims, claim{node: name, delta: 1, meta: "first", vsn: goodVersions})
+			o.assertions = append(o.assertions, assertion{node: name, delta: 1, meta: "first", vsn: goodVersions})
 		}
 		h.operations = append(h.operations, o)
 	}
@@ -199,8 +199,8 @@ func generate(seed uint64) history {
 		}
 	}
 	if g.oneIn(4) {
-		last := operation{kind: opHighest + kind(g.IntN(4)), claims: []claim{g.accusation()}, sender: "p1"}
-		last.claims[0].state = suspect + g.IntN(2)
+		last := operation{kind: opHighest + kind(g.IntN(4)), assertions: []assertion{g.accusation()}, sender: "p1"}
+		last.assertions[0].state = suspect + g.IntN(2)
 		last.text = malformed[g.IntN(len(malformed))]
 		h.small = last.kind == opMalformed && last.text == longName
 		h.operations = append(h.operations, last)
@@ -259,19 +259,19 @@ func (g *generator) operation() operation {
 	o.foreign = o.kind <= opUser && g.restricted && g.oneIn(10)
 	switch o.kind {
 	case opAlive:
-		o.claims = []claim{g.alive()}
+		o.assertions = []assertion{g.alive()}
 		o.there = g.presence()
 		if g.oneIn(3) {
-			o.sender = o.claims[0].node
+			o.sender = o.assertions[0].node
 		}
 	case opSuspect:
-		o.claims = []claim{g.accusation()}
+		o.assertions = []assertion{g.accusation()}
 	case opDead:
 		c := g.accusation()
 		if g.oneIn(3) {
 			c.from = c.node
 		}
-		o.claims = []claim{c}
+		o.assertions = []assertion{c}
 	case opUser:
 		o.text = fmt.Sprint(g.IntN(100))
 	case opPushPull, opJoin:
@@ -288,7 +288,7 @@ func (g *generator) operation() operation {
 			if g.oneIn(8) && c.node != g.vetoMerge {
 				c.vsn = [][]byte{goodVersions, {1, 5, 6, 0, 0, 0}, {1, 5, 2, 1, 3, 2}, {3, 4, 4, 0, 0, 0}}[g.pick(24, 1, 1, 1)]
 			}
-			o.claims = append(o.claims, c)
+			o.assertions = append(o.assertions, c)
 		}
 		o.there = g.presence()
 	case opUpdate:
@@ -306,8 +306,8 @@ func (g *generator) restOf() time.Duration {
 
 func (g *generator) presence() presence { return presence(g.pick(3, 1, 1)) }
 
-func (g *generator) alive() claim {
-	c := claim{node: g.anyone(), from: g.anyone(), meta: []string{"", "first", "second", vetoedMeta}[g.pick(4, 6, 6, 1)]}
+func (g *generator) alive() assertion {
+	c := assertion{node: g.anyone(), from: g.anyone(), meta: []string{"", "first", "second", vetoedMeta}[g.pick(4, 6, 6, 1)]}
 	c.delta = []int{-2, -1, 0, 1, 2, 5}[g.pick(2, 5, 8, 18, 4, 2)]
 	c.place = place(g.pick(24, 3, 2, 2, 1))
 	c.vsn = [][]byte{goodVersions, {1, 5, 3, 0, 0, 0}, {0, 5, 2, 0, 0, 0}, {3, 2, 2, 0, 0, 0}}[g.pick(40, 6, 1, 1)]
@@ -317,13 +317,13 @@ func (g *generator) alive() claim {
 	return c
 }
 
-func (g *generator) accusation() claim {
-	return claim{node: g.anyone(), from: g.anyone(), delta: []int{-2, -1, 0, 1, 3}[g.pick(2, 4, 24, 6, 2)],
+func (g *generator) accusation() assertion {
+	return assertion{node: g.anyone(), from: g.anyone(), delta: []int{-2, -1, 0, 1, 3}[g.pick(2, 4, 24, 6, 2)],
 		meta: "first", vsn: goodVersions}
 }
 
 // address is where a claim puts a member, given what is known of it.
-func (c claim) address(known member) ([]byte, uint16) {
+func (c assertion) address(known member) ([]byte, uint16) {
 	at := homeOf(c.node)
 	if known.name != "" {
 		at = netip.MustParseAddrPort(known.addr)
@@ -344,7 +344,7 @@ func (c claim) address(known member) ([]byte, uint16) {
 }
 
 // number is the incarnation of a claim, given what is known of a member.
-func (c claim) number(known member) uint32 {
+func (c assertion) number(known member) uint32 {
 	return uint32(max(int64(c.least), int64(known.incarnation)+int64(c.delta)))
 }
 
@@ -353,7 +353,7 @@ func (o operation) message(table map[string]member) wire.Message {
 	if o.kind == opUser {
 		return userMessage(o.text)
 	}
-	c := o.claims[0]
+	c := o.assertions[0]
 	known := table[c.node]
 	switch o.kind {
 	case opSuspect:
@@ -375,7 +375,7 @@ func (u userMessage) Append(dst []byte) []byte { return append(append(dst, byte(
 // states is what an operation that is a push/pull says, given what is known.
 func (o operation) states(table map[string]member) []wire.PushNodeState {
 	var states []wire.PushNodeState
-	for _, c := range o.claims {
+	for _, c := range o.assertions {
 		ip, port := c.address(table[c.node])
 		states = append(states, wire.PushNodeState{Name: c.node, Addr: ip, Port: port, Meta: []byte(c.meta),
 			Incarnation: c.number(table[c.node]), State: c.state, Vsn: c.vsn})
@@ -435,8 +435,8 @@ func (o operation) describe(table map[string]member) string {
 	case opLongRest:
 		return "long rest"
 	case opHighest:
-		return fmt.Sprintf("last: accusation of %s, %s, by %s at the highest incarnation", o.claims[0].node,
-			stateName(o.claims[0].state), o.claims[0].from)
+		return fmt.Sprintf("last: accusation of %s, %s, by %s at the highest incarnation", o.assertions[0].node,
+			stateName(o.assertions[0].state), o.assertions[0].from)
 	case opMalformed:
 		return "last: alive with " + o.text
 	case opHere:

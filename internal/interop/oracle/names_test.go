@@ -21,19 +21,19 @@ const remembered = 24 * time.Hour
 func (p profile) versions() []byte { return []byte{1, 5, p.protocol, 0, 0, 0} }
 
 // usable reports whether the member of an alive claim and the nodes understand each other.
-func (p profile) usable(c claim) bool {
+func (p profile) usable(c assertion) bool {
 	a, b := c.vsn, p.versions()
 	understands := func(a, b []byte, low int) bool { return a[low] <= b[low+2] && b[low+2] <= a[low+1] }
 	return len(a) >= len(b) && a[0] > 0 && understands(a, b, 0) && understands(b, a, 0) && understands(a, b, 3) && understands(b, a, 3)
 }
 
 // tells reports whether an operation says in a claim that a member is alive.
-func (o operation) tells(c claim) bool {
+func (o operation) tells(c assertion) bool {
 	return o.kind == opAlive || (o.kind == opPushPull || o.kind == opJoin) && c.state == alive
 }
 
 // claimed is the address that a claim says.
-func (c claim) claimed(known member) string {
+func (c assertion) claimed(known member) string {
 	ip, at := c.address(known)
 	if at == 0 {
 		at = port
@@ -50,7 +50,7 @@ type expected struct {
 // expect gives the members that an operation says to be alive, that ours does not take and theirs may.
 func (r *run) expect(o operation) map[string]expected {
 	all := make(map[string]expected)
-	for _, c := range o.claims {
+	for _, c := range o.assertions {
 		known, gone := r.table[c.node], r.gone[c.node]
 		if !o.tells(c) || c.node == self || !r.usable(c) {
 			continue
@@ -93,17 +93,17 @@ func (r *run) challenges(p packet, o operation, all map[string]expected) bool {
 	}
 	g := p.messages[0]
 	e := all[g.node]
-	return e.want.name != "" && slices.ContainsFunc(o.claims, func(c claim) bool {
+	return e.want.name != "" && slices.ContainsFunc(o.assertions, func(c assertion) bool {
 		return c.node == g.node && c.claimed(r.table[g.node]) == p.to && r.isAgainst(g, e.want, c.number(r.table[g.node]))
 	})
 }
 
 // noteGone notes whom ours has forgotten, and remembers all the same.
-func (r *run) noteGone(o operation, before map[string]member) {
+func (r *run) noteReaped(o operation, before map[string]member) {
 	if !r.remembers {
 		return
 	}
-	for _, c := range o.claims {
+	for _, c := range o.assertions {
 		gone, says := r.gone[c.node], o.kind == opDead && c.from == c.node && !o.foreign ||
 			(o.kind == opPushPull || o.kind == opJoin) && c.state == left && !r.refuses(o) && !r.vetoes(o)
 		if number := c.number(before[c.node]); says && gone.state == dead && number >= gone.incarnation {
@@ -135,7 +135,7 @@ func (r *run) noteWent(ours effects) {
 }
 
 // forgetGone forgets whom ours remembers no more.
-func (r *run) forgetGone() {
+func (r *run) expireReaped() {
 	maps.DeleteFunc(r.gone, func(name string, _ member) bool { return time.Since(r.went[name]) > remembered })
 }
 
@@ -149,7 +149,7 @@ func (r *run) askedLately(name string) bool {
 // member is known, unless it is the node itself, and where the claim says it is.
 func (r *run) checks(o operation) map[string][]string {
 	checks := make(map[string][]string)
-	for _, c := range o.claims {
+	for _, c := range o.assertions {
 		known := r.table[c.node]
 		if !o.tells(c) || known.name == "" || c.claimed(known) == known.addr || r.askedLately(c.node) {
 			continue
@@ -262,7 +262,7 @@ func (e *effects) takeConflicts() (told []event) {
 func (r *run) refuses(o operation) bool {
 	var there, all, any bool // is known; anyone is; any is usable
 	usable := false
-	for _, c := range o.claims {
+	for _, c := range o.assertions {
 		if c.state != alive {
 			continue
 		}
@@ -280,14 +280,14 @@ func (r *run) refuses(o operation) bool {
 
 // vetoes reports whether the merge delegate refuses a push/pull.
 func (r *run) vetoes(o operation) bool {
-	return o.join && slices.ContainsFunc(o.claims, func(c claim) bool { return c.node == r.vetoMerge })
+	return o.join && slices.ContainsFunc(o.assertions, func(c assertion) bool { return c.node == r.vetoMerge })
 }
 
 // compatible is a push/pull as ours takes it: without alive members that it cannot speak to, and whatever those speak that
 // are not alive.
 func (r *run) compatible(o operation) operation {
-	var claims []claim
-	for _, c := range o.claims {
+	var assertions []assertion
+	for _, c := range o.assertions {
 		switch {
 		case c.state != alive:
 			c.vsn = goodVersions
@@ -296,9 +296,9 @@ func (r *run) compatible(o operation) operation {
 		case !r.usable(c):
 			continue
 		}
-		claims = append(claims, c)
+		assertions = append(assertions, c)
 	}
-	o.claims = claims
+	o.assertions = assertions
 	return o
 }
 
@@ -314,14 +314,14 @@ var foreign = []byte{1, 5, 3, 0, 0, 0}
 
 // tookCompatible notes that theirs was given a push/pull as ours takes it, of which delegates are told what was said.
 func (r *run) tookCompatible(o, compatible operation) {
-	r.allow(ruleVersions, "%d of %d states", len(o.claims)-len(compatible.claims), len(o.claims))
+	r.allow(ruleVersions, "%d of %d states", len(o.assertions)-len(compatible.assertions), len(o.assertions))
 	r.theirs.set(func() {
 		for i, e := range r.theirs.events {
 			if e.text == mergeText(compatible.states(r.table)) {
 				r.theirs.events[i].text = mergeText(o.states(r.table))
 			}
 		}
-		for _, c := range o.claims {
+		for _, c := range o.assertions {
 			if c.node != self || c.state != alive || r.usable(c) {
 				continue
 			}

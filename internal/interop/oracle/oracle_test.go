@@ -73,47 +73,47 @@ func TestHistories(t *testing.T) {
 // TestRules shows each rule in a history that needs it. A rule that is needed no more has to go.
 func TestRules(t *testing.T) {
 	needs := map[rule]history{
-		ruleEvidence: {profile: profile{remembers: true}, operations: []operation{meet("p1"), accuse(opDead, "p1", "p2", 0),
-			unmended(accuse(opSuspect, "p1", "p3", 2)), {kind: opLongRest}, tell("p1", 3)}},
-		ruleAnew:      {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0), accuse(opSuspect, "p1", "p2", 1)}},
-		ruleHearsay:   {operations: []operation{meet("p1"), hearsay(dead, "p1"), accuse(opSuspect, "p1", "p2", 0)}},
-		ruleForgotten: {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0), {kind: opLongRest}, meet("p2")}},
-		ruleStale:     {operations: []operation{meet("p1"), accuse(opDead, "p1", "p2", 0), tell("p1", 0)}},
-		ruleAccuser:   {operations: []operation{meet("p2"), accuse(opSuspect, self, "p2", 0), accuse(opDead, self, "p2", -1)}},
-		ruleZero:      {operations: []operation{tell("p1", 0), tell("p1", 1)}},
-		ruleReclaim:   {operations: []operation{meet("p1"), accuse(opDead, "p1", "p1", 0), elsewhere(tell("p1", 0))}},
-		ruleVerdict:   {operations: []operation{meet("p1"), elsewhere(tell("p1", 1)), elsewhere(tell("p1", 2))}},
-		ruleIncurious: {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, elsewhere(tell("p1", 1))}},
-		ruleRejoin:    {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, join(meet("p1", "p2"))}},
-		ruleTaken:     {operations: []operation{join(elsewhere(meet(self, "p1")))}},
-		ruleHere:      {operations: []operation{meet("p1"), {kind: opHere, claims: []claim{{node: "p1"}}}}},
-		ruleMeant:     {operations: []operation{{kind: opHere, claims: []claim{{}}}}},
-		ruleRecall: {profile: profile{remembers: true}, operations: []operation{meet("p1", "p2", "p3"), accuse(opDead, "p1", "p2", 3),
-			accuse(opDead, "p2", "p2", 3), accuse(opDead, "p3", "p2", 3), {kind: opLongRest}, tell("p1", 4),
+		ruleEvidence: {profile: profile{remembers: true}, operations: []operation{meet("p1"), report(opDead, "p1", "p2", 0),
+			unmended(report(opSuspect, "p1", "p3", 2)), {kind: opLongRest}, tell("p1", 3)}},
+		ruleAnew:         {operations: []operation{meet("p1"), report(opSuspect, "p1", "p2", 0), report(opSuspect, "p1", "p2", 1)}},
+		ruleUnattributed: {operations: []operation{meet("p1"), unattributed(dead, "p1"), report(opSuspect, "p1", "p2", 0)}},
+		ruleForgotten:    {operations: []operation{meet("p1"), report(opSuspect, "p1", "p2", 0), {kind: opLongRest}, meet("p2")}},
+		ruleStale:        {operations: []operation{meet("p1"), report(opDead, "p1", "p2", 0), tell("p1", 0)}},
+		ruleReporter:     {operations: []operation{meet("p2"), report(opSuspect, self, "p2", 0), report(opDead, self, "p2", -1)}},
+		ruleZero:         {operations: []operation{tell("p1", 0), tell("p1", 1)}},
+		ruleReclaim:      {operations: []operation{meet("p1"), report(opDead, "p1", "p1", 0), elsewhere(tell("p1", 0))}},
+		ruleVerdict:      {operations: []operation{meet("p1"), elsewhere(tell("p1", 1)), elsewhere(tell("p1", 2))}},
+		ruleIncurious:    {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, elsewhere(tell("p1", 1))}},
+		ruleRejoin:       {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, join(meet("p1", "p2"))}},
+		ruleTaken:        {operations: []operation{join(elsewhere(meet(self, "p1")))}},
+		ruleHere:         {operations: []operation{meet("p1"), {kind: opHere, assertions: []assertion{{node: "p1"}}}}},
+		ruleMeant:        {operations: []operation{{kind: opHere, assertions: []assertion{{}}}}},
+		ruleRecall: {profile: profile{remembers: true}, operations: []operation{meet("p1", "p2", "p3"), report(opDead, "p1", "p2", 3),
+			report(opDead, "p2", "p2", 3), report(opDead, "p3", "p2", 3), {kind: opLongRest}, tell("p1", 4),
 			elsewhere(tell("p2", 2)), meet("p3")}},
 		ruleUnpingable: {profile: profile{small: true}, operations: []operation{
-			{kind: opMalformed, sender: "p1", claims: []claim{{}}, text: longName}}},
-		ruleRefutation: {operations: []operation{silent(meet("p1")), accuse(opSuspect, self, "p2", 0)}},
+			{kind: opMalformed, sender: "p1", assertions: []assertion{{}}, text: longName}}},
+		ruleRefutation: {operations: []operation{silent(meet("p1")), report(opSuspect, self, "p2", 0)}},
 		ruleChecksum:   {operations: []operation{meet("p1")}},
-		ruleState:      {operations: []operation{meet("p1"), accuse(opSuspect, "p1", "p2", 0)}},
+		ruleState:      {operations: []operation{meet("p1"), report(opSuspect, "p1", "p2", 0)}},
 		ruleRefusal: {operations: []operation{{kind: opPushPull, sender: "p1", acks: -1,
-			claims: []claim{{node: "p1", delta: 1, vsn: []byte{1, 5, 6, 0, 0, 0}}}}}},
+			assertions: []assertion{{node: "p1", delta: 1, vsn: []byte{1, 5, 6, 0, 0, 0}}}}}},
 		ruleForeign: {profile: profile{restricted: true}, operations: []operation{meet("p1"),
-			{kind: opSuspect, sender: "p2", foreign: true, acks: -1, claims: []claim{{node: "p1", from: "p2"}}}}},
+			{kind: opSuspect, sender: "p2", foreign: true, acks: -1, assertions: []assertion{{node: "p1", from: "p2"}}}}},
 		ruleHighest: {operations: []operation{meet("p1"),
-			{kind: opHighest, sender: "p1", claims: []claim{{node: "p1", from: "p2", state: suspect}}}}},
-		ruleMalformed: {operations: []operation{{kind: opMalformed, sender: "p1", claims: []claim{{}}, text: "no name"}}},
-		ruleVersions:  {operations: []operation{meet("p1"), {kind: opVersionless, sender: "p1", claims: []claim{{}}}}},
+			{kind: opHighest, sender: "p1", assertions: []assertion{{node: "p1", from: "p2", state: suspect}}}}},
+		ruleMalformed: {operations: []operation{{kind: opMalformed, sender: "p1", assertions: []assertion{{}}, text: "no name"}}},
+		ruleVersions:  {operations: []operation{meet("p1"), {kind: opVersionless, sender: "p1", assertions: []assertion{{}}}}},
 		ruleAsked: {profile: profile{askAlive: true}, operations: []operation{
-			{kind: opAlive, sender: "p1", acks: -1, claims: []claim{{node: "p1", delta: 1, vsn: []byte{0, 5, 2, 0, 0, 0}}}}}},
-		ruleLost: {operations: []operation{meet("p1"), silent(accuse(opDead, "p1", "p2", 0)), silent(tell("p1", 1)),
+			{kind: opAlive, sender: "p1", acks: -1, assertions: []assertion{{node: "p1", delta: 1, vsn: []byte{0, 5, 2, 0, 0, 0}}}}}},
+		ruleLost: {operations: []operation{meet("p1"), silent(report(opDead, "p1", "p2", 0)), silent(tell("p1", 1)),
 			meet("p1", "p2")}},
 		ruleSelf: {operations: []operation{{kind: opLeave, acks: -1}, {kind: opLongRest}}},
 		ruleContest: {operations: []operation{meet("p1"), {kind: opAlive, sender: "p2", acks: -1,
-			claims: []claim{{node: "p1", delta: 1, place: otherIP, vsn: goodVersions}}}}},
-		ruleFarewell: {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}}},
-		ruleLate:     {operations: []operation{meet("p1"), accuse(opDead, "p1", "p2", 0), accuse(opDead, "p1", "p1", 0)}},
-		ruleLeaving:  {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, {kind: opUpdate, text: "news", acks: -1}}},
+			assertions: []assertion{{node: "p1", delta: 1, place: otherIP, vsn: goodVersions}}}}},
+		ruleDirectLeave: {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}}},
+		ruleLate:        {operations: []operation{meet("p1"), report(opDead, "p1", "p2", 0), report(opDead, "p1", "p1", 0)}},
+		ruleLeaving:     {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, {kind: opUpdate, text: "news", acks: -1}}},
 	}
 	for _, which := range slices.Sorted(maps.Keys(rules)) {
 		t.Run(string(which), func(t *testing.T) {
@@ -130,8 +130,8 @@ func TestRules(t *testing.T) {
 // TestDifferencesAreSeen feeds our node something else than the reference's: each time, the comparison must notice.
 func TestDifferencesAreSeen(t *testing.T) {
 	h := history{profile: profile{protocol: 2}, operations: []operation{
-		meet("p1", "p2", "p3"), accuse(opSuspect, "p1", "p2", 0), accuse(opSuspect, "p1", "p3", 0), tell("p1", 1),
-		accuse(opDead, "p2", "p3", 0), accuse(opDead, "p3", "p3", 0), tell("p2", 1), accuse(opSuspect, self, "p1", 1), tell("p4", 1),
+		meet("p1", "p2", "p3"), report(opSuspect, "p1", "p2", 0), report(opSuspect, "p1", "p3", 0), tell("p1", 1),
+		report(opDead, "p2", "p3", 0), report(opDead, "p3", "p3", 0), tell("p2", 1), report(opSuspect, self, "p1", 1), tell("p4", 1),
 		{kind: opUser, sender: "p1", text: "help", acks: -1},
 	}}
 	renamed := strings.NewReplacer("p", "q", self, "n0de")
@@ -168,34 +168,34 @@ func TestDifferencesAreSeen(t *testing.T) {
 func meet(names ...string) operation {
 	o := operation{kind: opPushPull, sender: names[0], acks: -1}
 	for _, name := range names {
-		o.claims = append(o.claims, claim{node: name, delta: 1, vsn: goodVersions})
+		o.assertions = append(o.assertions, assertion{node: name, delta: 1, vsn: goodVersions})
 	}
 	return o
 }
 
 // hearsay has the node hear of members in a state, in a push/pull.
-func hearsay(state int, names ...string) operation {
+func unattributed(state int, names ...string) operation {
 	o := meet(names...)
-	for i := range o.claims {
-		o.claims[i].state, o.claims[i].delta = state, 0
+	for i := range o.assertions {
+		o.assertions[i].state, o.assertions[i].delta = state, 0
 	}
 	return o
 }
 
 // tell has the node hear of a member, from p2.
 func tell(name string, delta int) operation {
-	return operation{kind: opAlive, sender: "p2", acks: -1, claims: []claim{{node: name, delta: delta, meta: "told", vsn: goodVersions}}}
+	return operation{kind: opAlive, sender: "p2", acks: -1, assertions: []assertion{{node: name, delta: delta, meta: "told", vsn: goodVersions}}}
 }
 
 // accuse has the node hear an accusation, opSuspect or opDead.
-func accuse(k kind, name, from string, delta int) operation {
-	return operation{kind: k, sender: "p2", acks: -1, claims: []claim{{node: name, from: from, delta: delta}}}
+func report(k kind, name, from string, delta int) operation {
+	return operation{kind: k, sender: "p2", acks: -1, assertions: []assertion{{node: name, from: from, delta: delta}}}
 }
 
 // elsewhere has the claims of an operation say another address.
 func elsewhere(o operation) operation {
-	for i := range o.claims {
-		o.claims[i].place = otherIP
+	for i := range o.assertions {
+		o.assertions[i].place = otherIP
 	}
 	return o
 }

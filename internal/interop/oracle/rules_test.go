@@ -4,37 +4,37 @@ package oracle
 type rule string
 
 const (
-	ruleEvidence   rule = "the highest incarnation is stored"
-	ruleAnew       rule = "a suspicion at a higher incarnation is a new one"
-	ruleHearsay    rule = "a suspect state in a push/pull confirms nothing"
-	ruleStale      rule = "a stale alive is answered"
-	ruleAccuser    rule = "a refuted suspect or dead message is answered"
-	ruleRefutation rule = "a refutation replaces the queued broadcast about ourselves"
-	ruleChecksum   rule = "checksums to every member that understands them"
-	ruleState      rule = "Node.State is true"
-	ruleRefusal    rule = "a refused peer is told"
-	ruleForeign    rule = "nothing is accepted from outside CIDRsAllowed"
-	ruleHighest    rule = "a message that cannot be refuted is ignored"
-	ruleMalformed  rule = "malformed alives are ignored"
-	ruleVersions   rule = "a member without usable versions is none, and blocks no join"
-	ruleUnpingable rule = "a name that cannot be pinged is no member"
-	ruleHere       rule = "no other member is at the node's own address"
-	ruleMeant      rule = "states meant for another member are refused"
-	ruleZero       rule = "an alive at incarnation 0 is ignored"
-	ruleRecall     rule = "dead and left members are remembered after they are forgotten"
-	ruleReclaim    rule = "only a newer claim takes the name of a member that left"
-	ruleVerdict    rule = "a conflict is reported with its verdict, once"
-	ruleIncurious  rule = "a node that leaves checks no names"
-	ruleRejoin     rule = "a node that left may join again"
-	ruleTaken      rule = "a name that is taken does not join"
-	ruleAsked      rule = "the alive delegate is called first"
-	ruleLost       rule = "no message is lost from the queue"
-	ruleForgotten  rule = "nothing is gossiped about a forgotten member"
-	ruleSelf       rule = "a node that left does not forget itself"
-	ruleFarewell   rule = "a leave is sent directly"
-	ruleLate       rule = "a leave of a dead member is accepted"
-	ruleContest    rule = "a member whose name is claimed elsewhere is pinged"
-	ruleLeaving    rule = "a node that leaves announces nothing, and does not wait"
+	ruleEvidence     rule = "the highest incarnation is stored"
+	ruleAnew         rule = "a suspicion at a higher incarnation is a new one"
+	ruleUnattributed rule = "a suspect state in a push/pull confirms nothing"
+	ruleStale        rule = "a stale alive is answered"
+	ruleReporter     rule = "a refuted suspect or dead message is answered"
+	ruleRefutation   rule = "a refutation replaces the queued broadcast about ourselves"
+	ruleChecksum     rule = "checksums to every member that understands them"
+	ruleState        rule = "Node.State is true"
+	ruleRefusal      rule = "a refused peer is told"
+	ruleForeign      rule = "nothing is accepted from outside CIDRsAllowed"
+	ruleHighest      rule = "a message that cannot be refuted is ignored"
+	ruleMalformed    rule = "malformed alives are ignored"
+	ruleVersions     rule = "a member without usable versions is none, and blocks no join"
+	ruleUnpingable   rule = "a name that cannot be pinged is no member"
+	ruleHere         rule = "no other member is at the node's own address"
+	ruleMeant        rule = "states meant for another member are refused"
+	ruleZero         rule = "an alive at incarnation 0 is ignored"
+	ruleRecall       rule = "dead and left members are remembered after they are forgotten"
+	ruleReclaim      rule = "only a newer claim takes the name of a member that left"
+	ruleVerdict      rule = "a conflict is reported with its verdict, once"
+	ruleIncurious    rule = "a node that leaves checks no names"
+	ruleRejoin       rule = "a node that left may join again"
+	ruleTaken        rule = "a name that is taken does not join"
+	ruleAsked        rule = "the alive delegate is called first"
+	ruleLost         rule = "no message is lost from the queue"
+	ruleForgotten    rule = "nothing is gossiped about a forgotten member"
+	ruleSelf         rule = "a node that left does not forget itself"
+	ruleDirectLeave  rule = "a leave is sent directly"
+	ruleLate         rule = "a leave of a dead member is accepted"
+	ruleContest      rule = "a member whose name is claimed elsewhere is pinged"
+	ruleLeaving      rule = "a node that leaves announces nothing, and does not wait"
 )
 
 // rules are the reasons of the differences.
@@ -43,12 +43,12 @@ var rules = map[rule]string{
 		"is stored here, so that an older alive does not bring the member back",
 	ruleAnew: "a member suspected at a higher incarnation has refuted the current suspicion, and has the full " +
 		"timeout again; the reference counts a confirmation",
-	ruleHearsay: "the reference treats a suspect or dead state in a push/pull as an observation of its own: it " +
+	ruleUnattributed: "the reference treats a suspect or dead state in a push/pull as an observation of its own: it " +
 		"confirms a suspicion, and one that it begins is confirmed by the first packet, which may stem " +
 		"from the same witness",
 	ruleStale: "the reference ignores an alive that is older than the member's known end; here the sender is " +
 		"told, so that the member learns of it and refutes",
-	ruleAccuser: "the reference only gossips a refutation, and ignores messages that it has refuted; here the " +
+	ruleReporter: "the reference only gossips a refutation, and ignores messages that it has refuted; here the " +
 		"sender, which may miss the gossip, is answered at once",
 	ruleRefutation: "the reference queues its refutation under its IP address, beside its earlier broadcast; here it " +
 		"replaces that",
@@ -90,7 +90,7 @@ var rules = map[rule]string{
 		"queue after it has forgotten the member; here it is dropped",
 	ruleSelf: "long after it left, a node of the reference that was not shut down forgets itself, and its " +
 		"methods panic",
-	ruleFarewell: "the reference sends its leave when it reaches the front of the queue; here it is also sent " +
+	ruleDirectLeave: "the reference sends its leave when it reaches the front of the queue; here it is also sent " +
 		"directly to some members, and to one in a push/pull",
 	ruleLate: "in the reference it stays dead; here it has left, and that is gossiped",
 	ruleContest: "the reference refuses such a claim; here both addresses are pinged, or only the claimed one if " +

@@ -27,7 +27,7 @@ type run struct {
 	rested       time.Time            // when the last long rest ended
 	uneven       map[string]bool      // members that the nodes now know different things of, until they are mended
 	evidence     map[string]bool      // members that were accused at a higher incarnation since they went, at some time
-	hearsay      map[string]bool      // members that are suspect because a push/pull said so, and for nothing more
+	unattributed map[string]bool      // members that are suspect because a push/pull said so, and for nothing more
 	gone         map[string]member    // whom ours has forgotten, as it remembers them
 	went         map[string]time.Time // when ours found members dead, or left
 	asked        map[string]time.Time // when ours asked if there are two of a name
@@ -45,7 +45,7 @@ func (r *run) play() (err error) {
 	r.fired = make(map[rule]int)
 	r.uneven = make(map[string]bool)
 	r.evidence = make(map[string]bool)
-	r.hearsay = make(map[string]bool)
+	r.unattributed = make(map[string]bool)
 	r.gone = make(map[string]member)
 	r.went = make(map[string]time.Time)
 	r.asked = make(map[string]time.Time)
@@ -90,7 +90,7 @@ func (r *run) step(o operation) error {
 		return r.rest(o)
 	}
 	time.Sleep(tick)
-	r.forgetGone()
+	r.expireReaped()
 	r.logf("%s", o.describe(r.table))
 	if o.kind >= opHighest {
 		r.over = true
@@ -214,7 +214,7 @@ func (r *run) rejoin(o operation) error {
 		return nil // which joins no more
 	}
 	o = r.compatible(o)
-	o.claims = slices.DeleteFunc(o.claims, func(c claim) bool { return c.node == self || c.node == r.vetoMerge })
+	o.assertions = slices.DeleteFunc(o.assertions, func(c assertion) bool { return c.node == self || c.node == r.vetoMerge })
 	before := r.table[self]
 	want := before
 	want.state, want.incarnation = alive, before.incarnation+1
@@ -342,7 +342,7 @@ func (r *run) sleep(d time.Duration) error {
 	}
 	sent := append(slices.Clone(ours.sent), theirs.sent...)
 	r.probed = r.probed || slices.ContainsFunc(sent, func(p packet) bool { return p.ping != "" })
-	suspected := maps.Clone(r.hearsay)
+	suspected := maps.Clone(r.unattributed)
 	if err := r.observe(operation{}); err != nil {
 		return err
 	}
@@ -362,10 +362,10 @@ func (r *run) sleep(d time.Duration) error {
 		}
 		toldOurs, toldTheirs = append(toldOurs, a...), append(toldTheirs, b...)
 	}
-	stillSuspected := r.hearsay
-	r.hearsay = suspected // when what was gossiped was said
+	stillSuspected := r.unattributed
+	r.unattributed = suspected // when what was gossiped was said
 	err := r.compareGossip(distinct(toldOurs), distinct(toldTheirs))
-	r.hearsay = stillSuspected
+	r.unattributed = stillSuspected
 	return err
 }
 
