@@ -11,12 +11,12 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// differ is a difference that no rule allows.
+// differ returns the error for a difference that no rule allows.
 func differ(what string, ours, theirs any) error {
 	return fmt.Errorf("%s differs:\n  ours:   %v\n  theirs: %v", what, ours, theirs)
 }
 
-// compare compares what both nodes did at this moment, because of an operation.
+// compare compares the effects that an operation has had on both nodes by now.
 func (r *run) compare(o operation) error {
 	ours, err := r.ours.take()
 	if err != nil {
@@ -53,9 +53,9 @@ func (r *run) compare(o operation) error {
 		return err
 	}
 	if len(theirs.sent) > 0 {
-		return differ("what is sent at once", ours.sent, theirs.sent)
+		return differ("the immediate packets", ours.sent, theirs.sent)
 	}
-	answered := make(map[string]bool) // names of which ours said something to those that are wrong about them
+	answered := make(map[string]bool) // names about which ours has corrected a sender
 	for _, p := range ours.sent {
 		for _, g := range p.messages {
 			answered[g.node] = true
@@ -70,11 +70,11 @@ func (r *run) compare(o operation) error {
 		case r.answersReporter(p, o):
 			r.allow(ruleReporter, "%v to %s", p.messages[0], p.to)
 		default:
-			return differ("what is sent at once", ours.sent, theirs.sent)
+			return differ("the immediate packets", ours.sent, theirs.sent)
 		}
 	}
 	if r.mustAnswer(o) && !answered[self] {
-		return fmt.Errorf("ours does not answer %s, which accuses it", o.sender)
+		return fmt.Errorf("ours does not answer %s, which reported it", o.sender)
 	}
 	if err := r.observe(o); err != nil {
 		return err
@@ -83,23 +83,24 @@ func (r *run) compare(o operation) error {
 		if ours := r.oursTable[name]; ours == want {
 			r.allow(ruleAnew, "%v, theirs %v", ours, r.table[name])
 		} else if ours != r.table[name] {
-			return differ("what is known of "+name, ours, r.table[name])
+			return differ("the state of "+name, ours, r.table[name])
 		}
 	}
 	for name, want := range counted {
 		ours := r.oursTable[name]
 		if ours.state == dead && o.kind == opSuspect {
-			want.state = dead // confirmed late, its time is up
+			want.state = dead // a late confirmation: the timeout has passed
 		}
 		if ours != want {
-			return differ("what is known of "+name+", and was before,", ours, want)
+			return differ("the state and earlier state of "+name, ours, want)
 		}
 	}
 	return r.compareExpected(expected, answered, told, theirsTold)
 }
 
-// countsHearsay gives the members, as they should be for us, that are suspect and that an operation accuses once more, when
-// the nodes count that differently: the reference takes what a push/pull says for its own word.
+// countsUnattributed returns the members that are suspect and reported again by an operation, if the nodes count that
+// differently: the reference takes a push/pull for an observation of its own. The value is the state expected from
+// ours.
 func (r *run) countsUnattributed(o operation) map[string]member {
 	counted := make(map[string]member)
 	for _, c := range o.assertions {
@@ -112,7 +113,8 @@ func (r *run) countsUnattributed(o operation) map[string]member {
 	return counted
 }
 
-// noteHearsay notes who is suspect because of an operation that is a push/pull, and who is so no more.
+// noteUnattributed notes the members that became suspect by a push/pull, and removes those that are not suspect any
+// more.
 func (r *run) noteUnattributed(o operation, before map[string]member) {
 	for _, c := range o.assertions {
 		if o.kind != opSuspect && o.reports(c) && before[c.node].state == alive {
@@ -126,8 +128,8 @@ func (r *run) noteUnattributed(o operation, before map[string]member) {
 	}
 }
 
-// suspectsAnew gives the members that are suspect, and that an operation accuses at a newer incarnation, as they should be
-// for us then.
+// suspectsAnew returns the members that are suspect and reported by an operation at a higher incarnation. The value
+// is the state expected from ours.
 func (r *run) suspectsAnew(o operation) map[string]member {
 	anew := make(map[string]member)
 	for _, c := range o.assertions {
@@ -140,21 +142,21 @@ func (r *run) suspectsAnew(o operation) map[string]member {
 	return anew
 }
 
-// accuses says whether a claim has the node suspect somebody.
+// reports reports whether an assertion makes the node suspect the member.
 func (o operation) reports(c assertion) bool {
 	return o.kind == opSuspect || (o.kind == opPushPull || o.kind == opJoin) && (c.state == suspect || c.state == dead)
 }
 
-// compareEffects compares what delegates were told and asked, and what was said on streams.
+// compareEffects compares the calls of delegates and the content of streams.
 func (r *run) compareEffects(ours, theirs effects) error {
 	r.noteWent(ours)
 	isUneven := func(e event) bool { return r.uneven[e.node] }
 	a, b := slices.DeleteFunc(ours.events, isUneven), slices.DeleteFunc(theirs.events, isUneven)
 	if !slices.Equal(a, b) {
-		return differ("what delegates were told", a, b)
+		return differ("delegate calls", a, b)
 	}
 	if !slices.Equal(ours.asks, theirs.asks) {
-		return differ("what the alive delegate was asked", ours.asks, theirs.asks)
+		return differ("calls of the alive delegate", ours.asks, theirs.asks)
 	}
 	for i, pushed := range theirs.pushed {
 		if r.replaced != nil {
@@ -162,7 +164,7 @@ func (r *run) compareEffects(ours, theirs effects) error {
 		}
 	}
 	if !slices.Equal(ours.pushed, theirs.pushed) {
-		return differ("what was said on a stream", ours.pushed, theirs.pushed)
+		return differ("the content of streams", ours.pushed, theirs.pushed)
 	}
 	for _, e := range b {
 		r.logf("    %v", e)
@@ -170,7 +172,7 @@ func (r *run) compareEffects(ours, theirs effects) error {
 	return nil
 }
 
-// withoutVain takes out what only our alive delegate was asked, about claims that are then ignored.
+// withoutIgnored leaves out the calls that only our alive delegate had, for assertions that were ignored then.
 func (r *run) withoutIgnored(ours, theirs []string, o operation) []string {
 	return slices.DeleteFunc(ours, func(ask string) bool {
 		if o.kind == opUpdate && r.left && len(theirs) == 0 {
@@ -188,7 +190,8 @@ func (r *run) withoutIgnored(ours, theirs []string, o operation) []string {
 	})
 }
 
-// answersStale says whether a packet of ours answers an alive that came too late with what is known against the member.
+// answersStale reports whether a packet of ours answers a stale alive with the suspect or dead message that overrides
+// it.
 func (r *run) answersStale(p packet, o operation) bool {
 	if o.kind != opAlive || len(o.assertions) == 0 || len(p.messages) != 1 || p.to != o.source().String() {
 		return false
@@ -211,8 +214,9 @@ func (r *run) answersStale(p packet, o operation) bool {
 	}
 }
 
-// isAgainst says whether a message of ours is what is known against one that went and is said to be alive at an incarnation. If
-// there was evidence against it since, that is more than the incarnation at which it is dead: nobody found it dead there.
+// isAgainst reports whether a message of ours is the known suspicion or end of a member that is asserted to be alive
+// at an incarnation. A later message about the end raises the stored incarnation, not the one at which the member was
+// declared dead.
 func (r *run) isAgainst(g gossip, known member, number uint32) bool {
 	switch {
 	case known.state == left:
@@ -227,7 +231,8 @@ func (r *run) isAgainst(g gossip, known member, number uint32) bool {
 	}
 }
 
-// answersAccuser says whether a packet of ours tells a member that accuses us that we have refuted that, now or before.
+// answersReporter reports whether a packet of ours sends our refutation, a new or an earlier one, to a member that
+// reported us.
 func (r *run) answersReporter(p packet, o operation) bool {
 	if o.kind != opSuspect && o.kind != opDead || len(p.messages) != 1 || p.to != o.source().String() {
 		return false
@@ -237,13 +242,13 @@ func (r *run) answersReporter(p packet, o operation) bool {
 		c.node == self && known.state == alive
 }
 
-// mustAnswer says whether an operation is an accusation of the node, that is alive, by a member.
+// mustAnswer reports whether an operation is a member's suspect or dead message about the node, which is alive.
 func (r *run) mustAnswer(o operation) bool {
 	return (o.kind == opSuspect || o.kind == opDead) && o.assertions[0].node == self && r.table[self].state == alive &&
 		slices.ContainsFunc(sorted(r.table), func(m member) bool { return m.addr == o.source().String() })
 }
 
-// saysFarewell says whether a packet of ours tells a member that is there that the node leaves.
+// isDirectLeave reports whether a packet of ours tells a present member that the node leaves.
 func (r *run) isDirectLeave(p packet, o operation) bool {
 	if o.kind != opLeave || len(p.messages) != 1 {
 		return false
@@ -253,21 +258,21 @@ func (r *run) isDirectLeave(p packet, o operation) bool {
 		slices.ContainsFunc(sorted(r.table), func(m member) bool { return m.addr == p.to && m.state <= suspect })
 }
 
-// compareForeign compares what comes of a packet from outside of CIDRsAllowed: nothing, here.
+// compareForeign compares the effects of a packet from outside CIDRsAllowed: none for ours.
 func (r *run) compareForeign(o operation, ours, theirs effects) error {
 	if len(ours.events)+len(ours.asks)+len(ours.sent) > 0 {
-		return fmt.Errorf("ours heard a packet from outside of CIDRsAllowed: %v", ours)
+		return fmt.Errorf("ours accepted a packet from outside CIDRsAllowed: %v", ours)
 	}
 	before := r.table
 	if len(o.assertions) > 0 {
 		r.uneven[o.assertions[0].node] = true
-		r.probed = r.probed || o.assertions[0].node == self // theirs refutes, which costs it health
+		r.probed = r.probed || o.assertions[0].node == self // theirs refutes, which raises its health score
 	}
 	if err := r.observe(operation{}); err != nil {
 		return err
 	}
 	if !maps.Equal(r.oursTable, before) {
-		return differ("the table after a packet from outside of CIDRsAllowed, and before it", sorted(r.oursTable), sorted(before))
+		return differ("the table after a packet from outside CIDRsAllowed, and before it", sorted(r.oursTable), sorted(before))
 	}
 	if len(theirs.events) > 0 || !maps.Equal(r.table, before) {
 		r.allow(ruleForeign, "%v", theirs.events)
@@ -275,14 +280,14 @@ func (r *run) compareForeign(o operation, ours, theirs effects) error {
 			return nil
 		}
 	}
-	// No state changed; an accusation of a suspect member may still have been taken for a confirmation.
+	// No state changed, but a report of a suspect member may have been counted as a confirmation.
 	if len(o.assertions) > 0 && before[o.assertions[0].node].state != suspect {
 		delete(r.uneven, o.assertions[0].node)
 	}
 	return nil
 }
 
-// observe compares what both nodes know and tell of all members, after an operation.
+// observe compares the tables of both nodes, as in a push/pull, after an operation.
 func (r *run) observe(o operation) error {
 	before, oursBefore := r.table, r.oursTable
 	var err error
@@ -309,7 +314,7 @@ func (r *run) observe(o operation) error {
 			r.allow(ruleLate, "%v, theirs %v", ours, theirs)
 			r.uneven[name] = true
 		default:
-			return differ("what is known of "+name, ours, theirs)
+			return differ("the state of "+name, ours, theirs)
 		}
 	}
 	r.noteUnattributed(o, before)
@@ -323,8 +328,7 @@ func (r *run) observe(o operation) error {
 	return nil
 }
 
-// isEvidence says whether a difference in what is known of a member that is dead is that ours remembers an accusation's
-// incarnation.
+// isEvidence reports whether the nodes differ about a dead member because ours stored a report's incarnation.
 func (o operation) isEvidence(before, ours, theirs member) bool {
 	if before.state != dead || theirs != before || ours.incarnation <= theirs.incarnation {
 		return false
@@ -339,7 +343,7 @@ func (o operation) isEvidence(before, ours, theirs member) bool {
 	return false
 }
 
-// isLateFarewell says whether a difference in what is known of a member that is dead is that ours has it left, as it says.
+// isLateLeave reports whether the nodes differ about a dead member because ours accepted its leave.
 func (o operation) isLateLeave(before, ours, theirs member) bool {
 	if before.state != dead || theirs != before || ours.state != left {
 		return false
@@ -354,7 +358,7 @@ func (o operation) isLateLeave(before, ours, theirs member) bool {
 	return false
 }
 
-// compareMembers compares what the program above sees.
+// compareMembers compares Members and NumMembers.
 func (r *run) compareMembers() error {
 	ours, theirs := r.ours.members(), r.theirs.members()
 	isUneven := func(m member) bool { return r.uneven[m.name] }
@@ -372,7 +376,7 @@ func (r *run) compareMembers() error {
 		}
 		m.incarnation, m.state = r.table[m.name].incarnation, r.table[m.name].state
 		if m != r.table[m.name] || m.state > suspect {
-			return differ("a member, and what a push/pull says of it,", m, r.table[m.name])
+			return differ("a member and its state in a push/pull", m, r.table[m.name])
 		}
 	}
 	return nil
@@ -383,7 +387,7 @@ func (r *run) compareGossip(ours, theirs []gossip) error {
 	isUneven := func(g gossip) bool { return r.uneven[g.node] }
 	oursAll, theirsAll := slices.Clone(ours), slices.Clone(theirs)
 	ours, theirs = slices.DeleteFunc(ours, isUneven), slices.DeleteFunc(theirs, isUneven)
-	more := make(map[gossip]int) // how often ours has it more often than theirs
+	more := make(map[gossip]int) // ours' count minus theirs'
 	for _, g := range ours {
 		if g.kind == wire.TypeSuspect && g.detail == "from " && r.unattributed[g.node] {
 			r.allow(ruleUnattributed, "ours: %v", g)
@@ -401,7 +405,7 @@ func (r *run) compareGossip(ours, theirs []gossip) error {
 			r.allow(ruleRefutation, "theirs: %v", g)
 		case n < 0 && r.table[g.node].name == "":
 			r.allow(ruleForgotten, "theirs: %v", g)
-		case n < 0 && r.toldLate(): // ours tells it when it is mended
+		case n < 0 && r.toldLate(): // ours gossips it when the member is mended
 			r.allow(ruleLate, "theirs: %v", g)
 			r.uneven[g.node] = true
 		case n > 0 && r.wasLost(g, oursAll, theirsAll):
@@ -413,12 +417,13 @@ func (r *run) compareGossip(ours, theirs []gossip) error {
 	return nil
 }
 
-// wasReplaced says whether a message is one about the node itself that a later one should have replaced.
+// wasReplaced reports whether a message is one about the node itself that a later one should have replaced.
 func (r *run) wasReplaced(g gossip) bool {
 	return g.kind == wire.TypeAlive && g.node == self && (g.incarnation < r.table[self].incarnation || r.left)
 }
 
-// toldLate says whether nobody but members that are dead to the reference is there to be told anything, as they have left to ours.
+// toldLate reports whether the only members that could receive gossip are dead to the reference, and have left for
+// ours.
 func (r *run) toldLate() bool {
 	late := false
 	for name, ours := range r.oursTable {
@@ -433,8 +438,9 @@ func (r *run) toldLate() bool {
 	return late && r.gossips
 }
 
-// wasLost says whether the reference may have lost a message: it has another one like it, or had one that was replaced since.
-// Then its queue is in disorder, and both members are mended. What was replaced is an alive, or something that ours says still.
+// wasLost reports whether the reference may have lost a message: it has a similar one, or had one that has been
+// replaced since. Then its queue is out of order, and both members are mended. The replaced message is an alive, or
+// one that ours still sends.
 func (r *run) wasLost(g gossip, ours, theirs []gossip) bool {
 	for _, other := range ours {
 		if other.node != g.node && other.size == g.size && r.uneven[other.node] {
@@ -451,7 +457,7 @@ func (r *run) wasLost(g gossip, ours, theirs []gossip) bool {
 	return false
 }
 
-// aliveSize is how many bytes an alive message of a member has, as gossip counts them.
+// aliveSize returns the size in bytes of a member's alive message in gossip.
 func (m member) aliveSize() int {
 	at, err := netip.ParseAddrPort(m.addr)
 	if err != nil {

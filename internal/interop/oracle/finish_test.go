@@ -12,7 +12,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// finish plays the last operation of a history: one after which the nodes may know different things for good.
+// finish plays the last operation of a history, after which the nodes may differ for good.
 func (r *run) finish(o operation) error {
 	c := o.assertions[0]
 	var message wire.Message
@@ -38,7 +38,7 @@ func (r *run) finish(o operation) error {
 	return r.compareIgnored(which, before)
 }
 
-// malformedAlive is an alive message that is wrong in one way.
+// malformedAlive returns an alive message with one error.
 func malformedAlive(how string) *wire.Alive {
 	a := &wire.Alive{Incarnation: 7, Node: "odd", Addr: []byte{10, 0, 0, 99}, Port: port, Vsn: goodVersions}
 	switch how {
@@ -56,7 +56,7 @@ func malformedAlive(how string) *wire.Alive {
 	return a
 }
 
-// compareIgnored holds that ours ignored what theirs may have taken.
+// compareIgnored checks that ours ignored a message that theirs may have accepted.
 func (r *run) compareIgnored(which rule, before map[string]member) error {
 	ours, errOurs := r.ours.take()
 	theirs, errTheirs := r.theirs.take()
@@ -64,7 +64,7 @@ func (r *run) compareIgnored(which rule, before map[string]member) error {
 		return err
 	}
 	if len(ours.events)+len(ours.sent) > 0 {
-		return differ("what follows", ours, theirs)
+		return differ("the effects", ours, theirs)
 	}
 	oursTable, err := r.ours.observe()
 	if err != nil {
@@ -75,7 +75,7 @@ func (r *run) compareIgnored(which rule, before map[string]member) error {
 		return err
 	}
 	if !maps.Equal(oursTable, before) {
-		return differ("the table, and that of before,", sorted(oursTable), sorted(before))
+		return differ("the table, and the one before,", sorted(oursTable), sorted(before))
 	}
 	if len(theirs.events) > 0 || !maps.Equal(theirsTable, before) {
 		r.allow(which, "%v", theirs.events)
@@ -83,7 +83,7 @@ func (r *run) compareIgnored(which rule, before map[string]member) error {
 	return nil
 }
 
-// finishVersionless has a member come without versions, or with such that nobody understands, and then a push/pull.
+// finishVersionless announces a member without versions, or with unknown ones, and then plays a push/pull.
 func (r *run) finishVersionless(o operation) error {
 	before := r.table
 	who := assertion{node: "p6", delta: 1, meta: "first"}
@@ -104,7 +104,7 @@ func (r *run) finishVersionless(o operation) error {
 		return err
 	}
 	if theirs, err := r.theirs.observe(); err != nil || !maps.Equal(theirs, theirsBefore) {
-		return differ("theirs, that has a member without versions, after a push/pull and before it", sorted(theirs), sorted(theirsBefore))
+		return differ("the table of theirs, with a member without versions, after and before a push/pull,", sorted(theirs), sorted(theirsBefore))
 	}
 	_, refusal, err := r.ours.exchange(news.source(), request)
 	if err != nil || refusal != "" {
@@ -114,8 +114,8 @@ func (r *run) finishVersionless(o operation) error {
 	return nil
 }
 
-// finishHere has other names claim the node's own address: one that is not known, in packets and in push/pulls, and one that may be
-// known elsewhere.
+// finishHere announces other names at the node's own address: an unknown one, in packets and push/pulls, and one that
+// may be known at another address.
 func (r *run) finishHere(o operation) error {
 	odd := &wire.Alive{Incarnation: 7, Node: "odd", Addr: homeOf(self).Addr().AsSlice(), Port: port, Vsn: goodVersions}
 	want := maps.Clone(r.table)
@@ -133,7 +133,7 @@ func (r *run) finishHere(o operation) error {
 		return fmt.Errorf("ours gossips %v, want %v: %w", gossip, says, err)
 	}
 
-	odd.Incarnation++ // it refutes that
+	odd.Incarnation++ // ours refutes that
 	denied.incarnation, says.incarnation = odd.Incarnation, odd.Incarnation
 	want[odd.Node] = denied
 	r.feedPacket(odd.Append(nil), homeOf("p1"))
@@ -156,8 +156,8 @@ func (r *run) finishHere(o operation) error {
 	return r.finishMeant(odd, want)
 }
 
-// finishMeant has others send states that have another name at the node's own address: they mean the node if they join, or know it,
-// and else another.
+// finishMeant sends states that have another name at the node's own address. They are meant for the node if the peer
+// joins or has the node among its states, and otherwise for another member.
 func (r *run) finishMeant(odd *wire.Alive, want map[string]member) error {
 	state := wire.PushNodeState{Name: odd.Node, Addr: odd.Addr, Port: odd.Port, Incarnation: odd.Incarnation, Vsn: odd.Vsn}
 	own := want[self]
@@ -200,8 +200,8 @@ func (r *run) finishMeant(odd *wire.Alive, want map[string]member) error {
 	return nil
 }
 
-// compareHere holds that ours knows what it should after somebody claimed its own address, told no delegate, and answered that
-// somebody, p1, with so much at once.
+// compareHere checks the table of ours after p1 announced a name at its own address: no delegate was called, and p1
+// received exactly the answers.
 func (r *run) compareHere(want map[string]member, answers ...gossip) error {
 	ours, err := r.ours.take()
 	if err != nil {
@@ -214,11 +214,11 @@ func (r *run) compareHere(want map[string]member, answers ...gossip) error {
 			answered = append(answered, g)
 		}
 		if p.to != homeOf("p1").String() {
-			return differ("who is answered", p, homeOf("p1"))
+			return differ("the address of an answer", p, homeOf("p1"))
 		}
 	}
 	if len(ours.events) > 0 || len(ours.sent) != len(answers) || !slices.Equal(answered, answers) {
-		return differ("what follows", ours, answers)
+		return differ("the effects", ours, answers)
 	}
 	theirs, err := r.theirs.take()
 	if err != nil {
@@ -233,11 +233,11 @@ func (r *run) compareHere(want map[string]member, answers ...gossip) error {
 	return r.compareOurs(want)
 }
 
-// compareOurs compares what ours knows with what it should.
+// compareOurs compares the table of ours with the expected one.
 func (r *run) compareOurs(want map[string]member) error {
 	ours, err := r.ours.observe()
 	if err == nil && !maps.Equal(ours, want) {
-		err = differ("the table, and what it should be,", sorted(ours), sorted(want))
+		err = differ("the table and the expected one", sorted(ours), sorted(want))
 	}
 	return err
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// What both nodes are configured with. Times only matter in relation to each other: a probe a day, an hour or a second is
-// all the same in virtual time. Probes are always answered.
+// The configuration of both nodes. Durations matter only in relation to each other: in virtual time a probe a day
+// costs as much as a probe a second. Probes are always answered.
 const (
 	self                    = "node"
 	port                    = 7946
@@ -21,19 +21,19 @@ const (
 	suspicionMaxTimeoutMult = 3
 	never                   = 100000 * time.Hour
 
-	// tick is how long everything takes, so that no two things happen at the same time.
+	// tick is the duration of each operation, so that no two happen at the same time.
 	tick = time.Microsecond
 
 	vetoedMeta = "vetoed"
 )
 
-// observer is somebody who is no member.
+// observer is the address of a peer that is no member.
 var observer = netip.MustParseAddrPort("10.0.9.9:7946")
 
-// names are everyone that messages are about, the node itself first.
+// names are those of all members that messages are about, the node itself first.
 var names = []string{self, "p1", "p2", "p3", "p4", "p5", "p6"}
 
-// homeOf is where a member is at first.
+// homeOf returns the first address of a member.
 func homeOf(name string) netip.AddrPort {
 	for i, n := range names {
 		if n == name {
@@ -43,20 +43,21 @@ func homeOf(name string) netip.AddrPort {
 	panic("nobody is called " + name)
 }
 
-// profile is what the nodes of a history have in common.
+// profile is the configuration that the nodes of a history share.
 type profile struct {
 	protocol    uint8
 	compression bool
-	gossips     bool // on its own; else gossip is drawn out by pings
+	gossips     bool // by timer; otherwise pings draw it
 	reclaim     time.Duration
 	restricted  bool   // CIDRsAllowed is set
 	askAlive    bool   // an alive delegate refuses vetoedMeta
 	vetoMerge   string // the merge delegate refuses this member
-	remembers   bool   // the dead are forgotten within a day, for which ours remembers them
-	small       bool   // packets
+	remembers   bool   // the dead are removed within a day, while ours still remembers them
+	small       bool   // small packets
 }
 
-// gossipToTheDead is when the dead are forgotten. If that is within a day, ours remembers some of them for longer.
+// gossipToTheDead returns the time until dead members are removed. If it is within a day, ours remembers some of them
+// for longer.
 func (p profile) gossipToTheDead() time.Duration {
 	if p.remembers {
 		return 3 * time.Hour
@@ -64,13 +65,13 @@ func (p profile) gossipToTheDead() time.Duration {
 	return 40 * time.Hour
 }
 
-// longRest is after when every suspicion has ended and everyone who was dead then is forgotten: a round of probes is needed
-// for that. If ours is to remember some, that is within a day.
+// longRest returns a time after which every suspicion has ended, and every member that was dead then has been
+// removed, which takes a round of probes. If ours is to remember some, it is less than a day.
 func (p profile) longRest() time.Duration {
 	return p.gossipToTheDead() + suspicionMult*suspicionMaxTimeoutMult*probeInterval + 8*probeInterval
 }
 
-// restless is for how long there may be no long rest, so that nobody is forgotten in between. When exactly is random.
+// restless returns the time within which no member is removed, as the exact time of that is random.
 func (p profile) restless() time.Duration { return p.gossipToTheDead() - 2*time.Hour }
 
 func (p profile) gossipInterval() time.Duration {
@@ -80,7 +81,7 @@ func (p profile) gossipInterval() time.Duration {
 	return never
 }
 
-// gossipWindow is after when all that was to be gossiped is.
+// gossipWindow returns a time after which all queued messages have been gossiped.
 func (p profile) gossipWindow() time.Duration { return 15 * p.gossipInterval() }
 
 func (p profile) allowed() []net.IPNet {
@@ -90,80 +91,81 @@ func (p profile) allowed() []net.IPNet {
 	return []net.IPNet{{IP: net.IPv4(10, 0, 0, 0).To4(), Mask: net.CIDRMask(8, 32)}}
 }
 
-// kind says what an operation does.
+// kind is the kind of an operation.
 type kind int
 
 const (
 	opAlive       kind = iota // a packet
 	opSuspect                 // a packet
-	opDead                    // a packet; from the member itself: it leaves
+	opDead                    // a packet; from the member itself: a leave
 	opUser                    // a packet
-	opPushPull                // somebody exchanges states with the node
-	opJoin                    // the node joins somebody
-	opUpdate                  // the node's metadata change
+	opPushPull                // a peer begins a push/pull with the node
+	opJoin                    // the node joins a peer
+	opUpdate                  // the node's metadata changes
 	opLeave                   // the node leaves
 	opRest                    // time passes
-	opLongRest                // time passes until all who are dead are forgotten
-	opHighest                 // an accusation that cannot be refuted; the history ends with it
+	opLongRest                // time passes until all dead members are removed
+	opHighest                 // a suspect or dead message that cannot be refuted; the history ends with it
 	opMalformed               // an alive that no member would send; the history ends with it
 	opVersionless             // a member without usable versions, and then a push/pull; the history ends with it
 	opHere                    // another name at the node's own address; the history ends with it
 )
 
-// place says what address a member is said to have.
+// place is the kind of address that an assertion has.
 type place int
 
 const (
-	samePlace place = iota // as the node knows it
+	samePlace place = iota // the known address
 	otherIP
 	otherPort
-	noPort  // 0: the default one
-	outside // of what CIDRsAllowed lets in
+	noPort  // 0, for the default port
+	outside // outside CIDRsAllowed
 )
 
-// presence says who acks a ping to where a claim says that a member is, which is known elsewhere.
+// presence determines the source of acks from the asserted address of a member that is known at another one.
 type presence int
 
 const (
-	claimant presence = iota // another of its name is there, and acks
+	claimant presence = iota // another process of that name is there, and acks
 	nobody                   // no ack
-	former                   // the member itself, from where it is known
+	former                   // the member itself acks, from its known address
 )
 
-// claim is what is said of a member. What it means depends on what the nodes know by then: incarnations are relative.
+// assertion is a message about a member. Its incarnation is relative to the known one, so that its effect depends on
+// the nodes.
 type assertion struct {
 	node  string
-	from  string // of an accusation
+	from  string // of a suspect or dead message
 	state int    // of a push/pull
-	delta int    // to the incarnation that is known
+	delta int    // to the known incarnation
 	place place
 	meta  string
 	vsn   []byte
-	least uint32 // incarnation
+	least uint32 // lowest incarnation
 }
 
-// operation is one thing that happens.
+// operation is a step of a history.
 type operation struct {
 	kind       kind
 	assertions []assertion // one, or those of a push/pull
 	sender     string
-	foreign    bool // the sender is outside of what CIDRsAllowed lets in
+	foreign    bool // the sender is outside CIDRsAllowed
 	join       bool
 	text       string // of a user message, new metadata
 	rest       time.Duration
-	acks       int // drawn from each node afterwards, -1 for as many as carry gossip
+	acks       int // drawn from each node afterwards; -1: until they carry no gossip
 	there      presence
 	unmended   bool
 }
 
-// history is what happens to both nodes.
+// history is a sequence of operations on both nodes.
 type history struct {
 	seed uint64
 	profile
 	operations []operation
 }
 
-// generate makes the history of a seed.
+// generate returns the history of a seed.
 func generate(seed uint64) history {
 	g := generator{rand.New(rand.NewPCG(seed, 1)), profile{protocol: 2}}
 	if g.oneIn(4) {
@@ -179,9 +181,9 @@ func generate(seed uint64) history {
 	if g.oneIn(6) {
 		g.vetoMerge = "p6"
 	}
-	g.remembers = !g.gossips && g.oneIn(4) // for gossip to spread there has to be time
+	g.remembers = !g.gossips && g.oneIn(4) // gossip takes time to spread
 	h := history{seed: seed, profile: g.profile}
-	// A few members to begin with, most of the time.
+	// Most histories begin with a few members.
 	if !g.oneIn(8) {
 		o := operation{kind: opPushPull, sender: "p1", join: true, acks: -1}
 		for _, name := range names[1 : 2+g.IntN(4)] {
@@ -208,18 +210,18 @@ func generate(seed uint64) history {
 	return h
 }
 
-// malformed are the ways in which an alive message can be wrong.
+// malformed are the errors that an alive message can have.
 var malformed = []string{"long metadata", "no name", "odd address", "no address", longName}
 
-// longName is a name that fits into an alive message, and not into a ping in a small packet.
+// longName is a name that fits into an alive message, but not into a ping in a small packet.
 const longName = "a long name"
 
-// smallPacket is what a packet may have, in bytes, if packets are small: the gossip about everyone.
+// smallPacket is the size limit of small packets, in bytes: the gossip about all members fits.
 const smallPacket = 1050
 
 var goodVersions = []byte{1, 5, 2, 0, 0, 0}
 
-// generator makes random operations.
+// generator draws random operations.
 type generator struct {
 	*rand.Rand
 	profile
@@ -227,7 +229,7 @@ type generator struct {
 
 func (g *generator) oneIn(n int) bool { return g.IntN(n) == 0 }
 
-// pick draws an index, as often as its weight says.
+// pick draws an index with the given weights.
 func (g *generator) pick(weights ...int) int {
 	sum := 0
 	for _, w := range weights {
@@ -242,7 +244,7 @@ func (g *generator) pick(weights ...int) int {
 	return 0
 }
 
-// anyone is the node itself now and then.
+// anyone draws a member, sometimes the node itself.
 func (g *generator) anyone() string {
 	if g.oneIn(8) {
 		return self
@@ -281,10 +283,10 @@ func (g *generator) operation() operation {
 			if c.state = g.pick(6, 2, 2, 2); c.state == alive || g.oneIn(2) {
 				state := c.state
 				c = g.alive()
-				c.state, c.least = state, 1 // one more that is known at 0 has suspicions last longer
+				c.state, c.least = state, 1 // another member, at 0, would lengthen suspicions
 			}
 			c.node = names[i]
-			c.vsn = goodVersions // a member without any is at the end
+			c.vsn = goodVersions // members without versions are for the end of a history
 			if g.oneIn(8) && c.node != g.vetoMerge {
 				c.vsn = [][]byte{goodVersions, {1, 5, 6, 0, 0, 0}, {1, 5, 2, 1, 3, 2}, {3, 4, 4, 0, 0, 0}}[g.pick(24, 1, 1, 1)]
 			}
@@ -299,7 +301,7 @@ func (g *generator) operation() operation {
 	return o
 }
 
-// restOf gives an upper limit: sometimes confirmations come late, sometimes early in a suspicion.
+// restOf draws a time to rest. Its limit varies, so that confirmations come early or late in a suspicion.
 func (g *generator) restOf() time.Duration {
 	return []time.Duration{time.Second, probeInterval, 3 * probeInterval, 14 * probeInterval}[g.pick(2, 3, 4, 2)]
 }
@@ -312,7 +314,7 @@ func (g *generator) alive() assertion {
 	c.place = place(g.pick(24, 3, 2, 2, 1))
 	c.vsn = [][]byte{goodVersions, {1, 5, 3, 0, 0, 0}, {0, 5, 2, 0, 0, 0}, {3, 2, 2, 0, 0, 0}}[g.pick(40, 6, 1, 1)]
 	if g.gossips {
-		c.least = 1 // at 0, the reference may forget it before it is mended
+		c.least = 1 // at 0, the reference may remove it before it is mended
 	}
 	return c
 }
@@ -322,7 +324,7 @@ func (g *generator) accusation() assertion {
 		meta: "first", vsn: goodVersions}
 }
 
-// address is where a claim puts a member, given what is known of it.
+// address returns the address in an assertion about a known member.
 func (c assertion) address(known member) ([]byte, uint16) {
 	at := homeOf(c.node)
 	if known.name != "" {
@@ -343,12 +345,12 @@ func (c assertion) address(known member) ([]byte, uint16) {
 	return ip[:], port
 }
 
-// number is the incarnation of a claim, given what is known of a member.
+// number returns the incarnation of an assertion about a known member.
 func (c assertion) number(known member) uint32 {
 	return uint32(max(int64(c.least), int64(known.incarnation)+int64(c.delta)))
 }
 
-// message is an operation that is a packet, given what is known.
+// message returns the message of an operation that is a packet.
 func (o operation) message(table map[string]member) wire.Message {
 	if o.kind == opUser {
 		return userMessage(o.text)
@@ -366,13 +368,13 @@ func (o operation) message(table map[string]member) wire.Message {
 	}
 }
 
-// userMessage is one of the program above.
+// userMessage is an application's message.
 type userMessage string
 
 func (userMessage) Type() wire.Type            { return wire.TypeUser }
 func (u userMessage) Append(dst []byte) []byte { return append(append(dst, byte(wire.TypeUser)), u...) }
 
-// states is what an operation that is a push/pull says, given what is known.
+// states returns the states of an operation that is a push/pull.
 func (o operation) states(table map[string]member) []wire.PushNodeState {
 	var states []wire.PushNodeState
 	for _, c := range o.assertions {
@@ -392,7 +394,7 @@ func encodePushPull(states []wire.PushNodeState, join bool) []byte {
 	return append(b, user...)
 }
 
-// source is where the packet of an operation comes from.
+// source returns the address from which the packet of an operation comes.
 func (o operation) source() netip.AddrPort {
 	at := homeOf(o.sender)
 	if o.foreign {
@@ -403,7 +405,7 @@ func (o operation) source() netip.AddrPort {
 	return at
 }
 
-// describe says what happens in an operation, given what is known.
+// describe returns a line for the log.
 func (o operation) describe(table map[string]member) string {
 	switch o.kind {
 	case opAlive, opSuspect, opDead:
@@ -435,7 +437,7 @@ func (o operation) describe(table map[string]member) string {
 	case opLongRest:
 		return "long rest"
 	case opHighest:
-		return fmt.Sprintf("last: accusation of %s, %s, by %s at the highest incarnation", o.assertions[0].node,
+		return fmt.Sprintf("last: report of %s, %s, by %s at the highest incarnation", o.assertions[0].node,
 			stateName(o.assertions[0].state), o.assertions[0].from)
 	case opMalformed:
 		return "last: alive with " + o.text

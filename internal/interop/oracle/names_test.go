@@ -11,28 +11,28 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// recheck is for how long a name that was asked about is not asked about again.
+// recheck is the time during which a name whose addresses were pinged is not checked again.
 const recheck = 10 * probeInterval
 
-// remembered is for how long ours remembers whom it has forgotten: ReconnectTimeout as it is by default.
+// remembered is the time for which ours remembers removed members: the default of ReconnectTimeout.
 const remembered = 24 * time.Hour
 
-// versions are those of the nodes.
+// versions returns the protocol and delegate versions of the nodes.
 func (p profile) versions() []byte { return []byte{1, 5, p.protocol, 0, 0, 0} }
 
-// usable reports whether the member of an alive claim and the nodes understand each other.
+// usable reports whether the versions in an assertion that a member is alive are compatible with the nodes'.
 func (p profile) usable(c assertion) bool {
 	a, b := c.vsn, p.versions()
 	understands := func(a, b []byte, low int) bool { return a[low] <= b[low+2] && b[low+2] <= a[low+1] }
 	return len(a) >= len(b) && a[0] > 0 && understands(a, b, 0) && understands(b, a, 0) && understands(a, b, 3) && understands(b, a, 3)
 }
 
-// tells reports whether an operation says in a claim that a member is alive.
+// tells reports whether an operation asserts that the member is alive.
 func (o operation) tells(c assertion) bool {
 	return o.kind == opAlive || (o.kind == opPushPull || o.kind == opJoin) && c.state == alive
 }
 
-// claimed is the address that a claim says.
+// claimed returns the address in an assertion, as text.
 func (c assertion) claimed(known member) string {
 	ip, at := c.address(known)
 	if at == 0 {
@@ -41,13 +41,13 @@ func (c assertion) claimed(known member) string {
 	return addrText(ip, at)
 }
 
-// expected is what ours is to know of a member, by a rule.
+// expected is the state that ours is to have of a member, by a rule.
 type expected struct {
 	which rule
 	want  member
 }
 
-// expect gives the members that an operation says to be alive, that ours does not take and theirs may.
+// expect returns the members that an operation asserts to be alive, which ours ignores and theirs may accept.
 func (r *run) expect(o operation) map[string]expected {
 	all := make(map[string]expected)
 	for _, c := range o.assertions {
@@ -69,7 +69,7 @@ func (r *run) expect(o operation) map[string]expected {
 	return all
 }
 
-// compareExpected holds that ours knows what it is to know, where theirs may know something else, and tells nobody of it.
+// compareExpected checks that ours has the expected states, where theirs may have others, and calls no delegate.
 func (r *run) compareExpected(all map[string]expected, answered map[string]bool, told, theirsTold []event) error {
 	for name, e := range all {
 		isOther := func(e event) bool { return e.node != name }
@@ -80,13 +80,14 @@ func (r *run) compareExpected(all map[string]expected, answered map[string]bool,
 		case ours == e.want && len(told) == 0 && answered[name] == (e.which != ruleZero):
 			r.allow(e.which, "%v, theirs %v", ours, theirs)
 		default:
-			return differ("what is known of "+name, ours, theirs)
+			return differ("the state of "+name, ours, theirs)
 		}
 	}
 	return nil
 }
 
-// challenges reports whether a packet of ours tells who claims the name of a member that went what it has to be newer than.
+// challenges reports whether a packet of ours sends the end of a member that is dead or left to the address that
+// claims its name.
 func (r *run) challenges(p packet, o operation, all map[string]expected) bool {
 	if len(p.messages) != 1 {
 		return false
@@ -98,7 +99,7 @@ func (r *run) challenges(p packet, o operation, all map[string]expected) bool {
 	})
 }
 
-// noteGone notes whom ours has forgotten, and remembers all the same.
+// noteReaped notes the members that ours has removed and still remembers.
 func (r *run) noteReaped(o operation, before map[string]member) {
 	if !r.remembers {
 		return
@@ -113,10 +114,10 @@ func (r *run) noteReaped(o operation, before map[string]member) {
 	}
 	for name, m := range before {
 		if m.state == dead && r.oursTable[name].state == left {
-			r.went[name] = time.Now() // as it says
+			r.went[name] = time.Now() // the member's own message
 		}
 		if _, ok := r.oursTable[name]; !ok {
-			m.state = max(m.state, dead) // a suspect died first
+			m.state = max(m.state, dead) // a suspect member died before it was removed
 			r.gone[name] = m
 		}
 	}
@@ -125,7 +126,7 @@ func (r *run) noteReaped(o operation, before map[string]member) {
 	}
 }
 
-// noteWent notes when ours found members dead, or left.
+// noteWent notes when members became dead or left in ours.
 func (r *run) noteWent(ours effects) {
 	for _, e := range ours.events {
 		if strings.HasPrefix(e.text, "leave ") {
@@ -134,19 +135,19 @@ func (r *run) noteWent(ours effects) {
 	}
 }
 
-// forgetGone forgets whom ours remembers no more.
+// expireReaped forgets the members that ours does not remember any more.
 func (r *run) expireReaped() {
 	maps.DeleteFunc(r.gone, func(name string, _ member) bool { return time.Since(r.went[name]) > remembered })
 }
 
-// askedLately reports whether ours asked lately if there are two of a name.
+// askedLately reports whether ours checked the name recently.
 func (r *run) askedLately(name string) bool {
 	at, ok := r.asked[name]
 	return ok && time.Since(at) < recheck
 }
 
-// checks gives, by name, where ours is to ask about the claims to names at other addresses that an operation says: where the
-// member is known, unless it is the node itself, and where the claim says it is.
+// checks returns, by name, the addresses that ours is to ping because an operation asserts another address of a
+// member: the known one, unless the name is the node's own, and the asserted one.
 func (r *run) checks(o operation) map[string][]string {
 	checks := make(map[string][]string)
 	for _, c := range o.assertions {
@@ -162,8 +163,8 @@ func (r *run) checks(o operation) map[string][]string {
 	return checks
 }
 
-// absent gives the addresses at which an operation says members to be that are known elsewhere, and where acks of pings to these
-// come from, if no other is there. Who has our own name is there.
+// absent returns, by asserted address of a member that is known at another, the source of acks to pings there, unless
+// the claimant acks. At the address of another process of the node's own name the claimant does.
 func (r *run) absent(o operation) map[netip.AddrPort]netip.AddrPort {
 	if o.there == claimant {
 		return nil
@@ -182,7 +183,7 @@ func (r *run) absent(o operation) map[netip.AddrPort]netip.AddrPort {
 	return acks
 }
 
-// takeChecks takes the pings of checks out of what ours sent, and gives the names that it asked about.
+// takeChecks removes the pings of checks from the packets of ours, and returns the names that were checked.
 func (r *run) takeChecks(o operation, ours *effects) (asked map[string]bool, err error) {
 	asked = make(map[string]bool)
 	checks := r.checks(o)
@@ -198,14 +199,15 @@ func (r *run) takeChecks(o operation, ours *effects) (asked map[string]bool, err
 	})
 	for name := range asked {
 		if len(checks[name]) > 0 {
-			return nil, fmt.Errorf("ours asks about %s, and not at %v", name, checks[name])
+			return nil, fmt.Errorf("ours checks %s, but not at %v", name, checks[name])
 		}
 	}
 	return asked, nil
 }
 
-// compareConflicts compares of what conflicts the nodes told, and takes that out of what they did. Ours tells of one when all
-// that it asks have answered, which here they do at once, if another is there; and of none that it asked about lately.
+// compareConflicts compares the conflicts that the nodes reported, and removes them from their effects. Ours reports
+// one when all pinged addresses have acked, which is immediate here, if the claimant is there; and none for a name
+// that it checked recently.
 func (r *run) compareConflicts(o operation, ours, theirs *effects) error {
 	asked, err := r.takeChecks(o, ours)
 	if err != nil {
@@ -246,7 +248,7 @@ func (r *run) compareConflicts(o operation, ours, theirs *effects) error {
 	return nil
 }
 
-// takeConflicts takes conflicts out of what delegates were told.
+// takeConflicts removes the conflicts from the events and returns them.
 func (e *effects) takeConflicts() (told []event) {
 	e.events = slices.DeleteFunc(e.events, func(e event) bool {
 		is := strings.HasPrefix(e.text, "conflict ")
@@ -258,9 +260,9 @@ func (e *effects) takeConflicts() (told []event) {
 	return told
 }
 
-// refuses reports whether ours refuses a push/pull: the peer is one that it cannot speak to.
+// refuses reports whether ours refuses a push/pull because of the peer's versions.
 func (r *run) refuses(o operation) bool {
-	var there, all, any bool // is known; anyone is; any is usable
+	var there, all, any bool // the peer is known; a member is alive; one is usable
 	usable := false
 	for _, c := range o.assertions {
 		if c.state != alive {
@@ -283,8 +285,8 @@ func (r *run) vetoes(o operation) bool {
 	return o.join && slices.ContainsFunc(o.assertions, func(c assertion) bool { return c.node == r.vetoMerge })
 }
 
-// compatible is a push/pull as ours takes it: without alive members that it cannot speak to, and whatever those speak that
-// are not alive.
+// compatible returns a push/pull without what ours ignores: alive members of incompatible versions, and the versions
+// of others.
 func (r *run) compatible(o operation) operation {
 	var assertions []assertion
 	for _, c := range o.assertions {
@@ -292,7 +294,7 @@ func (r *run) compatible(o operation) operation {
 		case c.state != alive:
 			c.vsn = goodVersions
 		case !r.usable(c) && c.node == self:
-			c.vsn = foreign // which is as wrong
+			c.vsn = foreign // also differs from the node's
 		case !r.usable(c):
 			continue
 		}
@@ -302,17 +304,17 @@ func (r *run) compatible(o operation) operation {
 	return o
 }
 
-// refusedByVersion reports whether theirs has refused a push/pull because of somebody's versions, as ours does not. It has
-// told nobody of it then.
+// refusedByVersion reports whether theirs has refused a push/pull because of a member's versions, which ours does
+// not. Theirs has called no delegate then.
 func (r *run) refusedByVersion(o operation) (refused bool) {
 	r.theirs.set(func() { refused = len(r.theirs.events) == 0 })
 	return refused && !r.refuses(o)
 }
 
-// foreign are versions that are not the node's, and go with these.
+// foreign are versions that differ from the node's and are compatible with them.
 var foreign = []byte{1, 5, 3, 0, 0, 0}
 
-// tookCompatible notes that theirs was given a push/pull as ours takes it, of which delegates are told what was said.
+// tookCompatible notes that theirs was given the compatible form of a push/pull; delegates are to see the original.
 func (r *run) tookCompatible(o, compatible operation) {
 	r.allow(ruleVersions, "%d of %d states", len(o.assertions)-len(compatible.assertions), len(o.assertions))
 	r.theirs.set(func() {
@@ -334,7 +336,7 @@ func (r *run) tookCompatible(o, compatible operation) {
 	})
 }
 
-// mergeText is what merge delegates are told of states.
+// mergeText returns the text by which calls of merge delegates are compared.
 func mergeText(states []wire.PushNodeState) string {
 	var all []string
 	for _, s := range states {

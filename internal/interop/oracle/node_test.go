@@ -33,13 +33,13 @@ func stateName(state int) string {
 	return fmt.Sprintf("state %d", state)
 }
 
-// member is what is told of a member.
+// member is a member as a node reports it.
 type member struct {
 	name        string
 	addr        string
 	meta        string
 	versions    [6]byte
-	incarnation uint32 // 0 where it is not told
+	incarnation uint32 // 0 if not reported
 	state       int
 }
 
@@ -60,7 +60,7 @@ type gossip struct {
 	kind        wire.Type
 	node        string
 	incarnation uint32
-	detail      string // who accuses, or what an alive says
+	detail      string // the reporter, or the content of an alive
 	size        int    // in bytes
 }
 
@@ -68,12 +68,12 @@ func (g gossip) String() string {
 	return fmt.Sprintf("%v %s@%d (%s)", g.kind, g.node, g.incarnation, g.detail)
 }
 
-// packet is what a node sent.
+// packet is a packet that a node sent.
 type packet struct {
 	to       string
 	messages []gossip // those about members
 	ack      uint32   // the sequence number of an ack in it
-	ping     string   // who is pinged in it
+	ping     string   // the name in a ping
 	crc      bool
 }
 
@@ -86,7 +86,7 @@ type event struct {
 
 func (e event) String() string { return fmt.Sprintf("%v %s %s", e.at, e.node, e.text) }
 
-// library is what both call Memberlist, as far as the same type can say it.
+// library is the methods of Memberlist that have the same types in both libraries.
 type library interface {
 	Join(existing []string) (int, error)
 	UpdateNode(timeout time.Duration) error
@@ -95,7 +95,7 @@ type library interface {
 	Shutdown() error
 }
 
-// node is a node of one of the libraries with all that it does.
+// node is a node of one of the libraries, with its recorded effects.
 type node struct {
 	library
 	profile profile
@@ -107,12 +107,12 @@ type node struct {
 	mu       sync.Mutex
 	unpacker wire.Unpacker
 	meta     string
-	answer   []byte                            // what a member that we join says
-	acks     map[netip.AddrPort]netip.AddrPort // where acks come from, if not from where a ping went; invalid: none come
+	answer   []byte                            // the answer of a member that the node joins
+	acks     map[netip.AddrPort]netip.AddrPort // sources of acks that differ from the pinged address; invalid: no ack
 	sent     []packet
 	events   []event
-	asks     []string // of the alive delegate
-	pushed   []string // states of exchanges that we began
+	asks     []string // calls of the alive delegate
+	pushed   []string // states that the node sent in push/pulls that it began
 	errs     []error
 }
 
@@ -142,7 +142,7 @@ func startOurs(p profile) (*node, error) {
 	c.GossipToTheDeadTime = p.gossipToTheDead()
 	c.GossipInterval = p.gossipInterval()
 	c.PushPullInterval, c.QueueCheckInterval = never, never
-	c.ReconnectInterval = -1 // the reference leaves the dead alone
+	c.ReconnectInterval = -1 // the reference does not contact dead members
 	c.DeadNodeReclaimTime = p.reclaim
 	c.CIDRsAllowed = p.allowed()
 	c.LogOutput = io.Discard
@@ -206,7 +206,7 @@ func seen[N any](nodes []*N, see func(*N) member) []member {
 	return members
 }
 
-// effects are what a node did.
+// effects are the recorded effects of operations on a node.
 type effects struct {
 	sent   []packet
 	events []event
@@ -214,7 +214,7 @@ type effects struct {
 	pushed []string
 }
 
-// take gives what a node did since it was last asked.
+// take returns the effects since the last call.
 func (n *node) take() (effects, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -235,7 +235,7 @@ func (n *node) note(who, format string, args ...any) {
 	})
 }
 
-// wrote notes a packet, and acks the pings in it.
+// wrote records a packet, and acks the pings in it.
 func (n *node) wrote(b []byte, to netip.AddrPort) {
 	var pings []uint32
 	n.mu.Lock()
@@ -290,7 +290,7 @@ func parseGossip(t wire.Type, body []byte) (gossip, error) {
 	}
 }
 
-// exchange plays a push/pull that somebody else begins: it gives what the node says, or why it refuses.
+// exchange plays a push/pull that a peer begins, and returns the node's states or the text of its refusal.
 func (n *node) exchange(from netip.AddrPort, request []byte) (table map[string]member, refusal string, err error) {
 	here, there := net.Pipe()
 	defer here.Close()
@@ -300,12 +300,12 @@ func (n *node) exchange(from netip.AddrPort, request []byte) (table map[string]m
 	}
 	table, _, refusal, err = readStates(wire.NewStreamReader(here, nil))
 	if err == nil {
-		_, err = io.Copy(io.Discard, here) // until it has taken what we said
+		_, err = io.Copy(io.Discard, here) // until the node has read the request
 	}
 	return table, refusal, err
 }
 
-// observe asks a node for all that it knows, as somebody who knows nothing.
+// observe returns the node's table, by a push/pull without states.
 func (n *node) observe() (map[string]member, error) {
 	table, refusal, err := n.exchange(observer, (&wire.PushPullHeader{}).Append(nil))
 	if refusal != "" {
@@ -346,7 +346,7 @@ func readStates(r *wire.StreamReader) (table map[string]member, join bool, refus
 		m := member{s.Name, addrText(s.Addr, s.Port), string(s.Meta), [6]byte{}, s.Incarnation, s.State}
 		copy(m.versions[:], s.Vsn)
 		if _, ok := table[s.Name]; ok {
-			return nil, false, "", fmt.Errorf("%s is there twice", s.Name)
+			return nil, false, "", fmt.Errorf("%s is listed twice", s.Name)
 		}
 		table[s.Name] = m
 	}
@@ -368,7 +368,7 @@ func (n *node) answerDial(c net.Conn, answer []byte) {
 	io.Copy(io.Discard, c)
 }
 
-// sorted gives the members of a table by name.
+// sorted returns the members of a table by name.
 func sorted(table map[string]member) []member {
 	var members []member
 	for _, m := range table {
@@ -378,7 +378,7 @@ func sorted(table map[string]member) []member {
 	return members
 }
 
-// transport is the end of the wire, of the library whose Packet P is.
+// transport is the in-memory transport of the library whose Packet P is.
 type transport[P any] struct {
 	node    *node
 	packets chan *P
@@ -420,7 +420,7 @@ func (t *transport[P]) StreamCh() <-chan net.Conn { return t.node.streams }
 
 func (t *transport[P]) Shutdown() error { return nil }
 
-// conn is a stream with somebody who has an address.
+// conn is a stream whose peer has an address.
 type conn struct {
 	net.Conn
 	remote netip.AddrPort
@@ -445,13 +445,13 @@ func (n *node) MergeRemoteState(buf []byte, join bool) {
 	n.note("", "state %s, join %v", buf, join)
 }
 
-// delegates implements the delegates that are told of nodes, of the library whose Node N is.
+// delegates implements the delegates that receive nodes, of the library whose Node N is.
 type delegates[N any] struct {
 	*node
 	see func(*N) member
 }
 
-// told is what is compared of a Node that a delegate gets.
+// told returns the text by which the Nodes of delegate calls are compared.
 func (d delegates[N]) told(m *N) (name, text string) {
 	seen := d.see(m)
 	return seen.name, fmt.Sprintf("%s %q %v", seen.addr, seen.meta, seen.versions)

@@ -16,7 +16,7 @@ var (
 	oneSeed   = flag.Uint64("seed", 0, "play the history of this seed only (0: many)")
 )
 
-// played is what came of a history.
+// played is the result of playing a history.
 type played struct {
 	err   error
 	fired map[rule]int
@@ -31,7 +31,7 @@ func play(t *testing.T, h history, tamper func([]byte) []byte) played {
 	return played{err, r.fired, r.log}
 }
 
-// TestHistories plays many histories: the nodes must agree, save for what the rules allow.
+// TestHistories plays many histories: the nodes must agree, except for the differences in the rules.
 func TestHistories(t *testing.T) {
 	if *oneSeed != 0 {
 		p := play(t, generate(*oneSeed), nil)
@@ -70,7 +70,7 @@ func TestHistories(t *testing.T) {
 	}
 }
 
-// TestRules shows each rule in a history that needs it. A rule that is needed no more has to go.
+// TestRules shows each rule in a history that needs it. A rule that is not needed any more must be deleted.
 func TestRules(t *testing.T) {
 	needs := map[rule]history{
 		ruleEvidence: {profile: profile{remembers: true}, operations: []operation{meet("p1"), report(opDead, "p1", "p2", 0),
@@ -127,7 +127,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestDifferencesAreSeen feeds our node something else than the reference's: each time, the comparison must notice.
+// TestDifferencesAreSeen feeds our node other input than the reference's: the comparison must fail each time.
 func TestDifferencesAreSeen(t *testing.T) {
 	h := history{profile: profile{protocol: 2}, operations: []operation{
 		meet("p1", "p2", "p3"), report(opSuspect, "p1", "p2", 0), report(opSuspect, "p1", "p3", 0), tell("p1", 1),
@@ -155,7 +155,7 @@ func TestDifferencesAreSeen(t *testing.T) {
 					return b
 				})
 				if p.err == nil {
-					t.Errorf("nothing was noticed:\n%s", strings.Join(p.log, "\n"))
+					t.Errorf("no difference was found:\n%s", strings.Join(p.log, "\n"))
 				}
 			})
 		}
@@ -164,7 +164,7 @@ func TestDifferencesAreSeen(t *testing.T) {
 
 // The histories of these tests are made of:
 
-// meet has the node hear of members, in a push/pull.
+// meet returns a push/pull in which the members are alive.
 func meet(names ...string) operation {
 	o := operation{kind: opPushPull, sender: names[0], acks: -1}
 	for _, name := range names {
@@ -173,7 +173,7 @@ func meet(names ...string) operation {
 	return o
 }
 
-// hearsay has the node hear of members in a state, in a push/pull.
+// unattributed returns a push/pull in which the members have the state.
 func unattributed(state int, names ...string) operation {
 	o := meet(names...)
 	for i := range o.assertions {
@@ -182,17 +182,17 @@ func unattributed(state int, names ...string) operation {
 	return o
 }
 
-// tell has the node hear of a member, from p2.
+// tell returns an alive packet from p2.
 func tell(name string, delta int) operation {
 	return operation{kind: opAlive, sender: "p2", acks: -1, assertions: []assertion{{node: name, delta: delta, meta: "told", vsn: goodVersions}}}
 }
 
-// accuse has the node hear an accusation, opSuspect or opDead.
+// report returns a suspect or dead packet: k is opSuspect or opDead.
 func report(k kind, name, from string, delta int) operation {
 	return operation{kind: k, sender: "p2", acks: -1, assertions: []assertion{{node: name, from: from, delta: delta}}}
 }
 
-// elsewhere has the claims of an operation say another address.
+// elsewhere changes the addresses in an operation's assertions.
 func elsewhere(o operation) operation {
 	for i := range o.assertions {
 		o.assertions[i].place = otherIP
@@ -200,25 +200,25 @@ func elsewhere(o operation) operation {
 	return o
 }
 
-// join has the node join somebody, who says what a push/pull does.
+// join turns a push/pull into a join that the peer answers with the same states.
 func join(o operation) operation {
 	o.kind, o.join = opJoin, true
 	return o
 }
 
-// silent is an operation after which nothing is drawn out of the nodes.
+// silent returns the operation without drawing gossip from the nodes afterwards.
 func silent(o operation) operation {
 	o.acks = 0
 	return o
 }
 
-// unmended is an operation after which the nodes go on knowing different things.
+// unmended returns the operation without mending the members about which the nodes differ.
 func unmended(o operation) operation {
 	o.unmended = true
 	return o
 }
 
-// fail tells of a difference, and what is left of the history when all is taken out of it that is not needed to show it.
+// fail reports a difference, with the shortest history found that shows it.
 func fail(t *testing.T, h history, p played) {
 	t.Helper()
 	all := len(h.operations)
@@ -227,7 +227,7 @@ func fail(t *testing.T, h history, p played) {
 		h.seed, h.profile, p.err, len(h.operations), all, strings.Join(p.log, "\n"), h.seed)
 }
 
-// shrink takes operations out of a history for as long as it still fails.
+// shrink removes operations from a history as long as it still fails.
 func shrink(t *testing.T, h history, p played) (history, played) {
 	for i := len(h.operations) - 1; i >= 0; i-- {
 		fewer := h

@@ -15,32 +15,32 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// run is one history as it is played.
+// run is a history while it is played.
 type run struct {
 	history
 	ours, theirs *node
-	table        map[string]member // what both know; of those uneven, what theirs knows
+	table        map[string]member // of both nodes; of theirs for members in uneven
 	oursTable    map[string]member
 	fired        map[rule]int
 	log          []string
 	seq          uint32
 	rested       time.Time            // when the last long rest ended
-	uneven       map[string]bool      // members that the nodes now know different things of, until they are mended
-	evidence     map[string]bool      // members that were accused at a higher incarnation since they went, at some time
-	unattributed map[string]bool      // members that are suspect because a push/pull said so, and for nothing more
-	gone         map[string]member    // whom ours has forgotten, as it remembers them
-	went         map[string]time.Time // when ours found members dead, or left
-	asked        map[string]time.Time // when ours asked if there are two of a name
-	probed       bool                 // health may differ: who was probed when is random
-	replaced     *strings.Replacer    // makes what theirs pushes what ours does, where they differ
+	uneven       map[string]bool      // members about which the nodes differ, until they are mended
+	evidence     map[string]bool      // members that were reported at a higher incarnation after they went
+	unattributed map[string]bool      // members that are suspect by a push/pull alone
+	gone         map[string]member    // members that ours has removed, as it remembers them
+	went         map[string]time.Time // when members became dead or left in ours
+	asked        map[string]time.Time // when ours checked a name
+	probed       bool                 // health scores may differ: the order of probes is random
+	replaced     *strings.Replacer    // turns the states that theirs sends into those of ours, where they differ
 	left         bool
 	over         bool
 
-	// tamper, if set, changes what is fed to our node: a test of the comparison.
+	// tamper, if set, changes the input of our node, to test the comparison.
 	tamper func(b []byte) []byte
 }
 
-// play plays a history in a bubble, and gives the first difference.
+// play plays a history in a bubble, and returns the first difference.
 func (r *run) play() (err error) {
 	r.fired = make(map[rule]int)
 	r.uneven = make(map[string]bool)
@@ -84,7 +84,7 @@ func (r *run) allow(which rule, format string, args ...any) {
 	r.logf("    allowed: %s: %s", which, fmt.Sprintf(format, args...))
 }
 
-// step does one operation and compares.
+// step plays one operation and compares.
 func (r *run) step(o operation) error {
 	if o.kind == opRest || o.kind == opLongRest {
 		return r.rest(o)
@@ -108,7 +108,7 @@ func (r *run) step(o operation) error {
 	}
 	due := o
 	if o.kind == opJoin || o.kind == opUpdate || o.kind == opLeave {
-		due = operation{} // call has compared what it did at once
+		due = operation{} // call has compared the immediate effects
 	}
 	if err := r.compare(due); err != nil {
 		return err
@@ -119,7 +119,7 @@ func (r *run) step(o operation) error {
 	return r.mend()
 }
 
-// feed has an operation happen to both nodes.
+// feed applies an operation to both nodes.
 func (r *run) feed(o operation) error {
 	switch o.kind {
 	case opPushPull:
@@ -134,7 +134,7 @@ func (r *run) feed(o operation) error {
 	case opLeave:
 		r.left = true
 		return r.call(o, func(n *node) (int, error) {
-			n.set(func() { n.answer = nil }) // ours exchanges states, and is to hear none
+			n.set(func() { n.answer = nil }) // ours exchanges states when it leaves, and must receive none
 			return 0, n.Leave(r.patience())
 		})
 	default:
@@ -143,7 +143,7 @@ func (r *run) feed(o operation) error {
 	}
 }
 
-// feedPacket gives a packet to both nodes.
+// feedPacket sends a packet to both nodes.
 func (r *run) feedPacket(b []byte, from netip.AddrPort) {
 	r.theirs.packets(slices.Clone(b), from)
 	if b = r.tampered(b); b != nil {
@@ -192,8 +192,8 @@ func (r *run) feedExchange(o operation) error {
 	return nil
 }
 
-// join has a node join somebody. If theirs refuses the answer because of somebody's versions and ours does not, it is given
-// one as ours takes it.
+// join makes a node join a peer. If theirs refuses the answer because of a member's versions and ours does not,
+// theirs receives the compatible form of the answer.
 func (r *run) join(n *node, o operation) (int, error) {
 	to := []string{homeOf(o.sender).String()}
 	n.set(func() { n.answer = encodePushPull(o.states(r.table), true) })
@@ -208,10 +208,11 @@ func (r *run) join(n *node, o operation) (int, error) {
 	return joined, err
 }
 
-// rejoin plays the last operation of a history in which the node left: a join after that, with an answer that nobody refuses.
+// rejoin plays the last operation of a history in which the node left: a join, with an answer that neither node
+// refuses.
 func (r *run) rejoin(o operation) error {
 	if r.askedLately(self) {
-		return nil // which joins no more
+		return nil // it does not join any more
 	}
 	o = r.compatible(o)
 	o.assertions = slices.DeleteFunc(o.assertions, func(c assertion) bool { return c.node == self || c.node == r.vetoMerge })
@@ -224,13 +225,13 @@ func (r *run) rejoin(o operation) error {
 		return err
 	}
 	if ours, theirs := r.oursTable[self], r.table[self]; ours != want || theirs != before {
-		return differ("what is known of the node that joins again", ours, theirs)
+		return differ("the state of the node that rejoined", ours, theirs)
 	}
 	r.allow(ruleRejoin, "%v", want)
 	return nil
 }
 
-// patience is how long methods wait for their broadcasts.
+// patience returns the time for which methods wait for their broadcasts.
 func (r *run) patience() time.Duration {
 	if r.gossips {
 		return r.gossipWindow()
@@ -238,15 +239,15 @@ func (r *run) patience() time.Duration {
 	return tick
 }
 
-// outcome is what a method returned.
+// outcome is the result of a method.
 type outcome struct {
 	n    int
 	err  error
 	done bool
 }
 
-// call calls a method of both nodes, and compares what comes of it at once and later. A method that waits for a broadcast
-// has it in all acks, unless that takes too long.
+// call calls a method of both nodes, and compares its effects, immediate and later. If the method waits for a
+// broadcast, all acks are drawn to send that, unless it takes too long.
 func (r *run) call(o operation, method func(*node) (int, error)) error {
 	results := make(map[*node]*outcome)
 	for _, n := range []*node{r.theirs, r.ours} {
@@ -275,12 +276,12 @@ func (r *run) call(o operation, method func(*node) (int, error)) error {
 	case o.kind == opJoin && errors.Is(ours.err, our.ErrNameTaken) && theirs.err == nil && r.askedLately(self):
 		r.allow(ruleTaken, "%v", ours.err)
 	case ours.n != theirs.n || (ours.err == nil) != (theirs.err == nil):
-		return differ("what a method returned", fmt.Sprint(ours.n, ours.err), fmt.Sprint(theirs.n, theirs.err))
+		return differ("the result of a method", fmt.Sprint(ours.n, ours.err), fmt.Sprint(theirs.n, theirs.err))
 	}
 	return nil
 }
 
-// outwait has all that is queued gossiped, and every method that waits for that return.
+// outwait draws all queued gossip, so that methods that wait for it return.
 func (r *run) outwait() error {
 	if r.gossips {
 		return r.pass(2 * r.patience())
@@ -293,7 +294,7 @@ func (r *run) outwait() error {
 	return nil
 }
 
-// rest lets time pass: suspicions end, and the dead are forgotten.
+// rest lets time pass: suspicions end, and dead members are removed.
 func (r *run) rest(o operation) error {
 	d := o.rest
 	if o.kind == opLongRest {
@@ -307,21 +308,21 @@ func (r *run) rest(o operation) error {
 	return r.pass(d)
 }
 
-// pass lets time pass. If that is too much without a long rest, it becomes one.
+// pass lets time pass. If it would be too long since the last long rest, it rests long instead.
 func (r *run) pass(d time.Duration) error {
 	if d != r.longRest() && time.Since(r.rested)+d > r.restless() {
 		d = r.longRest()
 	}
 	if d == r.longRest() {
-		r.over = r.over || r.left // from then on the reference does not know itself
+		r.over = r.over || r.left // the reference has removed itself then
 		defer func() { r.rested = time.Now() }()
 	}
 	r.logf("  rest for %v", d)
 	return r.sleep(d)
 }
 
-// sleep lets time pass, and compares what happens. If the nodes gossip on their own, it goes on until they have no more to
-// say.
+// sleep lets time pass, and compares the effects. If the nodes gossip by timer, it continues until their queues are
+// empty.
 func (r *run) sleep(d time.Duration) error {
 	before := r.table
 	var ours, theirs effects
@@ -348,11 +349,11 @@ func (r *run) sleep(d time.Duration) error {
 	}
 	for _, p := range sent {
 		if !mayBeTold(p, before) && !mayBeTold(p, r.table) && !mayBeTold(p, r.oursTable) {
-			return fmt.Errorf("a packet went to %s, who is not to be told: %v", p.to, p.messages)
+			return fmt.Errorf("a packet went to %s, which must receive nothing: %v", p.to, p.messages)
 		}
 	}
 	toldOurs, toldTheirs := ours.told(), theirs.told()
-	for !r.gossips { // then what happened is in the queues, or was with a probe
+	for !r.gossips { // the effects are in the queues, or were in probes
 		a, b, err := r.drawOne()
 		if err != nil {
 			return err
@@ -363,13 +364,13 @@ func (r *run) sleep(d time.Duration) error {
 		toldOurs, toldTheirs = append(toldOurs, a...), append(toldTheirs, b...)
 	}
 	stillSuspected := r.unattributed
-	r.unattributed = suspected // when what was gossiped was said
+	r.unattributed = suspected // as they were when the gossip was sent
 	err := r.compareGossip(distinct(toldOurs), distinct(toldTheirs))
 	r.unattributed = stillSuspected
 	return err
 }
 
-// distinct gives what is in a set.
+// distinct returns the messages without duplicates.
 func distinct(messages []gossip) []gossip {
 	set := make(map[gossip]bool)
 	for _, g := range messages {
@@ -378,7 +379,7 @@ func distinct(messages []gossip) []gossip {
 	return slices.Collect(maps.Keys(set))
 }
 
-// more adds what a node did since it was last asked.
+// more adds the effects since the last call.
 func (e *effects) more(n *node) error {
 	more, err := n.take()
 	e.sent = append(e.sent, more.sent...)
@@ -388,20 +389,20 @@ func (e *effects) more(n *node) error {
 	return err
 }
 
-// busy says whether a node may have gossip of something that happened lately.
+// busy reports whether a node may have gossip about recent effects.
 func (n *node) busy(e effects, lately time.Duration) bool {
 	return len(e.events) > 0 && e.events[len(e.events)-1].at > time.Since(n.started)-lately
 }
 
-// sort puts events that happened at the same moment, and have no order, into one.
+// sort gives an order to events that happened at the same time.
 func (e *effects) sort() {
 	slices.SortStableFunc(e.events, func(a, b event) int {
 		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.String(), b.String()))
 	})
 }
 
-// told are the messages in the packets that a node sent on its own. A probe of a suspect member tells it so, which is no
-// gossip.
+// told returns the messages in the packets that a node sent by timer. A probe of a suspect member tells it about the
+// suspicion, which is not gossip.
 func (e *effects) told() []gossip {
 	var told []gossip
 	for _, p := range e.sent {
@@ -414,7 +415,7 @@ func (e *effects) told() []gossip {
 	return told
 }
 
-// mayBeTold says whether a packet is for somebody who is to be probed or gossiped to.
+// mayBeTold reports whether the receiver of a packet is one that is probed or gossiped to.
 func mayBeTold(p packet, table map[string]member) bool {
 	for _, m := range table {
 		if m.addr == p.to && m.name != self && m.state != left {
@@ -424,14 +425,14 @@ func mayBeTold(p packet, table map[string]member) bool {
 	return false
 }
 
-// spread has the nodes gossip: each in so many acks, -1 for as many as carry any; or in its own time.
+// spread lets the nodes gossip: by the given number of acks each, -1 for as many as carry gossip; or by timer.
 func (r *run) spread(acks int) error {
 	if r.gossips {
 		return r.pass(r.gossipWindow())
 	}
 	for i := 0; i != acks; i++ {
 		if i == maxAcks {
-			return fmt.Errorf("gossip of the same after %d acks", i)
+			return fmt.Errorf("gossip about the same members after %d acks", i)
 		}
 		ours, theirs, err := r.drawOne()
 		if err != nil {
@@ -447,7 +448,7 @@ func (r *run) spread(acks int) error {
 	return nil
 }
 
-// maxAcks is after how many acks nothing should be left to be gossiped.
+// maxAcks is the number of acks after which the queues must be empty.
 const maxAcks = 100
 
 // drawer returns a member that both nodes know as present, at the same address: the acks of its pings carry gossip.
@@ -494,7 +495,7 @@ func (r *run) drawOne() (ours, theirs []gossip, err error) {
 	return acks[0].messages, acks[1].messages, nil
 }
 
-// mend has members that the nodes know different things of say that they are alive.
+// mend announces the members about which the nodes differ as alive.
 func (r *run) mend() error {
 	if len(r.uneven) == 0 {
 		return nil
@@ -502,12 +503,12 @@ func (r *run) mend() error {
 	for _, name := range slices.Sorted(maps.Keys(r.uneven)) {
 		ours, theirs := r.oursTable[name], r.table[name]
 		if theirs.name == "" || ours.name != "" && ours.addr != theirs.addr && !ours.gone() {
-			return differ("what is known of "+name, ours, theirs)
+			return differ("the state of "+name, ours, theirs)
 		}
 		at, newest := netip.MustParseAddrPort(theirs.addr), max(ours.incarnation, theirs.incarnation, r.gone[name].incarnation)
 		says := []wire.Message{&wire.Alive{Incarnation: newest + 1, Node: name,
 			Addr: at.Addr().AsSlice(), Port: at.Port(), Meta: []byte(theirs.meta), Vsn: goodVersions}}
-		if ours.gone() && ours.addr != theirs.addr { // to both it leaves, and comes back where theirs has it
+		if ours.gone() && ours.addr != theirs.addr { // for both it leaves, and returns at the address that theirs has
 			says = append([]wire.Message{&wire.Dead{Incarnation: newest, Node: name, From: name}}, says...)
 		}
 		for _, message := range says {
