@@ -1,11 +1,11 @@
-// Package handoff is the bounded queue between the goroutine that receives packets, which must not wait, and one that handles
-// their messages, which may take long.
+// Package handoff is the bounded queue between the goroutine that receives packets, which must not wait, and the one
+// that handles their messages, which may take long.
 //
 //	receives:  Batch.Add, Add, ... -> Queue.Offer -> [batches] -> Queue.Take -> Began, Done, Release  :handles
 //
-// Messages change hands in batches, those of one packet together, and stay in their order. A full queue refuses messages
-// instead of waiting. The numbers of messages that have been put and handled let others wait until all that arrived before
-// them has been handled.
+// The messages of one packet are queued together, in a batch, and stay in their order. A full queue refuses messages
+// instead of waiting. The queue counts the messages put and handled, so that a goroutine can wait until all that
+// arrived before a given time have been handled.
 package handoff
 
 import (

@@ -31,7 +31,8 @@ func takeOne(t *testing.T, q *Queue) (b *Batch, messages []Message) {
 	return batches[0], slices.Collect(batches[0].Messages())
 }
 
-// TestBounds: a queue is bounded by messages and by bytes, but one message always has room; what has begun makes room.
+// TestBounds: a queue is bounded by messages and by bytes, but one message always has room; messages that have begun
+// make room.
 func TestBounds(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
@@ -49,7 +50,7 @@ func TestBounds(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			q := New(tt.depth, tt.limit)
 			var in Batch
-			for range 3 { // each time as the first time: what was begun has made room
+			for range 3 { // each time as the first time: messages that have begun have made room
 				for _, n := range tt.sizes {
 					in.Add(wire.TypeUser, make([]byte, n))
 				}
@@ -137,7 +138,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestReady: there is a value in Ready when something was put, and the memory of a burst is not kept.
+// TestReady: Ready has a value after a batch was put, and the memory of a burst is not kept.
 func TestReady(t *testing.T) {
 	q := New(1000, 1000)
 	if len(q.Ready()) != 0 || len(q.Take(nil)) != 0 {
