@@ -1,5 +1,5 @@
-// Package streamset is the open streams of a member: it admits those that peers open, within limits that a peer cannot exceed, and
-// closes all when the member ends.
+// Package streamset holds the open streams of a member: it admits inbound streams, within limits that no peer can
+// exceed, and closes all streams when the member ends.
 package streamset
 
 import (
@@ -13,12 +13,13 @@ import (
 	"time"
 )
 
-// Limits of inbound streams, all together.
+// Limits of all inbound streams together.
 const (
-	// MaxInbound is the number of streams opened by peers that are served at once. A further one takes the place of another: see Accept.
+	// MaxInbound is the number of inbound streams that are served at once. A further one replaces another: see
+	// Accept.
 	MaxInbound = 512
 
-	// silentAfter is the age from which a stream on which nothing was said is silent.
+	// silentAfter is the age from which a stream from which nothing was read is silent.
 	silentAfter = time.Second
 
 	// MaxBytes is the memory for all streams that are being read: what the largest legal exchange takes, a sealed frame of 20 MiB that
@@ -34,7 +35,8 @@ var (
 	ErrMemory = fmt.Errorf("all streams together exceed %d bytes", MaxBytes)
 )
 
-// Set is the open streams. Its methods may be called from any goroutine. The zero value has none and is ready for use.
+// Set is the open streams of a member. Its methods may be called from any goroutine. The zero value is empty and
+// ready for use.
 type Set struct {
 	bytes atomic.Int64 // reserved
 
@@ -47,11 +49,11 @@ type Set struct {
 	}
 }
 
-// source is where inbound streams come from.
+// source is a network from which inbound streams come.
 type source struct {
 	prefix netip.Prefix
 	open   int // number of them
-	unread int // of those, on which nothing was said
+	unread int // number of them from which nothing was read
 }
 
 // Inbound is a stream that a peer opened.
@@ -61,8 +63,8 @@ type Inbound struct {
 	set    *Set
 	source *source
 	since  time.Time
-	spoke  bool // something was read; written by the goroutine that reads, with set.mu locked
-	left   bool // has no place any more
+	spoke  bool // something was read; written by the reading goroutine, with set.mu locked
+	left   bool // it has been released or evicted
 }
 
 // Accept admits a stream that a peer opened, of which only the result is used then. If there are too many, it closes another and returns
@@ -95,7 +97,7 @@ func (s *Set) admit(conn net.Conn, from netip.Addr, now time.Time) (in, evicted 
 	return in, evicted
 }
 
-// sourceLocked returns the source of an address. It has at least one stream then.
+// sourceLocked returns the source of an address, which it adds if necessary. The caller opens a stream of it.
 func (s *Set) sourceLocked(from netip.Addr) *source {
 	from = from.Unmap().WithZone("")
 	size := from.BitLen()
@@ -115,7 +117,7 @@ func (s *Set) sourceLocked(from netip.Addr) *source {
 // sourceBits6 is the length of the part of an IPv6 address that one peer cannot choose.
 const sourceBits6 = 64
 
-// victimLocked returns the stream to close for another. There is one.
+// victimLocked returns the stream to close for another. There must be one.
 func (s *Set) victimLocked(now time.Time) *Inbound {
 	most := s.mu.inbound[0].source
 	for _, i := range s.mu.inbound {
@@ -153,7 +155,7 @@ func (i *Inbound) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Close closes the stream, and gives its place to others. It returns nil.
+// Close closes the stream and releases its place. It returns nil.
 func (i *Inbound) Close() error {
 	i.set.Close(i.Conn)
 	i.set.mu.Lock()
@@ -179,14 +181,14 @@ func (s *Set) releaseLocked(i *Inbound) {
 	}
 }
 
-// NumInbound returns the number of streams that peers opened.
+// NumInbound returns the number of inbound streams.
 func (s *Set) NumInbound() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.mu.inbound)
 }
 
-// Open adds an open stream, for CloseAll to close. After an error, ErrClosed, conn has been closed.
+// Open adds an open stream, so that CloseAll closes it. After an error, ErrClosed, conn has been closed.
 func (s *Set) Open(conn net.Conn) error {
 	s.mu.Lock()
 	closed := s.mu.closed
@@ -230,13 +232,14 @@ func (s *Set) CloseAll() {
 	}
 }
 
-// Bytes returns the memory that is reserved.
+// Bytes returns the number of reserved bytes.
 func (s *Set) Bytes() int64 { return s.bytes.Load() }
 
-// Reservation is memory that reading one stream takes. It belongs to the goroutine that reads. The zero value has none.
+// Reservation is the memory reserved for reading one stream. It belongs to the reading goroutine. The zero value is
+// empty.
 type Reservation struct{ bytes int64 }
 
-// Reserve adds n bytes to a reservation, or returns ErrMemory. Below 0, it returns that many.
+// Reserve adds n bytes to a reservation, or returns ErrMemory. A negative n releases bytes.
 func (s *Set) Reserve(r *Reservation, n int) error {
 	if s.bytes.Add(int64(n)) > MaxBytes && n > 0 {
 		s.bytes.Add(int64(-n))

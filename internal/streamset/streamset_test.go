@@ -27,7 +27,7 @@ func (c *conn) Read(b []byte) (int, error) { return len(b), nil }
 
 func address(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}) }
 
-// TestVictim: a stream that is one too many takes the place of one of the source that has most.
+// TestVictim: a stream above the limit replaces one of the source that has the most.
 func TestVictim(t *testing.T) {
 	type group struct { // streams of one source, opened one after another
 		source, n int
@@ -121,7 +121,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// TestCloseAll closes streams in both directions, and those that come later.
+// TestCloseAll closes the streams of both directions, and those that are opened later.
 func TestCloseAll(t *testing.T) {
 	var s Set
 	var conns [4]conn
