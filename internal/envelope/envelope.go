@@ -1,14 +1,16 @@
-// Package envelope is what every packet and every message on a stream passes through, on the way out and on the way in: a label, which
-// tells clusters apart; encryption with a key of a ring; a checksum; compression. One immutable Policy says what applies.
+// Package envelope is the layers around every packet and every message on a stream, sent or received: a label, which
+// tells clusters apart; encryption with a key of a ring; a checksum; compression. One immutable Policy decides which
+// of them apply.
 //
 //	packet:  [label] [seal [ [checksum] compressed or plain message ] ]
 //	stream:  [label] [frame [           compressed or plain message ] ]
 //
-// A packet that holds several messages has them in a compound message. Brackets mark what a packet may lack: the label if it is
-// empty, the seal without keys, the checksum for a receiver that does not know it. The label is authenticated with the seal. Only the
-// peer that opens a stream sends a label on it. Package wire has the bytes of each layer.
+// A packet that holds several messages has them in a compound message. Brackets mark optional layers: there is no
+// label if it is empty, no seal without keys, and no checksum for a receiver that does not know it. The label is
+// authenticated with the seal. Only the peer that opens a stream sends a label on it. Package wire has the bytes of
+// each layer.
 //
-// How many bytes a packet, and a message in it, may have is answered here and only here: see Budget.
+// The size limits of packets, and of messages in them, are computed here and only here: see Budget.
 package envelope
 
 import (
@@ -18,7 +20,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// The errors of what is received; those of package wire are for what cannot be parsed or decrypted.
+// Errors of received packets and streams. Package wire has those for content that cannot be parsed or decrypted.
 var (
 	ErrLabelMismatch = errors.New("label mismatch")
 	ErrNotEncrypted  = errors.New("encryption is configured but the message is not encrypted")
@@ -28,17 +30,17 @@ var (
 	ErrRefused = errors.New("label or key is not that of this cluster")
 )
 
-// Policy says what packets and streams pass through.
+// Policy configures the layers of packets and streams.
 type Policy struct {
-	PacketSize int // the most bytes of a packet, all included
+	PacketSize int // the maximum size of a packet in bytes, all included
 
-	Label        string   // under which this member sends
-	AcceptLabels []string // that are accepted besides Label
+	Label        string   // of sent packets and streams
+	AcceptLabels []string // accepted besides Label
 	LooseLabels  bool     // accept no label for Label and, if that is empty, any label; see Envelope.accept
 
 	HasKeys        bool // there is a ring of keys, which may be empty at times
 	SealVersion    uint8
-	VerifyIncoming bool // refuse what is not encrypted if there are keys
+	VerifyIncoming bool // if there are keys, refuse packets and streams that are not encrypted
 	VerifyOutgoing bool // encrypt if there are keys
 
 	Compress bool
@@ -50,7 +52,7 @@ type Envelope struct {
 	budget Budget
 	keys   *Ring // nil: no encryption
 	header []byte
-	labels []Label // that are accepted, this member's own first
+	labels []Label // accepted labels, this member's own first
 
 	compressors sync.Pool // of *wire.Compressor: they are large
 	frames      sync.Pool // of *frame
@@ -88,7 +90,7 @@ func (e *Envelope) sealer() *wire.Cipher {
 	return nil
 }
 
-// shorten returns a message as it is sent: compressed, in the memory of buf, if that is shorter.
+// shorten returns a message in the form in which it is sent: compressed, in the memory of buf, if that is shorter.
 func (e *Envelope) shorten(buf *[]byte, message []byte) []byte {
 	if !e.policy.Compress || len(message) <= wire.MaxIncompressible {
 		return message

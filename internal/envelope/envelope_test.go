@@ -19,7 +19,7 @@ var (
 	testFrom = Source{Addr: netip.MustParseAddrPort("10.0.0.1:7946")}
 )
 
-// message is one that is shorter when it is compressed.
+// message is a message that compression makes shorter.
 var message = append([]byte{byte(wire.TypeUser)}, bytes.Repeat([]byte("memberlist "), 60)...)
 
 func testRing(t testing.TB, keys ...[]byte) *Ring {
@@ -37,7 +37,7 @@ func testRing(t testing.TB, keys ...[]byte) *Ring {
 	return &ring
 }
 
-// newTest returns the envelope of the default policy, changed.
+// newTest returns the envelope of the default policy with a change.
 func newTest(t testing.TB, keys *Ring, change func(*Policy)) *Envelope {
 	t.Helper()
 	p := &Policy{PacketSize: 1400, HasKeys: keys != nil, SealVersion: wire.SealVersion1, VerifyIncoming: true, VerifyOutgoing: true}
@@ -131,7 +131,7 @@ func TestStreamsComeThrough(t *testing.T) {
 	})
 }
 
-// TestPackSplits: messages of a number or size that one packet cannot hold go in several, none of them too large, in their order.
+// TestPackSplits: messages that one packet cannot hold are sent in several, none of them too large, in their order.
 func TestPackSplits(t *testing.T) {
 	forEachPolicy(t, func(t *testing.T, e *Envelope) {
 		rng := newRandom()
@@ -167,7 +167,7 @@ func TestPackSplits(t *testing.T) {
 	})
 }
 
-// TestPackOfALargeMessage: one that no compound can hold goes alone, and does not hold up the others.
+// TestPackOfALargeMessage: a message that no compound can hold is sent alone, and does not delay the others.
 func TestPackOfALargeMessage(t *testing.T) {
 	e := newTest(t, nil, func(p *Policy) { p.PacketSize = 200_000 })
 	small := []byte{byte(wire.TypeUser), 1}
@@ -186,7 +186,8 @@ func TestPackOfALargeMessage(t *testing.T) {
 	}
 }
 
-// TestEncryptionPolicies: what a receiver makes of packets and streams in plain text, and encrypted with keys that it has or not.
+// TestEncryptionPolicies: the results of receiving packets and streams in plain text, and encrypted with known and
+// unknown keys.
 func TestEncryptionPolicies(t *testing.T) {
 	sealed := func(key []byte) *Envelope { return newTest(t, testRing(t, key), nil) }
 	lax := func(p *Policy) { p.VerifyIncoming = false }
@@ -276,7 +277,7 @@ func TestPackFollowsCompression(t *testing.T) {
 	}
 }
 
-// TestNoncesDiffer: nothing is encrypted twice with one nonce.
+// TestNoncesDiffer: no two packets or frames are encrypted with the same nonce.
 func TestNoncesDiffer(t *testing.T) {
 	e := newTest(t, testRing(t, testKeyA), nil)
 	seen := make(map[string]bool)

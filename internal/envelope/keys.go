@@ -26,7 +26,7 @@ func NewKey(key []byte) (Key, error) {
 	return Key{Bytes: bytes.Clone(key), cipher: cipher, usage: new(usageCounter)}, nil
 }
 
-// Usage returns what was received with the key.
+// Usage returns the usage of the key by received packets and streams.
 func (k *Key) Usage() Usage { return k.usage.snapshot() }
 
 // KeySet is the content of a ring: the primary key, which encrypts, first. It is never changed, only replaced.
@@ -40,10 +40,10 @@ func (s *KeySet) Index(key []byte) int {
 	return slices.IndexFunc(s.Keys, func(k Key) bool { return bytes.Equal(k.Bytes, key) })
 }
 
-// Ring holds the present KeySet. The zero Ring is empty. Any goroutine may call its methods.
+// Ring holds the current KeySet. The zero Ring is empty. Any goroutine may call its methods.
 type Ring struct{ set atomic.Pointer[KeySet] }
 
-// Load returns the present keys. Those of a nil ring are empty. It does not allocate.
+// Load returns the current keys. Those of a nil ring are empty. It does not allocate.
 func (r *Ring) Load() *KeySet {
 	if r != nil {
 		if set := r.set.Load(); set != nil {

@@ -14,7 +14,7 @@ type Label struct {
 	bytes []byte        // the same, as authenticated data
 	usage *usageCounter // nil: not counted
 
-	refused bool // is not accepted
+	refused bool // it is not accepted
 }
 
 // acceptedLabels returns the labels that a policy accepts, this member's own first. They are counted if there are several.
@@ -39,9 +39,9 @@ func acceptedLabels(p *Policy) []Label {
 // OwnLabel returns the label under which this member sends.
 func (e *Envelope) OwnLabel() *Label { return &e.labels[0] }
 
-// accept returns the label of a packet or stream, empty for none, if it is accepted; else ErrLabelMismatch. With LooseLabels no label
-// stands for this member's own, which the transport may have removed; and a member without a label accepts any, with which the sender
-// has authenticated what it encrypted. The text may be part of a packet.
+// accept returns the label of a packet or stream, empty for none, if it is accepted; else ErrLabelMismatch. With
+// LooseLabels no label stands for this member's own, which the transport may have removed; and a member without a
+// label accepts any, with which encrypted content was authenticated. The text may be part of a packet.
 //
 // Compat: the reference refuses every label with SkipInboundLabelCheck.
 func (e *Envelope) accept(text []byte) (*Label, error) {
@@ -61,12 +61,12 @@ func (e *Envelope) accept(text []byte) (*Label, error) {
 	return nil, fmt.Errorf("%w: %q", ErrLabelMismatch, text)
 }
 
-// IsLabelError reports whether a packet or stream was refused for its label.
+// IsLabelError reports whether a packet or stream was refused because of its label.
 func IsLabelError(err error) bool {
 	return errors.Is(err, ErrLabelMismatch) || errors.Is(err, wire.ErrLabel)
 }
 
-// LabelUsage says how a label has been used by others.
+// LabelUsage is the usage of a label by others.
 type LabelUsage struct {
 	Label string
 	Usage Usage

@@ -9,7 +9,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// TestLabels: what each kind of receiver makes of each label, on packets and streams, sealed or not.
+// TestLabels: the results of receiving each label under each policy, on packets and streams, sealed or not.
 func TestLabels(t *testing.T) {
 	accepting := func(p *Policy) { p.Label, p.AcceptLabels = "blue", []string{"green", "", "blue"} }
 	for _, tt := range []struct {
@@ -61,7 +61,7 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// TestLooseOwnLabel: no label stands for the own one, also in what is authenticated.
+// TestLooseOwnLabel: no label stands for the own one, also in authenticated data.
 func TestLooseOwnLabel(t *testing.T) {
 	to := newTest(t, testRing(t, testKeyA), func(p *Policy) { p.Label, p.LooseLabels = "blue", true })
 	packet := to.Wrap(new(Packer), message, false)
@@ -89,7 +89,7 @@ func TestMalformedLabels(t *testing.T) {
 	}
 }
 
-// TestPolicyIsCopied: a change of AcceptLabels by its owner changes nothing.
+// TestPolicyIsCopied: a change of AcceptLabels by the caller has no effect.
 func TestPolicyIsCopied(t *testing.T) {
 	accept := []string{"green"}
 	e := newTest(t, nil, func(p *Policy) { p.Label, p.AcceptLabels = "blue", accept })

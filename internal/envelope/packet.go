@@ -60,7 +60,8 @@ func (e *Envelope) Wrap(p *Packer, message []byte, checksum bool) []byte {
 		packet = append(packet, message...)
 	}
 	if sealer != nil {
-		// The nonce is not drawn before it is needed: a virtual machine that is cloned would draw the same ones as its clone.
+		// The nonce is drawn as late as possible: a virtual machine that was cloned after that would use the same one
+		// as its clone.
 		crand.Read(p.nonce[:]) // never fails
 		packet = sealer.SealInPlace(packet, len(e.header), e.policy.SealVersion, &p.nonce, e.labels[0].bytes)
 	}
@@ -71,9 +72,10 @@ func (e *Envelope) Wrap(p *Packer, message []byte, checksum bool) []byte {
 // Opener is the memory in which packets are decrypted. It belongs to one goroutine at a time. The zero value is ready for use.
 type Opener struct{ plain []byte }
 
-// Open returns the content of a packet without its label, decrypted: a message, perhaps compressed, perhaps with a checksum. It is
-// part of the packet or valid until the Opener is used again. The error wraps ErrLabelMismatch or wire.ErrLabel for a label that is
-// refused, and wire.ErrDecrypt for what no key decrypts. Without VerifyIncoming the latter is taken for plain text.
+// Open returns the content of a packet without its label, decrypted: a message, perhaps compressed, perhaps with a
+// checksum. It is part of the packet or valid until the Opener is used again. The error wraps ErrLabelMismatch or
+// wire.ErrLabel if the label is refused, and wire.ErrDecrypt if no key decrypts the packet. Without VerifyIncoming
+// such a packet is taken for plain text.
 func (e *Envelope) Open(o *Opener, packet []byte, at time.Time, from Source) ([]byte, error) {
 	text, content, err := wire.CutLabel(packet)
 	if err != nil {

@@ -19,8 +19,9 @@ type frame struct {
 	out        []byte
 }
 
-// WriteRequest writes a message to a stream that this member opened, after its label. It returns how many bytes it wrote, or tried to.
-// The error wraps wire.ErrTooLarge for a message that no frame can hold.
+// WriteRequest writes a message to a stream that this member opened, after its label. It returns the number of bytes
+// that it wrote or, after an error, tried to write. The error wraps wire.ErrTooLarge if no frame can hold the
+// message.
 func (e *Envelope) WriteRequest(w io.Writer, message []byte) (int, error) {
 	return e.writeMessage(w, e.OwnLabel(), e.header, message)
 }
@@ -30,12 +31,12 @@ func (e *Envelope) WriteReply(w io.Writer, label *Label, message []byte) (int, e
 	return e.writeMessage(w, label, nil, message)
 }
 
-// refusalSize is the size in bytes of the text of a refusal: enough for those of the sentinels.
+// refusalSize is the size in bytes of the text of a refusal. The texts of the sentinel errors fit.
 const refusalSize = 64
 
-// WriteRefusal writes the error message that answers a request which ReadRequest refused, as WriteReply does. For all refusals of a peer
-// that is not authentic it has one size, so that no other can tell them apart; and one text, where it is not encrypted though there
-// are keys.
+// WriteRefusal writes the error message that answers a request which ReadRequest refused, as WriteReply does. All
+// refusals of a peer that is not authentic have one size, so that it cannot tell them apart; and, if they are not
+// encrypted though there are keys, one text.
 func (e *Envelope) WriteRefusal(w io.Writer, label *Label, text string) (int, error) {
 	if e.sealer() == nil && e.secret() {
 		text = ErrRefused.Error()
@@ -79,8 +80,8 @@ func (e *Envelope) write(w io.Writer, f *frame, label *Label, header, message []
 	return len(out), err
 }
 
-// ReadRequest reads a stream that a peer opened up to the type of the message in it, and decrypts and decompresses that. The label is
-// for WriteReply, also after an error: then it is the one that the peer uses, or this member's own.
+// ReadRequest reads a stream that a peer opened up to the type of the message in it, and decrypts and decompresses
+// that. The label is for WriteReply, also after an error: then it is the peer's, or this member's own.
 func (e *Envelope) ReadRequest(r *wire.StreamReader, from Source) (wire.Type, *Label, error) {
 	label := e.OwnLabel()
 	kind, err := r.ReadType()
@@ -111,8 +112,9 @@ func (e *Envelope) ReadRequest(r *wire.StreamReader, from Source) (wire.Type, *L
 	return kind, accepted, nil
 }
 
-// refuse reads a request under a label that is not accepted, and returns the reason why it is refused. Where only peers with a key are
-// served, the label is refused at the time when a wrong key would be, so that no other peer can tell the two apart.
+// refuse reads a request under a label that is not accepted, and returns the reason for refusing it. If only peers
+// with a key are served, the label is refused at the time when a wrong key would be, so that no other peer can tell
+// the two apart.
 func (e *Envelope) refuse(r *wire.StreamReader, label *Label, kind wire.Type, from Source, mismatch error) error {
 	if !e.secret() {
 		return mismatch

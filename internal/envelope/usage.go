@@ -7,24 +7,25 @@ import (
 	"time"
 )
 
-// Usage says how a key or a label has been used by others. Its fields are those of memberlist.Usage, which documents them.
+// Usage is the usage of a key or a label by others. Its fields are those of memberlist.Usage, which documents them.
 type Usage struct {
 	Packets, Streams uint64
 	LastHeard        time.Time
 	LastFrom         string
 }
 
-// Source is where a packet or stream came from.
+// Source is the origin of a packet or stream.
 type Source struct {
 	Addr netip.AddrPort
 	Text string // if the transport has no IP addresses
 }
 
-// usageCounter counts packets and streams. A packet costs an atomic addition; time and source are noted at most once a second.
+// usageCounter counts packets and streams. A packet costs an atomic addition; time and source are stored at most once
+// a second.
 type usageCounter struct {
 	packets atomic.Uint64
 	streams atomic.Uint64
-	noted   atomic.Int64 // the second of the last note
+	noted   atomic.Int64 // the second of the last update
 
 	mu struct {
 		sync.Mutex
