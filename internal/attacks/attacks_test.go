@@ -66,7 +66,7 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// TestStatus: what cannot be run is told apart from what exceeds a bound.
+// TestStatus: the exit status tells an attack that cannot be run from one that exceeds a bound.
 func TestStatus(t *testing.T) {
 	if status, out := main(t, "-run", "("); status != 2 || !strings.Contains(out, "missing closing") {
 		t.Errorf("status %d for a bad pattern: %s", status, out)

@@ -31,7 +31,7 @@ func repeat(message []byte, n int) [][]byte {
 	return messages
 }
 
-// pingFrom returns a ping that is to be answered to the address.
+// pingFrom returns a ping that asks for an ack to the address.
 func pingFrom(addr netip.AddrPort) []byte {
 	m := wire.Ping{SeqNo: 1, SourceAddr: addr.Addr().AsSlice(), SourcePort: addr.Port()}
 	return m.Append(nil)

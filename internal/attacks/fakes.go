@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// fakeMembers: an announced member is taken for alive until its turn to be probed comes, which is late if there are many.
+// fakeMembers: an announced member counts as alive until it is probed, which is late if there are many.
 func fakeMembers() Attack {
 	return Attack{
 		Name: "fake-members",
@@ -59,7 +59,7 @@ func fakePackets(n int, addr netip.AddrPort) (packets [][]byte) {
 	return packets
 }
 
-// newsAndCrash crashes the last member, and measures meanwhile how fast the news of another one are.
+// newsAndCrash crashes the last member, and measures meanwhile how long an update of another one takes to spread.
 func newsAndCrash(ctx context.Context, members []Member, limit time.Duration) (news, crash float64) {
 	last := len(members) - 1
 	crashed, rest := members[last], members[:last]

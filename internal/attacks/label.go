@@ -14,7 +14,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// labelOracle: refusals that differ tell a stranger what was right.
+// labelOracle: refusals that differ tell a stranger whether the label or the key was right.
 func labelOracle() Attack {
 	return Attack{
 		Name: "label-oracle",

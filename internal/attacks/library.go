@@ -40,13 +40,14 @@ type Member interface {
 	Shutdown() error
 }
 
-// Info is what a member knows of another one.
+// Info is the state of a member in another one's view.
 type Info struct {
 	Name string
 	Meta string
 }
 
-// Delegate implements the Delegate of both libraries, and what does not depend on a library's types of their PingDelegates.
+// Delegate implements the Delegate of both libraries, and the methods of their PingDelegates that do not depend on
+// their types.
 type Delegate struct {
 	payload string
 

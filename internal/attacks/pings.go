@@ -68,7 +68,7 @@ func missedUpdates(ctx context.Context, r *Run, members []Member) int64 {
 			updates.Go(func() {
 				meta := fmt.Sprintf("round %d", round)
 				limit := scaled(r, 5*time.Second, time.Second)
-				m.Update(meta, limit) // what counts is what the others see
+				m.Update(meta, limit) // the result is counted from the others' views
 				if until(ctx, limit, func() bool {
 					return all(members, func(other Member) bool { return seesMeta(other, m.Name(), meta) })
 				}) == never {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// replay: a member that left is forgotten, and then an old message about it is news.
+// replay: a member that left is removed, and then an old message about it is news.
 func replay() Attack {
 	return Attack{
 		Name:    "replay-after-leave",

@@ -12,7 +12,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// Run is one run of an attack: the library, the size, and all that has to be closed at its end.
+// Run is one run of an attack: the library, the size, and the resources to close at its end.
 type Run struct {
 	Library Library
 	Short   bool // a scaled-down run, whose figures mean nothing
@@ -163,7 +163,7 @@ func allSeeAll(members []Member) bool {
 	})
 }
 
-// versions are those that members of both libraries send.
+// versions are the versions that members of both libraries send.
 var versions = []byte{1, 5, 2, 0, 0, 0}
 
 // alive returns an alive message about a member.
