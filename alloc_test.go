@@ -8,7 +8,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// perPacket is how many messages about members a full packet holds.
+// perPacket is the number of messages about members in a full packet.
 const perPacket = 18
 
 // meet makes n members known to m, all alive at incarnation 1.
@@ -25,7 +25,7 @@ func meet(m *Memberlist, n int) {
 	}
 }
 
-// alivePacket says that the first members are alive.
+// alivePacket returns a packet in which the first members are alive.
 func alivePacket(incarnation uint32) *Packet {
 	messages := make([][]byte, perPacket)
 	for i := range messages {
@@ -45,7 +45,7 @@ func suspectPacket() *Packet {
 	return &Packet{Buf: compound, From: peer(1)}
 }
 
-// deadPacket says that the first members are dead.
+// deadPacket returns a packet in which the first members are dead.
 func deadPacket(incarnation uint32) *Packet {
 	messages := make([][]byte, perPacket)
 	for i := range messages {
@@ -55,7 +55,8 @@ func deadPacket(incarnation uint32) *Packet {
 	return &Packet{Buf: compound, From: peer(1)}
 }
 
-// accusingPacket accuses one member, each time at the incarnation that refutes the time before.
+// accusingPacket returns a packet with a suspect message about one member, at an incarnation that makes it refute
+// again each time.
 func accusingPacket(name string, incarnation uint32) *Packet {
 	messages := make([][]byte, perPacket)
 	for i := range messages {
@@ -65,8 +66,7 @@ func accusingPacket(name string, incarnation uint32) *Packet {
 	return &Packet{Buf: compound, From: peer(1)}
 }
 
-// TestAllocations holds how often the paths that are gone often allocate: not at all for what is known already, not for
-// more than is kept of what is new.
+// TestAllocations limits the allocations on frequent paths: none for known state, and for news no more than is kept.
 func TestAllocations(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates too")
@@ -85,12 +85,12 @@ func TestAllocations(t *testing.T) {
 		incarnation++
 		fresh = append(fresh, alivePacket(incarnation))
 	}
-	var gone, refuted []*Packet // a death and a return each; accusations of ourselves
+	var gone, refuted []*Packet // deaths, each with a return; suspect messages about this member
 	for i := range uint32(1001) {
 		gone = append(gone, deadPacket(incarnation+i), alivePacket(incarnation+i+1))
 		refuted = append(refuted, accusingPacket(m.LocalNode().Name, 1+i*perPacket))
 	}
-	to := m.Members()[0] // never itself, as all others came later
+	to := m.Members()[0] // never this member, as all others were added later
 	message := make([]byte, 200)
 	for _, tt := range []struct {
 		name string
@@ -129,7 +129,7 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// TestSendReliableAllocates mostly what package net does, on both sides of a real connection.
+// TestSendReliableAllocates: most allocations are package net's, on both sides of a real connection.
 func TestSendReliableAllocates(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates too")

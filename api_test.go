@@ -19,9 +19,8 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/api.txt and other goldens anew")
 
-// TestExportedAPI compares the exported API with two recorded lists: that of
-// the reference, v0.7.0, all of which we have, and our own, so that no change
-// goes unnoticed.
+// TestExportedAPI compares the exported API with two recorded lists: the API of the reference, v0.7.0, all of which
+// this library has, and this library's additions, so that no change goes unnoticed.
 func TestExportedAPI(t *testing.T) {
 	got := exportedAPI(t)
 	ours := filepath.Join("testdata", "api.txt")
@@ -57,11 +56,10 @@ func readLines(t *testing.T, name string) []string {
 	return strings.Split(strings.TrimSpace(string(b)), "\n")
 }
 
-// exportedAPI lists the exported API, one declaration a line, sorted, with
-// package paths cut off.
+// exportedAPI returns the declarations of the exported API, one a line, sorted, without package paths.
 func exportedAPI(t *testing.T) []string {
 	t.Helper()
-	build.Default.CgoEnabled = false // which wants a C compiler for the architecture of the test
+	build.Default.CgoEnabled = false // cgo would need a C compiler for the tested architecture
 	if build.Default.GOROOT == "" {  // the tests were built with -trimpath
 		out, err := exec.Command("go", "env", "GOROOT").Output()
 		if err != nil {
@@ -151,7 +149,7 @@ func (a *api) typeDecl(o *types.TypeName) {
 	}
 }
 
-// typeName writes a type as other packages know it, so not under the name of an alias.
+// typeName returns a type as other packages know it, without the names of aliases.
 func (a *api) typeName(t types.Type) string {
 	if s, ok := t.(*types.Slice); ok {
 		return "[]" + a.typeName(s.Elem())

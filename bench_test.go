@@ -13,7 +13,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// benchMember is a member without loops that sends into the void.
+// benchMember returns a member without loops, whose transport discards all packets.
 func benchMember(b testing.TB, change func(*Config)) *Memberlist {
 	b.Helper()
 	config := DefaultLANConfig()
@@ -32,13 +32,13 @@ func benchMember(b testing.TB, change func(*Config)) *Memberlist {
 	return m
 }
 
-// pingToAck returns a function that has a member receive a ping of another that it knows.
+// pingToAck returns a function that makes a member handle a ping of a known member.
 func pingToAck(m *Memberlist) func() {
 	meet(m, 3)
 	return pingFrom(m, "node-000001")
 }
 
-// pingFrom returns a function that has a member receive a ping of another.
+// pingFrom returns a function that makes a member handle a ping of the named one.
 func pingFrom(m *Memberlist, name string) func() {
 	ping := (&wire.Ping{SeqNo: 7, Node: "self", SourceAddr: []byte{10, 0, 0, 1}, SourcePort: 7946, SourceNode: name}).Append(nil)
 	r := newReceiver(m)
@@ -57,8 +57,8 @@ var pingKinds = []struct {
 	}},
 }
 
-// TestPingToAckAllocates twice, for a transport that may keep packets: the packet, and the address in text. The name of a stranger is
-// copied, too.
+// TestPingToAckAllocates: two allocations, for a transport that may keep packets: the packet, and the address in
+// text. The name of a stranger is copied, too.
 func TestPingToAckAllocates(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates too")
@@ -76,8 +76,8 @@ func TestPingToAckAllocates(t *testing.T) {
 	}
 }
 
-// BenchmarkPingToAck is the path that others wait for: a ping arrives, its ack
-// is handed to the transport.
+// BenchmarkPingToAck measures from the arrival of a ping until the ack is handed to the transport, for which the peer
+// waits.
 func BenchmarkPingToAck(b *testing.B) {
 	for _, bb := range pingKinds {
 		b.Run(bb.name, func(b *testing.B) {
@@ -90,7 +90,7 @@ func BenchmarkPingToAck(b *testing.B) {
 	}
 }
 
-// cannedConn is a peer that says one thing and does not listen.
+// cannedConn is a stream of a peer that sends fixed bytes and discards all that it receives.
 type cannedConn struct {
 	net.Conn
 	in      bytes.Reader
@@ -103,7 +103,7 @@ func (c *cannedConn) SetDeadline(time.Time) error { return nil }
 func (c *cannedConn) RemoteAddr() net.Addr        { return peer(1) }
 func (c *cannedConn) Close() error                { return nil }
 
-// otherStates is the push/pull of a peer that knows n members, as it goes over a stream to m.
+// otherStates returns the bytes of a push/pull of a peer that knows n members, for a stream to m.
 func otherStates(tb testing.TB, m *Memberlist, n int) []byte {
 	tb.Helper()
 	message := (&wire.PushPullHeader{Nodes: n}).Append(nil)
@@ -126,7 +126,7 @@ type recordingConn struct {
 func (c *recordingConn) Read(b []byte) (int, error)  { return c.Buffer.Read(b) }
 func (c *recordingConn) Write(b []byte) (int, error) { return c.Buffer.Write(b) }
 
-// servePushPulls returns a function that has m answer a push/pull.
+// servePushPulls returns a function that makes m answer a push/pull.
 func servePushPulls(tb testing.TB, m *Memberlist, stream []byte) func() {
 	return func() {
 		conn := new(cannedConn)
@@ -148,12 +148,12 @@ var pushPullKinds = []struct {
 	{"compressed and sealed", func(c *Config) { c.SecretKey = attackKey }},
 }
 
-// TestPushPullAllocates in pieces, not for each member.
+// TestPushPullAllocates: the number of allocations does not depend on the number of members.
 func TestPushPullAllocates(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates too")
 	}
-	for _, tt := range []struct{ members, want int }{{1000, 30}, {10000, 60}} { // 16, more when memory was given up
+	for _, tt := range []struct{ members, want int }{{1000, 30}, {10000, 60}} { // 16, more if the collector freed memory
 		for _, kind := range pushPullKinds {
 			t.Run(fmt.Sprintf("%d %s", tt.members, kind.name), func(t *testing.T) {
 				m := benchMember(t, kind.change)
@@ -170,7 +170,7 @@ func TestPushPullAllocates(t *testing.T) {
 	}
 }
 
-// TestFirstJoinAllocates little for each member.
+// TestFirstJoinAllocates limits the allocations for each member.
 func TestFirstJoinAllocates(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates too")
@@ -220,13 +220,13 @@ func BenchmarkFirstJoin(b *testing.B) {
 	}
 }
 
-// BenchmarkGrowth is what often happens to a member of clusters of several sizes. Receiving and gossiping must not take
-// longer in a large cluster than in a small one; what gives all members may, and each in about the same time.
+// BenchmarkGrowth measures frequent operations in clusters of several sizes. Receiving and gossiping must not take
+// longer in a large cluster than in a small one; calls that return all members may, at a constant time for each.
 func BenchmarkGrowth(b *testing.B) {
 	for _, n := range []int{10, 100, 1000, 10000, 100000} {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
 			m := benchMember(b, func(c *Config) {
-				c.GossipInterval, c.RetransmitMult = time.Hour, 1<<20 // what is queued stays
+				c.GossipInterval, c.RetransmitMult = time.Hour, 1<<20 // messages stay queued
 			})
 			meet(m, n)
 			f, known := newFeed(m), alivePacket(1)

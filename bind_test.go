@@ -60,12 +60,11 @@ func TestNetTransportBindsHostNames(t *testing.T) {
 	}
 }
 
-// TestSeveralBindAddresses: a member is reached at each of them and advertises
-// the first.
+// TestSeveralBindAddresses: a member can be reached at each of them, and advertises the first.
 func TestSeveralBindAddresses(t *testing.T) {
 	addrs := loopbacks(t)
 	config := loopbackConfig("a")
-	config.BindAddr, config.BindAddrs = "192.0.2.1", addrs // BindAddr is not used
+	config.BindAddr, config.BindAddrs = "192.0.2.1", addrs // BindAddr is ignored
 	a, err := Create(config)
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// heap is how many bytes are in use after a collection.
+// heap returns the number of bytes in use after a collection.
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -29,9 +29,8 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestHeadersClaimNothing: streams that declare large contents and send none
-// take no memory for them. In the reference 20 of the first kind took 2,240 MB,
-// 40 of the second 800 MB.
+// TestHeadersClaimNothing: streams that declare large contents and send none take no memory for them. In the
+// reference 20 of the first kind took 2,240 MB, 40 of the second 800 MB.
 func TestHeadersClaimNothing(t *testing.T) {
 	plain := func(*Config) {}
 	for _, tt := range []struct {
@@ -86,8 +85,8 @@ func isTimeout(err error) bool {
 	return ok && ne.Timeout()
 }
 
-// TestPacketStorm: a million random and mutated packets, in plain text or sealed by one who has the key, change nothing and
-// leave no memory behind.
+// TestPacketStorm: a million random and mutated packets, in plain text or sealed with the right key, change no state
+// and leave no memory in use.
 func TestPacketStorm(t *testing.T) {
 	cipher, err := wire.NewCipher(attackKey)
 	if err != nil {
@@ -153,8 +152,8 @@ func storm(t *testing.T, victim, other *Memberlist, wrap func([]byte) []byte) {
 	}
 }
 
-// recordedPackets are packets as members send them, about members of a cluster
-// that the receiver knows nothing of, so that no mutation of them is news.
+// recordedPackets returns packets of real members, about members of a cluster that the receiver has never heard of,
+// so that no mutation of them is news.
 func recordedPackets() [][]byte {
 	suspect := (&wire.Suspect{Incarnation: 1, Node: "nobody", From: "someone"}).Append(nil)
 	dead := (&wire.Dead{Incarnation: 1, Node: "nobody", From: "someone"}).Append(nil)
@@ -169,7 +168,7 @@ func recordedPackets() [][]byte {
 	return [][]byte{suspect, dead, ping, ack, nack, compound, packed, sum}
 }
 
-// mutated is one of the seeds with a few bytes changed, or noise.
+// mutated returns one of the seeds with a few bytes changed, or noise.
 func mutated(rng *rand.Rand, seeds [][]byte) []byte {
 	if rng.IntN(4) == 0 {
 		b := make([]byte, rng.IntN(200))
@@ -188,8 +187,8 @@ func mutated(rng *rand.Rand, seeds [][]byte) []byte {
 	return b[:1+rng.IntN(len(b))]
 }
 
-// TestSlowStreamsStarveNobody: streams that say nothing, or next to nothing, keep nobody from exchanging states, however many
-// sources open as many as they can, and end by TCPTimeout.
+// TestSlowStreamsStarveNobody: streams that send nothing, or next to nothing, keep no member from exchanging states,
+// however many sources open as many as they can, and end by TCPTimeout.
 func TestSlowStreamsStarveNobody(t *testing.T) {
 	request := (&wire.PushPullHeader{Nodes: 3, Join: true}).Append(nil)
 	for _, tt := range []struct {
@@ -245,7 +244,7 @@ func TestSlowStreamsStarveNobody(t *testing.T) {
 func TestStreamsThatReopen(t *testing.T) {
 	request := (&wire.PushPullHeader{Nodes: 3, Join: true}).Append(nil)
 	address := func(i int) netip.AddrPort { return netip.AddrPortFrom(peerAddr(i).Addr(), uint16(5000+i)) }
-	shared := func(i int) netip.AddrPort { // that of all members of a MockNetwork
+	shared := func(i int) netip.AddrPort { // the address of all members of a MockNetwork
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(5000+i))
 	}
 	for _, tt := range []struct {
@@ -318,8 +317,7 @@ func reopen(ctx context.Context, from *simnet.Endpoint, to netip.AddrPort, say [
 	}
 }
 
-// TestInboundMemoryIsBounded: many streams that do send what they declare share
-// one budget.
+// TestInboundMemoryIsBounded: many streams that send all that they declare share one budget.
 func TestInboundMemoryIsBounded(t *testing.T) {
 	if race.Enabled || testing.Short() {
 		t.Skip("copies hundreds of megabytes")

@@ -11,7 +11,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/race"
 )
 
-// plainBroadcast is a Broadcast that invalidates those with the same key, and counts how often it was finished with.
+// plainBroadcast is a Broadcast that invalidates those with the same key, and counts its Finished calls.
 type plainBroadcast struct {
 	key      string
 	message  string
@@ -33,7 +33,8 @@ func (b *plainBroadcast) Finished() {
 	}
 }
 
-// jealous is what every kind below is made of: if it were asked, it would invalidate everything.
+// jealous is embedded in all broadcasts below: its Invalidates, which must not be called for them, invalidates
+// everything.
 type jealous struct {
 	t *testing.T
 	*plainBroadcast
@@ -52,17 +53,17 @@ type uniqueBroadcast struct{ jealous }
 
 func (uniqueBroadcast) UniqueBroadcast() {}
 
-// unnamedBroadcast has a Name method, and no name.
+// unnamedBroadcast has a Name method that returns no name.
 type unnamedBroadcast struct{ *plainBroadcast }
 
 func (unnamedBroadcast) Name() string { return "" }
 
-// testQueue is a queue that sends each broadcast the given number of times.
+// testQueue returns a queue that sends each broadcast the given number of times.
 func testQueue(transmits int) *TransmitLimitedQueue {
 	return &TransmitLimitedQueue{NumNodes: func() int { return 9 }, RetransmitMult: transmits}
 }
 
-// drained takes everything out of a queue, in one call.
+// drained returns all that a queue sends in one call.
 func drained(q *TransmitLimitedQueue) string {
 	q.RetransmitMult = 0
 	return joined(q.GetBroadcasts(0, 1<<20))
@@ -160,10 +161,10 @@ func TestTransmitLimitedQueueOrder(t *testing.T) {
 		want            string
 	}{
 		{2, 3, ""},
-		{2, 20, "cccc1 aa3 aa2"},             // 7 + 5 + 5, and 3 are too few
-		{2, 20, "aa1 b1 cccc1"},              // what was not sent yet goes first, and together they fill it: 5 + 4 + 7
+		{2, 20, "cccc1 aa3 aa2"},             // 7 + 5 + 5, which leaves 3, too few
+		{2, 20, "aa1 b1 cccc1"},              // unsent ones first, and together they fill it: 5 + 4 + 7
 		{0, 1 << 20, "aa3 aa2 aa1 b1 cccc1"}, // the last one was sent twice
-		{0, 1 << 20, "aa3 aa2 aa1 b1"},       // the last one had its three
+		{0, 1 << 20, "aa3 aa2 aa1 b1"},       // the last one had been sent three times
 		{0, 1 << 20, ""},
 	}
 	for i, s := range steps {
@@ -221,14 +222,14 @@ func TestTransmitLimitedQueuePruneAndReset(t *testing.T) {
 	}
 }
 
-// TestTransmitLimitedQueueBounds: what is one too many makes room in the order of Prune, is finished with and counted;
-// the new one stays.
+// TestTransmitLimitedQueueBounds: the broadcasts above a bound are dropped in the order of Prune, finished and
+// counted; the new one stays.
 func TestTransmitLimitedQueueBounds(t *testing.T) {
 	for _, tt := range []struct {
 		name               string
 		maxItems, maxBytes int
 		messages           string
-		want               string // what is left, in the order in which it is sent
+		want               string // the remaining ones, in the order in which they are sent
 		dropped            uint64
 	}{
 		{"no bounds", 0, 0, "aaaa bb c", "aaaa bb c", 0},
@@ -257,7 +258,7 @@ func TestTransmitLimitedQueueBounds(t *testing.T) {
 	}
 }
 
-// sizedBroadcast hears of it if it is too large.
+// sizedBroadcast records the call for a broadcast that is too large.
 type sizedBroadcast struct {
 	*plainBroadcast
 	limit int
@@ -270,8 +271,8 @@ func (b *sizedBroadcast) TooLarge(limit int) {
 	b.limit = limit
 }
 
-// TestTransmitLimitedQueueTooLarge: what never fits is dropped and its owner told, at once if MaxBytes says so, else when
-// enough limits have shown it; what fits now and then stays.
+// TestTransmitLimitedQueueTooLarge: a broadcast that never fits is dropped and its owner told, at once if it exceeds
+// MaxBytes, else after enough limits; one that fits sometimes stays.
 func TestTransmitLimitedQueueTooLarge(t *testing.T) {
 	q := testQueue(1 << 20)
 	large := &sizedBroadcast{plainBroadcast: &plainBroadcast{key: "large", message: strings.Repeat("x", 101)}}
@@ -280,7 +281,7 @@ func TestTransmitLimitedQueueTooLarge(t *testing.T) {
 	q.QueueBroadcast(fits)
 	for i := range 2 * callsToTell {
 		if i == callsToTell/2 {
-			q.GetBroadcasts(3, 103) // the one time that there is so much room
+			q.GetBroadcasts(3, 103) // the only time with so much room
 		}
 		if told := large.limit != 0; told != (i >= callsToTell-1) {
 			t.Fatalf("told after %d calls: %v", i, told)
@@ -311,7 +312,7 @@ func TestTransmitLimitedQueueTooLarge(t *testing.T) {
 	}
 }
 
-// Everything that is the user's may call the queue.
+// TestTransmitLimitedQueueCallbacks: all callbacks may call the queue.
 func TestTransmitLimitedQueueCallbacks(t *testing.T) {
 	q := testQueue(1)
 	q.NumNodes = func() int { return q.NumQueued() }
@@ -335,12 +336,12 @@ func TestTransmitLimitedQueueCallbacks(t *testing.T) {
 	q.Reset()
 	add()
 	q.QueueBroadcast(nosy{&plainBroadcast{message: "nosy"}, q})
-	if got := q.NumQueued(); got != 3 { // one that is nosy, and what x and it have queued
+	if got := q.NumQueued(); got != 3 { // a nosy one, and those that x and it have queued
 		t.Errorf("queued: got %d", got)
 	}
 }
 
-// nosy calls the queue when it is asked.
+// nosy calls the queue in each of its methods.
 type nosy struct {
 	*plainBroadcast
 	q *TransmitLimitedQueue
@@ -385,7 +386,8 @@ func TestTransmitLimitedQueueConcurrent(t *testing.T) {
 	}
 }
 
-// However many are queued at once, none escapes the one that invalidates it.
+// TestTransmitLimitedQueueConcurrentInvalidation: a broadcast invalidates all earlier ones, even if many are queued
+// at once.
 func TestTransmitLimitedQueueConcurrentInvalidation(t *testing.T) {
 	for range 50 {
 		q := testQueue(3)
@@ -419,7 +421,7 @@ func BenchmarkTransmitLimitedQueue(b *testing.B) {
 	}
 }
 
-// TestTransmitLimitedQueueAllocates nothing for what takes another's place, and a packet's list of messages.
+// TestTransmitLimitedQueueAllocates: replacing a broadcast allocates nothing, and a packet only its list of messages.
 func TestTransmitLimitedQueueAllocates(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates too")
@@ -439,7 +441,7 @@ func TestTransmitLimitedQueueAllocates(t *testing.T) {
 	}
 }
 
-// quietBroadcast is a plain Broadcast that is made once, so that it allocates nothing itself.
+// quietBroadcast is a plain Broadcast that allocates nothing once it has been made.
 type quietBroadcast struct {
 	key     int
 	message []byte
@@ -453,8 +455,8 @@ func (b *quietBroadcast) Invalidates(other Broadcast) bool {
 func (b *quietBroadcast) Message() []byte { return b.message }
 func (b *quietBroadcast) Finished()       {}
 
-// TestTransmitLimitedQueuePlainAllocates nothing to compare a plain broadcast with all that are queued, and little for the one
-// that it replaces.
+// TestTransmitLimitedQueuePlainAllocates: comparing a plain broadcast with all queued ones allocates nothing, and
+// replacing one little.
 func TestTransmitLimitedQueuePlainAllocates(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates too")
@@ -465,7 +467,7 @@ func TestTransmitLimitedQueuePlainAllocates(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name string
-		keys int // of so many broadcasts that are queued one after the other
+		keys int // number of distinct keys of the broadcasts that are queued one after the other
 		most float64
 	}{
 		{"that replace none", 2000, 2}, // by Prune

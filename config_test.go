@@ -94,7 +94,7 @@ func TestDefaultConfigsAreValid(t *testing.T) {
 			if hostname, _ := os.Hostname(); c.Name != hostname {
 				t.Errorf("Name: got %q, want the host's, %q", c.Name, hostname)
 			}
-			// Nothing is left to default in them.
+			// All fields have their defaults.
 			if d := c.withDefaults(); !reflect.DeepEqual(d, c) {
 				t.Errorf("with defaults: got %+v, want %+v", d, c)
 			}
@@ -107,8 +107,8 @@ func TestLiteralGetsLANDefaults(t *testing.T) {
 	want := DefaultLANConfig()
 	want.Name, want.BindAddr, want.BindPort, want.AdvertisePort = "a", "127.0.0.1", 0, 0
 	want.DeadNodeReclaimTime = time.Minute
-	want.EnableCompression = false // a plain switch
-	want.DNSConfigPath = ""        // empty means none
+	want.EnableCompression = false // false is a value of its own
+	want.DNSConfigPath = ""        // "" means no file
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
@@ -154,8 +154,8 @@ func TestLiteralIsOn(t *testing.T) {
 	}
 }
 
-// TestDefaultsAreACopy: no field of the copy shares memory that the caller may write, and an append to the metric labels
-// copies them.
+// TestDefaultsAreACopy: no field of the copy shares memory that the caller may write, and an append to the metric
+// labels copies them.
 func TestDefaultsAreACopy(t *testing.T) {
 	c := DefaultLANConfig()
 	c.CIDRsAllowed, _ = ParseCIDRs([]string{"10.0.0.0/8"})

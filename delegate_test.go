@@ -16,7 +16,7 @@ func TestChannelEventDelegateSendsEachEvent(t *testing.T) {
 	}
 }
 
-// TestChannelEventDelegateSendsCopies: what a receiver makes of its Node, no other sees.
+// TestChannelEventDelegateSendsCopies: a receiver's changes of its Node are invisible to others.
 func TestChannelEventDelegateSendsCopies(t *testing.T) {
 	ch := make(chan NodeEvent, 1)
 	d := &ChannelEventDelegate{Ch: ch}

@@ -16,8 +16,8 @@ import (
 	"testing"
 )
 
-// TestReadmeBuilds: the program of the README builds in a directory next to the checkout, under either import path, with the
-// lines for go.mod and the commands that the README gives and no others.
+// TestReadmeBuilds: the program of the README builds in a directory next to the checkout, under either import path,
+// with exactly the go.mod lines and commands in the README.
 func TestReadmeBuilds(t *testing.T) {
 	checkout, err := filepath.Abs(".")
 	if err != nil {
@@ -40,7 +40,7 @@ func TestReadmeBuilds(t *testing.T) {
 	for _, mod := range mods {
 		lines := mod[2]
 		if !strings.Contains(lines, "../memberlist") {
-			continue // for what is published
+			continue // for published versions
 		}
 		path := "github.com/e3431adc/memberlist"
 		if strings.Contains(lines, "replace github.com/hashicorp/memberlist ") {
@@ -82,7 +82,7 @@ func write(t *testing.T, name, text string) {
 	}
 }
 
-// goCommand runs go in a directory, with nothing of the caller's workspace or flags.
+// goCommand runs go in a directory, without the caller's workspace or flags.
 func goCommand(dir string, args ...string) (output []byte, err error) {
 	cmd := exec.Command("go", args...)
 	cmd.Dir = dir
@@ -90,10 +90,10 @@ func goCommand(dir string, args ...string) (output []byte, err error) {
 	return cmd.CombinedOutput()
 }
 
-// bugClasses is how many kinds of bugs docs/robustness.md lists.
+// bugClasses is the number of kinds of bugs in docs/robustness.md.
 const bugClasses = 28
 
-// TestRobustness: docs/robustness.md names, for each class of bugs, tests that there are, and lists every fuzz target.
+// TestRobustness: docs/robustness.md names existing tests for each class of bugs, and lists every fuzz target.
 func TestRobustness(t *testing.T) {
 	text, err := os.ReadFile("docs/robustness.md")
 	if err != nil {
@@ -143,7 +143,7 @@ func TestRobustness(t *testing.T) {
 
 var testDeclaration = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 
-// declaredTests are the tests and fuzz targets of each package, by its name; that of the root has none.
+// declaredTests returns the tests and fuzz targets of each package, by its name, which is empty for the root.
 func declaredTests(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	there := make(map[string]map[string]bool)
@@ -172,8 +172,8 @@ func declaredTests(t *testing.T) map[string]map[string]bool {
 	return there
 }
 
-// TestDifferences holds docs/differences.md to the source: each log message of ours that it names is one, and its list of
-// metrics is complete.
+// TestDifferences compares docs/differences.md with the source: the log messages that it attributes to this library
+// exist, and its list of metrics is complete.
 func TestDifferences(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("docs", "differences.md"))
 	if err != nil {
@@ -233,7 +233,8 @@ func sectionRows(t *testing.T, page, heading string) [][]string {
 	return rows[2:]
 }
 
-// sourceTexts returns the string literals of the library's code, those added to one another as one, and the keys of metrics.
+// sourceTexts returns the string literals of the library's code, with concatenated ones joined, and the keys of
+// metrics.
 func sourceTexts(t *testing.T) (texts, keys map[string]bool) {
 	t.Helper()
 	texts, keys = map[string]bool{}, map[string]bool{}
@@ -284,7 +285,7 @@ func sourceTexts(t *testing.T) (texts, keys map[string]bool) {
 	return texts, keys
 }
 
-// constantText returns the value of a string literal, or of several that are added.
+// constantText returns the value of a string literal, or of a concatenation of several.
 func constantText(e ast.Expr) (string, bool) {
 	switch e := e.(type) {
 	case *ast.BasicLit:

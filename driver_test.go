@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestAloneSleeps: a member that knows no other wakes up for its metrics only; then it probes.
+// TestAloneSleeps: a member that knows no other wakes up for its metrics only. When it knows one, it probes.
 func TestAloneSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := new(MockNetwork)

@@ -55,8 +55,7 @@ func TestCompacted(t *testing.T) {
 	}
 }
 
-// TestCompactedIsLegal: whatever happened, what is left is a history that could
-// have happened, and ends as the whole one does.
+// TestCompactedIsLegal: a compacted history of events is one that could have happened, and ends as the original does.
 func TestCompactedIsLegal(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 2000 {
@@ -97,8 +96,7 @@ func TestCompactedIsLegal(t *testing.T) {
 	}
 }
 
-// TestBlockedDelegateKeepsMemoryBounded: events for a delegate that never
-// returns do not pile up without bound.
+// TestBlockedDelegateKeepsMemoryBounded: the events that wait for a delegate that never returns take bounded memory.
 func TestBlockedDelegateKeepsMemoryBounded(t *testing.T) {
 	m := new(Memberlist)
 	m.delivery.m = m

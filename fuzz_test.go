@@ -13,7 +13,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// voidTransport sends nothing anywhere and receives nothing.
+// voidTransport discards what is sent and receives nothing.
 type voidTransport struct {
 	packets chan *Packet
 	streams chan net.Conn
@@ -34,8 +34,7 @@ func (*voidTransport) DialTimeout(string, time.Duration) (net.Conn, error) {
 func (v *voidTransport) StreamCh() <-chan net.Conn { return v.streams }
 func (*voidTransport) Shutdown() error             { return nil }
 
-// fuzzMember is a member with everything switched on that looks at input, and
-// all loops off.
+// fuzzMember returns a member with all options that process input, and no loops.
 func fuzzMember(f *testing.F, change func(*Config)) *Memberlist {
 	f.Helper()
 	config := DefaultLANConfig()
@@ -53,7 +52,7 @@ func fuzzMember(f *testing.F, change func(*Config)) *Memberlist {
 	return m
 }
 
-// checkSelf checks what no input may change.
+// checkSelf checks the invariants that no input may break.
 func checkSelf(t *testing.T, m *Memberlist) {
 	t.Helper()
 	self := m.LocalNode()
@@ -65,7 +64,7 @@ func checkSelf(t *testing.T, m *Memberlist) {
 	}
 }
 
-// recordedPlain returns the packets, or what was said on streams, of real members, without label and seal.
+// recordedPlain returns the packets or stream contents of real members, without label and seal.
 func recordedPlain(t testing.TB, streams func(recorded.Capture) bool) [][]byte {
 	t.Helper()
 	all, err := recorded.All()
@@ -102,8 +101,8 @@ func recordedPlain(t testing.TB, streams func(recorded.Capture) bool) [][]byte {
 func isStream(c recorded.Capture) bool { return c.Stream }
 func isPacket(c recorded.Capture) bool { return !c.Stream }
 
-// FuzzPacket sends whole packets through a live member: in plain text, with a
-// label, and sealed with a key that the attacker holds.
+// FuzzPacket makes a live member handle whole packets: in plain text, with a label, and sealed with a key that the
+// attacker has.
 func FuzzPacket(f *testing.F) {
 	plain := fuzzMember(f, func(*Config) {})
 	labelled := fuzzMember(f, func(c *Config) { c.Label = "blue" })
@@ -134,7 +133,7 @@ func FuzzPacket(f *testing.F) {
 	})
 }
 
-// handlePacket has a member handle a packet to its end, hand-off included.
+// handlePacket makes a member handle a packet to its end, including handed-off messages.
 func handlePacket(m *Memberlist, packet []byte, from net.Addr) {
 	newFeed(m).receive(&Packet{Buf: slices.Clone(packet), From: from})
 }
@@ -146,7 +145,7 @@ type feed struct {
 }
 
 func newFeed(m *Memberlist) *feed {
-	queue := newHandoff(m.config) // its own: the member's is for gossipLoop
+	queue := newHandoff(m.config) // a separate queue: gossipLoop takes from the member's
 	f := &feed{receiver: newReceiver(m), handler: newGossipHandler(m, queue)}
 	f.receiver.gossip = queue
 	return f
@@ -157,7 +156,7 @@ func (f *feed) receive(p *Packet) {
 	f.handler.handleAll()
 }
 
-// bufferConn is a stream that was received whole.
+// bufferConn is a stream that has been received in full.
 type bufferConn struct {
 	io.Reader
 	net.Conn

@@ -35,8 +35,8 @@ func joinMember(t testing.TB, m, seed *Memberlist) {
 	}
 }
 
-// outsider opens the address of peer i in a network that has members, for packets and streams that no member sends. It is
-// closed when the test ends.
+// outsider opens the address of peer i in a network of members, to send packets and streams that no member would. It
+// is closed when the test ends.
 func outsider(t testing.TB, network *MockNetwork, i int) *simnet.Endpoint {
 	t.Helper()
 	end, err := network.mu.network.Listen(peerAddr(i))
@@ -55,10 +55,10 @@ func peerAddr(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 7946)
 }
 
-// peer returns peerAddr as transports do.
+// peer returns peerAddr as a net.Addr, as transports do.
 func peer(i int) net.Addr { return net.UDPAddrFromAddrPort(peerAddr(i)) }
 
-// loopbackConfig is a configuration for a member on real sockets.
+// loopbackConfig returns a configuration for a member on real sockets.
 func loopbackConfig(name string) *Config {
 	c := DefaultLocalConfig()
 	c.Name = name
@@ -72,7 +72,7 @@ var attackKey = bytes.Repeat([]byte{7}, 32)
 
 func encrypted(c *Config) { c.SecretKey = attackKey }
 
-// callback is every delegate in one; each calls f with its name.
+// callback implements all delegates; each method calls f with its name.
 type callback struct{ f func(name string) }
 
 func (c callback) NodeMeta(int) []byte                             { c.f("NodeMeta"); return nil }

@@ -10,8 +10,8 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// TestLastIncarnation: a member that forged messages have raised to the last incarnation returns an error when it is to announce something,
-// as the others would ignore that, and changes nothing.
+// TestLastIncarnation: a member that forged messages have raised to the last incarnation returns an error when it has
+// to announce a change, which the others would ignore, and changes nothing.
 func TestLastIncarnation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := new(MockNetwork)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// labelHeader gives the header of a label as it is on the wire.
+// labelHeader returns the header of a label on the wire.
 func labelHeader(label string) []byte {
 	return append([]byte{244, byte(len(label))}, label...)
 }
@@ -54,7 +54,7 @@ func TestLabelTooLong(t *testing.T) {
 	}
 }
 
-// malformedHeaders are all that can be wrong with a header.
+// malformedHeaders returns a header for each possible error.
 func malformedHeaders() map[string][]byte {
 	headers := map[string][]byte{"empty label": {244, 0}, "empty label and body": {244, 0, 'b'}}
 	whole := labelHeader("blue")
@@ -75,7 +75,7 @@ func TestMalformedLabelOfPacket(t *testing.T) {
 	}
 }
 
-// scriptConn is a connection that reads what it was given, in the pieces in which it was given.
+// scriptConn is a connection on which given bytes are read, in given pieces.
 type scriptConn struct {
 	net.Conn
 	pieces [][]byte
@@ -96,10 +96,10 @@ func (c *scriptConn) Read(p []byte) (int, error) {
 
 func (c *scriptConn) Write(p []byte) (int, error) { return c.wrote.Write(p) }
 
-// Close fails the test that the connection is in: nobody gave it away.
+// Close must not be called: the test owns the connection.
 func (c *scriptConn) Close() error { panic("closed by who does not own it") }
 
-// inPieces gives a connection on which b arrives in pieces of n bytes.
+// inPieces returns a connection on which b arrives in pieces of n bytes.
 func inPieces(b []byte, n int) *scriptConn {
 	c := &scriptConn{err: io.EOF}
 	for len(b) > 0 {

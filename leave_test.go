@@ -11,7 +11,8 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// TestRecentBroadcasts: each is listed once, the latest first, for a time, and all of them fit into a packet.
+// TestRecentBroadcasts: each broadcast is listed once, the latest first, for a limited time, and all of them fit into
+// a packet.
 func TestRecentBroadcasts(t *testing.T) {
 	now := time.Now()
 	texts := func(messages [][]byte) string { return string(bytes.Join(messages, []byte(" "))) }
@@ -51,7 +52,7 @@ func TestRecentBroadcasts(t *testing.T) {
 	}
 }
 
-// TestExchangeComesAfterMessages: the exchange of states that a leave begins does not overtake what arrived before either.
+// TestExchangeComesAfterMessages: the push/pull of a leave does not overtake messages that arrived before it either.
 func TestExchangeComesAfterMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := new(MockNetwork)
@@ -76,7 +77,7 @@ func TestExchangeComesAfterMessages(t *testing.T) {
 		}
 		turn := m.begin()
 		turn.core.Leave(0)
-		turn.core.End() // it tells in the exchange only
+		turn.core.End() // the leave is sent in the push/pull only
 		m.mu.Unlock()
 		if err := m.pushPulls.do(t.Context(), first.LocalNode().FullAddress(), exchangePeriodic); err != nil {
 			t.Fatal(err)

@@ -30,7 +30,7 @@ func TestLogAddresses(t *testing.T) {
 	}
 }
 
-// remoteConn is a connection to an address.
+// remoteConn is a connection with a given remote address.
 type remoteConn struct {
 	net.Conn
 	addr net.Addr

@@ -47,7 +47,7 @@ func TestStatesHaveTheirMetricNames(t *testing.T) {
 	}
 }
 
-// TestNodeChecksum: where one field ends and the next begins counts.
+// TestNodeChecksum: the boundary between two fields counts.
 func TestNodeChecksum(t *testing.T) {
 	sums := map[uint64]bool{}
 	nodes := []*Node{
@@ -70,7 +70,7 @@ func TestNodeChecksum(t *testing.T) {
 	}
 }
 
-// TestPathStatsAreForgotten: statistics of members that are gone take no memory: there never are more than members.
+// TestPathStatsAreForgotten: there are never more statistics than members.
 func TestPathStatsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := new(MockNetwork)
@@ -81,7 +81,7 @@ func TestPathStatsAreForgotten(t *testing.T) {
 			joinMember(t, gone, m)
 			time.Sleep(time.Minute)
 			gone.Shutdown()
-			time.Sleep(5 * time.Minute) // until it is forgotten
+			time.Sleep(5 * time.Minute) // until it is removed
 		}
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -91,7 +91,7 @@ func TestPathStatsAreForgotten(t *testing.T) {
 	})
 }
 
-// TestStatsHasEveryCounter: no counter is left out of Stats.
+// TestStatsHasEveryCounter: Stats has every counter.
 func TestStatsHasEveryCounter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMember(t, new(MockNetwork), "a", nil)
@@ -117,7 +117,7 @@ func TestStatsHasEveryCounter(t *testing.T) {
 	})
 }
 
-// TestForceLeaveLeavesNoWaiter: also if no broadcast is sent.
+// TestForceLeaveLeavesNoWaiter: no waiter remains, even if no broadcast is sent.
 func TestForceLeaveLeavesNoWaiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMember(t, new(MockNetwork), "a", nil)
@@ -132,7 +132,7 @@ func TestForceLeaveLeavesNoWaiter(t *testing.T) {
 	})
 }
 
-// TestEndedUpdateLeavesNoWaiter: a call whose context ends before its broadcast is sent.
+// TestEndedUpdateLeavesNoWaiter: no waiter remains of a call whose context ends before its broadcast is sent.
 func TestEndedUpdateLeavesNoWaiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := new(MockNetwork)

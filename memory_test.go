@@ -21,7 +21,7 @@ import (
 // victimEnv is set in the environment of a process whose memory is measured.
 const victimEnv = "MEMBERLIST_TEST_VICTIM"
 
-// TestServeVictim is the member of that process.
+// TestServeVictim runs the member of that process.
 func TestServeVictim(t *testing.T) {
 	if os.Getenv(victimEnv) == "" {
 		t.Skip("not a victim")

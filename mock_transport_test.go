@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// mockPair makes two transports of one network, which end with the test.
+// mockPair returns two transports of one network, which are shut down when the test ends.
 func mockPair(t *testing.T) (a, b *MockTransport) {
 	t.Helper()
 	var network MockNetwork
@@ -64,7 +64,7 @@ func TestMockTransportPackets(t *testing.T) {
 			if err != nil || !at.Equal(time.Now()) {
 				t.Fatalf("%s: got %v, %v", s.name, at, err)
 			}
-			clear(buf) // it is the caller's again
+			clear(buf) // the caller may write to it again
 			p := <-b.PacketCh()
 			if string(p.Buf) != s.name || p.From != a.addr || !p.Timestamp.Equal(at) {
 				t.Errorf("%s: got %q from %v at %v", s.name, p.Buf, p.From, p.Timestamp)
@@ -89,7 +89,7 @@ func TestMockTransportPackets(t *testing.T) {
 	})
 }
 
-// A receiver that does not receive must not stop the sender.
+// TestMockTransportPacketsAreDropped: a receiver that does not read its channel must not block the sender.
 func TestMockTransportPacketsAreDropped(t *testing.T) {
 	a, b := mockPair(t)
 	for range mockPacketQueue + 10 {
@@ -118,7 +118,7 @@ func TestMockTransportStreams(t *testing.T) {
 			t.Errorf("got %q, %v", got, err)
 		}
 
-		// Nobody accepts: the backlog is full one day.
+		// No stream is accepted, so that the backlog fills up.
 		start := time.Now()
 		for err == nil {
 			_, err = a.DialAddressTimeout(Address{Name: "b"}, time.Second)
@@ -130,7 +130,7 @@ func TestMockTransportStreams(t *testing.T) {
 	})
 }
 
-// closeRecorder knows whether it was closed.
+// closeRecorder records whether it was closed.
 type closeRecorder struct {
 	net.Conn
 	closed bool
@@ -187,7 +187,7 @@ func TestMockTransportIngest(t *testing.T) {
 			t.Error("got another stream")
 		}
 
-		// Nobody receives: the channel is full one day, and Shutdown ends the wait.
+		// The channel is not read and fills up; Shutdown ends the wait.
 		time.AfterFunc(time.Second, func() { a.Shutdown() })
 		for err = nil; err == nil; {
 			_, err = ingest("packet", true)

@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// newLoopbackTransport gives a transport at these addresses and a port of the kernel's choice. It ends with the test.
+// newLoopbackTransport returns a transport at these addresses and a port that the kernel chooses. It is shut down
+// when the test ends.
 func newLoopbackTransport(t *testing.T, addrs ...string) *NetTransport {
 	t.Helper()
 	tr, err := NewNetTransport(&NetTransportConfig{BindAddrs: addrs, Logger: log.New(io.Discard, "", 0)})
@@ -25,7 +26,7 @@ func newLoopbackTransport(t *testing.T, addrs ...string) *NetTransport {
 	return tr
 }
 
-// loopbacks are the loopback addresses of this machine.
+// loopbacks returns the loopback addresses of this machine.
 func loopbacks(t *testing.T) []string {
 	t.Helper()
 	addrs := []string{"127.0.0.1"}
@@ -141,7 +142,7 @@ func TestNetTransportSendsToHostNames(t *testing.T) {
 	}
 }
 
-// wantGoroutines waits for goroutines that have done their work to be gone too.
+// wantGoroutines waits until goroutines that are about to return have done so.
 func wantGoroutines(t *testing.T, want int) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
@@ -159,7 +160,7 @@ func TestNetTransportShutdown(t *testing.T) {
 	tr := newLoopbackTransport(t, loopbacks(t)...)
 	to := joinHostPort("127.0.0.1", uint16(tr.GetAutoBindPort()))
 
-	// A connection and packets that nobody receives.
+	// A connection and packets that are not read.
 	conn, err := net.Dial("tcp", to)
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +229,7 @@ func TestNetTransportShutdownEndsIngestion(t *testing.T) {
 	go func() { errs <- tr.IngestPacket(inPieces([]byte("x"), 1), nil, time.Now(), false) }()
 	tr.Shutdown()
 	first, second := <-errs, <-errs
-	// The last packet may have found room when Shutdown emptied the channel.
+	// The last packet may have been queued when Shutdown emptied the channel.
 	if !errors.Is(first, ErrShutdown) && !errors.Is(second, ErrShutdown) {
 		t.Errorf("got errors %v and %v", first, second)
 	}
@@ -254,7 +255,7 @@ func TestNetTransportFinalAdvertiseAddr(t *testing.T) {
 		name     string
 		ip       string
 		port     int
-		want     net.IP // nil: refused
+		want     net.IP // nil: an error
 		wantPort int
 	}{
 		{"bound", "", 0, net.IP{127, 0, 0, 1}, bound},
@@ -291,7 +292,7 @@ func TestNetTransportNeverAdvertisesAllInterfaces(t *testing.T) {
 	}
 }
 
-// closeCounter is a connection that counts how many times it is closed.
+// closeCounter is a connection that counts its Close calls.
 type closeCounter struct {
 	*scriptConn
 	closed int
@@ -395,8 +396,7 @@ func BenchmarkNetTransportPacket(b *testing.B) {
 	}
 }
 
-// TestNetTransportDialEndsWithItsContext: that of sockets is aborted, not left
-// behind.
+// TestNetTransportDialEndsWithItsContext: when the context ends, the connection attempt is aborted.
 func TestNetTransportDialEndsWithItsContext(t *testing.T) {
 	tr := newLoopbackTransport(t, "127.0.0.1")
 	ctx, cancel := context.WithCancel(t.Context())

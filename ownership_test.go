@@ -10,7 +10,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// keepingTransport keeps what it is given to send, as the reference's MockTransport does.
+// keepingTransport keeps the packets that it sends, as the reference's MockTransport does.
 type keepingTransport struct {
 	*voidTransport
 	kept, copies [][]byte
@@ -21,7 +21,7 @@ func (k *keepingTransport) WriteTo(b []byte, _ string) (time.Time, error) {
 	return time.Now(), nil
 }
 
-// TestTransportMayKeepPackets: what a transport that is not ours was given to send is not written to again.
+// TestTransportMayKeepPackets: packets given to a transport other than NetTransport are not written to again.
 func TestTransportMayKeepPackets(t *testing.T) {
 	for _, tt := range pingKinds {
 		t.Run(tt.name, func(t *testing.T) {
@@ -54,13 +54,13 @@ func TestTransportMayKeepPackets(t *testing.T) {
 	}
 }
 
-// TestNothingKeepsPackets: whoever receives a packet may do with its bytes what they like once it has been handled.
+// TestNothingKeepsPackets: a transport may overwrite a packet that has been handled.
 func TestNothingKeepsPackets(t *testing.T) {
 	message := []byte("news of the user")
 	heard := make(chan []byte, 1)
 	m := benchMember(t, func(c *Config) {
 		c.Delegate = &hearingDelegate{heard: heard}
-		c.ProbeInterval = time.Hour // suspicions last as many times as long
+		c.ProbeInterval = time.Hour // suspicions last a multiple of it
 	})
 	alive := (&wire.Alive{Node: "m1", Addr: []byte{10, 0, 0, 1}, Port: 7946, Incarnation: 1, Meta: []byte("its metadata"),
 		Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil)
@@ -92,7 +92,7 @@ func TestNothingKeepsPackets(t *testing.T) {
 	}
 }
 
-// hearingDelegate hands on user messages as they are when they arrive.
+// hearingDelegate forwards the slices of user messages themselves.
 type hearingDelegate struct{ heard chan []byte }
 
 func (h *hearingDelegate) NotifyMsg(message []byte)        { h.heard <- slices.Clone(message) }
@@ -101,7 +101,7 @@ func (h *hearingDelegate) GetBroadcasts(int, int) [][]byte { return nil }
 func (h *hearingDelegate) LocalState(bool) []byte          { return nil }
 func (h *hearingDelegate) MergeRemoteState([]byte, bool)   {}
 
-// TestMembersAreTheCallers: who asks for the members may sort them and append to them.
+// TestMembersAreTheCallers: the caller of Members may sort the slice and append to it.
 func TestMembersAreTheCallers(t *testing.T) {
 	m := benchMember(t, nil)
 	meet(m, 200)
@@ -115,7 +115,7 @@ func TestMembersAreTheCallers(t *testing.T) {
 	}
 }
 
-// keepingDelegate keeps user messages and states as they are when they arrive.
+// keepingDelegate keeps the slices of user messages and states themselves.
 type keepingDelegate struct {
 	hearingDelegate
 	kept [][]byte
@@ -124,7 +124,7 @@ type keepingDelegate struct {
 func (k *keepingDelegate) NotifyMsg(message []byte)              { k.kept = append(k.kept, message) }
 func (k *keepingDelegate) MergeRemoteState(state []byte, _ bool) { k.kept = append(k.kept, state) }
 
-// TestDelegatesMayKeepWhatCameOnStreams: the next streams are read into other memory.
+// TestDelegatesMayKeepWhatCameOnStreams: later streams are read into other memory.
 func TestDelegatesMayKeepWhatCameOnStreams(t *testing.T) {
 	k := new(keepingDelegate)
 	m := benchMember(t, func(c *Config) { c.Delegate = k })

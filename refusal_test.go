@@ -13,8 +13,8 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// TestRefusalsAreAlike: a dialler without a key cannot tell from the size or the time of the answer whether it has guessed the label, or
-// whether it used some key.
+// TestRefusalsAreAlike: a peer without a key cannot tell from the size or the time of the answer whether it has
+// guessed the label, or whether it used any key.
 func TestRefusalsAreAlike(t *testing.T) {
 	request := (&wire.PushPullHeader{Join: true}).Append(nil)
 	cipher, err := wire.NewCipher(bytes.Repeat([]byte{9}, 32))
@@ -102,7 +102,7 @@ func TestRefusalsAreAlike(t *testing.T) {
 	}
 }
 
-// firstAnswer writes to a stream and returns what is read from it at first, nothing if the stream ends.
+// firstAnswer writes to a stream and returns the bytes of the first read from it, none if the stream ends.
 func firstAnswer(t *testing.T, conn net.Conn, b []byte) []byte {
 	t.Helper()
 	defer conn.Close()

@@ -11,7 +11,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/resolve"
 )
 
-// system stands in for the system's resolver, and notes what it is asked.
+// system is a fake of the system's resolver that records its queries.
 type system struct {
 	ips      []netip.Addr
 	services []*net.SRV
@@ -56,7 +56,7 @@ func TestAddressFamilies(t *testing.T) {
 	}
 }
 
-// TestConfiguredResolver is asked for everything, alone.
+// TestConfiguredResolver: a configured resolver receives all queries, and no other does.
 func TestConfiguredResolver(t *testing.T) {
 	sys := &system{ips: parseIPs("fd00::1", "127.0.0.1")}
 	config := loopbackConfig("a")

@@ -231,8 +231,7 @@ func TestKeyFingerprint(t *testing.T) {
 	}
 }
 
-// TestUsageIsKeptWithTheKey: through all changes of the ring but the key's own
-// removal.
+// TestUsageIsKeptWithTheKey: all changes of the ring keep the usage of a key, except its own removal.
 func TestUsageIsKeptWithTheKey(t *testing.T) {
 	a, b, c := testKeys()
 	k := newTestKeyring(t, a, b)
@@ -246,7 +245,7 @@ func TestUsageIsKeptWithTheKey(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := Usage{Packets: 2, LastHeard: now, LastFrom: "10.0.0.1:7946"} // as of the second
+	want := Usage{Packets: 2, LastHeard: now, LastFrom: "10.0.0.1:7946"} // to the second
 	for _, change := range []func() error{
 		func() error { return nil },
 		func() error { return k.AddDecryptOnlyKey(b) },

@@ -20,8 +20,8 @@ func TestSeedListIsBounded(t *testing.T) {
 	}
 }
 
-// TestSeedsAreThoseJoined: only who was joined is a seed, until it is removed; but while there never was anybody else, what a
-// join that failed was given is one too.
+// TestSeedsAreThoseJoined: only joined addresses are seeds, until they are removed; but while no other member was
+// ever known, those of failed joins are, too.
 func TestSeedsAreThoseJoined(t *testing.T) {
 	at := netip.MustParseAddrPort("10.0.0.1:7946")
 	for _, tt := range []struct {

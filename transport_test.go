@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// plainTransport notes what reaches it.
+// plainTransport records what reaches it.
 type plainTransport struct {
 	Transport
 	wrote, dialled string
