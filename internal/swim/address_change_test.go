@@ -12,7 +12,7 @@ import (
 
 var newAddr = netip.MustParseAddrPort("10.9.9.9:7000")
 
-// texts are queued messages, sorted.
+// texts returns messages as text, sorted.
 func texts(messages []wire.Message) []string {
 	var all []string
 	for _, m := range messages {
@@ -22,8 +22,8 @@ func texts(messages []wire.Message) []string {
 	return all
 }
 
-// TestMove: that we left, then that we are alive elsewhere; what others say of
-// the first is not refuted.
+// TestMove: the node announces that it left, then that it is alive at another address; suspect and dead messages
+// about the old one are not refuted.
 func TestMove(t *testing.T) {
 	n := newNode(t, nil).meet(2)
 	n.queued()
@@ -70,7 +70,7 @@ func TestMove(t *testing.T) {
 	}
 }
 
-// TestDepartureIsFinished when it has been sent.
+// TestDepartureIsFinished: the departure is finished when it has been sent.
 func TestDepartureIsFinished(t *testing.T) {
 	n := newNode(t, nil).meet(2)
 	n.Start()
@@ -82,7 +82,7 @@ func TestDepartureIsFinished(t *testing.T) {
 	}
 }
 
-// TestMoveAlone: with nobody to hear the first part, and while leaving.
+// TestMoveAlone: an address change without another member to tell, and one while leaving.
 func TestMoveAlone(t *testing.T) {
 	n := newNode(t, nil)
 	n.queued()
@@ -121,8 +121,8 @@ func TestMoveAlone(t *testing.T) {
 	}
 }
 
-// TestWhoMissedTheDeparture refuses the new address, until it exchanges states
-// with the member, or hears both parts.
+// TestWhoMissedTheDeparture: a node that missed the departure refuses the new address, until it exchanges states with
+// the member, or receives both parts.
 func TestWhoMissedTheDeparture(t *testing.T) {
 	mover := newNode(t, func(c *Config) { c.Name = "m1" }).meet(0)
 	mover.alive(aliveOf(2, 1))
@@ -171,8 +171,8 @@ func TestWhoMissedTheDeparture(t *testing.T) {
 	check(s, s.dead(1, mover.local.addressChange.incarnation, "m1"))
 }
 
-// TestReminder: who still has us at the old address brings the whole cluster to
-// hear of the move again, but not too often, and is no impostor.
+// TestReminder: a node that still has us at the old address makes us announce the move again, but not too often, and
+// does not count as another process of our name.
 func TestReminder(t *testing.T) {
 	n := newNode(t, nil).meet(2)
 	n.BeginAddressChange(0)

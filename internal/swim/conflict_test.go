@@ -8,14 +8,14 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// claimOf claims the name of member i for another address.
+// claimOf returns an alive about member i at another address.
 func claimOf(i int, incarnation uint32) *wire.Alive {
 	a := aliveOf(i, incarnation)
 	a.Addr = memberAddr(1000 + i).Addr().AsSlice()
 	return a
 }
 
-// deadIncarnations lists the verdicts among events.
+// deadIncarnations returns the verdicts of the events.
 func deadIncarnations(events []Event) (v []Verdict) {
 	for _, e := range events {
 		if e.Kind == EventConflictEnded {
@@ -25,10 +25,10 @@ func deadIncarnations(events []Event) (v []Verdict) {
 	return v
 }
 
-// asked returns the sequence number of the ping that asks member i where it was; 0: none does.
+// asked returns the sequence number of the ping of member i at its known address, or 0 if there is none.
 func asked(t *testing.T, o *Output, i int) uint32 { return askedAt(t, o, i, i) }
 
-// askedAt returns the sequence number of the ping for member i to where member at is; 0: there is none.
+// askedAt returns the sequence number of the ping of member i at the address of member at, or 0 if there is none.
 func askedAt(t *testing.T, o *Output, i, at int) uint32 {
 	t.Helper()
 	for _, p := range o.Packets {
@@ -39,7 +39,8 @@ func askedAt(t *testing.T, o *Output, i, at int) uint32 {
 	return 0
 }
 
-// TestConflictOldAnswers: the old one answers, at any time, in any way. It is kept, and not asked again for a while.
+// TestConflictOldAnswers: the known member answers, early or late, by any path. It is kept, and not pinged again for
+// a while.
 func TestConflictOldAnswers(t *testing.T) {
 	for name, answer := range map[string]func(n *node, seq uint32){
 		"at once": func(n *node, seq uint32) { n.Step(Endpoint{}, &wire.Ack{SeqNo: seq}) },
@@ -64,7 +65,7 @@ func TestConflictOldAnswers(t *testing.T) {
 			if out := n.take(); len(out.Events) != 0 {
 				t.Errorf("events %v, though nobody answered where the assertion says", kinds(out.Events))
 			}
-			n.Step(Endpoint{AddrPort: memberAddr(1)}, ackOf(assertion)) // the member's own: the transport leads by name
+			n.Step(Endpoint{AddrPort: memberAddr(1)}, ackOf(assertion)) // the member's own alive: the transport routes by name
 			n.Step(Endpoint{AddrPort: memberAddr(1001)}, ackOf(assertion))
 			n.Step(Endpoint{AddrPort: memberAddr(1001)}, ackOf(assertion))
 			out = n.take()
@@ -87,8 +88,8 @@ func TestConflictOldAnswers(t *testing.T) {
 	}
 }
 
-// runWithClaimant runs, and has a claimant at member 1001's address answer to a name, as acks says; each gets what is sent there
-// otherwise, and what is sent to others.
+// runWithClaimant runs for a time. A claimant at member 1001's address acks pings of a name if acks is true; toIt
+// receives all other messages to that address, toOthers those to others.
 func (n *node) runWithClaimant(d time.Duration, name string, acks bool, toIt, toOthers func(wire.Message)) {
 	n.t.Helper()
 	var see func(o *Output)
@@ -110,8 +111,8 @@ func (n *node) runWithClaimant(d time.Duration, name string, acks bool, toIt, to
 	n.run(d, see)
 }
 
-// TestConflictClaimIsNobodys: where an old claim says that a member is, nobody is told what we know of it unless somebody answers
-// to its name: another who is there would tell it on.
+// TestConflictClaimIsNobodys: the address in an old assertion is not sent what is known of the member unless a
+// process answers to its name there: another process would gossip it.
 func TestConflictClaimIsNobodys(t *testing.T) {
 	n := newNode(t, nil).meet(5)
 	n.alive(claimOf(1, 1))
@@ -127,8 +128,8 @@ func TestConflictClaimIsNobodys(t *testing.T) {
 	}
 }
 
-// TestConflictNewcomer: the old one does not answer: a newer claim is taken, in whatever state the old one was; one that is
-// not newer is told what to refute, and then is.
+// TestConflictNewcomer: the known member does not answer. A newer assertion is accepted, whatever the member's state
+// was; the sender of one that is not newer is told what to refute, and is accepted then.
 func TestConflictNewcomer(t *testing.T) {
 	for name, before := range map[string]func(n *node){
 		"alive":   func(n *node) {},
@@ -149,7 +150,7 @@ func TestConflictNewcomer(t *testing.T) {
 			if want := "suspect m1@1 by self"; told != want || pings != 3 {
 				t.Errorf("told %q, want %q; %d others asked", told, want, pings)
 			}
-			out := n.alive(claimOf(1, 2)) // it has refuted
+			out := n.alive(claimOf(1, 2)) // the claimant has refuted
 			m, _ := n.Member("m1")
 			if m.Addr != memberAddr(1001) || m.State != StateAlive || m.Incarnation != 2 {
 				t.Fatalf("member is %+v", m)
@@ -168,8 +169,8 @@ func TestConflictNewcomer(t *testing.T) {
 	}
 }
 
-// TestConflictIsContradictedUntilNewer: who claims what is not newer is told so each second, for as long as the check holds,
-// and no more once the claim is newer.
+// TestConflictIsContradictedUntilNewer: a claimant whose assertion is not newer is told so once a second, for as long
+// as the check lasts, and no longer once it is newer.
 func TestConflictIsContradictedUntilNewer(t *testing.T) {
 	for _, refutes := range []bool{false, true} {
 		n := newNode(t, nil).meet(5)
@@ -194,7 +195,7 @@ func TestConflictIsContradictedUntilNewer(t *testing.T) {
 	}
 }
 
-// TestConflictNewerAtOnce: the newest of the claims is taken as soon as the check is over.
+// TestConflictNewerAtOnce: the newest assertion is accepted as soon as the check ends.
 func TestConflictNewerAtOnce(t *testing.T) {
 	n := newNode(t, nil).meet(5)
 	n.alive(claimOf(1, 3))
@@ -206,8 +207,8 @@ func TestConflictNewerAtOnce(t *testing.T) {
 	}
 }
 
-// TestConflictsManyAtOnce: however many names are claimed, and however often, few members are asked at a time, and few
-// checks remembered. A claim that is decided makes room for the next.
+// TestConflictsManyAtOnce: however many names are claimed, and however often, few members are pinged at a time, and
+// few checks remembered. A check that ends makes room for the next.
 func TestConflictsManyAtOnce(t *testing.T) {
 	const names = 3 * checksAtOnce
 	n := newNode(t, nil).meet(names)
@@ -243,7 +244,8 @@ func TestConflictsManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestConflictsAreBounded: no more checks are remembered than MaxChecks, and those that ended first are forgotten first.
+// TestConflictsAreBounded: no more than MaxChecks checks are remembered, and those that ended first are removed
+// first.
 func TestConflictsAreBounded(t *testing.T) {
 	n := newNode(t, nil).meet(MaxChecks + 100)
 	for i := 1; i <= MaxChecks+100; i++ {
@@ -259,8 +261,8 @@ func TestConflictsAreBounded(t *testing.T) {
 	}
 }
 
-// TestConflictAckOfTheClaimant: on a transport that leads by name, the newcomer itself gets the question and acks it. That
-// speaks for it.
+// TestConflictAckOfTheClaimant: on a transport that routes by name, the newcomer itself receives the ping and acks
+// it, which counts in its favour.
 func TestConflictAckOfTheClaimant(t *testing.T) {
 	n := newNode(t, nil).meet(5)
 	seq := asked(t, n.alive(claimOf(1, 7)), 1)
@@ -273,7 +275,7 @@ func TestConflictAckOfTheClaimant(t *testing.T) {
 	}
 }
 
-// TestConflictWithoutProbes: a member that probes nobody decides claims too.
+// TestConflictWithoutProbes: a member that sends no probes resolves conflicts too.
 func TestConflictWithoutProbes(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.ProbeInterval = 0 }).meet(5)
 	n.alive(claimOf(1, 7))
@@ -283,8 +285,8 @@ func TestConflictWithoutProbes(t *testing.T) {
 	}
 }
 
-// TestConflictOverOurName: another that is said to have our name is asked whether it is there. Only if it is there is a
-// conflict. If it is not, it was us, and what we say becomes newer than what it said.
+// TestConflictOverOurName: an address where our name is said to be is pinged. It is a conflict only if the ping is
+// answered. Otherwise it was our own old address, and our incarnation is raised above that of the assertion.
 func TestConflictOverOurName(t *testing.T) {
 	claimed := aliveOf(1, 7)
 	claimed.Node = "self"

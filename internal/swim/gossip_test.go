@@ -34,7 +34,7 @@ func TestGossipTargets(t *testing.T) {
 	}
 }
 
-// packetSize is how many bytes a packet has with more bytes of messages.
+// packetSize returns the size in bytes of a packet with more bytes of messages.
 func packetSize(p *Packet, more int) int {
 	size := wire.CompoundHeaderSize + more
 	for _, m := range p.Messages {
@@ -59,7 +59,7 @@ func TestGossipFillsPackets(t *testing.T) {
 	}
 }
 
-// meetAgain makes news of members 1 to k, at higher and higher incarnations.
+// meetAgain makes news about members 1 to k, at ever higher incarnations.
 func (n *node) meetAgain(k int) {
 	for i := 1; i <= k; i++ {
 		m, _ := n.Member(memberName(i))
@@ -68,9 +68,8 @@ func (n *node) meetAgain(k int) {
 	n.take()
 }
 
-// TestUserBroadcastsHaveTheirShare: with news of all members without end, user
-// broadcasts are offered a quarter of each packet and every eighth packet
-// whole; what they leave is filled.
+// TestUserBroadcastsHaveTheirShare: under endless news about all members, user broadcasts are offered a quarter of
+// each packet and all of every eighth; the rest of their share is filled with news.
 func TestUserBroadcastsHaveTheirShare(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = true }).meet(60)
 	const room = 1400 - wire.CompoundHeaderSize - wire.ChecksumSize
@@ -94,8 +93,8 @@ func TestUserBroadcastsHaveTheirShare(t *testing.T) {
 	}
 }
 
-// TestUserBroadcastsHaveWhatIsFree: without news they are offered all that is
-// left, and with some what those need not.
+// TestUserBroadcastsHaveWhatIsFree: without news they are offered all the room, and with little news the room that it
+// leaves.
 func TestUserBroadcastsHaveWhatIsFree(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = true }).meet(3)
 	n.loops.gossipTick(n.Turn)
@@ -107,8 +106,8 @@ func TestUserBroadcastsHaveWhatIsFree(t *testing.T) {
 	}
 }
 
-// TestSlackIsForGossip: packets of gossip have more in them if the driver says
-// so, with and without user broadcasts; what goes with a ping keeps its size.
+// TestSlackIsForGossip: packets of gossip hold more if the driver's compression budget allows it, with and without
+// user broadcasts; a packet with a ping keeps its size.
 func TestSlackIsForGossip(t *testing.T) {
 	for _, users := range []bool{false, true} {
 		n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = users }).meet(100)
@@ -132,9 +131,8 @@ func TestSlackIsForGossip(t *testing.T) {
 	}
 }
 
-// TestWhatFitsNoPacketIsNotQueued: news that no packet can carry is left to
-// exchanges of states, and nobody waits for it; older news of that member is
-// void.
+// TestWhatFitsNoPacketIsNotQueued: news that no packet can hold is left to push/pulls, and nothing waits for it;
+// older news about that member is dropped.
 func TestWhatFitsNoPacketIsNotQueued(t *testing.T) {
 	n := newNode(t, nil).meet(1)
 	long := strings.Repeat("x", MaxName)
@@ -161,9 +159,8 @@ func TestWhatFitsNoPacketIsNotQueued(t *testing.T) {
 	}
 }
 
-// TestPacketsOfSeveralMessagesFit: a ping goes without the suspicion, and an
-// ack without its payload, if both together are too large; the suspicion goes
-// alone.
+// TestPacketsOfSeveralMessagesFit: if both together are too large, a ping is sent without the suspicion, and an ack
+// without its payload; the suspicion is sent alone.
 func TestPacketsOfSeveralMessagesFit(t *testing.T) {
 	n := newNode(t, nil).meet(1)
 	n.suspect(1, 1, "m9")
@@ -219,8 +216,7 @@ func TestGossipWithNothingToSay(t *testing.T) {
 	}
 }
 
-// TestBroadcastIsSentToTheLimit: a broadcast goes out RetransmitMult *
-// ceil(log10(n+1)) times.
+// TestBroadcastIsSentToTheLimit: a broadcast is sent RetransmitMult * ceil(log10(n+1)) times.
 func TestBroadcastIsSentToTheLimit(t *testing.T) {
 	n := newNode(t, nil).meet(20)
 	n.Settle()
@@ -249,15 +245,15 @@ func TestPiggyback(t *testing.T) {
 	if len(p.Messages) != 5 || p.Messages[0][0] != byte(wire.TypeAck) {
 		t.Errorf("%d messages, want the ack first, then four alives", len(p.Messages))
 	}
-	n.cfg.Room = 20 // an ack and no more
+	n.cfg.Room = 20 // for an ack and no more
 	n.AnswerPing(Endpoint{AddrPort: memberAddr(1)}, &wire.Ping{SeqNo: 1}, nil)
 	if p := n.take().Packets[0]; len(p.Messages) != 1 {
 		t.Errorf("%d messages where there is room for one", len(p.Messages))
 	}
 }
 
-// TestChooseMissesNobody: with as many eligible members as are wanted, all are
-// found, wherever they are in the order.
+// TestChooseMissesNobody: if no more members are eligible than wanted, all are chosen, wherever they are in the
+// order.
 func TestChooseMissesNobody(t *testing.T) {
 	n := newNode(t, nil).meet(100)
 	for i := range 100 {
@@ -302,8 +298,8 @@ func TestPushPullTick(t *testing.T) {
 	}
 }
 
-// TestLoops pins how often each loop runs, that each begins within its second
-// interval, and that every probe comes with a round of gossip.
+// TestLoops checks how often each loop runs, that each begins within its second interval, and that every probe
+// coincides with a round of gossip.
 func TestLoops(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.HasUserBroadcasts = true }).meet(3)
 	n.Start()
@@ -349,8 +345,8 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-// TestUserBroadcastsWithoutGossip: each probe comes with a packet of its own for them, to the same member, also one that is
-// overdue and begins when the one before it ends; and there is none if the driver has no user broadcasts.
+// TestUserBroadcastsWithoutGossip: with each probe a packet of user broadcasts is sent to the same member, also with
+// an overdue probe that begins when the one before it ends; and none is sent if the driver has no user broadcasts.
 func TestUserBroadcastsWithoutGossip(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -394,7 +390,7 @@ func TestUserBroadcastsWithoutGossip(t *testing.T) {
 	}
 }
 
-// TestAloneWithoutGossip: who is alone rests, though a round was due with its last probe.
+// TestAloneWithoutGossip: a member that is alone sleeps, though a round was due with its last probe.
 func TestAloneWithoutGossip(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.HasUserBroadcasts, c.GossipInterval, c.PushPullInterval = true, 0, 0 }).meet(1)
 	n.Start()
@@ -419,8 +415,7 @@ func TestLoopsThatAreOff(t *testing.T) {
 	}
 }
 
-// TestLateTicksCollapse: a driver that comes late finds one round due, not all
-// that it missed.
+// TestLateTicksCollapse: after a late tick one round is due, not all that were missed.
 func TestLateTicksCollapse(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval = 0, 0 }).meet(3)
 	n.Start()
@@ -430,7 +425,7 @@ func TestLateTicksCollapse(t *testing.T) {
 	}
 }
 
-// TestReplay: the same calls with the same seed give the same output.
+// TestReplay: the same calls with the same seed have the same output.
 func TestReplay(t *testing.T) {
 	history := func() (lines []string) {
 		n := newNode(t, nil).meet(30)
@@ -452,8 +447,8 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestQueuedBroadcastsSayWhatWasToBeSaid: they are put into words when they are sent, whatever has happened to the member
-// since they were queued.
+// TestQueuedBroadcastsSayWhatWasToBeSaid: broadcasts are encoded when they are sent, with the content that they were
+// queued with, whatever has happened to the member since.
 func TestQueuedBroadcastsSayWhatWasToBeSaid(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -476,7 +471,7 @@ func TestQueuedBroadcastsSayWhatWasToBeSaid(t *testing.T) {
 			old := aliveOf(0, 1)
 			old.Node = "self"
 			n.now = n.now.Add(2 * remindEvery)
-			n.alive(old) // somebody still has us there
+			n.alive(old) // its sender has us at the old address
 			n.Announce(memberAddr(0), make([]byte, 100), testVersions, 0)
 		}, []wire.Message{&wire.Dead{Incarnation: 1, Node: "self", From: "self"}}},
 	} {

@@ -9,7 +9,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// knownTo returns a Core that knows n members, all alive, with nothing queued, and what they say of themselves.
+// knownTo returns a Core that knows n members, all alive, with nothing queued, and the members' alive messages.
 func knownTo(n int) (*Turn, []wire.GossipView) {
 	c := New(testConfig()).Begin(testStart, new(Output))
 	c.cfg.Room = 1398
@@ -30,13 +30,13 @@ func knownTo(n int) (*Turn, []wire.GossipView) {
 	return c, alives
 }
 
-// operation is one that a Core does again and again, with the members that are given.
+// operation is one that a Core does again and again, with the given members.
 type operation struct {
 	name string
 	run  func(c *Turn, alives []wire.GossipView, i int)
 }
 
-// perPacket are those that come with packets and ticks: what they cost must not depend on how many members there are.
+// perPacket are the operations on packets and ticks: their cost must not depend on the number of members.
 var perPacket = []operation{
 	{"known alive", func(c *Turn, alives []wire.GossipView, i int) {
 		c.StepGossip(Endpoint{}, &alives[i%len(alives)])
@@ -72,7 +72,7 @@ var perPacket = []operation{
 	}},
 }
 
-// perMember are those that go through all members, told for one of them.
+// perMember are the operations that visit all members; their cost is that of one member.
 var perMember = []operation{
 	{"probe", func(c *Turn, alives []wire.GossipView, i int) { c.probe.next(c) }}, // with the shuffle of each round
 	{"snapshot", func(c *Turn, alives []wire.GossipView, i int) {
@@ -84,7 +84,7 @@ var perMember = []operation{
 	}},
 }
 
-// BenchmarkGrowth shows what each operation costs with more and more members.
+// BenchmarkGrowth measures each operation with more and more members.
 func BenchmarkGrowth(b *testing.B) {
 	for _, op := range append(perPacket, perMember...) {
 		for _, n := range []int{10, 100, 1000, 10_000, 100_000} {
@@ -103,8 +103,8 @@ func BenchmarkGrowth(b *testing.B) {
 	}
 }
 
-// TestCostDoesNotGrow: with 500 times the members, nothing that a packet or a tick causes takes much longer, nor does what
-// goes through all members for each of them. What is allowed is what memory that is far away costs.
+// TestCostDoesNotGrow: with 500 times the members, no operation of a packet or a tick takes much longer, nor does one
+// that visits all members take much longer for each. The allowance is the cost of memory that is not cached.
 func TestCostDoesNotGrow(t *testing.T) {
 	const few, many, allowed = 100, 50_000, 25
 	c1, alives1 := knownTo(few)
@@ -123,7 +123,7 @@ func TestCostDoesNotGrow(t *testing.T) {
 	}
 }
 
-// fastest is how long an operation takes when nothing disturbs it.
+// fastest returns the duration of an operation when nothing disturbs it.
 func fastest(c *Turn, alives []wire.GossipView, op operation) time.Duration {
 	out := new(Output)
 	best := time.Duration(math.MaxInt64)
@@ -143,7 +143,7 @@ func fastest(c *Turn, alives []wire.GossipView, op operation) time.Duration {
 	return best
 }
 
-// TestChoiceLooksAtFew members, however many there are, unless nearly nobody may be chosen.
+// TestChoiceLooksAtFew: choosing members visits few of them, however many there are, unless hardly any may be chosen.
 func TestChoiceLooksAtFew(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -171,7 +171,7 @@ func TestChoiceLooksAtFew(t *testing.T) {
 	}
 }
 
-// TestAllocs: what a packet causes leaves nothing for the collector, but what is to be remembered.
+// TestAllocs: handling a packet allocates only for what is remembered.
 func TestAllocs(t *testing.T) {
 	c, alives := knownTo(1000)
 	out := new(Output)

@@ -11,11 +11,11 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// node is a Core under test in a turn that goes on until take. Its clock is the turn's.
+// node is a Core under test in a turn that lasts until take. Its clock is the turn's.
 type node struct {
 	*Turn
 	t   *testing.T
-	out *Output // of the turn before
+	out *Output // of the previous turn
 }
 
 var (
@@ -43,8 +43,7 @@ func testConfig() Config {
 	}
 }
 
-// newNode returns an announced node whose loops have not been started, with
-// what the announcement put out already taken.
+// newNode returns an announced node whose loops have not been started. The output of the announcement has been taken.
 func newNode(t *testing.T, change func(*Config)) *node {
 	t.Helper()
 	cfg := testConfig()
@@ -63,7 +62,7 @@ func memberAddr(i int) netip.AddrPort {
 
 func memberName(i int) string { return fmt.Sprintf("m%d", i) }
 
-// take returns what was put out since the last take.
+// take returns the output since the last take.
 func (n *node) take() *Output {
 	n.out = swap(n.Turn, n.out)
 	return n.out
@@ -82,7 +81,7 @@ func (n *node) after(d time.Duration) *node {
 	return n
 }
 
-// Step gives n a message as a driver does: encoded, and decoded into the type that the Core takes.
+// Step delivers a message as a driver does: encoded, and decoded into the type that the Core accepts.
 func (n *node) Step(from Endpoint, m wire.Message) {
 	n.t.Helper()
 	body := m.Append(nil)[1:]
@@ -93,7 +92,7 @@ func (n *node) Step(from Endpoint, m wire.Message) {
 		n.Turn.Step(from, m)
 	}
 	for i := range body {
-		body[i] = 0xff // it must keep no reference
+		body[i] = 0xff // the Core must keep no reference
 	}
 }
 
@@ -107,7 +106,7 @@ func viewOf(t testing.TB, kind wire.Type, body []byte) *wire.GossipView {
 	return v
 }
 
-// AnswerPing gives n a ping, and the payload of its ack.
+// AnswerPing delivers a ping, with the payload for its ack.
 func (n *node) AnswerPing(from Endpoint, p *wire.Ping, payload []byte) {
 	n.t.Helper()
 	var v wire.PingView
@@ -117,7 +116,7 @@ func (n *node) AnswerPing(from Endpoint, p *wire.Ping, payload []byte) {
 	n.StepPing(from, &v, payload)
 }
 
-// Merge gives n the states of a push/pull.
+// Merge delivers the states of a push/pull.
 func (n *node) Merge(states []wire.PushNodeState) {
 	for read := wire.StatesOf(states...); read.Len() > 0; {
 		n.Turn.Merge(&read)
@@ -130,7 +129,7 @@ func (n *node) NextDeadline() (time.Time, bool) {
 	return at, !at.IsZero()
 }
 
-// NextWakeup returns what a turn that ended now would put out.
+// NextWakeup returns the wakeup in the output of a turn that ended now.
 func (n *node) NextWakeup() (time.Time, bool) {
 	at := n.loops.nextWakeup(n.Turn)
 	return at, !at.IsZero()
@@ -156,7 +155,7 @@ func aliveOf(i int, incarnation uint32) *wire.Alive {
 		Vsn: testVersions[:]}
 }
 
-// meet makes members 1 to k known as alive at incarnation 1, as if each had answered us.
+// meet makes members 1 to k known as alive at incarnation 1, as if each had answered a ping.
 func (n *node) meet(k int) *node {
 	n.t.Helper()
 	for i := 1; i <= k; i++ {
@@ -182,7 +181,7 @@ func (n *node) dead(i int, incarnation uint32, from string) *Output {
 	return n.take()
 }
 
-// want checks what is known of member i.
+// want checks the state and incarnation of member i.
 func (n *node) want(i int, state State, incarnation uint32) {
 	n.t.Helper()
 	m, ok := n.Member(memberName(i))
@@ -194,7 +193,7 @@ func (n *node) want(i int, state State, incarnation uint32) {
 	}
 }
 
-// kinds lists the kinds of events.
+// kinds returns the kinds of events.
 func kinds(events []Event) []EventKind {
 	var k []EventKind
 	for _, e := range events {
@@ -203,7 +202,7 @@ func kinds(events []Event) []EventKind {
 	return k
 }
 
-// queued takes everything out of the broadcast queue, as sent to one target. Who waits for it goes on waiting.
+// queued takes all messages out of the broadcast queue, as if sent to one target. Their waiters keep waiting.
 func (n *node) queued() []wire.Message {
 	n.t.Helper()
 	var messages []wire.Message
@@ -252,7 +251,7 @@ func parse(t *testing.T, b []byte) wire.Message {
 	return m
 }
 
-// describe writes a message in one line.
+// describe returns a message as one line of text.
 func describe(m wire.Message) string {
 	switch m := m.(type) {
 	case *wire.Alive:

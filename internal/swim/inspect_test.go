@@ -2,7 +2,7 @@ package swim
 
 import "testing"
 
-// TestSettle: nothing is left to tell, and who waits for that to be told does not wait on.
+// TestSettle: nothing remains queued, and no waiter for it remains.
 func TestSettle(t *testing.T) {
 	n := newNode(t, nil).meet(3)
 	n.Announce(memberAddr(0), []byte("new"), testVersions, 9)
@@ -16,7 +16,7 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// TestNumTimers: the loops have a timer each, and so has a suspicion for as long as it lasts.
+// TestNumTimers: each loop has a timer, and so does a suspicion while it lasts.
 func TestNumTimers(t *testing.T) {
 	n := newNode(t, nil).meet(3)
 	if n.NumTimers() != 0 {

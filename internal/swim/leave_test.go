@@ -8,9 +8,10 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// TestLeaveGoesFirst: that we leave is told before all that waits, to several members at once, and in an exchange with one.
+// TestLeaveGoesFirst: a leave is sent before all other messages, to several members at once, and to one in a
+// push/pull.
 func TestLeaveGoesFirst(t *testing.T) {
-	n := newNode(t, nil).meet(40) // all of it is queued
+	n := newNode(t, nil).meet(40) // news about all of them is queued
 	n.dead(1, 1, "m2")
 	n.suspect(2, 1, "m3")
 	if !n.Leave(7) {
@@ -54,7 +55,7 @@ func TestLeaveGoesFirst(t *testing.T) {
 	}
 }
 
-// TestFarewellHasRoom: what the user broadcasts may go with it, if there is a user who does.
+// TestFarewellHasRoom: the packets of a leave have room for user broadcasts, if the driver has any.
 func TestFarewellHasRoom(t *testing.T) {
 	for _, has := range []bool{false, true} {
 		n := newNode(t, func(c *Config) { c.HasUserBroadcasts = has }).meet(3)
@@ -72,7 +73,7 @@ func TestFarewellHasRoom(t *testing.T) {
 	}
 }
 
-// TestLeaveAlone: there is nobody to tell.
+// TestLeaveAlone: a leave without another member.
 func TestLeaveAlone(t *testing.T) {
 	n := newNode(t, nil).meet(1)
 	n.dead(1, 1, "m2")
@@ -82,7 +83,8 @@ func TestLeaveAlone(t *testing.T) {
 	}
 }
 
-// TestNoticesEndWithTheLast: who waits for what is said to others need not once they are gone, whomever it is about.
+// TestNoticesEndWithTheLast: a wait for a broadcast ends when the other members are gone, whichever member it is
+// about.
 func TestNoticesEndWithTheLast(t *testing.T) {
 	n := newNode(t, nil).meet(3)
 	n.dead(1, 1, "m2")
@@ -102,7 +104,7 @@ func TestNoticesEndWithTheLast(t *testing.T) {
 	}
 }
 
-// TestForget: nothing is left of a member, wherever it was, and the probe order goes on as it was.
+// TestForget: nothing of a removed member remains anywhere, and the probe order continues.
 func TestForget(t *testing.T) {
 	n := reconnecting(t, nil).meet(9)
 	n.Start()
@@ -126,7 +128,7 @@ func TestForget(t *testing.T) {
 	n.alive(aliveOf(1, 1))
 	n.want(1, StateAlive, 1)
 
-	// The order: every other is probed once before one is twice.
+	// The order: each other member is probed once before any is probed twice.
 	probed := make(map[string]int)
 	n.run(8*time.Second, func(o *Output) {
 		for _, p := range o.Packets {
@@ -141,7 +143,7 @@ func TestForget(t *testing.T) {
 	}
 }
 
-// TestForgetWhileProbed: the target of a probe is declared dead and forgotten. The probe comes to nothing.
+// TestForgetWhileProbed: the target of a probe is declared dead and removed. The probe has no effect.
 func TestForgetWhileProbed(t *testing.T) {
 	n := newNode(t, nil).meet(1)
 	n.Start()
@@ -152,7 +154,7 @@ func TestForgetWhileProbed(t *testing.T) {
 	n.dead(1, 1, "m2")
 	n.Forget("m1")
 	n.take()
-	n.alive(aliveOf(2, 1)) // in the place of the other
+	n.alive(aliveOf(2, 1)) // at the index of the removed one
 	n.run(900*time.Millisecond, func(o *Output) {
 		for _, e := range o.Events {
 			t.Errorf("event %v about %s", e.Kind, e.Member.Name)
@@ -161,7 +163,7 @@ func TestForgetWhileProbed(t *testing.T) {
 	n.want(2, StateAlive, 1)
 }
 
-// TestForceLeave is the table of what comes of it.
+// TestForceLeave checks the results for members in each state.
 func TestForceLeave(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
@@ -213,7 +215,8 @@ func TestForceLeave(t *testing.T) {
 	}
 }
 
-// TestReturn: who left is a member again at an incarnation above its farewell, tells so, and looks for who is lost.
+// TestReturn: a node that left becomes a member again above the incarnation of its leave, announces that, and
+// reconnects to failed members.
 func TestReturn(t *testing.T) {
 	n := reconnecting(t, nil).meet(3)
 	n.dead(3, 1, "m1")
@@ -244,8 +247,8 @@ func TestReturn(t *testing.T) {
 	}
 }
 
-// TestNewsWithoutLoops: if no loop sends what is queued, what somebody waits for goes to a few members at once, and in an
-// exchange of states, and nobody waits.
+// TestNewsWithoutLoops: if no loop sends queued messages, a broadcast with a waiter is sent to a few members at once,
+// and in a push/pull, and the wait ends.
 func TestNewsWithoutLoops(t *testing.T) {
 	for name, tell := range map[string]func(n *node){
 		"announce": func(n *node) { n.Announce(memberAddr(0), []byte("new"), testVersions, 7) },

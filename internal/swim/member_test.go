@@ -14,7 +14,8 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// TestTableFinds: by name and by address, whoever came last to one, in whichever spelling; nobody that was removed.
+// TestTableFinds: members are found by name and by address: the latest at an address, in any spelling, and none that
+// was removed.
 func TestTableFinds(t *testing.T) {
 	table := newTable()
 	intN := rand.New(rand.NewPCG(1, 2)).IntN
@@ -43,8 +44,8 @@ func TestTableFinds(t *testing.T) {
 	}
 }
 
-// TestManyAtOneAddress: one that is present is found before those that are gone, and of several the latest; no more are kept in
-// mind than a few.
+// TestManyAtOneAddress: a present member is found before those that are gone, and of several the latest; only a few
+// are remembered.
 func TestManyAtOneAddress(t *testing.T) {
 	table := newTable()
 	intN := rand.New(rand.NewPCG(1, 2)).IntN
@@ -97,7 +98,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-// TestTableMemory holds what a known member takes. It counts for each pair of processes in a cluster.
+// TestTableMemory checks the memory that a known member takes. It counts for each pair of processes in a cluster.
 func TestTableMemory(t *testing.T) {
 	if size := unsafe.Sizeof(member{}); size > 72 {
 		t.Errorf("a member has %d bytes", size)
@@ -137,7 +138,7 @@ func heapInUse() uint64 {
 	return m.HeapAlloc
 }
 
-// TestKeep: the string that is kept of a name is the one that Config.Keep returns.
+// TestKeep: the table stores the string that Config.Keep returns for a name.
 func TestKeep(t *testing.T) {
 	shared := "shared"
 	for _, keep := range []func([]byte) string{nil, func([]byte) string { return shared }} {
@@ -152,7 +153,7 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// TestSince: times are kept relative to the first, and come back as they were.
+// TestSince: times are stored relative to the first, and are returned unchanged.
 func TestSince(t *testing.T) {
 	n := newNode(t, nil).meet(1)
 	n.after(time.Hour).suspect(1, 1, "m2")
@@ -162,8 +163,8 @@ func TestSince(t *testing.T) {
 	}
 }
 
-// TestTableAddresses: a member is where it was last said to be, be its address of 4 bytes, of 16, an IPv4 one in 16, or none,
-// whatever others come, go and move; and what forgotten ones took is used again.
+// TestTableAddresses: the table has the last address of each member, of 4 bytes, of 16, an IPv4 one in 16, or none,
+// while others are added, removed and moved; and the memory of removed ones is used again.
 func TestTableAddresses(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	random := func() address {

@@ -44,7 +44,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestMergeKnown: states have the same outcome whether what is known already is found at once or goes through all rules.
+// TestMergeKnown: states have the same effect whether the fast path for known ones handles them or all rules do.
 func TestMergeKnown(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -76,7 +76,7 @@ func TestMergeKnown(t *testing.T) {
 	}
 }
 
-// TestMergeAtOnce takes a bounded part of the states: others wait meanwhile.
+// TestMergeAtOnce: a merge handles a bounded part of the states, so that other turns are not delayed.
 func TestMergeAtOnce(t *testing.T) {
 	const members = 3 * statesAtOnce
 	var encoded []byte
@@ -111,7 +111,7 @@ func assertSameOutput(t *testing.T, got, want *Output) {
 	}
 }
 
-// withoutMemory is what an Output says, be its memory for more than that what it may.
+// withoutMemory returns an Output without its spare memory.
 func withoutMemory(o Output) Output {
 	o.bytes, o.pieces = nil, nil
 	for v, i := reflect.ValueOf(&o).Elem(), 0; i < v.NumField(); i++ {
@@ -122,7 +122,7 @@ func withoutMemory(o Output) Output {
 	return o
 }
 
-// oddState is a state of one of a few members that is sound in most respects.
+// oddState returns a state of one of a few members that is valid in most respects.
 func oddState(r *rand.Rand) wire.PushNodeState {
 	i := r.IntN(8)
 	s := wire.PushNodeState{Name: memberName(i), Addr: memberAddr(i).Addr().AsSlice(), Port: 7946, Meta: []byte("m")[:r.IntN(2)],

@@ -2,7 +2,8 @@ package swim
 
 import "testing"
 
-// TestOutputKeepsOrdinaryMemory: the memory of an ordinary turn serves the next one, and refers to nothing; that of a burst goes.
+// TestOutputKeepsOrdinaryMemory: the memory of an ordinary turn is used again by the next, and refers to nothing;
+// that of a burst is released.
 func TestOutputKeepsOrdinaryMemory(t *testing.T) {
 	for _, tt := range []struct {
 		name    string

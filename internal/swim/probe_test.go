@@ -10,8 +10,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// probing starts a probe of member 1, the only one that is probed next, and
-// returns its ping's sequence number.
+// probing starts a probe of member 1, which is the next to be probed, and returns its ping's sequence number.
 func probing(t *testing.T, n *node) uint32 {
 	t.Helper()
 	n.probe.start(n.Turn)
@@ -71,7 +70,7 @@ func TestProbeAcked(t *testing.T) {
 	}
 }
 
-// TestClockThatGoesBack: no round-trip time is negative, of whatever ping.
+// TestClockThatGoesBack: no round-trip time of any ping is negative.
 func TestClockThatGoesBack(t *testing.T) {
 	n := newNode(t, nil).meet(1)
 	seq := probing(t, n)
@@ -228,13 +227,14 @@ func TestSendFailures(t *testing.T) {
 	if out := n.take(); len(out.Packets) != 3 || len(out.Streams) != 1 {
 		t.Errorf("%d packets, %d streams at once; want the indirect part", len(out.Packets), len(out.Streams))
 	}
-	n.SendFailed(seq, nil) // again: the indirect part is under way
+	n.SendFailed(seq, nil) // again: the indirect pings have been sent
 	if out := n.take(); len(out.Packets) != 0 {
 		t.Error("indirect part begun twice")
 	}
 }
 
-// TestProbeLastsAsLongAsItsParts: the indirect half has as long as the direct one, however ProbeTimeout is to ProbeInterval.
+// TestProbeLastsAsLongAsItsParts: the indirect part lasts as long as the direct one, whatever the ratio of
+// ProbeTimeout to ProbeInterval.
 func TestProbeLastsAsLongAsItsParts(t *testing.T) {
 	for _, timeout := range []time.Duration{300 * time.Millisecond, 800 * time.Millisecond, time.Second, 3 * time.Second} {
 		n := newNode(t, func(c *Config) { c.ProbeTimeout = timeout }).meet(4)
@@ -257,8 +257,7 @@ func TestProbeLastsAsLongAsItsParts(t *testing.T) {
 	}
 }
 
-// TestMissedTicksCollapse: while a stretched probe is under way, the ticks that
-// pass are made up for by one probe, at once.
+// TestMissedTicksCollapse: the ticks that pass during a stretched probe are made up for by one probe, at once.
 func TestMissedTicksCollapse(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.GossipInterval, c.PushPullInterval = 0, 0 }).meet(3)
 	n.Start()
@@ -298,8 +297,8 @@ func TestRoundRobin(t *testing.T) {
 	}
 }
 
-// TestNewcomersPutNobodyOff holds that each member is probed in time while as many come as are probed (SWIM section 4.3):
-// each newcomer goes to a random place of the round.
+// TestNewcomersPutNobodyOff: each member is probed in time while as many join as are probed (SWIM section 4.3): each
+// newcomer is put at a random place of the round.
 func TestNewcomersPutNobodyOff(t *testing.T) {
 	table := newTable()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -314,7 +313,7 @@ func TestNewcomersPutNobodyOff(t *testing.T) {
 		}
 		table.unprobed--
 		last[table.order[table.unprobed]] = step
-		gone := table.named(fmt.Sprint("new", step-old)) // as many go as come
+		gone := table.named(fmt.Sprint("new", step-old)) // as many leave as join
 		if gone != nil {
 			table.remove(gone)
 			table.leaveOrder()
@@ -385,7 +384,7 @@ func TestRelay(t *testing.T) {
 		if got, want := answer(t, n.tickTo(400*time.Millisecond)), "nack 77 to 10.0.0.1:7946"; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
-		n.Step(Endpoint{}, ackOf(seq)) // it is relayed all the same
+		n.Step(Endpoint{}, ackOf(seq)) // it is relayed anyway
 		if got, want := answer(t, n.take()), "ack 77 to 10.0.0.1:7946"; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
@@ -501,8 +500,8 @@ func TestUserPing(t *testing.T) {
 	}
 }
 
-// TestUnansweredPingIsTold: that a member did not answer a direct ping in time
-// is an event, whoever else reaches it; an answer in time is none of those.
+// TestUnansweredPingIsTold: a direct ping without an answer in time is an event, even if others reach the member; an
+// answer in time is not.
 func TestUnansweredPingIsTold(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

@@ -9,7 +9,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// reconnecting is a node that looks for who it lost.
+// reconnecting returns a node that reconnects to failed members.
 func reconnecting(t *testing.T, change func(*Config)) *node {
 	t.Helper()
 	return newNode(t, func(c *Config) {
@@ -20,7 +20,7 @@ func reconnecting(t *testing.T, change func(*Config)) *node {
 	})
 }
 
-// attempts lists who is tried in a time, and when the rounds are.
+// attempts returns the names that are tried within a time, and the times of the rounds.
 func (n *node) attempts(d time.Duration) (names []string, rounds []time.Time) {
 	n.run(d, func(o *Output) {
 		for _, s := range o.Streams {
@@ -40,10 +40,10 @@ func (n *node) attempts(d time.Duration) (names []string, rounds []time.Time) {
 	return names, rounds
 }
 
-// TestReconnectRounds: who was lost is tried after an interval, then after two, and so on up to the bound, each as often as
-// the others, until it is found or too long ago.
+// TestReconnectRounds: a failed member is tried after an interval, then after two, and so on up to the bound, each as
+// often as the others, until it returns or the timeout ends.
 func TestReconnectRounds(t *testing.T) {
-	n := reconnecting(t, nil).meet(40) // of whom 32 remain
+	n := reconnecting(t, nil).meet(40) // 32 of them stay alive
 	for i := 1; i <= 8; i++ {
 		n.dead(i, 1, "m40")
 	}
@@ -89,7 +89,8 @@ func TestReconnectRounds(t *testing.T) {
 	}
 }
 
-// TestReconnectNot: who left is not tried, nor one that says so after it was taken for dead, in whatever way.
+// TestReconnectNot: members that left are not tried, nor those whose leave arrives after they were declared dead, by
+// any path.
 func TestReconnectNot(t *testing.T) {
 	for name, leave := range map[string]func(*node){
 		"left": func(n *node) { n.dead(1, 1, "m1") },
@@ -119,8 +120,8 @@ func TestReconnectNot(t *testing.T) {
 	}
 }
 
-// TestReconnectForgotten: that a member is forgotten does not end the search for it, and a farewell that is older than what
-// was lost does not either; a newer one does.
+// TestReconnectForgotten: reconnecting continues after a member was removed, and after a leave older than its
+// failure; a newer leave ends it.
 func TestReconnectForgotten(t *testing.T) {
 	n := reconnecting(t, nil).meet(3)
 	n.alive(aliveOf(1, 5))
@@ -141,8 +142,8 @@ func TestReconnectForgotten(t *testing.T) {
 	}
 }
 
-// TestReconnectSoon: a push/pull shows that another has a member for alive that we have for dead. We try it at once: it has
-// just been told.
+// TestReconnectSoon: in a push/pull another node has a member for alive that is dead here. The member is tried at
+// once: it has just received the news of its death.
 func TestReconnectSoon(t *testing.T) {
 	n := reconnecting(t, func(c *Config) { c.GossipToTheDeadTime = time.Hour }).meet(9)
 	n.dead(1, 1, "m2")
@@ -154,7 +155,7 @@ func TestReconnectSoon(t *testing.T) {
 	}
 }
 
-// TestLostIsBounded: however many went, no more than MaxLost are remembered: those last that answered us, the latest.
+// TestLostIsBounded: no more than MaxLost failed members are remembered: those that last answered, the latest ones.
 func TestLostIsBounded(t *testing.T) {
 	n := reconnecting(t, nil)
 	for i := 1; i <= MaxLost+100; i++ {
@@ -184,15 +185,15 @@ func TestLostIsBounded(t *testing.T) {
 	}
 }
 
-// meet1 makes member i known as alive at incarnation 1, as if it had answered us.
+// meet1 makes member i known as alive at incarnation 1, as if it had answered a ping.
 func (n *node) meet1(i int) *node {
 	n.alive(aliveOf(i, 1))
 	n.table.named(memberName(i)).answered = true
 	return n
 }
 
-// TestReconnectGhosts: many that never come back do not keep those from being tried that were lost lately, nor do those that
-// are lost after them keep them from being tried now and then.
+// TestReconnectGhosts: many members that never return do not keep recently failed ones from being tried, nor do those
+// that fail after these keep them from being tried now and then.
 func TestReconnectGhosts(t *testing.T) {
 	for _, tt := range []struct {
 		name       string
@@ -224,7 +225,7 @@ func TestReconnectGhosts(t *testing.T) {
 	}
 }
 
-// TestReconnectSounding: all others that are lost are pinged, some in each round, and the one that acks is tried at once.
+// TestReconnectSounding: all other failed members are pinged, some in each round, and one that acks is tried at once.
 func TestReconnectSounding(t *testing.T) {
 	n := reconnecting(t, func(c *Config) { c.ReconnectTimeout = 24 * time.Hour }).meet1(1001)
 	const lost = latestPerRound + 1 + 2*pingsPerRound
@@ -268,7 +269,7 @@ func TestReconnectSounding(t *testing.T) {
 	}
 }
 
-// attemptsOf counts how often a member is tried in a time.
+// attemptsOf counts the attempts to reach a member within a time.
 func (n *node) attemptsOf(d time.Duration, name string, tried *int) (names []string, rounds []time.Time) {
 	names, rounds = n.attempts(d)
 	for _, one := range names {
@@ -279,7 +280,8 @@ func (n *node) attemptsOf(d time.Duration, name string, tried *int) (names []str
 	return names, rounds
 }
 
-// TestReconnectNotTheReplaced: nobody is looked for who never answered, or at whose address there is another by now.
+// TestReconnectNotTheReplaced: a member that never answered is not tried, nor one whose address another member has by
+// now.
 func TestReconnectNotTheReplaced(t *testing.T) {
 	at := func(i, where int) *wire.Alive {
 		a := aliveOf(i, 1)
@@ -321,7 +323,7 @@ func TestReconnectNotTheReplaced(t *testing.T) {
 	}
 }
 
-// TestAcquaintance: who is one of ours, from what it says of members.
+// TestAcquaintance: the states of a peer determine whether it belongs to this cluster.
 func TestAcquaintance(t *testing.T) {
 	at := func(i, where int, state State) wire.PushNodeState {
 		s := stateOf(i, 1, state)
@@ -335,7 +337,7 @@ func TestAcquaintance(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name   string
-		states []wire.PushNodeState // members 1 and 2 are alive here, 3 and 4 are lost, 5 left
+		states []wire.PushNodeState // members 1 and 2 are alive here, 3 and 4 failed, 5 left
 		want   bool
 	}{
 		{"nobody", nil, false},
@@ -392,7 +394,8 @@ func TestGoneForADayIsNew(t *testing.T) {
 	}
 }
 
-// TestEvidenceIsRememberedOnceForgotten: what a dead member is accused of counts, too, when it has been forgotten.
+// TestEvidenceIsRememberedOnceForgotten: a later suspect or dead message about a dead member counts even after its
+// removal.
 func TestEvidenceIsRememberedOnceForgotten(t *testing.T) {
 	n := newNode(t, nil).meet(2)
 	n.dead(1, 1, "m2")
@@ -415,7 +418,8 @@ func TestEvidenceIsRememberedOnceForgotten(t *testing.T) {
 	n.want(1, StateDead, 7)
 }
 
-// TestSeeds: seeds are tried while somebody is lost, while nobody is there, and for ever if that is wanted.
+// TestSeeds: seeds are tried while a failed member is missing, while there is no other member, and always if
+// configured.
 func TestSeeds(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -465,7 +469,7 @@ func TestSeeks(t *testing.T) {
 	}
 }
 
-// TestIsolation: it takes the loss of most members, close to each other, or of the last one.
+// TestIsolation: a node is isolated by the failure of most members, close to each other, or of the last one.
 func TestIsolation(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -541,7 +545,7 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
-// tickAll ticks at every deadline for a time, and keeps what is put out.
+// tickAll ticks at every deadline for a time, and keeps the output.
 func (n *node) tickAll(d time.Duration) {
 	end := n.now.Add(d)
 	for at, ok := n.NextDeadline(); ok && !at.After(end); at, ok = n.NextDeadline() {
@@ -551,25 +555,25 @@ func (n *node) tickAll(d time.Duration) {
 	n.now = end
 }
 
-// declareDead declares members from i up to j dead, some time after each other.
+// declareDead declares the members from i up to j dead, some time after each other.
 func (n *node) declareDead(i, j int, apart time.Duration) {
 	for ; i <= j; i++ {
 		n.after(apart).Step(Endpoint{}, &wire.Dead{Incarnation: 1, Node: memberName(i), From: "m99"})
 	}
 }
 
-// stateOf is what a push/pull says of member i.
+// stateOf returns the state of member i in a push/pull.
 func stateOf(i int, incarnation uint32, s State) wire.PushNodeState {
 	return wire.PushNodeState{Name: memberName(i), Addr: memberAddr(i).Addr().AsSlice(), Port: 7946, Incarnation: incarnation,
 		State: int(s), Vsn: testVersions[:]}
 }
 
-// TestNoTimerWithoutReconnects: a core without reconnects sets no timer for who is lost.
+// TestNoTimerWithoutReconnects: a core without reconnects sets no timer for failed members.
 func TestNoTimerWithoutReconnects(t *testing.T) {
 	n := newNode(t, nil).meet(3)
 	n.HaveSeeds()
 	n.dead(1, 1, "m2")
-	if n.NumTimers() != 1 || n.NumLost() != 1 { // the one is to forget it
+	if n.NumTimers() != 1 || n.NumLost() != 1 { // the timer is for its removal
 		t.Errorf("%d timers, %d lost: %s", n.NumTimers(), n.NumLost(), fmt.Sprint(n.failed.byName))
 	}
 }

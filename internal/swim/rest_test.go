@@ -8,8 +8,8 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// TestRestingGossip: a driver that sleeps through rounds with nothing to send sends all at the times that one that is woken
-// for each round does, and is woken far less often.
+// TestRestingGossip: a driver that sleeps through rounds with nothing to send sends everything at the times at which
+// one that is woken for each round does, and is woken far less often.
 func TestRestingGossip(t *testing.T) {
 	type sent struct {
 		at time.Duration
@@ -55,7 +55,7 @@ func TestRestingGossip(t *testing.T) {
 	}
 }
 
-// TestRestsWithoutLoops: without loops there is nothing to wake up for, and with user broadcasts every round counts.
+// TestRestsWithoutLoops: without loops there is no wakeup, and with user broadcasts there is one for every round.
 func TestRestsWithoutLoops(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.ProbeInterval, c.GossipInterval, c.PushPullInterval = 0, 0, 0 })
 	if at, ok := n.NextWakeup(); ok {
@@ -75,8 +75,8 @@ func TestRestsWithoutLoops(t *testing.T) {
 	}
 }
 
-// TestRestsAlone: a member that knows nobody wakes up for nothing. Once it does, it probes, gossips and exchanges states at the
-// times that it would have done so anyway.
+// TestRestsAlone: a member that knows no other has no wakeup. When it knows one, it probes, gossips and exchanges
+// states at the times at which it would have done so anyway.
 func TestRestsAlone(t *testing.T) {
 	type done struct {
 		at   time.Duration
@@ -131,7 +131,7 @@ func TestRestsAlone(t *testing.T) {
 	}
 }
 
-// TestAloneHasNothingToSay: what a member announces while it knows no other starts no round of gossip until there is
+// TestAloneHasNothingToSay: an announcement of a member that knows no other starts no round of gossip until there is
 // another to send it to, and nothing waits for it.
 func TestAloneHasNothingToSay(t *testing.T) {
 	alone := func() *node {

@@ -8,7 +8,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// snapshotOf takes a Snapshot, with something done between the parts, and reads it.
+// snapshotOf takes a Snapshot, in parts with a call in between, and reads it.
 func snapshotOf(n *node, between func()) (map[string]wire.PushNodeState, *Snapshot) {
 	n.t.Helper()
 	var s Snapshot
@@ -26,7 +26,7 @@ func snapshotOf(n *node, between func()) (map[string]wire.PushNodeState, *Snapsh
 	return byName, &s
 }
 
-// readStates reads what a Snapshot holds as another reads it off a stream.
+// readStates reads a Snapshot as a peer reads it from a stream.
 func readStates(t *testing.T, s *Snapshot) wire.States {
 	t.Helper()
 	states, err := wire.NewStreamReader(bytes.NewReader(s.States), nil).ReadStates(s.Len())
@@ -36,7 +36,7 @@ func readStates(t *testing.T, s *Snapshot) wire.States {
 	return states
 }
 
-// TestSnapshotSaysWhatIsKnown of every member, of whatever state, and of ourselves once we are announced.
+// TestSnapshotSaysWhatIsKnown: a Snapshot has every known member, in any state, and this one once it is announced.
 func TestSnapshotSaysWhatIsKnown(t *testing.T) {
 	n := newNode(t, nil).meet(4)
 	a := aliveOf(5, 7)
@@ -66,7 +66,8 @@ func TestSnapshotSaysWhatIsKnown(t *testing.T) {
 	}
 }
 
-// TestSnapshotInParts: whoever is known all the time is in it once, though others come and are forgotten meanwhile.
+// TestSnapshotInParts: a member that is known all the time is in it once, though others are added and removed
+// meanwhile.
 func TestSnapshotInParts(t *testing.T) {
 	const members = 3*snapshotPart + 10
 	n := newNode(t, func(c *Config) { c.GossipToTheDeadTime = time.Second }).meet(members)

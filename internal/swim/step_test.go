@@ -11,7 +11,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// TestStaleGossip: a message has the same outcome whether it is found stale at once or goes through all rules.
+// TestStaleGossip: a message has the same effect whether the fast path for stale ones handles it or all rules do.
 func TestStaleGossip(t *testing.T) {
 	stale := 0
 	for seed := range uint64(40) {
@@ -88,7 +88,7 @@ func TestStaleGossip(t *testing.T) {
 	}
 }
 
-// said is what is compared of an Output.
+// said is the part of an Output that is compared.
 type said struct {
 	packets   []string
 	events    []Event

@@ -7,15 +7,15 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// pingOf returns a ping of the node under test by member i.
+// pingBy returns a ping of the node under test by member i.
 func pingBy(i int, seq uint32) *wire.Ping {
 	return &wire.Ping{SeqNo: seq, Node: "self", SourceAddr: memberAddr(i).Addr().AsSlice(), SourcePort: 7946, SourceNode: memberName(i)}
 }
 
 func from(i int) Endpoint { return Endpoint{AddrPort: memberAddr(i)} }
 
-// TestPingsOfStrangersTakeNoGossip: the ack of a ping by no member, or in a member's name from elsewhere, has neither gossip
-// nor, for a stranger, the payload; what is queued is sent as often as without it.
+// TestPingsOfStrangersTakeNoGossip: the ack of a ping by no member, or in a member's name from elsewhere, has neither
+// gossip nor, for a stranger, the payload; queued messages are sent as often as without it.
 func TestPingsOfStrangersTakeNoGossip(t *testing.T) {
 	for _, tt := range []struct {
 		name    string

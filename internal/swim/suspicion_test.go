@@ -52,8 +52,8 @@ func TestFormulas(t *testing.T) {
 	}
 }
 
-// TestSuspicionEnds pins when a suspect of a cluster of 10 is declared dead:
-// after 24 s, or 4 s once two others have confirmed.
+// TestSuspicionEnds checks when a suspect in a cluster of 10 is declared dead: after 24 s, or 4 s once two others
+// have confirmed.
 func TestSuspicionEnds(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
@@ -92,12 +92,12 @@ func TestSuspicionEnds(t *testing.T) {
 	}
 }
 
-// TestHearsay: what a push/pull says confirms nothing, and the first to accuse a member after a push/pull did may be whom
-// that had it from; only our own word surely is another.
+// TestHearsay: a state in a push/pull confirms nothing, and the first reporter after a push/pull may be its witness;
+// only our own observation is certainly another.
 func TestHearsay(t *testing.T) {
 	const unconfirmed, once, twice = 24 * time.Second, 11381 * time.Millisecond, 4 * time.Second
 	for _, tt := range []struct {
-		reporters string // in order; "sync" is a push/pull, "gossip" hearsay of others
+		reporters string // in order; "sync" is a push/pull, "gossip" an unattributed message
 		want      time.Duration
 		gossiped  int
 	}{
@@ -141,8 +141,7 @@ func TestHearsay(t *testing.T) {
 	}
 }
 
-// TestLateConfirmation: a confirmation that brings the end into the past ends
-// the suspicion at once.
+// TestLateConfirmation: a confirmation that moves the end into the past ends the suspicion at once.
 func TestLateConfirmation(t *testing.T) {
 	n := newNode(t, nil).meet(9)
 	n.suspect(1, 1, "m2")
@@ -180,13 +179,13 @@ func TestRefutedSuspicionEndsWithoutVerdict(t *testing.T) {
 	}
 }
 
-// TestNewerSuspicionBeginsAnew: who is suspected at a newer incarnation has
-// refuted the suspicion that runs, and has all the time of another.
+// TestNewerSuspicionBeginsAnew: a member suspected at a higher incarnation has refuted the current suspicion, and has
+// the full timeout again.
 func TestNewerSuspicionBeginsAnew(t *testing.T) {
 	n := newNode(t, nil).meet(9)
 	n.suspect(1, 1, "m2")
 	n.suspect(1, 1, "m3")
-	n.suspect(1, 1, "m4") // as short as it gets
+	n.suspect(1, 1, "m4") // the shortest timeout
 	least := n.NumTimers()
 	n.after(3 * time.Second)
 	out := n.suspect(1, 2, "m2")
@@ -201,13 +200,13 @@ func TestNewerSuspicionBeginsAnew(t *testing.T) {
 	n.want(1, StateSuspect, 2)
 	n.tickTo(28 * time.Second)
 	n.want(1, StateDead, 2)
-	if n.NumTimers() != least { // one less for the suspicion, one more to forget it
+	if n.NumTimers() != least { // one less for the suspicion, one more for the removal
 		t.Errorf("%d timers are left, want %d", n.NumTimers(), least)
 	}
 }
 
-// TestVerdictAtTheHighestIncarnation: evidence at a newer incarnation counts
-// for the verdict, so that what is older cannot undo it.
+// TestVerdictAtTheHighestIncarnation: a suspect or dead message at a higher incarnation raises the stored one, so
+// that older messages cannot undo the death.
 func TestVerdictAtTheHighestIncarnation(t *testing.T) {
 	n := newNode(t, nil).meet(9)
 	n.suspect(1, 1, "m2")

@@ -10,8 +10,8 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// TestTransitions is the table of what one message changes: the member's state
-// before, the message, and what is then known, gossiped and told.
+// TestTransitions is the table of the effects of one message: the member's state before, the message, and the state,
+// gossip and events after.
 func TestTransitions(t *testing.T) {
 	const alive, suspect, dead, left = StateAlive, StateSuspect, StateDead, StateLeft
 	prepare := func(n *node, s State) { // member 1 at incarnation 5
@@ -77,7 +77,7 @@ func TestTransitions(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil)
-			n.alive(aliveOf(2, 1)) // so that without member 1 we are not alone
+			n.alive(aliveOf(2, 1)) // another member, so that without member 1 the node is not alone
 			prepare(n, tt.before)
 			n.Step(Endpoint{}, tt.message)
 			out := n.take()
@@ -171,7 +171,7 @@ func TestMalformedAliveIsIgnored(t *testing.T) {
 	}
 }
 
-// TestAliveWithUnusableVersions: it changes nothing of a member that is known, and nobody is told.
+// TestAliveWithUnusableVersions: it changes nothing about a known member, and causes no event.
 func TestAliveWithUnusableVersions(t *testing.T) {
 	for _, vsn := range [][]byte{nil, {1, 5, 2}, {1, 5, 2, 4, 6, 5}} {
 		n := newNode(t, nil).meet(1)
@@ -187,8 +187,8 @@ func TestAliveWithUnusableVersions(t *testing.T) {
 	}
 }
 
-// TestNameAtOurAddress: another name at our own address is of a process that was here before us. It is no member, and the
-// others are told that it is dead, unless it refutes that.
+// TestNameAtOurAddress: another name at our own address is that of a process that was here before. It is no member,
+// and is gossiped as dead, unless it refutes that.
 func TestNameAtOurAddress(t *testing.T) {
 	n := newNode(t, nil).meet(3)
 	n.queued()
@@ -228,8 +228,8 @@ func TestNameAtOurAddress(t *testing.T) {
 	n.want(1, StateAlive, 1)
 }
 
-// TestBackAfterLeaving: who left is back, wherever, only at an incarnation above. Until then it is told at which it left, to
-// where it is said to be, for as long as that is remembered.
+// TestBackAfterLeaving: a member that left returns, at any address, only at a higher incarnation. Until then its
+// leave is sent to the asserted address, for as long as it is remembered.
 func TestBackAfterLeaving(t *testing.T) {
 	for _, forgotten := range []bool{false, true} {
 		for _, where := range []int{1, 77} {
@@ -298,7 +298,7 @@ func TestAddressChange(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, func(c *Config) { c.DeadNodeReclaimTime = tt.reclaim }).meet(2)
 			tt.before(n)
-			out := n.alive(elsewhere(1)) // not newer: the address makes it so
+			out := n.alive(elsewhere(1)) // not newer, but at another address
 			m, _ := n.Member("m1")
 			if !tt.moves {
 				if len(out.Events) != 0 || len(out.Packets) == 0 {
@@ -449,7 +449,8 @@ func TestStaleAliveIsAnswered(t *testing.T) {
 	}
 }
 
-// TestAccusationIsAnswered: a member that accuses us is told what refutes that, or has; nobody else is, on their word.
+// TestAccusationIsAnswered: a member that reports us is sent the refutation, a new or an earlier one; no other
+// address is, in its name.
 func TestAccusationIsAnswered(t *testing.T) {
 	suspect := func(inc uint32) wire.Message { return &wire.Suspect{Incarnation: inc, Node: "self", From: "m2"} }
 	dead := func(inc uint32) wire.Message { return &wire.Dead{Incarnation: inc, Node: "self", From: "m2"} }
@@ -502,7 +503,7 @@ func TestLeave(t *testing.T) {
 	if got := kinds(out.Events); !slices.Equal(got, []EventKind{EventLeave}) || n.Self().State != StateLeft {
 		t.Errorf("events %v, we are %v; want to have left", got, n.Self().State)
 	}
-	// Nothing that is said of us brings us back, and nothing is refuted.
+	// No message about us brings us back, and none is refuted.
 	n.Step(Endpoint{}, &wire.Suspect{Incarnation: 9, Node: "self", From: "m1"})
 	n.Step(Endpoint{}, &wire.Dead{Incarnation: 9, Node: "self", From: "m1"})
 	n.Step(Endpoint{}, &wire.Alive{Incarnation: 9, Node: "self", Addr: []byte{10, 0, 0, 0}, Port: 7946})
@@ -514,7 +515,7 @@ func TestLeave(t *testing.T) {
 	if n.Leave(9) || !slices.Equal(n.take().Finished, []uint64{9}) {
 		t.Error("a second leave is not finished at once")
 	}
-	// The leave is finished when it has been sent as often as the limit says.
+	// The leave is finished when it has been sent as often as the limit.
 	sent := 0
 	n.Start()
 	n.run(time.Minute, func(o *Output) {
@@ -534,8 +535,7 @@ func TestLeave(t *testing.T) {
 	}
 }
 
-// TestNobodyLeftToHear: who waits for an announcement or a leave to be sent does
-// not, once all others have gone.
+// TestNobodyLeftToHear: a wait for an announcement or a leave ends when all others have gone.
 func TestNobodyLeftToHear(t *testing.T) {
 	n := newNode(t, nil).meet(2)
 	n.Announce(memberAddr(0), []byte("x"), testVersions, 5)
@@ -603,12 +603,13 @@ func TestForgetting(t *testing.T) {
 	if _, ok := n.Member("m1"); ok {
 		t.Error("a forgotten member is still found")
 	}
-	// What was so before it died does not bring it back, but asks whoever may be there. What is newer does.
+	// An alive from before its death does not bring it back, but is answered with the death, at its address. A newer
+	// one does.
 	if out := n.alive(aliveOf(1, 1)); len(out.Events) != 0 || len(out.Packets) != 1 || out.Packets[0].To.AddrPort != memberAddr(1) ||
 		describe(parse(t, out.Packets[0].Messages[0])) != "dead m1@1 by self" {
 		t.Errorf("events %v, packets %+v", out.Events, out.Packets)
 	}
-	n.want(1, StateDead, 1) // so that others are told
+	n.want(1, StateDead, 1) // so that it is gossiped
 	n.alive(aliveOf(1, 2))
 	n.want(1, StateAlive, 2)
 	ids := map[ID]bool{}
@@ -638,8 +639,7 @@ func TestLongestAccuserName(t *testing.T) {
 	}
 }
 
-// TestForgottenIsNotTold: who is alone does not keep news of those it has
-// forgotten.
+// TestForgottenIsNotTold: a node that is alone does not keep news about members that it has removed.
 func TestForgottenIsNotTold(t *testing.T) {
 	n := newNode(t, nil).meet(1)
 	n.queued()

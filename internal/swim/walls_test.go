@@ -6,7 +6,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/walls"
 )
 
-// TestWalls holds what makes the core a plain value: no goroutine, channel, clock or global randomness.
+// TestWalls checks that the core is a plain value: no goroutine, channel, clock or global randomness.
 func TestWalls(t *testing.T) {
 	walls.Walls{
 		Imports: []string{
