@@ -9,8 +9,8 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// TestBlock: a member that is blocked sends nothing until that ends, and then blames another for the one probe whose time
-// ran out meanwhile. One that stands still does not: its next probe begins when it goes on.
+// TestBlock: a blocked member sends nothing until it is unblocked, and then suspects another for the one probe that
+// timed out meanwhile. A paused member does not: its next probe begins when it resumes.
 func TestBlock(t *testing.T) {
 	const at, length, node = 10 * time.Second, 5 * time.Second, 3
 	for _, tt := range []struct {
@@ -47,7 +47,7 @@ func TestBlock(t *testing.T) {
 	}
 }
 
-// TestBlockHolds: what a blocked member sends leaves when it is no longer, and what waits at one that crashes is lost.
+// TestBlockHolds: the packets of a blocked member leave when it is unblocked, and are lost if it crashes before.
 func TestBlockHolds(t *testing.T) {
 	for _, crash := range []bool{false, true} {
 		cfg := Config{N: 10, Faults: []Fault{{Kind: Block, At: 10 * time.Second, For: 5 * time.Second, Nodes: []int{3}},

@@ -7,8 +7,8 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// TestRescheduled: a process that has been at a high incarnation is started anew at another address, where it knows of
-// nothing. It is a member again within seconds, for everybody, without a DeadNodeReclaimTime.
+// TestRescheduled: a process that was at a high incarnation is started again at another address, without memory. All
+// accept it as a member within seconds, without a DeadNodeReclaimTime.
 func TestRescheduled(t *testing.T) {
 	const n, moved, at = 20, 5, 10 * time.Second
 	for seed := range uint64(10) {

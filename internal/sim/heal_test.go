@@ -9,7 +9,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// upTo lists the nodes below n.
+// upTo returns the nodes below n.
 func upTo(n int) []int {
 	nodes := make([]int, n)
 	for i := range nodes {
@@ -18,7 +18,7 @@ func upTo(n int) []int {
 	return nodes
 }
 
-// oneView reports whether everybody takes everybody for alive.
+// oneView reports whether all nodes take all nodes for alive.
 func (s *Sim) oneView() bool {
 	for i := range s.check.views {
 		for _, e := range s.check.views[i].entries {
@@ -30,8 +30,8 @@ func (s *Sim) oneView() bool {
 	return true
 }
 
-// TestHeal: the two sides of a partition that outlasts what they remember of each other are one cluster again within a
-// minute of its end, whatever their sizes, also if a seed has another address by then.
+// TestHeal: the two sides of a partition that outlasts their memory of each other become one cluster again within a
+// minute of its end, whatever their sizes, even if a seed has another address by then.
 func TestHeal(t *testing.T) {
 	const begins = time.Second
 	for _, tt := range []struct {
@@ -61,7 +61,7 @@ func TestHeal(t *testing.T) {
 			for seed := range seeds {
 				cfg := Config{N: tt.n, Seed: seed, Seeds: []int{0, tt.n - 1}, Faults: []Fault{
 					{Kind: Partition, At: begins, For: tt.lasts, Nodes: upTo(tt.side)}}}
-				if tt.moves { // it stays on its side: its peers there let it in again
+				if tt.moves { // it stays on its side: the members there accept it again
 					cfg.Core = LAN()
 					cfg.Core.DeadNodeReclaimTime = 10 * time.Second
 					cfg.Faults = append(cfg.Faults, Fault{Kind: Move, At: 2 * time.Minute, For: time.Minute, Nodes: []int{0}})
@@ -98,8 +98,8 @@ func TestNoHeal(t *testing.T) {
 	}
 }
 
-// TestReconnectLoad: what is spent on members that do not come back is what the core says, and ends with the timeout.
-// Nothing is spent on those that left.
+// TestReconnectLoad: the load of reconnect attempts to members that do not return is as configured, and ends with the
+// timeout. There are no attempts to members that left.
 func TestReconnectLoad(t *testing.T) {
 	const n, gone = 20, 4
 	count := func(kind Kind, timeout time.Duration) (early, late uint64) {
@@ -126,8 +126,8 @@ func TestReconnectLoad(t *testing.T) {
 	}
 }
 
-// TestIsolated: who loses most others at once hears that it is isolated, and that it is whole again. The others hear of
-// neither.
+// TestIsolated: a member that loses most others at once reports that it is isolated, and then that it no longer is.
+// The others report neither.
 func TestIsolated(t *testing.T) {
 	const n, side = 20, 3
 	told := make([][]swim.EventKind, n)

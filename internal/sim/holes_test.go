@@ -9,9 +9,9 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// The known holes of the protocol, each shown by the least history that leads into it, with what the core does there.
+// The known holes of the protocol: the shortest history that leads into each, and the behaviour of the core there.
 
-// scene is a settled cluster in which a test says who hears what, and when.
+// scene is a settled cluster in which the test delivers messages to nodes at given times.
 type scene struct {
 	*Sim
 	t *testing.T
@@ -22,7 +22,7 @@ func newScene(t *testing.T, n int, faults ...Fault) *scene {
 	return &scene{New(Config{N: n, Unchecked: true, Faults: faults}), t}
 }
 
-// hear gives a node a message.
+// hear delivers a message to a node.
 func (s *scene) hear(node, from int, m wire.Message) {
 	n := &s.nodes[node]
 	t := s.beginTurn(n)
@@ -30,19 +30,19 @@ func (s *scene) hear(node, from int, m wire.Message) {
 	s.endTurn(n, t)
 }
 
-// mergeState gives a node one state of a push/pull.
+// mergeState delivers one state of a push/pull to a node.
 func (s *scene) mergeState(node int, m swim.Member) {
 	s.merge(&s.nodes[node], wire.StatesOf(wire.PushNodeState{Name: m.Name, Addr: m.Addr.Addr().AsSlice(), Port: m.Addr.Port(),
 		Meta: m.Meta, Incarnation: m.Incarnation, State: int(m.State), Vsn: m.Versions[:]}))
 }
 
-// isGossip reports whether a decoded message is one of these.
+// isGossip reports whether a decoded message is of one of the types.
 func isGossip(m any, kinds ...wire.Type) bool {
 	v, ok := m.(*wire.GossipView)
 	return ok && slices.Contains(kinds, v.Kind)
 }
 
-// until goes on to a time.
+// until runs the cluster up to a time.
 func (s *scene) until(t time.Duration) {
 	s.t.Helper()
 	if err := s.RunUntil(t); err != nil {
@@ -50,13 +50,13 @@ func (s *scene) until(t time.Duration) {
 	}
 }
 
-// sees returns what a node knows of another.
+// sees returns a node's entry of another.
 func (s *scene) sees(node, other int) swim.Member {
 	m, _ := s.nodes[node].core.Member(nodeName(other))
 	return m
 }
 
-// want checks what a node knows of another.
+// want checks a node's entry of another.
 func (s *scene) want(node, other int, state swim.State, incarnation uint32) {
 	s.t.Helper()
 	if m := s.sees(node, other); m.State != state || m.Incarnation != incarnation {
@@ -64,18 +64,18 @@ func (s *scene) want(node, other int, state swim.State, incarnation uint32) {
 	}
 }
 
-// alive is what a node says of itself at an incarnation.
+// alive returns a node's alive message about itself at an incarnation.
 func (s *scene) alive(node int, incarnation uint32) *wire.Alive {
 	return &wire.Alive{Incarnation: incarnation, Node: nodeName(node), Addr: address(int32(node), 0).Addr().AsSlice(), Port: port,
 		Meta: make([]byte, 4), Vsn: versions[:]}
 }
 
-// TestHoleStaleAlive: one node alone knows a death at an incarnation far above. The member, which has forgotten it, would
-// stay dead there; but who tells of the member is answered, and the member refutes.
+// TestHoleStaleAlive: only one node knows a death at a much higher incarnation. The member, which has forgotten that,
+// would stay dead there; but the sender of an alive about it is answered, and the member refutes.
 func TestHoleStaleAlive(t *testing.T) {
 	s := newScene(t, 5)
 	s.hear(1, 2, &wire.Dead{Incarnation: 100, Node: "n3", From: "n2"})
-	s.nodes[1].settled(s.Sim) // nobody else hears of it
+	s.nodes[1].settled(s.Sim) // no other node receives it
 	s.want(1, 3, swim.StateDead, 100)
 	s.hear(1, 3, s.alive(3, 1))
 	s.until(2 * time.Second)
@@ -84,11 +84,11 @@ func TestHoleStaleAlive(t *testing.T) {
 	}
 }
 
-// TestHoleSuspicionTimer: a member is suspected at a newer incarnation shortly before a suspicion ends that it has refuted
-// meanwhile. It has all the time of the new one.
+// TestHoleSuspicionTimer: a member has refuted a suspicion and is suspected at a higher incarnation shortly before
+// the first would end. The new suspicion has the full timeout.
 func TestHoleSuspicionTimer(t *testing.T) {
 	s := newScene(t, 8, Fault{Kind: Partition, Nodes: []int{1}})
-	for _, from := range []string{"n2", "n4", "n5"} { // enough to have it end after 4 s
+	for _, from := range []string{"n2", "n4", "n5"} { // enough confirmations to end it after 4 s
 		s.hear(1, 2, &wire.Suspect{Incarnation: 1, Node: "n3", From: from})
 	}
 	s.until(3900 * time.Millisecond)
@@ -97,18 +97,18 @@ func TestHoleSuspicionTimer(t *testing.T) {
 	s.want(1, 3, swim.StateSuspect, 2)
 }
 
-// TestHoleSyncConfirms: what others say in a push/pull against a member confirms no suspicion of it, whoever began that,
-// as they are no witnesses; and their hearsay is not gossiped as if it were the word of a witness.
+// TestHoleSyncConfirms: a suspect state in a push/pull confirms no suspicion, as its sender is no witness; and it is
+// not gossiped in the name of a witness.
 func TestHoleSyncConfirms(t *testing.T) {
 	core := LAN()
-	core.PushPullInterval = 0 // but for those that the test makes
+	core.PushPullInterval = 0 // except those of the test
 	s := &scene{New(Config{N: 8, Unchecked: true, Core: core}), t}
 	s.cfg.Tamper.In = func(node int, _ *swim.Turn, m any) bool {
 		switch {
 		case isGossip(m, wire.TypeSuspect):
 			return node != 3 // it acks, and does not refute
 		case isGossip(m, wire.TypeDead):
-			return node != 3 && node != 1 // others may hear the hearsay first, then n2's word, which confirms it
+			return node != 3 && node != 1 // others may receive the unattributed suspicion first, then n2's, which confirms it
 		}
 		return true
 	}
@@ -126,11 +126,11 @@ func TestHoleSyncConfirms(t *testing.T) {
 	s.want(1, 3, swim.StateDead, 1)
 }
 
-// TestHoleSyncStandsInForProbe: a suspicion that a push/pull began is not our own: when our probe of the member fails too,
-// that is the word of a witness, and confirms it. Taken for our own, it would last for 24 s.
+// TestHoleSyncStandsInForProbe: a suspicion begun by a push/pull has no witness: when our probe of the member fails
+// too, that confirms it. If it counted as our own, it would last for 24 s.
 func TestHoleSyncStandsInForProbe(t *testing.T) {
 	s := newScene(t, 8, Fault{Kind: Crash, Nodes: []int{3}})
-	s.cfg.Tamper.In = func(node int, _ *swim.Turn, m any) bool { // n1 is alone with what it finds
+	s.cfg.Tamper.In = func(node int, _ *swim.Turn, m any) bool { // n1 does not share its observation
 		return node != 1 || !isGossip(m, wire.TypeSuspect, wire.TypeDead)
 	}
 	hearsay := s.sees(1, 3)
@@ -143,7 +143,7 @@ func TestHoleSyncStandsInForProbe(t *testing.T) {
 	s.want(1, 3, swim.StateDead, 1)
 }
 
-// TestHoleSyncIsRefuted: who is suspected by hearsay alone hears of it, and refutes.
+// TestHoleSyncIsRefuted: a member suspected by a push/pull alone learns of it, and refutes.
 func TestHoleSyncIsRefuted(t *testing.T) {
 	s := newScene(t, 8)
 	hearsay := s.sees(1, 3)
@@ -156,8 +156,8 @@ func TestHoleSyncIsRefuted(t *testing.T) {
 	}
 }
 
-// TestHoleAckedSuspect: a suspect acks every probe, and stays suspect until it hears of the accusation: acks carry no
-// incarnation. The probe tells it, so that it refutes in a round.
+// TestHoleAckedSuspect: a suspect acks every probe, and stays suspect until it receives the suspect message: acks
+// carry no incarnation. The probe sends it, so that the member refutes within a round.
 func TestHoleAckedSuspect(t *testing.T) {
 	s := newScene(t, 5)
 	s.hear(1, 2, &wire.Suspect{Incarnation: 7, Node: "n3", From: "n2"})
@@ -167,11 +167,12 @@ func TestHoleAckedSuspect(t *testing.T) {
 	s.want(1, 3, swim.StateAlive, 8)
 }
 
-// TestHoleStaleAccusation: a member has refuted what one node, which missed that, goes on believing. It acks every probe, and
-// what the probe tells it is old news to it; so it tells the node what it missed. It would stay suspect there, and then dead.
+// TestHoleStaleAccusation: one node missed a member's refutation. The member acks each of its probes, and the suspect
+// message with the probe is old to it; so it sends the node its refutation. Otherwise it would stay suspect there,
+// and then be dead.
 func TestHoleStaleAccusation(t *testing.T) {
 	core := LAN()
-	core.PushPullInterval = 0 // nobody else tells
+	core.PushPullInterval = 0 // no other node tells it
 	s := &scene{New(Config{N: 8, Unchecked: true, Core: core}), t}
 	s.cfg.Tamper.In = func(node int, _ *swim.Turn, m any) bool {
 		return node != 1 || !isGossip(m, wire.TypeAlive)
@@ -187,8 +188,8 @@ func TestHoleStaleAccusation(t *testing.T) {
 	s.want(1, 3, swim.StateAlive, 2)
 }
 
-// TestHoleResurrection: a node that heard nothing for long tells in a push/pull of a member that the others have
-// forgotten. They remember at which incarnation it was dead, so that it does not come back, and the node is told.
+// TestHoleResurrection: a node that received nothing for long has, in a push/pull, a member that the others have
+// removed. They remember the incarnation of its death, so that it does not return, and the node learns of the death.
 func TestHoleResurrection(t *testing.T) {
 	s := newScene(t, 10, Fault{Kind: Crash, Nodes: []int{3}})
 	stale := s.sees(1, 3)
@@ -210,8 +211,8 @@ func TestHoleResurrection(t *testing.T) {
 	}
 }
 
-// TestHoleLastIncarnation: an accusation at the last incarnation cannot be refuted, and is not believed, in whatever way it
-// comes.
+// TestHoleLastIncarnation: a suspect or dead message at the last incarnation cannot be refuted, and is ignored,
+// however it arrives.
 func TestHoleLastIncarnation(t *testing.T) {
 	s := newScene(t, 5)
 	s.hear(1, 2, &wire.Suspect{Incarnation: swim.MaxIncarnation, Node: "n3", From: "n2"})
@@ -232,7 +233,8 @@ func TestHoleLastIncarnation(t *testing.T) {
 	s.want(1, 3, swim.StateAlive, swim.MaxIncarnation)
 }
 
-// TestHoleLeaveAmongTheLeft: the last of many to leave tells it to who is there, not to those who have left before.
+// TestHoleLeaveAmongTheLeft: the last of many to leave sends its leave to members that are present, not to those that
+// left before.
 func TestHoleLeaveAmongTheLeft(t *testing.T) {
 	const n = 30
 	leavers := make([]int, n-2)
@@ -246,8 +248,8 @@ func TestHoleLeaveAmongTheLeft(t *testing.T) {
 	}
 }
 
-// TestHoleOnlyHelper: of many members only one is alive who can help with a probe. It is always found, so that whom only it
-// reaches is never suspected; a few random draws would miss it most of the time.
+// TestHoleOnlyHelper: of many members only one is alive and can relay a probe. It is always found, so that a member
+// that only it reaches is never suspected; a few random draws would miss it most of the time.
 func TestHoleOnlyHelper(t *testing.T) {
 	const n = 30
 	leavers := make([]int, n-3)

@@ -11,9 +11,9 @@ import (
 
 var farewellFlag = flag.Int("farewell", 1000, "how many nodes TestFarewell has; 3000 take 2 GB")
 
-// TestFarewell: of a thousand members, of which some announce new metadata all the time, over a network that loses packets,
-// 99 % know after 5 s that one of them left, which stops as soon as it has said so often enough. Nobody takes it for dead
-// in the end.
+// TestFarewell: in a cluster of a thousand members, of which some announce new metadata all the time, over a network
+// that loses packets, 99 % know after 5 s that a member left, which stops once it has sent its leave often enough. No
+// member takes it for dead in the end.
 func TestFarewell(t *testing.T) {
 	n := *farewellFlag
 	if race.Enabled {

@@ -12,7 +12,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// TestDetection: a crash is found within the bounds of the formulas, by all at about the same time.
+// TestDetection: a crash is detected within the bounds of the formulas, by all members at about the same time.
 func TestDetection(t *testing.T) {
 	const n, at = 60, 10 * time.Second
 	for seed := range uint64(5) {
@@ -31,8 +31,8 @@ func TestDetection(t *testing.T) {
 	}
 }
 
-// TestFalsePositives: a member that is paused for long is declared dead, rightly; one that is taken for dead by a node
-// that hears nobody is not.
+// TestFalsePositives: a member that is paused for long is declared dead, rightly; one that is declared dead by a node
+// that receives nothing counts as a false positive.
 func TestFalsePositives(t *testing.T) {
 	r := run(t, Config{N: 10, Faults: []Fault{{Kind: Pause, At: time.Second, For: time.Minute, Nodes: []int{3}}}})
 	if r.FalsePositives != 0 || r.Refutations == 0 {
@@ -42,7 +42,7 @@ func TestFalsePositives(t *testing.T) {
 	if r.Fired[Cut] == 0 {
 		t.Error("the cut had no effect")
 	}
-	// Everybody's packets to 3 and 4 are lost: they take the healthy others for dead.
+	// All packets to 3 and 4 are lost: they declare healthy members dead.
 	s := New(Config{N: 10, Faults: []Fault{{Kind: NoPackets, At: time.Second, Nodes: []int{3, 4}}, {Kind: NoStreams, At: time.Second,
 		Nodes: []int{3, 4}, Rate: 1}}})
 	if err := s.RunUntil(2 * time.Minute); err != nil {
@@ -79,7 +79,7 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// TestAgreed: metadata is known to all in a second.
+// TestAgreed: all members have new metadata within a second.
 func TestAgreed(t *testing.T) {
 	const at = 5 * time.Second
 	r := run(t, Config{N: 30, Faults: []Fault{{Kind: Meta, At: at, Nodes: []int{4}}}})
@@ -88,8 +88,8 @@ func TestAgreed(t *testing.T) {
 	}
 }
 
-// TestJoinBurst: of clusters of 50 that join through one node within 400 ms nearly all agree in seconds. Now and then the
-// news of a join dies out, as few members were known when it was sent; then push/pull brings it.
+// TestJoinBurst: nearly all clusters of 50 that join through one node within 400 ms agree in seconds. Sometimes the
+// news of a join dies out, because few members were known when it was sent; then a push/pull brings it.
 func TestJoinBurst(t *testing.T) {
 	const seeds, n = 40, 50
 	soon := 0
@@ -107,7 +107,7 @@ func TestJoinBurst(t *testing.T) {
 	}
 }
 
-// TestShrink: a failure tells the fault that it takes, and the command that replays it.
+// TestShrink: a failure has the faults that it needs, and the command that replays it.
 func TestShrink(t *testing.T) {
 	sc := Scenario{"test", func(draw) Config {
 		return Config{N: 8, Never: Suspicion | Detours, Faults: []Fault{
@@ -135,7 +135,7 @@ func TestShrink(t *testing.T) {
 	}
 }
 
-// TestTrace: the trace tells packets, beliefs and faults.
+// TestTrace: the trace has packets, changes of state and faults.
 func TestTrace(t *testing.T) {
 	var b strings.Builder
 	run(t, Config{N: 3, Seed: 1, Trace: &b, Faults: []Fault{{Kind: Crash, At: 1500 * time.Millisecond, For: time.Second, Nodes: []int{1}}}})
@@ -146,7 +146,7 @@ func TestTrace(t *testing.T) {
 	}
 }
 
-// TestSameSeedElsewhere: another process makes the same history of the same seed.
+// TestSameSeedElsewhere: the history of a seed is the same in another process.
 func TestSameSeedElsewhere(t *testing.T) {
 	const variable = "SIM_PRINT_HASH"
 	all := Scenarios()
@@ -179,7 +179,7 @@ func TestNewRefusesNonsense(t *testing.T) {
 	}
 }
 
-// TestUnchecked: without the checker the same happens.
+// TestUnchecked: the history is the same without the checker.
 func TestUnchecked(t *testing.T) {
 	cfg := Config{N: 10, Seed: 3, Link: Link{Loss: 0.1, Duplicate: 0.1, Reorder: 0.1, ReorderBy: time.Second, Fail: 0.1,
 		Bandwidth: 20000}, Faults: []Fault{{Kind: Crash, At: time.Second, For: 30 * time.Second, Nodes: []int{2}},

@@ -16,22 +16,22 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// mutant is a core broken on purpose.
+// mutant is a core with a planted fault.
 type mutant struct {
 	name   string
 	breaks func(*Config)
-	rule   string // that finds it
+	rule   string // the rule that detects it
 }
 
-// broken is the node that is broken, of those mutants of which one is.
+// broken is the node with the fault, for mutants of a single node.
 const broken = 2
 
-// in breaks how nodes take messages.
+// in changes or drops messages that nodes receive.
 func in(f func(node int, turn *swim.Turn, m any) bool) func(*Config) {
 	return func(c *Config) { c.Tamper.In = f }
 }
 
-// out breaks what a node puts out.
+// out changes the output of nodes.
 func out(f func(core *swim.Core, now time.Time, o *swim.Output)) func(*Config) {
 	return func(c *Config) {
 		c.Tamper.Out = func(node int, core *swim.Core, now time.Time, o *swim.Output) {
@@ -42,7 +42,7 @@ func out(f func(core *swim.Core, now time.Time, o *swim.Output)) func(*Config) {
 	}
 }
 
-// inTurn changes a core in a turn of its own, and adds to o what that puts out.
+// inTurn changes a core in a turn of its own, and adds the turn's output to o.
 func inTurn(core *swim.Core, now time.Time, o *swim.Output, change func(*swim.Turn)) {
 	var more swim.Output
 	t := core.Begin(now, &more)
@@ -51,7 +51,7 @@ func inTurn(core *swim.Core, now time.Time, o *swim.Output, change func(*swim.Tu
 	o.Changed, o.Events, o.Wakeup = append(o.Changed, more.Changed...), append(o.Events, more.Events...), more.Wakeup
 }
 
-// config breaks how a node is configured, which is as good as breaking its formulas.
+// config changes the configuration of nodes, which is equivalent to changing their formulas.
 func config(f func(*swim.Config)) func(*Config) {
 	return func(c *Config) {
 		c.Tamper.Config = func(node int, cfg *swim.Config) {
@@ -252,7 +252,7 @@ var mutants = []mutant{
 	}, ruleSettle},
 }
 
-// TestMutants: a core that is broken on purpose is found by the rule that it breaks, within a few seeds.
+// TestMutants: a core with a planted fault is detected by the rule that it breaks, within a few seeds.
 func TestMutants(t *testing.T) {
 	var scenarios []Scenario
 	for _, sc := range Scenarios() {
@@ -282,7 +282,7 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// TestBeyond: each bound of what a core keeps is held, and not a bit less is allowed.
+// TestBeyond: the bounds of a core's memory are checked exactly.
 func TestBeyond(t *testing.T) {
 	for _, tt := range []struct {
 		most, beyond kept
@@ -304,7 +304,7 @@ func TestBeyond(t *testing.T) {
 	}
 }
 
-// TestEveryRuleIsTested: for each rule there is a broken core that only it finds, or a test of what is within its bound.
+// TestEveryRuleIsTested: for each rule there is a mutant that only it detects, or a test of its bound.
 func TestEveryRuleIsTested(t *testing.T) {
 	// By TestBeyond, and by TestPutBack: no core can be made to break them from outside.
 	tested := []string{ruleQueue, ruleLost, ruleWholeAgain, ruleDecided}

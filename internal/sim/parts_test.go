@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestHeap: events come out by time, and those of one time in the order of scheduling.
+// TestHeap: events are returned by time, and those of the same time in the order of scheduling.
 func TestHeap(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	var h eventHeap
@@ -28,7 +28,7 @@ func TestHeap(t *testing.T) {
 	}
 }
 
-// TestLatency: every distribution keeps its least value, its limit and about its median.
+// TestLatency: every distribution has its minimum, its limit and about its median.
 func TestLatency(t *testing.T) {
 	const ms = time.Millisecond
 	for _, tt := range []struct {
@@ -96,7 +96,7 @@ func TestFaultString(t *testing.T) {
 	}
 }
 
-// TestBounds: the bounds agree with the figures that the papers' formulas give.
+// TestBounds: the bounds agree with figures computed by the papers' formulas.
 func TestBounds(t *testing.T) {
 	lan := LAN()
 	for _, tt := range []struct {

@@ -15,9 +15,10 @@ import (
 	"testing"
 )
 
-// What the simulator is to find is kept as text: rules of the core put back to what they were. Each file of testdata/putback
-// says in which scenarios it is looked for, and has pairs of texts, one that is in a source file now and one that takes its
-// place. TestPutBack, with -putback, runs the simulator on the core with that in it:
+// Faults that the simulator must detect are kept as text: rules of the core in an earlier, wrong form. Each file of
+// testdata/putback names the scenarios in which the fault is searched for, and has pairs of texts: one that is in a
+// source file now, and its replacement. TestPutBack, with -putback, runs the simulator on a core with the
+// replacements:
 //
 //	go test ./internal/sim -run '^TestPutBack$' -v -timeout 2h -args -putback all
 
@@ -26,14 +27,14 @@ var (
 	findFlag    = flag.String("find", "", "the rule that TestFind looks for, in the scenarios that -scenario names, with commas")
 )
 
-// putBackSeeds are the seeds in which what is put back must be found.
+// putBackSeeds is the number of seeds within which a fault must be detected.
 const putBackSeeds = 1000
 
-// putBack is a rule put back to what it was.
+// putBack is a rule put back to an earlier form.
 type putBack struct {
 	name      string
 	scenarios string
-	rule      string // of the simulator, that finds it
+	rule      string // the rule of the simulator that detects it
 	edits     []edit
 }
 
@@ -85,7 +86,7 @@ func readPutBack(t *testing.T, path string) putBack {
 	return p
 }
 
-// putBacks reads those that are chosen.
+// putBacks reads the chosen files.
 func putBacks(t *testing.T, chosen string) []putBack {
 	t.Helper()
 	files, err := filepath.Glob("testdata/putback/*.txt")
@@ -125,7 +126,7 @@ func (p *putBack) apply(t *testing.T) map[string]string {
 	return changed
 }
 
-// TestPutBackTexts: all that is put back has its place in the sources as they are, and is Go.
+// TestPutBackTexts: all texts to replace are in the current sources, and the results are Go.
 func TestPutBackTexts(t *testing.T) {
 	for _, p := range putBacks(t, "all") {
 		for file, text := range p.apply(t) {
@@ -136,7 +137,7 @@ func TestPutBackTexts(t *testing.T) {
 	}
 }
 
-// TestPutBack: each rule that is put back is found.
+// TestPutBack: each fault is detected.
 func TestPutBack(t *testing.T) {
 	if *putBackFlag == "" {
 		t.Skip("only with -putback: each takes up to minutes")
@@ -155,7 +156,7 @@ func TestPutBack(t *testing.T) {
 	}
 }
 
-// find runs TestFind on the core with a rule put back, and returns what that says that it found.
+// find runs TestFind on the core with a rule put back, and returns the violation in its output.
 func (p *putBack) find(t *testing.T) string {
 	t.Helper()
 	overlay := struct{ Replace map[string]string }{make(map[string]string)}
@@ -191,7 +192,7 @@ func (p *putBack) find(t *testing.T) string {
 	return ""
 }
 
-// asItIs runs the core as it is on the seed with which something was found.
+// asItIs runs the current core on the seed with which a violation was found.
 func (p *putBack) asItIs(t *testing.T, found string) *Violation {
 	t.Helper()
 	name, rest, _ := strings.Cut(found, ", seed ")
@@ -203,7 +204,7 @@ func (p *putBack) asItIs(t *testing.T, found string) *Violation {
 	return breaks(scenario(name).Config(seed), p.rule)
 }
 
-// breaks returns the violation of a rule, whatever others are broken before it.
+// breaks returns the violation of a rule, even if others are violated before it.
 func breaks(cfg Config, rule string) *Violation {
 	for {
 		v := settle(cfg).Violation
@@ -223,7 +224,7 @@ func scenario(name string) Scenario {
 	return all[slices.IndexFunc(all, func(sc Scenario) bool { return sc.Name == name })]
 }
 
-// TestFind fails at the first seed at which the rule is broken. It is what TestPutBack runs.
+// TestFind fails at the first seed that violates the rule. TestPutBack runs it.
 func TestFind(t *testing.T) {
 	if *findFlag == "" {
 		t.Skip("only with -find")

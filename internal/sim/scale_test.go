@@ -36,13 +36,13 @@ func BenchmarkFiveThousand(b *testing.B) {
 
 var largeFlag = flag.Bool("large", false, "run TestTenThousand: 17 GB, and three minutes of a core or more")
 
-// TestTenThousand runs 10,000 nodes that all know each other. One crashes: all others find out within the bounds of the
-// formulas. The checker, whose own tables would not fit into memory as well, is left out.
+// TestTenThousand runs 10,000 nodes that all know each other. One crashes: all others detect that within the bounds
+// of the formulas. It runs without the checker, whose tables would need too much memory.
 func TestTenThousand(t *testing.T) {
 	if !*largeFlag {
 		t.Skip("only with -large")
 	}
-	// What is allocated stays, but for what tables outgrow: collections in between find little.
+	// Nearly all that is allocated stays in use: collections would free little.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(17 << 30))
 

@@ -7,7 +7,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/race"
 )
 
-// run simulates until all is settled.
+// run simulates until the cluster has settled.
 func run(t *testing.T, cfg Config) *Result {
 	t.Helper()
 	s := New(cfg)
@@ -17,7 +17,7 @@ func run(t *testing.T, cfg Config) *Result {
 	return s.Result()
 }
 
-// TestSameSeed: one seed gives one history, whatever ran before; another seed another.
+// TestSameSeed: a seed always yields the same history, whatever ran before; another seed yields another.
 func TestSameSeed(t *testing.T) {
 	cfg := Config{N: 20, Seed: 7, Start: Joining, JoinEvery: 10 * time.Millisecond, Faults: []Fault{
 		{Kind: Loss, At: 5 * time.Second, For: 30 * time.Second, Rate: 0.3},

@@ -38,10 +38,10 @@ func chosen(t *testing.T) []Scenario {
 	return some
 }
 
-// ignoring has a Config ignore the rules that the flag names.
+// ignoring sets the rules to ignore to those that the flag names.
 func ignoring(c *Config) { c.Ignored = strings.Split(*ignoreFlag, ";") }
 
-// TestSweep runs every scenario with many seeds: no rule is broken, and each kind of fault has an effect.
+// TestSweep runs every scenario with many seeds: no rule is violated, and each kind of fault has an effect.
 func TestSweep(t *testing.T) {
 	seeds := 200
 	switch {
@@ -52,8 +52,8 @@ func TestSweep(t *testing.T) {
 	case testing.Short():
 		seeds = 20
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(400)) // small heaps that die soon: a quarter less time
-	const atOnce = 500                                // seeds, after which the sweep tells how far it is
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // the heaps are small and short-lived: this saves a quarter of the time
+	const atOnce = 500                                // number of seeds between reports of progress
 	sweep := &Sweep{Scenarios: make(map[string]*Tally)}
 	kinds := make(map[string]int)
 	for done := 0; done < seeds; done += atOnce {
@@ -76,8 +76,8 @@ func TestSweep(t *testing.T) {
 	checkFired(t, sweep)
 }
 
-// checkFired holds that faults had an effect: of each kind in the whole sweep, and of those of which a scenario had many
-// in that scenario.
+// checkFired checks that faults had an effect: each kind in the whole sweep, and a kind that is frequent in a
+// scenario in that scenario.
 func checkFired(t *testing.T, sweep *Sweep) {
 	t.Helper()
 	const many = 20
@@ -95,7 +95,7 @@ func checkFired(t *testing.T, sweep *Sweep) {
 	}
 }
 
-// TestReplay replays one seed of one scenario, with a trace. It is what a failing sweep tells to run.
+// TestReplay replays one seed of one scenario, with a trace. The output of a failing sweep has the command.
 func TestReplay(t *testing.T) {
 	if *scenarioFlag == "" {
 		t.Skip("no scenario given")
