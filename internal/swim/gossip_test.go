@@ -188,7 +188,7 @@ func TestPacketsOfSeveralMessagesFit(t *testing.T) {
 		payload int
 		carried bool
 	}{{60, true}, {90, false}} {
-		n.AnswerPing(Endpoint{AddrPort: memberAddr(1)}, &wire.Ping{SeqNo: 1}, make([]byte, tt.payload))
+		n.StepPing(Endpoint{AddrPort: memberAddr(1)}, &wire.Ping{SeqNo: 1}, make([]byte, tt.payload))
 		out := n.take()
 		p := &out.Packets[0]
 		if carried := len(p.Messages[0]) > tt.payload; carried != tt.carried || len(p.Messages[0])+wire.ChecksumSize > 100 {
@@ -240,13 +240,13 @@ func TestBroadcastIsSentToTheLimit(t *testing.T) {
 
 func TestPiggyback(t *testing.T) {
 	n := newNode(t, nil).meet(3)
-	n.AnswerPing(Endpoint{AddrPort: memberAddr(1)}, &wire.Ping{SeqNo: 1}, nil)
+	n.StepPing(Endpoint{AddrPort: memberAddr(1)}, &wire.Ping{SeqNo: 1}, nil)
 	p := n.take().Packets[0]
 	if len(p.Messages) != 5 || p.Messages[0][0] != byte(wire.TypeAck) {
 		t.Errorf("%d messages, want the ack first, then four alives", len(p.Messages))
 	}
 	n.cfg.Room = 20 // for an ack and no more
-	n.AnswerPing(Endpoint{AddrPort: memberAddr(1)}, &wire.Ping{SeqNo: 1}, nil)
+	n.StepPing(Endpoint{AddrPort: memberAddr(1)}, &wire.Ping{SeqNo: 1}, nil)
 	if p := n.take().Packets[0]; len(p.Messages) != 1 {
 		t.Errorf("%d messages where there is room for one", len(p.Messages))
 	}

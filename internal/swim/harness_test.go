@@ -106,14 +106,14 @@ func viewOf(t testing.TB, kind wire.Type, body []byte) *wire.GossipView {
 	return v
 }
 
-// AnswerPing delivers a ping, with the payload for its ack.
-func (n *node) AnswerPing(from Endpoint, p *wire.Ping, payload []byte) {
+// StepPing delivers a ping, with the payload for its ack.
+func (n *node) StepPing(from Endpoint, p *wire.Ping, payload []byte) {
 	n.t.Helper()
 	var v wire.PingView
 	if err := v.Parse(p.Append(nil)[1:]); err != nil {
 		n.t.Fatal(err)
 	}
-	n.StepPing(from, &v, payload)
+	n.Turn.StepPing(from, &v, payload)
 }
 
 // Merge delivers the states of a push/pull.

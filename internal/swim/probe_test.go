@@ -459,7 +459,7 @@ func TestAnswerPing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, func(c *Config) { c.Allowed = memberPrefix.Contains }).meet(9)
 			n.queued()
-			n.AnswerPing(from, &tt.ping, []byte("payload"))
+			n.StepPing(from, &tt.ping, []byte("payload"))
 			out := n.take()
 			if tt.want == "" {
 				if len(out.Packets) != 0 {

@@ -156,7 +156,7 @@ func TestAloneHasNothingToSay(t *testing.T) {
 	}
 
 	n = alone()
-	n.AnswerPing(Endpoint{AddrPort: memberAddr(1)}, &wire.Ping{SeqNo: 1}, nil)
+	n.StepPing(Endpoint{AddrPort: memberAddr(1)}, &wire.Ping{SeqNo: 1}, nil)
 	if got := n.take().Packets[0].Messages; len(got) != 1 {
 		t.Errorf("an ack to a stranger has %d messages, want none beside it", len(got))
 	}

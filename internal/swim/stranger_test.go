@@ -40,7 +40,7 @@ func TestPingsOfStrangersTakeNoGossip(t *testing.T) {
 			queued := n.NumQueued()
 			for range 500 {
 				n.now = n.now.Add(time.Second) // no faster than members ping
-				n.AnswerPing(tt.from, tt.ping, []byte("payload"))
+				n.StepPing(tt.from, tt.ping, []byte("payload"))
 				out := n.take()
 				if len(out.Packets) != 1 || out.Packets[0].To.AddrPort.String() != tt.to {
 					t.Fatalf("packets %+v, want an ack to %s", out.Packets, tt.to)
@@ -114,7 +114,7 @@ func TestRelayOnlyForMembers(t *testing.T) {
 func TestAnswersToOthersAreLimited(t *testing.T) {
 	n := newNode(t, nil).meet(3)
 	answered := func(at Endpoint) int {
-		n.AnswerPing(at, pingBy(1, 5), nil) // from elsewhere
+		n.StepPing(at, pingBy(1, 5), nil) // from elsewhere
 		out := n.take()
 		if len(out.Packets)+out.Counts.Drops[DropRate] != 1 {
 			t.Fatalf("%d packets, %d dropped", len(out.Packets), out.Counts.Drops[DropRate])
