@@ -57,6 +57,7 @@ type check struct {
 	phase       checkPhase
 	newest      assertion // the newest claim
 
+	helpers       []ID // that were asked
 	streamAnswers bool
 	claimantLives bool
 }
@@ -197,7 +198,10 @@ func (s *checks) onDue(t *Turn, k *check) {
 		t.sendAlone(to, t.table.newPing(k.seq, m.Name))
 		asked := t.table.snapshot(m)
 		asked.Addr = to.AddrPort
-		t.pingThroughOthers(m, &asked, k.seq, k.ends)
+		t.pingThroughOthers(m, &asked, k.seq, &k.helpers)
+		if (m == t.table.self || m.answered) && t.mayDial() {
+			t.pingOnStream(m, &asked, k.seq, k.ends)
+		}
 	case k.streamAnswers:
 		s.endKept(t, k, m)
 	default:
@@ -214,15 +218,29 @@ func (s *checks) onAck(t *Turn, k *check, from Endpoint) {
 		s.drop(t, k)
 	case claimed.same(addressOf(from.AddrPort)):
 		s.endSilent(t, k, m)
+	case !s.mayAck(t, k, m, &from):
+		t.out.drop(DropStranger)
 	default:
 		s.endKept(t, k, m)
 	}
+}
+
+// mayAck reports whether an ack to the ping of a check may be that of the member or, for our own name, of the claimant.
+func (s *checks) mayAck(t *Turn, k *check, m *member, from *Endpoint) bool {
+	if m == t.table.self && isFromHost(k.newest.addr, from) || m != t.table.self && t.ackSources.isFrom(t, m, from) {
+		return true
+	}
+	return t.ackSources.anyFrom(t, k.helpers, from)
 }
 
 // onClaimantAck notes that the claimant of a check answered. An ack from the address of the member is the member's own.
 func (s *checks) onClaimantAck(t *Turn, k *check, from Endpoint) {
 	m := t.table.named(k.name)
 	if m == nil || t.table.isAt(m, addressOf(from.AddrPort)) {
+		return
+	}
+	if !isFromHost(k.newest.addr, &from) {
+		t.out.drop(DropStranger)
 		return
 	}
 	first := !k.claimantLives

@@ -25,6 +25,8 @@ type Core struct {
 	probe      probe
 	relays     relays
 	answers    answers
+	ackSources ackSources
+	dials      time.Time // when the bucket of mayDial is full
 	pings      pings
 	suspicions suspicions
 	failed     failedSet
@@ -39,6 +41,7 @@ type Core struct {
 type local struct {
 	leaving       bool
 	addressChange addressChange
+	penalized     time.Time // when a refutation last raised the health score
 }
 
 // Turn allows to change a Core, from Begin to End; whatever changes a Core is a method of Turn. A Core has one Turn at a
@@ -77,6 +80,7 @@ func New(cfg Config) *Core {
 		probe:      newProbe(),
 		relays:     make(relays),
 		pings:      make(pings),
+		ackSources: make(ackSources),
 		suspicions: make(suspicions),
 		failed:     newFailedSet(),
 		reaper:     reaper{due: unset(dueForget)},

@@ -57,9 +57,9 @@ func (l *limiter) take(now time.Time, source address, every time.Duration) bool 
 		l.sweep(now, every)
 	}
 	if !known && len(l.sources) >= maxSources {
-		return takeToken(&l.shared, now, every)
+		return takeToken(&l.shared, now, every, answersAtOnce)
 	}
-	if !takeToken(&full, now, every) {
+	if !takeToken(&full, now, every, answersAtOnce) {
 		return false
 	}
 	if l.sources == nil {
@@ -69,11 +69,12 @@ func (l *limiter) take(now time.Time, source address, every time.Duration) bool 
 	return true
 }
 
-func takeToken(full *time.Time, now time.Time, every time.Duration) bool {
+// takeToken takes a token of a bucket of a size, which is full at a time and has a new token every so often.
+func takeToken(full *time.Time, now time.Time, every time.Duration, size time.Duration) bool {
 	if full.Before(now) {
 		*full = now
 	}
-	if full.Sub(now) > (answersAtOnce-1)*every {
+	if full.Sub(now) > (size-1)*every {
 		return false
 	}
 	*full = full.Add(every)
@@ -92,3 +93,12 @@ func (l *limiter) sweep(now time.Time, every time.Duration) {
 		}
 	}
 }
+
+// Limits of the streams to members that failed, or whose names are claimed elsewhere: two a second, after 8 at once.
+const (
+	dialEvery   = time.Second / 2
+	dialsAtOnce = 8
+)
+
+// mayDial reports whether another such stream may be begun now.
+func (t *Turn) mayDial() bool { return takeToken(&t.dials, t.now, dialEvery, dialsAtOnce) }

@@ -32,6 +32,8 @@ type probe struct {
 	began         time.Time
 	ends          time.Time
 	indirect      bool // the direct half is over
+	helpers       []ID // that were asked
+	foreignAck    bool // an ack came from another address
 	wantedNacks   int
 	nacks         int
 	streamAnswers bool // the target acked on a stream
@@ -78,7 +80,8 @@ func (p *probe) begin(t *Turn, m *member) {
 	p.target, p.incarnation = m, m.Incarnation
 	p.seq = t.seq.next()
 	p.began, p.ends = t.now, t.now.Add(max(interval, 2*t.cfg.ProbeTimeout))
-	p.indirect, p.streamAnswers = false, false
+	p.indirect, p.streamAnswers, p.foreignAck = false, false, false
+	p.helpers = p.helpers[:0]
 	p.wantedNacks, p.nacks = 0, 0
 	t.deadlines.set(&p.timeout, t.now.Add(t.cfg.ProbeTimeout))
 	t.deadlines.set(&p.end, p.ends)
@@ -139,7 +142,7 @@ func (p *probe) isDirect(c *Core, seq uint32) bool {
 func (t *Turn) StreamPingDone(seq uint32) {
 	if t.probe.target != nil && t.probe.seq == seq {
 		t.probe.streamAnswers = true
-		t.probe.target.answered = true
+		t.ackSources.answeredOnStream(t.probe.target)
 	}
 	if k := t.checks.asking[seq]; k != nil {
 		k.streamAnswers = true
@@ -153,17 +156,19 @@ func (p *probe) goIndirect(t *Turn) {
 	m := p.target
 	target := t.table.snapshot(m)
 	t.out.event(Event{Kind: EventUnanswered, Member: target})
-	p.wantedNacks = t.pingThroughOthers(m, &target, p.seq, p.ends)
+	p.wantedNacks = t.pingThroughOthers(m, &target, p.seq, &p.helpers)
+	t.pingOnStream(m, &target, p.seq, p.ends)
 }
 
-// pingThroughOthers asks other members to ping m at the address in target, and asks for a ping on a stream. It returns how
-// many of them send a nack if m does not answer.
-func (t *Turn) pingThroughOthers(m *member, target *Member, seq uint32, ends time.Time) (nacks int) {
+// pingThroughOthers asks other members to ping m at the address in target, and adds them to asked. It returns how many of them
+// send a nack if m does not answer.
+func (t *Turn) pingThroughOthers(m *member, target *Member, seq uint32, asked *[]ID) (nacks int) {
 	ip := addressOf(target.Addr)
 	helpers := t.choose(t.cfg.IndirectChecks, func(h *member) bool {
 		return h != t.table.self && h != m && h.State == StateAlive
 	})
 	for _, h := range helpers {
+		*asked = append(*asked, h.ID)
 		nack := h.Versions.PMax() >= protocolNack
 		if nack {
 			nacks++
@@ -179,15 +184,22 @@ func (t *Turn) pingThroughOthers(m *member, target *Member, seq uint32, ends tim
 			SourceNode: t.cfg.Name,
 		})
 	}
+	return nacks
+}
+
+// pingOnStream puts out a ping of m on a stream, to the address in target.
+func (t *Turn) pingOnStream(m *member, target *Member, seq uint32, ends time.Time) {
 	if m.Versions.PMax() >= protocolStreamPing {
 		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamPing, To: *target, Seq: seq, Deadline: ends})
 	}
-	return nacks
 }
 
 // onTimeout ends a probe without an ack.
 func (p *probe) onTimeout(t *Turn) {
 	m := p.target
+	if p.foreignAck {
+		t.ackSources.relearn(m)
+	}
 	if p.streamAnswers {
 		t.out.event(Event{Kind: EventStreamOnly, Member: t.table.snapshot(m)})
 		p.finish(t, -1)
@@ -229,6 +241,11 @@ func (p *probe) abandon(deadlines *deadlines) {
 // acked handles an ack: to our probe, a relayed ping, a user's ping, a check, or a ping of a failed member.
 func (t *Turn) acked(from Endpoint, a *wire.Ack) {
 	if p := &t.probe; p.target != nil && p.seq == a.SeqNo {
+		if !t.ackSources.isFrom(t, p.target, &from) && !t.ackSources.anyFrom(t, p.helpers, &from) {
+			p.foreignAck = true
+			t.out.drop(DropStranger)
+			return
+		}
 		p.target.answered = true
 		if !p.indirect {
 			t.out.event(Event{Kind: EventPingComplete, Member: t.table.snapshot(p.target), RTT: max(t.now.Sub(p.began), 0),
@@ -238,11 +255,11 @@ func (t *Turn) acked(from Endpoint, a *wire.Ack) {
 		return
 	}
 	if r := t.relays[a.SeqNo]; r != nil {
-		t.relays.onAck(t, r)
+		t.relays.onAck(t, &from, r)
 		return
 	}
 	if p := t.pings[a.SeqNo]; p != nil {
-		t.pings.onAck(t, p)
+		t.pings.onAck(t, &from, p)
 		return
 	}
 	if k := t.checks.asking[a.SeqNo]; k != nil {
@@ -253,7 +270,7 @@ func (t *Turn) acked(from Endpoint, a *wire.Ack) {
 		t.checks.onClaimantAck(t, k, from)
 		return
 	}
-	t.failed.onAck(t, a.SeqNo)
+	t.failed.onAck(t, &from, a.SeqNo)
 }
 
 // onNack counts a nack of a helper: it reached us, but not the target.

@@ -246,6 +246,9 @@ func (f *failedSet) tick(t *Turn) {
 	f.expire(t)
 	tried, wanted := f.next(t.Core)
 	for _, one := range tried {
+		if !t.mayDial() {
+			break
+		}
 		one.tried = t.table.since(t.now)
 		one.failures++
 		one.skips = min(one.failures, maxSkips) + 1
@@ -290,10 +293,14 @@ func (f *failedSet) ping(t *Turn, wanted []*failedMember) {
 }
 
 // onAck tries a failed member from whose address an ack came.
-func (f *failedSet) onAck(t *Turn, seq uint32) {
+func (f *failedSet) onAck(t *Turn, from *Endpoint, seq uint32) {
 	one := f.probed[seq]
+	if one != nil && !isFromHost(one.addr, from) {
+		t.out.drop(DropStranger)
+		return
+	}
 	delete(f.probed, seq)
-	if one != nil && f.named(one.name) == one && one.sought() {
+	if one != nil && f.named(one.name) == one && one.sought() && t.mayDial() {
 		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamReconnect, To: t.table.failedMember(one)})
 	}
 }
@@ -390,7 +397,7 @@ func (a *Recognition) FoundThere() bool { return a.there }
 // Answered notes that the member at an address answered us on a stream.
 func (t *Turn) Answered(addr netip.AddrPort) {
 	if m := t.table.located(addressOf(addr)); m != nil {
-		m.answered = true
+		t.ackSources.answeredOnStream(m)
 	}
 }
 

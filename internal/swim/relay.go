@@ -9,12 +9,13 @@ import (
 
 // relay is a ping on behalf of another member.
 type relay struct {
-	seq   uint32 // of our ping
-	asked uint32 // the asker's sequence number
-	asker Endpoint
-	nack  bool // the asker wants a nack, and has not got one
-	ends  time.Time
-	due   *deadline // when the nack is to be sent, or the relay ends
+	seq    uint32 // of our ping
+	asked  uint32 // the asker's sequence number
+	asker  Endpoint
+	target address
+	nack   bool // the asker wants a nack, and has not got one
+	ends   time.Time
+	due    *deadline // when the nack is to be sent, or the relay ends
 }
 
 // relays are the running relays by the sequence number of our ping.
@@ -30,6 +31,7 @@ func nackAfter(timeout time.Duration) time.Duration { return timeout * 4 / 5 }
 // ping is a ping for the user.
 type ping struct {
 	seq     uint32
+	to      Endpoint
 	began   time.Time
 	expires *deadline
 }
@@ -183,7 +185,7 @@ func (r relays) begin(t *Turn, from Endpoint, i *wire.IndirectPing) {
 		t.out.drop(DropBusy)
 		return
 	}
-	one := &relay{seq: t.seq.next(), asked: i.SeqNo, asker: asker, nack: i.Nack, ends: t.now.Add(t.cfg.ProbeTimeout),
+	one := &relay{seq: t.seq.next(), asked: i.SeqNo, asker: asker, target: target, nack: i.Nack, ends: t.now.Add(t.cfg.ProbeTimeout),
 		due: newDeadline(dueRelay)}
 	one.due.seq = one.seq
 	r[one.seq] = one
@@ -196,7 +198,11 @@ func (r relays) begin(t *Turn, from Endpoint, i *wire.IndirectPing) {
 }
 
 // onAck relays the ack of the target to the asker.
-func (r relays) onAck(t *Turn, one *relay) {
+func (r relays) onAck(t *Turn, from *Endpoint, one *relay) {
+	if m := t.table.located(one.target); m != nil && !t.ackSources.isFrom(t, m, from) {
+		t.out.drop(DropStranger)
+		return
+	}
 	r.remove(t, one)
 	t.send(one.asker, &wire.Ack{SeqNo: one.asked})
 }
@@ -222,7 +228,7 @@ func (r relays) remove(t *Turn, one *relay) {
 // Ping pings an endpoint for the user. The result is in the Output.Pings of a later turn, within ProbeTimeout, under the
 // returned sequence number.
 func (t *Turn) Ping(to Endpoint) uint32 {
-	p := &ping{seq: t.seq.next(), began: t.now, expires: newDeadline(duePing)}
+	p := &ping{seq: t.seq.next(), to: to, began: t.now, expires: newDeadline(duePing)}
 	p.expires.seq = p.seq
 	t.pings[p.seq] = p
 	t.deadlines.set(p.expires, t.now.Add(t.cfg.ProbeTimeout))
@@ -246,7 +252,12 @@ func (p pings) fail(t *Turn, seq uint32, err error) {
 	}
 }
 
-func (p pings) onAck(t *Turn, one *ping) {
+func (p pings) onAck(t *Turn, from *Endpoint, one *ping) {
+	if m := t.table.otherAt(&one.to); m != nil && !t.ackSources.isFrom(t, m, from) ||
+		m == nil && one.to.AddrPort.IsValid() && !isFromHost(addressOf(one.to.AddrPort), from) {
+		t.out.drop(DropStranger)
+		return
+	}
 	p.remove(t, one.seq)
 	t.out.Pings = append(t.out.Pings, PingResult{Seq: one.seq, RTT: max(t.now.Sub(one.began), 0), OK: true})
 }

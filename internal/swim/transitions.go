@@ -151,10 +151,20 @@ func (l *local) refute(t *Turn, incarnation uint32, from string) {
 	}
 	t.table.self.Incarnation = nextIncarnation(max(incarnation, t.table.self.Incarnation))
 	if t.cfg.ProbeInterval > 0 { // else nothing would lower it again
-		t.awareness.apply(1)
+		l.penalize(t)
 	}
 	t.queue.add(t, t.table.self, broadcast{incarnation: t.table.self.Incarnation}, 0)
 	t.out.event(Event{Kind: EventRefute, Member: t.Self(), From: from})
+}
+
+// penalize raises the health score for a refutation, at most once in a ProbeInterval, as a probe that succeeds lowers it.
+//
+// Compat: the reference raises it for each, so that four packets a second hold it at its maximum.
+func (l *local) penalize(t *Turn) {
+	if t.now.Sub(l.penalized) >= t.cfg.ProbeInterval {
+		l.penalized = t.now
+		t.awareness.apply(1)
+	}
 }
 
 // stepSuspect handles a suspect message.
@@ -329,5 +339,6 @@ func (t *Turn) remove(m *member) {
 	}
 	t.queue.remove(t, m) // if it is still queued, there was no member to send it to
 	t.out.Forgotten = append(t.out.Forgotten, m.ID)
+	delete(t.ackSources, m.ID)
 	t.table.remove(m)
 }

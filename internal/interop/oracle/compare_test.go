@@ -322,7 +322,11 @@ func (r *run) observe(o operation) error {
 	if err := r.compareMembers(); err != nil {
 		return err
 	}
-	if ours, theirs := r.ours.GetHealthScore(), r.theirs.GetHealthScore(); ours != theirs && !r.probed {
+	switch ours, theirs := r.ours.GetHealthScore(), r.theirs.GetHealthScore(); {
+	case ours == theirs || r.probed:
+	case ours > 0 && ours < theirs:
+		r.allow(ruleHealth, "%d, theirs %d", ours, theirs)
+	default:
 		return differ("health", ours, theirs)
 	}
 	return nil

@@ -113,6 +113,7 @@ func TestRules(t *testing.T) {
 			assertions: []assertion{{node: "p1", delta: 1, place: otherIP, vsn: goodVersions}}}}},
 		ruleDirectLeave: {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}}},
 		ruleLate:        {operations: []operation{meet("p1"), report(opDead, "p1", "p2", 0), report(opDead, "p1", "p1", 0)}},
+		ruleHealth:      {operations: []operation{meet("p2"), report(opSuspect, self, "p2", 0), report(opSuspect, self, "p2", 1)}},
 		ruleLeaving:     {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, {kind: opUpdate, text: "news", acks: -1}}},
 	}
 	for _, which := range slices.Sorted(maps.Keys(rules)) {

@@ -34,6 +34,7 @@ const (
 	ruleDirectLeave  rule = "a leave is sent directly"
 	ruleLate         rule = "a leave of a dead member is accepted"
 	ruleContest      rule = "a member whose name is claimed elsewhere is pinged"
+	ruleHealth       rule = "refutations raise the health score once in an interval"
 	ruleLeaving      rule = "a node that leaves announces nothing, and does not wait"
 )
 
@@ -95,5 +96,6 @@ var rules = map[rule]string{
 	ruleLate: "in the reference it stays dead; here it has left, and that is gossiped",
 	ruleContest: "the reference refuses such a claim; here both addresses are pinged, or only the claimed one if " +
 		"the name is our own, at most once in ten intervals",
+	ruleHealth:  "the reference raises it for each refutation, so that a few packets a second hold it at its maximum",
 	ruleLeaving: "the reference waits for the broadcast of an update that it never queues, and times out",
 }
