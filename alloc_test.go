@@ -100,8 +100,8 @@ func TestAllocations(t *testing.T) {
 		{"18 known alives", 0, func() { f.receive(known) }},
 		{"18 stale suspects", 0, func() { f.receive(stale) }},
 		{"18 fresh alives", 40, func() { f.receive(fresh[0]); fresh = fresh[1:] }},
-		{"18 who are dead, then alive again", 4 * 20, func() { f.receive(gone[0]); f.receive(gone[1]); gone = gone[2:] }},
-		{"18 accusations of ourselves, refuted, and answered", 60 + 2*20, func() { f.receive(refuted[0]); refuted = refuted[1:] }},
+		{"18 that die and return", 4 * 20, func() { f.receive(gone[0]); f.receive(gone[1]); gone = gone[2:] }},
+		{"18 suspect messages about this member, refuted and answered", 60 + 2*20, func() { f.receive(refuted[0]); refuted = refuted[1:] }},
 		{"SendBestEffort", 2, func() { // a copy for a transport that may keep it, and the address in text
 			if err := m.SendBestEffort(to, message); err != nil {
 				t.Fatal(err)

@@ -293,13 +293,13 @@ func TestTransmitLimitedQueueTooLarge(t *testing.T) {
 			large.limit, large.finished.Load(), q.NumDropped())
 	}
 	if fits.limit != 0 || q.NumQueued() != 1 {
-		t.Errorf("what fits was told %d, %d are queued, want it to stay", fits.limit, q.NumQueued())
+		t.Errorf("TooLarge(%d) was called for one that fits; %d are queued", fits.limit, q.NumQueued())
 	}
 	again := &sizedBroadcast{plainBroadcast: &plainBroadcast{key: "again", message: strings.Repeat("x", 101)}}
 	q.QueueBroadcast(again)
 	q.GetBroadcasts(3, 50)
 	if again.limit != 100 {
-		t.Errorf("a later one is told %d, want 100", again.limit)
+		t.Errorf("TooLarge(%d) was called for a later one, want 100", again.limit)
 	}
 
 	q = testQueue(1)

@@ -150,7 +150,7 @@ func TestLiteralIsOn(t *testing.T) {
 		t.Errorf("something is off: %+v", d)
 	}
 	if d.TCPTimeout != time.Second || d.UDPBufferSize != 1000 || d.PushPullInterval != time.Minute {
-		t.Errorf("what was set is lost: %+v", d)
+		t.Errorf("a set value was replaced: %+v", d)
 	}
 }
 

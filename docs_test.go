@@ -192,7 +192,7 @@ func TestDifferences(t *testing.T) {
 			}
 		}
 		if len(ours) == 0 && !strings.HasPrefix(cells[2], "none") {
-			t.Errorf("%q has no message of ours", cells[0])
+			t.Errorf("%q is no message of this library", cells[0])
 		}
 	}
 

@@ -90,7 +90,7 @@ func TestCompactedIsLegal(t *testing.T) {
 		}
 		for name := range here {
 			if told[name] != here[name] {
-				t.Fatalf("%v: %s is told to be %v, and is %v", events, name, told[name], here[name])
+				t.Fatalf("%v: %s was reported as %v, want %v", events, name, told[name], here[name])
 			}
 		}
 	}

@@ -29,7 +29,7 @@ func (*voidTransport) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
 func (*voidTransport) WriteTo([]byte, string) (time.Time, error) { return time.Now(), nil }
 func (v *voidTransport) PacketCh() <-chan *Packet                { return v.packets }
 func (*voidTransport) DialTimeout(string, time.Duration) (net.Conn, error) {
-	return nil, errors.New("nobody is there")
+	return nil, errors.New("no peer")
 }
 func (v *voidTransport) StreamCh() <-chan net.Conn { return v.streams }
 func (*voidTransport) Shutdown() error             { return nil }

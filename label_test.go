@@ -97,7 +97,7 @@ func (c *scriptConn) Read(p []byte) (int, error) {
 func (c *scriptConn) Write(p []byte) (int, error) { return c.wrote.Write(p) }
 
 // Close must not be called: the test owns the connection.
-func (c *scriptConn) Close() error { panic("closed by who does not own it") }
+func (c *scriptConn) Close() error { panic("closed by a function that does not own it") }
 
 // inPieces returns a connection on which b arrives in pieces of n bytes.
 func inPieces(b []byte, n int) *scriptConn {

@@ -143,6 +143,6 @@ func TestDelegatesMayKeepWhatCameOnStreams(t *testing.T) {
 		want = append(want, said, said)
 	}
 	if !slices.EqualFunc(k.kept, want, bytes.Equal) {
-		t.Errorf("%d messages and states were kept, and are not what was sent", len(k.kept))
+		t.Errorf("%d kept messages and states differ from those sent", len(k.kept))
 	}
 }

@@ -10,7 +10,7 @@ func TestCompressionBudget(t *testing.T) {
 		return int(b.bytes.Load())
 	}
 	if got := learn(limit, limit/2); got < limit/3 || got > limit/2 {
-		t.Errorf("%d after one packet that shrank to half, want about half of what it could be", got)
+		t.Errorf("%d after one packet that shrank to half, want about half of the possible", got)
 	}
 	for range 20 {
 		learn(limit, limit/2)
@@ -32,7 +32,7 @@ func TestCompressionBudget(t *testing.T) {
 		learn(limit, 20)
 	}
 	if got := int(b.bytes.Load()); got != (maxPacking-1)*limit {
-		t.Errorf("%d for what shrinks to nothing, want %d", got, (maxPacking-1)*limit)
+		t.Errorf("%d for content that shrinks to nothing, want %d", got, (maxPacking-1)*limit)
 	}
 	var jumbo compressionBudget
 	for range 40 {

@@ -240,7 +240,7 @@ func TestStreamTooLarge(t *testing.T) {
 
 func TestPacketsDoNotAllocate(t *testing.T) {
 	if race.Enabled {
-		t.Skip("with the race detector a pool drops some of what is put there")
+		t.Skip("with the race detector, pools drop some values")
 	}
 	forEachPolicy(t, func(t *testing.T, e *Envelope) {
 		var p Packer

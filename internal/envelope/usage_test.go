@@ -11,7 +11,7 @@ import (
 func TestUsage(t *testing.T) {
 	var u usageCounter
 	if got := u.snapshot(); got != (Usage{}) {
-		t.Errorf("got %+v of what was never used", got)
+		t.Errorf("got %+v without any use", got)
 	}
 	now := time.Unix(1000, 5)
 	u.packet(now, testFrom)

@@ -80,7 +80,7 @@ func TestTakeFits(t *testing.T) {
 	}{
 		{"all", 2, 66, "thirty twenty ten"},
 		{"one byte short", 2, 65, "thirty twenty"},
-		{"skips what is too large", 2, 33, "thirty"},
+		{"skips messages that are too large", 2, 33, "thirty"},
 		{"smaller ones fill the rest", 2, 44, "thirty ten"},
 		{"only the smallest", 2, 12, "ten"},
 		{"none", 2, 11, ""},

@@ -41,7 +41,7 @@ func TestBlock(t *testing.T) {
 				}
 			}
 			if suspected < 15 {
-				t.Errorf("in %d runs somebody was suspected, want nearly all", suspected)
+				t.Errorf("a member was suspected in %d runs, want nearly all", suspected)
 			}
 		})
 	}
@@ -64,7 +64,7 @@ func TestBlockHolds(t *testing.T) {
 		received := s.nodes[3].counts.PacketsIn
 		const told = "believes n3 is alive at 2"
 		if strings.Count(b.String(), told) != 1 { // by itself
-			t.Error("others know what a blocked member said")
+			t.Error("others received the packets of a blocked member")
 		}
 		if err := s.Settle(); err != nil {
 			t.Fatal(err)
@@ -73,7 +73,7 @@ func TestBlockHolds(t *testing.T) {
 			t.Errorf("crashed is %v, others know is %v", crash, known)
 		}
 		if !crash && s.nodes[3].counts.PacketsIn < received+5 {
-			t.Error("it did not handle what waited for it")
+			t.Error("it did not handle the waiting packets")
 		}
 	}
 }

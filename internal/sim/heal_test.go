@@ -157,7 +157,7 @@ func TestIsolated(t *testing.T) {
 			want = fmt.Sprint([]swim.EventKind{swim.EventIsolated, swim.EventIsolationEnded})
 		}
 		if got := fmt.Sprint(events); len(events)+len(want) > 0 && got != want {
-			t.Errorf("n%d heard %v", i, events)
+			t.Errorf("n%d reported %v", i, events)
 		}
 	}
 }

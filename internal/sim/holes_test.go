@@ -195,7 +195,7 @@ func TestHoleResurrection(t *testing.T) {
 	stale := s.sees(1, 3)
 	s.until(2 * time.Minute)
 	if s.sees(2, 3).Name != "" {
-		t.Fatal("it is not forgotten")
+		t.Fatal("it has not been removed")
 	}
 	for _, node := range []int{2, 4} {
 		s.mergeState(node, stale)

@@ -9,7 +9,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-var farewellFlag = flag.Int("farewell", 1000, "how many nodes TestFarewell has; 3000 take 2 GB")
+var farewellFlag = flag.Int("farewell", 1000, "number of nodes of TestFarewell; 3000 take 2 GB")
 
 // TestFarewell: in a cluster of a thousand members, of which some announce new metadata all the time, over a network
 // that loses packets, 99 % know after 5 s that a member left, which stops once it has sent its leave often enough. No

@@ -16,7 +16,7 @@ var (
 	seedsFlag    = flag.Int("seeds", 0, "run the sweep with so many seeds")
 	scenarioFlag = flag.String("scenario", "", "the scenarios to sweep, with commas, or the one to replay")
 	seedFlag     = flag.Uint64("seed", 0, "the first seed of the sweep, or the one to replay")
-	ignoreFlag   = flag.String("ignore", "", "rules that may be broken, with semicolons, to find what is behind them")
+	ignoreFlag   = flag.String("ignore", "", "rules to ignore, separated by semicolons, to find violations after theirs")
 	faultsFlag   = flag.String("faults", "all", "the faults to replay: numbers with commas, all, or none")
 )
 

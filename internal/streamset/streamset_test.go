@@ -45,7 +45,7 @@ func TestVictim(t *testing.T) {
 		{"one source, all unread", []group{{0, MaxInbound, false}}, 1, 0, 0},
 		{"one source, all read", []group{{0, MaxInbound, true}}, 1, 0, 0},
 		{"its own source has most", []group{{0, 200, false}, {1, 312, false}}, 1, 0, 200},
-		{"it is what makes its source the one that has most", []group{{0, 256, false}, {1, 256, false}}, 1, 0, 256},
+		{"it makes its source the one with the most streams", []group{{0, 256, false}, {1, 256, false}}, 1, 0, 256},
 		{"old ones of another source", []group{{0, 200, false}, {1, 312, false}}, 0, time.Hour, 200},
 		{"unread ones of another source", []group{{0, 255, false}, {1, 257, true}}, 2, time.Hour, 255},
 		{"read ones go last", []group{{0, 256, true}, {0, 256, false}}, 1, 0, 256},

@@ -28,7 +28,7 @@ func TestMove(t *testing.T) {
 	n := newNode(t, nil).meet(2)
 	n.queued()
 	if !n.BeginAddressChange(7) {
-		t.Fatal("nobody is there to hear it")
+		t.Fatal("there is no other member")
 	}
 	if got, want := texts(n.queued()), []string{"dead self@1 by self"}; !slices.Equal(got, want) {
 		t.Errorf("gossips %q, want %q", got, want)
@@ -87,7 +87,7 @@ func TestMoveAlone(t *testing.T) {
 	n := newNode(t, nil)
 	n.queued()
 	if n.BeginAddressChange(7) {
-		t.Error("somebody heard it")
+		t.Error("it was sent")
 	}
 	n.FinishAddressChange(newAddr, 0)
 	if got, want := texts(n.queued()), []string{"alive self@2 "}; !slices.Equal(got, want) || n.Self().Addr != newAddr {
@@ -95,7 +95,7 @@ func TestMoveAlone(t *testing.T) {
 	}
 	_, s := snapshotOf(n, func() {})
 	if s.Len() != 1 {
-		t.Errorf("a snapshot has %d states, want ourselves alone", s.Len())
+		t.Errorf("a snapshot has %d states, want only our own", s.Len())
 	}
 
 	n = newNode(t, nil).meet(1)
@@ -198,6 +198,6 @@ func TestReminder(t *testing.T) {
 	impostor := aliveOf(9, 1)
 	impostor.Node = "self"
 	if n.alive(impostor); !n.NameContested() {
-		t.Error("an impostor is taken for what we were")
+		t.Error("another process of our name was taken for our former self")
 	}
 }

@@ -63,7 +63,7 @@ func TestConflictOldAnswers(t *testing.T) {
 			}
 			answer(n, seq)
 			if out := n.take(); len(out.Events) != 0 {
-				t.Errorf("events %v, though nobody answered where the assertion says", kinds(out.Events))
+				t.Errorf("events %v, though the asserted address did not answer", kinds(out.Events))
 			}
 			n.Step(Endpoint{AddrPort: memberAddr(1)}, ackOf(assertion)) // the member's own alive: the transport routes by name
 			n.Step(Endpoint{AddrPort: memberAddr(1001)}, ackOf(assertion))
@@ -119,7 +119,7 @@ func TestConflictClaimIsNobodys(t *testing.T) {
 	pings := 0
 	n.runWithClaimant(3500*time.Millisecond, "m1", false, func(m wire.Message) {
 		if ping, ok := m.(*wire.Ping); !ok || ping.Node != "m1" {
-			t.Errorf("it is told %s", describe(m))
+			t.Errorf("it was sent %s", describe(m))
 		}
 		pings++
 	}, func(wire.Message) {})

@@ -26,7 +26,7 @@ func TestGossipTargets(t *testing.T) {
 		return names
 	}
 	if got, want := targets(), []string{"m1", "m2", "m3", "m5"}; !slices.Equal(got, want) {
-		t.Errorf("gossips to %v, want %v: not to who left", got, want)
+		t.Errorf("gossips to %v, want %v: not to members that left", got, want)
 	}
 	n.after(30*time.Second + 1)
 	if got, want := targets(), []string{"m1", "m2", "m5"}; !slices.Equal(got, want) {
@@ -403,7 +403,7 @@ func TestAloneWithoutGossip(t *testing.T) {
 	}
 	n.Tick()
 	if n.meet(1); len(n.take().Packets) > 0 {
-		t.Error("packets to nobody")
+		t.Error("packets without another member")
 	}
 }
 

@@ -15,7 +15,7 @@ func TestLeaveGoesFirst(t *testing.T) {
 	n.dead(1, 1, "m2")
 	n.suspect(2, 1, "m3")
 	if !n.Leave(7) {
-		t.Error("nobody hears it")
+		t.Error("it was sent to no member")
 	}
 	out := n.take()
 	const farewell = "dead self@1 by self"
@@ -118,7 +118,7 @@ func TestForget(t *testing.T) {
 	}
 	out := n.take()
 	if len(out.Forgotten) != 2 || n.NumKnown() != 8 || n.NumLost() != 0 {
-		t.Errorf("%v are forgotten, %d known, %d lost", out.Forgotten, n.NumKnown(), n.NumLost())
+		t.Errorf("%v removed, %d known, %d failed", out.Forgotten, n.NumKnown(), n.NumLost())
 	}
 	for _, m := range n.queued() {
 		if d, ok := m.(*wire.Dead); ok {
@@ -149,7 +149,7 @@ func TestForgetWhileProbed(t *testing.T) {
 	n.Start()
 	n.run(2100*time.Millisecond, func(*Output) {})
 	if n.probe.target == nil {
-		t.Fatal("nobody is probed")
+		t.Fatal("no member is probed")
 	}
 	n.dead(1, 1, "m2")
 	n.Forget("m1")
@@ -201,14 +201,14 @@ func TestForceLeave(t *testing.T) {
 				}
 				n.want(1, StateLeft, 1)
 				if len(queued) != 1 || describe(queued[0]) != "dead m1@1 by m1" || n.NumLost() != 0 {
-					t.Errorf("gossips %v, %d are lost", queued, n.NumLost())
+					t.Errorf("gossips %v, %d failed", queued, n.NumLost())
 				}
 			}
 		})
 	}
 	n := newNode(t, nil).meet(1)
 	if got := n.ForceLeaveAlive("self", 1); got != NotSelf {
-		t.Errorf("ourselves: %v", got)
+		t.Errorf("ForceLeave of ourselves: %v", got)
 	}
 	if got := n.ForceLeaveAlive("m9", 1); got != NotKnown {
 		t.Errorf("unknown: %v", got)

@@ -24,7 +24,7 @@ func TestTableFinds(t *testing.T) {
 	other := addressOf(netip.MustParseAddrPort("10.0.0.1:7947"))
 	a := table.add("a", four, intN)
 	if table.located(mapped) != a || table.located(other) != nil || table.named("a") != a || table.named("b") != nil {
-		t.Error("a is not where it is, or somebody is where nobody is")
+		t.Error("a is not found at its address, or a member is found at an unused one")
 	}
 	b := table.add("b", mapped, intN)
 	if table.located(four) != b {
@@ -32,7 +32,7 @@ func TestTableFinds(t *testing.T) {
 	}
 	table.move(b, other)
 	if table.located(other) != b || table.located(four) != a {
-		t.Error("a member that moved is not where it is now, or is where it was, or hides who else was there")
+		t.Error("a member that moved is not found at its new address, is found at the old one, or hides another there")
 	}
 	table.remove(b)
 	if table.named("b") != nil || table.located(other) != nil || table.named("a") != a {

@@ -36,7 +36,7 @@ func TestMerge(t *testing.T) {
 	}
 	for _, m := range n.queued() {
 		if s, ok := m.(*wire.Suspect); ok && s.From != unattributed {
-			t.Errorf("suspect by %q, want it to be nobody's word", s.From)
+			t.Errorf("suspect by %q, want no reporter", s.From)
 		}
 	}
 	if out.Counts.Drops[DropMalformed] != 1 {

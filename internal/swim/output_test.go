@@ -27,7 +27,7 @@ func TestOutputKeepsOrdinaryMemory(t *testing.T) {
 				t.Errorf("room for %d events, %d changes and %d messages", cap(out.Events), cap(out.Changed), cap(out.pieces))
 			}
 			if tt.kept && (out.Events[:1][0].Member.Name != "" || out.Packets[:1][0].Messages != nil || out.pieces[:1][0] != nil) {
-				t.Error("what was taken is still referred to")
+				t.Error("the output that was taken is still referenced")
 			}
 		})
 	}

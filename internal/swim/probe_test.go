@@ -147,7 +147,7 @@ func TestProbeOutcome(t *testing.T) {
 				n.Step(Endpoint{}, &wire.Nack{SeqNo: seq})
 			}
 		}, 4, true, []EventKind{EventProbeFailed, EventSuspect}},
-		{"nobody to nack", 1, 5, func(*node, uint32) {}, 5, true, []EventKind{EventProbeFailed, EventSuspect}},
+		{"no helper", 1, 5, func(*node, uint32) {}, 5, true, []EventKind{EventProbeFailed, EventSuspect}},
 		{"helpers too old to nack", 4, 3, func(*node, uint32) {}, 5, true, []EventKind{EventProbeFailed, EventSuspect}},
 		{"relayed ack", 4, 5, func(n *node, seq uint32) { n.Step(Endpoint{}, ackOf(seq)) }, 3, false, nil},
 		{"stream answers", 4, 5, func(n *node, seq uint32) { n.StreamPingDone(seq) }, 3, false, []EventKind{EventStreamOnly}},
@@ -334,7 +334,7 @@ func TestNobodyToProbe(t *testing.T) {
 	n := newNode(t, nil)
 	n.probe.start(n.Turn)
 	if n.probe.target != nil {
-		t.Error("we probe ourselves")
+		t.Error("the node probes itself")
 	}
 }
 

@@ -78,7 +78,7 @@ func TestReconnectRounds(t *testing.T) {
 	}
 	names, rounds = n.attempts(10 * time.Minute)
 	if len(names) != len(rounds) || slices.ContainsFunc(names, func(name string) bool { return name != "m8" }) {
-		t.Errorf("tried are %v, want the only one that is lost", names)
+		t.Errorf("tried %v, want the only failed one", names)
 	}
 	if gap := rounds[0].Sub(begins.Add(20 * time.Minute)); gap > 38*time.Second {
 		t.Errorf("the next round is %v after others were found", gap)
@@ -94,7 +94,7 @@ func TestReconnectRounds(t *testing.T) {
 func TestReconnectNot(t *testing.T) {
 	for name, leave := range map[string]func(*node){
 		"left": func(n *node) { n.dead(1, 1, "m1") },
-		"left after it was lost": func(n *node) {
+		"left after it had failed": func(n *node) {
 			n.dead(1, 1, "m2")
 			n.dead(1, 1, "m1")
 		},
@@ -130,7 +130,7 @@ func TestReconnectForgotten(t *testing.T) {
 	n.attempts(35 * time.Second)
 	n.reaper.tick(n.Turn)
 	if _, ok := n.Member("m1"); ok {
-		t.Fatal("it is not forgotten")
+		t.Fatal("it has not been removed")
 	}
 	n.dead(1, 4, "m1")
 	if names, _ := n.attempts(5 * time.Minute); !slices.Contains(names, "m1") {
@@ -181,7 +181,7 @@ func TestLostIsBounded(t *testing.T) {
 	}
 	n.after(2 * time.Hour)
 	if n.failed.expire(n.Turn); n.NumLost() != 0 || len(n.failed.byName) != 0 || len(n.failed.byAddr) != 0 {
-		t.Errorf("%d are still lost", n.NumLost())
+		t.Errorf("%d failed members are still remembered", n.NumLost())
 	}
 }
 
@@ -301,13 +301,13 @@ func TestReconnectNotTheReplaced(t *testing.T) {
 		}, nil},
 		"replaced before": {func(n *node) { n.alive(at(9, 1)); n.dead(1, 1, "m2") }, nil},
 		"replaced after":  {func(n *node) { n.dead(1, 1, "m2"); n.alive(at(9, 1)) }, nil},
-		"replaced and lost again": {func(n *node) {
+		"replaced and failed again": {func(n *node) {
 			n.dead(1, 1, "m2")
 			n.alive(at(9, 1))
 			n.table.named("m9").answered = true
 			n.dead(9, 1, "m2")
 		}, []string{"m9"}},
-		"somebody else is there":   {func(n *node) { n.dead(1, 1, "m2"); n.NotThere(Member{Name: "m1", Addr: memberAddr(1)}) }, nil},
+		"another member is there":  {func(n *node) { n.dead(1, 1, "m2"); n.NotThere(Member{Name: "m1", Addr: memberAddr(1)}) }, nil},
 		"not there, but elsewhere": {func(n *node) { n.dead(1, 1, "m2"); n.NotThere(Member{Name: "m1", Addr: memberAddr(7)}) }, []string{"m1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -343,11 +343,11 @@ func TestAcquaintance(t *testing.T) {
 		{"nobody", nil, false},
 		{"the other side", []wire.PushNodeState{at(3, 3, StateAlive), at(4, 4, StateAlive)}, true},
 		{"the other side, which grew", []wire.PushNodeState{at(3, 3, StateAlive), at(4, 4, StateAlive), at(7, 7, StateAlive), at(8, 8, StateAlive)}, true},
-		{"the lost one alone", []wire.PushNodeState{at(3, 3, StateAlive)}, true},
-		{"the lost one, and we are dead to it", []wire.PushNodeState{at(3, 3, StateAlive), self(0), at(7, 7, StateAlive)}, true},
+		{"the failed one alone", []wire.PushNodeState{at(3, 3, StateAlive)}, true},
+		{"the failed one, for which we are dead", []wire.PushNodeState{at(3, 3, StateAlive), self(0), at(7, 7, StateAlive)}, true},
 		{"moved, all of them", []wire.PushNodeState{at(3, 13, StateAlive), at(4, 14, StateAlive)}, true},
 		{"one that left is known", []wire.PushNodeState{at(3, 3, StateAlive), at(5, 5, StateLeft)}, true},
-		{"the lost one alone, elsewhere", []wire.PushNodeState{at(3, 13, StateAlive)}, true},
+		{"the failed one alone, elsewhere", []wire.PushNodeState{at(3, 13, StateAlive)}, true},
 		{"strangers", []wire.PushNodeState{at(7, 7, StateAlive), at(8, 8, StateAlive)}, false},
 		{"a stranger alone", []wire.PushNodeState{at(7, 3, StateAlive)}, false},
 		{"strangers, one of whom has a name of ours, there", []wire.PushNodeState{at(3, 3, StateAlive), at(7, 7, StateAlive)}, false},
@@ -371,7 +371,7 @@ func TestAcquaintance(t *testing.T) {
 					n.Recognize(&a, wire.StatesOf(tt.states[i]))
 				}
 				if got := a.SameCluster(); got != tt.want {
-					t.Errorf("forgotten %v: %v, want %v (%+v)", forgotten, got, tt.want, a)
+					t.Errorf("removed %v: %v, want %v (%+v)", forgotten, got, tt.want, a)
 				}
 			}
 		})
@@ -404,13 +404,13 @@ func TestEvidenceIsRememberedOnceForgotten(t *testing.T) {
 	out := n.alive(aliveOf(1, 3))
 	n.want(1, StateDead, 5)
 	if said := describe(parse(t, out.Packets[0].Messages[0])); said != "suspect m1@5 by self" {
-		t.Errorf("who was only suspected is told %q", said)
+		t.Errorf("a member that was only suspected is sent %q", said)
 	}
 	n.run(time.Minute, func(*Output) {})
 	out = n.alive(aliveOf(1, 1))
 	n.want(1, StateDead, 5)
 	if said := describe(parse(t, out.Packets[0].Messages[0])); said != "dead m1@1 by self" {
-		t.Errorf("who was declared dead is told %q", said)
+		t.Errorf("a member that was declared dead is sent %q", said)
 	}
 	n.dead(1, 7, "m2")
 	n.run(time.Minute, func(*Output) {})
@@ -428,11 +428,11 @@ func TestSeeds(t *testing.T) {
 		early   int // rounds in the first 40 minutes, about
 		late    int // in the second hour
 	}{
-		{"nothing is lost", false, func(n *node) { n.meet(3).HaveSeeds() }, 0, 0},
-		{"nobody was ever there", false, func(n *node) { n.HaveSeeds() }, 80, 0},
-		{"one is lost", false, func(n *node) { n.meet(3).HaveSeeds(); n.dead(1, 1, "m2") }, 80, 0},
-		{"all are lost", false, func(n *node) { n.meet(1).HaveSeeds(); n.dead(1, 1, "m2") }, 80, 0},
-		{"nothing is lost and they are asked", true, func(n *node) { n.meet(3).HaveSeeds() }, 8, 8},
+		{"no member has failed", false, func(n *node) { n.meet(3).HaveSeeds() }, 0, 0},
+		{"there never was another member", false, func(n *node) { n.HaveSeeds() }, 80, 0},
+		{"one has failed", false, func(n *node) { n.meet(3).HaveSeeds(); n.dead(1, 1, "m2") }, 80, 0},
+		{"all have failed", false, func(n *node) { n.meet(1).HaveSeeds(); n.dead(1, 1, "m2") }, 80, 0},
+		{"no member has failed, and seeds are always tried", true, func(n *node) { n.meet(3).HaveSeeds() }, 8, 8},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := reconnecting(t, func(c *Config) { c.KeepAskingSeeds = tt.asking })
@@ -574,6 +574,6 @@ func TestNoTimerWithoutReconnects(t *testing.T) {
 	n.HaveSeeds()
 	n.dead(1, 1, "m2")
 	if n.NumTimers() != 1 || n.NumLost() != 1 { // the timer is for its removal
-		t.Errorf("%d timers, %d lost: %s", n.NumTimers(), n.NumLost(), fmt.Sprint(n.failed.byName))
+		t.Errorf("%d timers, %d failed: %s", n.NumTimers(), n.NumLost(), fmt.Sprint(n.failed.byName))
 	}
 }

@@ -92,7 +92,7 @@ func TestRestsAlone(t *testing.T) {
 			case known < 2 && (!ok || at.Sub(testStart) > metInBurst):
 				n.after(testStart.Add(metInBurst).Sub(n.now)).meet(1)
 			case !ok:
-				t.Fatalf("nothing to do after %v, with somebody there", n.now.Sub(testStart))
+				t.Fatalf("nothing to do after %v, with another member", n.now.Sub(testStart))
 			default:
 				if known < 2 {
 					alone++
@@ -119,7 +119,7 @@ func TestRestsAlone(t *testing.T) {
 	want, often := run(func(n *node) (time.Time, bool) { return n.NextDeadline() })
 	got, seldom := run(func(n *node) (time.Time, bool) { return n.NextWakeup() })
 	if !slices.Equal(got, want) {
-		t.Errorf("who sleeps while it is alone does\n%v\nand who does not\n%v", got, want)
+		t.Errorf("a node that sleeps while alone sends\n%v\none that does not\n%v", got, want)
 	}
 	if seldom > 0 || often < 400 {
 		t.Errorf("woken %d times while alone, rather than %d", seldom, often)
@@ -139,7 +139,7 @@ func TestAloneHasNothingToSay(t *testing.T) {
 		n.Start()
 		n.Announce(memberAddr(0), []byte("x"), testVersions, 7)
 		if out := n.take(); !slices.Equal(out.Finished, []uint64{7}) {
-			t.Errorf("finished %v: somebody waits for what nobody hears", out.Finished)
+			t.Errorf("finished %v: a wait for a broadcast to no member", out.Finished)
 		}
 		if at, ok := n.NextWakeup(); ok {
 			t.Errorf("something is due at %v", at)
@@ -149,7 +149,7 @@ func TestAloneHasNothingToSay(t *testing.T) {
 	announced := "alive self@2 x"
 	n := alone().meet(1)
 	if _, ok := n.NextWakeup(); !ok {
-		t.Error("no gossip with somebody there")
+		t.Error("no gossip with another member")
 	}
 	if got, want := texts(n.queued()), []string{"alive m1@1 ", announced}; !slices.Equal(got, want) {
 		t.Errorf("gossips %q, want %q", got, want)
