@@ -50,6 +50,9 @@ func (r *reconnector) failed(lost swim.Member) {
 		t := m.begin()
 		t.core.NotThere(lost)
 		t.commit()
+		if lost.State == swim.StateLeft {
+			return // it did leave
+		}
 	}
 	if !found.SameCluster() {
 		m.log.Limited("reconnect", slog.LevelDebug, "another cluster answers at a failed member's address", memberAttrs(&lost)...)

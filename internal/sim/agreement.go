@@ -53,6 +53,16 @@ func (c *checker) leaving(n *node) {
 	c.become(n, false)
 }
 
+// forged records that a leave message of a node was forged at an incarnation.
+func (c *checker) forged(n *node, incarnation uint32) {
+	if c == nil {
+		return
+	}
+	t := c.truth(n, n.number)
+	t.leaves.add(incarnation, c.s.now)
+	t.highest = max(t.highest, incarnation)
+}
+
 // crashed records a crash, to measure its detection.
 func (c *checker) crashed(n *node) {
 	if c == nil || n.leaving {

@@ -44,13 +44,14 @@ const (
 	Replay  // Nodes receive old alive messages of To, and again every Delay (unless 0) during For
 	Strange // Nodes receive alive messages of Count names without usable versions, or with those of another program
 	Say     // the programs of Nodes broadcast a message
+	Forge   // Nodes receive forged leave messages of To, from no member's address or, with probability Rate, from that of another
 
 	numKinds
 )
 
 var kindNames = [numKinds]string{"loss", "duplicate", "reorder", "delay", "cut", "partition", "no packets", "no streams",
 	"bandwidth", "refuse", "slow", "pause", "block", "jump", "crash", "amnesia", "move", "leave", "meta", "join", "swap",
-	"take", "rename", "twin", "ghosts", "movers", "replay", "strange", "say"}
+	"take", "rename", "twin", "ghosts", "movers", "replay", "strange", "say", "forge"}
 
 // String returns the kind's name in lower case.
 func (k Kind) String() string {
@@ -183,6 +184,8 @@ func (s *Sim) strike(i int) {
 			s.receiveStrange(n, names)
 		case Say:
 			s.say(n)
+		case Forge:
+			s.forge(n, f)
 		case Bandwidth:
 			n.bandwidth = f.Bytes
 			continue // it has an effect once a message waits

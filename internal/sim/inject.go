@@ -136,3 +136,22 @@ func (s *Sim) tell(n *node, from place, message []byte) {
 	s.endTurn(n, t)
 	s.check.checkHeard(n)
 }
+
+// guessed is how far the incarnations of forged messages are above the true ones, which their sender need not know.
+const guessed = 10
+
+// forge sends a node a packet in which all others that are given leave; nil: all. It is not from them.
+func (s *Sim) forge(n *node, f *Fault) {
+	from := nowhere(0)
+	if s.rand.Float64() < f.Rate {
+		from = s.nodes[s.rand.IntN(len(s.nodes))].place
+	}
+	for _, subject := range s.those(f.To) {
+		if subject == n || !subject.up || subject.leaving || subject.cluster != n.cluster || subject.place == from {
+			continue
+		}
+		incarnation := subject.core.Self().Incarnation + guessed
+		s.check.forged(subject, incarnation)
+		s.tell(n, from, (&wire.Dead{Incarnation: incarnation, Node: subject.name, From: subject.name}).Append(nil))
+	}
+}

@@ -71,6 +71,7 @@ func Scenarios() []Scenario {
 		{"strange versions", strange},
 		{"user broadcasts", userBroadcasts},
 		{"compressed", compressed},
+		{"forged leaves", forgedLeaves},
 		{"chaos", chaos},
 	}
 }
@@ -325,6 +326,22 @@ func clockJumps(d draw) Config {
 	cfg := d.cluster()
 	return d.with(cfg, 5, func() Fault {
 		return Fault{Kind: Jump, At: d.seconds(0, 40), Nodes: d.some(cfg.N, 4), Delay: d.seconds(0, 30) - d.seconds(0, 10)}
+	})
+}
+
+// forgedLeaves are leave messages of members that have not left, sent to some or all members. All see all again within 5
+// seconds.
+func forgedLeaves(d draw) Config {
+	cfg := Config{N: 3 + d.IntN(38), Core: LAN()}
+	return d.with(cfg, 3, func() Fault {
+		f := Fault{Kind: Forge, At: d.seconds(0, 10), Rate: float64(d.IntN(2))}
+		if d.IntN(2) == 0 {
+			f.Nodes = d.some(cfg.N, cfg.N-1)
+		}
+		if d.IntN(2) == 0 {
+			f.To = d.some(cfg.N, cfg.N-1)
+		}
+		return f
 	})
 }
 

@@ -70,7 +70,7 @@ func (s *Sim) look(n *node, at place, lost swim.Member) {
 func (s *Sim) recognize(n *node, x *exchange) {
 	found := swim.Recognition{With: x.lost}
 	n.core.Recognize(&found, s.read(n, &x.answered))
-	if found.SameCluster() {
+	if didLeave := x.lost.State == swim.StateLeft && !found.FoundThere(); found.SameCluster() && !didLeave {
 		s.exchange(n, s.nodes[x.to].place, toReconnect)
 	}
 	if !found.FoundThere() && x.lost.Name != "" {

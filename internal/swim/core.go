@@ -30,6 +30,7 @@ type Core struct {
 	pings      pings
 	suspicions suspicions
 	failed     failedSet
+	doubts     doubts
 	reaper     reaper
 	checks     checks
 	local      local

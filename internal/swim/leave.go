@@ -1,6 +1,8 @@
 package swim
 
 import (
+	"time"
+
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -59,6 +61,67 @@ func (l *local) sendLeave(t *Turn) {
 			t.out.Streams = append(t.out.Streams, Stream{Kind: StreamLeave, To: t.table.snapshot(m)})
 		}
 	}
+}
+
+// Limits of the questions to members that others say have left.
+const (
+	// leaveQuestions is how many members, on average, question a leave message that did not come from its subject. If more
+	// members leave within a few protocol periods, each is questioned.
+	leaveQuestions = 4
+
+	// maxLeaveQuestions is how many leave messages are questioned for that reason in that time.
+	maxLeaveQuestions = 256
+
+	// leavesTogether is that time, in protocol periods.
+	leavesTogether = 2
+)
+
+// doubts counts the leave messages that did not come from their subjects. Such a message may be forged, and a member that is
+// taken for one that left is sent no gossip, from which it could learn of that. So some of those that get the message send
+// it to its subject: if that has not left it refutes it within a round trip. A few suffice for one leave, as its refutation
+// is gossiped; but gossip does not reach all while many members are taken for ones that left.
+type doubts struct {
+	began   time.Time
+	leaves  int  // since then
+	unasked []ID // of the first ones
+}
+
+// applyLeave handles a leave message or state about m that came from an address; the zero address is that of no member.
+//
+// Compat: the reference believes it, and m does not learn of it.
+func (t *Turn) applyLeave(incarnation uint32, m *member, from address) {
+	before := m.State
+	t.applyDead(incarnation, m, m.Name)
+	if before != StateLeft && m.State == StateLeft && m != t.table.self && !t.local.leaving && !t.table.isAt(m, from) {
+		t.doubts.onLeave(t, m)
+	}
+}
+
+// onLeave questions m, and the ones before it, or does not.
+func (d *doubts) onLeave(t *Turn, m *member) {
+	if t.now.Sub(d.began) > leavesTogether*t.cfg.period() {
+		d.began, d.leaves, d.unasked = t.now, 0, nil
+	}
+	d.leaves++
+	switch few := d.leaves <= leaveQuestions || d.leaves > maxLeaveQuestions; {
+	case !few:
+		for _, id := range d.unasked {
+			if earlier := t.table.at(id); earlier.Name != "" && earlier.State == StateLeft && earlier != t.table.self {
+				t.question(earlier)
+			}
+		}
+		d.unasked = nil
+		t.question(m)
+	case t.cfg.Rand.IntN(t.present+1) < leaveQuestions:
+		t.question(m)
+	case d.leaves <= leaveQuestions:
+		d.unasked = append(d.unasked, m.ID)
+	}
+}
+
+// question sends m the evidence that it left.
+func (t *Turn) question(m *member) {
+	t.sendAlone(t.table.endpoint(m), t.counterEvidence(m, m.Incarnation))
 }
 
 // markLeft makes m, which was declared dead, one that left: its leave message arrived late, or an operator says so. There

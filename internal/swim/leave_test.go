@@ -273,3 +273,177 @@ func TestNewsWithoutLoops(t *testing.T) {
 		})
 	}
 }
+
+// sentTo describes what a turn sends to an address, packet by packet.
+func sentTo(t *testing.T, out *Output, i int) []string {
+	t.Helper()
+	var all []string
+	for _, p := range out.Packets {
+		if p.To.AddrPort != memberAddr(i) {
+			continue
+		}
+		for _, b := range p.Messages {
+			all = append(all, describe(parse(t, b)))
+		}
+	}
+	return all
+}
+
+// leaves gives n a leave message of a member that comes from another.
+func (n *node) leaves(subject int, incarnation uint32, from int) *Output {
+	n.Step(Endpoint{AddrPort: memberAddr(from)}, &wire.Dead{Incarnation: incarnation, Node: memberName(subject), From: memberName(subject)})
+	return n.take()
+}
+
+// TestLeaveIsQuestioned: a leave message that did not come from the member itself is sent to that, if it changes anything.
+func TestLeaveIsQuestioned(t *testing.T) {
+	const question = "dead m1@4 by m1"
+	n := newNode(t, nil).meet(3) // so few that each is questioned
+	if got := sentTo(t, n.leaves(1, 4, 2), 1); !slices.Equal(got, []string{question}) {
+		t.Errorf("it is sent %q", got)
+	}
+	n.want(1, StateLeft, 4)
+	if got := sentTo(t, n.leaves(1, 5, 2), 1); len(got) != 0 {
+		t.Errorf("it is sent %q, though it has left before", got)
+	}
+	n.alive(aliveOf(1, 5)) // it refutes
+	n.want(1, StateAlive, 5)
+	if got := sentTo(t, n.leaves(1, 5, 1), 1); len(got) != 0 {
+		t.Errorf("it is sent %q, though the message is its own", got)
+	}
+
+	n = newNode(t, nil).meet(3)
+	n.Merge([]wire.PushNodeState{{Name: "m1", Addr: memberAddr(1).Addr().AsSlice(), Port: 7946, Incarnation: 4, State: int(StateLeft), Vsn: testVersions[:]}})
+	if got := sentTo(t, n.take(), 1); !slices.Equal(got, []string{question}) {
+		t.Errorf("after a push/pull it is sent %q", got)
+	}
+
+	n = newNode(t, nil).meet(3)
+	n.Leave(0)
+	n.take()
+	if got := sentTo(t, n.leaves(1, 4, 2), 1); len(got) != 0 {
+		t.Errorf("a member that leaves sends %q", got)
+	}
+}
+
+// TestFewLeavesAreQuestioned: of many members, leaveQuestions question a leave; of many leaves together each is questioned, up to a
+// limit.
+func TestFewLeavesAreQuestioned(t *testing.T) {
+	const members = 400
+	n := newNode(t, nil).meet(members)
+	questions := 0
+	for i := 1; i < members; i++ {
+		n.after(time.Minute)
+		questions += len(sentTo(t, n.leaves(i, 1, members), i))
+		n.alive(aliveOf(i, 2))
+	}
+	if questions > 3*leaveQuestions || questions == 0 {
+		t.Errorf("%d of %d leaves are questioned, want about %d", questions, members, leaveQuestions)
+	}
+	n.after(time.Minute)
+	questions = 0
+	for i := 1; i <= maxLeaveQuestions; i++ {
+		n.Step(Endpoint{AddrPort: memberAddr(members)}, &wire.Dead{Incarnation: 2, Node: memberName(i), From: memberName(i)})
+	}
+	if questions = len(n.take().Packets); questions != maxLeaveQuestions {
+		t.Errorf("%d of %d leaves at once are questioned", questions, maxLeaveQuestions)
+	}
+	for i := maxLeaveQuestions + 1; i < members; i++ {
+		n.Step(Endpoint{AddrPort: memberAddr(members)}, &wire.Dead{Incarnation: 2, Node: memberName(i), From: memberName(i)})
+	}
+	if more := len(n.take().Packets); more > 64 { // the last ones in any case
+		t.Errorf("of %d more leaves %d are questioned", members-maxLeaveQuestions, more)
+	}
+}
+
+// TestPingOfOneThatIsDown: a member that pings us is told that it is dead or has left, also once it is forgotten, where it is known to
+// be; it is not if it is alive, or pings from elsewhere.
+func TestPingOfOneThatIsDown(t *testing.T) {
+	ping := &wire.Ping{SeqNo: 9, Node: "self", SourceAddr: memberAddr(1).Addr().AsSlice(), SourcePort: 7946, SourceNode: "m1"}
+	for _, tt := range []struct {
+		name string
+		do   func(n *node)
+		want string
+	}{
+		{"alive", func(*node) {}, ""},
+		{"left", func(n *node) { n.leaves(1, 4, 2) }, "dead m1@4 by m1"},
+		{"dead", func(n *node) { n.dead(1, 4, "m2") }, "dead m1@4 by self"},
+		{"suspected since", func(n *node) { n.dead(1, 4, "m2"); n.suspect(1, 6, "m2") }, "suspect m1@6 by self"},
+		{"forgotten", func(n *node) { n.leaves(1, 4, 2); n.after(time.Minute).Tick(); n.take() }, "dead m1@4 by m1"},
+	} {
+		n := newNode(t, nil).meet(3)
+		tt.do(n)
+		n.queued()
+		n.StepPing(Endpoint{AddrPort: memberAddr(1)}, ping, nil)
+		want := []string{"ack 9"}
+		if tt.want != "" {
+			want = append(want, tt.want)
+		}
+		if got := sentTo(t, n.take(), 1); !slices.Equal(got, want) {
+			t.Errorf("%s: it is sent %q, want %q", tt.name, got, want)
+		}
+		elsewhere := *ping
+		elsewhere.SourceAddr = memberAddr(9).Addr().AsSlice()
+		n.StepPing(Endpoint{AddrPort: memberAddr(9)}, &elsewhere, nil)
+		if got := sentTo(t, n.take(), 9); !slices.Equal(got, []string{"ack 9"}) {
+			t.Errorf("%s: elsewhere %q is sent", tt.name, got)
+		}
+	}
+}
+
+// TestStaleLeaveIsAnswered: a member that sends a leave message that was refuted gets the refutation.
+func TestStaleLeaveIsAnswered(t *testing.T) {
+	n := newNode(t, nil).meet(3)
+	n.alive(aliveOf(1, 5))
+	if got := sentTo(t, n.leaves(1, 4, 2), 2); !slices.Equal(got, []string{"alive m1@5 "}) {
+		t.Errorf("it is sent %q", got)
+	}
+	if got := n.leaves(1, 4, 9).Packets; len(got) != 0 { // no member is there
+		t.Errorf("a stranger is sent %v", got)
+	}
+	if got := n.leaves(1, 4, 1).Packets; len(got) != 0 { // late, its own
+		t.Errorf("the member itself is sent %v", got)
+	}
+}
+
+// TestReporterThatIsDown: a member that we have for left and that says that we left is told of both.
+func TestReporterThatIsDown(t *testing.T) {
+	n := newNode(t, nil).meet(3)
+	n.Start()
+	n.leaves(1, 4, 2)
+	n.Step(Endpoint{AddrPort: memberAddr(1)}, &wire.Dead{Incarnation: 7, Node: "self", From: "self"})
+	if got := sentTo(t, n.take(), 1); !slices.Equal(got, []string{"alive self@8 ", "dead m1@4 by m1"}) {
+		t.Errorf("it is sent %q", got)
+	}
+}
+
+// TestAllHaveLeft: once the last other member has left, all that left are looked for, and seeds too, until one is alive again.
+func TestAllHaveLeft(t *testing.T) {
+	n := reconnecting(t, nil).meet(3)
+	n.HaveSeeds()
+	n.Start()
+	n.leaves(1, 4, 2)
+	n.leaves(2, 4, 3)
+	if n.MayBeUnknown(memberAddr(1)) {
+		t.Error("a member that left may be unknown, though another is alive")
+	}
+	n.leaves(3, 4, 1)
+	if !n.MayBeUnknown(memberAddr(1)) {
+		t.Error("a member that left may not be unknown, though all have left")
+	}
+	names, _ := n.attempts(5 * time.Second)
+	slices.Sort(names)
+	if !slices.Equal(names, []string{"m1", "m2", "m3", "seeds"}) {
+		t.Errorf("tried are %v", names)
+	}
+	m1, _ := n.Member("m1")
+	n.NotThere(m1)
+	if names, _ := n.attempts(time.Minute); slices.Contains(names, "m1") || !slices.Contains(names, "m2") {
+		t.Errorf("tried are %v after m1 was found not to be there", names)
+	}
+	n.Step(Endpoint{AddrPort: memberAddr(2)}, aliveOf(2, 5))
+	n.take()
+	if n.failed.allLeft {
+		t.Error("a member is alive again")
+	}
+}

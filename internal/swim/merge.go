@@ -68,7 +68,7 @@ func (t *Turn) mergeState(m *member, v *wire.StateView) {
 	case StateLeft:
 		t.failed.onLeftWhileFailed(t, name, v.Incarnation)
 		if m := t.subject(name, name, v.Incarnation); m != nil {
-			t.applyDead(v.Incarnation, m, name)
+			t.applyLeave(v.Incarnation, m, address{})
 		}
 	case StateSuspect, StateDead:
 		if m := t.subject(name, unattributed, v.Incarnation); m != nil {

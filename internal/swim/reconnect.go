@@ -48,14 +48,15 @@ const (
 // size begins a round at least once per interval. With the default of 30 s a side of n members begins n/4 streams a second
 // at first, and later one a second in all; above 64 members each begins one in 69 s.
 //
-// Members that left are remembered for as long, but not looked for. No assertion that is not newer than the failure or leave
-// brings either back.
+// Members that left are remembered for as long, but not looked for unless all have left: the leave messages may have been
+// forged. No assertion that is not newer than the failure or leave brings either back.
 type failedSet struct {
 	failedIndex
-	due    deadline
-	rounds int       // since the set changed
-	seeds  bool      // there are addresses of seeds to try
-	alone  time.Time // since when no other member is alive
+	due     deadline
+	rounds  int       // since the set changed
+	seeds   bool      // there are addresses of seeds to try
+	alone   time.Time // since when no other member is alive
+	allLeft bool      // the last other member left, and none is alive
 
 	probed    map[uint32]*failedMember // by the sequence numbers of the pings of the last round
 	isolation isolation
@@ -85,18 +86,15 @@ func (t *Turn) HaveNoSeeds() { t.failed.seeds = false }
 func (c *Core) NumLost() int { return c.failed.len() }
 
 // MayBeUnknown reports whether an address may be that of a member without contact: it is neither our own nor that of a
-// member that is alive or has left.
+// member that is alive or has left, unless all have left.
 func (c *Core) MayBeUnknown(addr netip.AddrPort) bool {
 	a := addressOf(addr)
 	m := c.table.located(a)
-	return !c.table.isAt(c.table.self, a) && (m == nil || m.State == StateDead)
+	return !c.table.isAt(c.table.self, a) && (m == nil || m.State == StateDead || m.State == StateLeft && c.failed.allLeft)
 }
 
 // onFailed remembers a member that was just declared dead.
 func (f *failedSet) onFailed(t *Turn, m *member) {
-	if t.present == 0 {
-		f.alone = t.now
-	}
 	f.isolation.onFailure(t)
 	one := f.remember(t, m)
 	if one.replaced {
@@ -108,6 +106,20 @@ func (f *failedSet) onFailed(t *Turn, m *member) {
 	}
 	f.rounds = 0
 	f.scheduleReconnect(t, t.cfg.ReconnectInterval)
+}
+
+// onAlone notes that the last other member, m, is down. If it left, a round begins soon: all leave messages may be forged.
+func (f *failedSet) onAlone(t *Turn, m *member) {
+	f.alone = t.now
+	if m.State == StateLeft {
+		f.allLeft = true
+		f.scheduleReconnect(t, min(t.cfg.ReconnectInterval, 2*t.cfg.period()))
+	}
+}
+
+// isWanted reports whether a member is looked for: one that left only if all have left.
+func (f *failedSet) isWanted(one *failedMember) bool {
+	return one.sought() || one.left && !one.replaced && f.allLeft
 }
 
 // isReplaced reports whether a live member has the address of m: its process was restarted under another name, or is ours.
@@ -218,7 +230,7 @@ func (f *failedSet) onLeftWhileFailed(t *Turn, name string, incarnation uint32) 
 // what the other believes, and a second one carries the refutations; the first may just have happened.
 func (f *failedSet) onAliveElsewhere(t *Turn, name string) {
 	one := f.named(name)
-	if one == nil || !one.sought() {
+	if one == nil || !f.isWanted(one) {
 		return
 	}
 	one.tried, one.failures, one.skips = never, 0, 0
@@ -300,15 +312,15 @@ func (f *failedSet) onAck(t *Turn, from *Endpoint, seq uint32) {
 		return
 	}
 	delete(f.probed, seq)
-	if one != nil && f.named(one.name) == one && one.sought() && t.mayDial() {
+	if one != nil && f.named(one.name) == one && f.isWanted(one) && t.mayDial() {
 		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamReconnect, To: t.table.failedMember(one)})
 	}
 }
 
 // next returns the members to try in this round, and all that are looked for.
 func (f *failedSet) next(c *Core) (next, wanted []*failedMember) {
-	for _, one := range f.byAddr {
-		if m := c.table.named(one.name); one.answered && (m == nil || m.State == StateDead) {
+	for _, one := range f.byName {
+		if m := c.table.named(one.name); one.answered && f.isWanted(one) && (m == nil || m.State.IsDown()) {
 			wanted = append(wanted, one)
 		}
 	}
@@ -404,7 +416,12 @@ func (t *Turn) Answered(addr netip.AddrPort) {
 // NotThere notes that the address of a failed member belongs to another process, of another cluster: the member is no longer
 // looked for.
 func (t *Turn) NotThere(lost Member) {
-	if one := t.failed.at(addressOf(lost.Addr)); one != nil && one.name == lost.Name {
+	one := t.failed.named(lost.Name)
+	switch {
+	case one == nil || !one.addr.same(addressOf(lost.Addr)):
+	case one.sought():
 		t.failed.onFewer(t, t.failed.replace(one))
+	default:
+		one.replaced = true
 	}
 }

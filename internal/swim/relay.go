@@ -65,7 +65,9 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 		source = t.table.otherAt(&answer.To)
 	}
 	if source == nil {
+		to := answer.To
 		t.ackStranger(answer, p.SeqNo)
+		t.confront(to)
 		return
 	}
 	ack, start := wire.Ack{SeqNo: p.SeqNo, Payload: payload}, len(t.out.bytes)
@@ -78,8 +80,12 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 	}
 	t.out.end(answer, start)
 	answer.Checksum = source.readsChecksums()
+	to := answer.To
 	if !from.AddrPort.IsValid() || t.table.isAt(source, addressOf(from.AddrPort)) {
 		t.queue.fill(t, t.out, answer, t.cfg.roomIn(answer))
+	}
+	if source.State.IsDown() {
+		t.confront(to)
 	}
 }
 

@@ -54,6 +54,18 @@ func (c *Core) counterEvidence(m *member, incarnation uint32) wire.Message {
 	}
 }
 
+// evidence returns what is known against a member that may be forgotten, as a message from us.
+func (l *failedMember) evidence(self string) wire.Message {
+	switch {
+	case l.left:
+		return &wire.Dead{Incarnation: l.deadIncarnation, Node: l.name, From: l.name}
+	case l.incarnation > l.deadIncarnation:
+		return &wire.Suspect{Incarnation: l.incarnation, Node: l.name, From: self}
+	default:
+		return &wire.Dead{Incarnation: l.deadIncarnation, Node: l.name, From: self}
+	}
+}
+
 // applyAlive handles an alive message or state about m, or about an unknown member if m is nil. It returns false if the
 // message is stale: not newer than what is known.
 func (t *Turn) applyAlive(m *member, a *wire.Alive) bool {
@@ -120,6 +132,7 @@ func (t *Turn) becomeAlive(m *member, asserted assertion, notice uint64) {
 	}
 	if before.IsDown() && m != t.table.self {
 		t.present++
+		t.failed.allLeft = false
 	}
 	if t.table.len() == 1 { // no other member is known
 		t.out.finish(notice)
@@ -181,23 +194,67 @@ func (t *Turn) stepDead(from Endpoint, d *wire.Dead) {
 		t.failed.onLeftWhileFailed(t, d.Node, d.Incarnation)
 	}
 	if m := t.subject(d.Node, d.From, d.Incarnation); m != nil {
-		t.applyDead(d.Incarnation, m, d.From)
+		if d.From == d.Node {
+			t.applyLeave(d.Incarnation, m, addressOf(from.AddrPort))
+		} else {
+			t.applyDead(d.Incarnation, m, d.From)
+		}
+	} else if d.From == d.Node {
+		t.answerStaleLeave(from, d)
 	}
 	t.local.answerReporter(t, from, d.Node, d.Incarnation)
 }
 
-// answerReporter tells the sender of a suspect or dead message about ourselves that it is refuted, now or before. A sender
-// that is no known member gets no answer.
+// answerStaleLeave sends the alive message that refutes a leave message to the member from which it came, if another member is
+// its subject.
+//
+// Compat: the reference ignores it. A member that missed the refutation would have the other as left until a push/pull.
+func (t *Turn) answerStaleLeave(from Endpoint, d *wire.Dead) {
+	m := t.table.named(d.Node)
+	if m == nil || m == t.table.self || m.State != StateAlive || d.Incarnation >= m.Incarnation || t.local.leaving ||
+		t.table.located(addressOf(from.AddrPort)) == nil || t.table.isAt(m, addressOf(from.AddrPort)) {
+		return
+	}
+	alive := t.table.alive(m, m.Incarnation)
+	t.sendAlone(from, &alive)
+}
+
+// answerReporter tells the sender of a suspect or dead message about ourselves that it is refuted, now or before. If the
+// sender is down here it is sent the evidence too. A sender that is no known member gets no answer.
 //
 // Compat: the reference gossips the refutation only, and ignores stale messages. A member that missed our refutation would
 // hold us suspect, then dead, though we ack each of its probes.
 func (l *local) answerReporter(t *Turn, from Endpoint, name string, incarnation uint32) {
-	if name != t.cfg.Name || incarnation >= t.table.self.Incarnation || t.table.self.State != StateAlive ||
-		t.table.located(addressOf(from.AddrPort)) == nil {
+	sender := t.table.located(addressOf(from.AddrPort))
+	if name != t.cfg.Name || incarnation >= t.table.self.Incarnation || t.table.self.State != StateAlive || sender == nil {
 		return
 	}
 	alive := t.table.alive(t.table.self, t.table.self.Incarnation)
+	if sender.State.IsDown() && sender != t.table.self {
+		t.sendAlone(from, &alive, t.counterEvidence(sender, sender.Incarnation))
+		return
+	}
 	t.sendAlone(from, &alive)
+}
+
+// confront sends the member that an ack goes to the evidence against it if it is down here, though it pings us: it refutes
+// the evidence at once. An ack that goes to another address than the member's is not followed by any.
+//
+// Compat: the reference acks and says nothing. A member that others have as left stays so, as it is sent no gossip.
+func (t *Turn) confront(to Endpoint) {
+	if to.Name == "" || to.Name == t.cfg.Name {
+		return
+	}
+	m, addr := t.table.named(to.Name), addressOf(to.AddrPort)
+	if m != nil {
+		if m.State.IsDown() && t.table.isAt(m, addr) {
+			t.sendAlone(to, t.counterEvidence(m, m.Incarnation))
+		}
+		return
+	}
+	if gone := t.failed.recent(t, to.Name); gone != nil && gone.addr.same(addr) {
+		t.sendAlone(to, gone.evidence(t.cfg.Name))
+	}
 }
 
 // subject returns the member that a suspect or dead message is about. It returns nil if the message is to be ignored: the
@@ -314,6 +371,9 @@ func (t *Turn) markDead(m *member, incarnation uint32, from string, notice uint6
 		t.queue.finishAll(t)
 	}
 	t.rememberDown(m)
+	if t.present == 0 {
+		t.failed.onAlone(t, m)
+	}
 	t.failed.isolation.update(t)
 }
 

@@ -67,6 +67,10 @@ func (r *run) compare(o operation) error {
 			r.allow(expected[p.messages[0].node].which, "%v to %s", p.messages[0], p.to)
 		case r.isDirectLeave(p, o):
 			r.allow(ruleDirectLeave, "%v to %s", p.messages[0], p.to)
+		case r.doubtsLeave(p, o):
+			r.allow(ruleDoubt, "%v to %s", p.messages[0], p.to)
+		case r.answersStaleLeave(p, o):
+			r.allow(ruleStaleLeave, "%v to %s", p.messages[0], p.to)
 		case r.answersReporter(p, o):
 			r.allow(ruleReporter, "%v to %s", p.messages[0], p.to)
 		default:
@@ -234,12 +238,56 @@ func (r *run) isAgainst(g gossip, known member, number uint32) bool {
 // answersReporter reports whether a packet of ours sends our refutation, a new or an earlier one, to a member that
 // reported us.
 func (r *run) answersReporter(p packet, o operation) bool {
-	if o.kind != opSuspect && o.kind != opDead || len(p.messages) != 1 || p.to != o.source().String() {
+	if o.kind != opSuspect && o.kind != opDead || p.to != o.source().String() {
+		return false
+	}
+	if len(p.messages) == 2 { // the sender is down here
+		sender := r.oursTable[p.messages[1].node]
+		if sender.addr != p.to || sender.state < dead || !r.isAgainst(p.messages[1], sender, sender.incarnation) {
+			return false
+		}
+	} else if len(p.messages) != 1 {
 		return false
 	}
 	known, g, c := r.table[self], p.messages[0], o.assertions[0]
 	return g.kind == wire.TypeAlive && g.node == self && g.incarnation == max(known.incarnation, c.number(known)+1) &&
 		c.node == self && known.state == alive
+}
+
+// doubtsLeave reports whether a packet of ours sends a member a leave message of that member, received from another.
+func (r *run) doubtsLeave(p packet, o operation) bool {
+	if len(p.messages) != 1 {
+		return false
+	}
+	g := p.messages[0]
+	for _, c := range o.assertions {
+		known := r.oursTable[c.node]
+		leaves := o.kind == opDead && c.from == c.node && o.source().String() != known.addr ||
+			(o.kind == opPushPull || o.kind == opJoin) && c.state == left
+		if !leaves {
+			continue
+		}
+		if earlier := r.oursTable[g.node]; earlier.state == left && earlier.addr == p.to && r.isAgainst(g, earlier, earlier.incarnation) {
+			return true // one of those that left shortly before
+		}
+		if known.state != left && known.addr == p.to && g.kind == wire.TypeDead && g.node == c.node &&
+			g.detail == "from "+c.node && g.incarnation == c.number(r.table[c.node]) {
+			return true
+		}
+	}
+	return false
+}
+
+// answersStaleLeave reports whether a packet of ours sends the alive message that refutes a leave message to its sender,
+// which is not its subject.
+func (r *run) answersStaleLeave(p packet, o operation) bool {
+	if o.kind != opDead || len(p.messages) != 1 || p.to != o.source().String() {
+		return false
+	}
+	c, g := o.assertions[0], p.messages[0]
+	known := r.oursTable[c.node]
+	return c.from == c.node && c.node != self && known.state == alive && known.addr != p.to &&
+		g.kind == wire.TypeAlive && g.node == c.node && g.incarnation == known.incarnation && c.number(r.table[c.node]) < g.incarnation
 }
 
 // mustAnswer reports whether an operation is a member's suspect or dead message about the node, which is alive.

@@ -115,6 +115,10 @@ func TestRules(t *testing.T) {
 		ruleLate:        {operations: []operation{meet("p1"), report(opDead, "p1", "p2", 0), report(opDead, "p1", "p1", 0)}},
 		ruleHealth:      {operations: []operation{meet("p2"), report(opSuspect, self, "p2", 0), report(opSuspect, self, "p2", 1)}},
 		ruleLeaving:     {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, {kind: opUpdate, text: "news", acks: -1}}},
+		ruleDoubt: {operations: []operation{meet("p1"),
+			{kind: opDead, sender: "p2", acks: -1, assertions: []assertion{{node: "p1", from: "p1"}}}}},
+		ruleStaleLeave: {operations: []operation{meet("p1", "p2"),
+			{kind: opDead, sender: "p2", acks: -1, assertions: []assertion{{node: "p1", from: "p1", delta: -1}}}}},
 	}
 	for _, which := range slices.Sorted(maps.Keys(rules)) {
 		t.Run(string(which), func(t *testing.T) {

@@ -35,6 +35,8 @@ const (
 	ruleLate         rule = "a leave of a dead member is accepted"
 	ruleContest      rule = "a member whose name is claimed elsewhere is pinged"
 	ruleHealth       rule = "refutations raise the health score once in an interval"
+	ruleDoubt        rule = "a leave message from another address is questioned"
+	ruleStaleLeave   rule = "a stale leave message is answered"
 	ruleLeaving      rule = "a node that leaves announces nothing, and does not wait"
 )
 
@@ -98,4 +100,7 @@ var rules = map[rule]string{
 		"the name is our own, at most once in ten intervals",
 	ruleHealth:  "the reference raises it for each refutation, so that a few packets a second hold it at its maximum",
 	ruleLeaving: "the reference waits for the broadcast of an update that it never queues, and times out",
+	ruleDoubt: "the reference believes it, and the member learns of that only if it is gossiped to; here some of the " +
+		"members that get it send it to its subject, which refutes it if it has not left",
+	ruleStaleLeave: "the reference ignores it; here the member that sends it gets the alive message that refutes it",
 }

@@ -515,7 +515,11 @@ func (r *run) mend() error {
 			r.logf("    mend: %v of %s@%d", message.Type(), name, newest)
 			time.Sleep(tick)
 			for _, n := range []*node{r.ours, r.theirs} {
-				n.packets(message.Append(nil), at)
+				from := at
+				if n == r.ours && message.Type() == wire.TypeDead {
+					from = netip.MustParseAddrPort(ours.addr) // from elsewhere it would be questioned
+				}
+				n.packets(message.Append(nil), from)
 			}
 			synctest.Wait()
 		}
