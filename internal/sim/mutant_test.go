@@ -63,7 +63,7 @@ func config(f func(*swim.Config)) func(*Config) {
 }
 
 var mutants = []mutant{
-	{"believes a stale alive about the dead", in(func(_ int, turn *swim.Turn, m any) bool {
+	{"accepts a stale alive about a dead member", in(func(_ int, turn *swim.Turn, m any) bool {
 		if isGossip(m, wire.TypeAlive) {
 			a := m.(*wire.GossipView)
 			if known, _ := turn.Member(string(a.Node)); known.State == swim.StateDead && a.Incarnation <= known.Incarnation {
@@ -75,23 +75,23 @@ var mutants = []mutant{
 	{"does not refute", in(func(node int, turn *swim.Turn, m any) bool {
 		return !isGossip(m, wire.TypeSuspect, wire.TypeDead) || string(m.(*wire.GossipView).Node) != turn.Self().Name
 	}), ruleRefute},
-	{"takes a suspicion for a death", in(func(node int, turn *swim.Turn, m any) bool {
+	{"treats a suspect message as a dead one", in(func(node int, turn *swim.Turn, m any) bool {
 		if isGossip(m, wire.TypeSuspect) && string(m.(*wire.GossipView).Node) != turn.Self().Name {
 			m.(*wire.GossipView).Kind = wire.TypeDead
 		}
 		return true
 	}), ruleVerdict},
-	{"takes a death for a farewell", in(func(node int, turn *swim.Turn, m any) bool {
+	{"treats a death as a leave", in(func(node int, turn *swim.Turn, m any) bool {
 		if d, ok := m.(*wire.GossipView); ok && d.Kind == wire.TypeDead && string(d.Node) != turn.Self().Name {
 			d.From = d.Node
 		}
 		return true
 	}), ruleFarewell},
-	{"does not see acks", in(func(node int, _ *swim.Turn, m any) bool {
+	{"drops acks", in(func(node int, _ *swim.Turn, m any) bool {
 		_, ok := m.(*wire.Ack)
 		return !ok || node != broken
 	}), ruleQuiet},
-	{"accuses without a probe", in(func(node int, turn *swim.Turn, m any) bool {
+	{"suspects without a probe", in(func(node int, turn *swim.Turn, m any) bool {
 		if _, ok := m.(*wire.PingView); ok && node == broken {
 			other, _ := turn.Member(nodeName(1))
 			turn.StepGossip(swim.Endpoint{}, &wire.GossipView{Kind: wire.TypeSuspect, Incarnation: other.Incarnation,
@@ -99,15 +99,15 @@ var mutants = []mutant{
 		}
 		return true
 	}), ruleAccusation},
-	{"condemns without patience", config(func(c *swim.Config) { c.SuspicionMult = 0 }), rulePatience},
-	{"never forgets", config(func(c *swim.Config) { c.GossipToTheDeadTime = time.Hour }), ruleRemembered},
-	{"forgets at once", config(func(c *swim.Config) { c.GossipToTheDeadTime = 0 }), ruleForget},
-	{"never stops telling", config(func(c *swim.Config) { c.RetransmitMult = 1 << 20 }), ruleLeak},
-	{"gives names away", func(c *Config) {
+	{"declares dead without a timeout", config(func(c *swim.Config) { c.SuspicionMult = 0 }), rulePatience},
+	{"never removes dead members", config(func(c *swim.Config) { c.GossipToTheDeadTime = time.Hour }), ruleRemembered},
+	{"removes dead members at once", config(func(c *swim.Config) { c.GossipToTheDeadTime = 0 }), ruleForget},
+	{"never stops gossiping", config(func(c *swim.Config) { c.RetransmitMult = 1 << 20 }), ruleLeak},
+	{"lets any claim take a name", func(c *Config) {
 		config(func(c *swim.Config) { c.DeadNodeReclaimTime = 1 })(c)
 		c.Core.DeadNodeReclaimTime = 0
 	}, ruleTakeover},
-	{"tells nobody", func(c *Config) {
+	{"does not gossip", func(c *Config) {
 		c.Tamper.Config = func(_ int, cfg *swim.Config) { cfg.GossipNodes, cfg.PushPullInterval = 0, 0 }
 		c.Tamper.Out = func(_ int, _ *swim.Core, _ time.Time, o *swim.Output) {
 			for i := range o.Packets {
@@ -124,7 +124,7 @@ var mutants = []mutant{
 			inTurn(core, now, new(swim.Output), func(t *swim.Turn) { t.Announce(address(broken, 0), meta, versions, 0) })
 		}
 	}), ruleIncarnation},
-	{"tells events in the wrong order", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
+	{"reorders events", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
 		slices.Reverse(o.Events)
 	}), ruleOrder},
 	{"loses events", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
@@ -133,7 +133,7 @@ var mutants = []mutant{
 	{"loses changes", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
 		o.Changed = slices.DeleteFunc(o.Changed, func(m swim.Member) bool { return m.State == swim.StateSuspect })
 	}), ruleSilent},
-	{"goes back in time", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
+	{"lowers incarnations", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
 		for i := range o.Changed {
 			if o.Changed[i].Incarnation > 1 && o.Changed[i].Name != nodeName(broken) {
 				o.Changed[i].Incarnation--
@@ -144,17 +144,17 @@ var mutants = []mutant{
 		c.Tamper.Config = func(_ int, cfg *swim.Config) { cfg.Room = 1 << 16 }
 		c.Start, c.N = Joining, 40
 	}, rulePacket},
-	{"feels worse than ill", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
+	{"exceeds the maximum health score", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
 		if o.Health > 0 {
 			o.Health += 8
 		}
 	}), ruleHealth},
-	{"leaves without being told to", out(func(core *swim.Core, now time.Time, o *swim.Output) {
+	{"leaves unasked", out(func(core *swim.Core, now time.Time, o *swim.Output) {
 		if o.Counts.GossipRounds > 0 {
 			inTurn(core, now, o, func(t *swim.Turn) { t.Leave(0) })
 		}
 	}), ruleSelf},
-	{"raises the dead", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
+	{"revives dead members", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
 		for _, m := range o.Changed {
 			if m.State == swim.StateDead {
 				m.State = swim.StateAlive
@@ -163,7 +163,7 @@ var mutants = []mutant{
 			}
 		}
 	}), ruleReturn},
-	{"suspects the dead", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
+	{"suspects dead members", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
 		for _, m := range o.Changed {
 			if m.State == swim.StateDead {
 				m.State = swim.StateSuspect
@@ -171,7 +171,7 @@ var mutants = []mutant{
 			}
 		}
 	}), ruleTransition},
-	{"sees ghosts", out(func(core *swim.Core, now time.Time, o *swim.Output) {
+	{"adds a member that does not exist", out(func(core *swim.Core, now time.Time, o *swim.Output) {
 		if o.Counts.GossipRounds > 0 {
 			inTurn(core, now, o, func(t *swim.Turn) {
 				t.StepGossip(swim.Endpoint{}, &wire.GossipView{Kind: wire.TypeAlive, Incarnation: 1, Node: []byte("ghost"),
@@ -179,7 +179,7 @@ var mutants = []mutant{
 			})
 		}
 	}), ruleTable},
-	{"is late", out(func(core *swim.Core, now time.Time, o *swim.Output) {
+	{"sets overdue timers", out(func(core *swim.Core, now time.Time, o *swim.Output) {
 		if o.Counts.GossipRounds > 0 {
 			inTurn(core, now.Add(-time.Hour), o, func(t *swim.Turn) { t.Ping(swim.Endpoint{Name: nodeName(1), AddrPort: address(1, 0)}) })
 		}
@@ -193,12 +193,12 @@ var mutants = []mutant{
 			})
 		}
 	}), ruleTimers},
-	{"mistakes others' clusters for its own", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
+	{"merges two clusters", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
 		for i := range o.Changed {
 			o.Changed[i].Meta = []byte{1, 0, 0, 0}
 		}
 	}), ruleMerge},
-	{"takes who left back", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
+	{"revives members that left", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
 		for _, m := range o.Changed {
 			if m.State == swim.StateLeft {
 				m.State = swim.StateAlive
@@ -206,40 +206,40 @@ var mutants = []mutant{
 			}
 		}
 	}), ruleAway},
-	{"sees others where it is itself", out(func(core *swim.Core, _ time.Time, o *swim.Output) {
+	{"has others at its own address", out(func(core *swim.Core, _ time.Time, o *swim.Output) {
 		for i := range o.Changed {
 			o.Changed[i].Addr = core.Self().Addr
 		}
 	}), ruleOwn},
-	{"does not look at versions", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
+	{"accepts unusable versions", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
 		for i := range o.Changed {
 			o.Changed[i].Versions = swim.Versions{1, 5, 2, 4, 6, 5}
 		}
 	}), ruleVersions},
-	{"sees conflicts", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
+	{"reports conflicts that do not exist", out(func(_ *swim.Core, _ time.Time, o *swim.Output) {
 		for i := range o.Changed {
 			o.Events = append(o.Events, swim.Event{Kind: swim.EventConflict, Member: o.Changed[i], Other: &o.Changed[i]})
 		}
 	}), ruleConflict},
-	{"does not tell of conflicts", func(c *Config) {
+	{"reports no conflicts", func(c *Config) {
 		c.Tamper.Out = func(_ int, _ *swim.Core, _ time.Time, o *swim.Output) {
 			o.Events = slices.DeleteFunc(o.Events, func(e swim.Event) bool { return e.Kind == swim.EventConflict })
 		}
 	}, ruleTold},
-	{"looks for a name where another is", out(func(core *swim.Core, _ time.Time, o *swim.Output) {
+	{"reconnects to a replaced member", out(func(core *swim.Core, _ time.Time, o *swim.Output) {
 		if m, ok := core.Member(nodeName(1)); ok && o.Counts.GossipRounds > 0 {
 			m.Name = nodeName(0)
 			o.Streams = append(o.Streams, swim.Stream{Kind: swim.StreamReconnect, To: m})
 		}
 	}), ruleReplaced},
-	{"feels isolated", out(func(core *swim.Core, _ time.Time, o *swim.Output) {
+	{"reports isolation without a cause", out(func(core *swim.Core, _ time.Time, o *swim.Output) {
 		if o.Counts.GossipRounds > 0 {
 			o.Events = append(o.Events, swim.Event{Kind: swim.EventIsolated, Member: core.Self()})
 		}
 	}), ruleWhole},
-	{"feels ill", out(func(_ *swim.Core, _ time.Time, o *swim.Output) { o.Health = 1 }), ruleIll},
-	{"never feels well again", out(func(_ *swim.Core, _ time.Time, o *swim.Output) { o.Health = 1 }), ruleWellAgain},
-	{"does not say what its program says", func(c *Config) {
+	{"raises its health score without a cause", out(func(_ *swim.Core, _ time.Time, o *swim.Output) { o.Health = 1 }), ruleIll},
+	{"never lowers its health score", out(func(_ *swim.Core, _ time.Time, o *swim.Output) { o.Health = 1 }), ruleWellAgain},
+	{"drops user broadcasts", func(c *Config) {
 		c.Tamper.Out = func(_ int, _ *swim.Core, _ time.Time, o *swim.Output) {
 			for i := range o.Packets {
 				p := &o.Packets[i]
