@@ -93,7 +93,7 @@ func (c *checker) turn(n *node, out *swim.Output) {
 // forgotten checks that a member may be forgotten, and forgets it too.
 func (c *checker) forgotten(n *node, v *view, id swim.ID) {
 	if int(id) >= len(v.ids) || v.ids[id] < 0 {
-		c.s.fail(n, ruleForget, -1, fmt.Sprintf("ID %d is nobody's", id))
+		c.s.fail(n, ruleForget, -1, fmt.Sprintf("ID %d belongs to no member", id))
 		return
 	}
 	x := v.ids[id]
@@ -109,7 +109,7 @@ func (c *checker) forgotten(n *node, v *view, id swim.ID) {
 func (c *checker) changed(n *node, v *view, m *swim.Member, out *swim.Output) {
 	x := nodeNumber(m.Name)
 	if x < 0 || int(x) >= c.s.namesUsed {
-		c.s.fail(n, ruleTable, -1, fmt.Sprintf("%s is nobody", m.Name))
+		c.s.fail(n, ruleTable, -1, fmt.Sprintf("%s does not exist", m.Name))
 		return
 	}
 	for int(m.ID) >= len(v.ids) {
@@ -261,7 +261,7 @@ func (c *checker) event(n *node, v *view, ev *swim.Event) {
 	case swim.EventIsolated:
 		c.s.result.Isolations++
 		if c.s.cfg.Never&Isolation != 0 {
-			c.s.fail(n, ruleWhole, -1, fmt.Sprintf("%d are lost", ev.Count))
+			c.s.fail(n, ruleWhole, -1, fmt.Sprintf("%d failed", ev.Count))
 		}
 	case swim.EventMoved:
 		if !e.present {
@@ -281,9 +281,9 @@ func (c *checker) timeout(n *node, v *view, ev *swim.Event, x int32) {
 	}
 	lasted := time.Duration(c.clock(n)) - ev.Member.Since.Sub(start)
 	if least := shortestSuspicion(c.s.cfg.coreOf(n.id), int(v.entries[x].known)); lasted < least {
-		c.s.fail(n, rulePatience, x, fmt.Sprintf("%v, the least is %v", lasted, least))
+		c.s.fail(n, rulePatience, x, fmt.Sprintf("%v, the minimum is %v", lasted, least))
 	} else if at, ok := c.truth(n, x).accused.when(ev.Member.Incarnation); ok && n.clock == 0 && c.s.now-at < int64(least) {
-		c.s.fail(n, rulePatience, x, fmt.Sprintf("%v after it was first suspected at %d, the least is %v",
+		c.s.fail(n, rulePatience, x, fmt.Sprintf("%v after it was first suspected at %d, the minimum is %v",
 			time.Duration(c.s.now-at), ev.Member.Incarnation, least))
 	}
 }
@@ -298,7 +298,7 @@ func (c *checker) packet(n *node, p *swim.Packet) {
 		size += wire.ChecksumSize
 	}
 	if most := c.s.cfg.Room + c.s.cfg.CompressionBudget; size > most {
-		c.s.fail(n, rulePacket, -1, fmt.Sprintf("%d bytes, there is room for %d", size, most))
+		c.s.fail(n, rulePacket, -1, fmt.Sprintf("%d bytes, limit %d", size, most))
 	}
 }
 
@@ -312,7 +312,7 @@ func (c *checker) self(n *node, v *view) {
 		c.s.fail(n, ruleIncarnation, n.number, fmt.Sprintf("own: %d after %d", self.Incarnation, v.self))
 	}
 	if !n.leaving && v.accused > 0 && self.Incarnation <= v.accused {
-		c.s.fail(n, ruleRefute, n.number, fmt.Sprintf("accused at %d, it is at %d", v.accused, self.Incarnation))
+		c.s.fail(n, ruleRefute, n.number, fmt.Sprintf("suspect or dead at %d, its incarnation is %d", v.accused, self.Incarnation))
 	}
 	v.self = self.Incarnation
 	t := c.truth(n, n.number)
@@ -374,7 +374,7 @@ func (c *checker) checkHeard(n *node) {
 			continue
 		}
 		if stateOf(m.State) != e.state {
-			c.s.fail(n, ruleSilent, x, fmt.Sprintf("state %d, told was %d", stateOf(m.State), e.state))
+			c.s.fail(n, ruleSilent, x, fmt.Sprintf("state %d, reported state %d", stateOf(m.State), e.state))
 		}
 		if m.Incarnation < e.incarnation {
 			c.s.fail(n, ruleIncarnation, x, fmt.Sprintf("%d after %d", m.Incarnation, e.incarnation))
