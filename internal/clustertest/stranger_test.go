@@ -3,6 +3,7 @@ package clustertest
 import (
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,8 +146,8 @@ func TestPacketsToOthersAreNotAmplified(t *testing.T) {
 				if _, err := c.members[1].Ping("m0", mustUDP(simAddr(0))); err != nil {
 					t.Errorf("a ping of a member: %v", err)
 				}
-				t.Logf("%d bytes sent, %d at the third party, %d back", sent, *received, *back)
-				if *received > 0 || *back > sent {
+				t.Logf("%d bytes sent, %d at the third party, %d back", sent, received.Load(), back.Load())
+				if received.Load() > 0 || back.Load() > int64(sent) {
 					t.Error("the third party gets packets, or the sender more bytes than it sent")
 				}
 				if drops := c.members[0].Stats().Dropped; drops.Overload < 50*10*250 {
@@ -158,13 +159,13 @@ func TestPacketsToOthersAreNotAmplified(t *testing.T) {
 }
 
 // counted returns the number of bytes that arrive at an endpoint, so far.
-func counted(e *simnet.Endpoint) *int {
-	n := new(int)
+func counted(e *simnet.Endpoint) *atomic.Int64 {
+	n := new(atomic.Int64)
 	go func() {
 		for {
 			select {
 			case p := <-e.Packets():
-				*n += len(p.Data)
+				n.Add(int64(len(p.Data)))
 			case <-e.Done():
 				return
 			}
