@@ -7,14 +7,14 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// TestAcksFromElsewhere: an ack counts only from where the ping went or, later, from a helper that was asked. The acks of a
-// member behind a NAT may come from elsewhere, but always from the same address.
+// TestAcksFromElsewhere: an ack counts only from the address that was pinged or, later, from a helper that was asked.
+// A member behind a NAT may ack from another address, but always from the same one.
 func TestAcksFromElsewhere(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
-		answered bool // the member, before
+		answered bool // the member has answered before
 		acks     []Endpoint
-		late     bool // after others were asked
+		late     bool // after helpers were asked
 		acked    bool
 	}{
 		{"its own address", true, []Endpoint{from(1)}, false, true},
@@ -60,14 +60,14 @@ func TestAcksFromElsewhere(t *testing.T) {
 		if probe(from(71)) {
 			t.Error("an ack from yet another address counts")
 		}
-		n.probe.onTimeout(n.Turn) // the NAT has another port for it
+		n.probe.onTimeout(n.Turn) // the NAT has given it another port
 		if !probe(from(71)) || probe(from(70)) {
 			t.Error("the new address of the NAT was not learned")
 		}
 	})
 }
 
-// TestAckOfUserPingFromElsewhere: so it is with pings of the user, and with relays.
+// TestAckOfUserPingFromElsewhere: the same holds for pings of the user, and for relays.
 func TestAckOfUserPingFromElsewhere(t *testing.T) {
 	n := newNode(t, nil).meet(2)
 	seq := n.Ping(Endpoint{AddrPort: memberAddr(50)})
@@ -103,8 +103,8 @@ func TestRefutationsRaiseHealthSlowly(t *testing.T) {
 	}
 }
 
-// TestDialsAreLimited: claims to the names of members cause at most two streams a second, and none to a member that never
-// answered.
+// TestDialsAreLimited: claims to the names of members cause at most two streams a second, and none to a member that
+// never answered.
 func TestDialsAreLimited(t *testing.T) {
 	n := newNode(t, nil).meet(100)
 	n.table.named("m1").answered = false

@@ -289,13 +289,14 @@ func sentTo(t *testing.T, out *Output, i int) []string {
 	return all
 }
 
-// leaves gives n a leave message of a member that comes from another.
+// leaves delivers a leave message about a member from another one's address.
 func (n *node) leaves(subject int, incarnation uint32, from int) *Output {
 	n.Step(Endpoint{AddrPort: memberAddr(from)}, &wire.Dead{Incarnation: incarnation, Node: memberName(subject), From: memberName(subject)})
 	return n.take()
 }
 
-// TestLeaveIsQuestioned: a leave message that did not come from the member itself is sent to that, if it changes anything.
+// TestLeaveIsQuestioned: a leave message that did not come from the member itself is sent to the member, if it
+// changes anything.
 func TestLeaveIsQuestioned(t *testing.T) {
 	const question = "dead m1@4 by m1"
 	n := newNode(t, nil).meet(3) // so few that each is questioned
@@ -356,8 +357,8 @@ func TestFewLeavesAreQuestioned(t *testing.T) {
 	}
 }
 
-// TestPingOfOneThatIsDown: a member that pings us is told that it is dead or has left, also once it is forgotten, where it is known to
-// be; it is not if it is alive, or pings from elsewhere.
+// TestPingOfOneThatIsDown: a member that pings us while it is dead or has left here is sent that, also after its
+// removal, if it pings from its known address.
 func TestPingOfOneThatIsDown(t *testing.T) {
 	ping := &wire.Ping{SeqNo: 9, Node: "self", SourceAddr: memberAddr(1).Addr().AsSlice(), SourcePort: 7946, SourceNode: "m1"}
 	for _, tt := range []struct {
@@ -391,7 +392,7 @@ func TestPingOfOneThatIsDown(t *testing.T) {
 	}
 }
 
-// TestStaleLeaveIsAnswered: a member that sends a leave message that was refuted gets the refutation.
+// TestStaleLeaveIsAnswered: a member that sends a refuted leave message is sent the refutation.
 func TestStaleLeaveIsAnswered(t *testing.T) {
 	n := newNode(t, nil).meet(3)
 	n.alive(aliveOf(1, 5))
@@ -401,12 +402,13 @@ func TestStaleLeaveIsAnswered(t *testing.T) {
 	if got := n.leaves(1, 4, 9).Packets; len(got) != 0 { // no member is there
 		t.Errorf("a stranger is sent %v", got)
 	}
-	if got := n.leaves(1, 4, 1).Packets; len(got) != 0 { // late, its own
+	if got := n.leaves(1, 4, 1).Packets; len(got) != 0 { // its own, late
 		t.Errorf("the member itself is sent %v", got)
 	}
 }
 
-// TestReporterThatIsDown: a member that we have for left and that says that we left is told of both.
+// TestReporterThatIsDown: a member that has left here and sends that we left is sent the refutation and its own
+// leave.
 func TestReporterThatIsDown(t *testing.T) {
 	n := newNode(t, nil).meet(3)
 	n.Start()
@@ -417,7 +419,8 @@ func TestReporterThatIsDown(t *testing.T) {
 	}
 }
 
-// TestAllHaveLeft: once the last other member has left, all that left are looked for, and seeds too, until one is alive again.
+// TestAllHaveLeft: once the last other member has left, all that left are tried, and seeds too, until one is alive
+// again.
 func TestAllHaveLeft(t *testing.T) {
 	n := reconnecting(t, nil).meet(3)
 	n.HaveSeeds()
