@@ -11,8 +11,8 @@ import (
 // perPacket is the number of messages about members in a full packet.
 const perPacket = 18
 
-// meet makes n members known to m, all alive at incarnation 1.
-func meet(m *Memberlist, n int) {
+// addMembers makes n members known to m, all alive at incarnation 1.
+func addMembers(m *Memberlist, n int) {
 	states := make([]wire.PushNodeState, n)
 	for i := range states {
 		states[i] = wire.PushNodeState{Name: fmt.Sprintf("node-%06d", i), Addr: []byte{10, byte(i >> 16), byte(i >> 8), byte(i)},
@@ -55,9 +55,9 @@ func deadPacket(incarnation uint32) *Packet {
 	return &Packet{Buf: compound, From: peer(1)}
 }
 
-// accusingPacket returns a packet with a suspect message about one member, at an incarnation that makes it refute
+// selfSuspectPacket returns a packet with a suspect message about one member, at an incarnation that makes it refute
 // again each time.
-func accusingPacket(name string, incarnation uint32) *Packet {
+func selfSuspectPacket(name string, incarnation uint32) *Packet {
 	messages := make([][]byte, perPacket)
 	for i := range messages {
 		messages[i] = (&wire.Suspect{Node: name, Incarnation: incarnation + uint32(i), From: "node-000050"}).Append(nil)
@@ -71,8 +71,8 @@ func TestAllocations(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates too")
 	}
-	m := benchMember(t, func(c *Config) { c.Delegate = &hearingDelegate{} })
-	meet(m, 100)
+	m := benchMember(t, func(c *Config) { c.Delegate = &forwardingDelegate{} })
+	addMembers(m, 100)
 	f := newFeed(m)
 	known, stale := alivePacket(1), suspectPacket()
 	for range 2000 { // until there is room for all names
@@ -88,7 +88,7 @@ func TestAllocations(t *testing.T) {
 	var gone, refuted []*Packet // deaths, each with a return; suspect messages about this member
 	for i := range uint32(1001) {
 		gone = append(gone, deadPacket(incarnation+i), alivePacket(incarnation+i+1))
-		refuted = append(refuted, accusingPacket(m.LocalNode().Name, 1+i*perPacket))
+		refuted = append(refuted, selfSuspectPacket(m.LocalNode().Name, 1+i*perPacket))
 	}
 	to := m.Members()[0] // never this member, as all others were added later
 	message := make([]byte, 200)
@@ -140,7 +140,7 @@ func TestSendReliableAllocates(t *testing.T) {
 		pair[i] = benchMember(t, func(c *Config) {
 			c.Name, c.Transport = fmt.Sprint("m", i), nil
 			c.BindAddr, c.BindPort, c.AdvertisePort = "127.0.0.1", 0, 0
-			c.Delegate = &hearingDelegate{heard: heard}
+			c.Delegate = &forwardingDelegate{heard: heard}
 		})
 	}
 	to, message := pair[1].LocalNode(), make([]byte, 200)

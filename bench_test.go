@@ -34,7 +34,7 @@ func benchMember(b testing.TB, change func(*Config)) *Memberlist {
 
 // pingToAck returns a function that makes a member handle a ping of a known member.
 func pingToAck(m *Memberlist) func() {
-	meet(m, 3)
+	addMembers(m, 3)
 	return pingFrom(m, "node-000001")
 }
 
@@ -228,7 +228,7 @@ func BenchmarkGrowth(b *testing.B) {
 			m := benchMember(b, func(c *Config) {
 				c.GossipInterval, c.RetransmitMult = time.Hour, 1<<20 // messages stay queued
 			})
-			meet(m, n)
+			addMembers(m, n)
 			f, known := newFeed(m), alivePacket(1)
 			b.Run("receive 18 known alives", func(b *testing.B) {
 				b.ReportAllocs()

@@ -31,7 +31,7 @@ func TestTransportMayKeepPackets(t *testing.T) {
 				c.Transport = k
 			})
 			ack := pingToAck(m)
-			meet(m, 3)
+			addMembers(m, 3)
 			to := m.Members()[1]
 			for i := range 20 {
 				ack()
@@ -54,12 +54,12 @@ func TestTransportMayKeepPackets(t *testing.T) {
 	}
 }
 
-// TestNothingKeepsPackets: a transport may overwrite a packet that has been handled.
+// TestNothingKeepsPackets: the bytes of a packet may be overwritten once it has been handled.
 func TestNothingKeepsPackets(t *testing.T) {
 	message := []byte("news of the user")
 	heard := make(chan []byte, 1)
 	m := benchMember(t, func(c *Config) {
-		c.Delegate = &hearingDelegate{heard: heard}
+		c.Delegate = &forwardingDelegate{heard: heard}
 		c.ProbeInterval = time.Hour // suspicions last a multiple of it
 	})
 	alive := (&wire.Alive{Node: "m1", Addr: []byte{10, 0, 0, 1}, Port: 7946, Incarnation: 1, Meta: []byte("its metadata"),
@@ -92,19 +92,19 @@ func TestNothingKeepsPackets(t *testing.T) {
 	}
 }
 
-// hearingDelegate forwards the slices of user messages themselves.
-type hearingDelegate struct{ heard chan []byte }
+// forwardingDelegate forwards a copy of each user message.
+type forwardingDelegate struct{ heard chan []byte }
 
-func (h *hearingDelegate) NotifyMsg(message []byte)        { h.heard <- slices.Clone(message) }
-func (h *hearingDelegate) NodeMeta(int) []byte             { return nil }
-func (h *hearingDelegate) GetBroadcasts(int, int) [][]byte { return nil }
-func (h *hearingDelegate) LocalState(bool) []byte          { return nil }
-func (h *hearingDelegate) MergeRemoteState([]byte, bool)   {}
+func (h *forwardingDelegate) NotifyMsg(message []byte)        { h.heard <- slices.Clone(message) }
+func (h *forwardingDelegate) NodeMeta(int) []byte             { return nil }
+func (h *forwardingDelegate) GetBroadcasts(int, int) [][]byte { return nil }
+func (h *forwardingDelegate) LocalState(bool) []byte          { return nil }
+func (h *forwardingDelegate) MergeRemoteState([]byte, bool)   {}
 
 // TestMembersAreTheCallers: the caller of Members may sort the slice and append to it.
 func TestMembersAreTheCallers(t *testing.T) {
 	m := benchMember(t, nil)
-	meet(m, 200)
+	addMembers(m, 200)
 	want := m.Members()
 	mine := m.Members()
 	slices.Reverse(mine)
@@ -117,7 +117,7 @@ func TestMembersAreTheCallers(t *testing.T) {
 
 // keepingDelegate keeps the slices of user messages and states themselves.
 type keepingDelegate struct {
-	hearingDelegate
+	forwardingDelegate
 	kept [][]byte
 }
 
