@@ -148,7 +148,7 @@ var pushPullKinds = []struct {
 	{"compressed and sealed", func(c *Config) { c.SecretKey = attackKey }},
 }
 
-// TestPushPullAllocates: the number of allocations does not depend on the number of members.
+// TestPushPullAllocates: a push/pull allocates in pieces, not for each member.
 func TestPushPullAllocates(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates too")

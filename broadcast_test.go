@@ -33,7 +33,7 @@ func (b *plainBroadcast) Finished() {
 	}
 }
 
-// jealous is embedded in all broadcasts below: its Invalidates, which must not be called for them, invalidates
+// jealous is embedded in the broadcasts with a name or that are unique: its Invalidates, which must not be called for them, invalidates
 // everything.
 type jealous struct {
 	t *testing.T
@@ -341,7 +341,7 @@ func TestTransmitLimitedQueueCallbacks(t *testing.T) {
 	}
 }
 
-// nosy calls the queue in each of its methods.
+// nosy calls the queue in Invalidates.
 type nosy struct {
 	*plainBroadcast
 	q *TransmitLimitedQueue

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// plainTransport records what reaches it.
+// plainTransport records the addresses that it is called with.
 type plainTransport struct {
 	Transport
 	wrote, dialled string

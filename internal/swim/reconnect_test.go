@@ -269,7 +269,7 @@ func TestReconnectSounding(t *testing.T) {
 	}
 }
 
-// attemptsOf counts the attempts to reach a member within a time.
+// attemptsOf is attempts; it adds the number of those to reach one member to tried.
 func (n *node) attemptsOf(d time.Duration, name string, tried *int) (names []string, rounds []time.Time) {
 	names, rounds = n.attempts(d)
 	for _, one := range names {
