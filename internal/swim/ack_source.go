@@ -7,8 +7,8 @@ import "slices"
 // answered sends them from its own address.
 type ackSources map[ID]address
 
-// isFrom reports whether an ack, with the right sequence number, is that of a member: it comes from the address of the member,
-// or the one from which its acks come. The first ack of a member may come from anywhere, as it may be behind a NAT. A sender
+// isFrom reports whether an ack, with the right sequence number, is that of a member: it comes from the IP address of the member,
+// or the address from which its acks come. The first ack of a member may come from anywhere, as it may be behind a NAT. A sender
 // on a transport without IP addresses is believed.
 //
 // Compat: the reference accepts an ack from anywhere.
@@ -17,8 +17,8 @@ func (s ackSources) isFrom(t *Turn, m *member, from *Endpoint) bool {
 		return true
 	}
 	at := addressOf(from.AddrPort)
-	if t.table.isAt(m, at) {
-		delete(s, m.ID)
+	if own := t.table.address(m); own.size == at.size && own.ip == at.ip {
+		delete(s, m.ID) // a transport that sends packets on connections has another port for each
 		return true
 	}
 	known, elsewhere := s[m.ID]

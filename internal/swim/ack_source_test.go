@@ -1,6 +1,7 @@
 package swim
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -45,6 +46,18 @@ func TestAcksFromElsewhere(t *testing.T) {
 			}
 		})
 	}
+	t.Run("another port of its host", func(t *testing.T) { // as of packets that are sent on connections
+		n := newNode(t, nil).meet(2)
+		m := n.table.named("m1")
+		for port := range uint16(3) {
+			n.probe.begin(n.Turn, m)
+			at := netip.AddrPortFrom(memberAddr(1).Addr(), 40000+port)
+			n.Step(Endpoint{AddrPort: at}, ackOf(n.take().Packets[0].Ping))
+			if n.probe.target != nil {
+				t.Errorf("an ack from port %d does not count", at.Port())
+			}
+		}
+	})
 	t.Run("NAT", func(t *testing.T) {
 		n := newNode(t, nil).meet(2)
 		m := n.table.named("m1")
