@@ -4,7 +4,7 @@ import "slices"
 
 // ackSources holds the addresses from which members that are behind a NAT, or have several addresses, send their acks: the
 // first one that was seen. One without an IP address means that the next one counts. A member without an entry that has
-// answered sends them from its own address.
+// answered sends them from its own host.
 type ackSources map[ID]address
 
 // isFrom reports whether an ack, with the right sequence number, is that of a member: it comes from the IP address of the member,
@@ -17,7 +17,7 @@ func (s ackSources) isFrom(t *Turn, m *member, from *Endpoint) bool {
 		return true
 	}
 	at := addressOf(from.AddrPort)
-	if own := t.table.address(m); own.size == at.size && own.ip == at.ip {
+	if t.table.address(m).sameHost(at) {
 		delete(s, m.ID) // a transport that sends packets on connections has another port for each
 		return true
 	}
@@ -50,5 +50,5 @@ func (s ackSources) relearn(m *member) { s[m.ID] = address{} }
 
 // isFromHost reports whether an ack is from the IP address that was pinged, which is that of no known member.
 func isFromHost(to address, from *Endpoint) bool {
-	return !from.AddrPort.IsValid() || to.ip == addressOf(from.AddrPort).ip
+	return !from.AddrPort.IsValid() || to.sameHost(addressOf(from.AddrPort))
 }

@@ -46,7 +46,10 @@ func addressFrom(ip []byte, port, defaultPort uint16) (address, bool) {
 func (a *address) isIPv4() bool { return [12]byte(a.ip[:12]) == [12]byte{10: 0xff, 11: 0xff} }
 
 // same reports whether two addresses are equal, in either spelling of IPv4.
-func (a address) same(b address) bool { return a.ip == b.ip && a.port == b.port }
+func (a address) same(b address) bool { return a.sameHost(b) && a.port == b.port }
+
+// sameHost reports whether two addresses have the same IP address, in either spelling of IPv4.
+func (a address) sameHost(b address) bool { return a.ip == b.ip }
 
 // bytes returns the IP address as on the wire: a view into a.
 func (a *address) bytes() []byte { return a.ip[16-a.size:] }
