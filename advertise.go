@@ -338,7 +338,7 @@ func (a *advertised) announce(ctx context.Context, what func(t *turn, ticket uin
 	return a.m.await(ctx, ticket, sent, ErrUpdateTimeout)
 }
 
-// exhausted reports whether this member is at the last incarnation: then the others ignore what it announces.
+// exhausted reports whether this member is at the last incarnation, so that others ignore its announcements.
 //
 // Compat: the reference announces it all the same, and UpdateNode returns nil.
 func (a *advertised) exhausted() bool {

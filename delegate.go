@@ -6,8 +6,7 @@ import "time"
 //
 //   - They are called with no lock of this package held, and may call any method of the Memberlist.
 //   - Nodes passed to them are immutable: they may be kept, and must not be written to.
-//   - A slow delegate delays what is documented for each method, but never the acks of this member, which is therefore
-//     not suspected.
+//   - Each method says what a slow delegate delays. The acks of this member are never delayed, so it is not suspected.
 //
 // Compat: the reference calls most of them with its internal lock held; calling back into it deadlocks.
 

@@ -226,8 +226,8 @@ func (t *turn) send(p *swim.Packet, messages [][]byte) {
 	fail.commit()
 }
 
-// tick does what is due, on a goroutine of the timer, and reports metrics. The timer is set again before anything is sent and before the
-// delegate is asked.
+// tick runs when the timer expires: it carries out what the core has to do at this time, and reports metrics. The timer is set again
+// before anything is sent and before a delegate is called.
 func (m *Memberlist) tick() {
 	t := m.newTurn().begin(time.Now())
 	m.mu.armed = time.Time{} // it has expired

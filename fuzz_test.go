@@ -13,7 +13,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// voidTransport discards what is sent and receives nothing.
+// voidTransport discards all packets and receives none.
 type voidTransport struct {
 	packets chan *Packet
 	streams chan net.Conn

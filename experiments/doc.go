@@ -5,6 +5,6 @@
 //	go run . -only lifeguard one of them
 //	go run . -quick          all of it, small, to standard output
 //
-// The same sources produce the same bytes: every simulation has a seed, and the order in which they end does not
-// matter.
+// The same sources produce the same bytes: every simulation has a seed, and their results do not depend on the order in which
+// they end.
 package main

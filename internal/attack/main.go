@@ -2,7 +2,7 @@
 // figures with bounds. The exit status is 1 if a bound is exceeded, and 2 if an attack cannot be run.
 //
 //	go run ./internal/attack              all attacks, in less than two minutes
-//	go run ./internal/attack -list        what they are
+//	go run ./internal/attack -list        list the attacks
 //	go run ./internal/attack -run pings   those whose names match
 package main
 

@@ -26,7 +26,7 @@ func main(t *testing.T, args ...string) (status int, out string) {
 	return status, buf.String()
 }
 
-// TestList: -list names every attack, what it does, and each figure with its bound.
+// TestList: -list prints every attack with its description, its figures and their bounds.
 func TestList(t *testing.T) {
 	status, out := main(t, "-list")
 	if status != 0 {

@@ -26,7 +26,7 @@ func pinnedIncarnation() Attack {
 			suspected, claimed := members[0], members[1]
 			suspect := wire.Suspect{Incarnation: math.MaxUint32 - 1, Node: suspected.Name(), From: "m2"}
 			suspectMsg, aliveMsg := suspect.Append(nil), alive(claimed.Name(), claimed.Addr(), math.MaxUint32)
-			every(ctx, 20, scaled(r, 20, 4), func(int) { // what is lost is sent again
+			every(ctx, 20, scaled(r, 20, 4), func(int) { // repeated, as packets may be lost
 				conn.WriteToUDPAddrPort(suspectMsg, suspected.Addr())
 				for _, m := range members {
 					conn.WriteToUDPAddrPort(aliveMsg, m.Addr())
