@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/goroutines"
 )
 
 // newLoopbackTransport returns a transport at these addresses and a port that the kernel chooses. It is shut down
@@ -142,19 +144,6 @@ func TestNetTransportSendsToHostNames(t *testing.T) {
 	}
 }
 
-// wantGoroutines waits until goroutines that are about to return have done so.
-func wantGoroutines(t *testing.T, want int) {
-	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for runtime.NumGoroutine() > want {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<16)
-			t.Fatalf("%d goroutines, want %d:\n%s", runtime.NumGoroutine(), want, stacks[:runtime.Stack(stacks, true)])
-		}
-		runtime.Gosched()
-	}
-}
-
 func TestNetTransportShutdown(t *testing.T) {
 	before := runtime.NumGoroutine()
 	tr := newLoopbackTransport(t, loopbacks(t)...)
@@ -180,7 +169,7 @@ func TestNetTransportShutdown(t *testing.T) {
 		})
 	}
 	shutdowns.Wait()
-	wantGoroutines(t, before)
+	goroutines.Await(t, before, time.Minute)
 
 	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 	var timeout net.Error

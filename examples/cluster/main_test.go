@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/goroutines"
 )
 
 // fastSettings have no pauses. The intervals and limits stay: with shorter ones members suspect each other wrongly on
@@ -25,13 +27,7 @@ func tellTo(t *testing.T, ctx context.Context, s settings, out io.Writer) int {
 	t.Helper()
 	before := runtime.NumGoroutine()
 	status := tell(ctx, s, &plainView{out: out}, out)
-	// All goroutines have ended their work, but may be about to return.
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<20)
-			t.Fatalf("%d goroutines, before %d:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
-		}
-	}
+	goroutines.Await(t, before, 5*time.Second)
 	return status
 }
 

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/goroutines"
 )
 
 // small is a run of a second or less.
@@ -286,11 +288,7 @@ func TestInterrupted(t *testing.T) {
 	if status = run(ctx, strings.Fields(small), &stdout, io.Discard, false); status != exitInterrupted || stdout.Len() > 0 {
 		t.Errorf("interrupted before: exit status %d, %q", status, &stdout)
 	}
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines, before %d", runtime.NumGoroutine(), before)
-		}
-	}
+	goroutines.Await(t, before, 5*time.Second)
 }
 
 // cancelAt cancels a context when a text is written.

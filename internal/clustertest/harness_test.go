@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -23,19 +22,6 @@ import (
 
 	"github.com/e3431adc/memberlist"
 )
-
-// wantGoroutines waits until goroutines that are about to end have ended.
-func wantGoroutines(t *testing.T, want int) {
-	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for runtime.NumGoroutine() > want {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<16)
-			t.Fatalf("%d goroutines, want %d:\n%s", runtime.NumGoroutine(), want, stacks[:runtime.Stack(stacks, true)])
-		}
-		runtime.Gosched()
-	}
-}
 
 // lookupFunc is a Resolver that knows hosts alone.
 type lookupFunc func(ctx context.Context, host string) ([]netip.Addr, error)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist"
+	"github.com/e3431adc/memberlist/internal/goroutines"
 )
 
 // TestUnspecifiedAddressIsNotAdvertised: Create and SetAdvertiseAddr refuse an address that stands for all interfaces, from
@@ -38,7 +39,7 @@ func TestUnspecifiedAddressIsNotAdvertised(t *testing.T) {
 		})
 	}
 	t.Run("configured", func(t *testing.T) {
-		goroutines(t)
+		leavesNoGoroutine(t)
 		for _, addr := range []string{"0.0.0.0", "::", "everywhere"} {
 			config := loopbackConfig("m0")
 			config.AdvertiseAddr = addr
@@ -59,18 +60,17 @@ func TestUnspecifiedAddressIsNotAdvertised(t *testing.T) {
 	})
 }
 
-// goroutines checks at the end of a test that no more goroutines are left than
-// there are now, and says which.
-func goroutines(t *testing.T) {
+// leavesNoGoroutine checks at the end of a test that there are no more goroutines than now.
+func leavesNoGoroutine(t *testing.T) {
 	t.Helper()
 	before := runtime.NumGoroutine()
-	t.Cleanup(func() { wantGoroutines(t, before) })
+	t.Cleanup(func() { goroutines.Await(t, before, time.Minute) })
 }
 
 // TestNothingIsLeft: after Create and Shutdown of 100 members on real sockets,
 // joined or not, no goroutine and no port in use is left.
 func TestNothingIsLeft(t *testing.T) {
-	goroutines(t)
+	leavesNoGoroutine(t)
 	var members []*memberlist.Memberlist
 	for i := range 100 {
 		config := loopbackConfig("m" + string(rune('0'+i/10)) + string(rune('0'+i%10)))
@@ -135,7 +135,7 @@ func TestFailedCreateLeavesNothing(t *testing.T) {
 		{"metadata", func(c *memberlist.Config) { c.Delegate = &testDelegate{meta: make([]byte, 513)} }, memberlist.ErrMetaTooLarge},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			goroutines(t)
+			leavesNoGoroutine(t)
 			// A port that is free now, so that we can see whether it is after.
 			l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: ownLoopback()})
 			if err != nil {
@@ -157,7 +157,7 @@ func TestFailedCreateLeavesNothing(t *testing.T) {
 		})
 	}
 	t.Run("port in use", func(t *testing.T) {
-		goroutines(t)
+		leavesNoGoroutine(t)
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)

@@ -121,7 +121,7 @@ func TestBestEffortUpToADatagram(t *testing.T) {
 	for _, p := range packetCases {
 		p.size = 1400
 		t.Run(p.String(), func(t *testing.T) {
-			goroutines(t)
+			leavesNoGoroutine(t)
 			received := make(chan string, 10)
 			start := func(name string) *memberlist.Memberlist {
 				config := loopbackConfig(name)

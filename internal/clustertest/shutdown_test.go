@@ -235,7 +235,7 @@ func (s *socketTransport) Shutdown() error {
 // TestShutdownWhilePeersTalk: members on plain sockets that hear packets and streams all the time shut down, and a Create
 // that fails does.
 func TestShutdownWhilePeersTalk(t *testing.T) {
-	goroutines(t)
+	leavesNoGoroutine(t)
 	for i := range 20 {
 		transport := newSocketTransport(t)
 		config := memberlist.DefaultLocalConfig()

@@ -91,7 +91,7 @@ func TestRealSockets(t *testing.T) {
 		{"IPv6", func(c *memberlist.Config) { c.BindAddr = "::1" }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			goroutines(t)
+			leavesNoGoroutine(t)
 			testRealSockets(t, tt.change)
 		})
 	}

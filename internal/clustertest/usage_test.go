@@ -87,7 +87,7 @@ func TestPingOfNobody(t *testing.T) {
 // TestNetTransportGiven: members run on a NetTransport that the program made,
 // and advertise its port.
 func TestNetTransportGiven(t *testing.T) {
-	goroutines(t)
+	leavesNoGoroutine(t)
 	received := make(chan string, 4)
 	var members []*memberlist.Memberlist
 	for i := range 2 {

@@ -5,6 +5,9 @@ import (
 	"net"
 	"runtime"
 	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/goroutines"
 )
 
 func TestOpenFails(t *testing.T) {
@@ -46,7 +49,7 @@ func TestOpenFails(t *testing.T) {
 			}
 		})
 	}
-	wantGoroutines(t, before)
+	goroutines.Await(t, before, time.Minute)
 }
 
 func TestGrowReceiveBuffer(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/goroutines"
 	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/race"
 	"github.com/e3431adc/memberlist/internal/resolve"
@@ -38,19 +39,6 @@ func newLoopback(t *testing.T, addrs ...string) *Sockets {
 // addr returns the address of sockets at 127.0.0.1.
 func addr(s *Sockets) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(s.Port()))
-}
-
-// wantGoroutines waits until the goroutines that have nothing left to do have ended.
-func wantGoroutines(t *testing.T, want int) {
-	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for runtime.NumGoroutine() > want {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<16)
-			t.Fatalf("%d goroutines, want %d:\n%s", runtime.NumGoroutine(), want, stacks[:runtime.Stack(stacks, true)])
-		}
-		runtime.Gosched()
-	}
 }
 
 // TestStart: packets and connections that arrive before the sockets are read wait there, and are then handed over.
@@ -94,7 +82,7 @@ func TestRefused(t *testing.T) {
 	if _, err := conn.Read(make([]byte, 1)); err == nil {
 		t.Error("the connection is open")
 	}
-	wantGoroutines(t, before)
+	goroutines.Await(t, before, time.Minute)
 }
 
 func TestClose(t *testing.T) {
@@ -110,7 +98,7 @@ func TestClose(t *testing.T) {
 	if !s.Closed() {
 		t.Error("not closed after Close")
 	}
-	wantGoroutines(t, before)
+	goroutines.Await(t, before, time.Minute)
 	if err := s.Send([]byte("x"), addr(s)); err == nil {
 		t.Error("sent after Close")
 	}
