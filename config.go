@@ -251,7 +251,7 @@ type Config struct {
 
 	// DeadNodeReclaimTime is the time after which the name of a dead member may be claimed at another address without
 	// a check. It is rarely needed: otherwise the old address is pinged, and if there is no ack within two times
-	// ProbeTimeout, the claim is accepted (see ConflictVerdictDelegate). Set it longer than a restart takes, for
+	// ProbeTimeout, the claim is accepted (see ConflictOutcomeDelegate). Set it longer than a restart takes, for
 	// example to 30 seconds. Zero: never without a check, except for the name of a member that left.
 	DeadNodeReclaimTime time.Duration
 

@@ -127,14 +127,14 @@ type ConflictDelegate interface {
 	NotifyConflict(existing, other *Node)
 }
 
-// ConflictVerdict is the result of a claim to a member's name for another address.
-type ConflictVerdict int
+// ConflictOutcome is the result of a claim to a member's name for another address.
+type ConflictOutcome int
 
-// The verdicts on a claim.
+// The outcomes of a claim.
 const (
 	// ConflictKept means that both addresses acked, and that the existing member is kept. Two processes have one
 	// name: one of them is misconfigured.
-	ConflictKept ConflictVerdict = iota
+	ConflictKept ConflictOutcome = iota
 
 	// ConflictMoved means that the old address did not ack, neither directly nor indirectly nor on a stream, that the
 	// claim was newer, and that it was accepted. This is the normal result when a process restarts at another
@@ -142,18 +142,18 @@ const (
 	ConflictMoved
 )
 
-// ConflictVerdictDelegate is a ConflictDelegate that is also notified of claims that are no conflict. A
+// ConflictOutcomeDelegate is a ConflictDelegate that is also notified of claims that are no conflict. A
 // Config.Conflict may implement it.
-type ConflictVerdictDelegate interface {
+type ConflictOutcomeDelegate interface {
 	ConflictDelegate
 
-	// NotifyConflictVerdict is called with the verdict, at most two times Config.ProbeTimeout after the claim, and
+	// NotifyConflictOutcome is called with the outcome, at most two times Config.ProbeTimeout after the claim, and
 	// with both members as of then: for ConflictKept right after NotifyConflict; for ConflictMoved, without
 	// NotifyConflict, after the EventDelegate has been notified of a leave and a join. It is called once for all
 	// claims to a name within ten Config.ProbeIntervals, and not for a claim whose own address does not ack, or that
 	// is not newer than the known member: the claimant is told, and claims the name anew. If the name is this
 	// member's own, ConflictMoved means that the existing one did not ack: it was this member before a restart.
-	NotifyConflictVerdict(existing, other *Node, verdict ConflictVerdict)
+	NotifyConflictOutcome(existing, other *Node, outcome ConflictOutcome)
 }
 
 // MergeDelegate can refuse to merge with another cluster.

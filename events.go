@@ -94,9 +94,9 @@ func (q *notificationQueue) compact() {
 	}
 }
 
-// conflictVerdict converts a verdict of the core.
-func conflictVerdict(v swim.Verdict) ConflictVerdict {
-	if v == swim.VerdictMoved {
+// conflictOutcome converts a outcome of the core.
+func conflictOutcome(v swim.ConflictOutcome) ConflictOutcome {
+	if v == swim.ConflictMoved {
 		return ConflictMoved
 	}
 	return ConflictKept
@@ -171,7 +171,7 @@ func (d *delivery) wanted(kind swim.EventKind) bool {
 	case swim.EventConflict:
 		return config.Conflict != nil
 	case swim.EventConflictEnded:
-		_, ok := config.Conflict.(ConflictVerdictDelegate)
+		_, ok := config.Conflict.(ConflictOutcomeDelegate)
 		return ok
 	case swim.EventPingComplete:
 		return d.pingDelegate() != nil
@@ -257,7 +257,7 @@ func (d *delivery) next() bool {
 	case swim.EventConflict:
 		m.config.Conflict.NotifyConflict(n.node, n.other)
 	case swim.EventConflictEnded:
-		m.config.Conflict.(ConflictVerdictDelegate).NotifyConflictVerdict(n.node, n.other, conflictVerdict(n.event.Verdict))
+		m.config.Conflict.(ConflictOutcomeDelegate).NotifyConflictOutcome(n.node, n.other, conflictOutcome(n.event.Outcome))
 	case swim.EventPingComplete:
 		if ping := d.pingDelegate(); ping != nil {
 			ping.NotifyPingComplete(n.node, n.event.RTT, n.event.Payload)

@@ -102,8 +102,8 @@ type nameWatch struct{}
 
 func (nameWatch) NotifyConflict(existing, other *memberlist.Node) {}
 
-func (nameWatch) NotifyConflictVerdict(existing, other *memberlist.Node, verdict memberlist.ConflictVerdict) {
-	switch verdict {
+func (nameWatch) NotifyConflictOutcome(existing, other *memberlist.Node, outcome memberlist.ConflictOutcome) {
+	switch outcome {
 	case memberlist.ConflictKept:
 		fmt.Println("two processes are called", existing.Name, "at", existing.Address(), "and", other.Address())
 	case memberlist.ConflictMoved:
@@ -112,7 +112,7 @@ func (nameWatch) NotifyConflictVerdict(existing, other *memberlist.Node, verdict
 }
 
 // A program learns whether a name is used twice, or its process has moved.
-func ExampleConflictVerdictDelegate() {
+func ExampleConflictOutcomeDelegate() {
 	config := memberlist.DefaultLANConfig()
 	config.Name = "node1"
 	config.Transport = new(memberlist.MockNetwork).NewTransport("node1")

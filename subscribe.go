@@ -47,14 +47,14 @@ const (
 	// EventIsolationEnded is reported when this member is no longer isolated.
 	EventIsolationEnded
 
-	// EventVerdict is reported with the result of a claim to a name, Event.Verdict: see ConflictVerdictDelegate.
-	EventVerdict
+	// EventConflictEnded is reported with the result of a claim to a name, Event.Outcome: see ConflictOutcomeDelegate.
+	EventConflictEnded
 )
 
 // String returns the kind in lower case, such as "join".
 func (k EventKind) String() string {
 	names := [...]string{"join", "update", "leave", "fail", "suspect", "recover", "conflict", "reachability", "isolated",
-		"isolation ended", "verdict"}
+		"isolation ended", "conflict ended"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -69,9 +69,9 @@ type Event struct {
 	// Member is the member concerned, as of the event: this member itself for EventIsolated and EventIsolationEnded.
 	Member MemberInfo
 
-	Other   *Node           // the other claimant of the name (EventConflict, EventVerdict)
+	Other   *Node           // the other claimant of the name (EventConflict, EventConflictEnded)
 	By      string          // the name of the reporter, if known (EventSuspect, EventFail)
-	Verdict ConflictVerdict // EventVerdict only
+	Outcome ConflictOutcome // EventConflictEnded only
 
 	// Lost is the number of events that this subscription lost just before this one, because its buffer was full. If
 	// it is not zero, call Memberlist.All for the current members.
@@ -199,8 +199,8 @@ func (m *Memberlist) eventLocked(now time.Time, kind EventKind, e *swim.Event) E
 	switch kind {
 	case EventConflict:
 		event.Other = newNode(e.Other)
-	case EventVerdict:
-		event.Other, event.Verdict = newNode(e.Other), conflictVerdict(e.Verdict)
+	case EventConflictEnded:
+		event.Other, event.Outcome = newNode(e.Other), conflictOutcome(e.Outcome)
 	case EventSuspect, EventFail:
 		event.By = e.From
 	}
@@ -226,7 +226,7 @@ func kindOf(e *swim.Event) (EventKind, bool) {
 	case swim.EventConflict:
 		return EventConflict, true
 	case swim.EventConflictEnded:
-		return EventVerdict, true
+		return EventConflictEnded, true
 	case swim.EventIsolated:
 		return EventIsolated, true
 	case swim.EventIsolationEnded:

@@ -22,7 +22,7 @@ func BenchmarkMemory(b *testing.B) {
 			l := newLone(b, plain, 0)
 			reportHeap(b, known, func() {
 				l.transport.answer = answer
-				l.meet(b, known)
+				l.addMembers(b, known)
 			})
 			l.Shutdown()
 		}
@@ -35,7 +35,7 @@ func BenchmarkMemory(b *testing.B) {
 			})
 			reportHeap(b, known, func() {
 				l.transport.answer = answer
-				l.meet(b, known)
+				l.addMembers(b, known)
 				l.fallSilent()
 			})
 			l.Shutdown()

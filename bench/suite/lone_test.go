@@ -170,7 +170,7 @@ func newLoneOf(tb testing.TB, m mode, known int, change func(*memberlist.Config)
 	tb.Cleanup(l.stop)
 	if known > 0 {
 		l.transport.answer = m.stream(tb, pushPullMessage(tb, known))
-		l.meet(tb, known)
+		l.addMembers(tb, known)
 		l.transport.answer = nil
 	}
 	l.receive(nil)
@@ -187,8 +187,8 @@ func (l *lone) stop() {
 	*l = lone{}
 }
 
-// meet joins members that a dialled stream replies with.
-func (l *lone) meet(tb testing.TB, known int) {
+// addMembers joins members that a dialled stream replies with.
+func (l *lone) addMembers(tb testing.TB, known int) {
 	tb.Helper()
 	if _, err := l.Join([]string{memberAddr(1).String()}); err != nil {
 		tb.Fatal(err)

@@ -37,7 +37,7 @@ func BenchmarkFirstJoin(b *testing.B) {
 				l := newLone(b, mode, 0)
 				l.transport.answer = answer
 				meter.start()
-				l.meet(b, members)
+				l.addMembers(b, members)
 				meter.stop()
 				l.stop()
 			}

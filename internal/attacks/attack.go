@@ -57,8 +57,8 @@ func (f Figure) value(v float64) string {
 func All() []Attack {
 	return []Attack{
 		strangersPings(),
-		forgedFarewells(),
-		forgedFarewell(),
+		forgedLeaves(),
+		forgedLeave(),
 		compoundPings(),
 		compoundIndirectPings(),
 		compoundFlood(),

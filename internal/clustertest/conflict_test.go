@@ -13,39 +13,39 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// verdictLog is a ConflictVerdictDelegate that records its calls.
-type verdictLog struct {
+// outcomeLog is a ConflictOutcomeDelegate that records its calls.
+type outcomeLog struct {
 	mu    sync.Mutex
 	calls []string
 }
 
-func (j *verdictLog) note(format string, args ...any) {
+func (j *outcomeLog) note(format string, args ...any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.calls = append(j.calls, fmt.Sprintf(format, args...))
 }
 
-func (j *verdictLog) NotifyConflict(existing, other *memberlist.Node) {
+func (j *outcomeLog) NotifyConflict(existing, other *memberlist.Node) {
 	j.note("conflict %s %s", existing.Address(), other.Address())
 }
 
-func (j *verdictLog) NotifyConflictVerdict(existing, other *memberlist.Node, verdict memberlist.ConflictVerdict) {
-	j.note("verdict %d %s %s", verdict, existing.Address(), other.Address())
+func (j *outcomeLog) NotifyConflictOutcome(existing, other *memberlist.Node, outcome memberlist.ConflictOutcome) {
+	j.note("outcome %d %s %s", outcome, existing.Address(), other.Address())
 }
 
-func (j *verdictLog) all() []string {
+func (j *outcomeLog) all() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.Clone(j.calls)
 }
 
-var _ memberlist.ConflictVerdictDelegate = (*verdictLog)(nil)
+var _ memberlist.ConflictOutcomeDelegate = (*outcomeLog)(nil)
 
 // TestRescheduled: a process is killed and started again under its name at another address, before its failure is detected.
-// It is a member again within seconds; the other members get a leave and a join event, and the verdict.
+// It is a member again within seconds; the other members get a leave and a join event, and the outcome.
 func TestRescheduled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := new(verdictLog)
+		j := new(outcomeLog)
 		c := newSimCluster(t).grow(5, func(c *memberlist.Config) { c.Conflict = j })
 		defer c.stop()
 		c.await(settles, func() bool { return c.agree(5) })
@@ -72,22 +72,22 @@ func TestRescheduled(t *testing.T) {
 			return true
 		})
 		t.Logf("a member for all after %v", took)
-		var verdict memberlist.Event
+		var outcome memberlist.Event
 		subscription.Close()
 		for e := range subscription.Events() {
-			if e.Kind == memberlist.EventVerdict {
-				verdict = e
+			if e.Kind == memberlist.EventConflictEnded {
+				outcome = e
 			}
 		}
-		if verdict.Verdict != memberlist.ConflictMoved || verdict.Member.Name != "m4" || verdict.Other == nil || verdict.Other.Address() != simAddr(5).String() {
-			t.Errorf("a subscriber heard %+v", verdict)
+		if outcome.Outcome != memberlist.ConflictMoved || outcome.Member.Name != "m4" || outcome.Other == nil || outcome.Other.Address() != simAddr(5).String() {
+			t.Errorf("a subscriber heard %+v", outcome)
 		}
 		for i := range 4 {
 			if got := c.events[i].count("leave m4"); got != 1 {
 				t.Errorf("member %d %d events that it left", i, got)
 			}
 		}
-		if want := fmt.Sprintf("verdict %d %s %s", memberlist.ConflictMoved, simAddr(4), simAddr(5)); !slices.Contains(j.all(), want) {
+		if want := fmt.Sprintf("outcome %d %s %s", memberlist.ConflictMoved, simAddr(4), simAddr(5)); !slices.Contains(j.all(), want) {
 			t.Errorf("calls %q, want %q too", j.all(), want)
 		}
 	})
@@ -111,7 +111,7 @@ func TestJoinOfOnlyANamesake(t *testing.T) {
 // TestTwoOfOneName: of two members of one name the first is kept for as long as it answers.
 func TestTwoOfOneName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := new(verdictLog)
+		j := new(outcomeLog)
 		c := newSimCluster(t).grow(3, func(c *memberlist.Config) { c.Conflict = j })
 		defer c.stop()
 		c.await(settles, func() bool { return c.agree(3) })
@@ -123,7 +123,7 @@ func TestTwoOfOneName(t *testing.T) {
 			t.Errorf("joined again %d, %v; want ErrNameTaken", n, err)
 		}
 		time.Sleep(5 * time.Second)
-		if want := fmt.Sprintf("verdict %d %s %s", memberlist.ConflictKept, simAddr(2), simAddr(3)); !slices.Contains(j.all(), want) {
+		if want := fmt.Sprintf("outcome %d %s %s", memberlist.ConflictKept, simAddr(2), simAddr(3)); !slices.Contains(j.all(), want) {
 			t.Errorf("calls %q, want %q too", j.all(), want)
 		}
 		time.Sleep(5 * time.Minute)

@@ -79,7 +79,7 @@ func TestSubscribersReceiveAllEvents(t *testing.T) {
 			t.Errorf("a second m2 joins: %v", err)
 		}
 		time.Sleep(10 * time.Millisecond)
-		expect("another of that name", "m2", "conflict m2", "verdict m2")
+		expect("another of that name", "m2", "conflict m2", "conflict ended m2")
 		twin.Shutdown()
 
 		if err := c.members[3].Leave(time.Minute); err != nil {
@@ -221,7 +221,7 @@ func TestSubscribersComeAndGo(t *testing.T) {
 }
 
 func TestEventKindsHaveNames(t *testing.T) {
-	for kind := memberlist.EventJoin; kind <= memberlist.EventVerdict; kind++ {
+	for kind := memberlist.EventJoin; kind <= memberlist.EventConflictEnded; kind++ {
 		if name := kind.String(); name == "" || name == fmt.Sprintf("event %d", kind) {
 			t.Errorf("kind %d is %q", kind, name)
 		}

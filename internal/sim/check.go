@@ -181,11 +181,11 @@ func (c *checker) gone(n *node, x int32, now entry) {
 	t := c.truth(n, x)
 	if now.state == left {
 		if !t.leaves.has(now.incarnation) {
-			c.s.fail(n, ruleFarewell, x, fmt.Sprintf("left at %d, where it never did", now.incarnation))
+			c.s.fail(n, ruleLeave, x, fmt.Sprintf("left at %d, where it never did", now.incarnation))
 		}
 	} else {
 		if !t.declared.has(now.incarnation) && !t.leaves.has(now.incarnation) && c.isAt(n, x, now.place) && !c.s.cfg.isShared(x) {
-			c.s.fail(n, ruleVerdict, x, fmt.Sprintf("dead at %d, where no suspicion ended", now.incarnation))
+			c.s.fail(n, ruleDeath, x, fmt.Sprintf("dead at %d, where no suspicion ended", now.incarnation))
 		}
 		if subject := c.holder(n, x); subject != nil && subject.up && !subject.leaving {
 			c.mistaken(n, subject, now.incarnation)

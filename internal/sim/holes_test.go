@@ -133,9 +133,9 @@ func TestHoleSyncStandsInForProbe(t *testing.T) {
 	s.cfg.Tamper.In = func(node int, _ *swim.Turn, m any) bool { // n1 does not share its observation
 		return node != 1 || !isGossip(m, wire.TypeSuspect, wire.TypeDead)
 	}
-	hearsay := s.sees(1, 3)
-	hearsay.State = swim.StateDead
-	s.mergeState(1, hearsay)
+	reported := s.sees(1, 3)
+	reported.State = swim.StateDead
+	s.mergeState(1, reported)
 	s.want(1, 3, swim.StateSuspect, 1)
 	s.until(11300 * time.Millisecond)
 	s.want(1, 3, swim.StateSuspect, 1)
@@ -146,9 +146,9 @@ func TestHoleSyncStandsInForProbe(t *testing.T) {
 // TestHoleSyncIsRefuted: a member suspected by a push/pull alone learns of it, and refutes.
 func TestHoleSyncIsRefuted(t *testing.T) {
 	s := newScene(t, 8)
-	hearsay := s.sees(1, 3)
-	hearsay.State = swim.StateSuspect
-	s.mergeState(1, hearsay)
+	reported := s.sees(1, 3)
+	reported.State = swim.StateSuspect
+	s.mergeState(1, reported)
 	s.want(1, 3, swim.StateSuspect, 1)
 	s.until(3 * time.Second)
 	for node := range 8 {

@@ -9,13 +9,13 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-var farewellFlag = flag.Int("farewell", 1000, "number of nodes of TestFarewell; 3000 take 2 GB")
+var leaveFlag = flag.Int("leave", 1000, "number of nodes of TestLargeLeave; 3000 take 2 GB")
 
-// TestFarewell: in a cluster of a thousand members, of which some announce new metadata all the time, over a network
+// TestLargeLeave: in a cluster of a thousand members, of which some announce new metadata all the time, over a network
 // that loses packets, 99 % know after 5 s that a member left, which stops once it has sent its leave often enough. No
 // member takes it for dead in the end.
-func TestFarewell(t *testing.T) {
-	n := *farewellFlag
+func TestLargeLeave(t *testing.T) {
+	n := *leaveFlag
 	if race.Enabled {
 		n = min(n, 100)
 	}

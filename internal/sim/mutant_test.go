@@ -80,13 +80,13 @@ var mutants = []mutant{
 			m.(*wire.GossipView).Kind = wire.TypeDead
 		}
 		return true
-	}), ruleVerdict},
+	}), ruleDeath},
 	{"treats a death as a leave", in(func(node int, turn *swim.Turn, m any) bool {
 		if d, ok := m.(*wire.GossipView); ok && d.Kind == wire.TypeDead && string(d.Node) != turn.Self().Name {
 			d.From = d.Node
 		}
 		return true
-	}), ruleFarewell},
+	}), ruleLeave},
 	{"drops acks", in(func(node int, _ *swim.Turn, m any) bool {
 		_, ok := m.(*wire.Ack)
 		return !ok || node != broken

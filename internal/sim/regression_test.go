@@ -14,7 +14,7 @@ func TestRegressions(t *testing.T) {
 	}{
 		// A node that had a member for dead, and received a suspicion of it at a higher incarnation, told the senders
 		// of that incarnation that it was dead, though no node had declared it dead there.
-		{ruleVerdict, Config{N: 7, Core: Local(), Seed: 19, Faults: []Fault{
+		{ruleDeath, Config{N: 7, Core: Local(), Seed: 19, Faults: []Fault{
 			{Kind: Delay, At: 2373 * time.Millisecond, For: 53196 * time.Millisecond, Nodes: []int{6, 0, 3}, Delay: 2995 * time.Millisecond},
 		}}},
 		// A suspicion at a higher incarnation continued with the remaining time of the refuted one.

@@ -27,7 +27,7 @@ func TestAcksFromElsewhere(t *testing.T) {
 		{"elsewhere, late", true, []Endpoint{from(99)}, true, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := newNode(t, nil).meet(2)
+			n := newNode(t, nil).withMembers(2)
 			m := n.table.named("m1")
 			m.answered = tt.answered
 			n.probe.begin(n.Turn, m)
@@ -47,7 +47,7 @@ func TestAcksFromElsewhere(t *testing.T) {
 		})
 	}
 	t.Run("another port of its host", func(t *testing.T) { // as of packets that are sent on connections
-		n := newNode(t, nil).meet(2)
+		n := newNode(t, nil).withMembers(2)
 		m := n.table.named("m1")
 		for port := range uint16(3) {
 			n.probe.begin(n.Turn, m)
@@ -59,7 +59,7 @@ func TestAcksFromElsewhere(t *testing.T) {
 		}
 	})
 	t.Run("NAT", func(t *testing.T) {
-		n := newNode(t, nil).meet(2)
+		n := newNode(t, nil).withMembers(2)
 		m := n.table.named("m1")
 		m.answered = false
 		probe := func(at Endpoint) bool {
@@ -84,7 +84,7 @@ func TestAcksFromElsewhere(t *testing.T) {
 
 // TestAckOfUserPingFromElsewhere: the same holds for pings of the user, and for relays.
 func TestAckOfUserPingFromElsewhere(t *testing.T) {
-	n := newNode(t, nil).meet(2)
+	n := newNode(t, nil).withMembers(2)
 	seq := n.Ping(Endpoint{AddrPort: memberAddr(50)})
 	n.Step(from(51), ackOf(seq))
 	n.Step(from(50), ackOf(seq))
@@ -105,7 +105,7 @@ func TestAckOfUserPingFromElsewhere(t *testing.T) {
 
 // TestRefutationsRaiseHealthSlowly: many refutations raise the health score by one in a ProbeInterval.
 func TestRefutationsRaiseHealthSlowly(t *testing.T) {
-	n := newNode(t, nil).meet(2)
+	n := newNode(t, nil).withMembers(2)
 	for i := range 40 { // four a second
 		n.now = n.now.Add(250 * time.Millisecond)
 		n.Step(from(1), &wire.Suspect{Incarnation: uint32(10 + i), Node: "self", From: "m1"})
@@ -121,7 +121,7 @@ func TestRefutationsRaiseHealthSlowly(t *testing.T) {
 // TestDialsAreLimited: claims to the names of members cause at most two streams a second, and none to a member that
 // never answered.
 func TestDialsAreLimited(t *testing.T) {
-	n := newNode(t, nil).meet(100)
+	n := newNode(t, nil).withMembers(100)
 	n.table.named("m1").answered = false
 	streams := 0
 	for i := 1; i <= 100; i++ {
@@ -146,7 +146,7 @@ func TestDialsAreLimited(t *testing.T) {
 
 // TestConflictIsToldOnce: a hundred claims to a name, each newer, and acks from the claimed address are one conflict.
 func TestConflictIsToldOnce(t *testing.T) {
-	n := newNode(t, nil).meet(3)
+	n := newNode(t, nil).withMembers(3)
 	conflicts := 0
 	count := func(out *Output) {
 		for _, e := range out.Events {

@@ -25,7 +25,7 @@ func texts(messages []wire.Message) []string {
 // TestMove: the node announces that it left, then that it is alive at another address; suspect and dead messages
 // about the old one are not refuted.
 func TestMove(t *testing.T) {
-	n := newNode(t, nil).meet(2)
+	n := newNode(t, nil).withMembers(2)
 	n.queued()
 	if !n.BeginAddressChange(7) {
 		t.Fatal("there is no other member")
@@ -72,7 +72,7 @@ func TestMove(t *testing.T) {
 
 // TestDepartureIsFinished: the departure is finished when it has been sent.
 func TestDepartureIsFinished(t *testing.T) {
-	n := newNode(t, nil).meet(2)
+	n := newNode(t, nil).withMembers(2)
 	n.Start()
 	n.BeginAddressChange(7)
 	var finished []uint64
@@ -98,7 +98,7 @@ func TestMoveAlone(t *testing.T) {
 		t.Errorf("a snapshot has %d states, want only our own", s.Len())
 	}
 
-	n = newNode(t, nil).meet(1)
+	n = newNode(t, nil).withMembers(1)
 	n.BeginAddressChange(7)
 	n.Leave(8)
 	n.take()
@@ -106,7 +106,7 @@ func TestMoveAlone(t *testing.T) {
 	if out := n.take(); !slices.Equal(out.Finished, []uint64{9}) || n.Self().Addr == newAddr || n.Self().State != StateLeft {
 		t.Errorf("arrives though it leaves: finished %v, is %+v", out.Finished, n.Self())
 	}
-	n = newNode(t, nil).meet(1)
+	n = newNode(t, nil).withMembers(1)
 	n.Leave(7)
 	if n.BeginAddressChange(8) {
 		t.Error("moves after it left")
@@ -124,9 +124,9 @@ func TestMoveAlone(t *testing.T) {
 // TestWhoMissedTheDeparture: a node that missed the departure refuses the new address, until it exchanges states with
 // the member, or receives both parts.
 func TestWhoMissedTheDeparture(t *testing.T) {
-	mover := newNode(t, func(c *Config) { c.Name = "m1" }).meet(0)
+	mover := newNode(t, func(c *Config) { c.Name = "m1" }).withMembers(0)
 	mover.alive(aliveOf(2, 1))
-	straggler := func() *node { return newNode(t, nil).meet(1) }
+	straggler := func() *node { return newNode(t, nil).withMembers(1) }
 	mover.Announce(memberAddr(1), nil, testVersions, 0)
 	mover.queued()
 	mover.BeginAddressChange(0)
@@ -146,7 +146,7 @@ func TestWhoMissedTheDeparture(t *testing.T) {
 		}
 	}
 	s := straggler()
-	s.meet(1)
+	s.withMembers(1)
 	check(s, s.alive(alive))
 	if m, _ := s.Member("m1"); m.Addr != memberAddr(1) {
 		t.Errorf("took %v at once", m.Addr)
@@ -174,7 +174,7 @@ func TestWhoMissedTheDeparture(t *testing.T) {
 // TestReminder: a node that still has us at the old address makes us announce the move again, but not too often, and
 // does not count as another process of our name.
 func TestReminder(t *testing.T) {
-	n := newNode(t, nil).meet(2)
+	n := newNode(t, nil).withMembers(2)
 	n.BeginAddressChange(0)
 	n.FinishAddressChange(newAddr, 0)
 	n.queued()

@@ -22,14 +22,14 @@ const (
 // is checked more often.
 const recheck = 10
 
-// Verdict is the outcome of a name conflict.
-type Verdict uint8
+// ConflictOutcome is the outcome of a name conflict.
+type ConflictOutcome uint8
 
 // The outcomes of a conflict.
 const (
-	VerdictOpen  Verdict = iota // undecided: the check runs, or the claim is not newer
-	VerdictKept                 // the member acked at its old address
-	VerdictMoved                // it did not, and the newer claim was accepted
+	ConflictOpen  ConflictOutcome = iota // undecided: the check runs, or the claim is not newer
+	ConflictKept                         // the member acked at its old address
+	ConflictMoved                        // it did not, and the newer claim was accepted
 )
 
 // check asks the member with a name whether it is still at its known address, because another claims the name: a process
@@ -274,7 +274,7 @@ func (s *checks) keepOwnName(t *Turn, k *check) {
 		t.queue.add(t, t.table.self, broadcast{incarnation: t.table.self.Incarnation}, 0)
 	}
 	self := t.Self()
-	t.out.event(Event{Kind: EventConflictEnded, Member: k.newest.of(t.table.self), Other: &self, Verdict: VerdictMoved})
+	t.out.event(Event{Kind: EventConflictEnded, Member: k.newest.of(t.table.self), Other: &self, Outcome: ConflictMoved})
 }
 
 // demandRefutation pings the claimant of m's name, whose claim is not newer, each period: a process that was restarted
@@ -305,7 +305,7 @@ func (s *checks) endKept(t *Turn, k *check, m *member) {
 func (s *checks) notify(t *Turn, k *check, m *member) {
 	other := k.newest.of(m)
 	t.out.event(Event{Kind: EventConflict, Member: t.table.snapshot(m), Other: &other})
-	t.out.event(Event{Kind: EventConflictEnded, Member: t.table.snapshot(m), Other: &other, Verdict: VerdictKept})
+	t.out.event(Event{Kind: EventConflictEnded, Member: t.table.snapshot(m), Other: &other, Outcome: ConflictKept})
 }
 
 // end decides a check.
@@ -347,5 +347,5 @@ func (t *Turn) takeOver(m *member, asserted assertion) {
 	t.becomeAlive(m, asserted, 0)
 	after := t.table.snapshot(m)
 	t.out.event(Event{Kind: EventMoved, Member: after, Other: &before})
-	t.out.event(Event{Kind: EventConflictEnded, Member: before, Other: &after, Verdict: VerdictMoved})
+	t.out.event(Event{Kind: EventConflictEnded, Member: before, Other: &after, Outcome: ConflictMoved})
 }

@@ -15,11 +15,11 @@ func claimOf(i int, incarnation uint32) *wire.Alive {
 	return a
 }
 
-// deadIncarnations returns the verdicts of the events.
-func deadIncarnations(events []Event) (v []Verdict) {
+// outcomes returns the outcomes of the events.
+func outcomes(events []Event) (v []ConflictOutcome) {
 	for _, e := range events {
 		if e.Kind == EventConflictEnded {
-			v = append(v, e.Verdict)
+			v = append(v, e.Outcome)
 		}
 	}
 	return v
@@ -55,7 +55,7 @@ func TestConflictOldAnswers(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := newNode(t, nil).meet(5)
+			n := newNode(t, nil).withMembers(5)
 			out := n.alive(claimOf(1, 7))
 			seq, assertion := asked(t, out, 1), askedAt(t, out, 1, 1001)
 			if seq == 0 || assertion == 0 || len(out.Events) != 0 {
@@ -69,8 +69,8 @@ func TestConflictOldAnswers(t *testing.T) {
 			n.Step(Endpoint{AddrPort: memberAddr(1001)}, ackOf(assertion))
 			n.Step(Endpoint{AddrPort: memberAddr(1001)}, ackOf(assertion))
 			out = n.take()
-			if got := deadIncarnations(out.Events); !slices.Equal(got, []Verdict{VerdictKept}) {
-				t.Errorf("verdicts %v, want that the old is kept", got)
+			if got := outcomes(out.Events); !slices.Equal(got, []ConflictOutcome{ConflictKept}) {
+				t.Errorf("outcomes %v, want that the old is kept", got)
 			}
 			if got := kinds(out.Events); !slices.Equal(got, []EventKind{EventConflict, EventConflictEnded}) {
 				t.Errorf("events %v", got)
@@ -114,7 +114,7 @@ func (n *node) runWithClaimant(d time.Duration, name string, acks bool, toIt, to
 // TestConflictClaimIsNobodys: the address in an old assertion is not sent what is known of the member unless a
 // process answers to its name there: another process would gossip it.
 func TestConflictClaimIsNobodys(t *testing.T) {
-	n := newNode(t, nil).meet(5)
+	n := newNode(t, nil).withMembers(5)
 	n.alive(claimOf(1, 1))
 	pings := 0
 	n.runWithClaimant(3500*time.Millisecond, "m1", false, func(m wire.Message) {
@@ -137,7 +137,7 @@ func TestConflictNewcomer(t *testing.T) {
 		"dead":    func(n *node) { n.dead(1, 1, "m2") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := newNode(t, nil).meet(5)
+			n := newNode(t, nil).withMembers(5)
 			before(n)
 			n.alive(claimOf(1, 1))
 			var told string
@@ -159,7 +159,7 @@ func TestConflictNewcomer(t *testing.T) {
 			if name == "dead" {
 				want = want[1:]
 			}
-			if got := kinds(out.Events); !slices.Equal(got, want) || !slices.Equal(deadIncarnations(out.Events), []Verdict{VerdictMoved}) {
+			if got := kinds(out.Events); !slices.Equal(got, want) || !slices.Equal(outcomes(out.Events), []ConflictOutcome{ConflictMoved}) {
 				t.Errorf("events %v, want %v", got, want)
 			}
 			if !n.AnyAlive() || n.present != 5 {
@@ -173,7 +173,7 @@ func TestConflictNewcomer(t *testing.T) {
 // as the check lasts, and no longer once it is newer.
 func TestConflictIsContradictedUntilNewer(t *testing.T) {
 	for _, refutes := range []bool{false, true} {
-		n := newNode(t, nil).meet(5)
+		n := newNode(t, nil).withMembers(5)
 		n.alive(claimOf(1, 1))
 		told := 0
 		count := func(m wire.Message) {
@@ -197,7 +197,7 @@ func TestConflictIsContradictedUntilNewer(t *testing.T) {
 
 // TestConflictNewerAtOnce: the newest assertion is accepted as soon as the check ends.
 func TestConflictNewerAtOnce(t *testing.T) {
-	n := newNode(t, nil).meet(5)
+	n := newNode(t, nil).withMembers(5)
 	n.alive(claimOf(1, 3))
 	n.alive(claimOf(1, 5))
 	n.alive(claimOf(1, 4))
@@ -211,7 +211,7 @@ func TestConflictNewerAtOnce(t *testing.T) {
 // few checks remembered. A check that ends makes room for the next.
 func TestConflictsManyAtOnce(t *testing.T) {
 	const names = 3 * checksAtOnce
-	n := newNode(t, nil).meet(names)
+	n := newNode(t, nil).withMembers(names)
 	assertion := func() *Output {
 		for range 3 {
 			for i := 1; i <= names; i++ {
@@ -247,7 +247,7 @@ func TestConflictsManyAtOnce(t *testing.T) {
 // TestConflictsAreBounded: no more than MaxChecks checks are remembered, and those that ended first are removed
 // first.
 func TestConflictsAreBounded(t *testing.T) {
-	n := newNode(t, nil).meet(MaxChecks + 100)
+	n := newNode(t, nil).withMembers(MaxChecks + 100)
 	for i := 1; i <= MaxChecks+100; i++ {
 		if seq := asked(t, n.alive(claimOf(i, 9)), i); seq == 0 {
 			t.Fatalf("member %d is not asked", i)
@@ -264,11 +264,11 @@ func TestConflictsAreBounded(t *testing.T) {
 // TestConflictAckOfTheClaimant: on a transport that routes by name, the newcomer itself receives the ping and acks
 // it, which counts in its favour.
 func TestConflictAckOfTheClaimant(t *testing.T) {
-	n := newNode(t, nil).meet(5)
+	n := newNode(t, nil).withMembers(5)
 	seq := asked(t, n.alive(claimOf(1, 7)), 1)
 	n.Step(Endpoint{AddrPort: memberAddr(1001)}, ackOf(seq))
-	if got := deadIncarnations(n.take().Events); !slices.Equal(got, []Verdict{VerdictMoved}) {
-		t.Errorf("verdicts %v, want that it moved", got)
+	if got := outcomes(n.take().Events); !slices.Equal(got, []ConflictOutcome{ConflictMoved}) {
+		t.Errorf("outcomes %v, want that it moved", got)
 	}
 	if m, _ := n.Member("m1"); m.Addr != memberAddr(1001) || m.State != StateAlive {
 		t.Errorf("member is %+v", m)
@@ -277,7 +277,7 @@ func TestConflictAckOfTheClaimant(t *testing.T) {
 
 // TestConflictWithoutProbes: a member that sends no probes resolves conflicts too.
 func TestConflictWithoutProbes(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.ProbeInterval = 0 }).meet(5)
+	n := newNode(t, func(c *Config) { c.ProbeInterval = 0 }).withMembers(5)
 	n.alive(claimOf(1, 7))
 	n.run(time.Second, func(*Output) {})
 	if m, _ := n.Member("m1"); m.Addr != memberAddr(1001) {
@@ -293,15 +293,15 @@ func TestConflictOverOurName(t *testing.T) {
 	for name, tt := range map[string]struct {
 		answer func(n *node, seq uint32)
 		want   []EventKind
-		verdict
+		outcome
 	}{
-		"it answers":             {func(n *node, seq uint32) { n.Step(Endpoint{AddrPort: memberAddr(1)}, ackOf(seq)) }, []EventKind{EventConflict, EventConflictEnded}, verdict{VerdictKept, 1}},
-		"it is silent":           {func(*node, uint32) {}, []EventKind{EventConflictEnded}, verdict{VerdictMoved, 8}},
-		"the ping leads to us":   {func(n *node, seq uint32) { n.Step(Endpoint{AddrPort: memberAddr(0)}, ackOf(seq)) }, []EventKind{EventConflictEnded}, verdict{VerdictMoved, 8}},
-		"it answers on a stream": {func(n *node, seq uint32) { n.StreamPingDone(seq) }, []EventKind{EventConflict, EventConflictEnded}, verdict{VerdictKept, 1}},
+		"it answers":             {func(n *node, seq uint32) { n.Step(Endpoint{AddrPort: memberAddr(1)}, ackOf(seq)) }, []EventKind{EventConflict, EventConflictEnded}, outcome{ConflictKept, 1}},
+		"it is silent":           {func(*node, uint32) {}, []EventKind{EventConflictEnded}, outcome{ConflictMoved, 8}},
+		"the ping leads to us":   {func(n *node, seq uint32) { n.Step(Endpoint{AddrPort: memberAddr(0)}, ackOf(seq)) }, []EventKind{EventConflictEnded}, outcome{ConflictMoved, 8}},
+		"it answers on a stream": {func(n *node, seq uint32) { n.StreamPingDone(seq) }, []EventKind{EventConflict, EventConflictEnded}, outcome{ConflictKept, 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := newNode(t, nil).meet(5)
+			n := newNode(t, nil).withMembers(5)
 			out := n.alive(claimed)
 			if len(out.Packets) != 1 || out.Packets[0].To.AddrPort != memberAddr(1) || len(out.Events) != 0 || !n.NameContested() {
 				t.Fatalf("packets %+v, events %v", out.Packets, out.Events)
@@ -323,7 +323,7 @@ func TestConflictOverOurName(t *testing.T) {
 	}
 }
 
-type verdict struct {
-	Verdict
+type outcome struct {
+	ConflictOutcome
 	incarnation uint32
 }

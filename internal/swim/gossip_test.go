@@ -12,7 +12,7 @@ import (
 )
 
 func TestGossipTargets(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.GossipNodes = 10; c.RetransmitMult = 100 }).meet(5)
+	n := newNode(t, func(c *Config) { c.GossipNodes = 10; c.RetransmitMult = 100 }).withMembers(5)
 	n.suspect(2, 1, "m1")
 	n.dead(3, 1, "m1")
 	n.dead(4, 1, "m4")
@@ -47,7 +47,7 @@ func packetSize(p *Packet, more int) int {
 }
 
 func TestGossipFillsPackets(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.GossipNodes = 1 }).meet(60)
+	n := newNode(t, func(c *Config) { c.GossipNodes = 1 }).withMembers(60)
 	for range 100 {
 		n.loops.gossipTick(n.Turn)
 		if size := packetSize(&n.take().Packets[0], 0); size > 1400 || size < 1400-100 {
@@ -55,12 +55,12 @@ func TestGossipFillsPackets(t *testing.T) {
 		}
 		n.Announce(memberAddr(0), nil, testVersions, 0)
 		n.take()
-		n.meetAgain(60)
+		n.announceAll(60)
 	}
 }
 
-// meetAgain makes news about members 1 to k, at ever higher incarnations.
-func (n *node) meetAgain(k int) {
+// announceAll makes news about members 1 to k, at ever higher incarnations.
+func (n *node) announceAll(k int) {
 	for i := 1; i <= k; i++ {
 		m, _ := n.Member(memberName(i))
 		n.Step(Endpoint{AddrPort: memberAddr(i)}, aliveOf(i, m.Incarnation+1))
@@ -71,10 +71,10 @@ func (n *node) meetAgain(k int) {
 // TestUserBroadcastsHaveTheirShare: under endless news about all members, user broadcasts are offered a quarter of
 // each packet and all of every eighth; the rest of their share is filled with news.
 func TestUserBroadcastsHaveTheirShare(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = true }).meet(60)
+	n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = true }).withMembers(60)
 	const room = 1400 - wire.CompoundHeaderSize - wire.ChecksumSize
 	for i := 1; i <= 40; i++ {
-		n.meetAgain(60)
+		n.announceAll(60)
 		n.loops.gossipTick(n.Turn)
 		out := n.take()
 		p := &out.Packets[0]
@@ -96,7 +96,7 @@ func TestUserBroadcastsHaveTheirShare(t *testing.T) {
 // TestUserBroadcastsHaveWhatIsFree: without news they are offered all the room, and with little news the room that it
 // leaves.
 func TestUserBroadcastsHaveWhatIsFree(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = true }).meet(3)
+	n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = true }).withMembers(3)
 	n.loops.gossipTick(n.Turn)
 	out := n.take()
 	p := &out.Packets[0]
@@ -110,7 +110,7 @@ func TestUserBroadcastsHaveWhatIsFree(t *testing.T) {
 // user broadcasts; a packet with a ping keeps its size.
 func TestSlackIsForGossip(t *testing.T) {
 	for _, users := range []bool{false, true} {
-		n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = users }).meet(100)
+		n := newNode(t, func(c *Config) { c.GossipNodes = 1; c.HasUserBroadcasts = users }).withMembers(100)
 		n.SetCompressionBudget(1000)
 		n.loops.gossipTick(n.Turn)
 		out := n.take()
@@ -134,7 +134,7 @@ func TestSlackIsForGossip(t *testing.T) {
 // TestWhatFitsNoPacketIsNotQueued: news that no packet can hold is left to push/pulls, and nothing waits for it;
 // older news about that member is dropped.
 func TestWhatFitsNoPacketIsNotQueued(t *testing.T) {
-	n := newNode(t, nil).meet(1)
+	n := newNode(t, nil).withMembers(1)
 	long := strings.Repeat("x", MaxName)
 	for i, meta := range [][]byte{nil, make([]byte, MaxMeta)} {
 		a := aliveOf(2, uint32(i+1))
@@ -162,7 +162,7 @@ func TestWhatFitsNoPacketIsNotQueued(t *testing.T) {
 // TestPacketsOfSeveralMessagesFit: if both together are too large, a ping is sent without the suspicion, and an ack
 // without its payload; the suspicion is sent alone.
 func TestPacketsOfSeveralMessagesFit(t *testing.T) {
-	n := newNode(t, nil).meet(1)
+	n := newNode(t, nil).withMembers(1)
 	n.suspect(1, 1, "m9")
 	n.Settle()
 	for _, tt := range []struct {
@@ -201,14 +201,14 @@ func TestPacketsOfSeveralMessagesFit(t *testing.T) {
 }
 
 func TestGossipWithNothingToSay(t *testing.T) {
-	n := newNode(t, nil).meet(5)
+	n := newNode(t, nil).withMembers(5)
 	n.queued()
 	n.Settle()
 	n.loops.gossipTick(n.Turn)
 	if got := n.take().Packets; len(got) != 0 {
 		t.Errorf("%d packets, want none", len(got))
 	}
-	n = newNode(t, func(c *Config) { c.HasUserBroadcasts = true }).meet(5)
+	n = newNode(t, func(c *Config) { c.HasUserBroadcasts = true }).withMembers(5)
 	n.Settle()
 	n.loops.gossipTick(n.Turn)
 	if got := n.take().Packets; len(got) != 3 || got[0].Room != 1393 {
@@ -218,7 +218,7 @@ func TestGossipWithNothingToSay(t *testing.T) {
 
 // TestBroadcastIsSentToTheLimit: a broadcast is sent RetransmitMult * ceil(log10(n+1)) times.
 func TestBroadcastIsSentToTheLimit(t *testing.T) {
-	n := newNode(t, nil).meet(20)
+	n := newNode(t, nil).withMembers(20)
 	n.Settle()
 	n.Announce(memberAddr(0), []byte("x"), testVersions, 3)
 	n.take()
@@ -239,7 +239,7 @@ func TestBroadcastIsSentToTheLimit(t *testing.T) {
 }
 
 func TestPiggyback(t *testing.T) {
-	n := newNode(t, nil).meet(3)
+	n := newNode(t, nil).withMembers(3)
 	n.StepPing(Endpoint{AddrPort: memberAddr(1)}, &wire.Ping{SeqNo: 1}, nil)
 	p := n.take().Packets[0]
 	if len(p.Messages) != 5 || p.Messages[0][0] != byte(wire.TypeAck) {
@@ -255,7 +255,7 @@ func TestPiggyback(t *testing.T) {
 // TestChooseMissesNobody: if no more members are eligible than wanted, all are chosen, wherever they are in the
 // order.
 func TestChooseMissesNobody(t *testing.T) {
-	n := newNode(t, nil).meet(100)
+	n := newNode(t, nil).withMembers(100)
 	for i := range 100 {
 		only := memberName(i%100 + 1)
 		got := n.choose(1, func(m *member) bool { return m.Name == only })
@@ -273,7 +273,7 @@ func TestChooseMissesNobody(t *testing.T) {
 
 // TestChooseIsFair: every member is chosen about equally often.
 func TestChooseIsFair(t *testing.T) {
-	n := newNode(t, nil).meet(20)
+	n := newNode(t, nil).withMembers(20)
 	times := map[string]int{}
 	for range 10_000 {
 		for _, m := range n.choose(3, func(m *member) bool { return m != n.table.self }) {
@@ -288,7 +288,7 @@ func TestChooseIsFair(t *testing.T) {
 }
 
 func TestPushPullTick(t *testing.T) {
-	n := newNode(t, nil).meet(3)
+	n := newNode(t, nil).withMembers(3)
 	n.dead(1, 1, "m2")
 	n.suspect(2, 1, "m1")
 	n.loops.pushPullTick(n.Turn)
@@ -301,7 +301,7 @@ func TestPushPullTick(t *testing.T) {
 // TestLoops checks how often each loop runs, that each begins within its second interval, and that every probe
 // coincides with a round of gossip.
 func TestLoops(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.HasUserBroadcasts = true }).meet(3)
+	n := newNode(t, func(c *Config) { c.HasUserBroadcasts = true }).withMembers(3)
 	n.Start()
 	var pings, apart, gossips, pushPulls int
 	var first [3]time.Time
@@ -360,7 +360,7 @@ func TestUserBroadcastsWithoutGossip(t *testing.T) {
 		{"no user broadcasts", func(c *Config) { c.GossipNodes = 0 }, false, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := newNode(t, func(c *Config) { tt.off(c); c.HasUserBroadcasts, c.PushPullInterval = tt.has, 0 }).meet(3)
+			n := newNode(t, func(c *Config) { tt.off(c); c.HasUserBroadcasts, c.PushPullInterval = tt.has, 0 }).withMembers(3)
 			n.Start()
 			pings, rooms := make(map[string]int), make(map[string]int)
 			n.run(10*time.Second, func(o *Output) {
@@ -392,7 +392,7 @@ func TestUserBroadcastsWithoutGossip(t *testing.T) {
 
 // TestAloneWithoutGossip: a member that is alone sleeps, though a round was due with its last probe.
 func TestAloneWithoutGossip(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.HasUserBroadcasts, c.GossipInterval, c.PushPullInterval = true, 0, 0 }).meet(1)
+	n := newNode(t, func(c *Config) { c.HasUserBroadcasts, c.GossipInterval, c.PushPullInterval = true, 0, 0 }).withMembers(1)
 	n.Start()
 	n.probe.begin(n.Turn, n.table.named("m1"))
 	n.ForceLeaveAlive("m1", 0)
@@ -402,13 +402,13 @@ func TestAloneWithoutGossip(t *testing.T) {
 		t.Errorf("work at %v", at)
 	}
 	n.Tick()
-	if n.meet(1); len(n.take().Packets) > 0 {
+	if n.withMembers(1); len(n.take().Packets) > 0 {
 		t.Error("packets without another member")
 	}
 }
 
 func TestLoopsThatAreOff(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.ProbeInterval, c.GossipNodes, c.PushPullInterval = 0, 0, 0 }).meet(3)
+	n := newNode(t, func(c *Config) { c.ProbeInterval, c.GossipNodes, c.PushPullInterval = 0, 0, 0 }).withMembers(3)
 	n.Start()
 	if at, ok := n.NextDeadline(); ok {
 		t.Errorf("something is due at %v", at)
@@ -417,7 +417,7 @@ func TestLoopsThatAreOff(t *testing.T) {
 
 // TestLateTicksCollapse: after a late tick one round is due, not all that were missed.
 func TestLateTicksCollapse(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval = 0, 0 }).meet(3)
+	n := newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval = 0, 0 }).withMembers(3)
 	n.Start()
 	n.after(time.Minute).Tick()
 	if got := n.take().Counts.GossipRounds; got != 1 {
@@ -428,7 +428,7 @@ func TestLateTicksCollapse(t *testing.T) {
 // TestReplay: the same calls with the same seed have the same output.
 func TestReplay(t *testing.T) {
 	history := func() (lines []string) {
-		n := newNode(t, nil).meet(30)
+		n := newNode(t, nil).withMembers(30)
 		n.Start()
 		n.run(2*time.Minute, func(o *Output) {
 			for _, p := range o.Packets {
@@ -476,7 +476,7 @@ func TestQueuedBroadcastsSayWhatWasToBeSaid(t *testing.T) {
 		}, []wire.Message{&wire.Dead{Incarnation: 1, Node: "self", From: "self"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := newNode(t, nil).meet(8)
+			n := newNode(t, nil).withMembers(8)
 			n.Settle()
 			tt.do(n)
 			if got := n.queued(); !reflect.DeepEqual(got, tt.want) {

@@ -155,8 +155,8 @@ func aliveOf(i int, incarnation uint32) *wire.Alive {
 		Vsn: testVersions[:]}
 }
 
-// meet makes members 1 to k known as alive at incarnation 1, as if each had answered a ping.
-func (n *node) meet(k int) *node {
+// withMembers makes members 1 to k known as alive at incarnation 1, as if each had answered a ping.
+func (n *node) withMembers(k int) *node {
 	n.t.Helper()
 	for i := 1; i <= k; i++ {
 		n.Step(Endpoint{AddrPort: memberAddr(i)}, aliveOf(i, 1))

@@ -4,7 +4,7 @@ import "testing"
 
 // TestSettle: nothing remains queued, and no waiter for it remains.
 func TestSettle(t *testing.T) {
-	n := newNode(t, nil).meet(3)
+	n := newNode(t, nil).withMembers(3)
 	n.Announce(memberAddr(0), []byte("new"), testVersions, 9)
 	n.take()
 	if n.NumQueued() != 4 {
@@ -18,7 +18,7 @@ func TestSettle(t *testing.T) {
 
 // TestNumTimers: each loop has a timer, and so does a suspicion while it lasts.
 func TestNumTimers(t *testing.T) {
-	n := newNode(t, nil).meet(3)
+	n := newNode(t, nil).withMembers(3)
 	if n.NumTimers() != 0 {
 		t.Errorf("%d timers before Start", n.NumTimers())
 	}

@@ -11,17 +11,17 @@ import (
 // TestLeaveGoesFirst: a leave is sent before all other messages, to several members at once, and to one in a
 // push/pull.
 func TestLeaveGoesFirst(t *testing.T) {
-	n := newNode(t, nil).meet(40) // news about all of them is queued
+	n := newNode(t, nil).withMembers(40) // news about all of them is queued
 	n.dead(1, 1, "m2")
 	n.suspect(2, 1, "m3")
 	if !n.Leave(7) {
 		t.Error("it was sent to no member")
 	}
 	out := n.take()
-	const farewell = "dead self@1 by self"
+	const leave = "dead self@1 by self"
 	told := make(map[string]bool)
 	for _, p := range out.Packets {
-		if len(p.Messages) != 1 || describe(parse(t, p.Messages[0])) != farewell || p.To.Name == "m1" {
+		if len(p.Messages) != 1 || describe(parse(t, p.Messages[0])) != leave || p.To.Name == "m1" {
 			t.Errorf("%s is sent %q", p.To.Name, p.Messages)
 		}
 		told[p.To.Name] = true
@@ -40,7 +40,7 @@ func TestLeaveGoesFirst(t *testing.T) {
 	rounds := 0
 	n.run(10*time.Second, func(o *Output) {
 		for _, p := range o.Packets {
-			carries := slices.ContainsFunc(p.Messages, func(b []byte) bool { return describe(parse(t, b)) == farewell })
+			carries := slices.ContainsFunc(p.Messages, func(b []byte) bool { return describe(parse(t, b)) == leave })
 			if o.Counts.GossipRounds > 0 && len(finished)+len(o.Finished) == 0 && !carries {
 				t.Errorf("gossip to %s goes without it", p.To.Name)
 			}
@@ -55,10 +55,10 @@ func TestLeaveGoesFirst(t *testing.T) {
 	}
 }
 
-// TestFarewellHasRoom: the packets of a leave have room for user broadcasts, if the driver has any.
-func TestFarewellHasRoom(t *testing.T) {
+// TestLeaveHasRoom: the packets of a leave have room for user broadcasts, if the driver has any.
+func TestLeaveHasRoom(t *testing.T) {
 	for _, has := range []bool{false, true} {
-		n := newNode(t, func(c *Config) { c.HasUserBroadcasts = has }).meet(3)
+		n := newNode(t, func(c *Config) { c.HasUserBroadcasts = has }).withMembers(3)
 		n.Leave(0)
 		packets := n.take().Packets
 		for i := range packets {
@@ -75,7 +75,7 @@ func TestFarewellHasRoom(t *testing.T) {
 
 // TestLeaveAlone: a leave without another member.
 func TestLeaveAlone(t *testing.T) {
-	n := newNode(t, nil).meet(1)
+	n := newNode(t, nil).withMembers(1)
 	n.dead(1, 1, "m2")
 	heard := n.Leave(7)
 	if out := n.take(); heard || len(out.Packets) != 0 || len(out.Streams) != 0 {
@@ -86,7 +86,7 @@ func TestLeaveAlone(t *testing.T) {
 // TestNoticesEndWithTheLast: a wait for a broadcast ends when the other members are gone, whichever member it is
 // about.
 func TestNoticesEndWithTheLast(t *testing.T) {
-	n := newNode(t, nil).meet(3)
+	n := newNode(t, nil).withMembers(3)
 	n.dead(1, 1, "m2")
 	n.ForceLeave("m1", 5)
 	n.Announce(memberAddr(0), []byte("new"), testVersions, 6)
@@ -106,7 +106,7 @@ func TestNoticesEndWithTheLast(t *testing.T) {
 
 // TestForget: nothing of a removed member remains anywhere, and the probe order continues.
 func TestForget(t *testing.T) {
-	n := reconnecting(t, nil).meet(9)
+	n := reconnecting(t, nil).withMembers(9)
 	n.Start()
 	n.run(3500*time.Millisecond, func(*Output) {})
 	n.dead(1, 1, "m2")
@@ -145,7 +145,7 @@ func TestForget(t *testing.T) {
 
 // TestForgetWhileProbed: the target of a probe is declared dead and removed. The probe has no effect.
 func TestForgetWhileProbed(t *testing.T) {
-	n := newNode(t, nil).meet(1)
+	n := newNode(t, nil).withMembers(1)
 	n.Start()
 	n.run(2100*time.Millisecond, func(*Output) {})
 	if n.probe.target == nil {
@@ -178,7 +178,7 @@ func TestForceLeave(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, forced := range []bool{false, true} {
-				n := reconnecting(t, nil).meet(3)
+				n := reconnecting(t, nil).withMembers(3)
 				tt.before(n)
 				n.queued()
 				force, want, events := n.ForceLeave, tt.force, 0
@@ -206,7 +206,7 @@ func TestForceLeave(t *testing.T) {
 			}
 		})
 	}
-	n := newNode(t, nil).meet(1)
+	n := newNode(t, nil).withMembers(1)
 	if got := n.ForceLeaveAlive("self", 1); got != NotSelf {
 		t.Errorf("ForceLeave of ourselves: %v", got)
 	}
@@ -218,7 +218,7 @@ func TestForceLeave(t *testing.T) {
 // TestReturn: a node that left becomes a member again above the incarnation of its leave, announces that, and
 // reconnects to failed members.
 func TestReturn(t *testing.T) {
-	n := reconnecting(t, nil).meet(3)
+	n := reconnecting(t, nil).withMembers(3)
 	n.dead(3, 1, "m1")
 	if n.Return() {
 		t.Error("returned without having left")
@@ -256,7 +256,7 @@ func TestNewsWithoutLoops(t *testing.T) {
 		"remove":   func(n *node) { n.ForceLeaveAlive("m1", 7) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := newNode(t, func(c *Config) { c.ProbeInterval, c.GossipNodes = 0, 0 }).meet(20)
+			n := newNode(t, func(c *Config) { c.ProbeInterval, c.GossipNodes = 0, 0 }).withMembers(20)
 			n.dead(20, 1, "m19")
 			tell(n)
 			out := n.take()
@@ -299,7 +299,7 @@ func (n *node) leaves(subject int, incarnation uint32, from int) *Output {
 // changes anything.
 func TestLeaveIsQuestioned(t *testing.T) {
 	const question = "dead m1@4 by m1"
-	n := newNode(t, nil).meet(3) // so few that each is questioned
+	n := newNode(t, nil).withMembers(3) // so few that each is questioned
 	if got := sentTo(t, n.leaves(1, 4, 2), 1); !slices.Equal(got, []string{question}) {
 		t.Errorf("it is sent %q", got)
 	}
@@ -313,13 +313,13 @@ func TestLeaveIsQuestioned(t *testing.T) {
 		t.Errorf("it is sent %q, though the message is its own", got)
 	}
 
-	n = newNode(t, nil).meet(3)
+	n = newNode(t, nil).withMembers(3)
 	n.Merge([]wire.PushNodeState{{Name: "m1", Addr: memberAddr(1).Addr().AsSlice(), Port: 7946, Incarnation: 4, State: int(StateLeft), Vsn: testVersions[:]}})
 	if got := sentTo(t, n.take(), 1); !slices.Equal(got, []string{question}) {
 		t.Errorf("after a push/pull it is sent %q", got)
 	}
 
-	n = newNode(t, nil).meet(3)
+	n = newNode(t, nil).withMembers(3)
 	n.Leave(0)
 	n.take()
 	if got := sentTo(t, n.leaves(1, 4, 2), 1); len(got) != 0 {
@@ -331,7 +331,7 @@ func TestLeaveIsQuestioned(t *testing.T) {
 // limit.
 func TestFewLeavesAreQuestioned(t *testing.T) {
 	const members = 400
-	n := newNode(t, nil).meet(members)
+	n := newNode(t, nil).withMembers(members)
 	questions := 0
 	for i := 1; i < members; i++ {
 		n.after(time.Minute)
@@ -372,7 +372,7 @@ func TestPingOfOneThatIsDown(t *testing.T) {
 		{"suspected since", func(n *node) { n.dead(1, 4, "m2"); n.suspect(1, 6, "m2") }, "suspect m1@6 by self"},
 		{"forgotten", func(n *node) { n.leaves(1, 4, 2); n.after(time.Minute).Tick(); n.take() }, "dead m1@4 by m1"},
 	} {
-		n := newNode(t, nil).meet(3)
+		n := newNode(t, nil).withMembers(3)
 		tt.do(n)
 		n.queued()
 		n.StepPing(Endpoint{AddrPort: memberAddr(1)}, ping, nil)
@@ -394,7 +394,7 @@ func TestPingOfOneThatIsDown(t *testing.T) {
 
 // TestStaleLeaveIsAnswered: a member that sends a refuted leave message is sent the refutation.
 func TestStaleLeaveIsAnswered(t *testing.T) {
-	n := newNode(t, nil).meet(3)
+	n := newNode(t, nil).withMembers(3)
 	n.alive(aliveOf(1, 5))
 	if got := sentTo(t, n.leaves(1, 4, 2), 2); !slices.Equal(got, []string{"alive m1@5 "}) {
 		t.Errorf("it is sent %q", got)
@@ -410,7 +410,7 @@ func TestStaleLeaveIsAnswered(t *testing.T) {
 // TestReporterThatIsDown: a member that has left here and sends that we left is sent the refutation and its own
 // leave.
 func TestReporterThatIsDown(t *testing.T) {
-	n := newNode(t, nil).meet(3)
+	n := newNode(t, nil).withMembers(3)
 	n.Start()
 	n.leaves(1, 4, 2)
 	n.Step(Endpoint{AddrPort: memberAddr(1)}, &wire.Dead{Incarnation: 7, Node: "self", From: "self"})
@@ -422,7 +422,7 @@ func TestReporterThatIsDown(t *testing.T) {
 // TestAllHaveLeft: once the last other member has left, all that left are tried, and seeds too, until one is alive
 // again.
 func TestAllHaveLeft(t *testing.T) {
-	n := reconnecting(t, nil).meet(3)
+	n := reconnecting(t, nil).withMembers(3)
 	n.HaveSeeds()
 	n.Start()
 	n.leaves(1, 4, 2)

@@ -101,9 +101,9 @@ type table struct {
 	order    []ID                 // probe order; also for random choices
 	unprobed int                  // the first members of order, in number, that are still to be probed in this round, last to first
 
-	long             [][16]byte    // IP addresses of 16 bytes
-	longFree         []uint32      // free indexes in long
-	deadIncarnations map[ID]uint32 // of dead members that were suspected at a higher incarnation since
+	long     [][16]byte    // IP addresses of 16 bytes
+	longFree []uint32      // free indexes in long
+	outcomes map[ID]uint32 // of dead members that were suspected at a higher incarnation since
 
 	seed   maphash.Seed // so that peers cannot choose colliding names or addresses
 	byName index.Index
@@ -111,7 +111,7 @@ type table struct {
 	epoch  time.Time
 }
 
-func newTable() table { return table{seed: maphash.MakeSeed(), deadIncarnations: make(map[ID]uint32)} }
+func newTable() table { return table{seed: maphash.MakeSeed(), outcomes: make(map[ID]uint32)} }
 
 // at returns the member with an ID.
 func (t *table) at(id ID) *member { return &t.chunks[id/chunkSize][id%chunkSize] }
@@ -260,7 +260,7 @@ func (t *table) remove(m *member) {
 	t.byName.Remove(maphash.String(t.seed, m.Name), uint32(m.ID))
 	t.forgetAddr(m)
 	t.setAddress(m, address{})
-	delete(t.deadIncarnations, m.ID)
+	delete(t.outcomes, m.ID)
 	t.free = append(t.free, m.ID)
 	*m = member{} // releases its name and metadata
 }
@@ -350,7 +350,7 @@ func (t *table) setAddress(m *member, to address) {
 
 // deadIncarnation returns the incarnation at which a dead member is dead; it may have been suspected at a higher one since.
 func (t *table) deadIncarnation(m *member) uint32 {
-	if v, ok := t.deadIncarnations[m.ID]; ok {
+	if v, ok := t.outcomes[m.ID]; ok {
 		return v
 	}
 	return m.Incarnation
@@ -361,13 +361,13 @@ func (t *table) suspectDead(m *member, incarnation uint32) {
 	if incarnation == m.Incarnation {
 		return
 	}
-	t.deadIncarnations[m.ID] = t.deadIncarnation(m)
+	t.outcomes[m.ID] = t.deadIncarnation(m)
 	m.Incarnation = incarnation
 }
 
 // setIncarnation sets the incarnation at which a member is alive or dead.
 func (t *table) setIncarnation(m *member, incarnation uint32) {
-	delete(t.deadIncarnations, m.ID)
+	delete(t.outcomes, m.ID)
 	m.Incarnation = incarnation
 }
 

@@ -155,7 +155,7 @@ func TestKeep(t *testing.T) {
 
 // TestSince: times are stored relative to the first, and are returned unchanged.
 func TestSince(t *testing.T) {
-	n := newNode(t, nil).meet(1)
+	n := newNode(t, nil).withMembers(1)
 	n.after(time.Hour).suspect(1, 1, "m2")
 	m, _ := n.Member(memberName(1))
 	if want := testStart.Add(time.Hour); !m.Since.Equal(want) {

@@ -15,7 +15,7 @@ func TestMerge(t *testing.T) {
 		return wire.PushNodeState{Name: memberName(i), Addr: memberAddr(i).Addr().AsSlice(), Port: 7946,
 			Incarnation: inc, State: int(s), Vsn: testVersions[:], Meta: []byte("m")}
 	}
-	n := newNode(t, nil).meet(4)
+	n := newNode(t, nil).withMembers(4)
 	n.queued()
 	n.Merge([]wire.PushNodeState{
 		state(1, StateDead, 1), state(2, StateLeft, 1), state(3, StateSuspect, 1), state(4, StateAlive, 2),

@@ -70,7 +70,7 @@ const (
 	EventRefute                          // a message of From about this member was refuted
 	EventStreamOnly                      // Member answers pings on streams but not in packets
 	EventMoved                           // Member has the name of Other, which is down, at another address
-	EventConflictEnded                   // Verdict was reached on Member and Other, which claims its name
+	EventConflictEnded                   // Outcome was reached on Member and Other, which claims its name
 	EventIsolated                        // all others failed, or most in quick succession; Count are failed
 	EventIsolationEnded                  // the isolation has ended; Count are still failed
 	EventRecover                         // Member has refuted its suspicion
@@ -81,9 +81,9 @@ const (
 type Event struct {
 	Kind    EventKind
 	Member  Member
-	Other   *Member // may be nil
-	Verdict Verdict // EventConflictEnded
-	From    string  // the reporter; "": unattributed, from a push/pull
+	Other   *Member         // may be nil
+	Outcome ConflictOutcome // EventConflictEnded
+	From    string          // the reporter; "": unattributed, from a push/pull
 	RTT     time.Duration
 	Payload []byte // copied
 	Count   int

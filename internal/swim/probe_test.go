@@ -40,7 +40,7 @@ func (n *node) tickTo(at time.Duration) *Output {
 func ackOf(seq uint32) *wire.Ack { return &wire.Ack{SeqNo: seq, Payload: []byte("payload")} }
 
 func TestProbeAcked(t *testing.T) {
-	n := newNode(t, nil).meet(1)
+	n := newNode(t, nil).withMembers(1)
 	n.awareness.score = 3
 	seq := probing(t, n)
 	out := n.take()
@@ -72,7 +72,7 @@ func TestProbeAcked(t *testing.T) {
 
 // TestClockThatGoesBack: no round-trip time of any ping is negative.
 func TestClockThatGoesBack(t *testing.T) {
-	n := newNode(t, nil).meet(1)
+	n := newNode(t, nil).withMembers(1)
 	seq := probing(t, n)
 	n.take()
 	n.after(-time.Second).Step(Endpoint{}, ackOf(seq))
@@ -83,7 +83,7 @@ func TestClockThatGoesBack(t *testing.T) {
 }
 
 func TestProbeTimeline(t *testing.T) {
-	n := newNode(t, nil).meet(5)
+	n := newNode(t, nil).withMembers(5)
 	n.table.unprobed = slices.Index(n.table.order, n.table.named("m1").ID) + 1
 	seq := probing(t, n)
 	n.take()
@@ -195,7 +195,7 @@ func TestProbeOutcome(t *testing.T) {
 }
 
 func TestProbeOfSuspectTellsIt(t *testing.T) {
-	n := newNode(t, nil).meet(1)
+	n := newNode(t, nil).withMembers(1)
 	n.suspect(1, 1, "m2")
 	probing(t, n)
 	p := n.take().Packets[0]
@@ -220,7 +220,7 @@ func TestProbePicksNoStreamForOldMembers(t *testing.T) {
 }
 
 func TestSendFailures(t *testing.T) {
-	n := newNode(t, nil).meet(4)
+	n := newNode(t, nil).withMembers(4)
 	seq := probing(t, n)
 	n.take()
 	n.SendFailed(seq, nil)
@@ -237,7 +237,7 @@ func TestSendFailures(t *testing.T) {
 // ProbeTimeout to ProbeInterval.
 func TestProbeLastsAsLongAsItsParts(t *testing.T) {
 	for _, timeout := range []time.Duration{300 * time.Millisecond, 800 * time.Millisecond, time.Second, 3 * time.Second} {
-		n := newNode(t, func(c *Config) { c.ProbeTimeout = timeout }).meet(4)
+		n := newNode(t, func(c *Config) { c.ProbeTimeout = timeout }).withMembers(4)
 		probing(t, n)
 		n.take()
 		out := n.tickTo(timeout)
@@ -259,7 +259,7 @@ func TestProbeLastsAsLongAsItsParts(t *testing.T) {
 
 // TestMissedTicksCollapse: the ticks that pass during a stretched probe are made up for by one probe, at once.
 func TestMissedTicksCollapse(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.GossipInterval, c.PushPullInterval = 0, 0 }).meet(3)
+	n := newNode(t, func(c *Config) { c.GossipInterval, c.PushPullInterval = 0, 0 }).withMembers(3)
 	n.Start()
 	begun := func() uint32 { return n.probe.seq }
 	for n.probe.target == nil {
@@ -282,7 +282,7 @@ func TestMissedTicksCollapse(t *testing.T) {
 }
 
 func TestRoundRobin(t *testing.T) {
-	n := newNode(t, nil).meet(6)
+	n := newNode(t, nil).withMembers(6)
 	n.dead(5, 1, "m1")
 	n.dead(6, 1, "m6")
 	for round := range 5 {
@@ -342,7 +342,7 @@ func TestRelay(t *testing.T) {
 	asked := &wire.IndirectPing{SeqNo: 77, Target: memberAddr(2).Addr().AsSlice(), Port: 7946, Node: "m2", Nack: true,
 		SourceAddr: memberAddr(1).Addr().AsSlice(), SourcePort: 7946, SourceNode: "m1"}
 	begin := func(t *testing.T, change func(*wire.IndirectPing)) (*node, uint32) {
-		n := newNode(t, nil).meet(2)
+		n := newNode(t, nil).withMembers(2)
 		n.queued()
 		i := *asked
 		if change != nil {
@@ -408,7 +408,7 @@ func TestRelay(t *testing.T) {
 	})
 	t.Run("default port", func(t *testing.T) { begin(t, func(i *wire.IndirectPing) { i.Port = 0 }) })
 	t.Run("bad", func(t *testing.T) {
-		n := newNode(t, func(c *Config) { c.Allowed = memberPrefix.Contains }).meet(1)
+		n := newNode(t, func(c *Config) { c.Allowed = memberPrefix.Contains }).withMembers(1)
 		for _, change := range []func(*wire.IndirectPing){
 			func(i *wire.IndirectPing) { i.Target = nil },
 			func(i *wire.IndirectPing) { i.Target = []byte{1, 2, 3} },
@@ -426,7 +426,7 @@ func TestRelay(t *testing.T) {
 		}
 	})
 	t.Run("bounded", func(t *testing.T) {
-		n := newNode(t, nil).meet(2)
+		n := newNode(t, nil).withMembers(2)
 		for range MaxRelays + 10 {
 			n.Step(Endpoint{}, asked)
 		}
@@ -457,7 +457,7 @@ func TestAnswerPing(t *testing.T) {
 		{"bad source", wire.Ping{SeqNo: 5, SourceAddr: []byte{8, 8, 8}, SourcePort: 1}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := newNode(t, func(c *Config) { c.Allowed = memberPrefix.Contains }).meet(9)
+			n := newNode(t, func(c *Config) { c.Allowed = memberPrefix.Contains }).withMembers(9)
 			n.queued()
 			n.StepPing(from, &tt.ping, []byte("payload"))
 			out := n.take()
@@ -479,7 +479,7 @@ func TestAnswerPing(t *testing.T) {
 }
 
 func TestUserPing(t *testing.T) {
-	n := newNode(t, nil).meet(1)
+	n := newNode(t, nil).withMembers(1)
 	seq := n.Ping(Endpoint{Name: "m1", AddrPort: memberAddr(1)})
 	n.after(time.Millisecond).Step(Endpoint{}, ackOf(seq))
 	if got := n.take().Pings; !slices.Equal(got, []PingResult{{Seq: seq, RTT: time.Millisecond, OK: true}}) {
@@ -512,7 +512,7 @@ func TestUnansweredPingIsTold(t *testing.T) {
 		{"late, or through others", 700 * time.Millisecond, []EventKind{EventUnanswered}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := newNode(t, nil).meet(3)
+			n := newNode(t, nil).withMembers(3)
 			n.probe.begin(n.Turn, n.table.named("m1"))
 			seq := n.take().Packets[0].Ping
 			n.after(tt.after)
@@ -528,7 +528,7 @@ func TestUnansweredPingIsTold(t *testing.T) {
 
 // TestSuspectsRelayNoProbe: only members that are alive are asked for indirect pings.
 func TestSuspectsRelayNoProbe(t *testing.T) {
-	n := newNode(t, nil).meet(3)
+	n := newNode(t, nil).withMembers(3)
 	n.suspect(2, 1, "m3")
 	n.table.unprobed = slices.Index(n.table.order, n.table.named("m1").ID) + 1
 	probing(t, n)

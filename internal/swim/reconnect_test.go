@@ -43,7 +43,7 @@ func (n *node) attempts(d time.Duration) (names []string, rounds []time.Time) {
 // TestReconnectRounds: a failed member is tried after an interval, then after two, and so on up to the bound, each as
 // often as the others, until it returns or the timeout ends.
 func TestReconnectRounds(t *testing.T) {
-	n := reconnecting(t, nil).meet(40) // 32 of them stay alive
+	n := reconnecting(t, nil).withMembers(40) // 32 of them stay alive
 	for i := 1; i <= 8; i++ {
 		n.dead(i, 1, "m40")
 	}
@@ -111,7 +111,7 @@ func TestReconnectNot(t *testing.T) {
 			n.dead(1, 1, "m2")
 		},
 	} {
-		n := reconnecting(t, nil).meet(3)
+		n := reconnecting(t, nil).withMembers(3)
 		leave(n)
 		n.take()
 		if names, _ := n.attempts(time.Hour); len(names) != 0 {
@@ -123,7 +123,7 @@ func TestReconnectNot(t *testing.T) {
 // TestReconnectForgotten: reconnecting continues after a member was removed, and after a leave older than its
 // failure; a newer leave ends it.
 func TestReconnectForgotten(t *testing.T) {
-	n := reconnecting(t, nil).meet(3)
+	n := reconnecting(t, nil).withMembers(3)
 	n.alive(aliveOf(1, 5))
 	n.Start()
 	n.dead(1, 5, "m2")
@@ -145,7 +145,7 @@ func TestReconnectForgotten(t *testing.T) {
 // TestReconnectSoon: in a push/pull another node has a member for alive that is dead here. The member is tried at
 // once: it has just received the news of its death.
 func TestReconnectSoon(t *testing.T) {
-	n := reconnecting(t, func(c *Config) { c.GossipToTheDeadTime = time.Hour }).meet(9)
+	n := reconnecting(t, func(c *Config) { c.GossipToTheDeadTime = time.Hour }).withMembers(9)
 	n.dead(1, 1, "m2")
 	n.attempts(10 * time.Minute)
 	n.Merge([]wire.PushNodeState{stateOf(1, 1, StateAlive)})
@@ -311,7 +311,7 @@ func TestReconnectNotTheReplaced(t *testing.T) {
 		"not there, but elsewhere": {func(n *node) { n.dead(1, 1, "m2"); n.NotThere(Member{Name: "m1", Addr: memberAddr(7)}) }, []string{"m1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := reconnecting(t, nil).meet(3)
+			n := reconnecting(t, nil).withMembers(3)
 			tt.events(n)
 			n.take()
 			names, _ := n.attempts(10 * time.Minute)
@@ -358,7 +358,7 @@ func TestAcquaintance(t *testing.T) {
 		{"one of ours was elsewhere once", []wire.PushNodeState{at(1, 11, StateDead), at(3, 13, StateAlive), at(4, 14, StateAlive)}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := reconnecting(t, nil).meet(5)
+			n := reconnecting(t, nil).withMembers(5)
 			n.dead(3, 1, "m1")
 			n.dead(4, 1, "m1")
 			n.dead(5, 1, "m5")
@@ -381,7 +381,7 @@ func TestAcquaintance(t *testing.T) {
 // TestGoneForADayIsNew: after ReconnectTimeout a member that went is new at any incarnation.
 func TestGoneForADayIsNew(t *testing.T) {
 	for _, by := range []string{"m1", "m2"} { // it left, or died
-		n := newNode(t, nil).meet(2)
+		n := newNode(t, nil).withMembers(2)
 		n.dead(1, 3, by)
 		n.run(23*time.Hour, func(*Output) {})
 		n.alive(aliveOf(1, 3))
@@ -397,7 +397,7 @@ func TestGoneForADayIsNew(t *testing.T) {
 // TestEvidenceIsRememberedOnceForgotten: a later suspect or dead message about a dead member counts even after its
 // removal.
 func TestEvidenceIsRememberedOnceForgotten(t *testing.T) {
-	n := newNode(t, nil).meet(2)
+	n := newNode(t, nil).withMembers(2)
 	n.dead(1, 1, "m2")
 	n.suspect(1, 5, "m2")
 	n.run(time.Minute, func(*Output) {})
@@ -428,11 +428,11 @@ func TestSeeds(t *testing.T) {
 		early   int // rounds in the first 40 minutes, about
 		late    int // in the second hour
 	}{
-		{"no member has failed", false, func(n *node) { n.meet(3).HaveSeeds() }, 0, 0},
+		{"no member has failed", false, func(n *node) { n.withMembers(3).HaveSeeds() }, 0, 0},
 		{"there never was another member", false, func(n *node) { n.HaveSeeds() }, 80, 0},
-		{"one has failed", false, func(n *node) { n.meet(3).HaveSeeds(); n.dead(1, 1, "m2") }, 80, 0},
-		{"all have failed", false, func(n *node) { n.meet(1).HaveSeeds(); n.dead(1, 1, "m2") }, 80, 0},
-		{"no member has failed, and seeds are always tried", true, func(n *node) { n.meet(3).HaveSeeds() }, 8, 8},
+		{"one has failed", false, func(n *node) { n.withMembers(3).HaveSeeds(); n.dead(1, 1, "m2") }, 80, 0},
+		{"all have failed", false, func(n *node) { n.withMembers(1).HaveSeeds(); n.dead(1, 1, "m2") }, 80, 0},
+		{"no member has failed, and seeds are always tried", true, func(n *node) { n.withMembers(3).HaveSeeds() }, 8, 8},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := reconnecting(t, func(c *Config) { c.KeepAskingSeeds = tt.asking })
@@ -459,7 +459,7 @@ func TestSeeds(t *testing.T) {
 }
 
 func TestSeeks(t *testing.T) {
-	n := reconnecting(t, nil).meet(3)
+	n := reconnecting(t, nil).withMembers(3)
 	n.dead(2, 1, "m1")
 	n.dead(3, 1, "m3")
 	for i, want := range []bool{false, false, true, false, true} { // ourselves, alive, dead, left, unknown
@@ -522,7 +522,7 @@ func TestIsolation(t *testing.T) {
 		{"we left", func(n *node) { n.Leave(0); n.declareDead(1, 10, 0) }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := reconnecting(t, nil).meet(10)
+			n := reconnecting(t, nil).withMembers(10)
 			tt.events(n)
 			got := ""
 			for _, e := range n.Turn.out.Events {
@@ -570,7 +570,7 @@ func stateOf(i int, incarnation uint32, s State) wire.PushNodeState {
 
 // TestNoTimerWithoutReconnects: a core without reconnects sets no timer for failed members.
 func TestNoTimerWithoutReconnects(t *testing.T) {
-	n := newNode(t, nil).meet(3)
+	n := newNode(t, nil).withMembers(3)
 	n.HaveSeeds()
 	n.dead(1, 1, "m2")
 	if n.NumTimers() != 1 || n.NumLost() != 1 { // the timer is for its removal

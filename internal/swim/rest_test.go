@@ -16,7 +16,7 @@ func TestRestingGossip(t *testing.T) {
 		to string
 	}
 	run := func(next func(*node) (time.Time, bool)) (packets []sent, ticks int) {
-		n := newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval = time.Second, 0 }).meet(20)
+		n := newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval = time.Second, 0 }).withMembers(20)
 		n.Settle()
 		n.Start()
 		news := n.now.Add(5300 * time.Millisecond)
@@ -61,7 +61,7 @@ func TestRestsWithoutLoops(t *testing.T) {
 	if at, ok := n.NextWakeup(); ok {
 		t.Errorf("something is due at %v", at)
 	}
-	n = newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval, c.HasUserBroadcasts = 0, 0, true }).meet(1)
+	n = newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval, c.HasUserBroadcasts = 0, 0, true }).withMembers(1)
 	n.Settle()
 	n.Start()
 	if at, ok := n.NextWakeup(); !ok || at.Sub(n.now) > 2*n.cfg.GossipInterval {
@@ -90,7 +90,7 @@ func TestRestsAlone(t *testing.T) {
 			at, ok := next(n)
 			switch known := n.NumKnown(); {
 			case known < 2 && (!ok || at.Sub(testStart) > metInBurst):
-				n.after(testStart.Add(metInBurst).Sub(n.now)).meet(1)
+				n.after(testStart.Add(metInBurst).Sub(n.now)).withMembers(1)
 			case !ok:
 				t.Fatalf("nothing to do after %v, with another member", n.now.Sub(testStart))
 			default:
@@ -147,7 +147,7 @@ func TestAloneHasNothingToSay(t *testing.T) {
 		return n
 	}
 	announced := "alive self@2 x"
-	n := alone().meet(1)
+	n := alone().withMembers(1)
 	if _, ok := n.NextWakeup(); !ok {
 		t.Error("no gossip with another member")
 	}
@@ -163,7 +163,7 @@ func TestAloneHasNothingToSay(t *testing.T) {
 
 	n = alone()
 	n.Leave(0)
-	if got, want := texts(n.meet(1).queued()), "dead self@2 by self"; !slices.Contains(got, want) || slices.Contains(got, announced) {
+	if got, want := texts(n.withMembers(1).queued()), "dead self@2 by self"; !slices.Contains(got, want) || slices.Contains(got, announced) {
 		t.Errorf("gossips %q after it left, want %q and not that it is alive", got, want)
 	}
 }

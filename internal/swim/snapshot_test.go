@@ -38,7 +38,7 @@ func readStates(t *testing.T, s *Snapshot) wire.States {
 
 // TestSnapshotSaysWhatIsKnown: a Snapshot has every known member, in any state, and this one once it is announced.
 func TestSnapshotSaysWhatIsKnown(t *testing.T) {
-	n := newNode(t, nil).meet(4)
+	n := newNode(t, nil).withMembers(4)
 	a := aliveOf(5, 7)
 	a.Meta, a.Addr = []byte("meta"), bytes.Repeat([]byte{0x20, 0x01}, 8)
 	n.alive(a)
@@ -70,7 +70,7 @@ func TestSnapshotSaysWhatIsKnown(t *testing.T) {
 // meanwhile.
 func TestSnapshotInParts(t *testing.T) {
 	const members = 3*snapshotPart + 10
-	n := newNode(t, func(c *Config) { c.GossipToTheDeadTime = time.Second }).meet(members)
+	n := newNode(t, func(c *Config) { c.GossipToTheDeadTime = time.Second }).withMembers(members)
 	for i := 1; i <= members; i += 10 {
 		n.dead(i, 1, "m2")
 	}

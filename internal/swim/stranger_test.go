@@ -35,7 +35,7 @@ func TestPingsOfStrangersTakeNoGossip(t *testing.T) {
 		{"joiner behind a NAT", from(99), pingBy(98, 5), "10.0.0.99:7946", false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := newNode(t, nil).meet(3)
+			n := newNode(t, nil).withMembers(3)
 			n.alive(aliveOf(1, 2)) // news
 			queued := n.NumQueued()
 			for range 500 {
@@ -89,7 +89,7 @@ func TestRelayOnlyForMembers(t *testing.T) {
 		}(), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := newNode(t, nil).meet(3)
+			n := newNode(t, nil).withMembers(3)
 			n.Step(tt.from, tt.ping)
 			out := n.take()
 			if tt.nacks == "" {
@@ -112,7 +112,7 @@ func TestRelayOnlyForMembers(t *testing.T) {
 // TestAnswersToOthersAreLimited: relays, and acks to another address than the sender's, are limited for each source; those
 // of one source do not count for another's.
 func TestAnswersToOthersAreLimited(t *testing.T) {
-	n := newNode(t, nil).meet(3)
+	n := newNode(t, nil).withMembers(3)
 	answered := func(at Endpoint) int {
 		n.StepPing(at, pingBy(1, 5), nil) // from elsewhere
 		out := n.take()

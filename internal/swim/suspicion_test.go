@@ -70,7 +70,7 @@ func TestSuspicionEnds(t *testing.T) {
 		{"a cluster too small to confirm", 2, nil, 4 * time.Second, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := newNode(t, nil).meet(tt.members)
+			n := newNode(t, nil).withMembers(tt.members)
 			n.suspect(1, 1, "m2")
 			n.queued()
 			for _, from := range tt.reporters {
@@ -83,7 +83,7 @@ func TestSuspicionEnds(t *testing.T) {
 			out := n.tickTo(tt.want)
 			n.want(1, StateDead, 1)
 			if len(out.Events) != 2 || out.Events[0].Kind != EventTimeout || out.Events[1].From != "self" {
-				t.Errorf("events %+v, want our verdict", out.Events)
+				t.Errorf("events %+v, want our death message", out.Events)
 			}
 			if out.Counts.DegradedTimeouts != tt.degraded {
 				t.Errorf("%d degraded timeouts, want %d", out.Counts.DegradedTimeouts, tt.degraded)
@@ -92,9 +92,9 @@ func TestSuspicionEnds(t *testing.T) {
 	}
 }
 
-// TestHearsay: a state in a push/pull confirms nothing, and the first reporter after a push/pull may be its witness;
+// TestSuspicionFromPushPull: a state in a push/pull confirms nothing, and the first reporter after a push/pull may be its witness;
 // only our own observation is certainly another.
-func TestHearsay(t *testing.T) {
+func TestSuspicionFromPushPull(t *testing.T) {
 	const unconfirmed, once, twice = 24 * time.Second, 11381 * time.Millisecond, 4 * time.Second
 	for _, tt := range []struct {
 		reporters string // in order; "sync" is a push/pull, "gossip" an unattributed message
@@ -116,7 +116,7 @@ func TestHearsay(t *testing.T) {
 		{"gossip self m2 m3 m4", twice, 4},
 	} {
 		t.Run(tt.reporters, func(t *testing.T) {
-			n := newNode(t, nil).meet(9)
+			n := newNode(t, nil).withMembers(9)
 			n.queued()
 			gossiped := 0
 			for from := range strings.FieldsSeq(tt.reporters) {
@@ -143,7 +143,7 @@ func TestHearsay(t *testing.T) {
 
 // TestLateConfirmation: a confirmation that moves the end into the past ends the suspicion at once.
 func TestLateConfirmation(t *testing.T) {
-	n := newNode(t, nil).meet(9)
+	n := newNode(t, nil).withMembers(9)
 	n.suspect(1, 1, "m2")
 	n.after(10 * time.Second)
 	n.suspect(1, 1, "m3")
@@ -156,7 +156,7 @@ func TestLateConfirmation(t *testing.T) {
 }
 
 func TestConfirmationsAreGossiped(t *testing.T) {
-	n := newNode(t, nil).meet(9)
+	n := newNode(t, nil).withMembers(9)
 	n.suspect(1, 1, "m2")
 	n.queued()
 	for i, want := range []int{1, 0, 1, 0} { // new, repeated, new, more than wanted
@@ -167,8 +167,8 @@ func TestConfirmationsAreGossiped(t *testing.T) {
 	}
 }
 
-func TestRefutedSuspicionEndsWithoutVerdict(t *testing.T) {
-	n := newNode(t, nil).meet(9)
+func TestRefutedSuspicionEndsWithoutDeath(t *testing.T) {
+	n := newNode(t, nil).withMembers(9)
 	n.suspect(1, 1, "m2")
 	n.alive(aliveOf(1, 2))
 	if out := n.tickTo(time.Hour); len(out.Events) != 0 {
@@ -182,7 +182,7 @@ func TestRefutedSuspicionEndsWithoutVerdict(t *testing.T) {
 // TestNewerSuspicionBeginsAnew: a member suspected at a higher incarnation has refuted the current suspicion, and has
 // the full timeout again.
 func TestNewerSuspicionBeginsAnew(t *testing.T) {
-	n := newNode(t, nil).meet(9)
+	n := newNode(t, nil).withMembers(9)
 	n.suspect(1, 1, "m2")
 	n.suspect(1, 1, "m3")
 	n.suspect(1, 1, "m4") // the shortest timeout
@@ -205,10 +205,10 @@ func TestNewerSuspicionBeginsAnew(t *testing.T) {
 	}
 }
 
-// TestVerdictAtTheHighestIncarnation: a suspect or dead message at a higher incarnation raises the stored one, so
+// TestDeathAtTheHighestIncarnation: a suspect or dead message at a higher incarnation raises the stored one, so
 // that older messages cannot undo the death.
-func TestVerdictAtTheHighestIncarnation(t *testing.T) {
-	n := newNode(t, nil).meet(9)
+func TestDeathAtTheHighestIncarnation(t *testing.T) {
+	n := newNode(t, nil).withMembers(9)
 	n.suspect(1, 1, "m2")
 	n.suspect(1, 4, "m3")
 	n.alive(aliveOf(1, 3))

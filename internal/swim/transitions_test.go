@@ -115,7 +115,7 @@ func TestAliveOfUnknownMember(t *testing.T) {
 }
 
 func TestAliveTellsOfNewMeta(t *testing.T) {
-	n := newNode(t, nil).meet(1)
+	n := newNode(t, nil).withMembers(1)
 	a := aliveOf(1, 2)
 	a.Meta = []byte("new")
 	if got := kinds(n.alive(a).Events); !slices.Equal(got, []EventKind{EventUpdate}) {
@@ -174,7 +174,7 @@ func TestMalformedAliveIsIgnored(t *testing.T) {
 // TestAliveWithUnusableVersions: it changes nothing about a known member, and causes no event.
 func TestAliveWithUnusableVersions(t *testing.T) {
 	for _, vsn := range [][]byte{nil, {1, 5, 2}, {1, 5, 2, 4, 6, 5}} {
-		n := newNode(t, nil).meet(1)
+		n := newNode(t, nil).withMembers(1)
 		n.queued()
 		a := aliveOf(1, 2)
 		a.Vsn = vsn
@@ -190,7 +190,7 @@ func TestAliveWithUnusableVersions(t *testing.T) {
 // TestNameAtOurAddress: another name at our own address is that of a process that was here before. It is no member,
 // and is gossiped as dead, unless it refutes that.
 func TestNameAtOurAddress(t *testing.T) {
-	n := newNode(t, nil).meet(3)
+	n := newNode(t, nil).withMembers(3)
 	n.queued()
 	old := aliveOf(9, 4)
 	old.Addr = memberAddr(0).Addr().AsSlice()
@@ -219,7 +219,7 @@ func TestNameAtOurAddress(t *testing.T) {
 		t.Error("an assertion at the last incarnation is taken")
 	}
 
-	n = newNode(t, nil).meet(3)
+	n = newNode(t, nil).withMembers(3)
 	here := aliveOf(1, 2)
 	here.Addr = memberAddr(0).Addr().AsSlice()
 	if out := n.alive(here); len(out.Events)+len(out.Packets) != 0 {
@@ -233,7 +233,7 @@ func TestNameAtOurAddress(t *testing.T) {
 func TestBackAfterLeaving(t *testing.T) {
 	for _, forgotten := range []bool{false, true} {
 		for _, where := range []int{1, 77} {
-			n := newNode(t, nil).meet(3)
+			n := newNode(t, nil).withMembers(3)
 			n.alive(aliveOf(1, 3))
 			n.dead(1, 3, "m1")
 			if forgotten {
@@ -296,7 +296,7 @@ func TestAddressChange(t *testing.T) {
 		}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := newNode(t, func(c *Config) { c.DeadNodeReclaimTime = tt.reclaim }).meet(2)
+			n := newNode(t, func(c *Config) { c.DeadNodeReclaimTime = tt.reclaim }).withMembers(2)
 			tt.before(n)
 			out := n.alive(elsewhere(1)) // not newer, but at another address
 			m, _ := n.Member("m1")
@@ -323,7 +323,7 @@ func TestAddressChange(t *testing.T) {
 }
 
 func TestSameAddressInBothSpellingsIsNoConflict(t *testing.T) {
-	n := newNode(t, nil).meet(1)
+	n := newNode(t, nil).withMembers(1)
 	a := aliveOf(1, 2)
 	as16 := memberAddr(1).Addr().As16()
 	a.Addr = as16[:]
@@ -339,7 +339,7 @@ func TestAllowed(t *testing.T) {
 	if out := n.alive(aliveOf(9, 1)); n.NumKnown() != 1 || out.Counts.Drops[DropNotAllowed] != 1 {
 		t.Error("a member outside of the allowed networks was taken")
 	}
-	n.meet(1)
+	n.withMembers(1)
 	n.dead(1, 1, "m1")
 	a := aliveOf(1, 2)
 	a.Addr = memberAddr(9).Addr().AsSlice()
@@ -431,7 +431,7 @@ func TestStaleAliveIsAnswered(t *testing.T) {
 		{"suspect, from another", func(n *node) { n.suspect(1, 3, "m2") }, stranger, 3, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := newNode(t, nil).meet(1)
+			n := newNode(t, nil).withMembers(1)
 			tt.before(n)
 			n.Step(tt.from, aliveOf(1, tt.inc))
 			out := n.take()
@@ -470,7 +470,7 @@ func TestAccusationIsAnswered(t *testing.T) {
 		{"after we left", func(n *node) { n.Leave(0) }, member, suspect(1), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := newNode(t, nil).meet(1)
+			n := newNode(t, nil).withMembers(1)
 			n.Step(member, suspect(1)) // refuted
 			tt.before(n)
 			n.take()
@@ -494,7 +494,7 @@ func TestLeave(t *testing.T) {
 	if n.Leave(7) {
 		t.Error("somebody hears a leave of the only member")
 	}
-	n = newNode(t, nil).meet(1)
+	n = newNode(t, nil).withMembers(1)
 	n.queued()
 	if !n.Leave(7) {
 		t.Error("nobody hears the leave")
@@ -537,7 +537,7 @@ func TestLeave(t *testing.T) {
 
 // TestNobodyLeftToHear: a wait for an announcement or a leave ends when all others have gone.
 func TestNobodyLeftToHear(t *testing.T) {
-	n := newNode(t, nil).meet(2)
+	n := newNode(t, nil).withMembers(2)
 	n.Announce(memberAddr(0), []byte("x"), testVersions, 5)
 	n.dead(1, 1, "m1")
 	if !n.AnyAlive() {
@@ -550,7 +550,7 @@ func TestNobodyLeftToHear(t *testing.T) {
 	if !slices.ContainsFunc(n.queued(), func(m wire.Message) bool { return m.Type() == wire.TypeAlive }) {
 		t.Error("the announcement is lost to those who come later, and to the dead that are not")
 	}
-	n.meet(0).alive(aliveOf(1, 2))
+	n.withMembers(0).alive(aliveOf(1, 2))
 	if !n.AnyAlive() {
 		t.Error("m1 is back and not counted")
 	}
@@ -561,7 +561,7 @@ func TestNobodyLeftToHear(t *testing.T) {
 }
 
 func TestAnnounceReplacesWhatWasQueued(t *testing.T) {
-	n := newNode(t, nil).meet(1)
+	n := newNode(t, nil).withMembers(1)
 	n.Announce(memberAddr(0), []byte("a"), testVersions, 1)
 	n.Announce(memberAddr(0), []byte("b"), testVersions, 2)
 	out := n.take()
@@ -586,7 +586,7 @@ func TestAnnounceReplacesWhatWasQueued(t *testing.T) {
 }
 
 func TestForgetting(t *testing.T) {
-	n := newNode(t, nil).meet(3)
+	n := newNode(t, nil).withMembers(3)
 	n.dead(1, 1, "m2")
 	n.dead(2, 1, "m2")
 	n.after(30 * time.Second)
@@ -622,7 +622,7 @@ func TestForgetting(t *testing.T) {
 }
 
 func TestSelfIsNeverForgotten(t *testing.T) {
-	n := newNode(t, nil).meet(1)
+	n := newNode(t, nil).withMembers(1)
 	n.Leave(0)
 	n.after(time.Hour).reaper.tick(n.Turn)
 	if n.Self().Name != "self" || n.NumKnown() != 2 {
@@ -631,7 +631,7 @@ func TestSelfIsNeverForgotten(t *testing.T) {
 }
 
 func TestLongestAccuserName(t *testing.T) {
-	n := newNode(t, nil).meet(1)
+	n := newNode(t, nil).withMembers(1)
 	out := n.suspect(1, 1, string(bytes.Repeat([]byte("x"), MaxName+1)))
 	n.want(1, StateAlive, 1)
 	if out.Counts.Drops[DropMalformed] != 1 {
@@ -641,7 +641,7 @@ func TestLongestAccuserName(t *testing.T) {
 
 // TestForgottenIsNotTold: a node that is alone does not keep news about members that it has removed.
 func TestForgottenIsNotTold(t *testing.T) {
-	n := newNode(t, nil).meet(1)
+	n := newNode(t, nil).withMembers(1)
 	n.queued()
 	n.dead(1, 1, "m1")
 	n.Start()

@@ -238,7 +238,7 @@ func (r *run) compareConflicts(o operation, ours, theirs *effects) error {
 	for _, e := range theirsTold {
 		switch {
 		case r.askedLately(e.node):
-			r.allow(ruleVerdict, "%v", e)
+			r.allow(ruleOutcome, "%v", e)
 		case r.left:
 			r.allow(ruleIncurious, "%v", e)
 		case !r.uneven[e.node]:

@@ -73,51 +73,51 @@ func TestHistories(t *testing.T) {
 // TestRules shows each rule in a history that needs it. A rule that is not needed any more must be deleted.
 func TestRules(t *testing.T) {
 	needs := map[rule]history{
-		ruleEvidence: {profile: profile{remembers: true}, operations: []operation{meet("p1"), report(opDead, "p1", "p2", 0),
+		ruleEvidence: {profile: profile{remembers: true}, operations: []operation{addPeers("p1"), report(opDead, "p1", "p2", 0),
 			unmended(report(opSuspect, "p1", "p3", 2)), {kind: opLongRest}, tell("p1", 3)}},
-		ruleAnew:         {operations: []operation{meet("p1"), report(opSuspect, "p1", "p2", 0), report(opSuspect, "p1", "p2", 1)}},
-		ruleUnattributed: {operations: []operation{meet("p1"), unattributed(dead, "p1"), report(opSuspect, "p1", "p2", 0)}},
-		ruleForgotten:    {operations: []operation{meet("p1"), report(opSuspect, "p1", "p2", 0), {kind: opLongRest}, meet("p2")}},
-		ruleStale:        {operations: []operation{meet("p1"), report(opDead, "p1", "p2", 0), tell("p1", 0)}},
-		ruleReporter:     {operations: []operation{meet("p2"), report(opSuspect, self, "p2", 0), report(opDead, self, "p2", -1)}},
+		ruleAnew:         {operations: []operation{addPeers("p1"), report(opSuspect, "p1", "p2", 0), report(opSuspect, "p1", "p2", 1)}},
+		ruleUnattributed: {operations: []operation{addPeers("p1"), unattributed(dead, "p1"), report(opSuspect, "p1", "p2", 0)}},
+		ruleForgotten:    {operations: []operation{addPeers("p1"), report(opSuspect, "p1", "p2", 0), {kind: opLongRest}, addPeers("p2")}},
+		ruleStale:        {operations: []operation{addPeers("p1"), report(opDead, "p1", "p2", 0), tell("p1", 0)}},
+		ruleReporter:     {operations: []operation{addPeers("p2"), report(opSuspect, self, "p2", 0), report(opDead, self, "p2", -1)}},
 		ruleZero:         {operations: []operation{tell("p1", 0), tell("p1", 1)}},
-		ruleReclaim:      {operations: []operation{meet("p1"), report(opDead, "p1", "p1", 0), elsewhere(tell("p1", 0))}},
-		ruleVerdict:      {operations: []operation{meet("p1"), elsewhere(tell("p1", 1)), elsewhere(tell("p1", 2))}},
-		ruleIncurious:    {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, elsewhere(tell("p1", 1))}},
-		ruleRejoin:       {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, join(meet("p1", "p2"))}},
-		ruleTaken:        {operations: []operation{join(elsewhere(meet(self, "p1")))}},
-		ruleHere:         {operations: []operation{meet("p1"), {kind: opHere, assertions: []assertion{{node: "p1"}}}}},
+		ruleReclaim:      {operations: []operation{addPeers("p1"), report(opDead, "p1", "p1", 0), elsewhere(tell("p1", 0))}},
+		ruleOutcome:      {operations: []operation{addPeers("p1"), elsewhere(tell("p1", 1)), elsewhere(tell("p1", 2))}},
+		ruleIncurious:    {operations: []operation{addPeers("p1"), {kind: opLeave, acks: -1}, elsewhere(tell("p1", 1))}},
+		ruleRejoin:       {operations: []operation{addPeers("p1"), {kind: opLeave, acks: -1}, join(addPeers("p1", "p2"))}},
+		ruleTaken:        {operations: []operation{join(elsewhere(addPeers(self, "p1")))}},
+		ruleHere:         {operations: []operation{addPeers("p1"), {kind: opHere, assertions: []assertion{{node: "p1"}}}}},
 		ruleMeant:        {operations: []operation{{kind: opHere, assertions: []assertion{{}}}}},
-		ruleRecall: {profile: profile{remembers: true}, operations: []operation{meet("p1", "p2", "p3"), report(opDead, "p1", "p2", 3),
+		ruleRecall: {profile: profile{remembers: true}, operations: []operation{addPeers("p1", "p2", "p3"), report(opDead, "p1", "p2", 3),
 			report(opDead, "p2", "p2", 3), report(opDead, "p3", "p2", 3), {kind: opLongRest}, tell("p1", 4),
-			elsewhere(tell("p2", 2)), meet("p3")}},
+			elsewhere(tell("p2", 2)), addPeers("p3")}},
 		ruleUnpingable: {profile: profile{small: true}, operations: []operation{
 			{kind: opMalformed, sender: "p1", assertions: []assertion{{}}, text: longName}}},
-		ruleRefutation: {operations: []operation{silent(meet("p1")), report(opSuspect, self, "p2", 0)}},
-		ruleChecksum:   {operations: []operation{meet("p1")}},
-		ruleState:      {operations: []operation{meet("p1"), report(opSuspect, "p1", "p2", 0)}},
+		ruleRefutation: {operations: []operation{silent(addPeers("p1")), report(opSuspect, self, "p2", 0)}},
+		ruleChecksum:   {operations: []operation{addPeers("p1")}},
+		ruleState:      {operations: []operation{addPeers("p1"), report(opSuspect, "p1", "p2", 0)}},
 		ruleRefusal: {operations: []operation{{kind: opPushPull, sender: "p1", acks: -1,
 			assertions: []assertion{{node: "p1", delta: 1, vsn: []byte{1, 5, 6, 0, 0, 0}}}}}},
-		ruleForeign: {profile: profile{restricted: true}, operations: []operation{meet("p1"),
+		ruleForeign: {profile: profile{restricted: true}, operations: []operation{addPeers("p1"),
 			{kind: opSuspect, sender: "p2", foreign: true, acks: -1, assertions: []assertion{{node: "p1", from: "p2"}}}}},
-		ruleHighest: {operations: []operation{meet("p1"),
+		ruleHighest: {operations: []operation{addPeers("p1"),
 			{kind: opHighest, sender: "p1", assertions: []assertion{{node: "p1", from: "p2", state: suspect}}}}},
 		ruleMalformed: {operations: []operation{{kind: opMalformed, sender: "p1", assertions: []assertion{{}}, text: "no name"}}},
-		ruleVersions:  {operations: []operation{meet("p1"), {kind: opVersionless, sender: "p1", assertions: []assertion{{}}}}},
+		ruleVersions:  {operations: []operation{addPeers("p1"), {kind: opVersionless, sender: "p1", assertions: []assertion{{}}}}},
 		ruleAsked: {profile: profile{askAlive: true}, operations: []operation{
 			{kind: opAlive, sender: "p1", acks: -1, assertions: []assertion{{node: "p1", delta: 1, vsn: []byte{0, 5, 2, 0, 0, 0}}}}}},
-		ruleLost: {operations: []operation{meet("p1"), silent(report(opDead, "p1", "p2", 0)), silent(tell("p1", 1)),
-			meet("p1", "p2")}},
+		ruleLost: {operations: []operation{addPeers("p1"), silent(report(opDead, "p1", "p2", 0)), silent(tell("p1", 1)),
+			addPeers("p1", "p2")}},
 		ruleSelf: {operations: []operation{{kind: opLeave, acks: -1}, {kind: opLongRest}}},
-		ruleContest: {operations: []operation{meet("p1"), {kind: opAlive, sender: "p2", acks: -1,
+		ruleContest: {operations: []operation{addPeers("p1"), {kind: opAlive, sender: "p2", acks: -1,
 			assertions: []assertion{{node: "p1", delta: 1, place: otherIP, vsn: goodVersions}}}}},
-		ruleDirectLeave: {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}}},
-		ruleLate:        {operations: []operation{meet("p1"), report(opDead, "p1", "p2", 0), report(opDead, "p1", "p1", 0)}},
-		ruleHealth:      {operations: []operation{meet("p2"), report(opSuspect, self, "p2", 0), report(opSuspect, self, "p2", 1)}},
-		ruleLeaving:     {operations: []operation{meet("p1"), {kind: opLeave, acks: -1}, {kind: opUpdate, text: "news", acks: -1}}},
-		ruleDoubt: {operations: []operation{meet("p1"),
+		ruleDirectLeave: {operations: []operation{addPeers("p1"), {kind: opLeave, acks: -1}}},
+		ruleLate:        {operations: []operation{addPeers("p1"), report(opDead, "p1", "p2", 0), report(opDead, "p1", "p1", 0)}},
+		ruleHealth:      {operations: []operation{addPeers("p2"), report(opSuspect, self, "p2", 0), report(opSuspect, self, "p2", 1)}},
+		ruleLeaving:     {operations: []operation{addPeers("p1"), {kind: opLeave, acks: -1}, {kind: opUpdate, text: "news", acks: -1}}},
+		ruleDoubt: {operations: []operation{addPeers("p1"),
 			{kind: opDead, sender: "p2", acks: -1, assertions: []assertion{{node: "p1", from: "p1"}}}}},
-		ruleStaleLeave: {operations: []operation{meet("p1", "p2"),
+		ruleStaleLeave: {operations: []operation{addPeers("p1", "p2"),
 			{kind: opDead, sender: "p2", acks: -1, assertions: []assertion{{node: "p1", from: "p1", delta: -1}}}}},
 	}
 	for _, which := range slices.Sorted(maps.Keys(rules)) {
@@ -135,7 +135,7 @@ func TestRules(t *testing.T) {
 // TestDifferencesAreSeen feeds our node other input than the reference's: the comparison must fail each time.
 func TestDifferencesAreSeen(t *testing.T) {
 	h := history{profile: profile{protocol: 2}, operations: []operation{
-		meet("p1", "p2", "p3"), report(opSuspect, "p1", "p2", 0), report(opSuspect, "p1", "p3", 0), tell("p1", 1),
+		addPeers("p1", "p2", "p3"), report(opSuspect, "p1", "p2", 0), report(opSuspect, "p1", "p3", 0), tell("p1", 1),
 		report(opDead, "p2", "p3", 0), report(opDead, "p3", "p3", 0), tell("p2", 1), report(opSuspect, self, "p1", 1), tell("p4", 1),
 		{kind: opUser, sender: "p1", text: "help", acks: -1},
 	}}
@@ -169,8 +169,8 @@ func TestDifferencesAreSeen(t *testing.T) {
 
 // The histories of these tests are made of:
 
-// meet returns a push/pull in which the members are alive.
-func meet(names ...string) operation {
+// addPeers returns a push/pull in which the members are alive.
+func addPeers(names ...string) operation {
 	o := operation{kind: opPushPull, sender: names[0], acks: -1}
 	for _, name := range names {
 		o.assertions = append(o.assertions, assertion{node: name, delta: 1, vsn: goodVersions})
@@ -180,7 +180,7 @@ func meet(names ...string) operation {
 
 // unattributed returns a push/pull in which the members have the state.
 func unattributed(state int, names ...string) operation {
-	o := meet(names...)
+	o := addPeers(names...)
 	for i := range o.assertions {
 		o.assertions[i].state, o.assertions[i].delta = state, 0
 	}

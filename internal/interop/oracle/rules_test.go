@@ -23,7 +23,7 @@ const (
 	ruleZero         rule = "an alive at incarnation 0 is ignored"
 	ruleRecall       rule = "dead and left members are remembered after they are forgotten"
 	ruleReclaim      rule = "only a newer claim takes the name of a member that left"
-	ruleVerdict      rule = "a conflict is reported with its verdict, once"
+	ruleOutcome      rule = "a conflict is reported with its outcome, once"
 	ruleIncurious    rule = "a node that leaves checks no names"
 	ruleRejoin       rule = "a node that left may join again"
 	ruleTaken        rule = "a name that is taken does not join"
@@ -76,7 +76,7 @@ var rules = map[rule]string{
 		"newer than its end, which is sent to the claimed address",
 	ruleReclaim: "in the reference a claim of any incarnation takes the name; here a newer one, and the member's " +
 		"end is sent to the claimed address",
-	ruleVerdict: "the reference reports a conflict at each claim, at once; here it is reported when both addresses " +
+	ruleOutcome: "the reference reports a conflict at each claim, at once; here it is reported when both addresses " +
 		"have acked, which is after other effects of the claim, not again for ten intervals, and never if " +
 		"the claimant does not ack",
 	ruleIncurious: "while it leaves, this library sends no pings for claims, and reports no conflicts",

@@ -7,16 +7,16 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// farewell returns a forged message by which a member leaves.
-func farewell(name string) []byte {
+// leaveMessage returns a forged message by which a member leaves.
+func leaveMessage(name string) []byte {
 	m := wire.Dead{Incarnation: 100, Node: name, From: name}
 	return m.Append(nil)
 }
 
-// forgedFarewells: members that left are not gossiped to, pinged or looked for, so that nothing refutes it.
-func forgedFarewells() Attack {
+// forgedLeaves: members that left are not gossiped to, pinged or looked for, so that nothing refutes it.
+func forgedLeaves() Attack {
 	return Attack{
-		Name:    "forged-farewells",
+		Name:    "forged-leaves",
 		Does:    "sends each of 8 members one packet in which all the others leave",
 		Figures: []Figure{{What: "time until all see all again", Unit: "s", Bound: 5}},
 		Run: func(ctx context.Context, r *Run) ([]float64, error) {
@@ -29,13 +29,13 @@ func forgedFarewells() Attack {
 				return nil, err
 			}
 			for _, m := range members {
-				var farewells [][]byte
+				var leaves [][]byte
 				for _, other := range members {
 					if other.Name() != m.Name() {
-						farewells = append(farewells, farewell(other.Name()))
+						leaves = append(leaves, leaveMessage(other.Name()))
 					}
 				}
-				if _, err := conn.WriteToUDPAddrPort(compound(farewells...), m.Addr()); err != nil {
+				if _, err := conn.WriteToUDPAddrPort(compound(leaves...), m.Addr()); err != nil {
 					return nil, err
 				}
 			}
@@ -44,9 +44,9 @@ func forgedFarewells() Attack {
 	}
 }
 
-func forgedFarewell() Attack {
+func forgedLeave() Attack {
 	return Attack{
-		Name:    "forged-farewell",
+		Name:    "forged-leave",
 		Does:    "sends three of 8 members one packet of 37 bytes each, in which another one leaves",
 		Figures: []Figure{{What: "time until all see all again", Unit: "s", Bound: 5}},
 		Run: func(ctx context.Context, r *Run) ([]float64, error) {
@@ -59,7 +59,7 @@ func forgedFarewell() Attack {
 				return nil, err
 			}
 			for i := range scaled(r, 3, 2) {
-				if _, err := conn.WriteToUDPAddrPort(farewell(members[2*i+1].Name()), members[2*i].Addr()); err != nil {
+				if _, err := conn.WriteToUDPAddrPort(leaveMessage(members[2*i+1].Name()), members[2*i].Addr()); err != nil {
 					return nil, err
 				}
 			}
