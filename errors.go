@@ -9,6 +9,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/resolve"
 	"github.com/e3431adc/memberlist/internal/sockets"
 	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/visitor"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -111,16 +112,18 @@ var (
 
 	// ErrJoinRejected is returned by Join and JoinContext when a peer was reached and refused the join. It wraps the
 	// reason: ErrLabelMismatch for another label, ErrDecrypt for another key, ErrNotEncrypted if the peer has no
-	// keys, ErrEncrypted if this member has none, or a RemoteError with the peer's text, for example of its
-	// MergeDelegate. If it wraps none of them, the peer closed the stream without a reply. Members of the reference
-	// do so for another label, and any member with too many open streams or whose CIDRsAllowed do not contain the
-	// address.
+	// keys, ErrEncrypted if this member has none, ErrNoAnswer, or a RemoteError with the peer's text, for example of its
+	// MergeDelegate.
 	ErrJoinRejected = errors.New("peer rejected the join")
 
 	// ErrNameTaken is returned by Join and JoinContext when a member that knew no others has reached a cluster in
 	// which another member has its name, and acks. The cluster does not accept it then. It is not returned if that
 	// other member is the whole cluster.
 	ErrNameTaken = errors.New("name is taken by another member")
+
+	// ErrNoAnswer is returned when a peer closes a stream without a reply. Members of the reference do so for another
+	// label, and any member with too many open streams or whose CIDRsAllowed do not contain the address.
+	ErrNoAnswer = visitor.ErrNoAnswer
 
 	// ErrUpdateTimeout is returned by UpdateNode, UpdateNodeContext and SetAdvertiseAddr when the time was up before
 	// the broadcast was sent. It will be sent later.
@@ -171,14 +174,11 @@ func refusalText(err error) string {
 	return err.Error()
 }
 
-// errNoAnswer is returned when a peer closes a stream without a reply.
-var errNoAnswer = errors.New("stream closed without an answer, as for another label, an address that is not allowed, or too many streams")
-
 // rejection wraps err in ErrJoinRejected, if it stems from the peer's reply to a join, or from a missing one.
 func rejection(err error) error {
 	var remote *RemoteError
 	isErr := func(why error) bool { return errors.Is(err, why) }
-	if errors.As(err, &remote) || isErr(errNoAnswer) || slices.ContainsFunc(refusals, isErr) {
+	if errors.As(err, &remote) || isErr(ErrNoAnswer) || slices.ContainsFunc(refusals, isErr) {
 		return fmt.Errorf("%w: %w", ErrJoinRejected, err)
 	}
 	return err

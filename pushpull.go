@@ -72,9 +72,11 @@ func (p *pushPulls) serve(s *session) error {
 	if err := s.writeReply(state); err != nil {
 		return err
 	}
-	m.mu.Lock()
-	m.mu.view.noteExchange(time.Now())
-	m.mu.Unlock()
+	if remote.states.Len() > 0 { // not that of a Query
+		m.mu.Lock()
+		m.mu.view.noteExchange(time.Now())
+		m.mu.Unlock()
+	}
 	m.delivery.await()
 	p.mergeUserState(&remote)
 	return nil

@@ -167,7 +167,7 @@ func (s *session) roundTrip(ctx context.Context, to Address, deadline time.Time,
 	s.begin(conn)
 	err = talk()
 	if s.size == 0 && closedByPeer(err) {
-		err = fmt.Errorf("%w: %w", errNoAnswer, err)
+		err = fmt.Errorf("%w: %w", ErrNoAnswer, err)
 	}
 	return m.endedOr(ctx, err)
 }
