@@ -286,6 +286,12 @@ type Config struct {
 	// addresses given to Join are tried.
 	Seeds func(context.Context) ([]string, error)
 
+	// DisableExtensions turns off what members of the reference neither send nor act on, and ignore if they receive
+	// it: the checksums of views in pings and acks. All bytes on the wire are then those that the reference would
+	// send. Members with and without it, and members of the reference, work together; two that both have it off find
+	// differences of their views sooner.
+	DisableExtensions bool
+
 	// RequireNodeNames refuses to send to an address without a name.
 	RequireNodeNames bool
 

@@ -2,45 +2,19 @@ package memberlist
 
 import (
 	"context"
-	"encoding/binary"
-	"hash/fnv"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// ViewChecksum returns a hash of this member's view: it is equal for members whose Members have the same names,
-// addresses, ports, metadata and versions, and differs otherwise, with a chance of 2^-64 of a collision. Order,
-// suspicion and incarnations do not count. It takes no lock, and time in proportion to the size of the cluster. Other
-// versions of this package may return another hash.
+// ViewChecksum returns a hash of this member's view of the cluster: it is equal for members that know the same alive
+// members at the same addresses, with the same metadata and incarnations, and differs otherwise, with a chance of 2^-32
+// of a collision. Suspect members count as alive. A member raises its incarnation when it refutes a suspicion, so the
+// hashes differ until that is known. Other versions of this package may return another hash.
 func (m *Memberlist) ViewChecksum() uint64 {
-	var sum uint64
-	for _, n := range m.Members() {
-		sum += nodeChecksum(n)
-	}
-	return sum
-}
-
-// nodeChecksum returns the hash of one member.
-func nodeChecksum(n *Node) uint64 {
-	var head [2 + 2 + 6]byte
-	binary.BigEndian.PutUint16(head[:], uint16(len(n.Name)))
-	binary.BigEndian.PutUint16(head[2:], n.Port)
-	copy(head[4:], []byte{n.PMin, n.PMax, n.PCur, n.DMin, n.DMax, n.DCur})
-	hash := fnv.New64a()
-	hash.Write(head[:])
-	hash.Write([]byte(n.Name))
-	hash.Write(n.Addr.To16())
-	hash.Write(n.Meta)
-	return mixed(hash.Sum64())
-}
-
-// mixed spreads each bit of a hash over all others, so that sums of hashes rarely collide (the finalizer of
-// splitmix64).
-func mixed(x uint64) uint64 {
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mu.core.ViewChecksum()
 }
 
 // quietRounds is the number of rounds of gossip without a change after which the view has converged. News reaches a

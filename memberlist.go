@@ -189,6 +189,7 @@ func (m *Memberlist) coreConfig() swim.Config {
 		PushPullInterval:        c.PushPullInterval,
 		DeadNodeReclaimTime:     c.DeadNodeReclaimTime,
 		KeepAskingSeeds:         c.Seeds != nil,
+		Extensions:              !c.DisableExtensions,
 		HasUserBroadcasts:       c.Delegate != nil,
 		Rand:                    rand.New(systemRandom{}),
 	}

@@ -132,6 +132,7 @@ func LAN() swim.Config {
 		PushPullInterval:        30 * time.Second,
 		ReconnectInterval:       30 * time.Second,
 		ReconnectTimeout:        24 * time.Hour,
+		Extensions:              true,
 	}
 }
 

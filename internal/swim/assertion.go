@@ -109,7 +109,11 @@ func (t *Turn) add(name string, asserted assertion) *member {
 // Compat: the reference takes it for a member, and declares it dead over and over.
 func (t *Turn) canPing(name string) bool {
 	start := len(t.out.bytes)
-	t.out.bytes = t.table.newPing(math.MaxUint32, name).Append(t.out.bytes)
+	ping := t.pingOf(math.MaxUint32, name)
+	if ping.View != 0 {
+		ping.View = math.MaxUint64
+	}
+	t.out.bytes = ping.Append(t.out.bytes)
 	size := len(t.out.bytes) - start
 	t.out.bytes = t.out.bytes[:start]
 	return size <= t.cfg.Room.Alone()

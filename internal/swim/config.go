@@ -58,6 +58,10 @@ type Config struct {
 	ReconnectTimeout  time.Duration
 	KeepAskingSeeds   bool
 
+	// Extensions makes this member send, and act on, what members of the reference ignore: the checksums of views
+	// (view.go). Without it all bytes are those of the reference.
+	Extensions bool
+
 	// HasUserBroadcasts is set if the driver adds user broadcasts to packets.
 	// Otherwise rounds of gossip with an empty queue send nothing.
 	HasUserBroadcasts bool

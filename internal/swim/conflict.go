@@ -154,11 +154,11 @@ func (s *checks) begin(t *Turn, m *member, asserted assertion) {
 	k.due.check = k
 	if k.claimantLives = m == t.table.self; !k.claimantLives {
 		k.claimantSeq = t.seq.next()
-		t.sendAlone(k.claimed(), t.table.newPing(k.claimantSeq, m.Name))
+		t.sendAlone(k.claimed(), t.newPing(k.claimantSeq, m.Name))
 	}
 	s.add(k)
 	t.deadlines.set(k.due, t.now.Add(t.cfg.ProbeTimeout))
-	t.sendAlone(s.target(t.Core, k, m), t.table.newPing(k.seq, m.Name))
+	t.sendAlone(s.target(t.Core, k, m), t.newPing(k.seq, m.Name))
 }
 
 // target returns the address that a check pings.
@@ -195,7 +195,7 @@ func (s *checks) onDue(t *Turn, k *check) {
 		k.phase = checkIndirect
 		t.deadlines.set(k.due, k.ends)
 		to := s.target(t.Core, k, m)
-		t.sendAlone(to, t.table.newPing(k.seq, m.Name))
+		t.sendAlone(to, t.newPing(k.seq, m.Name))
 		asked := t.table.snapshot(m)
 		asked.Addr = to.AddrPort
 		t.pingThroughOthers(m, &asked, k.seq, &k.helpers)
@@ -271,6 +271,7 @@ func (s *checks) endSilent(t *Turn, k *check, m *member) {
 func (s *checks) keepOwnName(t *Turn, k *check) {
 	if k.newest.incarnation >= t.table.self.Incarnation && !t.local.addressChange.begun {
 		t.table.self.Incarnation = nextIncarnation(k.newest.incarnation)
+		t.view.update(t, t.table.self)
 		t.queue.add(t, t.table.self, broadcast{incarnation: t.table.self.Incarnation}, 0)
 	}
 	self := t.Self()
@@ -285,7 +286,7 @@ func (s *checks) demandRefutation(t *Turn, k *check, m *member) {
 		t.deadlines.set(k.due, k.ends)
 		return
 	}
-	t.sendAlone(k.claimed(), t.table.newPing(k.claimantSeq, m.Name))
+	t.sendAlone(k.claimed(), t.newPing(k.claimantSeq, m.Name))
 	again := t.now.Add(t.cfg.period())
 	if again.After(k.ends) {
 		again = k.ends

@@ -13,6 +13,7 @@ type Core struct {
 	table     table
 	deadlines deadlines
 	queue     broadcasts
+	view      view
 
 	compressionBudget int // bytes of gossip in a packet beyond Config.Room
 
@@ -238,6 +239,7 @@ func (o *Output) drop(why Drop) { o.Counts.Drops[why]++ }
 
 // changed puts out m as it now is. The result is valid until the next change.
 func (t *Turn) changed(m *member) *Member {
+	t.view.update(t, m)
 	t.out.Changed = append(t.out.Changed, t.table.snapshot(m))
 	return &t.out.Changed[len(t.out.Changed)-1]
 }

@@ -82,16 +82,18 @@ type member struct {
 	ipSize      uint8 // size of the IP address on the wire: 4 or 16; 0: no address
 	State       State
 	Versions    Versions
-	answered    bool  // us itself, or pinged us: it exists
-	metInBurst  uint8 // the burst of failures during which it joined
+	answered    bool   // us itself, or pinged us: it exists
+	metInBurst  uint8  // the burst of failures during which it joined
+	extended    bool   // its last ping or ack had a view: it knows the extensions
+	hash        uint32 // of what the checksum of the view counts of it; 0: it is down
 }
 
 // never is the since of a member that was never alive here.
 const never = time.Duration(math.MinInt64)
 
-// chunkSize is how many members are allocated at once: as many as fill 512 bytes, a size class of Go's allocator. Larger chunks
+// chunkSize is how many members are allocated at once: as many as fill 480 bytes, a size class of Go's allocator. Larger chunks
 // would save one byte for each member, and cost more while few are known.
-const chunkSize = 7
+const chunkSize = 6
 
 // table holds the known members: by ID, by name, by address, and in probe order.
 type table struct {

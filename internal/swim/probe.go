@@ -88,9 +88,9 @@ func (p *probe) begin(t *Turn, m *member) {
 
 	var packet *Packet
 	if m.State == StateAlive {
-		packet = t.send(t.table.endpoint(m), t.table.newPing(p.seq, m.Name))
+		packet = t.send(t.table.endpoint(m), t.newPing(p.seq, m.Name))
 	} else {
-		packet = t.sendAlone(t.table.endpoint(m), t.table.newPing(p.seq, m.Name),
+		packet = t.sendAlone(t.table.endpoint(m), t.newPing(p.seq, m.Name),
 			&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.cfg.Name})
 	}
 	packet.Ping = p.seq
@@ -98,13 +98,20 @@ func (p *probe) begin(t *Turn, m *member) {
 }
 
 // newPing returns a ping to the member with a name.
-func (t *table) newPing(seq uint32, name string) *wire.Ping {
-	return &wire.Ping{
+func (t *Turn) newPing(seq uint32, name string) *wire.Ping {
+	p := t.pingOf(seq, name)
+	return &p
+}
+
+func (t *Turn) pingOf(seq uint32, name string) wire.Ping {
+	self := t.table.self
+	return wire.Ping{
 		SeqNo:      seq,
 		Node:       name,
-		SourceAddr: t.ip(t.self),
-		SourcePort: t.self.port,
-		SourceNode: t.self.Name,
+		SourceAddr: t.table.ip(self),
+		SourcePort: self.port,
+		SourceNode: self.Name,
+		View:       t.view.inPing(t),
 	}
 }
 
@@ -241,7 +248,10 @@ func (p *probe) abandon(deadlines *deadlines) {
 // acked handles an ack: to our probe, a relayed ping, a user's ping, a check, or a ping of a failed member.
 func (t *Turn) acked(from Endpoint, a *wire.Ack) {
 	if p := &t.probe; p.target != nil && p.seq == a.SeqNo {
-		if !t.ackSources.isFrom(t, p.target, &from) && !t.ackSources.anyFrom(t, p.helpers, &from) {
+		switch {
+		case t.ackSources.isFrom(t, p.target, &from):
+			t.view.note(p.target, a.View)
+		case !t.ackSources.anyFrom(t, p.helpers, &from):
 			p.foreignAck = true
 			t.out.drop(DropStranger)
 			return

@@ -300,7 +300,7 @@ func (f *failedSet) ping(t *Turn, wanted []*failedMember) {
 		one.pinged = t.table.since(t.now)
 		seq := t.seq.next()
 		f.probed[seq] = one
-		t.sendAlone(Endpoint{Name: one.name, AddrPort: one.addr.addrPort()}, t.table.newPing(seq, ""))
+		t.sendAlone(Endpoint{Name: one.name, AddrPort: one.addr.addrPort()}, t.newPing(seq, ""))
 	}
 }
 

@@ -49,6 +49,7 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 	source := t.table.namedBytes(p.SourceNode)
 	if source != nil && t.table.isAt(source, addressOf(from.AddrPort)) {
 		source.answered = true // it exists
+		t.view.note(source, p.View)
 	}
 	name := ""
 	if source != nil {
@@ -70,7 +71,7 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 		t.confront(to)
 		return
 	}
-	ack, start := wire.Ack{SeqNo: p.SeqNo, Payload: payload}, len(t.out.bytes)
+	ack, start := wire.Ack{SeqNo: p.SeqNo, Payload: payload, View: t.view.inAck(t, p.View)}, len(t.out.bytes)
 	t.out.bytes = ack.Append(t.out.bytes)
 	if len(payload) > 0 && len(t.out.bytes)-start > t.cfg.Room.Alone() {
 		// Compat: the reference sends it all, and is suspected if the packet is lost.
@@ -200,7 +201,7 @@ func (r relays) begin(t *Turn, from Endpoint, i *wire.IndirectPing) {
 	} else {
 		t.deadlines.set(one.due, one.ends)
 	}
-	t.send(to, t.table.newPing(one.seq, i.Node))
+	t.send(to, t.newPing(one.seq, i.Node))
 }
 
 // onAck relays the ack of the target to the asker.
@@ -238,7 +239,7 @@ func (t *Turn) Ping(to Endpoint) uint32 {
 	p.expires.seq = p.seq
 	t.pings[p.seq] = p
 	t.deadlines.set(p.expires, t.now.Add(t.cfg.ProbeTimeout))
-	t.send(to, t.table.newPing(p.seq, to.Name)).Ping = p.seq
+	t.send(to, t.newPing(p.seq, to.Name)).Ping = p.seq
 	return p.seq
 }
 

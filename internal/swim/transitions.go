@@ -160,9 +160,11 @@ func (t *Turn) becomeAlive(m *member, asserted assertion, notice uint64) {
 func (l *local) refute(t *Turn, incarnation uint32, from string) {
 	if l.addressChange.begun { // FinishAddressChange announces a higher incarnation
 		t.table.self.Incarnation = max(incarnation, t.table.self.Incarnation)
+		t.view.update(t, t.table.self)
 		return
 	}
 	t.table.self.Incarnation = nextIncarnation(max(incarnation, t.table.self.Incarnation))
+	t.view.update(t, t.table.self)
 	if t.cfg.ProbeInterval > 0 { // else nothing would lower it again
 		l.penalize(t)
 	}

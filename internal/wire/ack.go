@@ -6,6 +6,8 @@ type Ack struct {
 	SeqNo uint32
 	// Payload is returned by PingDelegate.AckPayload. Nil and empty differ on the wire.
 	Payload []byte
+	// View is as in Ping. It is absent in the ack to a ping without it.
+	View uint64 `codec:"Vw"`
 }
 
 // Type returns TypeAck.
@@ -13,9 +15,13 @@ func (m *Ack) Type() Type { return TypeAck }
 
 // Append appends the message, type byte and body, to dst.
 func (m *Ack) Append(dst []byte) []byte {
-	dst = append(dst, byte(TypeAck), mpFixMap|2)
+	n := byte(2)
+	if m.View != 0 {
+		n++
+	}
+	dst = append(dst, byte(TypeAck), mpFixMap|n)
 	dst = appendBytes(append(dst, "\xa7Payload"...), m.Payload)
-	return appendUint(append(dst, "\xa5SeqNo"...), uint64(m.SeqNo))
+	return appendView(appendUint(append(dst, "\xa5SeqNo"...), uint64(m.SeqNo)), m.View)
 }
 
 // AppendBareAck appends an ack without the field of the payload, which is never longer than a ping of the same SeqNo.
@@ -32,12 +38,21 @@ func (m *Ack) Parse(body []byte, names *Names) error {
 }
 
 func (m *Ack) parseCanonical(b []byte) bool {
-	payload, at := bytesAt(b, keyAt(b, 0, "\x82\xa7Payload"))
+	withView := len(b) > 0 && b[0] == mpFixMap|3
+	key := keyAt(b, 0, "\x82\xa7Payload")
+	if withView {
+		key = keyAt(b, 1, "\xa7Payload")
+	}
+	payload, at := bytesAt(b, key)
 	seqNo, at := uint32At(b, keyAt(b, at, "\xa5SeqNo"))
+	view := uint64(0)
+	if withView {
+		view, at = viewAt(b, at)
+	}
 	if at == failed {
 		return false
 	}
-	*m = Ack{SeqNo: seqNo, Payload: payload}
+	*m = Ack{SeqNo: seqNo, Payload: payload, View: view}
 	return true
 }
 

@@ -90,3 +90,13 @@ func uint16At(b []byte, at int) (v uint16, next int) {
 	}
 	return uint16(long), next
 }
+
+// viewAt reads the key and the value of a view: a checksum of 64 bits, or a small number.
+func viewAt(b []byte, at int) (v uint64, next int) {
+	at = keyAt(b, at, "\xa2Vw")
+	if at >= 0 && len(b)-at >= 9 && b[at] == mpUint64 {
+		return binary.BigEndian.Uint64(b[at+1:]), at + 9
+	}
+	short, next := uint32At(b, at)
+	return uint64(short), next
+}

@@ -19,7 +19,7 @@ func TestFallback(t *testing.T) {
 		{"array for a struct", "95 07 a26e31 a47f000001 cd1f0a a26e30",
 			Ping{SeqNo: 7, Node: "n1", SourceAddr: []byte{127, 0, 0, 1}, SourcePort: 7946, SourceNode: "n0"}},
 		{"short array", "91 07", Ping{SeqNo: 7}},
-		{"long array", "97 07 a26e31 c0 c0 c0 80 90", Ping{SeqNo: 7, Node: "n1"}},
+		{"long array", "98 07 a26e31 c0 c0 c0 c0 80 90", Ping{SeqNo: 7, Node: "n1"}},
 		{"nil", "c0", Ping{}},
 		{"empty map", "80", Ping{}},
 		{"containers behind an unknown key", "82 a178 81 a179 92 01 80 a55365714e6f 07", Ping{SeqNo: 7}},

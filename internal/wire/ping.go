@@ -11,17 +11,35 @@ type Ping struct {
 	SourceAddr []byte
 	SourcePort uint16
 	SourceNode string
+	// View is the checksum of the sender's view of the cluster, or ViewUnsaid; 0: absent. Members of the reference
+	// neither send nor read it.
+	View uint64 `codec:"Vw"`
 }
+
+// ViewUnsaid is the View of a ping or an ack whose sender knows the key, but has no checksum to compare.
+const ViewUnsaid = 1
 
 // Type returns TypePing.
 func (m *Ping) Type() Type { return TypePing }
 
 // Append appends the message, type byte and body, to dst.
 func (m *Ping) Append(dst []byte) []byte {
-	dst = append(dst, byte(TypePing), mpFixMap|byte(2+sourceFields(m.SourceAddr, m.SourceNode, m.SourcePort)))
+	n := 2 + sourceFields(m.SourceAddr, m.SourceNode, m.SourcePort)
+	if m.View != 0 {
+		n++
+	}
+	dst = append(dst, byte(TypePing), mpFixMap|byte(n))
 	dst = appendString(append(dst, "\xa4Node"...), m.Node)
 	dst = appendUint(append(dst, "\xa5SeqNo"...), uint64(m.SeqNo))
-	return appendSource(dst, m.SourceAddr, m.SourceNode, m.SourcePort)
+	return appendView(appendSource(dst, m.SourceAddr, m.SourceNode, m.SourcePort), m.View)
+}
+
+// appendView appends the view, unless it is absent.
+func appendView(dst []byte, view uint64) []byte {
+	if view == 0 {
+		return dst
+	}
+	return appendUint(append(dst, "\xa2Vw"...), view)
 }
 
 // Parse sets every field from body, which follows the type byte; bytes after the message are ignored. SourceAddr is a
@@ -39,7 +57,7 @@ func (m *Ping) parseCanonical(b []byte, names *Names) bool {
 		return false
 	}
 	*m = Ping{SeqNo: v.SeqNo, Node: names.Intern(v.Node), SourceAddr: v.SourceAddr, SourcePort: v.SourcePort,
-		SourceNode: names.Intern(v.SourceNode)}
+		SourceNode: names.Intern(v.SourceNode), View: v.View}
 	return true
 }
 
@@ -50,6 +68,7 @@ type PingView struct {
 	SourceAddr []byte
 	SourcePort uint16
 	SourceNode []byte
+	View       uint64
 }
 
 // Parse is Ping.Parse. All slices are views into body, or newly allocated.
@@ -60,13 +79,17 @@ func (v *PingView) Parse(body []byte) error {
 	var m Ping
 	err := m.Parse(body, nil)
 	*v = PingView{SeqNo: m.SeqNo, Node: []byte(m.Node), SourceAddr: m.SourceAddr, SourcePort: m.SourcePort,
-		SourceNode: []byte(m.SourceNode)}
+		SourceNode: []byte(m.SourceNode), View: m.View}
 	return err
 }
 
-// parseCanonical reads a ping with all source fields, as peers send it.
+// parseCanonical reads a ping with all source fields, as peers send it, with or without a view.
 func (v *PingView) parseCanonical(b []byte) bool {
+	withView := len(b) > 0 && b[0] == mpFixMap|6
 	key := keyAt(b, 0, "\x85\xa4Node")
+	if withView {
+		key = keyAt(b, 1, "\xa4Node")
+	}
 	node, at := shortAt(b, key)
 	if at == failed {
 		node, at = longBytesAt(b, key)
@@ -79,10 +102,14 @@ func (v *PingView) parseCanonical(b []byte) bool {
 		name, at = longBytesAt(b, key)
 	}
 	port, at := uint16At(b, keyAt(b, at, "\xaaSourcePort"))
+	view := uint64(0)
+	if withView {
+		view, at = viewAt(b, at)
+	}
 	if at == failed {
 		return false
 	}
-	v.SeqNo, v.Node, v.SourceAddr, v.SourcePort, v.SourceNode = seqNo, node, addr, port, name
+	v.SeqNo, v.Node, v.SourceAddr, v.SourcePort, v.SourceNode, v.View = seqNo, node, addr, port, name, view
 	return true
 }
 

@@ -19,6 +19,18 @@ var pingTests = []messageTest{
 		m:    &Ping{SeqNo: 1<<32 - 1, SourceNode: "a/b"},
 		hex:  "00 83 a44e6f6465 a0 a55365714e6f ceffffffff aa536f757263654e6f6465 a3612f62",
 	},
+	{
+		name: "view",
+		m: &Ping{SeqNo: 7, Node: "n1", SourceAddr: []byte{127, 0, 0, 1}, SourcePort: 7946, SourceNode: "n0",
+			View: 0xfedcba9876543210},
+		hex: `00 86 a44e6f6465 a26e31 a55365714e6f 07 aa536f7572636541646472 a47f000001 aa536f757263654e6f6465 a26e30
+			aa536f75726365506f7274 cd1f0a a25677 cffedcba9876543210`,
+	},
+	{
+		name: "view unsaid",
+		m:    &Ping{View: ViewUnsaid},
+		hex:  "00 83 a44e6f6465 a0 a55365714e6f 00 a25677 01",
+	},
 }
 
 var indirectPingTests = []messageTest{
@@ -60,7 +72,7 @@ func TestIndirectPingQuick(t *testing.T) {
 }
 
 func FuzzPing(f *testing.F) {
-	fuzzMessage[Ping, refPing](f, pingTests[0].m, pingTests[1].m)
+	fuzzMessage[Ping, refPing](f, pingTests[0].m, pingTests[1].m, pingTests[3].m, pingTests[4].m)
 }
 
 func FuzzIndirectPing(f *testing.F) {
@@ -97,6 +109,8 @@ func TestPingView(t *testing.T) {
 		{SeqNo: 300, Node: "self", SourceAddr: []byte{10, 0, 0, 1}, SourcePort: 7946, SourceNode: "m1"},
 		{SeqNo: 1<<32 - 1, Node: long, SourceAddr: make([]byte, 16), SourcePort: 7, SourceNode: long},
 		{SeqNo: 7, SourceAddr: []byte{10, 0, 0, 1}, SourcePort: 1<<16 - 1, SourceNode: "a name of 32 bytes, no short one"},
+		{SeqNo: 7, Node: "self", SourceAddr: []byte{10, 0, 0, 1}, SourcePort: 7946, SourceNode: "m1", View: 1<<64 - 1},
+		{SeqNo: 7, Node: "self", SourceAddr: []byte{10, 0, 0, 1}, SourcePort: 7946, SourceNode: "m1", View: ViewUnsaid},
 	} {
 		body := m.Append(nil)[1:]
 		for n := range len(body) + 1 {
@@ -118,7 +132,7 @@ func checkPingView(t *testing.T, body []byte) {
 		t.Fatalf("%x: %v, want %v", body, err, want)
 	}
 	if got := (Ping{SeqNo: v.SeqNo, Node: string(v.Node), SourceAddr: v.SourceAddr, SourcePort: v.SourcePort,
-		SourceNode: string(v.SourceNode)}); !reflect.DeepEqual(got, m) {
+		SourceNode: string(v.SourceNode), View: v.View}); !reflect.DeepEqual(got, m) {
 		t.Errorf("%x: got %+v, want %+v", body, got, m)
 	}
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"reflect"
@@ -21,6 +22,7 @@ type (
 		SourceAddr []byte `codec:",omitempty"`
 		SourcePort uint16 `codec:",omitempty"`
 		SourceNode string `codec:",omitempty"`
+		View       uint64 `codec:"Vw,omitempty"`
 	}
 	refIndirectPing struct {
 		SeqNo      uint32
@@ -35,6 +37,7 @@ type (
 	refAck struct {
 		SeqNo   uint32
 		Payload []byte
+		View    uint64 `codec:"Vw,omitempty"`
 	}
 	refNack       struct{ SeqNo uint32 }
 	refErr        struct{ Error string }
@@ -274,7 +277,8 @@ func fuzzMessage[M, R any](f *testing.F, seeds ...message) {
 	}
 	var fields []string
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[M]()) {
-		fields = append(fields, field.Name)
+		name, _, _ := strings.Cut(field.Tag.Get("codec"), ",")
+		fields = append(fields, cmp.Or(name, field.Name))
 	}
 	for _, s := range oddBodies(f, fields...) {
 		f.Add(s)
@@ -339,7 +343,7 @@ func isOurs(err error) bool {
 }
 
 // allFields are the fields of all messages.
-var allFields = []string{"SeqNo", "Node", "SourceAddr", "Nack", "Port", "Payload", "Error", "Incarnation", "From", "Meta", "Vsn",
+var allFields = []string{"SeqNo", "Vw", "Node", "SourceAddr", "Nack", "Port", "Payload", "Error", "Incarnation", "From", "Meta", "Vsn",
 	"Nodes", "UserStateLen", "Join", "Name", "State", "UserMsgLen", "Algo", "Buf", "Target", "Addr", "SourceNode", "SourcePort"}
 
 // oddBodies returns bodies that our peers do not send: valid in other ways, or nearly so. They have the given fields,

@@ -1,0 +1,159 @@
+package swim
+
+import (
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// view is the checksum of what a Core knows of the cluster: the sum of a hash of each member that is alive or suspect, itself
+// included. It is equal for two members that know the same members at the same incarnations, addresses and metadata. Members
+// that are dead or have left do not count, so it does not matter when they are forgotten; nor does suspicion, which spreads
+// and ends by itself.
+//
+// Pings and acks carry it (wire.Ping.View), so that each probe compares two views.
+type view struct {
+	sum      uint64
+	changed  time.Time // the last change of sum
+	extended int       // number of other members, alive or suspect, that are known to send their views
+}
+
+// settleRounds is the number of rounds of gossip in which a view must not have changed before it is compared: what gossip
+// spreads need not be exchanged.
+const settleRounds = 3
+
+// settleDefault is used if there is no gossip.
+const settleDefault = 600 * time.Millisecond
+
+func (c *Config) settleTime() time.Duration {
+	if interval := c.gossipInterval(); interval > 0 {
+		return settleRounds * interval
+	}
+	return settleDefault
+}
+
+// update updates the checksum after a change of m.
+func (v *view) update(t *Turn, m *member) {
+	before, now := m.hash, uint32(0)
+	if !m.State.IsDown() && m.Incarnation != 0 {
+		now = t.table.hash(m)
+	}
+	if now == before {
+		return
+	}
+	m.hash = now
+	v.sum += spread(now) - spread(before)
+	v.changed = t.now
+	if m != t.table.self && m.extended && (now == 0) != (before == 0) {
+		v.count(now != 0)
+	}
+}
+
+func (v *view) count(present bool) {
+	if present {
+		v.extended++
+	} else {
+		v.extended--
+	}
+}
+
+// note notes whether a message from another member itself had a view: a member of the reference sends none.
+func (v *view) note(m *member, said uint64) {
+	if extended := said != 0; m.extended != extended {
+		m.extended = extended
+		if m.hash != 0 {
+			v.count(extended)
+		}
+	}
+}
+
+// inPing returns the view to send in a ping: wire.ViewUnsaid while it changes, and 0 without extensions.
+func (v *view) inPing(t *Turn) uint64 {
+	switch {
+	case !t.cfg.Extensions:
+		return 0
+	case t.now.Sub(v.changed) < t.cfg.settleTime():
+		return wire.ViewUnsaid
+	default:
+		return v.checksum()
+	}
+}
+
+// inAck returns the view to send in the ack to a ping: only if the ping has another one. An ack to a ping without a view has
+// none.
+func (v *view) inAck(t *Turn, pinged uint64) uint64 {
+	if pinged == 0 {
+		return 0
+	}
+	own := v.inPing(t)
+	if own == pinged {
+		return wire.ViewUnsaid
+	}
+	return own
+}
+
+// checksum returns the checksum, which is never a number with another meaning on the wire.
+func (v *view) checksum() uint64 {
+	if v.sum <= wire.ViewUnsaid {
+		return v.sum + wire.ViewUnsaid + 1
+	}
+	return v.sum
+}
+
+// ViewChecksum returns the checksum of the members that are alive or suspect.
+func (c *Core) ViewChecksum() uint64 { return c.view.checksum() }
+
+// allExtended reports whether all other members, alive or suspect, are known to know the extensions.
+func (c *Core) allExtended() bool { return c.cfg.Extensions && c.view.extended == c.present }
+
+// hash returns the hash of a member, which is never 0. It is the same in each process, and for both spellings of an IPv4
+// address.
+func (t *table) hash(m *member) uint32 {
+	addr := t.address(m)
+	h := hashName(m.Name).bytes(addr.ip[:])
+	h = h.number(uint64(m.port)<<48 ^ uint64(m.Incarnation)<<16 ^ uint64(len(m.Name))).bytes(m.Meta)
+	return max(uint32(spread64(uint64(h))), 1)
+}
+
+// hash64 is a hash in progress: FNV-1a.
+type hash64 uint64
+
+func hashName(name string) hash64 {
+	h := hash64(0xcbf29ce484222325)
+	for i := range len(name) {
+		h = h.byte(name[i])
+	}
+	return h
+}
+
+func (h hash64) byte(c byte) hash64 { return (h ^ hash64(c)) * 0x100000001b3 }
+
+func (h hash64) bytes(b []byte) hash64 {
+	for _, c := range b {
+		h = h.byte(c)
+	}
+	return h
+}
+
+func (h hash64) number(n uint64) hash64 {
+	for range 8 {
+		h = h.byte(byte(n))
+		n >>= 8
+	}
+	return h
+}
+
+// spread returns what the hash of a member, or 0 for none, adds to the checksum.
+func spread(hash uint32) uint64 {
+	if hash == 0 {
+		return 0
+	}
+	return spread64(uint64(hash))
+}
+
+// spread64 spreads each bit of a hash over all others (the finalizer of splitmix64), so that sums of hashes rarely collide.
+func spread64(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
