@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/resolve"
 	"github.com/e3431adc/memberlist/internal/streamset"
+	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/visitor"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -45,13 +47,13 @@ type View struct {
 
 // Checksum returns what ViewChecksum returns on a member with this view.
 func (v *View) Checksum() uint64 {
-	var sum uint64
-	for _, m := range v.Members {
-		if m.State == StateAlive || m.State == StateSuspect {
-			sum += nodeChecksum(m.Node)
-		}
+	members := make([]swim.Member, len(v.Members))
+	for i, m := range v.Members {
+		addr, _ := netip.AddrFromSlice(m.Addr)
+		members[i] = swim.Member{Name: m.Name, Addr: netip.AddrPortFrom(addr, m.Port), Meta: m.Meta, Incarnation: m.Incarnation,
+			State: swim.State(m.State)}
 	}
-	return sum
+	return swim.Checksum(members)
 }
 
 // queryTimeout is the time limit of a Query whose context has none.

@@ -92,12 +92,25 @@ func (v *view) inAck(t *Turn, pinged uint64) uint64 {
 	return own
 }
 
-// checksum returns the checksum, which is never a number with another meaning on the wire.
-func (v *view) checksum() uint64 {
-	if v.sum <= wire.ViewUnsaid {
-		return v.sum + wire.ViewUnsaid + 1
+func (v *view) checksum() uint64 { return checksumOf(v.sum) }
+
+// checksumOf returns the checksum with a sum, which is never a number with another meaning on the wire.
+func checksumOf(sum uint64) uint64 {
+	if sum <= wire.ViewUnsaid {
+		return sum + wire.ViewUnsaid + 1
 	}
-	return v.sum
+	return sum
+}
+
+// Checksum returns the checksum of a view with these members.
+func Checksum(members []Member) uint64 {
+	var sum uint64
+	for i := range members {
+		if m := &members[i]; !m.State.IsDown() {
+			sum += spread(hashMember(m.Name, addressOf(m.Addr), m.Incarnation, m.Meta))
+		}
+	}
+	return checksumOf(sum)
 }
 
 // ViewChecksum returns the checksum of the members that are alive or suspect.
@@ -106,12 +119,15 @@ func (c *Core) ViewChecksum() uint64 { return c.view.checksum() }
 // allExtended reports whether all other members, alive or suspect, are known to know the extensions.
 func (c *Core) allExtended() bool { return c.cfg.Extensions && c.view.extended == c.present }
 
-// hash returns the hash of a member, which is never 0. It is the same in each process, and for both spellings of an IPv4
-// address.
 func (t *table) hash(m *member) uint32 {
-	addr := t.address(m)
-	h := hashName(m.Name).bytes(addr.ip[:])
-	h = h.number(uint64(m.port)<<48 ^ uint64(m.Incarnation)<<16 ^ uint64(len(m.Name))).bytes(m.Meta)
+	return hashMember(m.Name, t.address(m), m.Incarnation, m.Meta)
+}
+
+// hashMember returns the hash of a member, which is never 0. It is the same in each process, and for both spellings of an IPv4
+// address.
+func hashMember(name string, addr address, incarnation uint32, meta []byte) uint32 {
+	h := hashName(name).bytes(addr.ip[:])
+	h = h.number(uint64(addr.port)<<48 ^ uint64(incarnation)<<16 ^ uint64(len(name))).bytes(meta)
 	return max(uint32(spread64(uint64(h))), 1)
 }
 

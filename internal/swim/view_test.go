@@ -13,7 +13,7 @@ func withExtensions(c *Config) { c.Extensions = true }
 
 // TestViewChecksum: it is that of the members that are alive or suspect, whatever happened before.
 func TestViewChecksum(t *testing.T) {
-	n := newNode(t, withExtensions).meet(4)
+	n := newNode(t, withExtensions).withMembers(4)
 	all := n.ViewChecksum()
 	steps := []struct {
 		name string
@@ -65,6 +65,9 @@ func (n *node) wantSum(when string) {
 			extended++
 		}
 	}
+	if got, want := Checksum(n.Members(nil)), n.ViewChecksum(); got != want {
+		n.t.Errorf("%s: %#x from all members, want %#x", when, got, want)
+	}
 	if n.view.sum != sum || n.view.extended != extended {
 		n.t.Errorf("%s: sum %x with %d extended members, want %x with %d", when, n.view.sum, n.view.extended, sum, extended)
 	}
@@ -72,7 +75,7 @@ func (n *node) wantSum(when string) {
 
 // TestViewChecksumIsPortable: other processes and later versions compute the same, from either spelling of an address.
 func TestViewChecksumIsPortable(t *testing.T) {
-	n := newNode(t, nil).meet(2)
+	n := newNode(t, nil).withMembers(2)
 	const want = 0xa909323860494984
 	if got := n.ViewChecksum(); got != want {
 		t.Errorf("%#x, want %#x", got, uint64(want))
@@ -80,7 +83,7 @@ func TestViewChecksumIsPortable(t *testing.T) {
 	a := aliveOf(2, 2)
 	n.alive(a)
 	before := n.ViewChecksum()
-	n = newNode(t, nil).meet(2)
+	n = newNode(t, nil).withMembers(2)
 	mapped := memberAddr(2).Addr().As16()
 	a.Addr = mapped[:]
 	n.alive(a)
@@ -133,7 +136,7 @@ func TestViewsInPings(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			n := newNode(t, func(c *Config) { c.Extensions = tt.extensions }).meet(2)
+			n := newNode(t, func(c *Config) { c.Extensions = tt.extensions }).withMembers(2)
 			n.after(tt.age)
 			own := n.ViewChecksum()
 			n.Ping(Endpoint{Name: "m1", AddrPort: memberAddr(1)})
@@ -172,7 +175,7 @@ func firstMessage(t *testing.T, out *Output) wire.Message {
 
 // TestExtendedMembers: that a member knows the extensions is learnt from its own pings and acks, and is unlearnt too.
 func TestExtendedMembers(t *testing.T) {
-	n := newNode(t, withExtensions).meet(2)
+	n := newNode(t, withExtensions).withMembers(2)
 	want := func(when string, all bool) {
 		t.Helper()
 		n.wantSum(when)
