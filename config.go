@@ -86,9 +86,8 @@ type Config struct {
 	AcceptLabels []string
 
 	// SkipInboundLabelCheck is for a Transport that checks and removes the label header of packets and streams, and
-	// for giving a running cluster its first label. Packets and streams without a header are treated as if they had
-	// Label, also as additional data of encryption. Those with Label are accepted too, those with another label are
-	// dropped; if Label is empty, all are accepted.
+	// for giving a running cluster its first label or another one. Packets and streams without a header are treated as
+	// if they had Label, also as additional data of encryption; those with any label are accepted too.
 	SkipInboundLabelCheck bool
 
 	// BindAddr is the address to listen on for packets and streams: an IP address, or a host name that is resolved.
@@ -147,6 +146,10 @@ type Config struct {
 	// PushPullInterval is the time between state exchanges with a random member over a stream. It grows with the
 	// logarithm of the number of members above 32. Zero: only those of Join.
 	PushPullInterval time.Duration
+
+	// PushPullNodes is the number of members with which states are exchanged at each PushPullInterval, one after the
+	// other. Zero: one.
+	PushPullNodes int
 
 	// ProbeInterval is the time between probes of one member after the other (T' in SWIM section 4.3). Zero: no
 	// probes; this member detects no failures.
@@ -211,6 +214,7 @@ type Config struct {
 	Merge                   MergeDelegate
 	Ping                    PingDelegate
 	Alive                   AliveDelegate
+	NodeSelection           NodeSelectionDelegate
 
 	// DNSConfigPath is the path of a resolv.conf file. Join asks its first "nameserver" over TCP, before the system's
 	// resolver. Empty: only the system's resolver is asked. Unused with a Resolver.
@@ -331,6 +335,7 @@ func lanDefaults() Config {
 		SuspicionMult:           4,
 		SuspicionMaxTimeoutMult: 6,
 		PushPullInterval:        30 * time.Second,
+		PushPullNodes:           1,
 		ProbeInterval:           time.Second,
 		ProbeTimeout:            500 * time.Millisecond,
 		AwarenessMaxMultiplier:  8,
@@ -495,6 +500,7 @@ func (c *Config) withDefaults() *Config {
 	d.AdvertiseInterval = cmp.Or(d.AdvertiseInterval, lan.AdvertiseInterval)
 	d.ReconnectInterval = cmp.Or(d.ReconnectInterval, lan.ReconnectInterval)
 	d.ReconnectTimeout = cmp.Or(d.ReconnectTimeout, lan.ReconnectTimeout)
+	d.PushPullNodes = cmp.Or(d.PushPullNodes, lan.PushPullNodes)
 	d.QueueCheckInterval = cmp.Or(d.QueueCheckInterval, lan.QueueCheckInterval)
 
 	d.AcceptLabels = slices.Clone(c.AcceptLabels)

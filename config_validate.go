@@ -143,6 +143,7 @@ func (c *Config) numberViolations() (errs []error) {
 		{"SuspicionMaxTimeoutMult", c.SuspicionMaxTimeoutMult},
 		{"AwarenessMaxMultiplier", c.AwarenessMaxMultiplier},
 		{"GossipNodes", c.GossipNodes},
+		{"PushPullNodes", c.PushPullNodes},
 		{"HandoffQueueDepth", c.HandoffQueueDepth},
 	} {
 		if n.value < 0 {

@@ -113,6 +113,9 @@ func (t *turn) publish() (events bool) {
 		m.nodes.Remove(uint32(id))
 		*m.mu.reachability.at(id) = reached{}
 	}
+	if m.config.NodeSelection != nil {
+		m.mu.nodeStates.note(out)
+	}
 	if len(out.Events) > 0 {
 		m.watchLocked(t.now, out.Events)
 		m.mu.ownName.note(m.config.Name, out.Events)
@@ -152,8 +155,16 @@ func (t *turn) act() {
 			t.roomy = true
 		}
 	}
+	var peers []swim.Member
 	for i := range t.out.Streams {
-		m.startStream(t.out.Streams[i])
+		if s := &t.out.Streams[i]; s.Kind == swim.StreamPushPull {
+			peers = append(peers, s.To)
+		} else {
+			m.startStream(*s)
+		}
+	}
+	if len(peers) > 0 {
+		m.tasks.Go(func() { m.pushPulls.periodic(peers) })
 	}
 	if t.out.Counts.GossipRounds > 0 {
 		m.metrics.MeasureSince(metrics.Gossip, t.now)
@@ -245,6 +256,9 @@ func (m *Memberlist) tick() {
 		if queued > m.config.HandoffQueueDepth {
 			m.log.Limited("broadcast queue", slog.LevelWarn, "broadcast queue is long", slog.Int("queued", queued))
 		}
+	}
+	if due := t.out.Selections; due != (swim.Selections{}) {
+		t.selectTargets(due)
 	}
 	if t.roomy {
 		t.sendGossip()

@@ -43,6 +43,7 @@ type Memberlist struct {
 	health       atomic.Int32
 	metrics      metrics.Set
 	broadcasts   userBroadcasts
+	selector     nodeSelector
 	packets      packetWriter
 	advertised   advertised
 	reconnector  reconnector
@@ -67,6 +68,7 @@ type Memberlist struct {
 		ownName       ownName
 		view          convergence
 		subscriptions subscriptions
+		nodeStates    nodeStates
 	}
 }
 
@@ -187,6 +189,8 @@ func (m *Memberlist) coreConfig() swim.Config {
 		RetransmitMult:          c.RetransmitMult,
 		Room:                    m.envelope.Budget().Room,
 		PushPullInterval:        c.PushPullInterval,
+		PushPullNodes:           c.PushPullNodes,
+		SelectsTargets:          c.NodeSelection != nil,
 		DeadNodeReclaimTime:     c.DeadNodeReclaimTime,
 		KeepAskingSeeds:         c.Seeds != nil,
 		Extensions:              !c.DisableExtensions,

@@ -82,13 +82,15 @@ func (p *pushPulls) serve(s *session) error {
 	return nil
 }
 
-// periodic is a push/pull that the core asks for at each of its intervals, unless the last one has not ended.
-func (p *pushPulls) periodic(member swim.Member) {
+// periodic is the push/pulls that the core asks for at each of its intervals, one after the other, unless the last ones have not ended.
+func (p *pushPulls) periodic(peers []swim.Member) {
 	if p.running.Swap(true) {
 		return
 	}
 	defer p.running.Store(false)
-	p.with(member)
+	for i := range peers {
+		p.with(peers[i])
+	}
 }
 
 // with exchanges states with a member, and logs a failure.

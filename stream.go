@@ -127,14 +127,12 @@ func (s *session) refuse(err error) {
 	}
 }
 
-// startStream does what the core asks for on a goroutine that ends by the stream's deadline.
+// startStream does what the core asks for, other than a push/pull, on a goroutine that ends by the stream's deadline.
 func (m *Memberlist) startStream(s swim.Stream) {
 	m.tasks.Go(func() {
 		switch s.Kind {
 		case swim.StreamPing:
 			m.probeOnStream(s)
-		case swim.StreamPushPull:
-			m.pushPulls.periodic(s.To)
 		case swim.StreamLeave:
 			m.pushPulls.with(s.To)
 		case swim.StreamReconnect:

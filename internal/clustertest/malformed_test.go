@@ -349,13 +349,6 @@ func TestMalformedLabel(t *testing.T) {
 			})
 		})
 	}
-	t.Run("taken off below", func(t *testing.T) {
-		attack(t, func(c *memberlist.Config) { c.Label, c.SkipInboundLabelCheck = "red", true }, func(a *attacker) {
-			header, _ := wire.AppendLabel(nil, "blue")
-			a.packet(append(header, (&wire.Suspect{Incarnation: 9, Node: "m1", From: "x"}).Append(nil)...))
-			a.stream(header)
-		})
-	})
 }
 
 func TestMalformedPadding(t *testing.T) {

@@ -36,7 +36,7 @@ type Policy struct {
 
 	Label        string   // of sent packets and streams
 	AcceptLabels []string // accepted besides Label
-	LooseLabels  bool     // accept no label for Label and, if that is empty, any label; see Envelope.accept
+	LooseLabels  bool     // accept no label for Label, and any other label; see Envelope.accept
 
 	HasKeys        bool // there is a ring of keys, which may be empty at times
 	SealVersion    uint8

@@ -40,25 +40,24 @@ func acceptedLabels(p *Policy) []Label {
 func (e *Envelope) OwnLabel() *Label { return &e.labels[0] }
 
 // accept returns the label of a packet or stream, empty for none, if it is accepted; else ErrLabelMismatch. With
-// LooseLabels no label stands for this member's own, which the transport may have removed; and a member without a
-// label accepts any, with which encrypted content was authenticated. The text may be part of a packet.
+// LooseLabels no label stands for this member's own, which the transport may have removed, and all others are accepted:
+// encrypted content is authenticated with the label that it came with. The text may be part of a packet.
 //
-// Compat: the reference refuses every label with SkipInboundLabelCheck.
+// Compat: with SkipInboundLabelCheck the reference refuses every label; github.com/grafana/memberlist accepts all.
 func (e *Envelope) accept(text []byte) (*Label, error) {
-	if e.policy.LooseLabels {
-		switch {
-		case len(text) == 0:
-			return e.OwnLabel(), nil
-		case e.policy.Label == "":
-			return &Label{text: string(text), bytes: text}, nil
-		}
-	}
 	for i := range e.labels {
 		if string(text) == e.labels[i].text {
 			return &e.labels[i], nil
 		}
 	}
-	return nil, fmt.Errorf("%w: %q", ErrLabelMismatch, text)
+	switch {
+	case !e.policy.LooseLabels:
+		return nil, fmt.Errorf("%w: %q", ErrLabelMismatch, text)
+	case len(text) == 0:
+		return e.OwnLabel(), nil
+	default:
+		return &Label{text: string(text), bytes: text}, nil
+	}
 }
 
 // IsLabelError reports whether a packet or stream was refused because of its label.

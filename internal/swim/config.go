@@ -49,6 +49,7 @@ type Config struct {
 	Room wire.Room // of a packet
 
 	PushPullInterval    time.Duration // between two full state syncs, before scaling with the cluster's size
+	PushPullNodes       int           // members to sync with at each interval; 0: one
 	DeadNodeReclaimTime time.Duration // after this time a dead member's name may be claimed at another address; 0: never
 
 	// A dead member is looked for about every ReconnectInterval at first (0: never),
@@ -65,6 +66,9 @@ type Config struct {
 	// HasUserBroadcasts is set if the driver adds user broadcasts to packets.
 	// Otherwise rounds of gossip with an empty queue send nothing.
 	HasUserBroadcasts bool
+
+	// SelectsTargets is set if the driver has members selected for each round of gossip and push/pulls: see Output.Selections.
+	SelectsTargets bool
 
 	// Allowed reports whether a member may have an address. It must be a pure
 	// function. Nil allows every address.

@@ -24,7 +24,15 @@ func (l *loops) gossipTick(t *Turn) {
 	if t.NumQueued() == 0 && !t.cfg.HasUserBroadcasts {
 		return
 	}
-	targets := l.targets(t)
+	if t.cfg.SelectsTargets && t.cfg.gossipInterval() > 0 {
+		t.out.Selections.Gossip = true
+		return
+	}
+	l.gossipTo(t, l.targets(t))
+}
+
+// gossipTo sends queued broadcasts to members.
+func (l *loops) gossipTo(t *Turn, targets []*member) {
 	if !t.cfg.HasUserBroadcasts {
 		t.out.bytes = slices.Grow(t.out.bytes, len(targets)*min(int(t.cfg.Room)+t.compressionBudget, t.QueuedBytes()))
 	}
@@ -51,16 +59,19 @@ func (l *loops) targets(t *Turn) []*member {
 		}
 		return t.chosen
 	}
-	return t.choose(t.cfg.GossipNodes, func(m *member) bool {
-		switch m.State {
-		case StateAlive, StateSuspect:
-			return m != t.table.self
-		case StateDead:
-			return t.table.age(t.now, m) <= t.cfg.GossipToTheDeadTime
-		default:
-			return false
-		}
-	})
+	return t.choose(t.cfg.GossipNodes, t.isGossipTarget)
+}
+
+// isGossipTarget reports whether gossip is sent to m.
+func (t *Turn) isGossipTarget(m *member) bool {
+	switch m.State {
+	case StateAlive, StateSuspect:
+		return m != t.table.self
+	case StateDead:
+		return t.table.age(t.now, m) <= t.cfg.GossipToTheDeadTime
+	default:
+		return false
+	}
 }
 
 // gossipWithProbe makes a round of gossip due with a probe if there is no gossip loop, so that user broadcasts are sent at
@@ -90,34 +101,35 @@ func (t *Turn) FillGossip(out *Output, p *Packet, used int) {
 	t.queue.fill(t, out, p, t.cfg.roomIn(p)+t.compressionBudget-used)
 }
 
-// choose returns k distinct random eligible members, or all if there are fewer. It first draws at random, in a time that
-// does not grow with the cluster while most members are eligible, then scans from a random place so that none is missed.
+// choose returns k distinct random eligible members, or all if there are fewer.
 func (t *Turn) choose(k int, may func(*member) bool) []*member {
-	n := t.table.len()
+	t.chosen = t.chosen[:0]
+	return t.draw(k, t.table.len(), func(i int) *member { return t.table.at(t.table.order[i]) }, may)
+}
+
+// draw adds to t.chosen distinct random eligible ones of n members until it has k or all. It first draws at random, in a time that
+// does not grow with the cluster while most members are eligible, then scans from a random place so that none is missed. A nil
+// member is skipped.
+func (t *Turn) draw(k, n int, at func(i int) *member, may func(*member) bool) []*member {
 	if k <= 0 || n == 0 {
-		return nil
+		return t.chosen
 	}
-	chosen := t.chosen[:0]
+	chosen := t.chosen
 	add := func(m *member) {
-		for _, other := range chosen {
-			if other == m {
-				return
-			}
-		}
-		if may(m) {
+		if m != nil && !slices.Contains(chosen, m) && may(m) {
 			chosen = append(chosen, m)
 		}
 	}
 	for range drawsPerChoice * k {
-		if len(chosen) == k {
+		if len(chosen) >= k {
 			break
 		}
-		add(t.table.at(t.table.order[t.cfg.Rand.IntN(n)]))
+		add(at(t.cfg.Rand.IntN(n)))
 	}
 	if len(chosen) < k {
 		from := t.cfg.Rand.IntN(n)
 		for i := 0; i < n && len(chosen) < k; i++ {
-			add(t.table.at(t.table.order[(from+i)%n]))
+			add(at((from + i) % n))
 		}
 	}
 	t.chosen = chosen

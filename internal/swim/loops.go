@@ -92,9 +92,22 @@ func (l *loops) startGossip(t *Turn) {
 	t.deadlines.set(&l.gossip, t.now.Add(interval+t.probe.tick.at.Sub(t.now)%interval))
 }
 
-// pushPullTick puts out a push/pull with a random member.
+// pushPullTick puts out push/pulls with random members.
 func (l *loops) pushPullTick(t *Turn) {
-	peers := t.choose(1, func(m *member) bool { return m != t.table.self && m.State == StateAlive })
+	if t.cfg.SelectsTargets {
+		t.out.Selections.PushPull = true
+		return
+	}
+	l.pushPullWith(t, t.choose(t.cfg.pushPullNodes(), t.isPushPullPeer))
+}
+
+// isPushPullPeer reports whether this member exchanges states with m periodically.
+func (t *Turn) isPushPullPeer(m *member) bool { return m != t.table.self && m.State == StateAlive }
+
+// pushPullNodes returns the number of members to exchange states with at each interval.
+func (c *Config) pushPullNodes() int { return max(c.PushPullNodes, 1) }
+
+func (l *loops) pushPullWith(t *Turn, peers []*member) {
 	for _, m := range peers {
 		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamPushPull, To: t.table.snapshot(m)})
 	}

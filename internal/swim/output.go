@@ -137,8 +137,12 @@ type Output struct {
 	Pings     []PingResult
 	Probes    []time.Duration // the duration of each finished probe
 	Counts    Counts
-	Health    int       // the local health score (0: healthy)
-	Wakeup    time.Time // time for the next Tick, unless another turn ends before; zero: never
+
+	// Selections are the rounds that are due and wait for a selection of members: for GossipAmong and PushPullAmong.
+	Selections Selections
+
+	Health int       // the local health score (0: healthy)
+	Wakeup time.Time // time for the next Tick, unless another turn ends before; zero: never
 
 	bytes  []byte   // backs messages made for one packet
 	pieces [][]byte // backs Packet.Messages
@@ -166,6 +170,7 @@ func (o *Output) reset() {
 		o.bytes = nil
 	}
 	o.Counts = Counts{}
+	o.Selections = Selections{}
 }
 
 // The numbers of entries of each kind, and of bytes, for which an emptied Output keeps its memory.
