@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"github.com/e3431adc/memberlist/internal/race"
@@ -20,7 +21,7 @@ func addMembers(m *Memberlist, n int) {
 	}
 	for read := wire.StatesOf(states...); read.Len() > 0; {
 		t := m.begin()
-		t.core.Merge(&read)
+		t.core.Merge(netip.AddrPort{}, &read)
 		t.commit()
 	}
 }

@@ -299,7 +299,7 @@ func (t *turn) countTransitions() {
 		{metrics.DroppedDecode, c.Drops[swim.DropMalformed] + c.Drops[swim.DropVersions] + c.Drops[swim.DropMaximum]},
 		{metrics.DroppedCIDR, c.Drops[swim.DropNotAllowed]},
 		{metrics.DroppedOverload, c.Drops[swim.DropBusy] + c.Drops[swim.DropRate]},
-		{metrics.DroppedStranger, c.Drops[swim.DropStranger]},
+		{metrics.DroppedStranger, c.Drops[swim.DropStranger] + c.Drops[swim.DropLeap]},
 		{metrics.DroppedOversize, c.Drops[swim.DropOversize]},
 	} {
 		if n.n > 0 {

@@ -2,7 +2,9 @@ package memberlist
 
 import (
 	"errors"
+	"math"
 	"net"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,19 +12,32 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// TestLastIncarnation: a member that forged messages have raised to the last incarnation returns an error when it has
-// to announce a change, which the others would ignore, and changes nothing.
+// TestLastIncarnation: messages of a stranger at the last incarnations do not keep a member from announcing changes. Those of
+// other members may, in the end; then the member returns an error when it has to announce a change, and changes nothing.
 func TestLastIncarnation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := new(MockNetwork)
 		m := newMember(t, network, "m", func(c *Config) { c.Delegate = callback{func(string) {}} })
-		joinMember(t, newMember(t, network, "other", nil), m)
-		if err := m.UpdateNode(10 * time.Second); err != nil {
-			t.Fatal(err)
+		other := newMember(t, network, "other", nil)
+		joinMember(t, other, m)
+		suspect := func(incarnation uint32, from net.Addr) {
+			message := (&wire.Suspect{Incarnation: incarnation, Node: "m", From: "other"}).Append(nil)
+			newReceiver(m).handlePacket(&Packet{Buf: message, From: from})
+			time.Sleep(time.Second)
 		}
-		suspect := (&wire.Suspect{Incarnation: 1<<32 - 2, Node: "m", From: "other"}).Append(nil)
-		newReceiver(m).handlePacket(&Packet{Buf: suspect, From: peer(66)})
-		time.Sleep(time.Second)
+		for _, incarnation := range []uint32{math.MaxUint32, math.MaxUint32 - 1, math.MaxUint32 - 2, 1 << 31} {
+			suspect(incarnation, peer(66))
+		}
+		if err := m.UpdateNode(10 * time.Second); err != nil {
+			t.Error(err)
+		}
+		if known, ok := other.Member("m"); !ok || known.Incarnation != 2 {
+			t.Errorf("known at incarnation %d, want 2", known.Incarnation)
+		}
+
+		at := net.UDPAddrFromAddrPort(netip.MustParseAddrPort(other.LocalNode().Address()))
+		suspect(math.MaxUint32-1<<20-2, at)
+		suspect(math.MaxUint32-2, at)
 		if err := m.UpdateNode(10 * time.Second); !errors.Is(err, ErrIncarnationExhausted) {
 			t.Errorf("UpdateNode: %v, want ErrIncarnationExhausted", err)
 		}

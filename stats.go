@@ -56,7 +56,7 @@ type Drops struct {
 	QueueFull uint64 // Config.HandoffQueueDepth messages were waiting, or too many bytes [dropped.queue_full]
 	Oversize  uint64 // above a limit of size, nesting or count [dropped.oversize]
 	Overload  uint64 // too many streams, packets or pings at once [dropped.overload]
-	Stranger  uint64 // from, or about, an address that is no member's [dropped.stranger]
+	Stranger  uint64 // from, or about, an address that is no member's, or another member's than it must be [dropped.stranger]
 }
 
 // Stats returns the current values. Each is exact, but they are not taken at the same moment.

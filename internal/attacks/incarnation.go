@@ -13,7 +13,7 @@ func pinnedIncarnation() Attack {
 	return Attack{
 		Name:    "pinned-incarnation",
 		Does:    "pushes a member's incarnation to the last one, by a suspect message, and another one's by an alive message",
-		Figures: []Figure{{What: "updates of 2 without an error, of which not all learn", Unit: "updates"}},
+		Figures: []Figure{{What: "updates of 2, by these members, of which all learn", Unit: "updates", Bound: 2, AtLeast: true}},
 		Run: func(ctx context.Context, r *Run) ([]float64, error) {
 			members, err := r.cluster(ctx, 4, Options{})
 			if err != nil {
@@ -32,20 +32,20 @@ func pinnedIncarnation() Attack {
 					conn.WriteToUDPAddrPort(aliveMsg, m.Addr())
 				}
 			})
-			return []float64{float64(lostUpdate(ctx, r, members, suspected) + lostUpdate(ctx, r, members, claimed))}, nil
+			return []float64{float64(update(ctx, r, members, suspected) + update(ctx, r, members, claimed))}, nil
 		},
 	}
 }
 
-// lostUpdate returns 1 if an update of a member's metadata returns no error and does not reach all.
-func lostUpdate(ctx context.Context, r *Run, members []Member, m Member) int {
+// update updates a member's metadata, and returns 1 if all learn of it.
+func update(ctx context.Context, r *Run, members []Member, m Member) int {
 	limit := scaled(r, 5*time.Second, time.Second)
 	if m.Update("updated", limit) != nil {
 		return 0
 	}
 	if until(ctx, limit, func() bool {
 		return all(members, func(other Member) bool { return seesMeta(other, m.Name(), "updated") })
-	}) != never {
+	}) == never {
 		return 0
 	}
 	return 1

@@ -340,9 +340,12 @@ func (c *checker) bounds(n *node, v *view, out *swim.Output) {
 	}
 }
 
-// accused records that a node received a suspect or dead message about itself.
+// believedRise is how far an incarnation may be above the known one to be believed whoever says so.
+const believedRise = 16
+
+// accused records that a node received a suspect or dead message about itself, which it has to believe.
 func (c *checker) accused(n *node, subject string, incarnation uint32) {
-	if c != nil && subject == n.name && !n.leaving && incarnation < swim.MaxIncarnation {
+	if c != nil && subject == n.name && !n.leaving && int64(incarnation) <= int64(n.core.Self().Incarnation)+believedRise {
 		v := &c.views[n.id]
 		v.accused = max(v.accused, incarnation)
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -30,9 +31,9 @@ func (s *scene) hear(node, from int, m wire.Message) {
 	s.endTurn(n, t)
 }
 
-// mergeState delivers one state of a push/pull to a node.
-func (s *scene) mergeState(node int, m swim.Member) {
-	s.merge(&s.nodes[node], wire.StatesOf(wire.PushNodeState{Name: m.Name, Addr: m.Addr.Addr().AsSlice(), Port: m.Addr.Port(),
+// mergeState delivers one state of a push/pull that another node began to a node.
+func (s *scene) mergeState(node, from int, m swim.Member) {
+	s.merge(&s.nodes[node], netip.AddrPortFrom(address(int32(from), 0).Addr(), 0), wire.StatesOf(wire.PushNodeState{Name: m.Name, Addr: m.Addr.Addr().AsSlice(), Port: m.Addr.Port(),
 		Meta: m.Meta, Incarnation: m.Incarnation, State: int(m.State), Vsn: m.Versions[:]}))
 }
 
@@ -115,10 +116,10 @@ func TestHoleSyncConfirms(t *testing.T) {
 	s.hear(1, 2, &wire.Suspect{Incarnation: 1, Node: "n3", From: "n2"})
 	suspected := s.sees(1, 3)
 	for range 5 {
-		s.mergeState(1, suspected)
+		s.mergeState(1, 2, suspected)
 	}
 	for node := 4; node < 8; node++ { // these begin a suspicion, and gossip it
-		s.mergeState(node, suspected)
+		s.mergeState(node, 2, suspected)
 	}
 	s.until(23900 * time.Millisecond) // one confirmation would end it after 11.4 s, two after 4 s
 	s.want(1, 3, swim.StateSuspect, 1)
@@ -135,7 +136,7 @@ func TestHoleSyncStandsInForProbe(t *testing.T) {
 	}
 	reported := s.sees(1, 3)
 	reported.State = swim.StateDead
-	s.mergeState(1, reported)
+	s.mergeState(1, 2, reported)
 	s.want(1, 3, swim.StateSuspect, 1)
 	s.until(11300 * time.Millisecond)
 	s.want(1, 3, swim.StateSuspect, 1)
@@ -148,7 +149,7 @@ func TestHoleSyncIsRefuted(t *testing.T) {
 	s := newScene(t, 8)
 	reported := s.sees(1, 3)
 	reported.State = swim.StateSuspect
-	s.mergeState(1, reported)
+	s.mergeState(1, 2, reported)
 	s.want(1, 3, swim.StateSuspect, 1)
 	s.until(3 * time.Second)
 	for node := range 8 {
@@ -198,7 +199,7 @@ func TestHoleResurrection(t *testing.T) {
 		t.Fatal("it has not been removed")
 	}
 	for _, node := range []int{2, 4} {
-		s.mergeState(node, stale)
+		s.mergeState(node, 2, stale)
 		s.want(node, 3, swim.StateDead, 1)
 	}
 	for at := 2 * time.Minute; at <= 15*time.Minute; at += time.Second {
@@ -211,26 +212,46 @@ func TestHoleResurrection(t *testing.T) {
 	}
 }
 
-// TestHoleLastIncarnation: a suspect or dead message at the last incarnation cannot be refuted, and is ignored,
+// TestHoleLastIncarnation: a message about a member at an incarnation that leaves little or nothing to announce is ignored,
 // however it arrives.
 func TestHoleLastIncarnation(t *testing.T) {
+	const last = swim.MaxIncarnation
 	s := newScene(t, 5)
-	s.hear(1, 2, &wire.Suspect{Incarnation: swim.MaxIncarnation, Node: "n3", From: "n2"})
-	s.hear(3, 2, &wire.Dead{Incarnation: swim.MaxIncarnation, Node: "n3", From: "n2"})
-	s.hear(4, 2, &wire.Dead{Incarnation: swim.MaxIncarnation, Node: "n3", From: "n3"})
-	for _, state := range []swim.State{swim.StateSuspect, swim.StateDead, swim.StateLeft} {
-		accused := s.sees(1, 3)
-		accused.State, accused.Incarnation = state, swim.MaxIncarnation
-		s.mergeState(2, accused)
+	for _, incarnation := range []uint32{last + 1, last, last - 1, 1 << 31} {
+		s.hear(1, 60, &wire.Suspect{Incarnation: incarnation, Node: "n3", From: "n2"})
+		s.hear(3, 60, &wire.Suspect{Incarnation: incarnation, Node: "n3", From: "n2"})
+		s.hear(3, 60, &wire.Dead{Incarnation: incarnation, Node: "n3", From: "n2"})
+		s.hear(4, 60, &wire.Dead{Incarnation: incarnation, Node: "n3", From: "n3"})
+		s.hear(0, 60, s.alive(3, incarnation))
+		for _, state := range []swim.State{swim.StateAlive, swim.StateSuspect, swim.StateDead, swim.StateLeft} {
+			m := s.sees(1, 3)
+			m.State, m.Incarnation = state, incarnation
+			s.mergeState(2, 60, m)
+		}
 	}
 	s.until(30 * time.Second)
 	for node := range 5 {
 		s.want(node, 3, swim.StateAlive, 1)
 	}
-	// The one below can be refuted, once.
-	s.hear(3, 2, &wire.Suspect{Incarnation: swim.MaxIncarnation - 1, Node: "n3", From: "n2"})
-	s.until(32 * time.Second)
-	s.want(1, 3, swim.StateAlive, swim.MaxIncarnation)
+}
+
+// TestHoleLeap: another member reminds a node of a high incarnation, as after a restart. The others, which ignore such
+// leaps in gossip, ask it and learn of it; and so do the node itself and new members after the next restarts.
+func TestHoleLeap(t *testing.T) {
+	const high = 1 << 30
+	s := newScene(t, 8, Fault{Kind: Amnesia, At: 10 * time.Second, For: time.Second, Nodes: []int{3}},
+		Fault{Kind: Amnesia, At: 30 * time.Second, For: time.Second, Nodes: []int{5}})
+	s.hear(3, 2, &wire.Suspect{Incarnation: high, Node: "n3", From: "n2"})
+	s.until(5 * time.Second)
+	for node := range 8 {
+		s.want(node, 3, swim.StateAlive, high+1)
+	}
+	s.until(20 * time.Second)
+	for node := range 8 {
+		s.want(node, 3, swim.StateAlive, high+2)
+	}
+	s.until(40 * time.Second)
+	s.want(5, 3, swim.StateAlive, high+2)
 }
 
 // TestHoleLeaveAmongTheLeft: the last of many to leave sends its leave to members that are present, not to those that

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -94,7 +95,7 @@ func (s *Sim) receiveStrange(n *node, names []int32) {
 		states := wire.StatesOf(wire.PushNodeState{Name: a.Node, Addr: a.Addr, Port: a.Port, Meta: a.Meta,
 			Incarnation: a.Incarnation, Vsn: a.Vsn})
 		t := s.beginTurn(n)
-		t.Merge(&states)
+		t.Merge(netip.AddrPort{}, &states)
 		s.endTurn(n, t)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -132,7 +133,7 @@ func (s *Sim) settle(n *node, states wire.States) {
 	for states.Len() > 0 {
 		some := states.Cut(atOnce)
 		t := s.beginTurn(n)
-		t.Merge(&some)
+		t.Merge(netip.AddrPort{}, &some)
 		t.Settle()
 		s.endTurn(n, t)
 	}

@@ -88,7 +88,7 @@ func (t *Turn) applyNewName(name string, asserted assertion) bool {
 		t.out.drop(DropMalformed)
 	case !t.canPing(name):
 		t.out.drop(DropOversize)
-	case gone != nil && asserted.incarnation <= gone.incarnation:
+	case gone != nil && asserted.incarnation <= gone.incarnation && gone.incarnation <= maxLeap: // else it could not refute
 		t.answerClaimant(t.restore(gone), asserted)
 		return false
 	default:

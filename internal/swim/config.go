@@ -22,8 +22,8 @@ const (
 	MaxRelays = 4096
 
 	// MaxIncarnation is where incarnations saturate. A suspect or dead message at
-	// this incarnation could not be refuted, and is ignored.
-	MaxIncarnation = 1<<32 - 1
+	// this incarnation could not be refuted, and is ignored, as is any above it.
+	MaxIncarnation = 1<<32 - 2
 )
 
 // Config is the configuration of a Core. The zero value of an interval disables its

@@ -28,6 +28,7 @@ type Core struct {
 	answers    answers
 	ackSources ackSources
 	dials      time.Time // when the bucket of mayDial is full
+	rises      time.Time // when that of takeRise is full
 	pings      pings
 	suspicions suspicions
 	failed     failedSet

@@ -119,7 +119,7 @@ func (n *node) StepPing(from Endpoint, p *wire.Ping, payload []byte) {
 // Merge delivers the states of a push/pull.
 func (n *node) Merge(states []wire.PushNodeState) {
 	for read := wire.StatesOf(states...); read.Len() > 0; {
-		n.Turn.Merge(&read)
+		n.Turn.Merge(netip.AddrPort{}, &read)
 	}
 }
 

@@ -1,6 +1,7 @@
 package swim
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -13,8 +14,10 @@ const (
 )
 
 // Merge removes the next states of a push/pull from states, at most statesAtOnce, and merges them. It keeps no reference to
-// their memory. A member that the peer has as dead is only suspected, so that it can refute.
-func (t *Turn) Merge(states *wire.States) {
+// their memory. A member that the peer has as dead is only suspected, so that it can refute. The peer is at an address: the
+// one that we dialled, or that of the dialler, with port 0.
+func (t *Turn) Merge(from netip.AddrPort, states *wire.States) {
+	peer := source{Endpoint: Endpoint{AddrPort: from}, asked: from.Port() != 0}
 	var v wire.StateView
 	var names sequence
 	news := false
@@ -29,7 +32,7 @@ func (t *Turn) Merge(states *wire.States) {
 			t.expectNews(1 + states.Len())
 			news = true
 		}
-		t.mergeState(m, &v)
+		t.mergeState(&peer, m, &v)
 	}
 }
 
@@ -52,12 +55,20 @@ func (t *Turn) expectNews(n int) {
 }
 
 // mergeState merges a state of m, or of an unknown member if m is nil.
-func (t *Turn) mergeState(m *member, v *wire.StateView) {
+func (t *Turn) mergeState(from *source, m *member, v *wire.StateView) {
 	name := ""
 	if m != nil {
 		name = m.Name
 	} else {
 		name = t.cfg.keep(v.Name())
+	}
+	kind := wire.TypeAlive
+	if State(v.State) != StateAlive {
+		kind = wire.TypeDead
+	}
+	at, _ := addressFrom(v.Addr(), v.Port, t.cfg.DefaultPort)
+	if !t.believes(from, m, name, kind, v.Incarnation, at) {
+		return
 	}
 	switch State(v.State) {
 	case StateAlive:

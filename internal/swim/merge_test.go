@@ -2,6 +2,7 @@ package swim
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -60,7 +61,7 @@ func TestMergeKnown(t *testing.T) {
 			}
 			one := wire.StatesOf(states...)
 			for v := (wire.StateView{}); one.Next(&v); {
-				values.mergeState(values.table.namedBytes(v.Name()), &v)
+				values.mergeState(&source{}, values.table.namedBytes(v.Name()), &v)
 			}
 			read.Merge(states)
 			assertSameOutput(t, read.take(), values.take())
@@ -92,7 +93,7 @@ func TestMergeAtOnce(t *testing.T) {
 		states := readStates(t, &Snapshot{States: encoded, Counts: [4]int{members}})
 		for turn := 1; states.Len() > 0; turn++ {
 			before := states.Len()
-			n.Turn.Merge(&states)
+			n.Turn.Merge(netip.AddrPort{}, &states)
 			if taken := before - states.Len(); taken != tt.want {
 				t.Fatalf("%s: turn %d took %d, want %d", tt.name, turn, taken, tt.want)
 			}

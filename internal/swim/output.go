@@ -97,7 +97,8 @@ const (
 	DropMalformed   Drop = iota // no name, a bad address, metadata or name over the limit
 	DropVersions                // unusable version bytes
 	DropNotAllowed              // an address outside of Config.Allowed
-	DropMaximum                 // a suspect or dead message at MaxIncarnation
+	DropMaximum                 // a suspect or dead message at MaxIncarnation, or any above it
+	DropLeap                    // an incarnation so far above the known one that only the member itself may say so
 	DropBusy                    // MaxRelays indirect pings, or checksAtOnce checks, are running
 	DropMisdirected             // a ping for another name
 	DropOversize                // a message of our own that fits no packet: a broadcast, the payload of an ack

@@ -217,7 +217,7 @@ func (f *failedSet) onAddressTaken(t *Turn, addr address) {
 // onLeftWhileFailed notes the leave message of a member that was declared dead.
 func (f *failedSet) onLeftWhileFailed(t *Turn, name string, incarnation uint32) {
 	one := f.named(name)
-	if one == nil || one.left || incarnation < one.incarnation || incarnation == MaxIncarnation {
+	if one == nil || one.left || incarnation < one.incarnation {
 		return
 	}
 	sought := f.drop(one)

@@ -26,11 +26,20 @@ func (t *Turn) StepGossip(from Endpoint, v *wire.GossipView) {
 	if m != nil && t.table.isStale(m, v) {
 		return
 	}
+	t.stepGossip(from, m, v)
+}
+
+// stepGossip handles a message about m, or about an unknown member if m is nil, which need not be stale.
+func (t *Turn) stepGossip(from Endpoint, m *member, v *wire.GossipView) {
 	name := ""
 	if m != nil {
 		name = m.Name
 	} else {
 		name = t.cfg.keep(v.Node)
+	}
+	at, _ := addressFrom(v.Addr, v.Port, t.cfg.DefaultPort)
+	if !t.believes(&source{Endpoint: from}, m, name, v.Kind, v.Incarnation, at) {
+		return
 	}
 	switch v.Kind {
 	case wire.TypeAlive:

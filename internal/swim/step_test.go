@@ -55,17 +55,11 @@ func TestStaleGossip(t *testing.T) {
 				message = &wire.Dead{Incarnation: incarnation, Node: node, From: name()}
 			}
 			from := Endpoint{AddrPort: memberAddr(rng.IntN(4))}
-			if v := viewOf(t, message.Type(), message.Append(nil)[1:]); views.table.namedBytes(v.Node) != nil && views.table.isStale(views.table.namedBytes(v.Node), v) {
+			v := viewOf(t, message.Type(), message.Append(nil)[1:])
+			if m := views.table.namedBytes(v.Node); m != nil && views.table.isStale(m, v) {
 				stale++
 			}
-			switch m := message.(type) {
-			case *wire.Alive:
-				rules.stepAlive(from, m)
-			case *wire.Suspect:
-				rules.stepSuspect(from, m)
-			case *wire.Dead:
-				rules.stepDead(from, m)
-			}
+			rules.stepGossip(from, rules.table.namedBytes(v.Node), v)
 			views.Step(from, message)
 			want, got := rules.take(), views.take()
 			if !reflect.DeepEqual(inOrder(got), inOrder(want)) {

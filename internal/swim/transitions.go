@@ -260,9 +260,7 @@ func (t *Turn) confront(to Endpoint) {
 }
 
 // subject returns the member that a suspect or dead message is about. It returns nil if the message is to be ignored: the
-// name is unknown, or the message is stale or could not be refuted.
-//
-// Compat: the reference accepts such a message at MaxIncarnation; the refutation wraps around to 0, and is ignored.
+// name is unknown, or the message is stale.
 func (t *Turn) subject(name, from string, incarnation uint32) *member {
 	if len(from) > MaxName {
 		t.out.drop(DropMalformed)
@@ -270,10 +268,6 @@ func (t *Turn) subject(name, from string, incarnation uint32) *member {
 	}
 	m := t.table.named(name)
 	if m == nil || incarnation < m.Incarnation {
-		return nil
-	}
-	if incarnation == MaxIncarnation {
-		t.out.drop(DropMaximum)
 		return nil
 	}
 	return m

@@ -215,7 +215,8 @@ func TestNameAtOurAddress(t *testing.T) {
 	n.alive(old)
 	n.want(9, StateDead, 5)
 	old.Node, old.Incarnation = "m10", MaxIncarnation
-	if out := n.alive(old); out.Counts.Drops[DropMaximum] != 1 || n.NumKnown() != 5 {
+	n.Step(Endpoint{}, old)
+	if out := n.take(); out.Counts.Drops[DropMaximum] != 1 || n.NumKnown() != 5 {
 		t.Error("an assertion at the last incarnation is taken")
 	}
 
@@ -372,7 +373,10 @@ func TestRefute(t *testing.T) {
 		{"alive ahead", about(3, ""), 4},
 		{"old alive", about(0, "other"), 1},
 		{"suspect that cannot be refuted", &wire.Suspect{Incarnation: MaxIncarnation, Node: "self", From: "m1"}, 1},
-		{"suspect just below", &wire.Suspect{Incarnation: MaxIncarnation - 1, Node: "self", From: "m1"}, MaxIncarnation},
+		{"dead that cannot be refuted", &wire.Dead{Incarnation: MaxIncarnation + 1, Node: "self", From: "m1"}, 1},
+		{"alive that cannot be refuted", about(MaxIncarnation+1, "other"), 1},
+		{"suspect that could be refuted a few times only", &wire.Suspect{Incarnation: MaxIncarnation - 1, Node: "self", From: "m1"}, 1},
+		{"suspect in an earlier life", &wire.Suspect{Incarnation: maxLeap, Node: "self", From: "m1"}, maxLeap + 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil)
@@ -404,7 +408,11 @@ func TestRefute(t *testing.T) {
 
 func TestIncarnationSaturates(t *testing.T) {
 	n := newNode(t, nil)
+	n.Step(Endpoint{}, &wire.Suspect{Incarnation: maxLeap, Node: "self", From: "m1"})
 	n.Step(Endpoint{}, &wire.Suspect{Incarnation: MaxIncarnation - 1, Node: "self", From: "m1"})
+	if got := n.Self().Incarnation; got != MaxIncarnation {
+		t.Fatalf("incarnation %d, want the last one", got)
+	}
 	n.Announce(memberAddr(0), []byte("x"), testVersions, 0)
 	if got := n.Self().Incarnation; got != MaxIncarnation {
 		t.Errorf("incarnation %d after the last one, want it to stay", got)
