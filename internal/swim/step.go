@@ -37,7 +37,10 @@ func (t *Turn) stepGossip(from Endpoint, m *member, v *wire.GossipView) {
 	} else {
 		name = t.cfg.keep(v.Node)
 	}
-	at, _ := addressFrom(v.Addr, v.Port, t.cfg.DefaultPort)
+	var at address
+	if v.Kind == wire.TypeAlive { // others have no address, and the view that of an earlier message
+		at, _ = addressFrom(v.Addr, v.Port, t.cfg.DefaultPort)
+	}
 	if !t.believes(&source{Endpoint: from}, m, name, v.Kind, v.Incarnation, at) {
 		return
 	}
