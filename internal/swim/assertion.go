@@ -194,6 +194,9 @@ func (t *Turn) applyElsewhere(m *member, asserted assertion) {
 //
 // Compat: the reference gives the name of a member that left or was forgotten to any claimant.
 func (t *Turn) answerClaimant(m *member, asserted assertion) {
+	if !t.answers.takeClaimant(t, asserted.addr) {
+		return
+	}
 	t.sendAlone(Endpoint{Name: m.Name, AddrPort: asserted.addr.addrPort()}, t.counterEvidence(m, asserted.incarnation))
 	t.out.Counts.StaleAlives++
 }

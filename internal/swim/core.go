@@ -77,7 +77,7 @@ func New(cfg Config) *Core {
 	return &Core{
 		cfg:        cfg,
 		table:      newTable(),
-		seq:        sequenceNumbers(cfg.Rand.Uint32()),
+		seq:        sequenceNumbers{last: cfg.Rand.Uint32(), rand: cfg.Rand},
 		awareness:  awareness{max: cfg.AwarenessMaxMultiplier},
 		loops:      loops{gossip: unset(dueGossip), pushPull: unset(duePushPull)},
 		probe:      newProbe(),

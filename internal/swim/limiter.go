@@ -2,8 +2,8 @@ package swim
 
 import "time"
 
-// Limits of the packets that one source of pings may have sent to others: pings for it, and acks to another address than the
-// source's. Members ask for about one a protocol period.
+// Limits of the packets that one source may have sent: pings for it, acks to another address than the source's, answers to stale
+// alive messages, and questions to members of which it says something incredible. Members ask for about one a protocol period.
 const (
 	answersPerPeriod = 16
 	answersAtOnce    = 64
@@ -12,9 +12,9 @@ const (
 	maxSources = 1024
 )
 
-// answers limits the packets that are sent to others on the word of a peer. Members have limits of their own, which no other
-// source can use up.
-type answers struct{ members, strangers limiter }
+// answers limits the packets that are sent on the word of a peer. Members have limits of their own, which no other source can use
+// up. Claimants are addresses to which packets go because somebody says that a member is there.
+type answers struct{ members, strangers, claimants limiter }
 
 // take reports whether another packet may be sent on the word of the sender of a packet. A sender on a transport without IP
 // addresses is not limited.
@@ -26,12 +26,24 @@ func (a *answers) take(t *Turn, from *Endpoint) bool {
 	if t.table.otherAt(from) == nil {
 		source, limit = source.network(), &a.strangers
 	}
-	if !limit.take(t.now, source, min(t.cfg.period(), time.Second)/answersPerPeriod) {
+	if !limit.take(t.now, source, t.cfg.answersEvery()) {
 		t.out.drop(DropRate)
 		return false
 	}
 	return true
 }
+
+// takeClaimant reports whether another packet may be sent to a claimant.
+func (a *answers) takeClaimant(t *Turn, at address) bool {
+	if a.claimants.take(t.now, at.key(), t.cfg.answersEvery()) {
+		return true
+	}
+	t.out.drop(DropRate)
+	return false
+}
+
+// answersEvery returns the time after which a source has another answer.
+func (c *Config) answersEvery() time.Duration { return min(c.period(), time.Second) / answersPerPeriod }
 
 // network returns the part of an address that one host cannot change at will: an IPv4 address, or the first half of an IPv6
 // address.

@@ -2,6 +2,7 @@ package swim
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -115,16 +116,24 @@ func (t *Turn) pingOf(seq uint32, name string) wire.Ping {
 	}
 }
 
-// sequenceNumbers is the last sequence number of a ping.
-type sequenceNumbers uint32
+// sequenceNumbers are those of our pings. From one that was seen the next one cannot be guessed, to forge its ack.
+//
+// Compat: the reference counts from 1.
+type sequenceNumbers struct {
+	last uint32
+	rand *rand.Rand
+}
+
+// maxSequenceStep is the greatest difference of two consecutive sequence numbers. It takes 130,000 pings until one is used again.
+const maxSequenceStep = 1 << 16
 
 // next returns the next sequence number, which is never 0.
 func (s *sequenceNumbers) next() uint32 {
-	*s++
-	if *s == 0 {
-		*s = 1
+	s.last += 1 + s.rand.Uint32N(maxSequenceStep)
+	if s.last == 0 {
+		s.last = 1
 	}
-	return uint32(*s)
+	return s.last
 }
 
 // SendFailed reports that our ping with a sequence number could not be sent. A probe goes on with its indirect part at once;

@@ -148,3 +148,40 @@ func TestAnswersToOthersAreLimited(t *testing.T) {
 		t.Error("sources are limited after a minute")
 	}
 }
+
+// TestStaleMessagesAreAnsweredSlowly: a packet of many stale messages has as many answers as one of many pings for others.
+func TestStaleMessagesAreAnsweredSlowly(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		from    Endpoint
+		message func() wire.Message
+	}{
+		{"alive of a member that failed", Endpoint{AddrPort: memberAddr(66)}, func() wire.Message { return aliveOf(1, 2) }},
+		{"alive elsewhere of a member that left", Endpoint{AddrPort: memberAddr(66)}, func() wire.Message {
+			a := aliveOf(2, 2)
+			a.Addr = memberAddr(67).Addr().AsSlice()
+			return a
+		}},
+		{"suspect about us", Endpoint{AddrPort: memberAddr(3)}, func() wire.Message { return &wire.Suspect{Node: "self", From: "m3"} }},
+		{"leave of a member that is alive", Endpoint{AddrPort: memberAddr(3)}, func() wire.Message { return &wire.Dead{Node: "m4", From: "m4"} }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := newNode(t, nil).withMembers(4)
+			n.dead(1, 3, "m3")
+			n.dead(2, 3, "m2")
+			answers := func(messages int) int {
+				for range messages {
+					n.Step(tt.from, tt.message())
+				}
+				return len(n.take().Packets)
+			}
+			if got := answers(1000); got != answersAtOnce {
+				t.Errorf("%d of 1000 are answered, want %d", got, answersAtOnce)
+			}
+			n.after(time.Second)
+			if got := answers(1000); got != answersPerPeriod {
+				t.Errorf("%d of 1000 are answered a second later, want %d", got, answersPerPeriod)
+			}
+		})
+	}
+}

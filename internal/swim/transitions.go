@@ -27,16 +27,16 @@ func (t *Turn) answerStale(from Endpoint, a *wire.Alive) {
 	if m == nil || m == t.table.self || m.Incarnation == 0 || a.Incarnation > m.Incarnation {
 		return
 	}
-	switch m.State {
-	case StateDead, StateLeft:
-		t.sendAlone(from, t.counterEvidence(m, a.Incarnation))
-	case StateSuspect:
-		if !t.table.isAt(m, addressOf(from.AddrPort)) {
-			return // old gossip; only the member itself needs to know
-		}
-		t.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.suspicions.of(m).reporters[0]})
-	default:
+	if m.State == StateAlive || m.State == StateSuspect && !t.table.isAt(m, addressOf(from.AddrPort)) {
+		return // old gossip; only the member itself needs to know that it is suspected
+	}
+	if !t.answers.take(t, &from) {
 		return
+	}
+	if m.State == StateSuspect {
+		t.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.suspicions.of(m).reporters[0]})
+	} else {
+		t.sendAlone(from, t.counterEvidence(m, a.Incarnation))
 	}
 	t.out.Counts.StaleAlives++
 }
@@ -214,7 +214,7 @@ func (t *Turn) stepDead(from Endpoint, d *wire.Dead) {
 func (t *Turn) answerStaleLeave(from Endpoint, d *wire.Dead) {
 	m := t.table.named(d.Node)
 	if m == nil || m == t.table.self || m.State != StateAlive || d.Incarnation >= m.Incarnation || t.local.leaving ||
-		t.table.located(addressOf(from.AddrPort)) == nil || t.table.isAt(m, addressOf(from.AddrPort)) {
+		t.table.located(addressOf(from.AddrPort)) == nil || t.table.isAt(m, addressOf(from.AddrPort)) || !t.answers.take(t, &from) {
 		return
 	}
 	alive := t.table.alive(m, m.Incarnation)
@@ -228,7 +228,8 @@ func (t *Turn) answerStaleLeave(from Endpoint, d *wire.Dead) {
 // hold us suspect, then dead, though we ack each of its probes.
 func (l *local) answerReporter(t *Turn, from Endpoint, name string, incarnation uint32) {
 	sender := t.table.located(addressOf(from.AddrPort))
-	if name != t.cfg.Name || incarnation >= t.table.self.Incarnation || t.table.self.State != StateAlive || sender == nil {
+	if name != t.cfg.Name || incarnation >= t.table.self.Incarnation || t.table.self.State != StateAlive || sender == nil ||
+		!t.answers.take(t, &from) {
 		return
 	}
 	alive := t.table.alive(t.table.self, t.table.self.Incarnation)
