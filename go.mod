@@ -4,6 +4,7 @@ go 1.25.0
 
 require (
 	github.com/armon/go-metrics v0.4.1
+	github.com/golang/snappy v1.0.0
 	github.com/google/btree v1.1.3
 	github.com/hashicorp/go-metrics v0.5.4
 	github.com/hashicorp/go-msgpack/v2 v2.1.5

@@ -5,12 +5,24 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
+
+	"github.com/golang/snappy"
 
 	"github.com/e3431adc/memberlist/internal/lzw"
 )
 
-// algoLZW is the only algorithm: LZW as in internal/lzw.
-const algoLZW = 0
+// Compression is an algorithm of compress messages.
+type Compression uint8
+
+// The algorithms.
+const (
+	LZW    Compression = 0 // as in internal/lzw; every member reads it
+	Snappy Compression = 1 // one block of github.com/golang/snappy: FeatureSnappy
+)
+
+// maxSnappyRatio is the largest number of bytes that a byte of a block stands for, rounded up: a copy of 64 bytes takes three.
+const maxSnappyRatio = 22
 
 const (
 	// compressOverhead is the size in bytes of a compress message without its content: the type, the map, the keys,
@@ -24,7 +36,7 @@ const (
 
 // compressed is the body of a compress message.
 type compressed struct {
-	Algo uint8
+	Algo uint8  // a Compression
 	Buf  []byte // a whole message, type byte and body
 }
 
@@ -74,24 +86,51 @@ func (c *Compressor) AppendShorter(dst, src []byte) (out []byte, ok bool) {
 
 // append appends a compress message of at most limit bytes.
 func (c *Compressor) append(dst, src []byte, limit int) (out []byte, ok bool) {
-	var longestHeader [5]byte
-	start := len(dst)
-	out = append(dst, byte(TypeCompress), mpFixMap|2)
-	out = appendUint(append(out, "\xa4Algo"...), algoLZW)
-	out = append(out, "\xa3Buf"...)
-	header := len(out)
-	out = append(out, longestHeader[:]...)
+	out, header := beginCompress(dst, LZW)
 	from := len(out)
-	out, ok = c.lzw.AppendWithin(out, src, limit-compressOverhead)
-	if !ok {
-		return out[:start], false
+	if out, ok = c.lzw.AppendWithin(out, src, limit-compressOverhead); !ok {
+		return out[:len(dst)], false
 	}
-	packed := out[from:]
-	out = append(appendRawHeader(out[:header], len(packed)), packed...) // moves to the left, if at all
-	if len(out)-start > limit {                                         // the header was longer than the shortest
-		return out[:start], false
+	out = endCompress(out, header, from)
+	if len(out)-len(dst) > limit { // the header was longer than the shortest
+		return out[:len(dst)], false
 	}
 	return out, true
+}
+
+// AppendSnappyShorter is Compressor.AppendShorter with Snappy.
+func AppendSnappyShorter(dst, src []byte) (out []byte, ok bool) {
+	if len(src) <= MaxIncompressible {
+		return dst, false
+	}
+	out, header := beginCompress(dst, Snappy)
+	from := len(out)
+	out = endCompress(appendSnappy(out, src), header, from)
+	if len(out)-len(dst) >= len(src) {
+		return out[:len(dst)], false
+	}
+	return out, true
+}
+
+// beginCompress appends what precedes the content, with room for the longest header of the raw bytes. It returns where that begins.
+func beginCompress(dst []byte, algorithm Compression) (out []byte, header int) {
+	var longestHeader [5]byte
+	out = append(dst, byte(TypeCompress), mpFixMap|2)
+	out = appendUint(append(out, "\xa4Algo"...), uint64(algorithm))
+	out = append(out, "\xa3Buf"...)
+	return append(out, longestHeader[:]...), len(out)
+}
+
+// endCompress puts the header of the content, which begins at from, right before it.
+func endCompress(out []byte, header, from int) []byte {
+	content := out[from:]
+	return append(appendRawHeader(out[:header], len(content)), content...) // moves to the left, if at all
+}
+
+func appendSnappy(dst, src []byte) []byte {
+	dst = slices.Grow(dst, snappy.MaxEncodedLen(len(src)))
+	block := snappy.Encode(dst[len(dst):cap(dst)], src) // in this memory, which is large enough
+	return dst[:len(dst)+len(block)]
 }
 
 // Decompressor opens compress messages. The zero value is ready; it has a table of 16 KiB, so keep it. Owned by one
@@ -121,10 +160,42 @@ func (d *Decompressor) Append(dst, body []byte, limit int) ([]byte, error) {
 // inflate appends the content of m to dst, which grows as grow says.
 func (d *Decompressor) inflate(dst []byte, m compressed, limit int, reserve func(n int) error) ([]byte, error) {
 	d.produced = 0
-	if m.Algo != algoLZW {
+	switch Compression(m.Algo) {
+	case LZW:
+		return d.inflateLZW(dst, m.Buf, limit, reserve)
+	case Snappy:
+		return d.inflateSnappy(dst, m.Buf, limit, reserve)
+	default:
 		return dst, fmt.Errorf("algorithm %d: %w", m.Algo, ErrCompression)
 	}
-	d.lzw.Reset(m.Buf)
+}
+
+// inflateSnappy appends the content of a block. It says how long that is; no memory is taken for more than it can hold.
+func (d *Decompressor) inflateSnappy(dst, block []byte, limit int, reserve func(n int) error) ([]byte, error) {
+	size, err := snappy.DecodedLen(block)
+	switch {
+	case err != nil:
+		return dst, fmt.Errorf("%w: %v", ErrCompression, err)
+	case size > maxSnappyRatio*len(block):
+		return dst, fmt.Errorf("%w: %d bytes in a block of %d", ErrCompression, size, len(block))
+	case size > limit:
+		return dst, fmt.Errorf("decompressed beyond %d bytes: %w", limit, ErrTooLarge)
+	}
+	start := len(dst)
+	if cap(dst)-start < size {
+		if dst, err = growTo(dst, start+size, reserve); err != nil {
+			return dst[:start], err
+		}
+	}
+	d.produced = size
+	if _, err := snappy.Decode(dst[start:start+size], block); err != nil {
+		return dst[:start], fmt.Errorf("%w: %v", ErrCompression, err)
+	}
+	return dst[:start+size], nil
+}
+
+func (d *Decompressor) inflateLZW(dst, packed []byte, limit int, reserve func(n int) error) ([]byte, error) {
+	d.lzw.Reset(packed)
 	defer d.lzw.Reset(nil) // do not keep the packet
 	start := len(dst)
 	end := start + max(limit, 0)
@@ -157,6 +228,11 @@ func grow(b []byte, limit int, reserve func(n int) error) ([]byte, error) {
 	if size+size/8 > limit {
 		size = limit // avoids a second, small step
 	}
+	return growTo(b, size, reserve)
+}
+
+// growTo returns b with a capacity.
+func growTo(b []byte, size int, reserve func(n int) error) ([]byte, error) {
 	if reserve != nil {
 		if err := reserve(size); err != nil {
 			return b, err

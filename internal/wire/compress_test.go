@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/golang/snappy"
 )
 
 // deflate is LZW as peers do it.
@@ -69,6 +71,67 @@ func TestCompress(t *testing.T) {
 	}
 }
 
+// TestSnappy: messages compressed with Snappy are those that github.com/grafana/memberlist makes, are only made if they are shorter,
+// and are read whatever memory there is.
+func TestSnappy(t *testing.T) {
+	var d Decompressor
+	for _, tt := range []struct {
+		name    string
+		src     []byte
+		shorter bool
+	}{
+		{"nothing", nil, false},
+		{"short", []byte("0000000000000000000000"), false},
+		{"zeros", make([]byte, 100000), true},
+		{"text", []byte(strings.Repeat("memberlist ", 500)), true},
+		{"noise", noise(5000), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			want := append([]byte{byte(TypeCompress)}, refEncode(t, refCompressed{Algo: 1, Buf: snappy.Encode(nil, tt.src)})...)
+			got, ok := AppendSnappyShorter([]byte("before"), tt.src)
+			if ok != tt.shorter || !ok && string(got) != "before" {
+				t.Fatalf("shorter: %v, want %v; %d bytes", ok, tt.shorter, len(got))
+			}
+			if ok && !bytes.Equal(got, append([]byte("before"), want...)) {
+				t.Fatalf("got %.60x, want %.60x", got[6:], want)
+			}
+			for _, room := range []int{0, 10, 1 << 20} {
+				dst := append(make([]byte, 0, 6+room), "before"...)
+				back, err := d.Append(dst, want[1:], len(tt.src))
+				if err != nil || string(back) != "before"+string(tt.src) || d.produced != len(tt.src) {
+					t.Errorf("%d bytes of room: %d bytes, %v", room, len(back), err)
+				}
+			}
+			stream := NewStreamReader(bytes.NewReader(want), nil)
+			if _, err := stream.ReadType(); err != nil {
+				t.Fatal(err)
+			}
+			if err := stream.Decompress(); (err == nil) != (len(tt.src) > 0) {
+				t.Fatal(err)
+			}
+			if got := stream.PeerFeatures(); got.Has(FeatureSnappy) != (len(tt.src) > 0) {
+				t.Errorf("the peer has the features %b", got)
+			}
+		})
+	}
+}
+
+// TestSnappyReserves: memory is asked for before it is taken, and a refusal is the error.
+func TestSnappyReserves(t *testing.T) {
+	block := snappy.Encode(nil, make([]byte, 10000))
+	var d Decompressor
+	var asked int
+	out, err := d.inflate(make([]byte, 3, 5), compressed{Algo: 1, Buf: block}, 1<<20, func(n int) error { asked += n; return nil })
+	if err != nil || len(out) != 10003 || asked != 10003-5 {
+		t.Errorf("%d bytes, %v; %d asked for", len(out), err, asked)
+	}
+	refusal := errors.New("no memory")
+	out, err = d.inflate([]byte("abc"), compressed{Algo: 1, Buf: block}, 1<<20, func(int) error { return refusal })
+	if !errors.Is(err, refusal) || string(out) != "abc" {
+		t.Errorf("%d bytes, %v, want %v", len(out), err, refusal)
+	}
+}
+
 // A small message may expand to a large one (hashicorp/memberlist#363).
 func TestDecompressLimit(t *testing.T) {
 	bomb := compressMessage(t, make([]byte, 1<<20))
@@ -98,7 +161,11 @@ func TestDecompressRefuses(t *testing.T) {
 		{"no map", []byte{1}, ErrMalformed},
 		{"no buffer", refEncode(t, refCompressed{}), ErrCompression},
 		{"empty map", []byte{0x80}, ErrCompression},
-		{"other algorithm", refEncode(t, refCompressed{Algo: 1, Buf: whole}), ErrCompression},
+		{"other algorithm", refEncode(t, refCompressed{Algo: 2, Buf: whole}), ErrCompression},
+		{"no Snappy block", refEncode(t, refCompressed{Algo: 1}), ErrCompression},
+		{"Snappy block cut off", refEncode(t, refCompressed{Algo: 1, Buf: snappy.Encode(nil, make([]byte, 900))[:20]}), ErrCompression},
+		{"Snappy block that claims more than it can hold", refEncode(t, refCompressed{Algo: 1, Buf: []byte{0xe7, 0x07, 0, 'x'}}), ErrCompression},
+		{"Snappy block above the limit", refEncode(t, refCompressed{Algo: 1, Buf: snappy.Encode(nil, make([]byte, 1001))}), ErrTooLarge},
 		{"algorithm beyond a byte", unhex(t, "81 a4416c676f cd0100"), ErrMalformed},
 		{"bad code", refEncode(t, refCompressed{Buf: bytes.Repeat([]byte{0xff}, 20)}), ErrCompression},
 	}
@@ -203,6 +270,7 @@ func withoutChecksum(packet []byte) []byte {
 func FuzzDecompress(f *testing.F) {
 	f.Add(deflate(f, []byte("message")), 100)
 	f.Add(deflate(f, make([]byte, 10000)), 100)
+	f.Add(snappy.Encode(nil, []byte(strings.Repeat("memberlist ", 50))), 1000)
 	f.Add([]byte{}, 0)
 	for _, body := range recordedCompressed(f) {
 		var m compressed
@@ -221,6 +289,14 @@ func FuzzDecompress(f *testing.F) {
 		}
 		if len(out) > max(limit, 0) {
 			t.Fatalf("%d bytes, the limit is %d", len(out), limit)
+		}
+		out, err = d.Append(nil, refEncode(t, refCompressed{Algo: 1, Buf: b}), limit)
+		if size, err := snappy.DecodedLen(b); err == nil && size > 1<<16 {
+			return // more memory than a test should take
+		}
+		if want, wrong := snappy.Decode(nil, b); wrong == nil && len(want) <= limit && (err != nil || !bytes.Equal(out, want)) ||
+			err == nil && (wrong != nil || len(want) > limit) {
+			t.Fatalf("Snappy: got %d bytes, %v, want %d, %v", len(out), err, len(want), wrong)
 		}
 		packed := c.Append(nil, b)
 		assertShorter(t, &c, b)

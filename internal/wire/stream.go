@@ -38,9 +38,10 @@ type StreamReader struct {
 	spare    []byte        // for the next layer; buf becomes the spare one then
 	inflater *Decompressor // nil until it is needed
 
-	lent         bool // States refer to the part of buf that was read: it must not be written
-	opened       bool // reads the inside of a sealed frame
-	decompressed bool // reads the inside of a compress message
+	lent         bool        // States refer to the part of buf that was read: it must not be written
+	opened       bool        // reads the inside of a sealed frame
+	decompressed bool        // reads the inside of a compress message
+	compression  Compression // of that
 }
 
 // NewStreamReader returns a StreamReader of r: see Reset.
@@ -191,8 +192,16 @@ func (s *StreamReader) decompress(limit int) error {
 		return fmt.Errorf("empty compress: %w", ErrTruncated)
 	}
 	s.enter(plain)
-	s.decompressed = true
+	s.decompressed, s.compression = true, Compression(m.Algo)
 	return nil
+}
+
+// PeerFeatures returns the features that what was read shows the peer to know.
+func (s *StreamReader) PeerFeatures() Features {
+	if s.decompressed && s.compression == Snappy {
+		return FeatureSnappy
+	}
+	return 0
 }
 
 // enter makes s read the inside of a layer.

@@ -12,7 +12,7 @@ func TestWalls(t *testing.T) {
 		Imports: []string{
 			"bytes", "crypto/aes", "crypto/cipher", "encoding/binary", "errors", "fmt", "hash/crc32", "hash/maphash", "io", "math",
 			"math/bits", "slices", "strconv",
-			"github.com/hashicorp/go-msgpack/v2/codec", "internal/lzw",
+			"github.com/golang/snappy", "github.com/hashicorp/go-msgpack/v2/codec", "internal/lzw",
 		},
 		Only: map[string][]string{
 			"crypto/cipher": {"AEAD", "NewGCM"}, // none that draws nonces of its own
