@@ -42,7 +42,7 @@ func pingToAck(m *Memberlist) func() {
 func pingFrom(m *Memberlist, name string) func() {
 	ping := (&wire.Ping{SeqNo: 7, Node: "self", SourceAddr: []byte{10, 0, 0, 1}, SourcePort: 7946, SourceNode: name}).Append(nil)
 	r := newReceiver(m)
-	p := &Packet{Buf: bytes.Clone(m.envelope.Wrap(new(envelope.Packer), ping, false)), From: peer(1)}
+	p := &Packet{Buf: bytes.Clone(m.envelope.Wrap(new(envelope.Packer), ping, 0)), From: peer(1)}
 	return func() { r.handlePacket(p) }
 }
 
@@ -112,7 +112,7 @@ func otherStates(tb testing.TB, m *Memberlist, n int) []byte {
 			Incarnation: 1, Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(message)
 	}
 	var out recordingConn
-	if _, err := m.envelope.WriteRequest(&out, message); err != nil {
+	if _, err := m.envelope.WriteRequest(&out, message, 0); err != nil {
 		tb.Fatal(err)
 	}
 	return out.Bytes()

@@ -190,8 +190,11 @@ type Config struct {
 	// GossipVerifyOutgoing encrypts outbound packets and streams if there are keys.
 	GossipVerifyOutgoing bool
 
-	// EnableCompression compresses (LZW) messages that become shorter. Compressed messages are always accepted.
+	// EnableCompression compresses messages that become shorter. Compressed messages are always accepted.
 	EnableCompression bool
+
+	// CompressionAlgorithm is the algorithm for members that are known to read it. Empty: CompressionAlgorithmLZW.
+	CompressionAlgorithm CompressionAlgorithm
 
 	// SecretKey, if not empty, is added to the Keyring as its primary key, which turns encryption on: 16, 24 or 32
 	// bytes for AES-128, AES-192 or AES-256.
@@ -312,6 +315,30 @@ type Config struct {
 
 	// MsgpackUseNewTimeFormat has no effect: no message of the protocol contains a time.
 	MsgpackUseNewTimeFormat bool
+}
+
+// CompressionAlgorithm is an algorithm of compression. The type and its values are those of github.com/grafana/memberlist.
+type CompressionAlgorithm string
+
+// The algorithms. Messages in either are read, whatever Config.CompressionAlgorithm is.
+const (
+	// CompressionAlgorithmLZW is that of the reference, which every member reads.
+	CompressionAlgorithmLZW CompressionAlgorithm = "lzw"
+
+	// CompressionAlgorithmSnappy takes less CPU time than LZW, and compresses less. It is used for members that are
+	// known to read it: those of this library, unless they have DisableExtensions set, and those of
+	// github.com/grafana/memberlist once they have answered with Snappy on a stream. All others are sent LZW.
+	//
+	// Compat: github.com/grafana/memberlist sends Snappy to all members, so all must be able to read it first.
+	CompressionAlgorithmSnappy CompressionAlgorithm = "snappy"
+)
+
+// onWire returns the algorithm as in messages.
+func (a CompressionAlgorithm) onWire() wire.Compression {
+	if a == CompressionAlgorithmSnappy {
+		return wire.Snappy
+	}
+	return wire.LZW
 }
 
 // DefaultLANConfig returns the configuration for a local network: this machine's host name, all interfaces, port
@@ -466,6 +493,7 @@ func (c *Config) policy() *envelope.Policy {
 		VerifyIncoming: c.GossipVerifyIncoming,
 		VerifyOutgoing: c.GossipVerifyOutgoing,
 		Compress:       c.EnableCompression,
+		Compression:    c.CompressionAlgorithm.onWire(),
 	}
 	if c.ProtocolVersion == 1 {
 		p.SealVersion = wire.SealVersion0

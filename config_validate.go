@@ -49,6 +49,11 @@ func (d *Config) validate() error {
 	if d.SlogHandler != nil && (d.LogOutput != nil || d.Logger != nil) {
 		refuse("SlogHandler: LogOutput or Logger is set too, and only one of them may be")
 	}
+	switch d.CompressionAlgorithm {
+	case "", CompressionAlgorithmLZW, CompressionAlgorithmSnappy:
+	default:
+		refuse("CompressionAlgorithm: %q is none", d.CompressionAlgorithm)
+	}
 	errs = append(errs, d.versionViolations()...)
 	errs = append(errs, d.addressViolations()...)
 	errs = append(errs, d.numberViolations()...)

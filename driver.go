@@ -223,7 +223,7 @@ func (t *turn) sendParts(p *swim.Packet, parts [][]byte) {
 // send sends a packet of the core, and notifies it if a ping could not be sent.
 func (t *turn) send(p *swim.Packet, messages [][]byte) {
 	m := t.m
-	err := m.packets.writeMessages(&t.pack, &p.To, messages, p.Checksum)
+	err := m.packets.writeMessages(&t.pack, &p.To, messages, p.Features)
 	if err == nil {
 		return
 	}

@@ -159,7 +159,9 @@ func (p *pushPulls) do(ctx context.Context, to Address, kind exchangeKind) error
 	remote.from = senderOf(s.conn.RemoteAddr()).AddrPort
 	p.merge(&remote, (*turn).commitAndNotify)
 	t := m.begin()
-	t.core.Answered(endpointOf(to.Addr).AddrPort)
+	from := endpointOf(to.Addr).AddrPort
+	t.core.Answered(from)
+	t.core.NoteFeatures(from, s.reader.PeerFeatures())
 	t.commit()
 	m.mu.Lock()
 	m.mu.view.noteExchange(time.Now())

@@ -239,7 +239,7 @@ func TestUsageIsKeptWithTheKey(t *testing.T) {
 	now := time.Unix(1000, 5)
 	receiver := newEnvelope(t, k)
 	for i, addr := range []string{"10.0.0.1:7946", "10.0.0.2:7946"} {
-		packet := newEnvelope(t, newTestKeyring(t, b)).Wrap(new(envelope.Packer), []byte("x"), false)
+		packet := newEnvelope(t, newTestKeyring(t, b)).Wrap(new(envelope.Packer), []byte("x"), 0)
 		at := now.Add(time.Duration(i) * time.Millisecond)
 		if _, err := receiver.Open(new(envelope.Opener), packet, at, from(addr)); err != nil {
 			t.Fatal(err)

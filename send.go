@@ -33,7 +33,11 @@ func (m *Memberlist) SendBestEffort(to *Node, msg []byte) error {
 		return errNilNode
 	}
 	e := endpointOfNode(to)
-	return m.sendUserPacket(&e, msg, to.PMax >= swim.ProtocolChecksum || m.readsChecksums(&e))
+	features := m.features(&e)
+	if to.PMax >= swim.ProtocolChecksum {
+		features |= wire.FeatureChecksum
+	}
+	return m.sendUserPacket(&e, msg, features)
 }
 
 // SendToUDP is SendBestEffort.
@@ -49,14 +53,14 @@ func (m *Memberlist) SendTo(to net.Addr, msg []byte) error {
 	if e == (swim.Endpoint{}) {
 		return errNilAddr
 	}
-	return m.sendUserPacket(&e, msg, m.readsChecksums(&e))
+	return m.sendUserPacket(&e, msg, m.features(&e))
 }
 
 // SendToAddress is SendBestEffort with an address in place of a member.
 func (m *Memberlist) SendToAddress(a Address, msg []byte) error {
 	to := endpointOf(a.Addr)
 	to.Name = a.Name
-	return m.sendUserPacket(&to, msg, m.readsChecksums(&to))
+	return m.sendUserPacket(&to, msg, m.features(&to))
 }
 
 // SendReliable sends a user message of at most 20 MiB to a member on a stream of its own. When it returns nil the
@@ -84,15 +88,15 @@ func (m *Memberlist) SendReliableContext(ctx context.Context, to *Node, msg []by
 // Deprecated: call SendReliable.
 func (m *Memberlist) SendToTCP(to *Node, msg []byte) error { return m.SendReliable(to, msg) }
 
-// readsChecksums reports whether an endpoint is a known member that understands checksums.
-func (m *Memberlist) readsChecksums(to *swim.Endpoint) bool {
+// features returns what an endpoint, if it is a known member, is known to read.
+func (m *Memberlist) features(to *swim.Endpoint) wire.Features {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.mu.core.ReadsChecksums(*to)
+	return m.mu.core.Features(*to)
 }
 
 // sendUserPacket sends a user message in one packet.
-func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, checksum bool) error {
+func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, features wire.Features) error {
 	if !m.tasks.Acquire() {
 		return ErrShutdown
 	}
@@ -108,7 +112,7 @@ func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, checksum bool
 		p = new(packer) // so that its memory is not kept
 	}
 	p.user = append(append(p.user[:0], byte(wire.TypeUser)), msg...)
-	err := m.packets.transmit(to, m.envelope.Wrap(&p.Packer, p.user, checksum))
+	err := m.packets.transmit(to, m.envelope.Wrap(&p.Packer, p.user, features))
 	if errors.Is(err, ErrMessageTooLarge) {
 		m.metrics.Add(metrics.DroppedOversize, 1)
 	}
@@ -189,11 +193,11 @@ type packer struct {
 func (m *Memberlist) MaxBroadcastSize() int { return m.envelope.Budget().UserBroadcast }
 
 // writeMessages sends messages in one packet, or in several if one cannot hold them.
-func (w *packetWriter) writeMessages(p *packer, to *swim.Endpoint, messages [][]byte, checksum bool) error {
+func (w *packetWriter) writeMessages(p *packer, to *swim.Endpoint, messages [][]byte, features wire.Features) error {
 	var errs error
 	for len(messages) > 0 {
 		var packet []byte
-		packet, messages = w.m.envelope.Pack(&p.Packer, messages, checksum)
+		packet, messages = w.m.envelope.Pack(&p.Packer, messages, features)
 		errs = errors.Join(errs, w.writePacket(to, packet))
 	}
 	return errs

@@ -12,6 +12,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/envelope"
 	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/streamset"
+	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -20,13 +21,14 @@ import (
 type session struct {
 	m *Memberlist
 
-	conn    net.Conn
-	label   *envelope.Label // of a stream that a peer opened
-	size    int             // bytes read
-	memory  streamset.Reservation
-	reader  wire.StreamReader
-	reserve func(n int) error // for reader, made once
-	local   []byte            // what this member writes
+	conn     net.Conn
+	label    *envelope.Label // of a stream that a peer opened
+	features wire.Features   // of the peer of a stream that this member opened
+	size     int             // bytes read
+	memory   streamset.Reservation
+	reader   wire.StreamReader
+	reserve  func(n int) error // for reader, made once
+	local    []byte            // what this member writes
 }
 
 // newSession returns a session whose stream is set by begin.
@@ -51,7 +53,7 @@ const maxLocalKept = 4 << 20
 func (s *session) end() {
 	s.reader.Reset(nil, nil)
 	s.release()
-	s.conn, s.label = nil, nil
+	s.conn, s.label, s.features = nil, nil, 0
 	if cap(s.local) > maxLocalKept {
 		s.local = nil
 	}
@@ -110,13 +112,13 @@ func (s *session) source() envelope.Source { return sourceOf(senderOf(s.conn.Rem
 
 // writeRequest writes a message to a stream that this member opened.
 func (s *session) writeRequest(message []byte) error {
-	n, err := s.m.envelope.WriteRequest(s.conn, message)
+	n, err := s.m.envelope.WriteRequest(s.conn, message, s.features)
 	return s.wrote(n, err)
 }
 
 // writeReply writes a message to a stream that a peer opened.
 func (s *session) writeReply(message []byte) error {
-	n, err := s.m.envelope.WriteReply(s.conn, s.label, message)
+	n, err := s.m.envelope.WriteReply(s.conn, s.label, message, s.reader.PeerFeatures())
 	return s.wrote(n, err)
 }
 
@@ -165,6 +167,7 @@ func (s *session) roundTrip(ctx context.Context, to Address, deadline time.Time,
 		return m.endedOr(ctx, err)
 	}
 	s.begin(conn)
+	s.features = m.features(&swim.Endpoint{Name: to.Name, AddrPort: endpointOf(to.Addr).AddrPort})
 	err = talk()
 	if s.size == 0 && closedByPeer(err) {
 		err = fmt.Errorf("%w: %w", ErrNoAnswer, err)

@@ -6,6 +6,7 @@ require github.com/e3431adc/memberlist v0.0.0
 
 require (
 	github.com/armon/go-metrics v0.4.1 // indirect
+	github.com/golang/snappy v1.0.0 // indirect
 	github.com/google/btree v1.1.3 // indirect
 	github.com/hashicorp/go-immutable-radix v1.0.0 // indirect
 	github.com/hashicorp/go-metrics v0.5.4 // indirect

@@ -1,7 +1,7 @@
 // Package memberlist provides the library github.com/e3431adc/memberlist under the import path
 // github.com/hashicorp/memberlist: with two replace lines in go.mod, programs that import that path need no change.
 //
-// It exports the names of v0.7.0 and no others. Types are aliases, so that values of both packages are
+// It exports the names of v0.7.0 and those that github.com/grafana/memberlist adds, and no others. Types are aliases, so that values of both packages are
 // interchangeable.
 package memberlist
 
@@ -28,6 +28,9 @@ const (
 	NodeJoin   = memberlist.NodeJoin
 	NodeLeave  = memberlist.NodeLeave
 	NodeUpdate = memberlist.NodeUpdate
+
+	CompressionAlgorithmLZW    = memberlist.CompressionAlgorithmLZW
+	CompressionAlgorithmSnappy = memberlist.CompressionAlgorithmSnappy
 )
 
 // The member and its configuration.
@@ -44,15 +47,18 @@ type (
 
 // Delegates and their events.
 type (
-	AliveDelegate        = memberlist.AliveDelegate
-	ConflictDelegate     = memberlist.ConflictDelegate
-	Delegate             = memberlist.Delegate
-	EventDelegate        = memberlist.EventDelegate
-	ChannelEventDelegate = memberlist.ChannelEventDelegate
-	MergeDelegate        = memberlist.MergeDelegate
-	PingDelegate         = memberlist.PingDelegate
-	NodeEvent            = memberlist.NodeEvent
-	NodeEventType        = memberlist.NodeEventType
+	AliveDelegate         = memberlist.AliveDelegate
+	ConflictDelegate      = memberlist.ConflictDelegate
+	Delegate              = memberlist.Delegate
+	EventDelegate         = memberlist.EventDelegate
+	ChannelEventDelegate  = memberlist.ChannelEventDelegate
+	MergeDelegate         = memberlist.MergeDelegate
+	CompressionAlgorithm  = memberlist.CompressionAlgorithm
+	NodeSelectionDelegate = memberlist.NodeSelectionDelegate
+	NodeState             = memberlist.NodeState
+	PingDelegate          = memberlist.PingDelegate
+	NodeEvent             = memberlist.NodeEvent
+	NodeEventType         = memberlist.NodeEventType
 )
 
 // Broadcasts.

@@ -27,7 +27,7 @@ func TestBudget(t *testing.T) {
 			if len(rest) > 0 {
 				t.Fatal("too large for a compound")
 			}
-			return len(e.Wrap(new(Packer), compound, true))
+			return len(e.Wrap(new(Packer), compound, wire.FeatureChecksum))
 		}
 		if got := size(b.Message); got > b.Packet {
 			t.Errorf("a packet of %d bytes with the largest message, the limit is %d", got, b.Packet)

@@ -43,7 +43,8 @@ type Policy struct {
 	VerifyIncoming bool // if there are keys, refuse packets and streams that are not encrypted
 	VerifyOutgoing bool // encrypt if there are keys
 
-	Compress bool
+	Compress    bool
+	Compression wire.Compression // for receivers that read it; LZW for others
 }
 
 // Envelope applies a Policy. Any goroutine may call its methods.
@@ -91,8 +92,16 @@ func (e *Envelope) sealer() *wire.Cipher {
 }
 
 // shorten returns a message in the form in which it is sent: compressed, in the memory of buf, if that is shorter.
-func (e *Envelope) shorten(buf *[]byte, message []byte) []byte {
+func (e *Envelope) shorten(buf *[]byte, message []byte, to wire.Features) []byte {
 	if !e.policy.Compress || len(message) <= wire.MaxIncompressible {
+		return message
+	}
+	if e.policy.Compression == wire.Snappy && to.Has(wire.FeatureSnappy) {
+		compressed, shorter := wire.AppendSnappyShorter((*buf)[:0], message)
+		*buf = compressed
+		if shorter {
+			return compressed
+		}
 		return message
 	}
 	compressor := e.compressors.Get().(*wire.Compressor)

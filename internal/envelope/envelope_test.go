@@ -87,8 +87,8 @@ func unpacked(t *testing.T, e *Envelope, content []byte) (messages [][]byte) {
 
 func TestPacketsComeThrough(t *testing.T) {
 	forEachPolicy(t, func(t *testing.T, e *Envelope) {
-		for _, checksum := range []bool{false, true} {
-			packet := e.Wrap(new(Packer), message, checksum)
+		for _, to := range []wire.Features{0, wire.FeatureChecksum, wire.FeatureChecksum | wire.FeatureSnappy} {
+			packet := e.Wrap(new(Packer), message, to)
 			if whole := len(packet) >= len(message); whole == e.policy.Compress {
 				t.Errorf("%d bytes for a message of %d", len(packet), len(message))
 			}
@@ -106,7 +106,7 @@ func TestPacketsComeThrough(t *testing.T) {
 func TestStreamsComeThrough(t *testing.T) {
 	forEachPolicy(t, func(t *testing.T, e *Envelope) {
 		var request, reply bytes.Buffer
-		n, err := e.WriteRequest(&request, message)
+		n, err := e.WriteRequest(&request, message, 0)
 		if err != nil || n != request.Len() {
 			t.Errorf("wrote %d bytes of %d, %v", n, request.Len(), err)
 		}
@@ -122,7 +122,7 @@ func TestStreamsComeThrough(t *testing.T) {
 		r := wire.NewStreamReader(&request, nil)
 		kind, label, err := e.ReadRequest(r, testFrom)
 		check(r, kind, err)
-		if _, err := e.WriteReply(&reply, label, message); err != nil {
+		if _, err := e.WriteReply(&reply, label, message, 0); err != nil {
 			t.Fatal(err)
 		}
 		r = wire.NewStreamReader(&reply, nil)
@@ -148,7 +148,7 @@ func TestPackSplits(t *testing.T) {
 		packets := 0
 		for remaining := messages; len(remaining) > 0; packets++ {
 			var packet []byte
-			packet, remaining = e.Pack(&p, remaining, true)
+			packet, remaining = e.Pack(&p, remaining, wire.FeatureChecksum)
 			if len(packet) > e.Budget().Packet {
 				t.Errorf("a packet of %d bytes, the limit is %d", len(packet), e.Budget().Packet)
 			}
@@ -177,7 +177,7 @@ func TestPackOfALargeMessage(t *testing.T) {
 		var got [][]byte
 		for remaining := messages; len(remaining) > 0; {
 			var packet []byte
-			packet, remaining = e.Pack(&p, remaining, false)
+			packet, remaining = e.Pack(&p, remaining, 0)
 			got = append(got, unpacked(t, e, packet)...)
 		}
 		if !slices.EqualFunc(got, messages, bytes.Equal) {
@@ -208,12 +208,12 @@ func TestEncryptionPolicies(t *testing.T) {
 		{"empty ring", newTest(t, testRing(t), nil), newTest(t, testRing(t), nil), nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			packet := tt.from.Wrap(new(Packer), message, false)
+			packet := tt.from.Wrap(new(Packer), message, 0)
 			if _, err := tt.to.Open(new(Opener), packet, time.Now(), testFrom); !errors.Is(err, tt.packet) {
 				t.Errorf("packet: got error %v, want %v", err, tt.packet)
 			}
 			var stream bytes.Buffer
-			if _, err := tt.from.WriteRequest(&stream, message); err != nil {
+			if _, err := tt.from.WriteRequest(&stream, message, 0); err != nil {
 				t.Fatal(err)
 			}
 			if _, _, err := tt.to.ReadRequest(wire.NewStreamReader(&stream, nil), testFrom); !errors.Is(err, tt.stream) {
@@ -222,7 +222,7 @@ func TestEncryptionPolicies(t *testing.T) {
 		})
 	}
 	var stream bytes.Buffer
-	if _, err := sealed(testKeyA).WriteRequest(&stream, message); err != nil {
+	if _, err := sealed(testKeyA).WriteRequest(&stream, message, 0); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := newTest(t, nil, nil).ReadRequest(wire.NewStreamReader(&stream, nil), testFrom); !errors.Is(err, ErrEncrypted) {
@@ -232,7 +232,7 @@ func TestEncryptionPolicies(t *testing.T) {
 
 func TestStreamTooLarge(t *testing.T) {
 	var out bytes.Buffer
-	n, err := newTest(t, testRing(t, testKeyA), nil).WriteRequest(&out, make([]byte, wire.MaxSealedFrame))
+	n, err := newTest(t, testRing(t, testKeyA), nil).WriteRequest(&out, make([]byte, wire.MaxSealedFrame), 0)
 	if n != 0 || out.Len() != 0 || !errors.Is(err, wire.ErrTooLarge) {
 		t.Errorf("wrote %d bytes, %v, want none and %v", n, err, wire.ErrTooLarge)
 	}
@@ -248,7 +248,7 @@ func TestPacketsDoNotAllocate(t *testing.T) {
 		messages := [][]byte{message, message}
 		at := time.Now()
 		if n := testing.AllocsPerRun(100, func() {
-			packet, _ := e.Pack(&p, messages, true)
+			packet, _ := e.Pack(&p, messages, wire.FeatureChecksum)
 			if _, err := e.Open(&o, packet, at, testFrom); err != nil {
 				t.Fatal(err)
 			}
@@ -267,11 +267,11 @@ func TestPackFollowsCompression(t *testing.T) {
 	if got := e.CompressionBudget(); got != 0 {
 		t.Errorf("%d at the start, want 0", got)
 	}
-	e.Pack(new(Packer), alike, true)
+	e.Pack(new(Packer), alike, wire.FeatureChecksum)
 	if got := e.CompressionBudget(); got < 1000 {
 		t.Errorf("%d after a packet that shrank to a tenth", got)
 	}
-	e.Pack(new(Packer), other, true)
+	e.Pack(new(Packer), other, wire.FeatureChecksum)
 	if got := e.CompressionBudget(); got > 100 {
 		t.Errorf("%d after a packet that did not shrink", got)
 	}
@@ -283,9 +283,9 @@ func TestNoncesDiffer(t *testing.T) {
 	seen := make(map[string]bool)
 	var p Packer
 	for range 100 {
-		packet := e.Wrap(&p, message, false)
+		packet := e.Wrap(&p, message, 0)
 		var stream bytes.Buffer
-		if _, err := e.WriteRequest(&stream, message); err != nil {
+		if _, err := e.WriteRequest(&stream, message, 0); err != nil {
 			t.Fatal(err)
 		}
 		frame := stream.Bytes()[wire.SealedFrameHeader:]

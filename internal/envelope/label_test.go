@@ -40,16 +40,16 @@ func TestLabels(t *testing.T) {
 						t.Errorf("%s: got error %v", what, err)
 					}
 				}
-				_, err := to.Open(new(Opener), from.Wrap(new(Packer), message, false), time.Now(), testFrom)
+				_, err := to.Open(new(Opener), from.Wrap(new(Packer), message, 0), time.Now(), testFrom)
 				check("packet", err)
 				var stream, reply bytes.Buffer
-				if _, err := from.WriteRequest(&stream, message); err != nil {
+				if _, err := from.WriteRequest(&stream, message, 0); err != nil {
 					t.Fatal(err)
 				}
 				_, label, err := to.ReadRequest(wire.NewStreamReader(&stream, nil), testFrom)
 				check("stream", err)
 				// The peer can read the answer in any case.
-				if _, err := to.WriteReply(&reply, label, message); err != nil {
+				if _, err := to.WriteReply(&reply, label, message, 0); err != nil {
 					t.Fatal(err)
 				}
 				if kind, err := from.ReadReply(wire.NewStreamReader(&reply, nil), testFrom); err != nil || kind != wire.TypeUser {
@@ -63,7 +63,7 @@ func TestLabels(t *testing.T) {
 // TestLooseOwnLabel: no label stands for the own one, also in authenticated data.
 func TestLooseOwnLabel(t *testing.T) {
 	to := newTest(t, testRing(t, testKeyA), func(p *Policy) { p.Label, p.LooseLabels = "blue", true })
-	packet := to.Wrap(new(Packer), message, false)
+	packet := to.Wrap(new(Packer), message, 0)
 	_, bare, err := wire.CutLabel(packet)
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func TestPolicyIsCopied(t *testing.T) {
 	accept[0] = "red"
 	for label, ok := range map[string]bool{"green": true, "red": false} {
 		from := newTest(t, nil, func(p *Policy) { p.Label = label })
-		if _, err := e.Open(new(Opener), from.Wrap(new(Packer), message, false), time.Now(), testFrom); (err == nil) != ok {
+		if _, err := e.Open(new(Opener), from.Wrap(new(Packer), message, 0), time.Now(), testFrom); (err == nil) != ok {
 			t.Errorf("%s: got error %v", label, err)
 		}
 	}
@@ -108,11 +108,11 @@ func TestLabelUsage(t *testing.T) {
 	to := newTest(t, nil, func(p *Policy) { p.Label, p.AcceptLabels = "blue", []string{"green"} })
 	from := newTest(t, nil, func(p *Policy) { p.Label = "green" })
 	at := time.Unix(1000, 0)
-	if _, err := to.Open(new(Opener), from.Wrap(new(Packer), message, false), at, testFrom); err != nil {
+	if _, err := to.Open(new(Opener), from.Wrap(new(Packer), message, 0), at, testFrom); err != nil {
 		t.Fatal(err)
 	}
 	var stream bytes.Buffer
-	if _, err := from.WriteRequest(&stream, message); err != nil {
+	if _, err := from.WriteRequest(&stream, message, 0); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := to.ReadRequest(wire.NewStreamReader(&stream, nil), Source{Text: "m1"}); err != nil {

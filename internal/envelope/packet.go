@@ -25,7 +25,7 @@ var (
 // Pack returns a packet with the first of the messages, at least one, and the messages that remain for the next packet: a compound
 // holds no more, or they shrink less than those before them did. A packet of one message may be larger than Budget.Packet. The packet
 // is valid until the Packer is used again.
-func (e *Envelope) Pack(p *Packer, messages [][]byte, checksum bool) (packet []byte, remaining [][]byte) {
+func (e *Envelope) Pack(p *Packer, messages [][]byte, to wire.Features) (packet []byte, remaining [][]byte) {
 	for n := len(messages); n > 1; {
 		compound, rest := wire.AppendCompound(p.compound[:0], messages[:n])
 		taken := n - len(rest)
@@ -33,26 +33,26 @@ func (e *Envelope) Pack(p *Packer, messages [][]byte, checksum bool) (packet []b
 			break
 		}
 		p.compound = compound
-		packet := e.Wrap(p, compound, checksum)
+		packet := e.Wrap(p, compound, to)
 		e.compression.learn(len(compound), len(packet), e.budget.Packet)
 		if len(packet) <= e.budget.Packet || taken == 1 {
 			return packet, messages[taken:]
 		}
 		n = taken / 2
 	}
-	return e.Wrap(p, messages[0], checksum), messages[1:]
+	return e.Wrap(p, messages[0], to), messages[1:]
 }
 
-// Wrap returns a packet of one message: compressed if that is shorter, with a checksum if the receiver understands it, encrypted if
-// there are keys, with the label. The packet is valid until the Packer is used again.
-func (e *Envelope) Wrap(p *Packer, message []byte, checksum bool) []byte {
-	message = e.shorten(&p.compressed, message)
+// Wrap returns a packet of one message for a receiver with some features: compressed if that is shorter, with a checksum if the receiver
+// reads it, encrypted if there are keys, with the label. The packet is valid until the Packer is used again.
+func (e *Envelope) Wrap(p *Packer, message []byte, to wire.Features) []byte {
+	message = e.shorten(&p.compressed, message, to)
 	sealer := e.sealer()
 	packet := append(p.packet[:0], e.header...)
 	if sealer != nil {
 		packet = append(packet, sealSpace[:]...)
 	}
-	if checksum {
+	if to.Has(wire.FeatureChecksum) {
 		start := len(packet)
 		packet = append(append(packet, checksumSpace[:]...), message...)
 		wire.PutChecksum(packet[start:])

@@ -22,13 +22,13 @@ type frame struct {
 // WriteRequest writes a message to a stream that this member opened, after its label. It returns the number of bytes
 // that it wrote or, after an error, tried to write. The error wraps wire.ErrTooLarge if no frame can hold the
 // message.
-func (e *Envelope) WriteRequest(w io.Writer, message []byte) (int, error) {
-	return e.writeMessage(w, e.OwnLabel(), e.header, message)
+func (e *Envelope) WriteRequest(w io.Writer, message []byte, to wire.Features) (int, error) {
+	return e.writeMessage(w, e.OwnLabel(), e.header, message, to)
 }
 
 // WriteReply is WriteRequest for a stream that a peer opened under the label, which is not repeated.
-func (e *Envelope) WriteReply(w io.Writer, label *Label, message []byte) (int, error) {
-	return e.writeMessage(w, label, nil, message)
+func (e *Envelope) WriteReply(w io.Writer, label *Label, message []byte, to wire.Features) (int, error) {
+	return e.writeMessage(w, label, nil, message, to)
 }
 
 // refusalSize is the size in bytes of the text of a refusal. The texts of the sentinel errors fit.
@@ -56,10 +56,10 @@ func RefusalText(text string) string { return strings.TrimRight(text, " ") }
 func (e *Envelope) secret() bool { return e.policy.VerifyIncoming && len(e.keys.Load().ciphers) > 0 }
 
 // writeMessage writes a header and a message: compressed if that is shorter, encrypted if there are keys.
-func (e *Envelope) writeMessage(w io.Writer, label *Label, header, message []byte) (int, error) {
+func (e *Envelope) writeMessage(w io.Writer, label *Label, header, message []byte, to wire.Features) (int, error) {
 	f := e.frames.Get().(*frame)
 	defer e.frames.Put(f)
-	return e.write(w, f, label, header, e.shorten(&f.compressed, message))
+	return e.write(w, f, label, header, e.shorten(&f.compressed, message, to))
 }
 
 func (e *Envelope) write(w io.Writer, f *frame, label *Label, header, message []byte) (int, error) {

@@ -43,11 +43,11 @@ func TestUsageDoesNotAllocate(t *testing.T) {
 func TestKeyUsage(t *testing.T) {
 	ring := testRing(t, testKeyA, testKeyB)
 	to, from := newTest(t, ring, nil), newTest(t, testRing(t, testKeyB), nil)
-	if _, err := to.Open(new(Opener), from.Wrap(new(Packer), message, false), time.Unix(1000, 0), testFrom); err != nil {
+	if _, err := to.Open(new(Opener), from.Wrap(new(Packer), message, 0), time.Unix(1000, 0), testFrom); err != nil {
 		t.Fatal(err)
 	}
 	var stream bytes.Buffer
-	if _, err := from.WriteRequest(&stream, message); err != nil {
+	if _, err := from.WriteRequest(&stream, message, 0); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := to.ReadRequest(wire.NewStreamReader(&stream, nil), testFrom); err != nil {

@@ -294,7 +294,7 @@ func (c *checker) packet(n *node, p *swim.Packet) {
 	for _, m := range p.Messages {
 		size += len(m) + wire.CompoundPartOverhead
 	}
-	if p.Checksum {
+	if p.Features.Has(wire.FeatureChecksum) {
 		size += wire.ChecksumSize
 	}
 	if most := c.s.cfg.Room + c.s.cfg.CompressionBudget; size > most {

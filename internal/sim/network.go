@@ -33,7 +33,7 @@ func (s *Sim) datagrams(p *swim.Packet) iter.Seq2[[][]byte, int] {
 	return func(yield func([][]byte, int) bool) {
 		for left := p.Messages; len(left) > 0; {
 			n, size := len(left), 0
-			for size = s.datagramSize(left[:n], p.Checksum); size > s.cfg.Room && n > 1; size = s.datagramSize(left[:n], p.Checksum) {
+			for size = s.datagramSize(left[:n], p.Features); size > s.cfg.Room && n > 1; size = s.datagramSize(left[:n], p.Features) {
 				n /= 2
 			}
 			if !yield(left[:n], size) {
@@ -46,7 +46,7 @@ func (s *Sim) datagrams(p *swim.Packet) iter.Seq2[[][]byte, int] {
 
 // datagramSize returns the size in bytes of messages in one datagram, with a compound and a checksum if there are
 // such, compressed if that is shorter.
-func (s *Sim) datagramSize(messages [][]byte, checksum bool) int {
+func (s *Sim) datagramSize(messages [][]byte, to wire.Features) int {
 	size := 0
 	for _, m := range messages {
 		size += len(m)
@@ -61,7 +61,7 @@ func (s *Sim) datagramSize(messages [][]byte, checksum bool) int {
 			size = len(x.compressed)
 		}
 	}
-	if checksum {
+	if to.Has(wire.FeatureChecksum) {
 		size += wire.ChecksumSize
 	}
 	return size

@@ -210,10 +210,10 @@ func (t *table) isPresent(m *member) bool { return m != t.self && !m.State.IsDow
 // AnyAlive reports whether any other member is alive or suspect.
 func (c *Core) AnyAlive() bool { return c.present > 0 }
 
-// ReadsChecksums reports whether an endpoint is a known member, by its name or else its address, that understands checksums.
-func (c *Core) ReadsChecksums(to Endpoint) bool { return c.table.readsChecksums(&to) }
+// Features returns what an endpoint, if it is a known member by its name or else its address, is known to read.
+func (c *Core) Features(to Endpoint) wire.Features { return c.table.features(&to) }
 
-func (t *table) readsChecksums(to *Endpoint) bool {
+func (t *table) features(to *Endpoint) wire.Features {
 	var m *member
 	if to.Name != "" {
 		m = t.named(to.Name)
@@ -221,11 +221,30 @@ func (t *table) readsChecksums(to *Endpoint) bool {
 	if m == nil {
 		m = t.located(addressOf(to.AddrPort))
 	}
-	return m.readsChecksums()
+	return m.features()
 }
 
-// readsChecksums reports whether m, which may be nil, understands checksums.
-func (m *member) readsChecksums() bool { return m != nil && m.Versions.PMax() >= ProtocolChecksum }
+// features returns what m, which may be nil, is known to read. No version says that a member reads Snappy, and one that does not would
+// lose every message: it has sent some itself, or knows the extensions of this library.
+func (m *member) features() (f wire.Features) {
+	if m == nil {
+		return 0
+	}
+	if m.Versions.PMax() >= ProtocolChecksum {
+		f |= wire.FeatureChecksum
+	}
+	if m.snappy || m.extended {
+		f |= wire.FeatureSnappy
+	}
+	return f
+}
+
+// NoteFeatures notes what the member at an address has shown to read, in an answer on a stream to it.
+func (t *Turn) NoteFeatures(from netip.AddrPort, f wire.Features) {
+	if m := t.table.located(addressOf(from)); m != nil && f.Has(wire.FeatureSnappy) {
+		m.snappy = true
+	}
+}
 
 // The protocol versions that introduced a feature.
 const (
@@ -282,7 +301,7 @@ func (t *Turn) compose(to Endpoint, messages []wire.Message) *Packet {
 	for _, m := range messages {
 		t.out.put(p, m)
 	}
-	p.Checksum = t.table.readsChecksums(&p.To)
+	p.Features = t.table.features(&p.To)
 	return p
 }
 
@@ -308,7 +327,7 @@ func (o *Output) unsend() {
 
 // roomIn returns how many bytes a packet has left for messages, each with wire.CompoundPartOverhead; less than 0 if it is too large
 // already.
-func (c *Config) roomIn(p *Packet) int { return c.Room.Left(p.Messages, p.Checksum) }
+func (c *Config) roomIn(p *Packet) int { return c.Room.Left(p.Messages, p.Features) }
 
 // endpoint returns the name and address of m.
 func (t *table) endpoint(m *member) Endpoint {

@@ -40,7 +40,7 @@ func packetSize(p *Packet, more int) int {
 	for _, m := range p.Messages {
 		size += len(m) + wire.CompoundPartOverhead
 	}
-	if p.Checksum {
+	if p.Features.Has(wire.FeatureChecksum) {
 		size += wire.ChecksumSize
 	}
 	return size

@@ -84,6 +84,7 @@ type member struct {
 	Versions    Versions
 	answered    bool   // us itself, or pinged us: it exists
 	metInBurst  uint8  // the burst of failures during which it joined
+	snappy      bool   // it has compressed with Snappy
 	extended    bool   // its last ping or ack had a view: it knows the extensions
 	hash        uint32 // of what the checksum of the view counts of it; 0: it is down
 }

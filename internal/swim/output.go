@@ -3,6 +3,8 @@ package swim
 import (
 	"net/netip"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // Endpoint is the destination or the sender of a packet. AddrPort is valid for a member, and for an address that a peer
@@ -27,8 +29,8 @@ type Packet struct {
 	// message is that of Leave: recent user broadcasts go before the message.
 	Room int
 
-	// Checksum is set if the receiver is known to understand checksums.
-	Checksum bool
+	// Features is what the receiver is known to read.
+	Features wire.Features
 
 	// Ping is the sequence number of our own ping in it, or 0. If sending fails, the driver calls SendFailed.
 	Ping uint32

@@ -44,7 +44,7 @@ func TestProbeAcked(t *testing.T) {
 	n.awareness.score = 3
 	seq := probing(t, n)
 	out := n.take()
-	if len(out.Packets) != 1 || out.Packets[0].Ping != seq || out.Packets[0].To.Name != "m1" || !out.Packets[0].Checksum {
+	if len(out.Packets) != 1 || out.Packets[0].Ping != seq || out.Packets[0].To.Name != "m1" || !out.Packets[0].Features.Has(wire.FeatureChecksum) {
 		t.Fatalf("packets %+v, want one ping of m1 with a checksum", out.Packets)
 	}
 	if out.Packets[0].Room != 0 {

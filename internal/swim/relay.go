@@ -80,7 +80,7 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 		t.out.bytes = ack.Append(t.out.bytes[:start])
 	}
 	t.out.end(answer, start)
-	answer.Checksum = source.readsChecksums()
+	answer.Features = source.features()
 	to := answer.To
 	if !from.AddrPort.IsValid() || t.table.isAt(source, addressOf(from.AddrPort)) {
 		t.queue.fill(t, t.out, answer, t.cfg.roomIn(answer))

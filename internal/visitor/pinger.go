@@ -110,12 +110,12 @@ func (p *Pinger) forget(seq uint32) {
 
 // packLocked returns the packet of a message, padded to a size.
 func (p *Pinger) packLocked(message []byte, size int) []byte {
-	packet := p.envelope.Wrap(&p.mu.packer, message, false)
+	packet := p.envelope.Wrap(&p.mu.packer, message, 0)
 	padding := size - len(packet) - paddingHeader
 	if padding < 0 || padding > wire.MaxPacket {
 		return packet
 	}
-	return p.envelope.Wrap(&p.mu.packer, pad(message, padding), false)
+	return p.envelope.Wrap(&p.mu.packer, pad(message, padding), 0)
 }
 
 const (

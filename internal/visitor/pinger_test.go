@@ -42,7 +42,7 @@ func answerer(t *testing.T, e *envelope.Envelope, answer func(size int, kind wir
 			}
 			unpacker.Unpack(content, func(kind wire.Type, body []byte) {
 				if a := answer(n, kind, body); a != nil {
-					conn.WriteToUDPAddrPort(e.Wrap(&packer, a, false), from)
+					conn.WriteToUDPAddrPort(e.Wrap(&packer, a, 0), from)
 				}
 			})
 		}

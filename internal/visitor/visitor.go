@@ -100,7 +100,7 @@ func (v *Visitor) Ping(conn net.Conn, name string) error {
 
 // ask writes a request to a new stream, and reads up to the type of the reply.
 func (v *Visitor) ask(conn net.Conn, reserve func(n int) error, request []byte, want wire.Type) (*wire.StreamReader, error) {
-	_, writeErr := v.envelope.WriteRequest(conn, request)
+	_, writeErr := v.envelope.WriteRequest(conn, request, 0)
 	// A member that refuses may close the stream before it has read all; its reply can be read nevertheless.
 	r := wire.NewStreamReader(conn, reserve)
 	got, err := v.envelope.ReadReply(r, sourceOf(conn))

@@ -8,13 +8,13 @@ type Room int
 func (r Room) Alone() int { return int(r) - ChecksumSize }
 
 // Beside returns the size of the largest message that fits in a compound, with a checksum.
-func (r Room) Beside() int { return r.Left(nil, true) - CompoundPartOverhead }
+func (r Room) Beside() int { return r.Left(nil, FeatureChecksum) - CompoundPartOverhead }
 
 // Left returns how many bytes are left beside messages in a compound, for more messages with CompoundPartOverhead each. It is negative
 // if the messages do not fit.
-func (r Room) Left(messages [][]byte, checksum bool) int {
+func (r Room) Left(messages [][]byte, features Features) int {
 	left := int(r) - CompoundHeaderSize
-	if checksum {
+	if features.Has(FeatureChecksum) {
 		left -= ChecksumSize
 	}
 	for _, m := range messages {

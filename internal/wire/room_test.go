@@ -12,23 +12,23 @@ func TestRoom(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		messages [][]byte
-		checksum bool
+		features Features
 	}{
-		{"one in a compound", [][]byte{make([]byte, room.Beside())}, true},
-		{"beside none", [][]byte{make([]byte, room.Left(nil, false)-CompoundPartOverhead)}, false},
-		{"beside others", [][]byte{small, small, make([]byte, room.Left([][]byte{small, small}, false)-CompoundPartOverhead)}, false},
-		{"beside others with a checksum", [][]byte{small, make([]byte, room.Left([][]byte{small}, true)-CompoundPartOverhead)}, true},
+		{"one in a compound", [][]byte{make([]byte, room.Beside())}, FeatureChecksum},
+		{"beside none", [][]byte{make([]byte, room.Left(nil, 0)-CompoundPartOverhead)}, 0},
+		{"beside others", [][]byte{small, small, make([]byte, room.Left([][]byte{small, small}, 0)-CompoundPartOverhead)}, 0},
+		{"beside others with a checksum", [][]byte{small, make([]byte, room.Left([][]byte{small}, FeatureChecksum)-CompoundPartOverhead)}, FeatureChecksum},
 	} {
 		packet, rest := AppendCompound(nil, tt.messages)
 		size := len(packet)
-		if tt.checksum {
+		if tt.features.Has(FeatureChecksum) {
 			size += ChecksumSize
 		}
-		if len(rest) > 0 || size != int(room) || room.Left(tt.messages, tt.checksum) != 0 {
+		if len(rest) > 0 || size != int(room) || room.Left(tt.messages, tt.features) != 0 {
 			t.Errorf("%s: %d bytes, want %d", tt.name, size, room)
 		}
 	}
-	if got := room.Left([][]byte{make([]byte, 1400)}, false); got >= 0 {
+	if got := room.Left([][]byte{make([]byte, 1400)}, 0); got >= 0 {
 		t.Errorf("%d bytes are left beside a message that does not fit", got)
 	}
 }
