@@ -32,6 +32,9 @@ func startOurs(o options, j *journal, transport memberlist.Transport, at netip.A
 	}
 	c.Label, c.AcceptLabels = o.label, o.acceptLabels
 	c.EnableCompression = o.compression
+	if o.snappy {
+		c.CompressionAlgorithm = memberlist.CompressionAlgorithmSnappy
+	}
 	c.ProtocolVersion = o.protocol
 	c.ProbeInterval = o.probeInterval
 	c.ProbeTimeout = o.probeTimeout

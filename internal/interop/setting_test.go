@@ -11,6 +11,7 @@ type setting struct {
 	key         []byte
 	label       string
 	compression bool
+	snappy      bool // where a library has it, with compression
 	protocol    uint8
 	ipv6        bool
 }
@@ -25,6 +26,7 @@ var (
 var settings = []setting{
 	{name: "plain", protocol: 2},
 	{name: "compression", protocol: 2, compression: true},
+	{name: "snappy", protocol: 2, compression: true, snappy: true},
 	{name: "aes128", protocol: 2, key: key16},
 	{name: "aes192", protocol: 2, key: key24},
 	{name: "aes256", protocol: 2, key: key32},

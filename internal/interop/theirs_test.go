@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
 
@@ -29,6 +30,9 @@ func startTheirs(o options, j *journal, transport memberlist.Transport, at netip
 	c.BindAddr, c.BindPort, c.AdvertisePort = at.Addr().String(), int(at.Port()), int(at.Port())
 	c.Label, c.SkipInboundLabelCheck = o.label, o.skipLabelCheck
 	c.EnableCompression = o.compression
+	if algorithm := reflect.ValueOf(c).Elem().FieldByName("CompressionAlgorithm"); o.snappy && algorithm.IsValid() { // Grafana's fork has it
+		algorithm.SetString("snappy")
+	}
 	c.ProtocolVersion = o.protocol
 	c.ProbeInterval = o.probeInterval
 	c.ProbeTimeout = o.probeTimeout

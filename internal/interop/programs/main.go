@@ -19,7 +19,7 @@ import (
 )
 
 func main() {
-	only := flag.String("program", "", "serf or alertmanager, and no other")
+	only := flag.String("program", "", "serf, alertmanager, alertmanager-0.34 or dskit, and no other")
 	fast := flag.Bool("fast", false, "run a part, with this library; what fails there with both")
 	runs := flag.Int("runs", 4, "how often a test is run before it has failed")
 	flag.Parse()

@@ -44,6 +44,17 @@ var programs = []program{
 		packages: []string{"./cluster/..."},
 		fast:     []selection{{[]string{"./cluster"}, ""}},
 	},
+	{
+		Program:  source.FormerAlertmanager,
+		name:     "alertmanager-0.34",
+		packages: []string{"./cluster/..."},
+	},
+	{
+		Program:  source.Dskit,
+		name:     "dskit",
+		packages: []string{"./kv/memberlist/..."},
+		fast:     []selection{{[]string{"./kv/memberlist/..."}, ""}},
+	},
 }
 
 // both is two copies of a program's source: unchanged, and with this library.

@@ -29,7 +29,13 @@ type Program struct {
 var Serf = Program{Module: "github.com/hashicorp/serf", Version: "v0.11.0", Tags: "hashicorpmetrics"}
 
 // Alertmanager needs no tag.
-var Alertmanager = Program{Module: "github.com/prometheus/alertmanager", Version: "v0.34.2"}
+var Alertmanager = Program{Module: "github.com/prometheus/alertmanager", Version: "v0.35.0"}
+
+// FormerAlertmanager is the version before that.
+var FormerAlertmanager = Program{Module: "github.com/prometheus/alertmanager", Version: "v0.34.2"}
+
+// Dskit is the part of Mimir, Loki, Tempo and Pyroscope that uses github.com/grafana/memberlist, in the reference's place.
+var Dskit = Program{Module: "github.com/grafana/dskit", Version: "v0.0.0-20260703122047-de1ec7541c44"}
 
 // Fetch downloads the program and returns its directory in the module cache, which is not to be written to.
 func (p Program) Fetch(ctx context.Context) (string, error) {
