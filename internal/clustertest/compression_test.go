@@ -53,7 +53,9 @@ func TestSnappyOnlyForReaders(t *testing.T) {
 				time.Sleep(time.Minute)
 				log.mu.Lock()
 				defer log.mu.Unlock()
-				count := func(compression int, to netip.AddrPort) int { return log.sent[fmt.Sprintf("%d to %s", compression, to)] }
+				count := func(compression int, to netip.AddrPort) int {
+					return log.sent[fmt.Sprintf("%d to %s", compression, to)]
+				}
 				if got := count(1, simAddr(2)); got > 0 || count(0, simAddr(2)) == 0 {
 					t.Errorf("%d packets with Snappy to a member that is not known to read it; all: %v", got, log.sent)
 				}
