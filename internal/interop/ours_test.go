@@ -36,6 +36,9 @@ func startOurs(o options, j *journal, transport memberlist.Transport, at netip.A
 		c.CompressionAlgorithm = memberlist.CompressionAlgorithmSnappy
 	}
 	c.ProtocolVersion = o.protocol
+	if o.advertise != "" {
+		c.AdvertiseAddr = o.advertise
+	}
 	c.ProbeInterval = o.probeInterval
 	c.ProbeTimeout = o.probeTimeout
 	c.GossipInterval = o.gossipInterval

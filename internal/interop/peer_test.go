@@ -72,6 +72,9 @@ type options struct {
 	allInterfaces    bool     // of this library only: it listens on all interfaces, and advertises its address
 	skipLabelCheck   bool     // of the reference only
 
+	at        netip.AddrPort // where to listen, if not anywhere
+	advertise string         // an IP address, if not the one it listens on
+
 	vetoMerge bool
 	vetoAlive string // of the member of this name
 }

@@ -53,6 +53,8 @@ func (s *sockets) dial(to netip.AddrPort) (net.Conn, error) {
 func (s *sockets) start(c *cluster, o options, k kind, j *journal, tapped bool) (peer, error) {
 	at := netip.MustParseAddrPort("127.0.0.1:0")
 	switch {
+	case o.at.IsValid():
+		at = o.at
 	case o.ipv6:
 		at = netip.MustParseAddrPort("[::1]:0")
 	case o.protocol == 1:

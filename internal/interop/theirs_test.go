@@ -34,6 +34,9 @@ func startTheirs(o options, j *journal, transport memberlist.Transport, at netip
 		algorithm.SetString("snappy")
 	}
 	c.ProtocolVersion = o.protocol
+	if o.advertise != "" {
+		c.AdvertiseAddr = o.advertise
+	}
 	c.ProbeInterval = o.probeInterval
 	c.ProbeTimeout = o.probeTimeout
 	c.GossipInterval = o.gossipInterval

@@ -1,0 +1,182 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/walls"
+)
+
+// TestWalls holds that the doctor uses what any process may ask, and no member.
+func TestWalls(t *testing.T) {
+	walls.Walls{
+		Imports:   []string{walls.Standard, walls.Module, "internal/envelope", "internal/visitor"},
+		Variables: []string{"rules", "reserved"},
+		Total:     true,
+	}.Check(t, ".")
+}
+
+// TestRules: each kind is one rule's, has its texts, and is in docs/doctor.md.
+func TestRules(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/doctor.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := strings.Join(strings.Fields(string(docs)), " ")
+	seen := make(map[string]bool)
+	last := Critical
+	for _, r := range rules {
+		if seen[r.kind] || r.meaning == "" || r.advice == "" || r.severity > last {
+			t.Errorf("rule %q: twice, without a text, or not in the order of severities", r.kind)
+		}
+		seen[r.kind], last = true, r.severity
+		for _, text := range []string{"### `" + r.kind + "`", r.meaning, r.advice} {
+			if !strings.Contains(page, text) {
+				t.Errorf("docs/doctor.md does not have %q", text)
+			}
+		}
+	}
+}
+
+// TestNothingThere: no member at the address, and a context that has ended.
+func TestNothingThere(t *testing.T) {
+	o := Options{Addresses: []string{"127.0.0.1:1"}, Timeout: time.Second}
+	if _, err := Examine(t.Context(), o); !errors.Is(err, ErrNoMember) {
+		t.Errorf("got %v, want %v", err, ErrNoMember)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Examine(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}
+
+// TestShownNames: what comes from the network is shown in one line without control characters.
+func TestShownNames(t *testing.T) {
+	for _, tt := range []struct{ name, want string }{
+		{"web-1.example", "web-1.example"},
+		{"münchen", "münchen"},
+		{"", `""`},
+		{"a b", `"a b"`},
+		{"a\nb\x1b[2J", `"a\nb\x1b[2J"`},
+		{"a\u202eb", `"a\u202eb"`},
+		{"\xff", `"\xff"`},
+		{strings.Repeat("x", 81), strings.Repeat("x", 80) + "..."},
+		{strings.Repeat("ü", 41), strings.Repeat("ü", 40) + "..."},
+	} {
+		if got := Name(tt.name); got != tt.want {
+			t.Errorf("%q: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	if got := Text("a\nb\u202ec\xff"); got != "a?b?c?" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestSeverityText(t *testing.T) {
+	for _, s := range []Severity{Note, Warning, Critical} {
+		b, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got Severity
+		if err := json.Unmarshal(b, &got); err != nil || got != s {
+			t.Errorf("%s: got %v, %v", b, got, err)
+		}
+	}
+	if err := new(Severity).UnmarshalText([]byte("grave")); err == nil {
+		t.Error("an unknown severity is accepted")
+	}
+}
+
+// surveyOf returns a survey of subjects a, b, c and so on, whose views are rows of states: '+' alive, '?' suspect, 'x' dead, '-' left,
+// ' ' unknown. An empty row is no view.
+func surveyOf(rows ...string) *survey {
+	s := &survey{ids: make(map[identity]int)}
+	for i, row := range rows {
+		m := &subject{identity: identity{string(rune('a' + i)), "10.0.0.1:" + string(rune('1'+i))}, known: true, asked: true}
+		m.packets.made, m.stream.made = true, true
+		if row == "" {
+			m.packets.err, m.stream.err = context.DeadlineExceeded, context.DeadlineExceeded
+		} else {
+			m.view = new(view)
+			for _, c := range row {
+				m.view.states = append(m.view.states, state(strings.IndexRune(" +?x-", c)))
+			}
+		}
+		s.ids[m.identity] = i
+		s.subjects = append(s.subjects, m)
+	}
+	s.count()
+	return s
+}
+
+// TestParts: which views make how many parts.
+func TestParts(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		rows []string
+		want []string // names
+	}{
+		{"whole", []string{"+++", "+++", "+++"}, []string{"abc"}},
+		{"suspects are seen", []string{"+?+", "+++", "+?+"}, []string{"abc"}},
+		{"two parts", []string{"++  ", "++  ", "  ++", "  ++"}, []string{"ab", "cd"}},
+		{"the largest first", []string{"+   ", " +++", " +++", " +++"}, []string{"bcd", "a"}},
+		{"dead to each other", []string{"++x", "++x", "xx+"}, []string{"ab", "c"}},
+		{"one way", []string{"++", "x+"}, []string{"a", "b"}},
+		{"in a chain", []string{"++ ", "+++", " ++"}, []string{"abc"}},
+		{"no answer is no part", []string{"+++", "+++", ""}, []string{"ab"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := surveyOf(tt.rows...)
+			var got []string
+			for _, part := range s.inParts() {
+				got = append(got, strings.Join(s.names(part), ""))
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if split := findSplit(s) != nil; split != (len(tt.want) > 1) {
+				t.Errorf("a split is found: %v", split)
+			}
+		})
+	}
+}
+
+// TestPartlySeen: a member that is missing in another part is no finding of its own.
+func TestPartlySeen(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		rows []string
+		want int
+	}{
+		{"whole", []string{"+++", "+++", "+++"}, 0},
+		{"two parts", []string{"++  ", "++  ", "  ++", "  ++"}, 0},
+		{"missing in one view", []string{"+++", "++ ", "+++"}, 1},
+		{"dead in one view", []string{"+++", "++x", "+++"}, 1},
+		{"a silent one", []string{"+++", "++ ", ""}, 1},
+		{"left in some, forgotten in others", []string{"++-", "++ ", ""}, 0},
+	} {
+		if got := findPartlySeen(surveyOf(tt.rows...)); len(got) != tt.want {
+			t.Errorf("%s: got %v, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestManyDetails: a finding about many members stays short.
+func TestManyDetails(t *testing.T) {
+	var rows []string
+	for i := range 60 {
+		rows = append(rows, strings.Repeat(" ", i)+"+")
+	}
+	found := findSplit(surveyOf(rows...))
+	if len(found) != 1 || len(found[0].Details) != maxDetails+1 || found[0].Details[maxDetails] != "and 40 more" {
+		t.Errorf("got %v", found)
+	}
+}
