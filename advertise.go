@@ -317,6 +317,9 @@ func (a *advertised) meta() ([]byte, error) {
 
 // warnIfExposed warns of a public address without encryption.
 func (a *advertised) warnIfExposed(addr netip.Addr) {
+	if a.m.connected != nil && a.m.connected.Secure() {
+		return
+	}
 	if !a.m.config.EncryptionEnabled() && addr.IsGlobalUnicast() && !addr.IsPrivate() {
 		a.m.log.Warn("binding to a public address without encryption", slog.String("addr", addr.String()))
 	}

@@ -174,6 +174,9 @@ func refusalText(err error) string {
 	return err.Error()
 }
 
+// errOtherName is that of a message in the name of a member other than the one that the transport has verified.
+var errOtherName = errors.New("sender is another member")
+
 // rejection wraps err in ErrJoinRejected, if it stems from the peer's reply to a join, or from a missing one.
 func rejection(err error) error {
 	var remote *RemoteError

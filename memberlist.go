@@ -30,7 +30,8 @@ type Memberlist struct {
 	config    *Config // with defaults; its own copy
 	given     *Config // the caller's, of which Join reads Ping
 	transport NodeAwareTransport
-	udp       *NetTransport // transport, if it is one: send buffers are then used again
+	udp       *NetTransport       // transport, if it is one: send buffers are then used again
+	connected ConnectionTransport // transport, if it is one
 	envelope  *envelope.Envelope
 	log       *logging.Logger
 
@@ -150,6 +151,7 @@ func (m *Memberlist) openTransport() error {
 	if m.config.Transport != nil {
 		m.transport = asNodeAware(m.config.Transport)
 		m.udp, _ = m.config.Transport.(*NetTransport)
+		m.connected, _ = m.config.Transport.(ConnectionTransport)
 		return nil
 	}
 	t, err := listenNet(&NetTransportConfig{
@@ -195,6 +197,7 @@ func (m *Memberlist) coreConfig() swim.Config {
 		KeepAskingSeeds:         c.Seeds != nil,
 		Extensions:              !c.DisableExtensions,
 		HasUserBroadcasts:       c.Delegate != nil,
+		PacketsAreStreams:       packetsAreStreams(c.Transport),
 		Rand:                    rand.New(systemRandom{}),
 	}
 	if c.ReconnectTimeout > 0 {
@@ -204,6 +207,12 @@ func (m *Memberlist) coreConfig() swim.Config {
 		core.Allowed = func(a netip.Addr) bool { return c.IPAllowed(net.IP(a.AsSlice())) == nil }
 	}
 	return core
+}
+
+// packetsAreStreams reports whether a transport sends packets on connections.
+func packetsAreStreams(t Transport) bool {
+	_, ok := t.(ConnectionTransport)
+	return ok
 }
 
 // systemRandom is the runtime's source of random numbers, as a source for the

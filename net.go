@@ -139,7 +139,10 @@ func (r *receiver) handle(kind wire.Type, body []byte) {
 		}
 	case wire.TypeIndirectPing:
 		if r.mayAnswer() {
-			r.step(&r.indirectPing, r.indirectPing.Parse(body, r.names))
+			err := r.indirectPing.Parse(body, r.names)
+			if err != nil || r.mayBe([]byte(r.indirectPing.SourceNode)) {
+				r.step(&r.indirectPing, err)
+			}
 		}
 	case wire.TypeAck:
 		r.step(&r.ack, r.ack.Parse(body, r.names))
@@ -212,6 +215,17 @@ func (m *Memberlist) wasHere(name string) bool {
 	return known && before.Addr == m.mu.core.Self().Addr || !m.mu.core.AnyAlive()
 }
 
+// mayBe reports whether the sender of the current packet may be a member of that name, and drops the message if not: the transport has
+// verified another name.
+func (r *receiver) mayBe(name []byte) bool {
+	if r.from.Name == "" || len(name) == 0 || r.from.Name == string(name) {
+		return true
+	}
+	r.m.dropFrom(metrics.DroppedStranger, "other name", "dropping message in the name of another member", r.from,
+		fmt.Errorf("%w: it is %q, not %q", errOtherName, r.from.Name, string(name)))
+	return false
+}
+
 // handlePing acks a ping.
 func (r *receiver) handlePing(body []byte) {
 	m := r.m
@@ -221,6 +235,9 @@ func (r *receiver) handlePing(body []byte) {
 	}
 	if len(r.ping.Node) > 0 && string(r.ping.Node) != m.config.Name {
 		m.logMisdirected("misdirected ping", string(r.ping.Node))
+		return
+	}
+	if !r.mayBe(r.ping.SourceNode) {
 		return
 	}
 	var payload []byte
@@ -258,17 +275,21 @@ func (r *receiver) step(message wire.Message, err error) {
 		at = r.at // round trips do not include the delays of this member
 	}
 	m, t := r.m, &r.turn
-	if m.udp == nil {
+	aside := m.writesBlock()
+	if aside {
 		t = m.newTurn()
 		t.pooled = true
 	}
 	t.begin(at).core.Step(r.from, message)
-	if m.udp == nil { // writing may block, as for the target of an indirect ping
+	if aside { // as for the target of an indirect ping
 		t.commitAside()
 	} else {
 		t.commit()
 	}
 }
+
+// writesBlock reports whether writing a packet may take long.
+func (m *Memberlist) writesBlock() bool { return m.udp == nil && m.connected == nil }
 
 // expandedBytes is the size that a packet is expected to expand to, on the average of all that wait.
 const expandedBytes = 4 << 10

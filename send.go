@@ -112,7 +112,7 @@ func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, features wire
 		p = new(packer) // so that its memory is not kept
 	}
 	p.user = append(append(p.user[:0], byte(wire.TypeUser)), msg...)
-	err := m.packets.transmit(to, m.envelope.Wrap(&p.Packer, p.user, features))
+	err := m.packets.transmit(to, m.envelope.Wrap(&p.Packer, p.user, features), wire.TypeUser)
 	if errors.Is(err, ErrMessageTooLarge) {
 		m.metrics.Add(metrics.DroppedOversize, 1)
 	}
@@ -197,20 +197,21 @@ func (w *packetWriter) writeMessages(p *packer, to *swim.Endpoint, messages [][]
 	var errs error
 	for len(messages) > 0 {
 		var packet []byte
+		kind := wire.Type(messages[0][0])
 		packet, messages = w.m.envelope.Pack(&p.Packer, messages, features)
-		errs = errors.Join(errs, w.writePacket(to, packet))
+		errs = errors.Join(errs, w.writePacket(to, packet, kind))
 	}
 	return errs
 }
 
-// writePacket writes a packet of the protocol, unless it is larger than Config.UDPBufferSize. After Shutdown it is lost without an
-// error.
-func (w *packetWriter) writePacket(to *swim.Endpoint, packet []byte) error {
+// writePacket writes a packet of the protocol that is sent for a message of a kind, unless it is larger than Config.UDPBufferSize.
+// After Shutdown it is lost without an error.
+func (w *packetWriter) writePacket(to *swim.Endpoint, packet []byte, kind wire.Type) error {
 	if limit := w.m.envelope.Budget().Packet; len(packet) > limit {
 		w.m.metrics.Add(metrics.DroppedOversize, 1)
 		return fmt.Errorf("%w: a packet of %d bytes, the limit is %d", ErrMessageTooLarge, len(packet), limit)
 	}
-	err := w.transmit(to, packet)
+	err := w.transmit(to, packet, kind)
 	if errors.Is(err, ErrShutdown) {
 		return nil
 	}
@@ -218,23 +219,27 @@ func (w *packetWriter) writePacket(to *swim.Endpoint, packet []byte) error {
 }
 
 // transmit writes a packet. After Shutdown every error is ErrShutdown.
-func (w *packetWriter) transmit(to *swim.Endpoint, packet []byte) error {
-	err := w.handToTransport(to, packet)
+func (w *packetWriter) transmit(to *swim.Endpoint, packet []byte, kind wire.Type) error {
+	err := w.handToTransport(to, packet, kind)
 	if err != nil && w.m.tasks.Closed() {
 		return ErrShutdown
 	}
 	return err
 }
 
-// handToTransport passes a packet to the transport. Only a NetTransport is known not to keep the packet; others get a copy.
-func (w *packetWriter) handToTransport(to *swim.Endpoint, packet []byte) error {
+// handToTransport passes a packet to the transport. Only a NetTransport and a ConnectionTransport are known not to keep the packet, and
+// not to block; others get a copy.
+func (w *packetWriter) handToTransport(to *swim.Endpoint, packet []byte, kind wire.Type) error {
 	w.m.metrics.Sent.Add(len(packet))
 	if w.m.udp != nil && to.AddrPort.IsValid() {
 		return w.m.udp.send(packet, to.AddrPort)
 	}
-	a := Address{Addr: addressText(*to), Name: to.Name}
+	a := addressOf(*to)
 	if err := w.m.config.checkName(a); err != nil {
 		return err
+	}
+	if w.m.connected != nil {
+		return w.handToConnections(a, packet, kind)
 	}
 	defer w.writing.Add(-1)
 	if w.writing.Add(1) > maxWrites {
@@ -242,6 +247,17 @@ func (w *packetWriter) handToTransport(to *swim.Endpoint, packet []byte) error {
 		return fmt.Errorf("%w: the transport is writing %d packets", ErrBusy, maxWrites)
 	}
 	_, err := w.m.transport.WriteToAddress(slices.Clip(bytes.Clone(packet)), a)
+	return err
+}
+
+// handToConnections passes a packet to a ConnectionTransport. The peer waits for pings and the answers to them.
+func (w *packetWriter) handToConnections(to Address, packet []byte, kind wire.Type) (err error) {
+	switch kind {
+	case wire.TypePing, wire.TypeIndirectPing, wire.TypeAck, wire.TypeNack:
+		_, err = w.m.connected.WriteUrgent(packet, to)
+	default:
+		_, err = w.m.connected.WriteToAddress(packet, to)
+	}
 	return err
 }
 

@@ -82,6 +82,24 @@ type NodeAwareTransport interface {
 	DialAddressTimeout(addr Address, timeout time.Duration) (net.Conn, error)
 }
 
+// ConnectionTransport is a transport whose packets travel on connections, as streams do. A Memberlist uses it in another way:
+// packets are written by the goroutines of the protocol itself, and a member that does not answer a packet is not pinged on a stream too,
+// which would tell nothing new. Package tcptransport has one.
+//
+// The From of a Packet should be the advertised address of its sender. It may have a method VerifiedName() string, which returns the name
+// that the sender has proved to have: a ping or an ack in the name of another member is then dropped.
+type ConnectionTransport interface {
+	NodeAwareTransport
+
+	// WriteUrgent is WriteToAddress for a packet with a ping, an ack or a nack, to be dropped last. Both return at once, without waiting
+	// for the network, and keep no reference to b. An error of an earlier attempt to reach the address may be returned: a probe then
+	// asks other members at once.
+	WriteUrgent(b []byte, addr Address) (time.Time, error)
+
+	// Secure reports whether traffic is encrypted, and peers are authenticated, so that a public address needs no warning.
+	Secure() bool
+}
+
 // IngestionAwareTransport is a transport that accepts packets and streams from elsewhere.
 //
 // Deprecated: nothing in this package uses the interface. Declare the methods you need in an interface of your own.

@@ -28,6 +28,12 @@ func (p *pool[T]) get() *T {
 
 func (p *pool[T]) put(v *T) { p.values.Put(v) }
 
+// verifiedAddr is the source address of packets whose sender has proved its name: see ConnectionTransport.
+type verifiedAddr interface {
+	net.Addr
+	VerifiedName() string
+}
+
 // senderOf turns an address of the transport into the core's terms.
 func senderOf(addr net.Addr) swim.Endpoint {
 	switch a := addr.(type) {
@@ -40,6 +46,10 @@ func senderOf(addr net.Addr) swim.Endpoint {
 		return swim.Endpoint{AddrPort: unmapped(a.AddrPort())}
 	case *net.TCPAddr:
 		return swim.Endpoint{AddrPort: unmapped(a.AddrPort())}
+	case verifiedAddr:
+		e := endpointOf(a.String())
+		e.Name = a.VerifiedName()
+		return e
 	default:
 		return endpointOf(addr.String())
 	}

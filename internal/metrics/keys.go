@@ -27,6 +27,15 @@ const (
 
 	PortDiffers // pings from another port than their sender advertises; not in the reference
 
+	// Of package tcptransport.
+	TransportDial             // connections that were dialled
+	TransportDialError        // of those
+	TransportRefused          // accepted connections that were refused, or failed before they were accepted
+	TransportDropped          // packets: a full queue, or a peer that cannot be reached
+	TransportIdle             // connections closed for want of use
+	TransportEvicted          // connections closed because of a limit
+	TransportCertificateError // failures to read the files
+
 	// NumCounters is the number of counters.
 	NumCounters
 )
@@ -82,6 +91,14 @@ var (
 		DroppedOverload:  {"memberlist", "dropped", "overload"},
 		DroppedStranger:  {"memberlist", "dropped", "stranger"},
 		PortDiffers:      {"memberlist", "ping", "other_port"},
+
+		TransportDial:             {"memberlist", "transport", "dial"},
+		TransportDialError:        {"memberlist", "transport", "dial_error"},
+		TransportRefused:          {"memberlist", "transport", "refused"},
+		TransportDropped:          {"memberlist", "transport", "dropped"},
+		TransportIdle:             {"memberlist", "transport", "idle"},
+		TransportEvicted:          {"memberlist", "transport", "evicted"},
+		TransportCertificateError: {"memberlist", "transport", "certificate_error"},
 	}
 
 	gaugeKeys = [numGauges][]string{

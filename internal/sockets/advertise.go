@@ -50,6 +50,12 @@ func systemInterfaces() interfaces {
 	return interfaces{private: sockaddr.GetPrivateIP, all: net.InterfaceAddrs}
 }
 
+// FindAdvertiseAddr returns an address at which others can reach this machine, and why, for a component that listens on all of its
+// interfaces.
+func FindAdvertiseAddr() (addr netip.Addr, reason string, err error) {
+	return findAdvertiseAddr(systemInterfaces(), resolve.Any)
+}
+
 // findAdvertiseAddr returns an address at which others can reach this machine: a private IPv4 one, as the reference does, else a
 // global IPv4 one, else a global IPv6 one; or that first, if it is preferred. The reason is for the log.
 func findAdvertiseAddr(from interfaces, family resolve.Family) (addr netip.Addr, reason string, err error) {

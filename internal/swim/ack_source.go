@@ -9,10 +9,13 @@ type ackSources map[ID]address
 
 // isFrom reports whether an ack, with the right sequence number, is that of a member: it comes from the IP address of the member,
 // or the address from which its acks come. The first ack of a member may come from anywhere, as it may be behind a NAT. A sender
-// on a transport without IP addresses is believed.
+// on a transport without IP addresses is believed. If the transport has verified the name of the sender, that decides.
 //
 // Compat: the reference accepts an ack from anywhere.
 func (s ackSources) isFrom(t *Turn, m *member, from *Endpoint) bool {
+	if from.Name != "" {
+		return from.Name == m.Name
+	}
 	if !from.AddrPort.IsValid() {
 		return true
 	}

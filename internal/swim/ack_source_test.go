@@ -8,6 +8,13 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
+// named returns from(i) with a name that the transport has verified.
+func named(i int, name string) Endpoint {
+	e := from(i)
+	e.Name = name
+	return e
+}
+
 // TestAcksFromElsewhere: an ack counts only from the address that was pinged or, later, from a helper that was asked.
 // A member behind a NAT may ack from another address, but always from the same one.
 func TestAcksFromElsewhere(t *testing.T) {
@@ -25,6 +32,10 @@ func TestAcksFromElsewhere(t *testing.T) {
 		{"helper before it was asked", true, []Endpoint{from(2)}, false, false},
 		{"helper", true, []Endpoint{from(2)}, true, true},
 		{"elsewhere, late", true, []Endpoint{from(99)}, true, false},
+		{"elsewhere, with its verified name", true, []Endpoint{named(99, "m1")}, false, true},
+		{"its own address, with another name", true, []Endpoint{named(1, "m2")}, false, false},
+		{"its own address, with another name, first", false, []Endpoint{named(1, "m2")}, false, false},
+		{"helper, with its verified name", true, []Endpoint{named(99, "m2")}, true, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil).withMembers(2)

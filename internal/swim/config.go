@@ -46,6 +46,9 @@ type Config struct {
 	GossipToTheDeadTime time.Duration // how long a dead member is gossiped to, and stays in the table
 	RetransmitMult      int           // scales the number of transmissions of a broadcast (SWIM section 4.1: lambda)
 
+	// PacketsAreStreams says that packets travel on connections, so that a ping on a stream tells nothing new.
+	PacketsAreStreams bool
+
 	Room wire.Room // of a packet
 
 	PushPullInterval    time.Duration // between two full state syncs, before scaling with the cluster's size

@@ -10,7 +10,7 @@ import (
 // Endpoint is the destination or the sender of a packet. AddrPort is valid for a member, and for an address that a peer
 // sent. For the sender of a packet on a transport without IP addresses only Text is set, which the Core returns unchanged.
 type Endpoint struct {
-	Name     string // the member's name, if known
+	Name     string // the member's name, if known; of a sender, if the transport has verified it
 	AddrPort netip.AddrPort
 	Text     string
 }

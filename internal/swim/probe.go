@@ -203,9 +203,9 @@ func (t *Turn) pingThroughOthers(m *member, target *Member, seq uint32, asked *[
 	return nacks
 }
 
-// pingOnStream puts out a ping of m on a stream, to the address in target.
+// pingOnStream puts out a ping of m on a stream, to the address in target, unless packets travel on streams too.
 func (t *Turn) pingOnStream(m *member, target *Member, seq uint32, ends time.Time) {
-	if m.Versions.PMax() >= protocolStreamPing {
+	if m.Versions.PMax() >= protocolStreamPing && !t.cfg.PacketsAreStreams {
 		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamPing, To: *target, Seq: seq, Deadline: ends})
 	}
 }
