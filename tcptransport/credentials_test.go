@@ -494,7 +494,7 @@ func TestHandshakeFlood(t *testing.T) {
 	}
 	defer flooding.Wait()
 	defer close(stop)
-	for range 50 {
+	for range 10 {
 		send(t, a, b, "amid them")
 		conn, err := a.DialTimeout(b.addr(), 10*time.Second)
 		if err != nil {

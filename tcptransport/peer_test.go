@@ -289,6 +289,7 @@ func TestCutWithoutReset(t *testing.T) {
 		large := make([]byte, 200<<10) // two fill the connection
 		began := time.Now()
 		await(t, "the cut is noticed", func() bool {
+			time.Sleep(50 * time.Millisecond)
 			_, err := a.WriteTo(large, b.addr())
 			return err != nil
 		})

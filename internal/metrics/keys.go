@@ -27,7 +27,7 @@ const (
 
 	PortDiffers // pings from another port than their sender advertises; not in the reference
 
-	// Of package tcptransport.
+	// Of package tcptransport, after those of a member.
 	TransportDial             // connections that were dialled
 	TransportDialError        // of those
 	TransportRefused          // accepted connections that were refused, or failed before they were accepted
