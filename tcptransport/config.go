@@ -105,6 +105,7 @@ func (c Config) withDefaults() Config {
 // validate returns an error for each violation.
 func (c *Config) validate() error {
 	var errs []error
+	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	for _, n := range []struct {
 		name  string
 		value int64
@@ -117,23 +118,23 @@ func (c *Config) validate() error {
 		{"IdleTimeout", int64(c.IdleTimeout)},
 	} {
 		if n.value < 0 {
-			errs = append(errs, fmt.Errorf("%s: is negative", n.name))
+			refuse("%s: is negative", n.name)
 		}
 	}
 	if c.BindPort < 0 || c.BindPort > 65535 {
-		errs = append(errs, fmt.Errorf("BindPort: %d is not between 0 and 65535", c.BindPort))
+		refuse("BindPort: %d is not between 0 and 65535", c.BindPort)
 	}
 	if c.BindAddr != "" && net.ParseIP(c.BindAddr) == nil {
-		errs = append(errs, fmt.Errorf("BindAddr: %w: %q is no IP address", memberlist.ErrInvalidAddress, c.BindAddr))
+		refuse("BindAddr: %w: %q is no IP address", memberlist.ErrInvalidAddress, c.BindAddr)
 	}
 	if len(c.Name) > maxName {
-		errs = append(errs, fmt.Errorf("Name: %d bytes, more than %d", len(c.Name), maxName))
+		refuse("Name: %d bytes, more than %d", len(c.Name), maxName)
 	}
 	if c.VerifyPeer != nil && c.Name == "" {
-		errs = append(errs, errors.New("Name: is required with VerifyPeer"))
+		refuse("Name: is required with VerifyPeer")
 	}
 	if c.VerifyPeer != nil && !c.usesTLS() {
-		errs = append(errs, errors.New("VerifyPeer: needs TLS or Files"))
+		refuse("VerifyPeer: needs TLS or Files")
 	}
 	if len(errs) == 0 {
 		return nil
