@@ -38,7 +38,7 @@ func TestMessagesAreTheReferencesBytes(t *testing.T) {
 	for _, n := range numbers {
 		add(&wire.Nack{SeqNo: n}, &nackShape{n})
 		for _, b := range blobs {
-			add(&wire.Ack{SeqNo: n, Payload: b}, &ackShape{n, b})
+			add(&wire.Ack{SeqNo: n, Payload: b}, &ackShape{SeqNo: n, Payload: b})
 		}
 		for _, s := range names {
 			add(&wire.Suspect{Incarnation: n, Node: s, From: "x"}, &deadShape{n, s, "x"})
@@ -51,7 +51,7 @@ func TestMessagesAreTheReferencesBytes(t *testing.T) {
 		for _, port := range ports {
 			for _, b := range blobs {
 				add(&wire.Ping{SeqNo: 7, Node: "n", SourceAddr: b, SourcePort: port, SourceNode: s},
-					&pingShape{7, "n", b, port, s})
+					&pingShape{SeqNo: 7, Node: "n", SourceAddr: b, SourcePort: port, SourceNode: s})
 				for _, nack := range []bool{false, true} {
 					add(&wire.IndirectPing{SeqNo: 7, Target: b, Port: port, Node: s, Nack: nack},
 						&indirectPingShape{SeqNo: 7, Target: b, Port: port, Node: s, Nack: nack})

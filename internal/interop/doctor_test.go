@@ -108,6 +108,13 @@ func (c *cluster) four(tune ...func(*options)) []peer {
 	return peers
 }
 
+// meet makes a peer join another, and waits until that knows it: the reference replies before it merges.
+func (c *cluster) meet(p, to peer) {
+	c.Helper()
+	c.join(p, to)
+	c.await(to.name()+" knows "+p.name(), func() bool { return slices.Contains(to.members(), p.name()) })
+}
+
 // inject sends a message to peers as one that any member could have sent.
 func (c *cluster) inject(message []byte, peers ...peer) {
 	c.Helper()
@@ -176,7 +183,7 @@ func doctorPartlySeen(c *cluster) {
 	a, b := c.start(c.cast[0], "a"), c.start(c.cast[1], "b", func(o *options) { o.vetoAlive = "d" })
 	d := c.start(c.cast[0], "d")
 	c.assemble(a, b)
-	c.join(d, a)
+	c.meet(d, a)
 	c.awaitMembers(a, "a", "b", "d")
 	c.awaitMembers(d, "a", "b", "d")
 	c.expect(c.examine(a), "partly-seen", []string{"d (127.", "seen by a, d", "not seen by b"})
@@ -185,23 +192,23 @@ func doctorPartlySeen(c *cluster) {
 func doctorUDP(c *cluster) {
 	peers := c.four(still)
 	for _, p := range peers[1:] {
-		c.join(p, peers[0])
+		c.meet(p, peers[0])
 	}
 	for _, p := range peers {
 		for _, q := range peers {
 			if p != q {
-				c.join(p, q)
+				c.meet(p, q)
 			}
 		}
 	}
 	c.world.link(peers[0].addr(), peers[1].addr(), false, true) // one way
-	c.expect(c.examine(peers[0]), "udp", []string{"packets between a (", "and b ("})
+	c.expect(c.examine(peers[0]), "udp", []string{"packets between ", "a (127.", "b (127."})
 }
 
 func doctorAddress(c *cluster) {
 	peers := c.four(still)
 	for _, p := range peers[1:] {
-		c.join(p, peers[0])
+		c.meet(p, peers[0])
 	}
 	elsewhere := func(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 	c.pretend("wild", elsewhere("0.0.0.0:7946"), usualVersions, peers[0])
@@ -219,26 +226,26 @@ func doctorAddress(c *cluster) {
 func doctorSameAddress(c *cluster) {
 	a, b := c.start(c.cast[0], "a", still), c.start(c.cast[1], "b", still)
 	old := c.start(c.cast[0], "old", still)
-	c.join(b, a)
-	c.join(old, a)
-	c.join(old, b)
+	c.meet(b, a)
+	c.meet(old, a)
+	c.meet(old, b)
 	if err := old.shutdown(); err != nil {
 		c.Fatal(err)
 	}
 	c.start(c.cast[1], "new", still, func(o *options) { o.at = old.addr() })
 	newer := c.peers[len(c.peers)-1]
-	c.join(newer, a)
-	c.join(newer, b)
+	c.meet(newer, a)
+	c.meet(newer, b)
 	c.expect(c.examine(a), "same-address",
 		[]string{"2 names are at " + old.addr().String(), "old (", "new (", "does not answer to the name"}, "partly-seen", "dead")
 }
 
 func doctorSameName(c *cluster) {
 	a, b := c.start(c.cast[0], "a", still), c.start(c.cast[1], "b", still)
-	c.join(b, a)
+	c.meet(b, a)
 	x1, x2 := c.start(c.cast[0], "x", still), c.start(c.cast[1], "x", still)
-	c.join(x1, a)
-	c.join(x2, b)
+	c.meet(x1, a)
+	c.meet(x2, b)
 	c.expect(c.examine(a), "same-name", []string{"x is at 2 addresses", x1.addr().String(), x2.addr().String()},
 		"partly-seen", "split", "udp")
 }
@@ -259,9 +266,9 @@ func doctorKey(c *cluster) {
 func (c *cluster) restartElsewhere(want string, change func(*options)) {
 	c.Helper()
 	a, b, d := c.start(c.cast[0], "a", still), c.start(c.cast[1], "b", still), c.start(c.cast[1], "d", still)
-	c.join(b, a)
-	c.join(d, a)
-	c.join(d, b)
+	c.meet(b, a)
+	c.meet(d, a)
+	c.meet(d, b)
 	if err := d.shutdown(); err != nil {
 		c.Fatal(err)
 	}
@@ -272,7 +279,7 @@ func (c *cluster) restartElsewhere(want string, change func(*options)) {
 func doctorVersions(c *cluster) {
 	peers := c.four(still)
 	for _, p := range peers[1:] {
-		c.join(p, peers[0])
+		c.meet(p, peers[0])
 	}
 	// Members of this library do not believe in such a member.
 	believers := slices.DeleteFunc(slices.Clone(peers), func(p peer) bool { return p.kind() == ours })

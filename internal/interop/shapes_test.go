@@ -16,6 +16,7 @@ type (
 		SourceAddr []byte `codec:",omitempty"`
 		SourcePort uint16 `codec:",omitempty"`
 		SourceNode string `codec:",omitempty"`
+		View       uint64 `codec:"Vw,omitempty"` // of this library only
 	}
 	indirectPingShape struct {
 		SeqNo      uint32
@@ -30,6 +31,7 @@ type (
 	ackShape struct {
 		SeqNo   uint32
 		Payload []byte
+		View    uint64 `codec:"Vw,omitempty"` // of this library only
 	}
 	nackShape struct{ SeqNo uint32 }
 	errShape  struct{ Error string }

@@ -346,13 +346,13 @@ func checkPlainStream(t wire.Type, r *wire.StreamReader) error {
 		if err := r.ReadMessage(&p); err != nil {
 			return err
 		}
-		errs = add(&p, &pingShape{p.SeqNo, p.Node, p.SourceAddr, p.SourcePort, p.SourceNode})
+		errs = add(&p, &pingShape{p.SeqNo, p.Node, p.SourceAddr, p.SourcePort, p.SourceNode, p.View})
 	case wire.TypeAck:
 		var a wire.Ack
 		if err := r.ReadMessage(&a); err != nil {
 			return err
 		}
-		errs = add(&a, &ackShape{a.SeqNo, a.Payload})
+		errs = add(&a, &ackShape{a.SeqNo, a.Payload, a.View})
 	case wire.TypeErr:
 		var e wire.Err
 		if err := r.ReadMessage(&e); err != nil {
