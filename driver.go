@@ -44,14 +44,14 @@ func (m *Memberlist) begin() *turn {
 
 // newTurn returns the memory of a turn. It is given back by free, unless by commit.
 func (m *Memberlist) newTurn() *turn {
-	t := m.turns.get()
+	t := turns.get()
 	t.m, t.pooled = m, false
 	return t
 }
 
 func (t *turn) free() {
-	t.leaveBroadcasts = nil
-	t.m.turns.put(t)
+	t.m, t.leaveBroadcasts = nil, nil
+	turns.put(t)
 }
 
 // begin begins a turn in memory of the caller's.

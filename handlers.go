@@ -18,17 +18,23 @@ import (
 // gossipTurn is the number of messages about members in one turn: the core is locked for that long.
 const gossipTurn = 32
 
-// gossipHandler handles alive, suspect and dead messages, several in one turn. It belongs to the goroutine of gossipLoop. Its memory is
-// used again.
+// gossipHandler handles alive, suspect and dead messages, several in one turn. It belongs to the goroutine of gossipLoop.
 type gossipHandler struct {
-	m       *Memberlist
-	queue   *handoff.Queue
-	most    int               // messages in one turn
+	m     *Memberlist
+	queue *handoff.Queue
+	most  int // messages in one turn
+
+	*gossipMemory // while messages are handled
+}
+
+// gossipMemory is the memory for handling messages about members.
+type gossipMemory struct {
 	taken   []*handoff.Batch  // scratch of handleAll
 	batches []*handoff.Batch  // of the pending messages
 	pending []handoff.Message // for the next turn
-	allowed []pendingGossip   // those that Config.Alive allows
-	turn    turn              // used again
+	allowed []pendingGossip   // those that Config.Alive allows, in the memory of room
+	room    [gossipTurn]pendingGossip
+	turn    turn
 }
 
 // pendingGossip is a message about a member, and its sender.
@@ -38,11 +44,10 @@ type pendingGossip struct {
 }
 
 func newGossipHandler(m *Memberlist, queue *handoff.Queue) *gossipHandler {
-	h := &gossipHandler{m: m, queue: queue, most: gossipTurn, turn: turn{m: m}}
+	h := &gossipHandler{m: m, queue: queue, most: gossipTurn}
 	if m.config.Alive != nil {
 		h.most = 1 // a message does not wait while the delegate is asked about another
 	}
-	h.allowed = make([]pendingGossip, 0, h.most)
 	return h
 }
 
@@ -61,6 +66,8 @@ func (m *Memberlist) gossipLoop() {
 
 // handleAll handles all queued batches.
 func (h *gossipHandler) handleAll() {
+	h.gossipMemory = gossipMemories.get()
+	h.turn.m, h.allowed = h.m, h.room[:0]
 	for h.taken = h.queue.Take(h.taken); len(h.taken) > 0; h.taken = h.queue.Take(h.taken) {
 		for _, b := range h.taken {
 			if h.m.tasks.Closed() {
@@ -70,6 +77,9 @@ func (h *gossipHandler) handleAll() {
 		}
 		h.flush()
 	}
+	h.turn.m = nil
+	gossipMemories.put(h.gossipMemory)
+	h.gossipMemory = nil
 }
 
 // handle handles a batch; its last messages are left for flush. Messages of members that leave wait for the user messages that arrived

@@ -52,8 +52,6 @@ type Memberlist struct {
 	userMessages userMessages
 	streams      streamset.Set
 	pushPulls    pushPulls
-	turns        pool[turn]
-	sessions     pool[session]
 
 	// Guarded by the one mutex, which is held for memory work only.
 	mu struct {

@@ -17,13 +17,13 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// receiver handles packets. It belongs to the goroutine of packetLoop. Its memory is used again for each packet.
+// receiver handles packets. It belongs to the goroutine of packetLoop.
 type receiver struct {
-	m        *Memberlist
-	unpacker wire.Unpacker
-	names    *wire.Names
-	opener   envelope.Opener
-	visit    func(wire.Type, []byte)
+	m     *Memberlist
+	names *wire.Names
+	visit func(wire.Type, []byte)
+
+	*packetMemory // while a packet is handled
 
 	gossip       *handoff.Queue
 	userMessages *handoff.Queue
@@ -31,15 +31,10 @@ type receiver struct {
 	ports portWatch
 	pings int // direct and indirect ones in the current packet
 
-	source  net.Addr        // of the current packet
-	from    swim.Endpoint   // the same
-	at      time.Time       // when it arrived
-	members handoff.Batch   // its messages about members, but for
-	leaves  handoff.Batch   // those by which members leave
-	users   handoff.Batch   // its user messages
-	dead    wire.GossipView // scratch of handleDead
-
-	turn turn // used again
+	source net.Addr        // of the current packet
+	from   swim.Endpoint   // the same
+	at     time.Time       // when it arrived
+	dead   wire.GossipView // scratch of handleDead
 
 	ping         wire.PingView
 	indirectPing wire.IndirectPing
@@ -47,11 +42,32 @@ type receiver struct {
 	nack         wire.Nack
 }
 
+// packetMemory is the memory for handling one packet.
+type packetMemory struct {
+	unpacker wire.Unpacker
+	opener   envelope.Opener
+	turn     turn
+	members  handoff.Batch // messages about members, but for
+	leaves   handoff.Batch // those by which members leave
+	users    handoff.Batch // user messages
+}
+
 func newReceiver(m *Memberlist) *receiver {
-	r := &receiver{m: m, turn: turn{m: m}, names: wire.NewNames(), gossip: m.gossip, userMessages: m.userMessages.queue}
-	r.unpacker.Limit = m.envelope.Budget().Received
+	r := &receiver{m: m, names: wire.NewNames(), gossip: m.gossip, userMessages: m.userMessages.queue}
 	r.visit = r.handle
 	return r
+}
+
+// begin takes the memory for a packet, and end gives it back.
+func (r *receiver) begin() {
+	r.packetMemory = packetMemories.get()
+	r.unpacker.Limit, r.turn.m = r.m.envelope.Budget().Received, r.m
+}
+
+func (r *receiver) end() {
+	r.turn.m = nil
+	packetMemories.put(r.packetMemory)
+	r.packetMemory = nil
 }
 
 // packetLoop handles packets as they arrive. It ends with the Memberlist, or when the transport closes its channel.
@@ -87,6 +103,8 @@ func (m *Memberlist) nextPacket() (*Packet, bool) {
 // handlePacket removes the label, decrypts, and handles every message of a packet. A packet that is not accepted is dropped, counted and
 // logged, at a limited rate.
 func (r *receiver) handlePacket(p *Packet) {
+	r.begin()
+	defer r.end()
 	m := r.m
 	m.metrics.Received.Add(len(p.Buf))
 	r.source, r.from, r.at = p.From, senderOf(p.From), p.Timestamp

@@ -33,9 +33,10 @@ type session struct {
 
 // newSession returns a session whose stream is set by begin.
 func (m *Memberlist) newSession() *session {
-	s := m.sessions.get()
-	if s.m == nil {
-		s.m, s.reserve = m, s.reserveMemory
+	s := sessions.get()
+	s.m = m
+	if s.reserve == nil {
+		s.reserve = s.reserveMemory
 	}
 	return s
 }
@@ -53,11 +54,11 @@ const maxLocalKept = 4 << 20
 func (s *session) end() {
 	s.reader.Reset(nil, nil)
 	s.release()
-	s.conn, s.label, s.features = nil, nil, 0
+	s.m, s.conn, s.label, s.features = nil, nil, nil, 0
 	if cap(s.local) > maxLocalKept {
 		s.local = nil
 	}
-	s.m.sessions.put(s)
+	sessions.put(s)
 }
 
 func (s *session) Read(b []byte) (int, error) {

@@ -18,6 +18,16 @@ func joinHostPort(host string, port uint16) string {
 // pool is a sync.Pool of one type. The zero value is empty and ready for use.
 type pool[T any] struct{ values sync.Pool }
 
+// Memory for one turn, stream or run of packets or messages. All members of the process share it: each needs it for short times
+// only. Nothing in it is of one member while it is in a pool, and there are no channels and timers in it, which would be of
+// one bubble of testing/synctest.
+var (
+	turns          pool[turn]
+	sessions       pool[session]
+	packetMemories pool[packetMemory]
+	gossipMemories pool[gossipMemory]
+)
+
 // get returns a value that was put, or a new one.
 func (p *pool[T]) get() *T {
 	if v, ok := p.values.Get().(*T); ok {

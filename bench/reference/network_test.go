@@ -104,30 +104,52 @@ func (t *networkTransport) Shutdown() error {
 	return nil
 }
 
-// cluster is the members of one network, in the library's default configuration for a LAN.
+// cluster is members in the library's default configuration for a LAN.
 type cluster struct {
-	network *network
+	network *network // nil: loopback sockets
+	seed    string   // address of the first member
 	members []*memberlist.Memberlist
 }
 
-// newCluster starts members that do not know each other.
+// newCluster starts members of one network that do not know each other.
 func newCluster(b *testing.B, size int, change func(i int, c *memberlist.Config)) *cluster {
 	b.Helper()
-	c := &cluster{network: newNetwork()}
+	c := &cluster{network: newNetwork(), seed: memberAddr(1).String()}
 	for i := 1; i <= size; i++ {
-		config := memberlist.DefaultLANConfig()
-		config.Logger = compressing.config(b, nil).Logger
-		config.Name = memberName(i)
-		config.Transport = c.network.transport(i)
-		change(i, config)
-		created, err := memberlist.Create(config)
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(func() { created.Shutdown() })
-		c.members = append(c.members, created)
+		c.add(b, i, func(config *memberlist.Config) {
+			config.Transport = c.network.transport(i)
+			change(i, config)
+		})
 	}
 	return c
+}
+
+// newSocketCluster starts members with loopback sockets that do not know each other.
+func newSocketCluster(b *testing.B, size int) *cluster {
+	b.Helper()
+	c := new(cluster)
+	for i := 1; i <= size; i++ {
+		c.add(b, i, func(config *memberlist.Config) {
+			config.BindAddr, config.BindPort, config.AdvertisePort = "127.0.0.1", 0, 0
+		})
+	}
+	c.seed = c.members[0].LocalNode().Address()
+	return c
+}
+
+// add starts member i.
+func (c *cluster) add(b *testing.B, i int, change func(c *memberlist.Config)) {
+	b.Helper()
+	config := memberlist.DefaultLANConfig()
+	config.Logger = compressing.config(b, nil).Logger
+	config.Name = memberName(i)
+	change(config)
+	created, err := memberlist.Create(config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { created.Shutdown() })
+	c.members = append(c.members, created)
 }
 
 // join joins all members to the first one at once, and returns when that is done. Failed joins are retried, as
@@ -139,7 +161,7 @@ func (c *cluster) join(b *testing.B) {
 	for _, m := range c.members[1:] {
 		joins.Go(func() {
 			for {
-				_, err := m.Join([]string{memberAddr(1).String()})
+				_, err := m.Join([]string{c.seed})
 				if err == nil {
 					return
 				}

@@ -47,6 +47,12 @@ type Policy struct {
 	Compression wire.Compression // for receivers that read it; LZW for others
 }
 
+// Memory for one call, which all members of the process share.
+var (
+	compressors = sync.Pool{New: func() any { return new(wire.Compressor) }}
+	frames      = sync.Pool{New: func() any { return new(frame) }}
+)
+
 // Envelope applies a Policy. Any goroutine may call its methods.
 type Envelope struct {
 	policy Policy
@@ -55,8 +61,6 @@ type Envelope struct {
 	header []byte
 	labels []Label // accepted labels, this member's own first
 
-	compressors sync.Pool // of *wire.Compressor: they are large
-	frames      sync.Pool // of *frame
 	compression compressionBudget
 }
 
@@ -67,13 +71,11 @@ func New(p *Policy, keys *Ring) (*Envelope, error) {
 		return nil, err
 	}
 	return &Envelope{
-		policy:      *p,
-		budget:      p.Budget(),
-		keys:        keys,
-		header:      header,
-		labels:      acceptedLabels(p),
-		compressors: sync.Pool{New: func() any { return new(wire.Compressor) }},
-		frames:      sync.Pool{New: func() any { return new(frame) }},
+		policy: *p,
+		budget: p.Budget(),
+		keys:   keys,
+		header: header,
+		labels: acceptedLabels(p),
 	}, nil
 }
 
@@ -104,9 +106,9 @@ func (e *Envelope) shorten(buf *[]byte, message []byte, to wire.Features) []byte
 		}
 		return message
 	}
-	compressor := e.compressors.Get().(*wire.Compressor)
+	compressor := compressors.Get().(*wire.Compressor)
 	compressed, shorter := compressor.AppendShorter((*buf)[:0], message)
-	e.compressors.Put(compressor)
+	compressors.Put(compressor)
 	*buf = compressed
 	if shorter {
 		return compressed

@@ -44,8 +44,8 @@ func (e *Envelope) WriteRefusal(w io.Writer, label *Label, text string) (int, er
 	if more := refusalSize - len(text); more > 0 {
 		text += strings.Repeat(" ", more)
 	}
-	f := e.frames.Get().(*frame)
-	defer e.frames.Put(f)
+	f := frames.Get().(*frame)
+	defer frames.Put(f)
 	return e.write(w, f, label, nil, (&wire.Err{Error: text}).Append(nil))
 }
 
@@ -57,8 +57,8 @@ func (e *Envelope) secret() bool { return e.policy.VerifyIncoming && len(e.keys.
 
 // writeMessage writes a header and a message: compressed if that is shorter, encrypted if there are keys.
 func (e *Envelope) writeMessage(w io.Writer, label *Label, header, message []byte, to wire.Features) (int, error) {
-	f := e.frames.Get().(*frame)
-	defer e.frames.Put(f)
+	f := frames.Get().(*frame)
+	defer frames.Put(f)
 	return e.write(w, f, label, header, e.shorten(&f.compressed, message, to))
 }
 

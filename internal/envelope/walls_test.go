@@ -12,6 +12,6 @@ func TestWalls(t *testing.T) {
 		Imports:    []string{walls.Standard, "internal/wire"},
 		Sequential: true,
 		Total:      true,
-		Variables:  []string{"sealSpace", "checksumSpace", "noKeys"},
+		Variables:  []string{"sealSpace", "checksumSpace", "noKeys", "compressors", "frames"},
 	}.Check(t, ".")
 }

@@ -82,12 +82,14 @@ func (b *Batch) reset() {
 	*b = Batch{spans: b.spans[:0], bytes: b.bytes[:0]}
 }
 
+// idle has batches that are not in use, for all queues of the process.
+var idle = sync.Pool{New: func() any { return new(Batch) }}
+
 // Queue is a bounded queue of batches. One goroutine offers, and one takes; all other methods may be called by any.
 type Queue struct {
 	depth int
 	limit int
 	ready chan struct{} // one slot: there is something to take
-	idle  sync.Pool     // of *Batch
 
 	// Of the messages that wait. Only Offer adds.
 	messages atomic.Int64
@@ -107,9 +109,7 @@ type Queue struct {
 // New returns an empty queue for at most depth messages whose bodies have at most limit bytes together. A message that is
 // alone may have more.
 func New(depth, limit int) *Queue {
-	q := &Queue{depth: depth, limit: limit, ready: make(chan struct{}, 1)}
-	q.idle.New = func() any { return new(Batch) }
-	return q
+	return &Queue{depth: depth, limit: limit, ready: make(chan struct{}, 1)}
 }
 
 // Offer puts the messages of a batch, which is empty afterwards. It returns how many of them, the last ones, were refused
@@ -125,7 +125,7 @@ func (q *Queue) Offer(b *Batch) (refused int) {
 	q.messages.Add(int64(n))
 	q.bytes.Add(int64(bytes))
 	q.put.Add(uint64(n))
-	next := q.idle.Get().(*Batch)
+	next := idle.Get().(*Batch)
 	*next, *b = *b, *next
 	q.mu.Lock()
 	q.mu.batches = append(q.mu.batches, next)
@@ -173,7 +173,7 @@ func (q *Queue) Take(taken []*Batch) []*Batch {
 // Release gives back a batch. Its messages must not be used any more.
 func (q *Queue) Release(b *Batch) {
 	b.reset()
-	q.idle.Put(b)
+	idle.Put(b)
 }
 
 // Began notes that the handling of messages has begun: they no longer wait.

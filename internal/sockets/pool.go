@@ -23,6 +23,9 @@ type pool struct {
 	classes [len(packetSizes)]sync.Pool
 }
 
+// packets is the pool of all Sockets of the process.
+var packets pool
+
 // get returns a packet with a copy of the bytes.
 func (pool *pool) get(b []byte, from netip.AddrPort, at time.Time) *Packet {
 	class := 0

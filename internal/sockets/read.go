@@ -63,7 +63,7 @@ func (s *Sockets) readLoop(socket interface {
 			continue
 		}
 		failures.reset()
-		if !packet(s.pool.get(buf[:n], from, now)) {
+		if !packet(packets.get(buf[:n], from, now)) {
 			return
 		}
 	}

@@ -43,7 +43,6 @@ type Sockets struct {
 	udp       []*net.UDPConn
 	routes    routes
 
-	pool    pool
 	readers sync.WaitGroup
 	chosen  atomic.Pointer[netip.Addr] // the last address to advertise, to log each choice once
 }
@@ -118,4 +117,4 @@ func (s *Sockets) Dial(ctx context.Context, dialer *net.Dialer, addr string) (ne
 
 // Release takes back a packet, for reuse. Neither the packet nor its bytes nor its address may be used afterwards. A packet that is not
 // released is left to the garbage collector.
-func (s *Sockets) Release(p *Packet) { s.pool.put(p) }
+func (s *Sockets) Release(p *Packet) { packets.put(p) }
