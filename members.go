@@ -150,8 +150,11 @@ func (r reachability) get(id swim.ID) reached {
 
 // at returns a pointer to what get returns.
 func (r *reachability) at(id swim.ID) *reached {
-	for int(id) >= len(*r) {
-		*r = append(*r, reached{})
+	if n := int(id) + 1; n > len(*r) {
+		if n > cap(*r) {
+			*r = append(make(reachability, 0, n+n/8), *r...) // append would grow it by more
+		}
+		*r = (*r)[:n]
 	}
 	return &(*r)[id]
 }

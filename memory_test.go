@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/race"
@@ -111,4 +112,33 @@ func sendAndHold(ctx context.Context, to string, message []byte) {
 	if _, err := conn.Write(message); err == nil {
 		io.Copy(io.Discard, conn)
 	}
+}
+
+// TestMembersShareMemory: many members in one process need little more at rest than what they know of each other. The memory for
+// packets, streams and turns is that of the few that are working.
+func TestMembersShareMemory(t *testing.T) {
+	if race.Enabled {
+		t.Skip("with the race detector a pool drops some of what is put there")
+	}
+	const size, most = 100, 90 << 10
+	before := heap()
+	synctest.Test(t, func(t *testing.T) {
+		var network MockNetwork
+		members := make([]*Memberlist, size)
+		for i := range members {
+			members[i] = newMember(t, &network, fmt.Sprintf("m%03d", i), nil)
+			joinMember(t, members[i], members[0])
+		}
+		time.Sleep(time.Minute) // until the news has spread and each has exchanged states
+		for _, m := range members {
+			if m.NumMembers() != size {
+				t.Fatalf("%s knows %d members, want %d", m.config.Name, m.NumMembers(), size)
+			}
+		}
+		if got := (heap() - before) / size; got > most {
+			t.Errorf("%d bytes of heap for each member, want at most %d", got, most)
+		} else {
+			t.Logf("%d bytes of heap for each member", got)
+		}
+	})
 }

@@ -23,9 +23,6 @@ func (x *Index) Cap() int { return len(x.slots) * maxFill / fillUnit }
 const (
 	minSlots = 8
 
-	// littleSlots is the size up to which the table grows by more than is needed.
-	littleSlots = 2048
-
 	// An index is at most maxFill/fillUnit full.
 	maxFill, fillUnit = 13, 16
 )
@@ -74,9 +71,6 @@ func (x *Index) Add(hash uint64, id uint32) {
 func (x *Index) Grow(n int) {
 	size := max(len(x.slots), minSlots)
 	for fillUnit*(x.used+n) > maxFill*size {
-		if size <= littleSlots {
-			size *= 2 // four times as many as before, so that entries are moved less often
-		}
 		size *= 2
 	}
 	if size == len(x.slots) {

@@ -41,7 +41,7 @@ type waiter struct {
 }
 
 // keptAbout limits the memory of broadcasts.about while the queue is empty, in members.
-const keptAbout = 1024
+const keptAbout = 128
 
 // add queues a broadcast about m in place of the one that is queued. One that fits no packet is not queued, and its notice
 // finishes: push/pulls carry it.
