@@ -329,14 +329,19 @@ func TestInboundMemoryIsBounded(t *testing.T) {
 		most := int64(0)
 		for source := range 3 {
 			end := outsider(t, network, 60+source)
-			for range 10 {
+			for i := range 10 {
 				go func() {
-					conn, err := end.Dial(context.Background(), addrOf(victim))
-					if err != nil {
-						return
+					for range 2 {
+						conn, err := end.Dial(context.Background(), addrOf(victim))
+						if err != nil {
+							return
+						}
+						conn.Write(opener)
+						if _, err = conn.Write(make([]byte, 20<<20-1)); err == nil { // all but the last byte
+							return
+						}
+						time.Sleep(time.Duration(10*source+i) * time.Millisecond) // many that grew at the same time were refused
 					}
-					conn.Write(opener)
-					conn.Write(make([]byte, 20<<20-1)) // all but the last byte
 				}()
 			}
 		}
