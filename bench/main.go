@@ -25,7 +25,7 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 3, "how often each benchmark is run; the table has the medians")
 	flag.StringVar(&s.benchtime, "benchtime", "200ms", "how long each run of most benchmarks is, as for go test")
 	flag.StringVar(&s.window, "window", "20s", "how long an idle cluster is watched")
-	flag.BoolVar(&s.long, "long", false, "include what takes minutes: 300 members who join at once, overload")
+	flag.BoolVar(&s.long, "long", false, "include what takes minutes: 300 and 600 members who join at once, overload")
 	flag.StringVar(&s.file, "results", "", "a file that results are added to, so that a table can be made in several runs")
 	flag.BoolVar(&write, "write", false, "write the table into "+document)
 	only := flag.String("run", "", "a regular expression: only benchmarks whose names, such as Ping/plain, match")

@@ -31,7 +31,10 @@ type group struct {
 }
 
 // once are the functions whose single operation takes long.
-var once = []string{"Idle", "BareIdle", "IdleProcess", "Memory", "JoinAtOnce", "Overload"}
+var once = []string{"Idle", "BareIdle", "IdleProcess", "Memory", "JoinAtOnce", "Crowd", "Overload"}
+
+// longest are those of them that take minutes, and are run in one round only.
+var longest = []string{"Crowd", "Overload"}
 
 // measure runs the benchmarks of the rows. In each round, each function is run for the one library, then for the
 // other, in alternating order, so that a machine that is slow for a while slows both.
@@ -55,7 +58,7 @@ func (s *session) measure(rows []row) error {
 	groups := groupsOf(rows)
 	for round := range s.rounds {
 		for _, g := range groups {
-			if g.function == "Overload" && (round > 0 || !s.long) {
+			if slices.Contains(longest, g.function) && (round > 0 || !s.long) {
 				continue
 			}
 			for _, side := range sides {
