@@ -2,10 +2,10 @@ package memberlist
 
 import (
 	"fmt"
-	"net/netip"
 	"testing"
 
 	"github.com/e3431adc/memberlist/internal/race"
+	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -21,7 +21,7 @@ func addMembers(m *Memberlist, n int) {
 	}
 	for read := wire.StatesOf(states...); read.Len() > 0; {
 		t := m.begin()
-		t.core.Merge(netip.AddrPort{}, &read)
+		t.core.Merge(new(swim.Peer), &read)
 		t.commit()
 	}
 }

@@ -93,6 +93,7 @@ func BenchmarkPingToAck(b *testing.B) {
 // cannedConn is a stream of a peer that sends fixed bytes and discards all that it receives.
 type cannedConn struct {
 	net.Conn
+	from    net.Addr
 	in      bytes.Reader
 	written int
 }
@@ -100,7 +101,7 @@ type cannedConn struct {
 func (c *cannedConn) Read(b []byte) (int, error)  { return c.in.Read(b) }
 func (c *cannedConn) Write(b []byte) (int, error) { c.written += len(b); return len(b), nil }
 func (c *cannedConn) SetDeadline(time.Time) error { return nil }
-func (c *cannedConn) RemoteAddr() net.Addr        { return peer(1) }
+func (c *cannedConn) RemoteAddr() net.Addr        { return c.from }
 func (c *cannedConn) Close() error                { return nil }
 
 // otherStates returns the bytes of a push/pull of a peer that knows n members, for a stream to m.
@@ -129,7 +130,7 @@ func (c *recordingConn) Write(b []byte) (int, error) { return c.Buffer.Write(b) 
 // servePushPulls returns a function that makes m answer a push/pull.
 func servePushPulls(tb testing.TB, m *Memberlist, stream []byte) func() {
 	return func() {
-		conn := new(cannedConn)
+		conn := &cannedConn{from: new(net.UnixAddr)} // is believed
 		conn.in.Reset(stream)
 		if err := m.serveStream(conn); err != nil {
 			tb.Fatal(err)

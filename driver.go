@@ -300,6 +300,7 @@ func (t *turn) countTransitions() {
 		{metrics.DroppedCIDR, c.Drops[swim.DropNotAllowed]},
 		{metrics.DroppedOverload, c.Drops[swim.DropBusy] + c.Drops[swim.DropRate]},
 		{metrics.DroppedStranger, c.Drops[swim.DropStranger] + c.Drops[swim.DropLeap]},
+		{metrics.DroppedUnconfirmed, c.Drops[swim.DropUnconfirmed]},
 		{metrics.DroppedOversize, c.Drops[swim.DropOversize]},
 	} {
 		if n.n > 0 {

@@ -71,7 +71,7 @@ func TestNothingKeepsPackets(t *testing.T) {
 		if len(messages) > 1 {
 			buf, _ = wire.AppendCompound(nil, messages)
 		}
-		p := &Packet{Buf: slices.Clone(buf), From: peer(1)}
+		p := &Packet{Buf: slices.Clone(buf), From: &net.UnixAddr{Name: "a transport without IP addresses"}}
 		newReceiver(m).handlePacket(p)
 		for i := range p.Buf {
 			p.Buf[i] = 0xff
@@ -130,7 +130,7 @@ func TestDelegatesMayKeepWhatCameOnStreams(t *testing.T) {
 	m := benchMember(t, func(c *Config) { c.Delegate = k })
 	var want [][]byte
 	serve := func(stream []byte) {
-		conn := new(cannedConn)
+		conn := &cannedConn{from: peer(1)}
 		conn.in.Reset(stream)
 		if err := m.serveStream(conn); err != nil {
 			t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -23,8 +22,8 @@ const maxPushPulls = 128
 // remoteState is the states of the other side of a push/pull.
 type remoteState struct {
 	join   bool
-	from   netip.AddrPort // that was dialled; port 0: of the dialler
-	states wire.States    // valid until the session ends
+	peer   swim.Peer
+	states wire.States // valid until the session ends
 	user   []byte
 }
 
@@ -63,6 +62,9 @@ func (p *pushPulls) serve(s *session) error {
 		}
 		return err
 	}
+	m.mu.Lock()
+	remote.peer = m.mu.core.Dialler(senderOf(s.conn.RemoteAddr()).AddrPort, remote.states)
+	m.mu.Unlock()
 	state, err := s.localState(remote.join)
 	if err != nil {
 		return err
@@ -70,7 +72,6 @@ func (p *pushPulls) serve(s *session) error {
 	if !remote.join { // the state of a member that leaves does not overtake its user messages
 		m.userMessages.awaitHandled(m.userMessages.queue.Put())
 	}
-	remote.from = netip.AddrPortFrom(senderOf(s.conn.RemoteAddr()).AddrPort.Addr(), 0)
 	p.merge(&remote, (*turn).commit)
 	if err := s.writeReply(state); err != nil {
 		return err
@@ -156,7 +157,7 @@ func (p *pushPulls) do(ctx context.Context, to Address, kind exchangeKind) error
 	if err := p.judge(s, &remote, meant); err != nil {
 		return err
 	}
-	remote.from = senderOf(s.conn.RemoteAddr()).AddrPort
+	remote.peer = swim.Dialled(senderOf(s.conn.RemoteAddr()).AddrPort)
 	p.merge(&remote, (*turn).commitAndNotify)
 	t := m.begin()
 	from := endpointOf(to.Addr).AddrPort
@@ -299,20 +300,20 @@ const takenAtOnce = 256
 func (p *pushPulls) merge(remote *remoteState, end func(*turn)) {
 	states := remote.states
 	if p.m.config.Alive == nil {
-		p.mergeStates(remote.from, &states, end)
+		p.mergeStates(&remote.peer, &states, end)
 		return
 	}
 	for states.Len() > 0 {
 		allowed := states.Cut(takenAtOnce)
 		allowed = allowed.Filter(p.stateAllowed)
-		p.mergeStates(remote.from, &allowed, end)
+		p.mergeStates(&remote.peer, &allowed, end)
 	}
 }
 
-func (p *pushPulls) mergeStates(from netip.AddrPort, states *wire.States, end func(*turn)) {
+func (p *pushPulls) mergeStates(peer *swim.Peer, states *wire.States, end func(*turn)) {
 	for states.Len() > 0 {
 		t := p.m.begin()
-		t.core.Merge(from, states)
+		t.core.Merge(peer, states)
 		end(t)
 	}
 }

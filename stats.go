@@ -57,6 +57,10 @@ type Drops struct {
 	Oversize  uint64 // above a limit of size, nesting or count [dropped.oversize]
 	Overload  uint64 // too many streams, packets or pings at once [dropped.overload]
 	Stranger  uint64 // from, or about, an address that is no member's, or another member's than it must be [dropped.stranger]
+
+	// Unconfirmed counts members that only a stranger asserted, and that did not answer or were too many
+	// [dropped.unconfirmed].
+	Unconfirmed uint64
 }
 
 // Stats returns the current values. Each is exact, but they are not taken at the same moment.
@@ -95,6 +99,8 @@ func (m *Memberlist) Stats() Stats {
 			Oversize:  n(metrics.DroppedOversize),
 			Overload:  n(metrics.DroppedOverload),
 			Stranger:  n(metrics.DroppedStranger),
+
+			Unconfirmed: n(metrics.DroppedUnconfirmed),
 		},
 	}
 	m.mu.Lock()

@@ -662,7 +662,7 @@ func newEagerTransport(packets ...[]byte) eagerTransport {
 	t := eagerTransport{newVoidTransport()}
 	t.packets = make(chan *memberlist.Packet, len(packets))
 	for _, p := range packets {
-		t.packets <- &memberlist.Packet{Buf: p, From: mustUDP(simAddr(1))}
+		t.packets <- &memberlist.Packet{Buf: p, From: senderOf(believedAddr)}
 	}
 	return t
 }
@@ -733,7 +733,7 @@ func TestAliveDelegateHoldsUpNoOtherMember(t *testing.T) {
 				Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil)
 		}
 		packet, _ := wire.AppendCompound(nil, [][]byte{alive("a", 1), alive("slow", 2), alive("b", 3)})
-		if err := c.outsider(66).Send(packet, simAddr(0)); err != nil {
+		if err := c.believed().Send(packet, simAddr(0)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)

@@ -187,7 +187,7 @@ func TestLeaveComesAfterMessages(t *testing.T) {
 					config.Delegate, config.Events = l, l
 					config.ProbeInterval = 0 // those members do not exist
 				})
-				from := c.outsider(66)
+				from := c.believed()
 				send := func(messages ...[]byte) {
 					t.Helper()
 					packet, _ := wire.AppendCompound(nil, messages)

@@ -62,7 +62,7 @@ func newSimTransport(t testing.TB, network *simnet.Network, addr netip.AddrPort)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	end, err := network.ListenFunc(addr, func(p simnet.Packet) bool {
 		select {
-		case s.packets <- &memberlist.Packet{Buf: p.Data, From: net.UDPAddrFromAddrPort(p.From), Timestamp: p.Time}:
+		case s.packets <- &memberlist.Packet{Buf: p.Data, From: senderOf(p.From), Timestamp: p.Time}:
 			return true
 		default:
 			return false
@@ -73,6 +73,18 @@ func newSimTransport(t testing.TB, network *simnet.Network, addr netip.AddrPort)
 	}
 	s.end = end
 	return s
+}
+
+// believedAddr is an address whose packets seem to come from a transport without IP addresses, so that members believe what they
+// assert about unknown names.
+var believedAddr = simAddr(999)
+
+// senderOf returns the sender of a packet as the transport reports it.
+func senderOf(addr netip.AddrPort) net.Addr {
+	if addr == believedAddr {
+		return &net.UnixAddr{Name: "believed"}
+	}
+	return net.UDPAddrFromAddrPort(addr)
 }
 
 func (s *simTransport) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
@@ -119,7 +131,7 @@ func simAddr(i int) netip.AddrPort {
 type simCluster struct {
 	t       testing.TB
 	network *simnet.Network
-	ghosts  *simnet.Endpoint // that hearOfGhosts sends from
+	inside  *simnet.Endpoint // see believed
 	members []*memberlist.Memberlist
 	configs []*memberlist.Config // after Create
 	events  []*eventLog
@@ -177,13 +189,23 @@ func (c *simCluster) outsider(i int) *simnet.Endpoint {
 	return end
 }
 
+// believed returns an endpoint whose packets no member sends, and whose assertions members believe.
+func (c *simCluster) believed() *simnet.Endpoint {
+	c.t.Helper()
+	if c.inside == nil {
+		end, err := c.network.Listen(believedAddr)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		c.inside = end
+	}
+	return c.inside
+}
+
 // hearOfGhosts sends a member alive messages of n others that do not exist, half of them too old to understand checksums,
 // with names of many lengths. Each packet goes through wrap, if that is not nil.
 func (c *simCluster) hearOfGhosts(member, n int, incarnation uint32, wrap func([]byte) []byte) {
 	c.t.Helper()
-	if c.ghosts == nil {
-		c.ghosts = c.outsider(999)
-	}
 	for i := range n {
 		addr := simAddr(1000 + i)
 		packet := (&wire.Alive{
@@ -196,7 +218,7 @@ func (c *simCluster) hearOfGhosts(member, n int, incarnation uint32, wrap func([
 		if wrap != nil {
 			packet = wrap(packet)
 		}
-		if err := c.ghosts.Send(packet, simAddr(member)); err != nil {
+		if err := c.believed().Send(packet, simAddr(member)); err != nil {
 			c.t.Error(err)
 		}
 	}

@@ -468,7 +468,7 @@ func TestOddButLegalMembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t).grow(1, nil)
 		defer c.stop()
-		end := c.outsider(66)
+		end := c.believed()
 		end.Send((&wire.Alive{Incarnation: 1, Node: "dc1/rack2", Addr: []byte{10, 0, 0, 66},
 			Vsn: []byte{1, 5, 2, 0, 0, 0}}).Append(nil), simAddr(0))
 		time.Sleep(100 * time.Millisecond)

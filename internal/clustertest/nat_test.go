@@ -121,7 +121,7 @@ func TestPortsThatAnyoneClaims(t *testing.T) {
 		for i := range 3 * maxPortWarnings {
 			name, at := known(i)
 			alive := wire.Alive{Incarnation: 1, Node: name, Addr: at.Addr().AsSlice(), Port: at.Port(), Vsn: []byte{1, 5, 2, 0, 0, 0}}
-			if err := end.Send(alive.Append(nil), simAddr(0)); err != nil {
+			if err := c.believed().Send(alive.Append(nil), simAddr(0)); err != nil {
 				t.Fatal(err)
 			}
 		}

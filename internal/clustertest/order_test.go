@@ -54,7 +54,7 @@ func TestMessagesComeAfterEventsOfMembers(t *testing.T) {
 			config.Delegate, config.Events = l, l
 			config.Alive = aliveFunc(func(*memberlist.Node) error { time.Sleep(5 * time.Millisecond); return nil })
 		})
-		from := c.outsider(66)
+		from := c.believed()
 		for i := range 20 {
 			name := fmt.Sprint("new", i)
 			addr := simAddr(100 + i)

@@ -326,7 +326,7 @@ func TestGossipFillsPacketsOnceCompressed(t *testing.T) {
 					config.ProbeInterval, config.PushPullInterval = time.Hour, time.Hour
 					sent = recordContents(config)
 				})
-				end := c.outsider(1)
+				end := c.believed()
 				for _, message := range manyAlives(400, tt.meta)[2:] {
 					if err := end.Send(message, simAddr(0)); err != nil {
 						t.Fatal(err)

@@ -15,15 +15,16 @@ const (
 	DegradedTimeout
 
 	// Messages that were dropped, when received or instead of being sent. The reference has none of these.
-	DroppedLabel     // another cluster's label, or none
-	DroppedDecrypt   // no key decrypts it, or it is plain text
-	DroppedChecksum  // damaged on the way
-	DroppedDecode    // malformed
-	DroppedCIDR      // from outside Config.CIDRsAllowed
-	DroppedQueueFull // Config.HandoffQueueDepth messages were waiting, or too many bytes of them
-	DroppedOversize  // above a limit of size, nesting or count
-	DroppedOverload  // too many at once, as of streams
-	DroppedStranger  // from, or about, an address that is no member's
+	DroppedLabel       // another cluster's label, or none
+	DroppedDecrypt     // no key decrypts it, or it is plain text
+	DroppedChecksum    // damaged on the way
+	DroppedDecode      // malformed
+	DroppedCIDR        // from outside Config.CIDRsAllowed
+	DroppedQueueFull   // Config.HandoffQueueDepth messages were waiting, or too many bytes of them
+	DroppedOversize    // above a limit of size, nesting or count
+	DroppedOverload    // too many at once, as of streams
+	DroppedStranger    // from, or about, an address that is no member's
+	DroppedUnconfirmed // a member that only a stranger asserted, and that did not answer
 
 	PortDiffers // pings from another port than their sender advertises; not in the reference
 
@@ -73,24 +74,25 @@ const (
 // The keys are only read. They have no spare capacity, so that the library copies a key before it appends to it.
 var (
 	counterKeys = [NumCounters][]string{
-		TCPAccept:        {"memberlist", "tcp", "accept"},
-		TCPConnect:       {"memberlist", "tcp", "connect"},
-		TCPSent:          {"memberlist", "tcp", "sent"},
-		MsgAlive:         {"memberlist", "msg", "alive"},
-		MsgSuspect:       {"memberlist", "msg", "suspect"},
-		MsgDead:          {"memberlist", "msg", "dead"},
-		DegradedProbe:    {"memberlist", "degraded", "probe"},
-		DegradedTimeout:  {"memberlist", "degraded", "timeout"},
-		DroppedLabel:     {"memberlist", "dropped", "label"},
-		DroppedDecrypt:   {"memberlist", "dropped", "decrypt"},
-		DroppedChecksum:  {"memberlist", "dropped", "checksum"},
-		DroppedDecode:    {"memberlist", "dropped", "decode"},
-		DroppedCIDR:      {"memberlist", "dropped", "cidr"},
-		DroppedQueueFull: {"memberlist", "dropped", "queue_full"},
-		DroppedOversize:  {"memberlist", "dropped", "oversize"},
-		DroppedOverload:  {"memberlist", "dropped", "overload"},
-		DroppedStranger:  {"memberlist", "dropped", "stranger"},
-		PortDiffers:      {"memberlist", "ping", "other_port"},
+		TCPAccept:          {"memberlist", "tcp", "accept"},
+		TCPConnect:         {"memberlist", "tcp", "connect"},
+		TCPSent:            {"memberlist", "tcp", "sent"},
+		MsgAlive:           {"memberlist", "msg", "alive"},
+		MsgSuspect:         {"memberlist", "msg", "suspect"},
+		MsgDead:            {"memberlist", "msg", "dead"},
+		DegradedProbe:      {"memberlist", "degraded", "probe"},
+		DegradedTimeout:    {"memberlist", "degraded", "timeout"},
+		DroppedLabel:       {"memberlist", "dropped", "label"},
+		DroppedDecrypt:     {"memberlist", "dropped", "decrypt"},
+		DroppedChecksum:    {"memberlist", "dropped", "checksum"},
+		DroppedDecode:      {"memberlist", "dropped", "decode"},
+		DroppedCIDR:        {"memberlist", "dropped", "cidr"},
+		DroppedQueueFull:   {"memberlist", "dropped", "queue_full"},
+		DroppedOversize:    {"memberlist", "dropped", "oversize"},
+		DroppedOverload:    {"memberlist", "dropped", "overload"},
+		DroppedStranger:    {"memberlist", "dropped", "stranger"},
+		DroppedUnconfirmed: {"memberlist", "dropped", "unconfirmed"},
+		PortDiffers:        {"memberlist", "ping", "other_port"},
 
 		TransportDial:             {"memberlist", "transport", "dial"},
 		TransportDialError:        {"memberlist", "transport", "dial_error"},

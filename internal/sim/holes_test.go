@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -33,8 +32,10 @@ func (s *scene) hear(node, from int, m wire.Message) {
 
 // mergeState delivers one state of a push/pull that another node began to a node.
 func (s *scene) mergeState(node, from int, m swim.Member) {
-	s.merge(&s.nodes[node], netip.AddrPortFrom(address(int32(from), 0).Addr(), 0), wire.StatesOf(wire.PushNodeState{Name: m.Name, Addr: m.Addr.Addr().AsSlice(), Port: m.Addr.Port(),
-		Meta: m.Meta, Incarnation: m.Incarnation, State: int(m.State), Vsn: m.Versions[:]}))
+	n := &s.nodes[node]
+	states := wire.StatesOf(wire.PushNodeState{Name: m.Name, Addr: m.Addr.Addr().AsSlice(), Port: m.Addr.Port(),
+		Meta: m.Meta, Incarnation: m.Incarnation, State: int(m.State), Vsn: m.Versions[:]})
+	s.merge(n, n.core.Dialler(address(int32(from), 0), states), states)
 }
 
 // isGossip reports whether a decoded message is of one of the types.

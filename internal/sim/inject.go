@@ -2,7 +2,6 @@ package sim
 
 import (
 	"encoding/binary"
-	"net/netip"
 
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -95,7 +94,7 @@ func (s *Sim) receiveStrange(n *node, names []int32) {
 		states := wire.StatesOf(wire.PushNodeState{Name: a.Node, Addr: a.Addr, Port: a.Port, Meta: a.Meta,
 			Incarnation: a.Incarnation, Vsn: a.Vsn})
 		t := s.beginTurn(n)
-		t.Merge(netip.AddrPort{}, &states)
+		t.Merge(new(swim.Peer), &states)
 		s.endTurn(n, t)
 	}
 }
@@ -126,14 +125,18 @@ func (n *node) settled(s *Sim) {
 	}
 }
 
-// tell delivers a message to a node, if it is up, as if from a packet from an address.
+// tell delivers a message to a node, if it is up, as if from a packet from an address: its own stands for a transport without
+// addresses.
 func (s *Sim) tell(n *node, from place, message []byte) {
 	if !n.up { // it may have left because of the last one
 		return
 	}
 	s.mix(uint64(n.id)<<32|uint64(from), uint64(len(message)))
-	t := s.beginTurn(n)
-	s.step(n, t, swim.Endpoint{AddrPort: from.addrPort()}, message)
+	t, sender := s.beginTurn(n), swim.Endpoint{AddrPort: from.addrPort()}
+	if from == n.place {
+		sender = swim.Endpoint{} // is believed
+	}
+	s.step(n, t, sender, message)
 	s.endTurn(n, t)
 	s.check.checkHeard(n)
 }

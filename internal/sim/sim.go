@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -133,7 +132,7 @@ func (s *Sim) settle(n *node, states wire.States) {
 	for states.Len() > 0 {
 		some := states.Cut(atOnce)
 		t := s.beginTurn(n)
-		t.Merge(netip.AddrPort{}, &some)
+		t.Merge(new(swim.Peer), &some)
 		t.Settle()
 		s.endTurn(n, t)
 	}

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -247,7 +246,7 @@ func (s *Sim) serve(n *node, i uint32) {
 		s.snapshot(n, &x.answered)
 		s.schedule(s.segment(n.id, x.from), event{kind: eventReply, node: x.from, arg: i})
 		if x.why != toLook && !x.failed {
-			s.merge(n, netip.AddrPortFrom(from.place.addrPort().Addr(), 0), asked)
+			s.merge(n, n.core.Dialler(from.place.addrPort(), asked), asked)
 		}
 	}
 }
@@ -284,7 +283,7 @@ func (s *Sim) reply(n *node, i uint32) {
 			s.recognize(n, x)
 		} else if !x.failed && !late {
 			s.result.PushPulls++
-			s.merge(n, s.nodes[x.to].place.addrPort(), s.read(n, &x.answered))
+			s.merge(n, swim.Dialled(s.nodes[x.to].place.addrPort()), s.read(n, &x.answered))
 			if n.up {
 				t := s.beginTurn(n)
 				t.Answered(s.nodes[x.to].place.addrPort())
@@ -303,13 +302,13 @@ func (s *Sim) reply(n *node, i uint32) {
 	s.spareExchanges = append(s.spareExchanges, i)
 }
 
-// merge merges the states of a push/pull into a node, some in each turn. The peer is at the address; port 0 if it began it.
-func (s *Sim) merge(n *node, from netip.AddrPort, states wire.States) {
+// merge merges the states of a push/pull with a peer into a node, some in each turn.
+func (s *Sim) merge(n *node, peer swim.Peer, states wire.States) {
 	s.check.told(n, states)
 	for n.up && states.Len() > 0 {
 		all := states
 		t := s.beginTurn(n)
-		t.Merge(from, &states)
+		t.Merge(&peer, &states)
 		for v := (wire.StateView{}); all.Len() > states.Len() && all.Next(&v); {
 			name := string(v.Name())
 			s.check.heard(n, name)

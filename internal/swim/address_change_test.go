@@ -157,12 +157,12 @@ func TestWhoMissedTheDeparture(t *testing.T) {
 	}
 	states := readStates(t, &snapshot)
 	again := states
-	s.Turn.Merge(netip.AddrPort{}, &states)
+	s.Turn.Merge(new(Peer), &states)
 	check(s, s.take(), EventLeave, EventJoin, EventMoved, EventJoin) // m2 is new to it
 	if m, _ := s.Member("m1"); m.Addr != newAddr || m.State != StateAlive {
 		t.Errorf("after an exchange: %+v", m)
 	}
-	s.Turn.Merge(netip.AddrPort{}, &again)
+	s.Turn.Merge(new(Peer), &again)
 	check(s, s.take())
 
 	s = straggler()

@@ -79,9 +79,9 @@ func (l *local) onAlive(t *Turn, addr address, a *wire.Alive) {
 	}
 }
 
-// applyNewName handles an assertion about an unknown name. As applyAlive, it returns false if the assertion is stale: not
+// applyNewName handles an assertion of a peer about an unknown name. As applyAlive, it returns false if the assertion is stale: not
 // newer than the remembered failure or leave of that member.
-func (t *Turn) applyNewName(name string, asserted assertion) bool {
+func (t *Turn) applyNewName(peer *Peer, name string, asserted assertion) bool {
 	gone := t.failed.recent(t, name)
 	switch {
 	case asserted.incarnation == 0: // no member begins at 0
@@ -91,6 +91,8 @@ func (t *Turn) applyNewName(name string, asserted assertion) bool {
 	case gone != nil && asserted.incarnation <= gone.incarnation && gone.incarnation <= maxLeap: // else it could not refute
 		t.answerClaimant(t.restore(gone), asserted)
 		return false
+	case (gone == nil || !gone.answered) && !peer.vouches(t):
+		t.probation.begin(t, peer, name, asserted)
 	default:
 		t.becomeAlive(t.add(name, asserted), asserted.own(&member{}), 0)
 	}
@@ -99,6 +101,7 @@ func (t *Turn) applyNewName(name string, asserted assertion) bool {
 
 // add adds an unknown name to the table, as dead.
 func (t *Turn) add(name string, asserted assertion) *member {
+	t.probation.end(t, t.probation.byName[name])
 	m := t.table.add(name, asserted.addr, t.cfg.Rand.IntN)
 	m.State, m.Versions, m.metInBurst = StateDead, asserted.versions, uint8(t.failed.isolation.burst)
 	return m

@@ -32,6 +32,7 @@ type Core struct {
 	pings      pings
 	suspicions suspicions
 	failed     failedSet
+	probation  probation
 	doubts     doubts
 	reaper     reaper
 	checks     checks
@@ -83,9 +84,10 @@ func New(cfg Config) *Core {
 		probe:      newProbe(),
 		relays:     make(relays),
 		pings:      make(pings),
-		ackSources: make(ackSources),
+		ackSources: newAckSources(),
 		suspicions: make(suspicions),
 		failed:     newFailedSet(),
+		probation:  newProbation(),
 		reaper:     reaper{due: unset(dueForget)},
 		checks:     newChecks(),
 	}
@@ -177,6 +179,8 @@ func (t *Turn) Tick() {
 			t.suspicions.onTimeout(t, d.member)
 		case dueRelay:
 			t.relays.onDue(t, d.seq)
+		case dueNewcomer:
+			t.probation.onTimeout(t, d.seq)
 		case duePing:
 			t.pings.onTimeout(t, d.seq)
 		}

@@ -21,6 +21,7 @@ const (
 	dueSuspicion                        // a suspect member is dead
 	dueRelay                            // no ack for an indirect ping
 	duePing                             // no ack for a user's ping
+	dueNewcomer                         // no ack of a newcomer
 )
 
 // deadlineKinds is a set of kinds.
@@ -37,7 +38,7 @@ type deadline struct {
 	index  int     // in the heap, -1 when not set
 	member *member // dueSuspicion
 	check  *check  // dueCheck
-	seq    uint32  // dueRelay, duePing
+	seq    uint32  // dueRelay, duePing, dueNewcomer
 }
 
 func newDeadline(kind deadlineKind) *deadline {

@@ -3,7 +3,6 @@ package swim
 import (
 	"fmt"
 	"math"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -69,7 +68,7 @@ var perPacket = []operation{
 	{"merge a known state", func(c *Turn, alives []wire.GossipView, i int) {
 		a := &alives[i%len(alives)]
 		states := wire.StatesOf(wire.PushNodeState{Name: string(a.Node), Addr: a.Addr, Port: a.Port, Incarnation: 1, Vsn: a.Vsn})
-		c.Merge(netip.AddrPort{}, &states)
+		c.Merge(new(Peer), &states)
 	}},
 }
 
@@ -235,7 +234,7 @@ func TestAllocs(t *testing.T) {
 		}},
 		{"18 known states", 0, func(i int) {
 			state = known[i]
-			c.Merge(netip.AddrPort{}, &state)
+			c.Merge(new(Peer), &state)
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

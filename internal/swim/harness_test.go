@@ -119,7 +119,7 @@ func (n *node) StepPing(from Endpoint, p *wire.Ping, payload []byte) {
 // Merge delivers the states of a push/pull.
 func (n *node) Merge(states []wire.PushNodeState) {
 	for read := wire.StatesOf(states...); read.Len() > 0; {
-		n.Turn.Merge(netip.AddrPort{}, &read)
+		n.Turn.Merge(new(Peer), &read)
 	}
 }
 
@@ -159,16 +159,33 @@ func aliveOf(i int, incarnation uint32) *wire.Alive {
 func (n *node) withMembers(k int) *node {
 	n.t.Helper()
 	for i := 1; i <= k; i++ {
-		n.Step(Endpoint{AddrPort: memberAddr(i)}, aliveOf(i, 1))
+		n.Step(Endpoint{}, aliveOf(i, 1))
 		n.table.named(memberName(i)).answered = true
 	}
 	n.take()
 	return n
 }
 
+// alive delivers an alive message from member 1, or from a transport without IP addresses while that is no member.
 func (n *node) alive(a *wire.Alive) *Output {
-	n.Step(Endpoint{AddrPort: memberAddr(1)}, a)
+	from := Endpoint{AddrPort: memberAddr(1)}
+	if n.senderOf(from, nil).stranger {
+		from = Endpoint{}
+	}
+	n.Step(from, a)
 	return n.take()
+}
+
+// answerPings acks the pings that were sent since the last take, from where they went.
+func (n *node) answerPings() {
+	n.t.Helper()
+	for _, p := range n.take().Packets {
+		for _, m := range p.Messages {
+			if ping, ok := parse(n.t, m).(*wire.Ping); ok {
+				n.Step(p.To, ackOf(ping.SeqNo))
+			}
+		}
+	}
 }
 
 func (n *node) suspect(i int, incarnation uint32, from string) *Output {

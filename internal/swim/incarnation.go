@@ -30,24 +30,18 @@ func isLast(incarnation uint32, kind wire.Type) bool {
 	return incarnation > MaxIncarnation || incarnation == MaxIncarnation && kind != wire.TypeAlive
 }
 
-// source is where a message about a member comes from: a packet or, without a port or if it was asked for, a stream.
-type source struct {
-	Endpoint
-	asked bool // it is the answer to a push/pull that we began
-}
-
 // isAt reports whether a message comes from an address, or on a stream from its host. Transports without IP addresses are
 // believed.
-func (s *source) isAt(at address) bool {
-	sender := addressOf(s.AddrPort)
-	return !s.AddrPort.IsValid() || sender.same(at) || sender.port == 0 && sender.sameHost(at)
+func (p *Peer) isAt(at address) bool {
+	sender := addressOf(p.AddrPort)
+	return !p.AddrPort.IsValid() || sender.same(at) || p.dialled && sender.sameHost(at)
 }
 
 // believes reports whether a message about m, or about the unknown member with a name if m is nil, may be at an incarnation.
 // Where others may not say so m is asked. The address is that in the message, if any.
 //
 // Compat: the reference believes all, and its member is then at an incarnation above which there is none.
-func (t *Turn) believes(from *source, m *member, name string, kind wire.Type, incarnation uint32, at address) bool {
+func (t *Turn) believes(from *Peer, m *member, name string, kind wire.Type, incarnation uint32, at address) bool {
 	if isLast(incarnation, kind) {
 		t.out.drop(DropMaximum)
 		return false
@@ -77,11 +71,11 @@ func (t *Turn) believes(from *source, m *member, name string, kind wire.Type, in
 
 // isReminder reports whether a message about ourselves may be about an earlier life of ours: another member sent it, or it is the
 // answer to a push/pull.
-func (l *local) isReminder(t *Turn, from *source, incarnation uint32) bool {
+func (l *local) isReminder(t *Turn, from *Peer, incarnation uint32) bool {
 	if incarnation > maxLeap && incarnation-t.table.self.Incarnation > maxRise {
 		return false
 	}
-	return from.asked || !from.AddrPort.IsValid() || t.table.otherAt(&from.Endpoint) != nil
+	return from.asked || !from.AddrPort.IsValid() || !from.dialled && t.table.otherAt(&from.Endpoint) != nil
 }
 
 // takeRise reports whether an incarnation may rise by so much because others say so.

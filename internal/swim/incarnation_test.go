@@ -100,8 +100,8 @@ func TestEarlierLife(t *testing.T) {
 			n.Step(Endpoint{AddrPort: memberAddr(from)}, &wire.Suspect{Incarnation: inc, Node: "self", From: "m9"})
 		}
 	}
-	stream := func(from netip.AddrPort, inc uint32) func(*node) {
-		return func(n *node) { n.Turn.Merge(from, state(inc)) }
+	stream := func(peer Peer, inc uint32) func(*node) {
+		return func(n *node) { n.Turn.Merge(&peer, state(inc)) }
 	}
 	for _, tt := range []struct {
 		name    string
@@ -112,9 +112,9 @@ func TestEarlierLife(t *testing.T) {
 		{"suspect by a stranger, near", packet(66, 1+maxRise), 2 + maxRise},
 		{"suspect by a member", packet(1, 1<<31), 1<<31 + 1},
 		{"suspect by a member, with too little room above it", packet(1, maxLeap+1), 1},
-		{"push/pull that we began", stream(memberAddr(66), 1<<31), 1<<31 + 1},
-		{"push/pull that we began, with too little room above it", stream(memberAddr(66), maxLeap+1), 1},
-		{"push/pull of another", stream(netip.AddrPortFrom(memberAddr(1).Addr(), 0), 1<<31), 1},
+		{"push/pull that we began", stream(Dialled(memberAddr(66)), 1<<31), 1<<31 + 1},
+		{"push/pull that we began, with too little room above it", stream(Dialled(memberAddr(66)), maxLeap+1), 1},
+		{"push/pull of another", stream(Peer{Endpoint: Endpoint{AddrPort: memberAddr(1)}, dialled: true}, 1<<31), 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil).withMembers(1)
@@ -132,12 +132,13 @@ func TestFirstIncarnation(t *testing.T) {
 	at := func(from netip.AddrPort) func(*node, uint32) {
 		return func(n *node, inc uint32) { n.Step(Endpoint{AddrPort: from}, aliveOf(1, inc)) }
 	}
-	stream := func(from netip.AddrPort) func(*node, uint32) {
+	stream := func(peer Peer) func(*node, uint32) {
 		return func(n *node, inc uint32) {
 			s := wire.StatesOf(stateOf(1, inc, StateAlive))
-			n.Turn.Merge(from, &s)
+			n.Turn.Merge(&peer, &s)
 		}
 	}
+	dialler := func(i int) Peer { return Peer{Endpoint: Endpoint{AddrPort: memberAddr(i)}, dialled: true} }
 	for _, tt := range []struct {
 		name  string
 		say   func(*node, uint32)
@@ -147,14 +148,16 @@ func TestFirstIncarnation(t *testing.T) {
 		{"by another", at(memberAddr(2)), maxFirst, true},
 		{"by another, high", at(memberAddr(2)), maxFirst + 1, false},
 		{"by itself, high", at(memberAddr(1)), MaxIncarnation, true},
-		{"stream that we began", stream(memberAddr(1)), MaxIncarnation, true},
-		{"stream that it began", stream(netip.AddrPortFrom(memberAddr(1).Addr(), 0)), MaxIncarnation, true},
-		{"stream of another", stream(netip.AddrPortFrom(memberAddr(2).Addr(), 0)), maxFirst + 1, false},
+		{"stream that we began", stream(Dialled(memberAddr(1))), MaxIncarnation, true},
+		{"stream that it began", stream(dialler(1)), MaxIncarnation, true},
+		{"stream of another", stream(dialler(2)), maxFirst + 1, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil)
 			n.alive(aliveOf(2, 1))
+			n.take()
 			tt.say(n, tt.inc)
+			n.answerPings()
 			if _, known := n.Member("m1"); known != tt.known {
 				t.Errorf("known: %v, want %v", known, tt.known)
 			}
@@ -170,9 +173,11 @@ func TestHighIncarnationIsNotRemembered(t *testing.T) {
 		n.alive(aliveOf(2, 1))
 		itself := Endpoint{AddrPort: memberAddr(1)}
 		n.Step(itself, aliveOf(1, inc))
+		n.answerPings()
 		n.Step(itself, &wire.Dead{Incarnation: inc, Node: "m1", From: "m1"})
 		n.after(time.Minute).reaper.tick(n.Turn)
 		n.Step(itself, aliveOf(1, 1))
+		n.answerPings()
 		m, _ := n.Member("m1")
 		if alive := m.State == StateAlive; alive != (inc > maxLeap) {
 			t.Errorf("after a leave at %d it is %v at %d", inc, m.State, m.Incarnation)

@@ -19,6 +19,15 @@ type answers struct{ members, strangers, claimants limiter }
 // take reports whether another packet may be sent on the word of the sender of a packet. A sender on a transport without IP
 // addresses is not limited.
 func (a *answers) take(t *Turn, from *Endpoint) bool {
+	if !a.has(t, from) {
+		t.out.drop(DropRate)
+		return false
+	}
+	return true
+}
+
+// has is take, but counts no drop.
+func (a *answers) has(t *Turn, from *Endpoint) bool {
 	if !from.AddrPort.IsValid() {
 		return true
 	}
@@ -26,16 +35,12 @@ func (a *answers) take(t *Turn, from *Endpoint) bool {
 	if t.table.otherAt(from) == nil {
 		source, limit = source.network(), &a.strangers
 	}
-	if !limit.take(t.now, source, t.cfg.answersEvery()) {
-		t.out.drop(DropRate)
-		return false
-	}
-	return true
+	return limit.take(t.now, source, t.cfg.answersEvery(), answersAtOnce)
 }
 
 // takeClaimant reports whether another packet may be sent to a claimant.
 func (a *answers) takeClaimant(t *Turn, at address) bool {
-	if a.claimants.take(t.now, at.key(), t.cfg.answersEvery()) {
+	if a.claimants.take(t.now, at.key(), t.cfg.answersEvery(), answersAtOnce) {
 		return true
 	}
 	t.out.drop(DropRate)
@@ -62,16 +67,16 @@ type limiter struct {
 	swept   time.Time
 }
 
-// take takes a token of a source, which has a new one every so often, and reports whether there was one.
-func (l *limiter) take(now time.Time, source address, every time.Duration) bool {
+// take takes a token of a source, which has a new one every so often and a number at once, and reports whether there was one.
+func (l *limiter) take(now time.Time, source address, every, atOnce time.Duration) bool {
 	full, known := l.sources[source]
 	if !known && len(l.sources) >= maxSources {
 		l.sweep(now, every)
 	}
 	if !known && len(l.sources) >= maxSources {
-		return takeToken(&l.shared, now, every, answersAtOnce)
+		return takeToken(&l.shared, now, every, atOnce)
 	}
-	if !takeToken(&full, now, every, answersAtOnce) {
+	if !takeToken(&full, now, every, atOnce) {
 		return false
 	}
 	if l.sources == nil {

@@ -1,7 +1,6 @@
 package swim
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -13,11 +12,9 @@ const (
 	newsAtOnce   = 128 // of them that change anything, so that these are still in the CPU's caches when they are put out
 )
 
-// Merge removes the next states of a push/pull from states, at most statesAtOnce, and merges them. It keeps no reference to
-// their memory. A member that the peer has as dead is only suspected, so that it can refute. The peer is at an address: the
-// one that we dialled, or that of the dialler, with port 0.
-func (t *Turn) Merge(from netip.AddrPort, states *wire.States) {
-	peer := source{Endpoint: Endpoint{AddrPort: from}, asked: from.Port() != 0}
+// Merge removes the next states of a push/pull with a peer from states, at most statesAtOnce, and merges them. It keeps no
+// reference to their memory. A member that the peer has as dead is only suspected, so that it can refute.
+func (t *Turn) Merge(peer *Peer, states *wire.States) {
 	var v wire.StateView
 	var names sequence
 	news := false
@@ -28,11 +25,11 @@ func (t *Turn) Merge(from netip.AddrPort, states *wire.States) {
 			t.failed.onAliveElsewhere(t, m.Name)
 			continue
 		}
-		if m == nil && !news && State(v.State) == StateAlive {
+		if m == nil && !news && !peer.stranger && State(v.State) == StateAlive {
 			t.expectNews(1 + states.Len())
 			news = true
 		}
-		t.mergeState(&peer, m, &v)
+		t.mergeState(peer, m, &v)
 	}
 }
 
@@ -55,7 +52,7 @@ func (t *Turn) expectNews(n int) {
 }
 
 // mergeState merges a state of m, or of an unknown member if m is nil.
-func (t *Turn) mergeState(from *source, m *member, v *wire.StateView) {
+func (t *Turn) mergeState(peer *Peer, m *member, v *wire.StateView) {
 	name := ""
 	if m != nil {
 		name = m.Name
@@ -67,17 +64,18 @@ func (t *Turn) mergeState(from *source, m *member, v *wire.StateView) {
 		kind = wire.TypeDead
 	}
 	at, _ := addressFrom(v.Addr(), v.Port, t.cfg.DefaultPort)
-	if !t.believes(from, m, name, kind, v.Incarnation, at) {
+	if !t.believes(peer, m, name, kind, v.Incarnation, at) {
 		return
 	}
 	switch State(v.State) {
 	case StateAlive:
-		if !t.applyAlive(m, &wire.Alive{Incarnation: v.Incarnation, Node: name, Addr: v.Addr(), Port: v.Port,
+		if !t.applyAlive(peer, m, &wire.Alive{Incarnation: v.Incarnation, Node: name, Addr: v.Addr(), Port: v.Port,
 			Meta: v.Meta(), Vsn: v.Vsn()}) {
 			t.failed.onAliveElsewhere(t, name)
 		}
 	case StateLeft:
 		t.failed.onLeftWhileFailed(t, name, v.Incarnation)
+		t.probation.onLeft(t, name, v.Incarnation)
 		if m := t.subject(name, name, v.Incarnation); m != nil {
 			t.applyLeave(v.Incarnation, m, address{})
 		}

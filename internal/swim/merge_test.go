@@ -2,7 +2,6 @@ package swim
 
 import (
 	"math/rand/v2"
-	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -61,7 +60,7 @@ func TestMergeKnown(t *testing.T) {
 			}
 			one := wire.StatesOf(states...)
 			for v := (wire.StateView{}); one.Next(&v); {
-				values.mergeState(&source{}, values.table.namedBytes(v.Name()), &v)
+				values.mergeState(new(Peer), values.table.namedBytes(v.Name()), &v)
 			}
 			read.Merge(states)
 			assertSameOutput(t, read.take(), values.take())
@@ -93,7 +92,7 @@ func TestMergeAtOnce(t *testing.T) {
 		states := readStates(t, &Snapshot{States: encoded, Counts: [4]int{members}})
 		for turn := 1; states.Len() > 0; turn++ {
 			before := states.Len()
-			n.Turn.Merge(netip.AddrPort{}, &states)
+			n.Turn.Merge(new(Peer), &states)
 			if taken := before - states.Len(); taken != tt.want {
 				t.Fatalf("%s: turn %d took %d, want %d", tt.name, turn, taken, tt.want)
 			}

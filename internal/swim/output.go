@@ -106,6 +106,7 @@ const (
 	DropOversize                // a message of our own that fits no packet: a broadcast, the payload of an ack
 	DropStranger                // a packet would go to an address that is no member's
 	DropRate                    // a sender wants more packets to others than it may
+	DropUnconfirmed             // a newcomer did not answer, or there are too many
 	numDrops
 )
 

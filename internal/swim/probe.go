@@ -281,6 +281,10 @@ func (t *Turn) acked(from Endpoint, a *wire.Ack) {
 		t.pings.onAck(t, &from, p)
 		return
 	}
+	if one := t.probation.bySeq[a.SeqNo]; one != nil {
+		t.probation.onAck(t, &from, one)
+		return
+	}
 	if k := t.checks.asking[a.SeqNo]; k != nil {
 		t.checks.onAck(t, k, from)
 		return

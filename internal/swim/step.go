@@ -41,12 +41,13 @@ func (t *Turn) stepGossip(from Endpoint, m *member, v *wire.GossipView) {
 	if v.Kind == wire.TypeAlive { // others have no address, and the view that of an earlier message
 		at, _ = addressFrom(v.Addr, v.Port, t.cfg.DefaultPort)
 	}
-	if !t.believes(&source{Endpoint: from}, m, name, v.Kind, v.Incarnation, at) {
+	peer := t.senderOf(from, m)
+	if !t.believes(&peer, m, name, v.Kind, v.Incarnation, at) {
 		return
 	}
 	switch v.Kind {
 	case wire.TypeAlive:
-		t.stepAlive(from, &wire.Alive{Incarnation: v.Incarnation, Node: name, Addr: v.Addr, Port: v.Port, Meta: v.Meta, Vsn: v.Vsn})
+		t.stepAlive(&peer, &wire.Alive{Incarnation: v.Incarnation, Node: name, Addr: v.Addr, Port: v.Port, Meta: v.Meta, Vsn: v.Vsn})
 	case wire.TypeSuspect:
 		t.stepSuspect(from, &wire.Suspect{Incarnation: v.Incarnation, Node: name, From: t.nameOf(v.From)})
 	case wire.TypeDead:

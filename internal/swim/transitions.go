@@ -11,9 +11,9 @@ import (
 // so that the member can refute it.
 //
 // Compat: the reference drops it silently; the member stays dead here until the news arrives another way.
-func (t *Turn) stepAlive(from Endpoint, a *wire.Alive) {
-	m := t.table.named(a.Node)
-	if t.applyAlive(m, a) {
+func (t *Turn) stepAlive(peer *Peer, a *wire.Alive) {
+	m, from := t.table.named(a.Node), peer.Endpoint
+	if t.applyAlive(peer, m, a) {
 		return
 	}
 	if said, _ := addressFrom(a.Addr, a.Port, t.cfg.DefaultPort); m != nil || !said.same(addressOf(from.AddrPort)) {
@@ -66,9 +66,9 @@ func (l *failedMember) evidence(self string) wire.Message {
 	}
 }
 
-// applyAlive handles an alive message or state about m, or about an unknown member if m is nil. It returns false if the
-// message is stale: not newer than what is known.
-func (t *Turn) applyAlive(m *member, a *wire.Alive) bool {
+// applyAlive handles an alive message or state of a peer about m, or about an unknown member if m is nil. It returns false if
+// the message is stale: not newer than what is known.
+func (t *Turn) applyAlive(peer *Peer, m *member, a *wire.Alive) bool {
 	addr, ok := addressFrom(a.Addr, a.Port, t.cfg.DefaultPort)
 	if !ok || a.Node == "" || len(a.Node) > MaxName || len(a.Meta) > MaxMeta {
 		t.out.drop(DropMalformed)
@@ -94,7 +94,7 @@ func (t *Turn) applyAlive(m *member, a *wire.Alive) bool {
 	asserted := assertion{addr: addr, meta: a.Meta, versions: versions, incarnation: a.Incarnation}
 	switch {
 	case m == nil:
-		return t.applyNewName(a.Node, asserted)
+		return t.applyNewName(peer, a.Node, asserted)
 	case !isThere:
 		t.applyElsewhere(m, asserted)
 	case a.Incarnation <= m.Incarnation:
@@ -194,6 +194,7 @@ func (t *Turn) stepSuspect(from Endpoint, s *wire.Suspect) {
 func (t *Turn) stepDead(from Endpoint, d *wire.Dead) {
 	if d.From == d.Node {
 		t.failed.onLeftWhileFailed(t, d.Node, d.Incarnation)
+		t.probation.onLeft(t, d.Node, d.Incarnation)
 	}
 	if m := t.subject(d.Node, d.From, d.Incarnation); m != nil {
 		if d.From == d.Node {
@@ -396,6 +397,6 @@ func (t *Turn) remove(m *member) {
 	}
 	t.queue.remove(t, m) // if it is still queued, there was no member to send it to
 	t.out.Forgotten = append(t.out.Forgotten, m.ID)
-	delete(t.ackSources, m.ID)
+	t.ackSources.forget(m.ID)
 	t.table.remove(m)
 }

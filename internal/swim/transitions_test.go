@@ -613,7 +613,8 @@ func TestForgetting(t *testing.T) {
 	}
 	// An alive from before its death does not bring it back, but is answered with the death, at its address. A newer
 	// one does.
-	if out := n.alive(aliveOf(1, 1)); len(out.Events) != 0 || len(out.Packets) != 1 || out.Packets[0].To.AddrPort != memberAddr(1) ||
+	n.Step(Endpoint{AddrPort: memberAddr(1)}, aliveOf(1, 1))
+	if out := n.take(); len(out.Events) != 0 || len(out.Packets) != 1 || out.Packets[0].To.AddrPort != memberAddr(1) ||
 		describe(parse(t, out.Packets[0].Messages[0])) != "dead m1@1 by self" {
 		t.Errorf("events %v, packets %+v", out.Events, out.Packets)
 	}

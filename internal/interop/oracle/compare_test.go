@@ -45,6 +45,7 @@ func (r *run) compare(o operation) error {
 		ours.pushed = nil
 	}
 	ours.asks = r.withoutIgnored(ours.asks, theirs.asks, o)
+	r.takeNewcomers(&ours)
 	if err := r.compareConflicts(o, &ours, &theirs); err != nil {
 		return err
 	}
@@ -144,6 +145,18 @@ func (r *run) suspectsAnew(o operation) map[string]member {
 		}
 	}
 	return anew
+}
+
+// takeNewcomers removes the pings of members that ours does not know yet from its packets. They ack at once, so that both nodes
+// know them now.
+func (r *run) takeNewcomers(ours *effects) {
+	ours.sent = slices.DeleteFunc(ours.sent, func(p packet) bool {
+		is := p.ping != "" && r.oursTable[p.ping].name == "" && len(p.messages) == 0
+		if is {
+			r.allow(ruleNewcomer, "%s at %s", p.ping, p.to)
+		}
+		return is
+	})
 }
 
 // reports reports whether an assertion makes the node suspect the member.

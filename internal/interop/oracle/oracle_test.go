@@ -114,6 +114,7 @@ func TestRules(t *testing.T) {
 		ruleDirectLeave: {operations: []operation{addPeers("p1"), {kind: opLeave, acks: -1}}},
 		ruleLate:        {operations: []operation{addPeers("p1"), report(opDead, "p1", "p2", 0), report(opDead, "p1", "p1", 0)}},
 		ruleHealth:      {operations: []operation{addPeers("p2"), report(opSuspect, self, "p2", 0), report(opSuspect, self, "p2", 1)}},
+		ruleNewcomer:    {operations: []operation{tell("p1", 1)}},
 		ruleLeaving:     {operations: []operation{addPeers("p1"), {kind: opLeave, acks: -1}, {kind: opUpdate, text: "news", acks: -1}}},
 		ruleDoubt: {operations: []operation{addPeers("p1"),
 			{kind: opDead, sender: "p2", acks: -1, assertions: []assertion{{node: "p1", from: "p1"}}}}},
