@@ -58,12 +58,12 @@ func (s *Sim) addGhosts(n *node, f *Fault, names []int32) {
 		if len(at) > 0 {
 			p = s.nodes[at[i%len(at)]].place
 		}
-		s.tell(n, n.place, s.ghost(n, name, p).Append(nil))
+		s.convince(n, s.ghost(n, name, p).Append(nil))
 		if i >= silent {
 			n.settled(s)
 			s.check.answered(n, name)
 		}
-		s.tell(n, n.place, (&wire.Dead{Incarnation: 1, Node: s.names[name], From: n.name}).Append(nil))
+		s.convince(n, (&wire.Dead{Incarnation: 1, Node: s.names[name], From: n.name}).Append(nil))
 	}
 	n.settled(s)
 }
@@ -71,7 +71,7 @@ func (s *Sim) addGhosts(n *node, f *Fault, names []int32) {
 // move makes a node know names, and then receive claims for them at other addresses.
 func (s *Sim) move(n *node, names []int32) {
 	for _, name := range names {
-		s.tell(n, n.place, s.ghost(n, name, nowhere(name)).Append(nil))
+		s.convince(n, s.ghost(n, name, nowhere(name)).Append(nil))
 		s.check.answered(n, name)
 	}
 	n.settled(s)
@@ -125,18 +125,21 @@ func (n *node) settled(s *Sim) {
 	}
 }
 
-// tell delivers a message to a node, if it is up, as if from a packet from an address: its own stands for a transport without
-// addresses.
+// tell delivers a message to a node, if it is up, as if from a packet from an address.
 func (s *Sim) tell(n *node, from place, message []byte) {
+	s.deliver(n, swim.Endpoint{AddrPort: from.addrPort()}, message)
+}
+
+// convince is tell on a transport without IP addresses, so that the node believes in unknown names.
+func (s *Sim) convince(n *node, message []byte) { s.deliver(n, swim.Endpoint{}, message) }
+
+func (s *Sim) deliver(n *node, from swim.Endpoint, message []byte) {
 	if !n.up { // it may have left because of the last one
 		return
 	}
-	s.mix(uint64(n.id)<<32|uint64(from), uint64(len(message)))
-	t, sender := s.beginTurn(n), swim.Endpoint{AddrPort: from.addrPort()}
-	if from == n.place {
-		sender = swim.Endpoint{} // is believed
-	}
-	s.step(n, t, sender, message)
+	s.mix(uint64(n.id)<<32|uint64(from.AddrPort.Port()), uint64(len(message)))
+	t := s.beginTurn(n)
+	s.step(n, t, from, message)
 	s.endTurn(n, t)
 	s.check.checkHeard(n)
 }

@@ -124,10 +124,11 @@ func (t *Turn) canPing(name string) bool {
 
 // rejectAtOwnAddress handles an assertion that another member is at our own address. It is stale: that member was there
 // before us. It is dead to us, and the others are told so. Repeating the assertion, at whatever incarnation, changes nothing
-// more: its sender gets the evidence, as for any member that failed. As applyAlive, it returns false then.
+// more: its sender gets the evidence, as for any member that failed. As applyAlive, it returns false then. What a stranger asserts
+// of an unknown name is ignored.
 //
 // Compat: the reference makes it a member until a probe of it fails.
-func (t *Turn) rejectAtOwnAddress(m *member, name string, asserted assertion) bool {
+func (t *Turn) rejectAtOwnAddress(peer *Peer, m *member, name string, asserted assertion) bool {
 	if asserted.incarnation == MaxIncarnation {
 		t.out.drop(DropMaximum)
 		return true
@@ -136,6 +137,9 @@ func (t *Turn) rejectAtOwnAddress(m *member, name string, asserted assertion) bo
 		m = t.restore(gone)
 	}
 	switch {
+	case m == nil && peer.stranger:
+		t.out.drop(DropUnconfirmed)
+		return true
 	case m == nil:
 		m = t.add(name, asserted)
 		t.initDown(m, StateDead, asserted.incarnation)

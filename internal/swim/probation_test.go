@@ -209,3 +209,18 @@ func TestFakesTakeNoGossip(t *testing.T) {
 		t.Errorf("the first gossip is %q", first)
 	}
 }
+
+// TestFakesAtOurAddress: what strangers assert to be at our own address is neither kept nor gossiped.
+func TestFakesAtOurAddress(t *testing.T) {
+	n := newNode(t, nil).withMembers(2)
+	n.queued()
+	a := aliveOf(5, 1)
+	a.Addr = memberAddr(0).Addr().AsSlice()
+	n.Step(Endpoint{AddrPort: strangerAddr}, a)
+	state := stateOf(5, 1, StateAlive)
+	state.Addr = a.Addr
+	n.mergeOf(Endpoint{AddrPort: strangerAddr}, []wire.PushNodeState{state})
+	if n.NumKnown() != 3 || n.NumQueued() != 0 || n.failed.named("m5") != nil {
+		t.Errorf("%d known, %d queued", n.NumKnown(), n.NumQueued())
+	}
+}

@@ -84,7 +84,7 @@ func (t *Turn) applyAlive(peer *Peer, m *member, a *wire.Alive) bool {
 		return true
 	}
 	if t.table.isAt(t.table.self, addr) {
-		return t.rejectAtOwnAddress(m, a.Node, assertion{addr: addr, versions: versions, incarnation: a.Incarnation})
+		return t.rejectAtOwnAddress(peer, m, a.Node, assertion{addr: addr, versions: versions, incarnation: a.Incarnation})
 	}
 	isThere := m != nil && t.table.isAt(m, addr)
 	if !isThere && !t.cfg.allows(addr) {
