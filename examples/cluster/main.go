@@ -3,6 +3,7 @@
 // metadata, a last one leaves.
 //
 //	go run ./examples/cluster
+//	go run ./examples/cluster -tls   # TCP alone, with certificates that it makes, and no UDP
 //
 // On a terminal it shows live how the members see each other; elsewhere it prints lines. The exit status is 0 only if
 // everything happened as expected.
@@ -56,6 +57,7 @@ func parseFlags(args []string, stderr io.Writer) (settings, error) {
 	flags.SetOutput(stderr)
 	flags.IntVar(&s.members, "n", s.members, "number of `members`, 3 to 99")
 	flags.BoolVar(&s.encrypt, "encrypt", s.encrypt, "encrypt all traffic with a random key")
+	flags.BoolVar(&s.tls, "tls", s.tls, "use TCP alone, with TLS and a certificate for each member")
 	flags.StringVar(&s.label, "label", s.label, "label all traffic with this `name`")
 	flags.DurationVar(&s.keep, "for", s.keep, "keep the cluster running for this `time` after the story")
 	flags.StringVar(&s.bind, "bind", s.bind, "loopback `address` to listen on, such as ::1")
@@ -104,6 +106,7 @@ func tell(ctx context.Context, s settings, v view, out io.Writer) int {
 type settings struct {
 	members int
 	encrypt bool
+	tls     bool
 	label   string
 	bind    string
 	keep    time.Duration // time that the cluster runs after the story

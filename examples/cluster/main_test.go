@@ -68,6 +68,16 @@ func TestStory(t *testing.T) {
 			},
 		},
 		{
+			name:   "TLS",
+			adjust: func(s *settings) { s.tls = true },
+			want: []string{
+				`5 members on 127\.0\.0\.1, TLS\n`,
+				`n1 listens on 127\.0\.0\.1:\d+, TCP\n`,
+				`all 4 others agree that n2 is dead`, `n2 refuted its death: all see it alive again`,
+				`\nok: 5 members converged in .*\n$`,
+			},
+		},
+		{
 			name:   "more",
 			adjust: func(s *settings) { s.members = 8 },
 			want:   []string{`all 8 members see each other alive`, `n8 A A A A A A A A`, `\nok: 8 members converged in .*\n$`},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist"
+	"github.com/e3431adc/memberlist/tcptransport"
 )
 
 // announceTimeout is the time limit for broadcasting a leave or new metadata.
@@ -18,7 +19,8 @@ const announceTimeout = time.Second
 type options struct {
 	bind          string
 	label         string
-	key           []byte // nil: no encryption
+	key           []byte     // nil: no encryption
+	ca            *authority // nil: UDP and TCP; else TCP alone, with TLS
 	probeInterval time.Duration
 	changed       chan struct{} // one slot: the view of some member has changed
 }
@@ -60,16 +62,11 @@ func startMember(opts *options, name string, port int) (*member, error) {
 	m.setMeta("role=worker")
 	logger := log.New(m.log, name+": ", 0)
 
-	inner, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
-		BindAddrs: []string{opts.bind},
-		BindPort:  port,
-		Logger:    logger,
-	})
+	inner, port, err := opts.newTransport(name, port, logger)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	m.transport = newCountingTransport(inner)
-	m.port = inner.GetAutoBindPort()
+	m.transport, m.port = newCountingTransport(inner), port
 
 	list, err := memberlist.Create(m.config(logger))
 	if err != nil {
@@ -78,6 +75,27 @@ func startMember(opts *options, name string, port int) (*member, error) {
 	}
 	m.list = list
 	return m, nil
+}
+
+// newTransport returns the transport of a member, and its port.
+func (o *options) newTransport(name string, port int, logger *log.Logger) (memberlist.NodeAwareTransport, int, error) {
+	if o.ca == nil {
+		t, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{BindAddrs: []string{o.bind}, BindPort: port, Logger: logger})
+		if err != nil {
+			return nil, 0, err
+		}
+		return t, t.GetAutoBindPort(), nil
+	}
+	config, err := o.ca.issue(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	t, err := tcptransport.New(tcptransport.Config{Name: name, BindAddr: o.bind, BindPort: port, TLS: config,
+		VerifyPeer: tcptransport.NameInCertificate, Logger: logger})
+	if err != nil {
+		return nil, 0, err
+	}
+	return t, t.Port(), nil
 }
 
 // config is the configuration for local networks with all intervals shortened alike, so that more happens in a short
@@ -97,7 +115,7 @@ func (m *member) config(logger *log.Logger) *memberlist.Config {
 	c.Name = m.name
 	c.Label = m.opts.label
 	c.SecretKey = m.opts.key
-	c.Transport = m.transport
+	c.Transport = m.transport.forMember()
 	c.Logger = logger
 	c.Delegate, c.Events, c.Ping = m, m, m
 	return c

@@ -116,6 +116,13 @@ func (c *cluster) converge(ctx context.Context) (time.Duration, error) {
 	start := time.Now()
 	deadline := start.Add(c.settings.limits.converge)
 	c.say("%s", c.title())
+	if c.settings.tls {
+		ca, err := newAuthority()
+		if err != nil {
+			return 0, err
+		}
+		c.opts.ca = ca
+	}
 	for i := range c.settings.members {
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
@@ -129,7 +136,11 @@ func (c *cluster) converge(ctx context.Context) (time.Duration, error) {
 		}
 		c.members = append(c.members, m)
 		if i == 0 {
-			c.say("%s listens on %s, UDP and TCP", m.name, m.address())
+			protocols := "UDP and TCP"
+			if c.settings.tls {
+				protocols = "TCP"
+			}
+			c.say("%s listens on %s, %s", m.name, m.address(), protocols)
 			continue
 		}
 		if c.settings.members < 10 { // more lines would scroll the rest away
@@ -384,6 +395,9 @@ func (c *cluster) title() string {
 	title := fmt.Sprintf("%d members on %s", c.settings.members, c.settings.bind)
 	if c.settings.encrypt {
 		title += ", encrypted"
+	}
+	if c.settings.tls {
+		title += ", TLS"
 	}
 	if c.settings.label != "" {
 		title += fmt.Sprintf(", label %q", c.settings.label)

@@ -20,10 +20,10 @@ func (t *traffic) packet(n int) {
 	t.bytes.Add(int64(n))
 }
 
-// countingTransport counts the traffic of a NetTransport. It is an example of a Transport that wraps another: it is a
-// NodeAwareTransport, so that wrapping one of those would work as well.
+// countingTransport counts the traffic of another transport. It is an example of a Transport that wraps another: it has
+// the methods that a Memberlist looks for, so that it is used as the other one would be.
 type countingTransport struct {
-	*memberlist.NetTransport
+	memberlist.NodeAwareTransport
 	sent, received traffic
 
 	packets  chan *memberlist.Packet
@@ -35,12 +35,12 @@ type countingTransport struct {
 
 var _ memberlist.NodeAwareTransport = (*countingTransport)(nil)
 
-func newCountingTransport(inner *memberlist.NetTransport) *countingTransport {
+func newCountingTransport(inner memberlist.NodeAwareTransport) *countingTransport {
 	t := &countingTransport{
-		NetTransport: inner,
-		packets:      make(chan *memberlist.Packet),
-		streams:      make(chan net.Conn),
-		stopping:     make(chan struct{}),
+		NodeAwareTransport: inner,
+		packets:            make(chan *memberlist.Packet),
+		streams:            make(chan net.Conn),
+		stopping:           make(chan struct{}),
 	}
 	t.pumps.Go(t.pumpPackets) // both end with Shutdown
 	t.pumps.Go(t.pumpStreams)
@@ -52,19 +52,45 @@ func (t *countingTransport) WriteTo(b []byte, addr string) (time.Time, error) {
 }
 
 func (t *countingTransport) WriteToAddress(b []byte, addr memberlist.Address) (time.Time, error) {
-	at, err := t.NetTransport.WriteToAddress(b, addr)
+	at, err := t.NodeAwareTransport.WriteToAddress(b, addr)
 	if err == nil {
 		t.sent.packet(len(b))
 	}
 	return at, err
 }
 
+// forMember returns the transport for a Memberlist.
+func (t *countingTransport) forMember() memberlist.Transport {
+	if inner, ok := t.NodeAwareTransport.(memberlist.ConnectionTransport); ok {
+		return countingConnections{t, inner}
+	}
+	return t
+}
+
+// countingConnections is a countingTransport of a ConnectionTransport, and is one too.
+type countingConnections struct {
+	*countingTransport
+	inner memberlist.ConnectionTransport
+}
+
+var _ memberlist.ConnectionTransport = countingConnections{}
+
+func (t countingConnections) WriteUrgent(b []byte, addr memberlist.Address) (time.Time, error) {
+	at, err := t.inner.WriteUrgent(b, addr)
+	if err == nil {
+		t.sent.packet(len(b))
+	}
+	return at, err
+}
+
+func (t countingConnections) Secure() bool { return t.inner.Secure() }
+
 func (t *countingTransport) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
 	return t.DialAddressTimeout(memberlist.Address{Addr: addr}, timeout)
 }
 
 func (t *countingTransport) DialAddressTimeout(addr memberlist.Address, timeout time.Duration) (net.Conn, error) {
-	conn, err := t.NetTransport.DialAddressTimeout(addr, timeout)
+	conn, err := t.NodeAwareTransport.DialAddressTimeout(addr, timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +102,7 @@ func (t *countingTransport) PacketCh() <-chan *memberlist.Packet { return t.pack
 func (t *countingTransport) StreamCh() <-chan net.Conn { return t.streams }
 
 func (t *countingTransport) Shutdown() error {
-	err := t.NetTransport.Shutdown()
+	err := t.NodeAwareTransport.Shutdown()
 	t.stop.Do(func() { close(t.stopping) })
 	t.pumps.Wait()
 	return err
@@ -85,7 +111,7 @@ func (t *countingTransport) Shutdown() error {
 func (t *countingTransport) pumpPackets() {
 	for {
 		select {
-		case p := <-t.NetTransport.PacketCh():
+		case p := <-t.NodeAwareTransport.PacketCh():
 			t.received.packet(len(p.Buf)) // before it is passed on: then the receiver owns it
 			select {
 			case t.packets <- p:
@@ -101,7 +127,7 @@ func (t *countingTransport) pumpPackets() {
 func (t *countingTransport) pumpStreams() {
 	for {
 		select {
-		case conn := <-t.NetTransport.StreamCh():
+		case conn := <-t.NodeAwareTransport.StreamCh():
 			select {
 			case t.streams <- &countingConn{conn, t}:
 			case <-t.stopping:
