@@ -147,7 +147,7 @@ var testDeclaration = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 func declaredTests(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	there := make(map[string]map[string]bool)
-	for _, pattern := range []string{"*_test.go", "internal/*/*_test.go", "internal/interop/*/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "tcptransport/*_test.go", "internal/*/*_test.go", "internal/interop/*/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
