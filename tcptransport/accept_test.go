@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -251,6 +252,45 @@ func TestCIDRsAllowed(t *testing.T) {
 		if s := closed.Stats(); s.Refused != 1 {
 			t.Errorf("got %+v", s)
 		}
+	})
+}
+
+// failingListener fails a number of times before it accepts.
+type failingListener struct {
+	net.Listener
+	left int
+	at   []time.Time
+}
+
+func (l *failingListener) Accept() (net.Conn, error) {
+	l.at = append(l.at, time.Now())
+	if l.left > 0 {
+		l.left--
+		return nil, syscall.EMFILE
+	}
+	return l.Listener.Accept()
+}
+
+// TestAcceptErrors: without file descriptors the transport tries again, ever more slowly, and accepts connections when it can.
+func TestAcceptErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := simnet.New(1)
+		config := onSim(network, 0, Config{})
+		listen := config.Listen
+		failing := &failingListener{left: 12}
+		config.Listen = func(network, address string) (net.Listener, error) {
+			l, err := listen(network, address)
+			failing.Listener = l
+			return failing, err
+		}
+		tr := start(t, config)
+		introduceTo(t, connect(t, outsider(t, network, 9), tr), opening{kind: kindStream})
+		(<-tr.StreamCh()).Close()
+		if pause := failing.at[12].Sub(failing.at[11]); pause != lastPause {
+			t.Errorf("the last pause is %v, want %v", pause, lastPause)
+		}
+		tr.Shutdown()
+		network.Close()
 	})
 }
 

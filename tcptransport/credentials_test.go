@@ -268,6 +268,11 @@ func TestRotationUnderTraffic(t *testing.T) {
 	step := func(change func()) {
 		t.Helper()
 		change()
+		for _, tr := range trs { // as if the second between two looks was over
+			tr.secure.mu.Lock()
+			tr.secure.mu.checked = time.Time{}
+			tr.secure.mu.Unlock()
+		}
 		for range 10 {
 			for _, way := range [][2]*Transport{{a, b}, {b, a}} {
 				name := map[*Transport]string{a: "a", b: "b"}[way[1]]
@@ -277,11 +282,6 @@ func TestRotationUnderTraffic(t *testing.T) {
 				receive(t, way[1])
 			}
 			issuer()
-		}
-		for _, tr := range trs { // as if the second between two looks was over
-			tr.secure.mu.Lock()
-			tr.secure.mu.checked = time.Time{}
-			tr.secure.mu.Unlock()
 		}
 		time.Sleep(30 * time.Millisecond) // idle connections are closed, and made anew
 	}

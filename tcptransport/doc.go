@@ -56,7 +56,7 @@
 //
 // At most 256 accepted connections are open that have not completed their opening, for at most DialTimeout each, and four times
 // MaxConnections for packets; beyond that, one of the source that has most is closed, the one that was used least recently. A
-// frame has WriteTimeout to arrive. Memory is allocated as bytes arrive, for at most 64 MiB of frames of more than 64 KiB at a time.
+// frame has WriteTimeout to arrive. At most MaxConnections peers have a queue, of QueueBytes each: 256 MiB, if all are full. Memory is allocated as bytes arrive, for at most 64 MiB of frames of more than 64 KiB at a time.
 //
 // An idle connection for packets takes 15 KiB in both processes together, with TLS 33 KiB; an accepted one that says nothing 4 KiB, with TLS
 // 9 KiB, so that 256 take 2.3 MB (BenchmarkConnectionMemory).

@@ -254,7 +254,7 @@ func (p *peer) ended(conn net.Conn) {
 	}
 }
 
-// closeIdle removes the peer if nothing is queued.
+// closeIdle removes the peer and closes its connection, unless packets are queued.
 func (p *peer) closeIdle(conn net.Conn) bool {
 	p.mu.Lock()
 	if p.mu.writing {
@@ -262,12 +262,15 @@ func (p *peer) closeIdle(conn net.Conn) bool {
 		return false
 	}
 	current := p.mu.conn == conn
-	p.mu.Unlock()
 	if current {
-		p.t.metrics.Add(metrics.TransportIdle, 1)
-		p.t.peers.remove(p)
+		p.mu.closed, p.mu.conn = true, nil
 	}
+	p.mu.Unlock()
 	abort(conn)
+	if current {
+		p.t.peers.remove(p)
+		p.t.metrics.Add(metrics.TransportIdle, 1)
+	}
 	return true
 }
 
@@ -287,6 +290,7 @@ func (p *peer) fail(err error, packets int) {
 	defer p.mu.Unlock()
 	now := time.Now()
 	p.mu.writing = false
+	p.mu.last, p.mu.again = nil, nil
 	p.mu.err, p.mu.reported, p.mu.failed = err, false, now
 	p.mu.pause = min(max(2*p.mu.pause, firstRetry), lastRetry)
 	p.mu.retry = now.Add(p.mu.pause - rand.N(p.mu.pause/2))

@@ -20,7 +20,7 @@ type peers struct {
 	}
 }
 
-// write queues a packet for an address.
+// write queues a packet for an address. A peer that is being removed is found for a moment.
 func (ps *peers) write(packet []byte, to memberlist.Address, c class) error {
 	for {
 		p, err := ps.get(to)
@@ -82,14 +82,13 @@ func (ps *peers) add(to memberlist.Address) (p, evicted *peer) {
 	return p, evicted
 }
 
-// remove removes and closes a peer.
+// remove removes a peer.
 func (ps *peers) remove(p *peer) {
 	ps.mu.Lock()
+	defer ps.mu.Unlock()
 	if ps.mu.byAddr[p.to] == p {
 		delete(ps.mu.byAddr, p.to)
 	}
-	ps.mu.Unlock()
-	p.close()
 }
 
 // revive notes that a peer is there: it has connected.
