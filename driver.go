@@ -296,6 +296,7 @@ func (t *turn) countTransitions() {
 		{metrics.MsgDead, c.Dead},
 		{metrics.DegradedProbe, c.DegradedProbes},
 		{metrics.DegradedTimeout, c.DegradedTimeouts},
+		{metrics.DegradedLate, c.DegradedLate},
 		{metrics.DroppedDecode, c.Drops[swim.DropMalformed] + c.Drops[swim.DropVersions] + c.Drops[swim.DropMaximum]},
 		{metrics.DroppedCIDR, c.Drops[swim.DropNotAllowed]},
 		{metrics.DroppedOverload, c.Drops[swim.DropBusy] + c.Drops[swim.DropRate]},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"net"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -76,6 +77,7 @@ func (h *gossipHandler) handleAll() {
 			h.handle(b)
 		}
 		h.flush()
+		h.yield()
 	}
 	h.turn.m = nil
 	gossipMemories.put(h.gossipMemory)
@@ -92,10 +94,18 @@ func (h *gossipHandler) handle(b *handoff.Batch) {
 	for message := range b.Messages() {
 		if len(h.pending) == h.most {
 			h.flush()
+			h.yield()
 		}
 		h.pending = append(h.pending, message)
 	}
 	h.batches = append(h.batches, b)
+}
+
+// yield lets other goroutines run if packets wait: pings are answered first.
+func (h *gossipHandler) yield() {
+	if len(h.m.transport.PacketCh()) > 0 {
+		runtime.Gosched()
+	}
 }
 
 // flush passes the pending messages that Config.Alive allows to the core.
@@ -108,7 +118,9 @@ func (h *gossipHandler) flush() {
 		h.decode(&h.pending[i])
 	}
 	if len(h.allowed) > 0 {
-		t := h.turn.begin(time.Now())
+		now := time.Now()
+		t := h.turn.begin(now)
+		t.core.Waited(now.Sub(h.pending[0].Batch.At))
 		for i := range h.allowed {
 			r := &h.allowed[i]
 			t.core.StepGossip(*r.from, &r.message)

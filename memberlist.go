@@ -183,6 +183,7 @@ func (m *Memberlist) coreConfig() swim.Config {
 		SuspicionMult:           c.SuspicionMult,
 		SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult,
 		AwarenessMaxMultiplier:  c.AwarenessMaxMultiplier,
+		LateAfter:               c.lateAfter(),
 		GossipInterval:          c.GossipInterval,
 		GossipNodes:             c.GossipNodes,
 		GossipToTheDeadTime:     c.GossipToTheDeadTime,

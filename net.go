@@ -31,10 +31,12 @@ type receiver struct {
 	ports portWatch
 	pings int // direct and indirect ones in the current packet
 
-	source net.Addr        // of the current packet
-	from   swim.Endpoint   // the same
-	at     time.Time       // when it arrived
-	dead   wire.GossipView // scratch of handleDead
+	source  net.Addr        // of the current packet
+	from    swim.Endpoint   // the same
+	arrived time.Time       // when it arrived
+	at      time.Time       // the same, or the present if it has waited for long
+	waited  time.Duration   // since it arrived
+	dead    wire.GossipView // scratch of handleDead
 
 	ping         wire.PingView
 	indirectPing wire.IndirectPing
@@ -107,7 +109,8 @@ func (r *receiver) handlePacket(p *Packet) {
 	defer r.end()
 	m := r.m
 	m.metrics.Received.Add(len(p.Buf))
-	r.source, r.from, r.at = p.From, senderOf(p.From), p.Timestamp
+	r.source, r.from = p.From, senderOf(p.From)
+	r.clock(p.Timestamp)
 	if !m.config.senderAllowed(r.from.AddrPort.Addr()) {
 		m.drop(metrics.DroppedCIDR, "packet cidr", "dropping packet from outside of the allowed networks", p.From, nil)
 		return
@@ -134,6 +137,22 @@ func (r *receiver) handlePacket(p *Packet) {
 	}
 	if err != nil || dropped > 0 {
 		m.drop(keyOfUnpackError(err), "packet decode", "dropping undecodable part of packet", p.From, err)
+	}
+}
+
+// clock notes when the current packet arrived. Round trips do not include the short delays of this member. After a long one the core
+// goes on at the present. The times of a transport that is not this library's need not be right, and say nothing about delays.
+func (r *receiver) clock(arrived time.Time) {
+	now := time.Now()
+	r.arrived, r.at, r.waited = now, now, 0
+	switch waited := now.Sub(arrived); {
+	case waited <= 0:
+	case waited <= r.m.config.lateAfter():
+		r.at = arrived
+	case r.m.udp != nil:
+		r.arrived, r.waited = arrived, waited
+	case !arrived.IsZero():
+		r.at = arrived
 	}
 }
 
@@ -209,7 +228,7 @@ func (r *receiver) handOff() {
 }
 
 func (r *receiver) put(to *handoff.Queue, b *handoff.Batch) {
-	b.From = r.from
+	b.From, b.At = r.from, r.arrived
 	for range to.Offer(b) {
 		r.m.dropFrom(metrics.DroppedQueueFull, "queue full", "handler queue full, dropping message", r.from, nil)
 	}
@@ -267,6 +286,7 @@ func (r *receiver) handlePing(body []byte) {
 		m.tasks.EndCallback()
 	}
 	t := r.turn.begin(r.at)
+	t.core.Waited(r.waited)
 	t.core.StepPing(r.from, &r.ping, payload)
 	otherPort := r.ports.differs(t.core.Core, r.source, &r.ping)
 	t.commit()
@@ -288,17 +308,15 @@ func (r *receiver) step(message wire.Message, err error) {
 		r.m.dropFrom(metrics.DroppedDecode, "packet message", "dropping message that cannot be decoded", r.from, err)
 		return
 	}
-	at := time.Now()
-	if !r.at.IsZero() && r.at.Before(at) {
-		at = r.at // round trips do not include the delays of this member
-	}
 	m, t := r.m, &r.turn
 	aside := m.writesBlock()
 	if aside {
 		t = m.newTurn()
 		t.pooled = true
 	}
-	t.begin(at).core.Step(r.from, message)
+	t.begin(r.at)
+	t.core.Waited(r.waited)
+	t.core.Step(r.from, message)
 	if aside { // as for the target of an indirect ping
 		t.commitAside()
 	} else {

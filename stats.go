@@ -1,6 +1,8 @@
 package memberlist
 
 import (
+	"time"
+
 	"github.com/e3431adc/memberlist/internal/metrics"
 	"github.com/e3431adc/memberlist/internal/swim"
 )
@@ -11,6 +13,10 @@ import (
 type Stats struct {
 	Members Members // known, this one included [node.instances]
 	Health  int     // see Memberlist.GetHealthScore [health.score]
+
+	// Lateness is how far this member is behind with its timers or with packets that have arrived, because its process gets too
+	// little CPU time or was stopped; 0: it is not. Meanwhile it suspects no other, and gossips less often.
+	Lateness time.Duration
 
 	PacketsSent     uint64
 	PacketsReceived uint64
@@ -27,6 +33,7 @@ type Stats struct {
 	Dead             uint64 // transitions of members to dead or left [msg.dead]
 	DegradedProbes   uint64 // probes with a stretched interval [degraded.probe]
 	DegradedTimeouts uint64 // suspicions that timed out with fewer confirmations than expected [degraded.timeout]
+	DegradedLate     uint64 // probes and suspicions that waited since this member was late [degraded.late]
 
 	PingsFromOtherPort uint64 // from another port than their sender advertises, as behind a NAT [ping.other_port]
 
@@ -83,6 +90,7 @@ func (m *Memberlist) Stats() Stats {
 		Dead:             n(metrics.MsgDead),
 		DegradedProbes:   n(metrics.DegradedProbe),
 		DegradedTimeouts: n(metrics.DegradedTimeout),
+		DegradedLate:     n(metrics.DegradedLate),
 
 		PingsFromOtherPort: n(metrics.PortDiffers),
 
@@ -112,6 +120,7 @@ func (m *Memberlist) Stats() Stats {
 		Left:    m.nodes.Count(uint8(swim.StateLeft)),
 	}
 	s.Broadcasts, s.BroadcastBytes = m.mu.core.NumQueued(), m.mu.core.QueuedBytes()
+	s.Lateness = m.mu.core.Lateness(time.Now())
 	s.Events = len(m.mu.notifications.queued)
 	s.Subscriptions, s.EventsLost = len(m.mu.subscriptions.open), m.mu.subscriptions.lost
 	return s

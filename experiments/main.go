@@ -26,6 +26,7 @@ func full() []experiment {
 		crash{runs: 500},
 		join{runs: 150},
 		rapid{nodes: 1000},
+		busy{nodes: 200, shares: []float64{1. / 500, 1. / 1000, 1. / 2000, 1. / 4000, 1. / 8000}},
 	}
 }
 
@@ -39,6 +40,7 @@ func quick() []experiment {
 		crash{runs: 10},
 		join{runs: 5},
 		rapid{nodes: 100},
+		busy{nodes: 200, shares: []float64{1. / 500, 1. / 1000, 1. / 2000, 1. / 4000, 1. / 8000}},
 	}
 }
 

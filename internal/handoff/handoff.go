@@ -30,7 +30,8 @@ const (
 // Batch is copies of messages of one packet. The zero value is empty.
 type Batch struct {
 	From  swim.Endpoint
-	After uint64 // how many messages of another queue are to be handled before this batch
+	After uint64    // how many messages of another queue are to be handled before this batch
+	At    time.Time // when the packet arrived
 
 	spans []span
 	bytes []byte

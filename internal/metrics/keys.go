@@ -13,6 +13,7 @@ const (
 	MsgDead
 	DegradedProbe
 	DegradedTimeout
+	DegradedLate // not in the reference
 
 	// Messages that were dropped, when received or instead of being sent. The reference has none of these.
 	DroppedLabel       // another cluster's label, or none
@@ -82,6 +83,7 @@ var (
 		MsgDead:            {"memberlist", "msg", "dead"},
 		DegradedProbe:      {"memberlist", "degraded", "probe"},
 		DegradedTimeout:    {"memberlist", "degraded", "timeout"},
+		DegradedLate:       {"memberlist", "degraded", "late"},
 		DroppedLabel:       {"memberlist", "dropped", "label"},
 		DroppedDecrypt:     {"memberlist", "dropped", "decrypt"},
 		DroppedChecksum:    {"memberlist", "dropped", "checksum"},

@@ -317,7 +317,7 @@ func (s *Sim) atRest() error {
 	if c.contested() {
 		return nil // it never rests
 	}
-	rest := s.cfg.gossipTime(len(s.names))*2 + s.restTime()
+	rest := s.cfg.gossipTime(len(s.names))*2 + s.restTime() + lateTime(cfg)
 	if slices.ContainsFunc(s.nodes, s.remembersGone) {
 		rest = max(rest, forgetTime(cfg))
 	}

@@ -38,6 +38,11 @@ func probeTime(c swim.Config) time.Duration {
 	return max(time.Duration(max(1, c.AwarenessMaxMultiplier))*c.ProbeInterval, probeEvery(c))
 }
 
+// lateTime returns the time that a member that was late, for the most that counts, leaves out of its rounds.
+func lateTime(c swim.Config) time.Duration {
+	return 2 * time.Duration(max(1, c.AwarenessMaxMultiplier)) * c.ProbeInterval
+}
+
 // wellTime returns the time until a maximum health score is 0 again, a probe for each point.
 func wellTime(c swim.Config, n int) time.Duration {
 	return time.Duration(max(1, c.AwarenessMaxMultiplier)+2)*probeTime(c) + time.Duration(n)*c.ProbeInterval + time.Minute

@@ -27,6 +27,9 @@ type Config struct {
 	// compressed; 0: no compression. A packet that does not shrink enough is sent as two.
 	CompressionBudget int
 
+	// CPU is what the work of a node costs; the zero value: nothing.
+	CPU CPU
+
 	StreamTimeout time.Duration // time limit of an exchange on a stream; 0: 10 s
 
 	// Start is the initial state: a converged cluster, or nodes that join one after the other.
@@ -133,6 +136,7 @@ func LAN() swim.Config {
 		ReconnectInterval:       30 * time.Second,
 		ReconnectTimeout:        24 * time.Hour,
 		Extensions:              true,
+		LateAfter:               500 * time.Millisecond / 4,
 	}
 }
 
@@ -143,6 +147,7 @@ func WAN() swim.Config {
 	c.PushPullInterval = 60 * time.Second
 	c.ProbeInterval = 5 * time.Second
 	c.ProbeTimeout = 3 * time.Second
+	c.LateAfter = c.ProbeTimeout / 4
 	c.GossipInterval = 500 * time.Millisecond
 	c.GossipNodes = 4
 	c.GossipToTheDeadTime = 60 * time.Second
@@ -157,6 +162,7 @@ func Local() swim.Config {
 	c.SuspicionMult = 3
 	c.PushPullInterval = 15 * time.Second
 	c.ProbeTimeout = 200 * time.Millisecond
+	c.LateAfter = c.ProbeTimeout / 4
 	c.GossipInterval = 100 * time.Millisecond
 	c.GossipToTheDeadTime = 15 * time.Second
 	return c

@@ -14,6 +14,7 @@ const (
 	eventBegin                       // fault arg begins
 	eventEnd                         // fault arg ends
 	eventAgain                       // fault arg strikes once more
+	eventWork                        // a node does the next piece of its work
 	eventShutdown                    // a node that leaves stops
 )
 

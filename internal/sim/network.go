@@ -80,6 +80,7 @@ func (s *Sim) send(n *node, p *swim.Packet) error {
 
 func (s *Sim) sendDatagram(n *node, p *swim.Packet, messages [][]byte, size int) error {
 	n.counts.PacketsOut++
+	n.work.cost += s.cfg.CPU.Packet + time.Duration(len(messages))*s.cfg.CPU.Message
 	n.counts.BytesOut += uint64(size)
 	for _, m := range messages {
 		s.result.Sent[m[0]&15]++
@@ -220,8 +221,8 @@ func (s *Sim) arrive(i uint32) {
 		s.release(i)
 		return
 	}
-	if n.receives() && n.slow == 0 && n.inbox.len() == 0 {
-		s.handle(n, i)
+	if n.receives() && n.slow == 0 && n.inbox.len() == 0 && !s.costs() {
+		s.handle(n, arrived{i, s.now})
 		return
 	}
 	if n.inbox.len() >= maxInbox {
@@ -232,7 +233,11 @@ func (s *Sim) arrive(i uint32) {
 	if n.slow > 0 {
 		s.result.Fired[Slow]++
 	}
-	n.inbox.push(i)
+	n.inbox.push(arrived{i, s.now})
+	if s.costs() {
+		s.toil(n)
+		return
+	}
 	if n.receives() && !n.handling {
 		n.handling = true
 		s.schedule(n.slow, event{kind: eventHandle, node: n.id, life: n.life})
@@ -260,20 +265,26 @@ func (s *Sim) release(i uint32) {
 	}
 }
 
+// arrived is a packet, and the virtual time at which it arrived.
+type arrived struct {
+	packet uint32
+	at     int64
+}
+
 // inbox is a queue of packets.
 type inbox struct {
-	packets []uint32
+	packets []arrived
 	head    int
 }
 
 func (q *inbox) len() int { return len(q.packets) - q.head }
 
-func (q *inbox) push(i uint32) { q.packets = append(q.packets, i) }
+func (q *inbox) push(p arrived) { q.packets = append(q.packets, p) }
 
-func (q *inbox) pop() uint32 {
-	i := q.packets[q.head]
+func (q *inbox) pop() arrived {
+	p := q.packets[q.head]
 	if q.head++; q.head == len(q.packets) {
 		q.packets, q.head = q.packets[:0], 0
 	}
-	return i
+	return p
 }

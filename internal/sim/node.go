@@ -42,6 +42,7 @@ type node struct {
 	wakeup   time.Time // when its core has something to do, by its clock
 	armed    int64     // time of its timer event
 	inbox    inbox
+	work     work
 
 	bandwidth int   // bytes per second; 0: any
 	lineFree  int64 // time at which everything sent has left
@@ -79,7 +80,7 @@ func (s *Sim) boot(n *node) {
 	}
 	n.core = swim.New(cfg)
 	n.up, n.joined, n.leaving, n.handling, n.syncing = true, false, false, false, false
-	n.armed, n.lineFree, n.stuck = never, 0, false
+	n.armed, n.lineFree, n.stuck, n.work = never, 0, false, work{}
 	s.check.boot(n)
 	s.announce(n, n.meta)
 	t := s.beginTurn(n)
@@ -113,7 +114,7 @@ func (s *Sim) crash(n *node) {
 func (s *Sim) stop(n *node) {
 	n.up, n.joined, n.core = false, false, nil
 	for n.inbox.len() > 0 {
-		s.release(n.inbox.pop())
+		s.release(n.inbox.pop().packet)
 	}
 	s.dropHeld(n)
 	s.clearUser(n)
@@ -196,6 +197,10 @@ func (s *Sim) resume(n *node) {
 	}
 	n.armed = never
 	s.arm(n)
+	if s.costs() {
+		s.toil(n)
+		return
+	}
 	if n.inbox.len() > 0 && !n.handling {
 		n.handling = true
 		s.schedule(0, event{kind: eventHandle, node: n.id, life: n.life})
@@ -204,7 +209,7 @@ func (s *Sim) resume(n *node) {
 
 // arm schedules a node's next tick, if that is before the one scheduled.
 func (s *Sim) arm(n *node) {
-	if n.wakeup.IsZero() {
+	if n.wakeup.IsZero() || n.work.timer {
 		return
 	}
 	at := max(int64(n.wakeup.Sub(start)-n.clock), s.now)
@@ -223,6 +228,16 @@ func (s *Sim) tick(n *node, at int64) {
 	if n.paused > 0 || n.stuck {
 		return
 	}
+	if s.costs() {
+		n.work.timer = true
+		s.toil(n)
+		return
+	}
+	s.tickNow(n)
+}
+
+// tickNow runs a node's due deadlines now.
+func (s *Sim) tickNow(n *node) {
 	now := s.time(n)
 	if n.wakeup.After(now) {
 		s.arm(n)
@@ -243,17 +258,21 @@ func (s *Sim) tick(n *node, at int64) {
 }
 
 // handle passes the messages of a packet to a node.
-func (s *Sim) handle(n *node, i uint32) {
-	p := &s.packets[i]
+func (s *Sim) handle(n *node, a arrived) {
+	p := &s.packets[a.packet]
 	n.counts.PacketsIn++
 	n.counts.BytesIn += uint64(len(p.buf))
 	t, from := s.beginTurn(n), swim.Endpoint{AddrPort: p.from}
+	t.Waited(time.Duration(s.now - a.at))
 	begin := int32(0)
 	for _, end := range p.ends {
-		s.step(n, t, from, p.buf[begin:end])
+		n.work.cost += s.cfg.CPU.Message
+		if !s.costs() || !s.queueNews(n, from, a.at, p.buf[begin:end]) {
+			s.step(n, t, from, p.buf[begin:end])
+		}
 		begin = end
 	}
-	s.release(i)
+	s.release(a.packet)
 	s.byPacket = true
 	s.endTurn(n, t)
 	s.byPacket = false

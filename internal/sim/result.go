@@ -32,6 +32,7 @@ type Result struct {
 
 	Lost            uint64     // packets that did not arrive
 	Sent, Received  [16]uint64 // messages in packets, by wire.Type
+	Refused         uint64     // messages about members for which a queue had no room
 	StreamPings     uint64
 	PushPulls       uint64 // that succeeded, joins included
 	PushPullsFailed uint64

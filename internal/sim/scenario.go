@@ -38,6 +38,7 @@ func Scenarios() []Scenario {
 		{"asymmetric", asymmetric},
 		{"slow", slow},
 		{"pauses", pauses},
+		{"all stopped", allStopped},
 		{"blocks", blocks},
 		{"bandwidth", bandwidth},
 		{"no streams", noStreams},
@@ -226,6 +227,16 @@ func pauses(d draw) Config {
 	return d.with(cfg, 6, func() Fault {
 		return Fault{Kind: Pause, At: d.seconds(0, 60), For: d.seconds(0.1, 20), Nodes: d.some(cfg.N, 4)}
 	})
+}
+
+// allStopped stops all members at once, as those of one process, which have little CPU time or much.
+func allStopped(d draw) Config {
+	cfg := d.cluster()
+	cfg.Never = Suspicion | Detours | Isolation | Illness
+	if d.IntN(2) == 0 {
+		cfg.CPU = CPU{Packet: 15 * time.Microsecond, Message: 1500 * time.Nanosecond, State: 500 * time.Nanosecond}.Times(d.Float64() * 1000)
+	}
+	return d.with(cfg, 3, func() Fault { return Fault{Kind: Pause, At: d.seconds(0, 60), For: d.seconds(0.1, 20)} })
 }
 
 func blocks(d draw) Config {

@@ -177,9 +177,15 @@ func (s *Sim) do(e event) {
 	case eventHandle:
 		s.handleNext(n)
 	case eventServe:
-		s.serve(n, e.arg)
+		if !s.waitForCPU(n, e, s.exchanges[e.arg].states()) {
+			s.serve(n, e.arg)
+		}
 	case eventReply:
-		s.reply(n, e.arg)
+		if !s.waitForCPU(n, e, s.exchanges[e.arg].states()) {
+			s.reply(n, e.arg)
+		}
+	case eventWork:
+		s.workOnce(n)
 	case eventStreamPing:
 		if !n.receives() {
 			s.schedule(pausedPoll, e)

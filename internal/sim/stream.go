@@ -20,6 +20,9 @@ type exchange struct {
 	lost             swim.Member // of toLook: the member looked for; none for a seed
 }
 
+// states returns the number of states that have been sent so far.
+func (x *exchange) states() int { return x.asked.Len() + x.answered.Len() }
+
 // purpose is the purpose of a push/pull.
 type purpose uint8
 

@@ -45,13 +45,12 @@ func (s *Sockets) acceptLoop(listener interface{ Accept() (net.Conn, error) }, s
 
 // readLoop reads the packets of one socket. It ends with Close.
 func (s *Sockets) readLoop(socket interface {
-	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
+	read(b []byte) (n int, from netip.AddrPort, at time.Time, err error)
 }, packet func(*Packet) bool) {
 	var failures backoff
 	buf := make([]byte, readBufferSize)
 	for {
-		n, from, err := socket.ReadFromUDPAddrPort(buf)
-		now := time.Now()
+		n, from, at, err := socket.read(buf)
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) || s.Closed() {
 				return
@@ -63,7 +62,7 @@ func (s *Sockets) readLoop(socket interface {
 			continue
 		}
 		failures.reset()
-		if !packet(packets.get(buf[:n], from, now)) {
+		if !packet(packets.get(buf[:n], from, at)) {
 			return
 		}
 	}

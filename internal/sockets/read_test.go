@@ -40,11 +40,11 @@ func (f *failing) Accept() (net.Conn, error) {
 	return nil, nil
 }
 
-func (f *failing) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+func (f *failing) read(b []byte) (int, netip.AddrPort, time.Time, error) {
 	if err := f.next(); err != nil {
-		return 0, netip.AddrPort{}, err
+		return 0, netip.AddrPort{}, time.Time{}, err
 	}
-	return copy(b, "x"), netip.MustParseAddrPort("10.0.0.1:80"), nil
+	return copy(b, "x"), netip.MustParseAddrPort("10.0.0.1:80"), time.Now(), nil
 }
 
 // pauses are the times between the calls.

@@ -71,7 +71,7 @@ func (s *Sockets) Start(packet func(*Packet) bool, stream func(net.Conn) bool) {
 		s.readers.Go(func() { s.acceptLoop(listener, stream) })
 	}
 	for _, socket := range s.udp {
-		s.readers.Go(func() { s.readLoop(socket, packet) })
+		s.readers.Go(func() { s.readLoop(newArrivals(socket), packet) })
 	}
 }
 

@@ -21,6 +21,7 @@ type Core struct {
 	present   int             // others that are alive or suspect
 	seq       sequenceNumbers // of pings
 	awareness awareness
+	lateness  lateness
 
 	loops      loops
 	probe      probe
@@ -151,6 +152,10 @@ func (o *Output) finish(notice uint64) {
 func (t *Turn) Tick() {
 	t.loops.skipMissedRounds(t)
 	for d := t.deadlines.pop(t.now); d != nil; d = t.deadlines.pop(t.now) {
+		t.lateness.note(t, t.now.Sub(d.at))
+		if t.lateness.postpone(t, d) {
+			continue
+		}
 		switch d.kind {
 		case dueProbe:
 			t.loops.again(t, d, t.cfg.ProbeInterval)

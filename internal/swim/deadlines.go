@@ -39,6 +39,8 @@ type deadline struct {
 	member *member // dueSuspicion
 	check  *check  // dueCheck
 	seq    uint32  // dueRelay, duePing, dueNewcomer
+
+	postponed time.Duration // by lateness, since it was set
 }
 
 func newDeadline(kind deadlineKind) *deadline {
@@ -58,7 +60,7 @@ type deadlines struct {
 // set arms d for at, whether or not it was set before.
 func (s *deadlines) set(d *deadline, at time.Time) {
 	s.sets++
-	d.at, d.order = at, s.sets
+	d.at, d.order, d.postponed = at, s.sets, 0
 	if d.index < 0 {
 		heap.Push(&s.heap, d)
 		return

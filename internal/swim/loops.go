@@ -64,8 +64,14 @@ func (l *loops) start(t *Turn, d *deadline, interval time.Duration) {
 	}
 }
 
-// again sets the next deadline of a loop. Missed rounds collapse into one.
+// again sets the next deadline of a loop. Missed rounds collapse into one. While this member is late, so do those of twice that time:
+// half of its work may be its own rounds, the rest is for what others send.
 func (l *loops) again(t *Turn, d *deadline, interval time.Duration) {
+	if late := t.lateness.at(t.now); late > 0 {
+		rounds := t.now.Add(2*late).Sub(d.at)/interval + 1
+		t.deadlines.set(d, d.at.Add(rounds*interval))
+		return
+	}
 	next := d.at.Add(interval)
 	if !next.After(t.now) {
 		next = t.now.Add(interval)

@@ -115,6 +115,7 @@ type Counts struct {
 	Alive, Suspect, Dead int // transitions made (metrics msg.alive, msg.suspect, msg.dead)
 	DegradedProbes       int // probes with a stretched interval
 	DegradedTimeouts     int // suspicions that timed out with fewer confirmations than expected
+	DegradedLate         int // probes and suspicions that waited since this member is late
 	GossipRounds         int // rounds of gossip
 	StaleAlives          int // stale alives that were answered
 	Drops                [numDrops]int

@@ -176,6 +176,12 @@ func (p *probe) goIndirect(t *Turn) {
 	t.pingOnStream(m, &target, p.seq, p.ends)
 }
 
+// extend moves the end of a probe.
+func (p *probe) extend(t *Turn, by time.Duration) {
+	p.ends = p.ends.Add(by)
+	t.deadlines.set(&p.end, p.ends)
+}
+
 // pingThroughOthers asks other members to ping m at the address in target, and adds them to asked. It returns how many of them
 // send a nack if m does not answer.
 func (t *Turn) pingThroughOthers(m *member, target *Member, seq uint32, asked *[]ID) (nacks int) {

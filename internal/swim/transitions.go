@@ -307,7 +307,7 @@ func (t *Turn) applySuspect(incarnation uint32, m *member, from string) {
 	}
 	if running != nil {
 		if running.confirm(from, t.cfg.Name) {
-			t.deadlines.set(running.due, running.end())
+			t.deadlines.set(running.due, later(running.end(), t.now)) // one that ends at once is not late
 			t.queue.add(t, m, broadcast{kind: suspectBroadcast, incarnation: m.Incarnation, from: from}, 0)
 		}
 		return

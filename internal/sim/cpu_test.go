@@ -1,0 +1,63 @@
+package sim
+
+import (
+	"testing"
+	"time"
+)
+
+// starved is a cluster whose members have a three-thousandth of a core each, and are all stopped for 5 s.
+func starved(seed uint64) Config {
+	cpu := CPU{Packet: 15 * time.Microsecond, Message: 1500 * time.Nanosecond, State: 500 * time.Nanosecond}
+	return Config{N: 60, Seed: seed, Core: LAN(), CPU: cpu.Times(3000), Faults: []Fault{{Kind: Pause, At: 5 * time.Second, For: 5 * time.Second}}}
+}
+
+// TestStopOfAll: members with little CPU time that are stopped together suspect nobody afterwards. Without lateness they do.
+func TestStopOfAll(t *testing.T) {
+	without := uint64(0)
+	for seed := range uint64(3) {
+		cfg := starved(seed)
+		if r := run(t, cfg); r.Suspicions > 0 {
+			t.Errorf("seed %d: %d suspicions", seed, r.Suspicions)
+		}
+		cfg.Core.LateAfter = 0
+		without += run(t, cfg).Suspicions
+	}
+	if without == 0 {
+		t.Error("there are no suspicions without lateness either: the test shows nothing")
+	}
+	t.Logf("%d suspicions without lateness", without)
+}
+
+// TestBusyJoin: members with little CPU time that join at once all get to know each other, and declare no failure.
+func TestBusyJoin(t *testing.T) {
+	cfg := starved(1)
+	cfg.Start, cfg.Faults = Joining, nil
+	s := New(cfg)
+	if err := s.RunUntil(2 * time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	r := s.Result()
+	t.Logf("%d suspicions, %d false positives, %d messages refused", r.Suspicions, r.FalsePositives, r.Refused)
+	if s.check.wrong > 0 || r.FalsePositives > 0 {
+		t.Errorf("%d entries are wrong, %d false positives", s.check.wrong, r.FalsePositives)
+	}
+}
+
+// TestWorkTakesTime: a node that is busy handles one packet after the other, and drops messages for which there is no room.
+func TestWorkTakesTime(t *testing.T) {
+	cfg := starved(1)
+	cfg.Faults, cfg.CPU.Queue, cfg.Start = nil, 10, Joining
+	s := New(cfg)
+	if err := s.RunUntil(20 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	most := uint64(20*time.Second/cfg.CPU.Packet) + 2
+	for i, n := range s.Result().Nodes {
+		if n.PacketsIn+n.PacketsOut > most {
+			t.Errorf("node %d sent and received %d packets, there was time for %d", i, n.PacketsIn+n.PacketsOut, most)
+		}
+	}
+	if s.Result().Refused == 0 {
+		t.Error("no message was refused")
+	}
+}
