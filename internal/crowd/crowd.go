@@ -16,23 +16,22 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// crowd is the members of one process, and what is asked of them.
+// crowd is the members of one process, and what happens to them.
 type crowd struct {
-	size                        int
+	size, joiners               int
 	within, rest, stop, quarter time.Duration
 	profile                     string
 
-	began   time.Time
-	members []*memberlist.Memberlist
-	false   atomic.Int64 // failures that members declared
+	began    time.Time
+	members  []*memberlist.Memberlist
+	failures atomic.Int64 // declared by members; none is true
+	worst    int          // suspicions in one report
 }
 
 // seeds is the number of members through which the others join.
 const seeds = 5
 
-// joiners is the number of members that are created and join at the same time.
-var joiners = 8
-
+// run makes the members join, then get a quarter of the time, then stop, as configured. Its errors are the bounds that were exceeded.
 func (c *crowd) run() error {
 	if c.profile != "" {
 		f, err := os.Create(c.profile)
@@ -46,33 +45,32 @@ func (c *crowd) run() error {
 		defer pprof.StopCPUProfile()
 	}
 	c.began = time.Now()
-	ended := make(chan struct{})
-	defer close(ended)
-	var failed []error
 	if err := c.join(); err != nil {
 		return err
 	}
-	failed = append(failed, c.settle("joined"))
+	exceeded := []error{c.settle("joined", c.began)}
 	if c.quarter > 0 {
-		before := c.false.Load()
+		before := c.failures.Load()
 		if err := (pace{75 * time.Millisecond, 25 * time.Millisecond, c.quarter}).impose(); err != nil {
 			return err
 		}
-		failed = append(failed, c.judge("at a quarter", before))
+		c.report("a quarter")
+		exceeded = append(exceeded, c.judge("a quarter", before))
 	}
 	if c.stop > 0 {
-		if err := (pace{c.stop, time.Millisecond, time.Millisecond}).impose(); err != nil {
+		if err := (pace{stop: c.stop, all: time.Millisecond}).impose(); err != nil {
 			return err
 		}
-		failed = append(failed, c.settle("continued"))
+		exceeded = append(exceeded, c.settle("stopped", time.Now()))
 	}
-	return errors.Join(failed...)
+	fmt.Printf("%d failures, at most %d suspicions at a time, %.1f s of CPU time\n", c.failures.Load(), c.worst, cpuTime().Seconds())
+	return errors.Join(exceeded...)
 }
 
 // join creates all members, and joins each to a seed.
 func (c *crowd) join() error {
 	c.members = make([]*memberlist.Memberlist, c.size)
-	for i := range seeds {
+	for i := range min(seeds, c.size) {
 		if err := c.start(i); err != nil {
 			return err
 		}
@@ -80,8 +78,8 @@ func (c *crowd) join() error {
 	var next atomic.Int64
 	next.Store(seeds)
 	var group sync.WaitGroup
-	failed := make([]error, joiners)
-	for j := range joiners { // each ends when all members have been started, or one failed
+	failed := make([]error, max(c.joiners, 1))
+	for j := range failed { // each ends when all members have been started, or one cannot be
 		group.Go(func() {
 			for i := int(next.Add(1)) - 1; i < c.size && failed[j] == nil; i = int(next.Add(1)) - 1 {
 				failed[j] = c.start(i)
@@ -89,7 +87,6 @@ func (c *crowd) join() error {
 		})
 	}
 	group.Wait()
-	c.report("started")
 	return errors.Join(failed...)
 }
 
@@ -99,7 +96,7 @@ func (c *crowd) start(i int) error {
 	conf.Name = fmt.Sprintf("member-%d", i)
 	conf.BindAddr, conf.BindPort, conf.AdvertisePort = "127.0.0.1", 0, 0
 	conf.LogOutput = io.Discard
-	conf.Events = events{&c.false}
+	conf.Events = events{&c.failures}
 	m, err := memberlist.Create(conf)
 	if err != nil {
 		return err
@@ -108,8 +105,9 @@ func (c *crowd) start(i int) error {
 	if i == 0 {
 		return nil
 	}
+	const attempts = 20
 	seed := c.members[i%min(i, seeds)].LocalNode().Address()
-	for range 20 {
+	for range attempts {
 		if _, err = m.Join([]string{seed}); err == nil {
 			return nil
 		}
@@ -124,50 +122,56 @@ func (events) NotifyJoin(*memberlist.Node)    {}
 func (e events) NotifyLeave(*memberlist.Node) { e.failures.Add(1) }
 func (events) NotifyUpdate(*memberlist.Node)  {}
 
-// settle waits until all members know all, and then for the rest.
-func (c *crowd) settle(what string) error {
-	before, since := c.false.Load(), time.Now()
-	for {
-		time.Sleep(time.Second)
-		known := c.report(what)
-		if known == 1 {
+// settle waits until all members know all, then for the rest.
+func (c *crowd) settle(what string, since time.Time) error {
+	before := c.failures.Load()
+	var exceeded error
+	for c.report(what) < 1 {
+		if took := time.Since(since); took > c.within {
+			exceeded = fmt.Errorf("%s: not all know all after %v", what, took.Round(time.Second))
 			break
 		}
-		if time.Since(since) > c.within {
-			return fmt.Errorf("%s: members know %.2f %% after %v, with %d false failures", what, 100*known, c.within, c.false.Load()-before)
-		}
+		time.Sleep(time.Second)
 	}
-	fmt.Printf("%s: all know all after %v\n", what, time.Since(since).Round(100*time.Millisecond))
-	before = c.false.Load()
-	for end := time.Now().Add(c.rest); time.Now().Before(end); time.Sleep(5 * time.Second) {
+	if exceeded == nil {
+		fmt.Printf("%s: all know all after %v\n", what, time.Since(since).Round(100*time.Millisecond))
+	}
+	for end := time.Now().Add(c.rest); time.Now().Before(end); {
+		time.Sleep(min(10*time.Second, c.rest))
 		c.report("rest")
 	}
-	return c.judge(what, before)
+	return errors.Join(exceeded, c.judge(what, before))
 }
 
 func (c *crowd) judge(what string, before int64) error {
-	c.report(what)
-	if n := c.false.Load() - before; n > 0 {
-		return fmt.Errorf("%s: %d false failures", what, n)
+	if n := c.failures.Load() - before; n > 0 {
+		return fmt.Errorf("%s: %d members failed in the view of another", what, n)
 	}
 	return nil
 }
 
-// report prints one line, and returns which part of what there is to know members know.
+// report prints a line, and returns how much members know of what there is to know.
 func (c *crowd) report(what string) float64 {
-	known, suspect, queued, refused := 0, 0, 0, uint64(0)
+	known, suspect, queued, late := 0, 0, 0, 0
 	for _, m := range c.members {
 		s := m.Stats()
 		known += s.Members.Alive + s.Members.Suspect
 		suspect += s.Members.Suspect
 		queued += s.Broadcasts
-		refused += s.Dropped.QueueFull
+		if s.Lateness > 0 {
+			late++
+		}
 	}
+	c.worst = max(c.worst, suspect)
+	part := float64(known) / float64(c.size*c.size)
+	fmt.Printf("%6.1f s  %-9s  %8.4f %% known  %7d suspect  %7d failed  %7d queued  %4d late  %6.1f s of CPU time\n",
+		time.Since(c.began).Seconds(), what, 100*part, suspect, c.failures.Load(), queued, late, cpuTime().Seconds())
+	return part
+}
+
+// cpuTime returns the CPU time that the process has used.
+func cpuTime() time.Duration {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	cpu := time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	part := float64(known) / float64(c.size*c.size)
-	fmt.Printf("%6.1f s %-12s known %7.3f %%  suspected %7d  false failures %7d  queued %8d  refused %8d  CPU %6.1f s  %4d MB\n",
-		time.Since(c.began).Seconds(), what, 100*part, suspect, c.false.Load(), queued, refused, cpu.Seconds(), u.Maxrss>>10)
-	return part
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

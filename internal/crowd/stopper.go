@@ -3,44 +3,40 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"os"
 	"os/exec"
 	"syscall"
 	"time"
 )
 
-// pace is how a process is stopped: for stop, then it runs for run, and so on, for all.
+// pace is how a process is stopped: for stop, then it runs for run, and so on until all has passed.
 type pace struct{ stop, run, all time.Duration }
 
-// impose starts a process that stops this one, and waits for it.
+// impose starts a process that stops and continues this one, and waits for its end.
 func (p pace) impose() error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	stopper := exec.Command(self, "-stopper", fmt.Sprint(p.stop, " ", p.run, " ", p.all))
+	stopper := exec.Command(self, "-stopper", p.stop.String(), p.run.String(), p.all.String())
 	stopper.Stderr = os.Stderr
 	return stopper.Run()
 }
 
-// stopParent stops the parent as the pace says.
-func stopParent(text string) error {
-	var stop, run, all string
-	if _, err := fmt.Sscan(text, &stop, &run, &all); err != nil {
-		return err
+// stopParent stops and continues the parent at a pace.
+func stopParent(args []string) error {
+	var times [3]time.Duration
+	if len(args) != len(times) {
+		return errors.New("want three durations")
 	}
-	var p pace
-	for _, d := range []struct {
-		to   *time.Duration
-		text string
-	}{{&p.stop, stop}, {&p.run, run}, {&p.all, all}} {
+	for i := range times {
 		var err error
-		if *d.to, err = time.ParseDuration(d.text); err != nil {
+		if times[i], err = time.ParseDuration(args[i]); err != nil {
 			return err
 		}
 	}
-	parent := os.Getppid()
+	p, parent := pace{times[0], times[1], times[2]}, os.Getppid()
 	for end := time.Now().Add(p.all); time.Now().Before(end); time.Sleep(p.run) {
 		if err := syscall.Kill(parent, syscall.SIGSTOP); err != nil {
 			return err
