@@ -473,13 +473,6 @@ func (c *Config) announcementSize(meta []byte) int {
 	return len(announcement.Append(make([]byte, 0, 1024)))
 }
 
-// lateAfter returns how late a timer or a packet may be without this member being late: a quarter of the time for an ack, as an indirect
-// ping and its ack wait at three members, but no less than what happens on any machine.
-func (c *Config) lateAfter() time.Duration { return max(c.ProbeTimeout/4, usualDelay) }
-
-// usualDelay is the delay of a timer or of a packet at which no machine need be overloaded.
-const usualDelay = 50 * time.Millisecond
-
 // bindAddrs returns the addresses to listen on.
 func (c *Config) bindAddrs() []string {
 	if len(c.BindAddrs) > 0 {

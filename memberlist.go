@@ -183,7 +183,7 @@ func (m *Memberlist) coreConfig() swim.Config {
 		SuspicionMult:           c.SuspicionMult,
 		SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult,
 		AwarenessMaxMultiplier:  c.AwarenessMaxMultiplier,
-		LateAfter:               c.lateAfter(),
+		LateAfter:               swim.LateAfter(c.ProbeTimeout),
 		GossipInterval:          c.GossipInterval,
 		GossipNodes:             c.GossipNodes,
 		GossipToTheDeadTime:     c.GossipToTheDeadTime,

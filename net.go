@@ -147,7 +147,7 @@ func (r *receiver) clock(arrived time.Time) {
 	r.arrived, r.at, r.waited = now, now, 0
 	switch waited := now.Sub(arrived); {
 	case waited <= 0:
-	case waited <= r.m.config.lateAfter():
+	case waited <= swim.LateAfter(r.m.config.ProbeTimeout):
 		r.at = arrived
 	case r.m.udp != nil:
 		r.arrived, r.waited = arrived, waited

@@ -26,7 +26,7 @@ func full() []experiment {
 		crash{runs: 500},
 		join{runs: 150},
 		rapid{nodes: 1000},
-		busy{nodes: 200, shares: []float64{1. / 500, 1. / 1000, 1. / 2000, 1. / 4000, 1. / 8000}},
+		busy{nodes: 200, perCore: []int{250, 500, 1000, 2000, 3000, 4000, 6000, 8000}},
 	}
 }
 
@@ -40,7 +40,7 @@ func quick() []experiment {
 		crash{runs: 10},
 		join{runs: 5},
 		rapid{nodes: 100},
-		busy{nodes: 200, shares: []float64{1. / 500, 1. / 1000, 1. / 2000, 1. / 4000, 1. / 8000}},
+		busy{nodes: 60, perCore: []int{500, 4000}},
 	}
 }
 

@@ -269,6 +269,7 @@ func (s *settings) core() swim.Config {
 		SuspicionMult:           c.SuspicionMult,
 		SuspicionMaxTimeoutMult: c.SuspicionMaxTimeoutMult,
 		AwarenessMaxMultiplier:  c.AwarenessMaxMultiplier,
+		LateAfter:               swim.LateAfter(c.ProbeTimeout),
 		GossipInterval:          c.GossipInterval,
 		GossipNodes:             c.GossipNodes,
 		GossipToTheDeadTime:     c.GossipToTheDeadTime,

@@ -136,7 +136,7 @@ func LAN() swim.Config {
 		ReconnectInterval:       30 * time.Second,
 		ReconnectTimeout:        24 * time.Hour,
 		Extensions:              true,
-		LateAfter:               500 * time.Millisecond / 4,
+		LateAfter:               swim.LateAfter(500 * time.Millisecond),
 	}
 }
 
@@ -147,7 +147,7 @@ func WAN() swim.Config {
 	c.PushPullInterval = 60 * time.Second
 	c.ProbeInterval = 5 * time.Second
 	c.ProbeTimeout = 3 * time.Second
-	c.LateAfter = c.ProbeTimeout / 4
+	c.LateAfter = swim.LateAfter(c.ProbeTimeout)
 	c.GossipInterval = 500 * time.Millisecond
 	c.GossipNodes = 4
 	c.GossipToTheDeadTime = 60 * time.Second
@@ -162,7 +162,7 @@ func Local() swim.Config {
 	c.SuspicionMult = 3
 	c.PushPullInterval = 15 * time.Second
 	c.ProbeTimeout = 200 * time.Millisecond
-	c.LateAfter = c.ProbeTimeout / 4
+	c.LateAfter = swim.LateAfter(c.ProbeTimeout)
 	c.GossipInterval = 100 * time.Millisecond
 	c.GossipToTheDeadTime = 15 * time.Second
 	return c

@@ -15,6 +15,12 @@ type lateness struct {
 	until time.Time
 }
 
+// LateAfter returns the Config.LateAfter for a ProbeTimeout: a quarter of it, as an indirect ping and its ack wait at three members, but no
+// less than the delays that there are on any machine.
+func LateAfter(probeTimeout time.Duration) time.Duration { return max(probeTimeout/4, usualDelay) }
+
+const usualDelay = 50 * time.Millisecond
+
 // note notes that something was late, and ignores what is not more than Config.LateAfter.
 func (l *lateness) note(t *Turn, late time.Duration) {
 	if t.cfg.LateAfter <= 0 || late <= t.cfg.LateAfter {

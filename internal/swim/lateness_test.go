@@ -8,7 +8,7 @@ import (
 )
 
 // withLateness is the configuration of a Memberlist.
-func withLateness(c *Config) { c.LateAfter = c.ProbeTimeout / 4 }
+func withLateness(c *Config) { c.LateAfter = LateAfter(c.ProbeTimeout) }
 
 // TestLateness: a member is late for as long as its timer or a message was late, if that is more than LateAfter, and not for longer than
 // mostLate.
