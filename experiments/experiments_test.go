@@ -164,6 +164,20 @@ func TestSameBytes(t *testing.T) {
 	}
 }
 
+// TestBusy: members with little CPU time that join declare no failures. Without lateness they do, and do not settle.
+func TestBusy(t *testing.T) {
+	measures(t)
+	const perCore = 8000
+	with, without := (busy{nodes: 100}).measure(busyRun{perCore, true, false}), (busy{nodes: 100}).measure(busyRun{perCore, true, true})
+	t.Logf("with lateness %+v, without %+v", with, without)
+	if !with.settled || with.failures > 0 {
+		t.Errorf("with lateness: %+v", with)
+	}
+	if without.settled || without.failures == 0 {
+		t.Errorf("without: %+v", without)
+	}
+}
+
 // TestDocument: the document has a place for every table and shows every chart.
 func TestDocument(t *testing.T) {
 	measures(t)
@@ -172,7 +186,7 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	tiny := []experiment{detection{[]int{4, 8}, 2}, load{[]int{4}}, dissemination{[]int{4, 8}, 10},
-		lifeguard{nodes: 8, slow: []int{1}, cycles: quickLifeguard.cycles, seeds: 1, length: time.Second}, crash{2}, join{1}, rapid{10}}
+		lifeguard{nodes: 8, slow: []int{1}, cycles: quickLifeguard.cycles, seeds: 1, length: time.Second}, crash{2}, join{1}, rapid{10}, busy{4, []int{500}}}
 	if len(tiny) != len(full()) {
 		t.Fatalf("%d of %d experiments", len(tiny), len(full()))
 	}
