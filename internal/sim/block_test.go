@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -9,21 +10,25 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// TestBlock: a blocked member sends nothing until it is unblocked, and then suspects another for the one probe that
-// timed out meanwhile. A paused member does not: its next probe begins when it resumes.
+// TestBlock: a blocked member sends nothing until it is unblocked. Without lateness, as in the Lifeguard paper, it then suspects another
+// for the one probe that timed out meanwhile; a paused member does not, as its next probe begins when it resumes.
 func TestBlock(t *testing.T) {
 	const at, length, node = 10 * time.Second, 5 * time.Second, 3
 	for _, tt := range []struct {
 		kind Kind
+		late time.Duration   // Config.LateAfter of the core
 		want []time.Duration // when a probe of the node fails
 	}{
-		{Block, []time.Duration{at + length}},
-		{Pause, nil},
+		{Block, 0, []time.Duration{at + length}},
+		{Block, LAN().LateAfter, nil},
+		{Pause, 0, nil},
+		{Pause, LAN().LateAfter, nil},
 	} {
-		t.Run(tt.kind.String(), func(t *testing.T) {
+		t.Run(fmt.Sprint(tt.kind, ", ", tt.late), func(t *testing.T) {
 			suspected := 0
 			for seed := range uint64(20) {
-				cfg := Config{N: 10, Seed: seed, Faults: []Fault{{Kind: tt.kind, At: at, For: length, Nodes: []int{node}}}}
+				cfg := Config{N: 10, Seed: seed, Core: LAN(), Faults: []Fault{{Kind: tt.kind, At: at, For: length, Nodes: []int{node}}}}
+				cfg.Core.LateAfter = tt.late
 				var failed []time.Duration
 				cfg.Tamper.Out = func(id int, _ *swim.Core, now time.Time, out *swim.Output) {
 					for _, ev := range out.Events {
