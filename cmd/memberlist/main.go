@@ -16,7 +16,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/e3431adc/memberlist/internal/doctor"
+	"github.com/e3431adc/memberlist/internal/printable"
 )
 
 // The exit statuses.
@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		case errors.Is(err, context.Canceled) && ctx.Err() != nil: // interrupted
 			return exitFailed
 		case err != nil:
-			fmt.Fprintf(stderr, "memberlist %s: %s\n", c.name, doctor.Text(err.Error()))
+			fmt.Fprintf(stderr, "memberlist %s: %s\n", c.name, printable.Text(err.Error()))
 			return exitFailed
 		}
 		return status

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist"
-	"github.com/e3431adc/memberlist/internal/doctor"
+	"github.com/e3431adc/memberlist/internal/printable"
 )
 
 const membersAbout = `Members prints all that the member at ADDR knows: those that are alive or suspect, and those that are dead or have left and
@@ -37,7 +37,7 @@ func runMembers(ctx context.Context, args []string, stdout, stderr io.Writer) (i
 			fmt.Fprint(stdout, "\x1b[H\x1b[2J") // clear
 		}
 		if err := t.printMembers(ctx, addresses[0], stdout); err != nil && ctx.Err() == nil {
-			fmt.Fprintf(stderr, "%s: %s\n", time.Now().Format(time.TimeOnly), doctor.Text(err.Error()))
+			fmt.Fprintf(stderr, "%s: %s\n", time.Now().Format(time.TimeOnly), printable.Text(err.Error()))
 		}
 		pause(ctx, *interval)
 	}
@@ -74,7 +74,7 @@ func (t *target) printMembers(ctx context.Context, address string, stdout io.Wri
 	w := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tADDRESS\tSTATE\tINCARNATION\tPROTOCOL\tMETADATA")
 	for _, m := range view.Members {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d (%d-%d)\t%s\n", doctor.Name(m.Name), m.Address(), stateName(m.State), m.Incarnation,
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d (%d-%d)\t%s\n", printable.Name(m.Name), m.Address(), stateName(m.State), m.Incarnation,
 			m.PCur, m.PMin, m.PMax, metaText(m.Meta))
 	}
 	return w.Flush()

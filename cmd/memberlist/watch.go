@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist"
-	"github.com/e3431adc/memberlist/internal/doctor"
+	"github.com/e3431adc/memberlist/internal/printable"
 )
 
 const watchAbout = `Watch reads the view of the member at ADDR every -interval and prints what has changed: join, update, suspect, recover, fail,
@@ -123,9 +123,9 @@ func (t *target) printChange(w io.Writer, c change) {
 		}
 		return
 	}
-	what := doctor.Text(c.Error)
+	what := printable.Text(c.Error)
 	if c.Name != "" {
-		what = doctor.Name(c.Name) + " " + c.Address
+		what = printable.Name(c.Name) + " " + c.Address
 	}
 	fmt.Fprintf(w, "%s  %-8s %s\n", c.Time.Format(time.TimeOnly), c.Event, what)
 }

@@ -16,7 +16,7 @@ import (
 // TestWalls holds that the doctor uses what any process may ask, and no member.
 func TestWalls(t *testing.T) {
 	walls.Walls{
-		Imports:   []string{walls.Standard, walls.Module, "internal/envelope", "internal/visitor"},
+		Imports:   []string{walls.Standard, walls.Module, "internal/envelope", "internal/printable", "internal/visitor"},
 		Variables: []string{"rules", "reserved"},
 		Total:     true,
 	}.Check(t, ".")
@@ -54,28 +54,6 @@ func TestNothingThere(t *testing.T) {
 	cancel()
 	if _, err := Examine(ctx, o); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
-	}
-}
-
-// TestShownNames: what comes from the network is shown in one line without control characters.
-func TestShownNames(t *testing.T) {
-	for _, tt := range []struct{ name, want string }{
-		{"web-1.example", "web-1.example"},
-		{"münchen", "münchen"},
-		{"", `""`},
-		{"a b", `"a b"`},
-		{"a\nb\x1b[2J", `"a\nb\x1b[2J"`},
-		{"a\u202eb", `"a\u202eb"`},
-		{"\xff", `"\xff"`},
-		{strings.Repeat("x", 81), strings.Repeat("x", 80) + "..."},
-		{strings.Repeat("ü", 41), strings.Repeat("ü", 40) + "..."},
-	} {
-		if got := Name(tt.name); got != tt.want {
-			t.Errorf("%q: got %s, want %s", tt.name, got, tt.want)
-		}
-	}
-	if got := Text("a\nb\u202ec\xff"); got != "a?b?c?" {
-		t.Errorf("got %q", got)
 	}
 }
 

@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/e3431adc/memberlist/internal/printable"
 )
 
 // Finding is something wrong with a cluster, or worth knowing of it.
@@ -45,44 +46,6 @@ func (s *Severity) UnmarshalText(text []byte) error {
 	return fmt.Errorf("no severity: %.20q", text)
 }
 
-// maxShownName is the number of bytes of a name that are shown.
-const maxShownName = 80
-
-// Name returns a name as it can be shown: names come from the network, and may have control characters.
-func Name(name string) string {
-	cut := name
-	if len(cut) > maxShownName {
-		for cut = cut[:maxShownName]; len(cut) > 0 && !utf8.ValidString(cut) && utf8.ValidString(name); {
-			cut = cut[:len(cut)-1]
-		}
-		cut += "..."
-	}
-	plain := cut != "" && !strings.ContainsAny(cut, " \"\\")
-	for _, r := range cut {
-		plain = plain && r != utf8.RuneError && strconv.IsPrint(r)
-	}
-	if plain {
-		return cut
-	}
-	return strconv.QuoteToGraphic(cut)
-}
-
-// maxShownText is the number of bytes of an error that are shown.
-const maxShownText = 300
-
-// Text returns a text that may have come from the network, such as that of an error, as it can be shown in a line.
-func Text(text string) string {
-	if len(text) > maxShownText {
-		text = text[:maxShownText] + "..."
-	}
-	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !strconv.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text)
-}
-
 // maxListed is the number of names that a line lists.
 const maxListed = 8
 
@@ -106,7 +69,7 @@ func some(details []string) []string {
 }
 
 // String returns the name and address of a subject.
-func (m *subject) String() string { return Name(m.name) + " (" + m.address + ")" }
+func (m *subject) String() string { return printable.Name(m.name) + " (" + m.address + ")" }
 
 // count returns a number and a noun, in the plural unless it is one.
 func count(n int, noun string) string {

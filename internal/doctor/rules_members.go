@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/e3431adc/memberlist"
+	"github.com/e3431adc/memberlist/internal/printable"
 )
 
 // grouped returns findings for the keys that two or more known subjects share.
@@ -28,7 +29,7 @@ func (s *survey) grouped(key func(*subject) string, title func(key string, n int
 
 func findSameName(s *survey) []Finding {
 	return s.grouped(func(m *subject) string { return m.name },
-		func(name string, n int) string { return fmt.Sprintf("%s is at %d addresses", Name(name), n) })
+		func(name string, n int) string { return fmt.Sprintf("%s is at %d addresses", printable.Name(name), n) })
 }
 
 func findSameAddress(s *survey) []Finding {
@@ -138,12 +139,12 @@ func findImplementations(s *survey) []Finding {
 		switch {
 		case m.versions[0] != memberlist.ProtocolVersionMin || m.versions[1] != memberlist.ProtocolVersionMax:
 			kind := fmt.Sprintf("protocol versions %d to %d", m.versions[0], m.versions[1])
-			groups[kind] = append(groups[kind], Name(m.name))
+			groups[kind] = append(groups[kind], printable.Name(m.name))
 		case !m.packets.ok():
 		case m.bare:
-			groups["this library"] = append(groups["this library"], Name(m.name))
+			groups["this library"] = append(groups["this library"], printable.Name(m.name))
 		default:
-			groups["hashicorp/memberlist, or another"] = append(groups["hashicorp/memberlist, or another"], Name(m.name))
+			groups["hashicorp/memberlist, or another"] = append(groups["hashicorp/memberlist, or another"], printable.Name(m.name))
 		}
 	}
 	if len(groups) < 2 {

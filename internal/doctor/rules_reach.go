@@ -6,13 +6,14 @@ import (
 	"slices"
 
 	"github.com/e3431adc/memberlist"
+	"github.com/e3431adc/memberlist/internal/printable"
 )
 
 func findUDP(s *survey) (found []Finding) {
 	for _, m := range s.subjects {
 		if m.packets.err != nil && m.stream.ok() {
 			found = append(found, Finding{Title: fmt.Sprintf("%v answers streams and no packets", m),
-				Details: []string{"packets: " + Text(m.packets.err.Error())}})
+				Details: []string{"packets: " + printable.Text(m.packets.err.Error())}})
 		}
 		for _, id := range m.failed {
 			if other := s.subjects[id]; id < s.ids[m.identity] && slices.Contains(other.failed, s.ids[m.identity]) {
@@ -29,7 +30,7 @@ func findTCP(s *survey) (found []Finding) {
 	for _, m := range s.subjects {
 		if m.packets.ok() && m.stream.err != nil && m.refused() == nil {
 			found = append(found, Finding{Title: fmt.Sprintf("%v answers packets and no streams", m),
-				Details: []string{"stream: " + Text(m.stream.err.Error())}})
+				Details: []string{"stream: " + printable.Text(m.stream.err.Error())}})
 		}
 	}
 	return found
@@ -51,7 +52,7 @@ func findUnreachable(s *survey) (found []Finding) {
 	for _, m := range s.subjects {
 		if m.known && m.asked && !m.answers() && !m.replaced && m.refused() == nil {
 			found = append(found, Finding{Title: fmt.Sprintf("%v does not answer", m),
-				Details: []string{"packets: " + Text(m.packets.err.Error()), "stream: " + Text(m.stream.err.Error())}})
+				Details: []string{"packets: " + printable.Text(m.packets.err.Error()), "stream: " + printable.Text(m.stream.err.Error())}})
 		}
 	}
 	return found
@@ -72,7 +73,7 @@ func findRefusals(s *survey) (found []Finding) {
 		case !errors.Is(reason, memberlist.ErrNoAnswer):
 			title = "%v has another key"
 		}
-		found = append(found, Finding{Title: fmt.Sprintf(title, m), Details: []string{Text(m.viewErr.Error())}})
+		found = append(found, Finding{Title: fmt.Sprintf(title, m), Details: []string{printable.Text(m.viewErr.Error())}})
 	}
 	return found
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/e3431adc/memberlist/internal/printable"
 )
 
 // inParts returns the parts of the cluster: the members that answered, by whether they see each other, directly or through
@@ -42,7 +44,7 @@ func (s *survey) inParts() [][]int {
 func (s *survey) names(ids []int) []string {
 	var names []string
 	for _, id := range ids {
-		names = append(names, Name(s.subjects[id].name))
+		names = append(names, printable.Name(s.subjects[id].name))
 	}
 	slices.Sort(names)
 	return names
