@@ -123,7 +123,12 @@ func (r *run) finishHere(o operation) error {
 	says := gossip{wire.TypeDead, odd.Node, odd.Incarnation, "from " + self, 0}
 	is := func(g gossip) bool { g.size = 0; return g == says }
 
-	r.feedPacket(odd.Append(nil), homeOf("p1"))
+	b := odd.Append(nil)
+	r.theirs.packets(slices.Clone(b), homeOf("p1"))
+	r.ours.verified = "p1" // a stranger would be ignored
+	r.ours.packets(b, homeOf("p1"))
+	r.ours.verified = ""
+	synctest.Wait()
 	want[odd.Node] = denied
 	if err := r.compareHere(want); err != nil {
 		return err

@@ -104,6 +104,9 @@ type node struct {
 	streams chan net.Conn
 	started time.Time
 
+	// verified is the name that the transport has verified of the sender of the packets, or "".
+	verified string
+
 	mu       sync.Mutex
 	unpacker wire.Unpacker
 	meta     string
@@ -116,6 +119,14 @@ type node struct {
 	errs     []error
 }
 
+// verifiedAddr is the address of a sender whose name the transport has verified, if it is not "".
+type verifiedAddr struct {
+	net.Addr
+	name string
+}
+
+func (a verifiedAddr) VerifiedName() string { return a.name }
+
 func newNode(p profile) *node {
 	return &node{profile: p, streams: make(chan net.Conn), started: time.Now(), meta: "first"}
 }
@@ -127,7 +138,7 @@ func startOurs(p profile) (*node, error) {
 	}}
 	c := our.DefaultLANConfig()
 	t := newTransport(n, func(b []byte, from netip.AddrPort) *our.Packet {
-		return &our.Packet{Buf: b, From: net.UDPAddrFromAddrPort(from), Timestamp: time.Now()}
+		return &our.Packet{Buf: b, From: verifiedAddr{net.UDPAddrFromAddrPort(from), n.verified}, Timestamp: time.Now()}
 	})
 	c.Transport = t
 	c.Name = self
