@@ -155,16 +155,16 @@ func (t *turn) act() {
 			t.roomy = true
 		}
 	}
-	var peers []swim.Member
+	var exchanges []swim.Stream
 	for i := range t.out.Streams {
-		if s := &t.out.Streams[i]; s.Kind == swim.StreamPushPull {
-			peers = append(peers, s.To)
+		if s := &t.out.Streams[i]; s.Kind == swim.StreamPushPull || s.Kind == swim.StreamDifferences {
+			exchanges = append(exchanges, *s)
 		} else {
 			m.startStream(*s)
 		}
 	}
-	if len(peers) > 0 {
-		m.tasks.Go(func() { m.pushPulls.periodic(peers) })
+	if len(exchanges) > 0 {
+		m.tasks.Go(func() { m.pushPulls.periodic(exchanges) })
 	}
 	if t.out.Counts.GossipRounds > 0 {
 		m.metrics.MeasureSince(metrics.Gossip, t.now)

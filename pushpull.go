@@ -19,12 +19,19 @@ import (
 // maxPushPulls is the number of push/pulls of peers that are answered at once.
 const maxPushPulls = 128
 
-// remoteState is the states of the other side of a push/pull.
+// remoteState is a message of the other side of a push/pull. All is valid until the next one is read, user and digests until the session ends.
 type remoteState struct {
 	join   bool
 	peer   swim.Peer
-	states wire.States // valid until the session ends
+	states wire.States
 	user   []byte
+
+	// of a push/pull of differences: see wire.PushPullHeader
+	node    string
+	from    string
+	view    uint64
+	digests []byte
+	hashes  []byte
 }
 
 // pushPulls are the exchanges of states with other members.
@@ -48,6 +55,9 @@ func (p *pushPulls) serve(s *session) error {
 	defer p.answering.Add(-1)
 	if p.answering.Add(1) > maxPushPulls {
 		return fmt.Errorf("%w: %d push/pulls are being answered", ErrBusy, maxPushPulls)
+	}
+	if remote.view != 0 && !m.config.DisableExtensions {
+		return p.serveDifferences(s, &remote)
 	}
 	var meant swim.Recipient
 	if !remote.join {
@@ -77,30 +87,33 @@ func (p *pushPulls) serve(s *session) error {
 		return err
 	}
 	if remote.states.Len() > 0 { // not that of a Query
-		m.mu.Lock()
-		m.mu.view.noteExchange(time.Now())
-		m.mu.Unlock()
+		p.noteExchange()
 	}
 	m.delivery.await()
 	p.mergeUserState(&remote)
 	return nil
 }
 
-// periodic is the push/pulls that the core asks for at each of its intervals, one after the other, unless the last ones have not ended.
-func (p *pushPulls) periodic(peers []swim.Member) {
+// periodic is the push/pulls that the core asks for, at each of its intervals or since two views differ, one after the other, unless
+// the last ones have not ended.
+func (p *pushPulls) periodic(streams []swim.Stream) {
 	if p.running.Swap(true) {
 		return
 	}
 	defer p.running.Store(false)
-	for i := range peers {
-		p.with(peers[i])
+	for i := range streams {
+		exchange := p.all
+		if streams[i].Kind == swim.StreamDifferences {
+			exchange = p.differences
+		}
+		p.with(streams[i].To, exchange)
 	}
 }
 
 // with exchanges states with a member, and logs a failure.
-func (p *pushPulls) with(member swim.Member) {
+func (p *pushPulls) with(member swim.Member, exchange func(Address) error) {
 	m := p.m
-	err := p.do(context.Background(), addressOfMember(&member), exchangePeriodic)
+	err := exchange(addressOfMember(&member))
 	m.noteStream(&member, err)
 	switch {
 	case err == nil, errors.Is(err, ErrShutdown):
@@ -122,6 +135,9 @@ const (
 
 // isJoin reports whether it is a join for the delegates of both sides.
 func (k exchangeKind) isJoin() bool { return k != exchangePeriodic }
+
+// all exchanges all states with a known member.
+func (p *pushPulls) all(to Address) error { return p.do(context.Background(), to, exchangePeriodic) }
 
 // do exchanges states with the member at an address.
 func (p *pushPulls) do(ctx context.Context, to Address, kind exchangeKind) error {
@@ -159,16 +175,25 @@ func (p *pushPulls) do(ctx context.Context, to Address, kind exchangeKind) error
 	}
 	remote.peer = swim.Dialled(senderOf(s.conn.RemoteAddr()).AddrPort)
 	p.merge(&remote, (*turn).commitAndNotify)
-	t := m.begin()
-	from := endpointOf(to.Addr).AddrPort
+	p.finish(s, to, &remote)
+	return nil
+}
+
+// finish ends an exchange that this member began.
+func (p *pushPulls) finish(s *session, with Address, remote *remoteState) {
+	t := p.m.begin()
+	from := endpointOf(with.Addr).AddrPort
 	t.core.Answered(from)
 	t.core.NoteFeatures(from, s.reader.PeerFeatures())
 	t.commit()
-	m.mu.Lock()
-	m.mu.view.noteExchange(time.Now())
-	m.mu.Unlock()
-	p.mergeUserState(&remote)
-	return nil
+	p.noteExchange()
+	p.mergeUserState(remote)
+}
+
+func (p *pushPulls) noteExchange() {
+	p.m.mu.Lock()
+	p.m.mu.view.noteExchange(time.Now())
+	p.m.mu.Unlock()
 }
 
 // readStateReply reads the reply to a push/pull.
@@ -186,17 +211,9 @@ func (s *session) readStateReply() (remoteState, error) {
 // localState asks the delegate for its state and encodes it with the states of all known members, in the session's memory.
 func (s *session) localState(join bool) ([]byte, error) {
 	m := s.m
-	var user []byte
-	if m.config.Delegate != nil {
-		if !m.tasks.BeginCallback() {
-			return nil, ErrShutdown
-		}
-		user = m.config.Delegate.LocalState(join)
-		m.tasks.EndCallback()
-	}
-	if len(user) > wire.MaxUserState {
-		return nil, fmt.Errorf("%w: local state of the delegate has %d bytes, the limit is %d",
-			ErrMessageTooLarge, len(user), wire.MaxUserState)
+	user, err := m.pushPulls.userState(join)
+	if err != nil {
+		return nil, err
 	}
 	snapshot := m.pushPulls.snapshot(s.local, len(user))
 	s.local = snapshot.States
@@ -205,12 +222,35 @@ func (s *session) localState(join bool) ([]byte, error) {
 	header := (&wire.PushPullHeader{Nodes: snapshot.Len(), UserStateLen: len(user), Join: join}).Append(headerRoom[:0])
 	buf := snapshot.States[maxPushPullHeader-len(header):]
 	copy(buf, header)
-	for state, n := range snapshot.Counts {
-		m.metrics.SetInstances(NodeStateType(state).metricName(), n)
-	}
+	m.pushPulls.reportInstances(&snapshot.Instances)
 	buf = append(buf, user...)
 	m.metrics.SetGauge(metrics.SizeLocal, float32(len(buf)))
 	return buf, nil
+}
+
+// reportInstances sets the metrics of the numbers of members by state.
+func (p *pushPulls) reportInstances(n *swim.Instances) {
+	for state, n := range n.ByState {
+		p.m.metrics.SetInstances(NodeStateType(state).metricName(), n)
+	}
+}
+
+// userState asks the delegate for its state.
+func (p *pushPulls) userState(join bool) (user []byte, err error) {
+	m := p.m
+	if m.config.Delegate == nil {
+		return nil, nil
+	}
+	if !m.tasks.BeginCallback() {
+		return nil, ErrShutdown
+	}
+	user = m.config.Delegate.LocalState(join)
+	m.tasks.EndCallback()
+	if len(user) > wire.MaxUserState {
+		return nil, fmt.Errorf("%w: local state of the delegate has %d bytes, the limit is %d",
+			ErrMessageTooLarge, len(user), wire.MaxUserState)
+	}
+	return user, nil
 }
 
 // maxPushPullHeader is the room for the header of a push/pull, in bytes.
@@ -244,7 +284,7 @@ func (s *session) readState() (remoteState, error) {
 	if err := header.Validate(); err != nil {
 		return remoteState{}, err
 	}
-	remote := remoteState{join: header.Join}
+	remote := remoteState{join: header.Join, node: header.Node, from: header.From, view: header.View, digests: bytes.Clone(header.Digests)}
 	states, err := s.reader.ReadStates(header.Nodes)
 	if err != nil {
 		return remoteState{}, err
@@ -259,6 +299,11 @@ func (s *session) readState() (remoteState, error) {
 			return remoteState{}, err
 		}
 		remote.user = bytes.Clone(user)
+	}
+	if header.Hashes > 0 {
+		if remote.hashes, err = s.reader.ReadN(4*header.Hashes, 4*wire.MaxPushPullHashes); err != nil {
+			return remoteState{}, fmt.Errorf("read %d hashes: %w", header.Hashes, err)
+		}
 	}
 	s.m.metrics.AddSample(metrics.SizeRemote, float32(s.size))
 	return remote, nil

@@ -134,7 +134,7 @@ func (m *Memberlist) startStream(s swim.Stream) {
 		case swim.StreamPing:
 			m.probeOnStream(s)
 		case swim.StreamLeave:
-			m.pushPulls.with(s.To)
+			m.pushPulls.with(s.To, m.pushPulls.all)
 		case swim.StreamReconnect:
 			m.reconnector.failed(s.To)
 		case swim.StreamSeeds:

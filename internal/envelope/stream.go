@@ -141,11 +141,16 @@ func readLabel(r *wire.StreamReader) ([]byte, error) {
 
 // ReadReply reads a stream that this member opened up to the type of the peer's message, and decrypts and decompresses that.
 func (e *Envelope) ReadReply(r *wire.StreamReader, from Source) (wire.Type, error) {
+	return e.ReadNext(r, e.OwnLabel(), from)
+}
+
+// ReadNext is ReadReply for a further message on a stream that a peer opened under the label.
+func (e *Envelope) ReadNext(r *wire.StreamReader, label *Label, from Source) (wire.Type, error) {
 	kind, err := r.ReadType()
 	if err != nil {
 		return 0, err
 	}
-	return e.readLayers(r, e.OwnLabel(), kind, from)
+	return e.readLayers(r, label, kind, from)
 }
 
 // readLayers decrypts and decompresses a stream that begins with a message of a kind, and returns the kind of the message inside.

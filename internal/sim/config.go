@@ -60,6 +60,9 @@ type Config struct {
 	// NoProbes, NoGossip and NoSyncs are nodes without one of the loops.
 	NoProbes, NoGossip, NoSyncs []int
 
+	// Plain are nodes without extensions, as members of the reference.
+	Plain []int
+
 	// Heal is the time in which members must agree once faults have ended; 0: Bound.
 	Heal time.Duration
 
@@ -179,6 +182,9 @@ func (c *Config) coreOf(node int32) swim.Config {
 	}
 	if slices.Contains(c.NoSyncs, int(node)) {
 		core.PushPullInterval = 0
+	}
+	if slices.Contains(c.Plain, int(node)) {
+		core.Extensions = false
 	}
 	core.HasUserBroadcasts = slices.ContainsFunc(c.Faults, func(f Fault) bool { return f.Kind == Say })
 	return core

@@ -56,6 +56,9 @@ type node struct {
 // versions are what every node announces.
 var versions = swim.Versions{1, 5, 2, 0, 0, 0}
 
+// readable is the name of a violation that only a broken simulator shows.
+const readable = "messages can be read"
+
 // noticeLeave is the ticket of a Leave.
 const noticeLeave = 1
 
@@ -305,7 +308,7 @@ func (s *Sim) step(n *node, t *swim.Turn, from swim.Endpoint, b []byte) {
 		err = wire.ErrUnknownType
 	}
 	if err != nil {
-		s.fail(n, "messages can be read", -1, fmt.Sprintf("%x: %v", b, err))
+		s.fail(n, readable, -1, fmt.Sprintf("%x: %v", b, err))
 		return
 	}
 	s.result.Received[b[0]&15]++

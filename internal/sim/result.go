@@ -36,6 +36,7 @@ type Result struct {
 	StreamPings     uint64
 	PushPulls       uint64 // that succeeded, joins included
 	PushPullsFailed uint64
+	Differences     uint64 // push/pulls of differences between views that differ
 	Reconnects      uint64 // push/pulls to find lost members
 	Isolations      uint64 // times that a node lost most others at once
 	Nodes           []NodeCounts

@@ -18,6 +18,7 @@ type exchange struct {
 	began            int64
 	asked, answered  swim.Snapshot
 	lost             swim.Member // of toLook: the member looked for; none for a seed
+	differences      differences
 }
 
 // states returns the number of states that have been sent so far.
@@ -28,10 +29,14 @@ type purpose uint8
 
 const (
 	toSync      purpose = iota // periodic: one at a time
+	toCompare                  // the same, of differences
 	toJoin                     // to be accepted; retried until it is
 	toLook                     // to find out which node is at the address of a lost member or a seed, without sending states
 	toReconnect                // with a lost member, or a seed
 )
+
+// isJoin reports whether it is a push/pull with a node that need not be known.
+func (p purpose) isJoin() bool { return p != toSync && p != toCompare }
 
 // pausedPoll is the interval at which an exchange checks whether a paused node has resumed.
 const pausedPoll = 50 * time.Millisecond
@@ -57,7 +62,11 @@ func (s *Sim) open(n *node, st *swim.Stream) {
 		s.tracef("%s looks for %s at %v", n.name, st.To.Name, st.To.Addr)
 		s.check.looked(n, &st.To)
 		s.look(n, to, st.To)
-	case !n.syncing:
+	case n.syncing:
+	case st.Kind == swim.StreamDifferences:
+		n.syncing = true
+		s.askDifferences(n, to, st.To.Name)
+	default:
 		n.syncing = true
 		s.exchange(n, to, toSync)
 	}
@@ -219,7 +228,7 @@ func (s *Sim) exchange(n *node, at place, why purpose) (number uint32) {
 	}
 	to := s.at(at).id
 	x.to, x.toLife = to, s.nodes[to].life
-	if why != toLook {
+	if why != toLook && why != toCompare {
 		s.snapshot(n, &x.asked)
 	}
 	took := s.segment(n.id, to) + s.segment(to, n.id) + s.segment(n.id, to)
@@ -231,14 +240,17 @@ func (s *Sim) exchange(n *node, at place, why purpose) (number uint32) {
 func (s *Sim) serve(n *node, i uint32) {
 	x := &s.exchanges[i]
 	from := &s.nodes[x.from]
-	gone := !n.up || n.life != x.toLife || from.life != x.fromLife || x.why != toSync && !n.joined
-	late := s.now-x.began > int64(s.cfg.StreamTimeout)
+	gone := !n.up || n.life != x.toLife || from.life != x.fromLife || x.why.isJoin() && !n.joined
 	switch {
-	case gone, late, !s.reaches(from, n.place):
+	case x.differences.step == sentWanted && (gone || s.isLate(x)):
+		s.spareExchanges = append(s.spareExchanges, i)
+	case gone, s.isLate(x), x.differences.step != sentWanted && !s.reaches(from, n.place):
 		x.failed = true
 		s.schedule(s.segment(n.id, x.from), event{kind: eventReply, node: x.from, arg: i})
 	case !n.receives():
 		s.schedule(pausedPoll, event{kind: eventServe, node: n.id, arg: i})
+	case x.differences.step != noDifferences:
+		s.serveDifferences(n, i)
 	default:
 		asked := s.read(n, &x.asked)
 		var meant swim.Recipient
@@ -265,7 +277,7 @@ func (s *Sim) snapshot(n *node, to *swim.Snapshot) {
 func (s *Sim) read(n *node, from *swim.Snapshot) wire.States {
 	states, err := wire.ParseStates(from.States, from.Len())
 	if err != nil {
-		s.fail(n, "messages can be read", -1, fmt.Sprint("states of an exchange: ", err))
+		s.fail(n, readable, -1, fmt.Sprint("states of an exchange: ", err))
 	}
 	return states
 }
@@ -273,26 +285,34 @@ func (s *Sim) read(n *node, from *swim.Snapshot) wire.States {
 // reply ends a push/pull at its dialler.
 func (s *Sim) reply(n *node, i uint32) {
 	x := &s.exchanges[i]
+	sent := false
 	if n.up && n.life == x.fromLife {
-		late := s.now-x.began > int64(s.cfg.StreamTimeout)
+		late := s.isLate(x)
 		if !n.receives() && !late {
 			s.schedule(pausedPoll, event{kind: eventReply, node: n.id, arg: i})
 			return
 		}
-		if x.why == toSync {
+		if !x.failed && !late && s.continueDifferences(n, i) {
+			return
+		}
+		if !x.why.isJoin() {
 			n.syncing = false
 		}
 		if !x.failed && !late && x.why == toLook {
 			s.recognize(n, x)
 		} else if !x.failed && !late {
 			s.result.PushPulls++
-			s.merge(n, swim.Dialled(s.nodes[x.to].place.addrPort()), s.read(n, &x.answered))
+			if x.differences.step == sentCompared {
+				sent = s.endDifferences(n, i)
+			} else {
+				s.merge(n, swim.Dialled(s.nodes[x.to].place.addrPort()), s.read(n, &x.answered))
+			}
 			if n.up {
 				t := s.beginTurn(n)
 				t.Answered(s.nodes[x.to].place.addrPort())
 				s.endTurn(n, t)
 			}
-			if x.why != toSync && n.up {
+			if x.why.isJoin() && n.up {
 				s.admit(n)
 			}
 		} else {
@@ -302,7 +322,9 @@ func (s *Sim) reply(n *node, i uint32) {
 			}
 		}
 	}
-	s.spareExchanges = append(s.spareExchanges, i)
+	if !sent {
+		s.spareExchanges = append(s.spareExchanges, i)
+	}
 }
 
 // merge merges the states of a push/pull with a peer into a node, some in each turn.

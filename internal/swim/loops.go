@@ -115,6 +115,10 @@ func (c *Config) pushPullNodes() int { return max(c.PushPullNodes, 1) }
 
 func (l *loops) pushPullWith(t *Turn, peers []*member) {
 	for _, m := range peers {
-		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamPushPull, To: t.table.snapshot(m)})
+		kind := StreamPushPull
+		if m.extended && t.cfg.Extensions {
+			kind = StreamDifferences
+		}
+		t.out.Streams = append(t.out.Streams, Stream{Kind: kind, To: t.table.snapshot(m)})
 	}
 }

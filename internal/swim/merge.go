@@ -13,7 +13,8 @@ const (
 )
 
 // Merge removes the next states of a push/pull with a peer from states, at most statesAtOnce, and merges them. It keeps no
-// reference to their memory. A member that the peer has as dead is only suspected, so that it can refute.
+// reference to their memory. A member that the peer has as dead is only suspected, so that it can refute; but see
+// Peer.OfDifferences.
 func (t *Turn) Merge(peer *Peer, states *wire.States) {
 	var v wire.StateView
 	var names sequence
@@ -29,7 +30,9 @@ func (t *Turn) Merge(peer *Peer, states *wire.States) {
 			t.expectNews(1 + states.Len())
 			news = true
 		}
-		t.mergeState(peer, m, &v)
+		if !peer.differences || m == nil || !t.believeVerdict(m, &v) {
+			t.mergeState(peer, m, &v)
+		}
 	}
 }
 

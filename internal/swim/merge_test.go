@@ -89,7 +89,7 @@ func TestMergeAtOnce(t *testing.T) {
 		name string
 		want int
 	}{{"new", newsAtOnce}, {"known", statesAtOnce}} {
-		states := readStates(t, &Snapshot{States: encoded, Counts: [4]int{members}})
+		states := readStates(t, &Snapshot{States: encoded, Instances: Instances{ByState: [4]int{members}}})
 		for turn := 1; states.Len() > 0; turn++ {
 			before := states.Len()
 			n.Turn.Merge(new(Peer), &states)

@@ -41,11 +41,12 @@ type StreamKind uint8
 
 // The purposes of streams.
 const (
-	StreamPing      StreamKind = iota // ping Seq, and report StreamPingDone
-	StreamPushPull                    // exchange states
-	StreamLeave                       // exchange states, even beside another push/pull: we leave
-	StreamReconnect                   // join To if it is still at its address
-	StreamSeeds                       // join a few of the seeds; To is zero
+	StreamPing        StreamKind = iota // ping Seq, and report StreamPingDone
+	StreamPushPull                      // exchange states
+	StreamDifferences                   // exchange the states that differ: see delta.go
+	StreamLeave                         // exchange states, even beside another push/pull: we leave
+	StreamReconnect                     // join To if it is still at its address
+	StreamSeeds                         // join a few of the seeds; To is zero
 )
 
 // Stream is a stream to open.

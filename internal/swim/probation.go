@@ -29,6 +29,8 @@ type Peer struct {
 	asked    bool // we dialled it
 	dialled  bool // it dialled us, from any port, so that its IP address is not forged
 	stranger bool // no member: the unknown names that it asserts must answer before they are members
+
+	differences bool // its states are those of a push/pull of differences
 }
 
 // Dialled returns the peer that we dialled for a push/pull.
@@ -52,6 +54,16 @@ func (c *Core) Dialler(at netip.AddrPort, states wire.States) Peer {
 	}
 	p.stranger = true
 	return p
+}
+
+// DiallerNamed returns the peer that dialled us and has a name, as Dialler does.
+func (c *Core) DiallerNamed(at netip.AddrPort, name string) Peer {
+	if !at.IsValid() {
+		return Peer{}
+	}
+	m := c.table.named(name)
+	known := m != nil && c.table.isPresent(m) && c.table.address(m).sameHost(addressOf(at))
+	return Peer{Endpoint: Endpoint{AddrPort: at}, dialled: true, stranger: !known}
 }
 
 // senderOf returns the sender of a packet with a message about m, or about an unknown member if m is nil. It is no stranger if it

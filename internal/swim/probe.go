@@ -266,6 +266,7 @@ func (t *Turn) acked(from Endpoint, a *wire.Ack) {
 		switch {
 		case t.ackSources.isFrom(t, p.target, &from):
 			t.view.note(p.target, a.View)
+			t.view.compare(t, p.target, a.View)
 		case !t.ackSources.anyFrom(t, p.helpers, &from):
 			p.foreignAck = true
 			t.out.drop(DropStranger)

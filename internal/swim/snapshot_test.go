@@ -46,8 +46,11 @@ func TestSnapshotSaysWhatIsKnown(t *testing.T) {
 	n.dead(3, 1, "m1")
 	n.dead(4, 1, "m4")
 	states, s := snapshotOf(n, func() {})
-	if s.Counts != [...]int{3, 1, 1, 1} || len(states) != 6 {
-		t.Errorf("counts %v, %d states", s.Counts, len(states))
+	var counted Instances
+	for n.Count(&counted) {
+	}
+	if s.ByState != [...]int{3, 1, 1, 1} || counted.ByState != s.ByState || len(states) != 6 {
+		t.Errorf("counts %v, %v in the snapshot, %d states", counted.ByState, s.ByState, len(states))
 	}
 	for _, m := range n.Members(nil) {
 		got := states[m.Name]

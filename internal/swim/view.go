@@ -16,11 +16,21 @@ type view struct {
 	sum      uint64
 	changed  time.Time // the last change of sum
 	extended int       // number of other members, alive or suspect, that are known to send their views
+
+	pause time.Duration // after the last exchange because of another view; 0: the last one compared was equal
+	next  time.Time     // the end of it
 }
 
 // settleRounds is the number of rounds of gossip in which a view must not have changed before it is compared: what gossip
 // spreads need not be exchanged.
 const settleRounds = 3
+
+// The pause between two exchanges because of different views, while they stay different. It doubles each time, up to
+// Config.PushPullInterval.
+const (
+	firstPause = time.Second
+	maxPause   = 32 * time.Second
+)
 
 // settleDefault is used if there is no gossip.
 const settleDefault = 600 * time.Millisecond
@@ -79,25 +89,42 @@ func (v *view) inPing(t *Turn) uint64 {
 	}
 }
 
-// inAck returns the view to send in the ack to a ping: only if the ping has another one. An ack to a ping without a view has
-// none.
+// inAck returns the view to send in the ack to a ping: wire.ViewEqual if the ping has the same. An ack to a ping without a view
+// has none.
 func (v *view) inAck(t *Turn, pinged uint64) uint64 {
 	if pinged == 0 {
 		return 0
 	}
 	own := v.inPing(t)
-	if own == pinged {
-		return wire.ViewUnsaid
+	if own == pinged && own != wire.ViewUnsaid {
+		return wire.ViewEqual
 	}
 	return own
+}
+
+// compare compares the view in the ack of a member with ours. If both have settled and differ, the two exchange what differs.
+// The one that pinged begins, so that only one does. If the program selects the members to exchange states with, none is chosen here.
+func (v *view) compare(t *Turn, m *member, said uint64) {
+	own := v.inPing(t)
+	switch {
+	case said == wire.ViewEqual:
+		v.pause = 0
+		return
+	case said <= wire.ViewEqual, own <= wire.ViewEqual, said == own, t.now.Before(v.next), t.local.leaving, t.cfg.PushPullInterval <= 0,
+		t.cfg.SelectsTargets:
+		return
+	}
+	v.pause = min(max(2*v.pause, firstPause), maxPause, t.cfg.PushPullInterval)
+	v.next = t.now.Add(v.pause)
+	t.out.Streams = append(t.out.Streams, Stream{Kind: StreamDifferences, To: t.table.snapshot(m)})
 }
 
 func (v *view) checksum() uint64 { return checksumOf(v.sum) }
 
 // checksumOf returns the checksum with a sum, which is never a number with another meaning on the wire.
 func checksumOf(sum uint64) uint64 {
-	if sum <= wire.ViewUnsaid {
-		return sum + wire.ViewUnsaid + 1
+	if sum <= wire.ViewEqual {
+		return sum + wire.ViewEqual + 1
 	}
 	return sum
 }

@@ -61,6 +61,9 @@ const (
 	// MaxPushPullNodes is the maximum number of member states in a push/pull.
 	MaxPushPullNodes = 1 << 20
 
+	// MaxPushPullHashes is the maximum number of hashes of 4 bytes in a push/pull: two for each member.
+	MaxPushPullHashes = 2 * MaxPushPullNodes
+
 	// MaxUserState is the largest user state of a push/pull, in bytes.
 	MaxUserState = 20 << 20
 

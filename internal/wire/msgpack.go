@@ -271,6 +271,15 @@ func (f *fields) unsigned(limit int64) int64 {
 	return v
 }
 
+// uint64 reads an integer that is not negative.
+func (f *fields) uint64() uint64 {
+	if len(f.b) > 0 && f.b[0] == mpUint64 {
+		f.byte()
+		return f.uint(8)
+	}
+	return uint64(f.unsigned(math.MaxInt64))
+}
+
 func (f *fields) uint32() uint32 { return uint32(f.unsigned(math.MaxUint32)) }
 func (f *fields) uint16() uint16 { return uint16(f.unsigned(math.MaxUint16)) }
 func (f *fields) uint8() uint8   { return uint8(f.unsigned(math.MaxUint8)) }

@@ -16,8 +16,11 @@ type Ping struct {
 	View uint64 `codec:"Vw"`
 }
 
-// ViewUnsaid is the View of a ping or an ack whose sender knows the key, but has no checksum to compare.
-const ViewUnsaid = 1
+// Views that are no checksum.
+const (
+	ViewUnsaid = 1 // the sender knows the key, but has no checksum to compare
+	ViewEqual  = 2 // of an ack: that of the ping
+)
 
 // Type returns TypePing.
 func (m *Ping) Type() Type { return TypePing }

@@ -2,12 +2,26 @@ package wire
 
 import "fmt"
 
-// PushPullHeader begins a push/pull. Nodes PushNodeStates follow, then UserStateLen bytes of user state.
+// PushPullHeader begins a push/pull. Nodes PushNodeStates follow, then UserStateLen bytes of user state, then Hashes numbers
+// of 4 bytes.
 type PushPullHeader struct {
 	Nodes        int
 	UserStateLen int // bytes
 	// Join distinguishes the exchange of a Join from a periodic one.
 	Join bool
+
+	// The other fields are those of a push/pull of differences, and absent if they are zero. Members of the reference
+	// ignore them.
+
+	// Node is the name of the member that is asked for differences.
+	Node string `codec:",omitempty"`
+	// From is the name of the sender.
+	From string `codec:",omitempty"`
+	// View is the checksum of the sender's view.
+	View uint64 `codec:"Vw,omitempty"`
+	// Digests has a sum of 4 bytes for each bucket of members, or a bit for each.
+	Digests []byte `codec:"Dg,omitempty"`
+	Hashes  int    `codec:"Hs,omitempty"`
 }
 
 // Type returns TypePushPull.
@@ -15,21 +29,44 @@ func (m *PushPullHeader) Type() Type { return TypePushPull }
 
 // Append appends the header, type byte and body, to dst.
 func (m *PushPullHeader) Append(dst []byte) []byte {
-	dst = append(dst, byte(TypePushPull), mpFixMap|3)
+	dst = append(dst, byte(TypePushPull), mpFixMap|byte(3+m.differenceFields()))
+	if len(m.Digests) > 0 {
+		dst = appendBytes(append(dst, "\xa2Dg"...), m.Digests)
+	}
+	if m.From != "" {
+		dst = appendString(append(dst, "\xa4From"...), m.From)
+	}
+	if m.Hashes != 0 {
+		dst = appendInt(append(dst, "\xa2Hs"...), int64(m.Hashes))
+	}
 	dst = appendBool(append(dst, "\xa4Join"...), m.Join)
+	if m.Node != "" {
+		dst = appendString(append(dst, "\xa4Node"...), m.Node)
+	}
 	dst = appendInt(append(dst, "\xa5Nodes"...), int64(m.Nodes))
-	return appendInt(append(dst, "\xacUserStateLen"...), int64(m.UserStateLen))
+	return appendView(appendInt(append(dst, "\xacUserStateLen"...), int64(m.UserStateLen)), m.View)
 }
 
-// Parse sets every field from body; see Ping.Parse. It accepts any numbers: see Validate.
+// differenceFields returns the number of fields of a push/pull of differences that are not zero.
+func (m *PushPullHeader) differenceFields() int {
+	n := 0
+	for _, present := range []bool{m.Node != "", m.From != "", m.View != 0, len(m.Digests) > 0, m.Hashes != 0} {
+		if present {
+			n++
+		}
+	}
+	return n
+}
+
+// Parse sets every field from body; see Ping.Parse. Digests is a view into body. It accepts any numbers: see Validate.
 func (m *PushPullHeader) Parse(body []byte, names *Names) error {
-	if !m.parse(body) {
+	if !m.parse(body, names) {
 		return fallback("push/pull header", body, m)
 	}
 	return nil
 }
 
-func (m *PushPullHeader) parse(body []byte) bool {
+func (m *PushPullHeader) parse(body []byte, names *Names) bool {
 	*m = PushPullHeader{}
 	f := parseFields(body)
 	for f.next() {
@@ -40,6 +77,16 @@ func (m *PushPullHeader) parse(body []byte) bool {
 			m.Nodes = f.int()
 		case "UserStateLen":
 			m.UserStateLen = f.int()
+		case "Node":
+			m.Node = f.string(names)
+		case "From":
+			m.From = f.string(names)
+		case "Vw":
+			m.View = f.uint64()
+		case "Dg":
+			m.Digests = f.bytes()
+		case "Hs":
+			m.Hashes = f.int()
 		default:
 			f.skip()
 		}
@@ -47,10 +94,13 @@ func (m *PushPullHeader) parse(body []byte) bool {
 	return f.ok
 }
 
-// Validate returns ErrMalformed if a count is negative, and ErrTooLarge if one is above MaxPushPullNodes or
-// MaxUserState.
+// Validate returns ErrMalformed if a count is negative, and ErrTooLarge if one is above MaxPushPullNodes, MaxUserState or
+// MaxPushPullHashes.
 func (m *PushPullHeader) Validate() error {
 	if err := validateCount("push/pull nodes", m.Nodes, MaxPushPullNodes); err != nil {
+		return err
+	}
+	if err := validateCount("push/pull hashes", m.Hashes, MaxPushPullHashes); err != nil {
 		return err
 	}
 	return validateCount("push/pull user state", m.UserStateLen, MaxUserState)

@@ -58,6 +58,11 @@ type (
 		Nodes        int
 		UserStateLen int
 		Join         bool
+		Node         string `codec:",omitempty"`
+		From         string `codec:",omitempty"`
+		View         uint64 `codec:"Vw,omitempty"`
+		Digests      []byte `codec:"Dg,omitempty"`
+		Hashes       int    `codec:"Hs,omitempty"`
 	}
 	refPushNodeState struct {
 		Name        string
@@ -343,7 +348,7 @@ func isOurs(err error) bool {
 }
 
 // allFields are the fields of all messages.
-var allFields = []string{"SeqNo", "Vw", "Node", "SourceAddr", "Nack", "Port", "Payload", "Error", "Incarnation", "From", "Meta", "Vsn",
+var allFields = []string{"SeqNo", "Vw", "Dg", "Hs", "Node", "SourceAddr", "Nack", "Port", "Payload", "Error", "Incarnation", "From", "Meta", "Vsn",
 	"Nodes", "UserStateLen", "Join", "Name", "State", "UserMsgLen", "Algo", "Buf", "Target", "Addr", "SourceNode", "SourcePort"}
 
 // oddBodies returns bodies that our peers do not send: valid in other ways, or nearly so. They have the given fields,
