@@ -294,7 +294,7 @@ type Config struct {
 	Seeds func(context.Context) ([]string, error)
 
 	// DisableExtensions turns off what members of the reference neither send nor act on, and ignore if they receive
-	// it: the checksums of views in pings and acks. All bytes on the wire are then those that the reference would
+	// it: the checksums of views in pings and acks, and the push/pulls of what differs. All bytes on the wire are then those that the reference would
 	// send. Members with and without it, and members of the reference, work together; two that both have it off find
 	// differences of their views sooner.
 	DisableExtensions bool
