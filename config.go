@@ -64,7 +64,7 @@ type Config struct {
 	Name string
 
 	// Transport carries packets and streams. The member owns it and shuts it down, also if Create fails. Nil: a
-	// NetTransport on BindAddr and BindPort.
+	// NetTransport on BindAddr and BindPort. Package tcptransport has one for TCP and TLS alone.
 	Transport Transport
 
 	// Label identifies the cluster. Every packet and stream carries it in plain text; those with another label, or

@@ -16,7 +16,8 @@
 // Packets travel on connections that stay open, one for each peer and direction: a member writes on those that it has dialled and reads
 // those that it has accepted, so that a packet reaches only the process at the address that it is for. Writing never blocks: a
 // packet waits in the queue of its peer, and a goroutine dials and writes. A queue that is full drops its oldest gossip, and pings and
-// acks only if there is no gossip. What is known about a peer that cannot be reached is returned by the next write to it.
+// acks only if there is no gossip. What is known about a peer that cannot be reached is returned by the next write to it. When a connection
+// ends just after a write, that is made again on a new one: a packet may arrive twice.
 //
 // A stream of the library is a connection of its own.
 //

@@ -111,11 +111,14 @@ func (p *peer) run() {
 	}()
 	for {
 		batch, packets := p.take((*buf)[:0])
-		if packets == 0 {
+		if len(batch) == 0 {
 			return
 		}
 		*buf = batch
-		if err := p.send(batch); err != nil {
+		switch err := p.send(batch); {
+		case err != nil && packets == 0:
+			continue // the peer is not there yet; the next packet will tell
+		case err != nil:
 			p.fail(err, packets)
 			return
 		}
@@ -123,14 +126,15 @@ func (p *peer) run() {
 	}
 }
 
-// take moves queued packets to the end of b, as frames. If there are none, the goroutine is no longer running when it returns.
+// take moves queued packets to the end of b, as frames. packets is 0 for those that are written again. If there are none at all, the
+// goroutine is no longer running when it returns.
 func (p *peer) take(b []byte) (batch []byte, packets int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.mu.again) > 0 {
 		b = append(b, p.mu.again...)
 		p.mu.again = nil // only once, also if the peer closes each connection
-		return b, 1
+		return b, 0
 	}
 	for {
 		c, size, ok := p.mu.queue.next()
