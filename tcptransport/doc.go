@@ -42,7 +42,7 @@
 //	offset  bytes
 //	 0      4      6d 6c 73 74
 //	 4      1      version: 1
-//	 5      1      0 accepted, 1 TLS is required, 2 version, 3 malformed, 4 peer not accepted, 5 TLS is not used, 6 busy
+//	 5      1      0 accepted, 1 TLS is required, 2 version, 3 malformed, 4 peer not accepted, 5 TLS is not used
 //	 6      2      0
 //
 // After any but 0 it closes the connection. A side that expects TLS and is sent an opening answers 1, without TLS; one that does not and is

@@ -25,10 +25,10 @@ var (
 
 	// ErrProtocol is returned when what listens at the address is no Transport of this package, or one of another version.
 	ErrProtocol = errors.New("peer does not speak the protocol of package tcptransport")
-
-	// ErrBusy is returned when the peer has too many connections.
-	ErrBusy = errors.New("peer has too many connections")
 )
+
+// errNoReply is returned when the peer closes the connection before it has accepted it.
+var errNoReply = errors.New("peer closed the connection without a reply: it has too many, or does not speak the protocol of package tcptransport")
 
 // errNoName is returned for a peer that does not tell its name though Config.VerifyPeer is set.
 var errNoName = errors.New("peer does not tell its name")
@@ -44,8 +44,6 @@ func verdictError(v verdict) error {
 		return ErrNotTLS
 	case refusedPeer:
 		return ErrCertificateRefused
-	case refusedBusy:
-		return ErrBusy
 	default:
 		return fmt.Errorf("%w: verdict %d", ErrProtocol, v)
 	}
@@ -79,7 +77,7 @@ func replyError(err error, secure bool) error {
 	case secure && isAlert(err):
 		return fmt.Errorf("%w: %w", ErrCertificateRefused, err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("%w: it closed the connection: %w", ErrProtocol, err)
+		return fmt.Errorf("%w: %w", errNoReply, err)
 	default:
 		return err
 	}

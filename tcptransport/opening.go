@@ -34,7 +34,6 @@ const (
 	refusedMalformed
 	refusedPeer
 	refusedTLS
-	refusedBusy
 
 	incomplete verdict = 255 // not sent: there is no whole opening
 )

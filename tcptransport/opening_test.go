@@ -86,7 +86,7 @@ func TestMalformedOpenings(t *testing.T) {
 func TestReply(t *testing.T) {
 	for v, want := range map[verdict]error{
 		accepted: nil, refusedPlain: ErrTLSRequired, refusedVersion: ErrProtocol, refusedMalformed: ErrProtocol,
-		refusedPeer: ErrCertificateRefused, refusedTLS: ErrNotTLS, refusedBusy: ErrBusy, 99: ErrProtocol,
+		refusedPeer: ErrCertificateRefused, refusedTLS: ErrNotTLS, 99: ErrProtocol,
 	} {
 		b := appendReply(nil, v)
 		if want := append(unhex(t, "6d6c7374 01"), byte(v), 0, 0); !bytes.Equal(b, want) {

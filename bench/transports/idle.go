@@ -25,6 +25,7 @@ func measureIdle(s *settings, dir string) (results []idleResult, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s, idle: %w", k, err)
 		}
+		fmt.Fprintf(os.Stderr, "%+v\n", r)
 		results = append(results, r)
 	}
 	return results, nil

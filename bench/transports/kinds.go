@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/e3431adc/memberlist"
 	"github.com/e3431adc/memberlist/tcptransport"
@@ -23,6 +24,9 @@ const (
 	dialTLS kind = "a dial for each packet, TLS 1.3"
 )
 
+// patience is the time for making a connection: hundreds of members that meet share a few cores.
+const patience = 30 * time.Second
+
 // quiet is a Logger that discards everything.
 var quiet = log.New(io.Discard, "", 0)
 
@@ -31,6 +35,7 @@ func (k kind) config(name, dir string) (*memberlist.Config, error) {
 	c := memberlist.DefaultLANConfig()
 	c.Name, c.LogOutput = name, io.Discard
 	c.BindAddr, c.BindPort, c.AdvertisePort = "127.0.0.1", 0, 0
+	c.TCPTimeout = patience
 	files := tcptransport.Files{Cert: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key"), CA: filepath.Join(dir, "ca.crt")}
 	var err error
 	switch k {
@@ -38,9 +43,10 @@ func (k kind) config(name, dir string) (*memberlist.Config, error) {
 		c.SecretKey = make([]byte, 32)
 		return c, nil
 	case tcp:
-		c.Transport, err = tcptransport.New(tcptransport.Config{Name: name, BindAddr: "127.0.0.1", Logger: quiet})
+		c.Transport, err = tcptransport.New(tcptransport.Config{Name: name, BindAddr: "127.0.0.1", DialTimeout: patience, Logger: quiet})
 	case tcpTLS:
-		c.Transport, err = tcptransport.New(tcptransport.Config{Name: name, BindAddr: "127.0.0.1", Files: files, Logger: quiet})
+		c.Transport, err = tcptransport.New(tcptransport.Config{Name: name, BindAddr: "127.0.0.1", Files: files, DialTimeout: patience,
+			Logger: quiet})
 	case dial:
 		c.Transport, err = newDialTransport(nil)
 	case dialTLS:

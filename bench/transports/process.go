@@ -62,7 +62,11 @@ func do(verb, addr string, members []*memberlist.Memberlist, transports []*tcptr
 	switch verb {
 	case "join":
 		for _, m := range members {
-			if _, err := m.Join([]string{addr}); err != nil {
+			_, err := m.Join([]string{addr})
+			for tries := 0; err != nil && tries < 10; tries++ { // the machine may be too busy
+				_, err = m.Join([]string{addr})
+			}
+			if err != nil {
 				return err
 			}
 			time.Sleep(20 * time.Millisecond) // so that news of one join does not wait for those of all
