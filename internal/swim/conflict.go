@@ -216,7 +216,7 @@ func (s *checks) onAck(t *Turn, k *check, from Endpoint) {
 	switch claimed := s.claimant(t.Core, k, m); {
 	case m == nil:
 		s.drop(t, k)
-	case claimed.same(addressOf(from.AddrPort)):
+	case claimed.same(addressOf(from.AddrPort)) && from.mayBe(k.name):
 		s.endSilent(t, k, m)
 	case !s.mayAck(t, k, m, &from):
 		t.out.drop(DropStranger)
@@ -227,7 +227,7 @@ func (s *checks) onAck(t *Turn, k *check, from Endpoint) {
 
 // mayAck reports whether an ack to the ping of a check may be that of the member or, for our own name, of the claimant.
 func (s *checks) mayAck(t *Turn, k *check, m *member, from *Endpoint) bool {
-	if m == t.table.self && isFromHost(k.newest.addr, from) || m != t.table.self && t.ackSources.isFrom(t, m, from) {
+	if m == t.table.self && isFromHost(k.newest.addr, from) && from.mayBe(k.name) || m != t.table.self && t.ackSources.isFrom(t, m, from) {
 		return true
 	}
 	return t.ackSources.anyFrom(t, k.helpers, from)
@@ -239,7 +239,7 @@ func (s *checks) onClaimantAck(t *Turn, k *check, from Endpoint) {
 	if m == nil || t.table.isAt(m, addressOf(from.AddrPort)) {
 		return
 	}
-	if !isFromHost(k.newest.addr, &from) {
+	if !isFromHost(k.newest.addr, &from) || !from.mayBe(k.name) {
 		t.out.drop(DropStranger)
 		return
 	}

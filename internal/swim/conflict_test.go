@@ -275,6 +275,20 @@ func TestConflictAckOfTheClaimant(t *testing.T) {
 	}
 }
 
+// TestConflictAckInAnotherName: an ack of a claimant that the transport knows by another name counts for nothing.
+func TestConflictAckInAnotherName(t *testing.T) {
+	n := newNode(t, nil).withMembers(5)
+	out := n.alive(claimOf(1, 7))
+	other := Endpoint{AddrPort: memberAddr(1001), Name: "m2"}
+	n.Step(other, ackOf(asked(t, out, 1)))
+	n.Step(other, ackOf(askedAt(t, out, 1, 1001)))
+	out = n.take()
+	if len(out.Events) != 0 || out.Counts.Drops[DropStranger] != 2 {
+		t.Errorf("events %v, %d acks dropped, want 2", kinds(out.Events), out.Counts.Drops[DropStranger])
+	}
+	n.want(1, StateAlive, 1)
+}
+
 // TestConflictWithoutProbes: a member that sends no probes resolves conflicts too.
 func TestConflictWithoutProbes(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.ProbeInterval = 0 }).withMembers(5)

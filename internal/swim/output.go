@@ -15,6 +15,9 @@ type Endpoint struct {
 	Text     string
 }
 
+// mayBe reports whether a sender may be the member with a name: the transport has not verified another one.
+func (e *Endpoint) mayBe(name string) bool { return e.Name == "" || e.Name == name }
+
 // Packet is a packet to send.
 type Packet struct {
 	To Endpoint

@@ -307,7 +307,7 @@ func (f *failedSet) ping(t *Turn, wanted []*failedMember) {
 // onAck tries a failed member from whose address an ack came.
 func (f *failedSet) onAck(t *Turn, from *Endpoint, seq uint32) {
 	one := f.probed[seq]
-	if one != nil && !isFromHost(one.addr, from) {
+	if one != nil && (!isFromHost(one.addr, from) || !from.mayBe(one.name)) {
 		t.out.drop(DropStranger)
 		return
 	}
