@@ -33,9 +33,13 @@ func (s *scene) hear(node, from int, m wire.Message) {
 // mergeState delivers one state of a push/pull that another node began to a node.
 func (s *scene) mergeState(node, from int, m swim.Member) {
 	n := &s.nodes[node]
-	states := wire.StatesOf(wire.PushNodeState{Name: m.Name, Addr: m.Addr.Addr().AsSlice(), Port: m.Addr.Port(),
+	s.merge(n, n.core.Dialler(address(int32(from), 0), statesOf(m)), statesOf(m))
+}
+
+// statesOf returns the states of a push/pull about one member.
+func statesOf(m swim.Member) wire.States {
+	return wire.StatesOf(wire.PushNodeState{Name: m.Name, Addr: m.Addr.Addr().AsSlice(), Port: m.Addr.Port(),
 		Meta: m.Meta, Incarnation: m.Incarnation, State: int(m.State), Vsn: m.Versions[:]})
-	s.merge(n, n.core.Dialler(address(int32(from), 0), states), states)
 }
 
 // isGossip reports whether a decoded message is of one of the types.
@@ -238,22 +242,24 @@ func TestHoleLastIncarnation(t *testing.T) {
 	}
 }
 
-// TestHoleLeap: another member reminds a node of a high incarnation, as after a restart. The others, which ignore such
+// TestHoleLeap: a push/pull reminds a node of a high incarnation, as after a restart. The others, which ignore such
 // leaps in gossip, ask it and learn of it; and so do the node itself and new members after the next restarts.
 func TestHoleLeap(t *testing.T) {
 	const high = 1 << 30
 	s := newScene(t, 8, Fault{Kind: Amnesia, At: 10 * time.Second, For: time.Second, Nodes: []int{3}},
-		Fault{Kind: Amnesia, At: 30 * time.Second, For: time.Second, Nodes: []int{5}})
-	s.hear(3, 2, &wire.Suspect{Incarnation: high, Node: "n3", From: "n2"})
+		Fault{Kind: Amnesia, At: time.Minute, For: time.Second, Nodes: []int{5}})
+	reminded := s.sees(1, 3)
+	reminded.Incarnation, reminded.State = high, swim.StateDead
+	s.merge(&s.nodes[3], swim.Dialled(s.sees(1, 2).Addr), statesOf(reminded)) // in its reply to a push/pull
 	s.until(5 * time.Second)
 	for node := range 8 {
 		s.want(node, 3, swim.StateAlive, high+1)
 	}
-	s.until(20 * time.Second)
+	s.until(50 * time.Second) // a push/pull for each
 	for node := range 8 {
 		s.want(node, 3, swim.StateAlive, high+2)
 	}
-	s.until(40 * time.Second)
+	s.until(65 * time.Second)
 	s.want(5, 3, swim.StateAlive, high+2)
 }
 

@@ -12,16 +12,16 @@ const (
 	// smallRise is a rise that is always believed: a few messages of the member were lost.
 	smallRise = 16
 
-	// maxRise is the sum of the greater rises that are believed at once, and in each risePeriod. At that rate it takes 68 hours
-	// to use up all incarnations.
+	// maxRise is the sum of the greater rises that are believed at once, and in each risePeriod.
 	maxRise    = 1 << 20
 	risePeriod = maxRise * (time.Minute / maxRise)
 
-	// maxFirst is the highest incarnation at which others may introduce a member.
+	// maxFirst is the highest incarnation at which members may introduce another, or remind us of an earlier life of ours. From
+	// there it takes 34 hours of such rises to use up all incarnations.
 	maxFirst = 1 << 31
 
-	// maxLeap is the highest incarnation of our own, from an earlier life, that members may remind us of. Above it there is
-	// room for maxRise refutations.
+	// maxLeap takes the place of maxFirst if a push/pull that we began says that we are there at our address: that is known from
+	// ourselves. Above it there is room for maxRise refutations.
 	maxLeap = MaxIncarnation - 1 - maxRise
 )
 
@@ -37,8 +37,8 @@ func (p *Peer) isAt(at address) bool {
 	return !p.AddrPort.IsValid() || sender.same(at) || p.dialled && sender.sameHost(at)
 }
 
-// believes reports whether a message about m, or about the unknown member with a name if m is nil, may be at an incarnation.
-// Where others may not say so m is asked. The address is that in the message, if any.
+// believes reports whether a message about m, or about the unknown member with a name if m is nil, may be at an incarnation. If
+// only that member may say so it is asked: it answers with its alive message. The address is that in the message, if any.
 //
 // Compat: the reference believes all, and its member is then at an incarnation above which there is none.
 func (t *Turn) believes(from *Peer, m *member, name string, kind wire.Type, incarnation uint32, at address) bool {
@@ -46,36 +46,55 @@ func (t *Turn) believes(from *Peer, m *member, name string, kind wire.Type, inca
 		t.out.drop(DropMaximum)
 		return false
 	}
-	known, first := uint32(0), uint32(maxFirst)
+	if m != nil && m == t.table.self {
+		return incarnation <= m.Incarnation || incarnation-m.Incarnation <= smallRise || t.mayRemind(from, incarnation, at) || t.dropLeap()
+	}
+	known, home := uint32(0), at
 	if m != nil {
-		known, first, at = m.Incarnation, 0, t.table.address(m)
+		known, home = m.Incarnation, t.table.address(m)
 	} else if gone := t.failed.named(name); gone != nil {
-		known, first, at = gone.incarnation, 0, gone.addr
+		known = gone.incarnation
 	}
-	if incarnation <= max(known, first) || incarnation-known <= smallRise {
+	moved := at.size > 0 && !at.same(home)
+	switch {
+	case moved && incarnation > maxFirst && !from.isAt(at):
+		home = at // a claim to the name may have raised it
+	case incarnation <= known, incarnation-known <= smallRise, m == nil && incarnation <= maxFirst && t.isMember(from),
+		from.isAt(home) && !moved, t.takeRise(incarnation - known):
 		return true
 	}
-	if m == t.table.self {
-		if t.local.isReminder(t, from, incarnation) || t.takeRise(incarnation-known) {
-			return true
+	if home.size > 0 && t.cfg.allows(home) && t.answers.takeClaimant(t, home) {
+		question := wire.Suspect{Incarnation: max(known, 1) - 1, Node: name, From: t.cfg.Name} // stale
+		messages := []wire.Message{&question}
+		if m == nil && t.isMember(from) { // it answers members only, and may not know us either
+			alive := t.table.alive(t.table.self, t.table.self.Incarnation)
+			messages = append(messages, &alive)
 		}
-	} else if from.isAt(at) || t.takeRise(incarnation-known) {
-		return true
+		t.sendAlone(Endpoint{Name: name, AddrPort: home.addrPort()}, messages...)
 	}
+	return t.dropLeap()
+}
+
+// dropLeap counts a message that is not believed. It returns false.
+func (t *Turn) dropLeap() bool {
 	t.out.drop(DropLeap)
-	if m != nil && m != t.table.self && t.answers.take(t, &from.Endpoint) {
-		t.sendAlone(t.table.endpoint(m), &wire.Suspect{Incarnation: max(known, 1) - 1, Node: m.Name, From: t.cfg.Name}) // it answers
-	}
 	return false
 }
 
-// isReminder reports whether a message about ourselves may be about an earlier life of ours: another member sent it, or it is the
-// answer to a push/pull.
-func (l *local) isReminder(t *Turn, from *Peer, incarnation uint32) bool {
-	if incarnation > maxLeap && incarnation-t.table.self.Incarnation > maxRise {
-		return false
+// mayRemind reports whether a message about ourselves may be at an incarnation far above our own, from an earlier life.
+func (t *Turn) mayRemind(from *Peer, incarnation uint32, at address) bool {
+	asked := from.asked || !from.AddrPort.IsValid()
+	return t.isMember(from) && (incarnation <= maxFirst || asked && incarnation <= maxLeap && t.table.isAt(t.table.self, at) ||
+		t.takeRise(incarnation-t.table.self.Incarnation))
+}
+
+// isMember reports whether a message comes from another member, or in a push/pull with one or that we began. Transports without IP
+// addresses are believed.
+func (t *Turn) isMember(from *Peer) bool {
+	if from.asked || !from.AddrPort.IsValid() {
+		return true
 	}
-	return from.asked || !from.AddrPort.IsValid() || !from.dialled && t.table.otherAt(&from.Endpoint) != nil
+	return from.dialled && !from.stranger || !from.dialled && t.table.otherAt(&from.Endpoint) != nil
 }
 
 // takeRise reports whether an incarnation may rise by so much because others say so.

@@ -46,20 +46,27 @@ func TestLeaps(t *testing.T) {
 			if m, _ := n.Member("m1"); m.Incarnation != tt.becomes {
 				t.Errorf("incarnation %d, want %d", m.Incarnation, tt.becomes)
 			}
-			asked := ""
-			for _, p := range out.Packets {
-				if p.To.Name == "m1" && p.To.AddrPort == memberAddr(1) && len(p.Messages) == 1 {
-					asked += describe(parse(t, p.Messages[0]))
-				}
-			}
-			want := ""
-			if out.Counts.Drops[DropLeap] > 0 {
-				want = "suspect m1@4 by self"
-			}
-			if asked != want {
-				t.Errorf("asks %q, want %q", asked, want)
-			}
+			assertAsks(t, out, "suspect m1@4 by self")
 		})
+	}
+}
+
+// assertAsks checks that m1 is asked about a leap that was dropped.
+func assertAsks(t *testing.T, out *Output, question string) {
+	t.Helper()
+	asked := ""
+	for _, p := range out.Packets {
+		if p.To.Name == "m1" && p.To.AddrPort == memberAddr(1) {
+			for _, m := range p.Messages {
+				asked += describe(parse(t, m))
+			}
+		}
+	}
+	if out.Counts.Drops[DropLeap] == 0 {
+		question = ""
+	}
+	if asked != question {
+		t.Errorf("asks %q, want %q", asked, question)
 	}
 }
 
@@ -88,20 +95,19 @@ func TestRisesAreLimited(t *testing.T) {
 	}
 }
 
-// TestEarlierLife: another member, or the answer to a push/pull, may say at which high incarnation we once were; others may not.
+// TestEarlierLife: the answer to a push/pull may say at which high incarnation we once were, others only up to a limit.
 func TestEarlierLife(t *testing.T) {
-	state := func(inc uint32) *wire.States {
-		s := wire.StatesOf(wire.PushNodeState{Name: "self", Addr: memberAddr(0).Addr().AsSlice(), Port: 7946, Incarnation: inc,
-			Meta: []byte("old"), Vsn: testVersions[:]})
-		return &s
-	}
 	packet := func(from int, inc uint32) func(*node) {
 		return func(n *node) {
 			n.Step(Endpoint{AddrPort: memberAddr(from)}, &wire.Suspect{Incarnation: inc, Node: "self", From: "m9"})
 		}
 	}
-	stream := func(peer Peer, inc uint32) func(*node) {
-		return func(n *node) { n.Turn.Merge(&peer, state(inc)) }
+	stream := func(peer Peer, at int, inc uint32) func(*node) {
+		return func(n *node) {
+			s := wire.StatesOf(wire.PushNodeState{Name: "self", Addr: memberAddr(at).Addr().AsSlice(), Port: 7946, Incarnation: inc,
+				Meta: []byte("old"), State: int(StateDead), Vsn: testVersions[:]})
+			n.Turn.Merge(&peer, &s)
+		}
 	}
 	for _, tt := range []struct {
 		name    string
@@ -109,12 +115,15 @@ func TestEarlierLife(t *testing.T) {
 		becomes uint32
 	}{
 		{"suspect by a stranger", packet(66, 2+maxRise), 1},
-		{"suspect by a stranger, near", packet(66, 1+maxRise), 2 + maxRise},
-		{"suspect by a member", packet(1, 1<<31), 1<<31 + 1},
-		{"suspect by a member, with too little room above it", packet(1, maxLeap+1), 1},
-		{"push/pull that we began", stream(Dialled(memberAddr(66)), 1<<31), 1<<31 + 1},
-		{"push/pull that we began, with too little room above it", stream(Dialled(memberAddr(66)), maxLeap+1), 1},
-		{"push/pull of another", stream(Peer{Endpoint: Endpoint{AddrPort: memberAddr(1)}, dialled: true}, 1<<31), 1},
+		{"suspect by a stranger, near", packet(66, 1+maxRise), 1},
+		{"suspect by a member", packet(1, maxFirst), maxFirst + 1},
+		{"suspect by a member, high", packet(1, maxFirst+1), 1},
+		{"push/pull that we began, at our address", stream(Dialled(memberAddr(66)), 0, maxLeap), maxLeap + 1},
+		{"push/pull that we began, at our address, with too little room above it", stream(Dialled(memberAddr(66)), 0, maxLeap+1), 1},
+		{"push/pull that we began, elsewhere", stream(Dialled(memberAddr(66)), 7, maxFirst), maxFirst + 1},
+		{"push/pull that we began, elsewhere, high", stream(Dialled(memberAddr(66)), 7, maxFirst+1), 1},
+		{"push/pull that a member began", stream(Peer{Endpoint: Endpoint{AddrPort: memberAddr(1)}, dialled: true}, 0, maxFirst), maxFirst + 1},
+		{"push/pull that a stranger began", stream(Peer{Endpoint: Endpoint{AddrPort: memberAddr(66)}, dialled: true, stranger: true}, 0, maxFirst), 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil).withMembers(1)
@@ -126,8 +135,8 @@ func TestEarlierLife(t *testing.T) {
 	}
 }
 
-// TestFirstIncarnation: others may introduce a member at the lower half of all incarnations, itself at any. A stream is its own
-// if it comes from its host.
+// TestFirstIncarnation: members may introduce one at half of all incarnations, itself at any, strangers as far as they may raise
+// one. A stream is from a member if it comes from its host.
 func TestFirstIncarnation(t *testing.T) {
 	at := func(from netip.AddrPort) func(*node, uint32) {
 		return func(n *node, inc uint32) { n.Step(Endpoint{AddrPort: from}, aliveOf(1, inc)) }
@@ -138,28 +147,36 @@ func TestFirstIncarnation(t *testing.T) {
 			n.Turn.Merge(&peer, &s)
 		}
 	}
-	dialler := func(i int) Peer { return Peer{Endpoint: Endpoint{AddrPort: memberAddr(i)}, dialled: true} }
+	dialler := func(i int) Peer {
+		return Peer{Endpoint: Endpoint{AddrPort: memberAddr(i)}, dialled: true, stranger: i > 2}
+	}
 	for _, tt := range []struct {
-		name  string
-		say   func(*node, uint32)
-		inc   uint32
-		known bool
+		name string
+		say  func(*node, uint32)
+		inc  uint32
+		asks string // "": it is known
 	}{
-		{"by another", at(memberAddr(2)), maxFirst, true},
-		{"by another, high", at(memberAddr(2)), maxFirst + 1, false},
-		{"by itself, high", at(memberAddr(1)), MaxIncarnation, true},
-		{"stream that we began", stream(Dialled(memberAddr(1))), MaxIncarnation, true},
-		{"stream that it began", stream(dialler(1)), MaxIncarnation, true},
-		{"stream of another", stream(dialler(2)), maxFirst + 1, false},
+		{"by another member", at(memberAddr(2)), maxFirst, ""},
+		{"by another member, high", at(memberAddr(2)), maxFirst + 1, "suspect m1@0 by selfalive self@1 "},
+		{"by a stranger", at(memberAddr(66)), maxRise, ""},
+		{"by a stranger, high", at(memberAddr(66)), maxRise + 1, "suspect m1@0 by self"},
+		{"by itself, high", at(memberAddr(1)), MaxIncarnation, ""},
+		{"stream that we began", stream(Dialled(memberAddr(66))), maxFirst, ""},
+		{"stream that we began, high", stream(Dialled(memberAddr(66))), maxFirst + 1, "suspect m1@0 by selfalive self@1 "},
+		{"stream that it began", stream(dialler(1)), MaxIncarnation, ""},
+		{"stream that a stranger began", stream(dialler(66)), maxRise + 1, "suspect m1@0 by self"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil)
 			n.alive(aliveOf(2, 1))
 			n.take()
 			tt.say(n, tt.inc)
+			if tt.asks != "" {
+				assertAsks(t, n.take(), tt.asks)
+			}
 			n.answerPings()
-			if _, known := n.Member("m1"); known != tt.known {
-				t.Errorf("known: %v, want %v", known, tt.known)
+			if _, known := n.Member("m1"); known != (tt.asks == "") {
+				t.Errorf("known: %v, want %v", known, tt.asks == "")
 			}
 		})
 	}
@@ -168,7 +185,7 @@ func TestFirstIncarnation(t *testing.T) {
 // TestHighIncarnationIsNotRemembered: a name that was last used at an incarnation that its next process could not go above is
 // free again once the member is removed.
 func TestHighIncarnationIsNotRemembered(t *testing.T) {
-	for _, inc := range []uint32{maxLeap, maxLeap + 1, MaxIncarnation - 1} {
+	for _, inc := range []uint32{maxFirst, maxFirst + 1, MaxIncarnation - 1} {
 		n := newNode(t, nil)
 		n.alive(aliveOf(2, 1))
 		itself := Endpoint{AddrPort: memberAddr(1)}
@@ -179,8 +196,55 @@ func TestHighIncarnationIsNotRemembered(t *testing.T) {
 		n.Step(itself, aliveOf(1, 1))
 		n.answerPings()
 		m, _ := n.Member("m1")
-		if alive := m.State == StateAlive; alive != (inc > maxLeap) {
+		if alive := m.State == StateAlive; alive != (inc > maxFirst) {
 			t.Errorf("after a leave at %d it is %v at %d", inc, m.State, m.Incarnation)
 		}
+	}
+}
+
+// TestClaimsAtHighIncarnations: who has taken the name of a member that left, and raised it, does not bring the member back at
+// that incarnation; the member itself may come back at any.
+func TestClaimsAtHighIncarnations(t *testing.T) {
+	itself, claimant := Endpoint{AddrPort: memberAddr(1)}, Endpoint{AddrPort: memberAddr(66)}
+	there := func(inc uint32) *wire.Alive {
+		a := aliveOf(1, inc)
+		a.Addr = memberAddr(66).Addr().AsSlice()
+		return a
+	}
+	n := newNode(t, nil).withMembers(2)
+	n.Step(itself, &wire.Dead{Incarnation: 1, Node: "m1", From: "m1"})
+	n.Step(claimant, there(2))
+	n.Step(claimant, there(MaxIncarnation-9))
+	n.Step(claimant, &wire.Dead{Incarnation: MaxIncarnation - 9, Node: "m1", From: "m1"})
+	for _, tt := range []struct {
+		name string
+		from Endpoint
+		inc  uint32
+		at   int
+	}{
+		{"by the claimant", claimant, MaxIncarnation - 5, 66},
+		{"by another member", Endpoint{AddrPort: memberAddr(2)}, MaxIncarnation - 5, 66},
+		{"by itself", itself, MaxIncarnation - 5, 1},
+	} {
+		n.Step(tt.from, aliveOf(1, tt.inc))
+		if m, _ := n.Member("m1"); m.Addr != memberAddr(tt.at) {
+			t.Errorf("%s: it is at %v, want %v", tt.name, m.Addr, memberAddr(tt.at))
+		}
+	}
+}
+
+// TestNoMemberAtZero: no member begins at incarnation 0, so that claims at it are ignored.
+func TestNoMemberAtZero(t *testing.T) {
+	n := newNode(t, func(c *Config) { c.DeadNodeReclaimTime = time.Second }).withMembers(2)
+	n.dead(1, 1, "m2")
+	n.after(2 * time.Second)
+	elsewhere := aliveOf(1, 0)
+	elsewhere.Addr = memberAddr(66).Addr().AsSlice()
+	n.alive(elsewhere)
+	n.want(1, StateDead, 1)
+	here := aliveOf(9, 0)
+	here.Addr = memberAddr(0).Addr().AsSlice()
+	if out := n.alive(here); n.NumKnown() != 3 || out.Counts.Drops[DropMalformed] != 1 {
+		t.Errorf("%d members are known, want 3", n.NumKnown())
 	}
 }

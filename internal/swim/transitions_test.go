@@ -376,7 +376,7 @@ func TestRefute(t *testing.T) {
 		{"dead that cannot be refuted", &wire.Dead{Incarnation: MaxIncarnation + 1, Node: "self", From: "m1"}, 1},
 		{"alive that cannot be refuted", about(MaxIncarnation+1, "other"), 1},
 		{"suspect that could be refuted a few times only", &wire.Suspect{Incarnation: MaxIncarnation - 1, Node: "self", From: "m1"}, 1},
-		{"suspect in an earlier life", &wire.Suspect{Incarnation: maxLeap, Node: "self", From: "m1"}, maxLeap + 1},
+		{"suspect in an earlier life", &wire.Suspect{Incarnation: maxFirst, Node: "self", From: "m1"}, maxFirst + 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil)
@@ -408,7 +408,9 @@ func TestRefute(t *testing.T) {
 
 func TestIncarnationSaturates(t *testing.T) {
 	n := newNode(t, nil)
-	n.Step(Endpoint{}, &wire.Suspect{Incarnation: maxLeap, Node: "self", From: "m1"})
+	earlier := aliveOf(0, maxLeap)
+	earlier.Node = "self"
+	n.Step(Endpoint{}, earlier)
 	n.Step(Endpoint{}, &wire.Suspect{Incarnation: MaxIncarnation - 1, Node: "self", From: "m1"})
 	if got := n.Self().Incarnation; got != MaxIncarnation {
 		t.Fatalf("incarnation %d, want the last one", got)
