@@ -170,5 +170,5 @@ func (f *Fault) silences() bool {
 	case Crash, Amnesia, Move, Swap, Take:
 		return f.For == 0
 	}
-	return f.Kind == Rename || f.Kind == Twin || f.Kind == Ghosts || f.Kind == Movers || f.Kind == Replay
+	return f.Kind == Rename || f.Kind == Twin || f.Kind == Ghosts || f.Kind == Movers || f.Kind == Replay || f.Kind == Attack
 }

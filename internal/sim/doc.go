@@ -21,7 +21,8 @@
 // (sockets, locks, encryption) and delegates are left out.
 //
 // A process is distinct from its name, its address and its cluster, and faults change them (identity.go). Faults can
-// also inject messages: names that no process has, and old alive messages (inject.go). Configurations are any valid
+// also inject messages: names that no process has, and old alive messages (inject.go), and those of an attacker, who
+// may send anything (attack.go); rules that hold only if all are honest are not checked then. Configurations are any valid
 // ones; a transport may route by name; programs broadcast messages of their own.
 //
 // A scenario is a list of timed [Fault] values: data, so that it can be printed, and shrunk to the necessary ones.

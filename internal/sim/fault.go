@@ -45,13 +45,14 @@ const (
 	Strange // Nodes receive alive messages of Count names without usable versions, or with those of another program
 	Say     // the programs of Nodes broadcast a message
 	Forge   // Nodes receive forged leave messages of To, from no member's address or, with probability Rate, from that of another
+	Attack  // Nodes receive a Forgery about To, or in its name, each Delay during For; with probability Rate from another's address
 
 	numKinds
 )
 
 var kindNames = [numKinds]string{"loss", "duplicate", "reorder", "delay", "cut", "partition", "no packets", "no streams",
 	"bandwidth", "refuse", "slow", "pause", "block", "jump", "crash", "amnesia", "move", "leave", "meta", "join", "swap",
-	"take", "rename", "twin", "ghosts", "movers", "replay", "strange", "say", "forge"}
+	"take", "rename", "twin", "ghosts", "movers", "replay", "strange", "say", "forge", "attack"}
 
 // String returns the kind's name in lower case.
 func (k Kind) String() string {
@@ -84,6 +85,8 @@ type Fault struct {
 	Delay time.Duration
 	Bytes int
 	Count int
+
+	Forgery Forgery // of an Attack
 }
 
 // String describes the fault in one line.
@@ -110,6 +113,9 @@ func (f Fault) String() string {
 	}
 	if f.Count != 0 {
 		fmt.Fprintf(&b, ", %d names", f.Count)
+	}
+	if f.Kind == Attack {
+		fmt.Fprintf(&b, ", %v", f.Forgery)
 	}
 	return b.String()
 }
@@ -144,7 +150,9 @@ func (s *Sim) begin(i int) {
 }
 
 // repeats reports whether the fault strikes again every Delay.
-func (f *Fault) repeats() bool { return f.Kind == Meta || f.Kind == Replay || f.Kind == Movers }
+func (f *Fault) repeats() bool {
+	return f.Kind == Meta || f.Kind == Replay || f.Kind == Movers || f.Kind == Attack
+}
 
 // told reports whether the fault only sends messages to members.
 func (f *Fault) told() bool { return f.Kind == Join || f.Kind == Meta || f.Kind >= Ghosts }
@@ -186,6 +194,8 @@ func (s *Sim) strike(i int) {
 			s.say(n)
 		case Forge:
 			s.forge(n, f)
+		case Attack:
+			s.attack(n, f, names)
 		case Bandwidth:
 			n.bandwidth = f.Bytes
 			continue // it has an effect once a message waits

@@ -66,6 +66,10 @@ func (f *Fault) newNames(n int) int {
 		return len(f.Nodes)
 	case Ghosts, Movers, Strange:
 		return f.Count
+	case Attack:
+		if f.Forgery == Fakes || f.Forgery == States {
+			return f.Count
+		}
 	}
 	return 0
 }

@@ -27,8 +27,11 @@ var strangeVersions = [][]byte{nil, {}, {1, 5}, {0, 0, 0, 0, 0, 0}, {1, 5, 2, 4,
 // strangeNames returns new names for a fault that introduces some, without nodes.
 func (s *Sim) strangeNames(fault int) []int32 {
 	f := &s.cfg.Faults[fault]
-	if f.Kind != Ghosts && f.Kind != Movers && f.Kind != Strange {
+	if f.newNames(0) == 0 || f.Kind == Rename {
 		return nil
+	}
+	if names := s.brought[fault]; names != nil {
+		return names
 	}
 	names := make([]int32, f.Count)
 	for i := range names {

@@ -92,6 +92,9 @@ func (s *Sim) sendDatagram(n *node, p *swim.Packet, messages [][]byte, size int)
 		pk.ends = append(pk.ends, int32(len(pk.buf)))
 	}
 	pk.from, pk.to = n.place.addrPort(), s.routes(n, p.To.Name, p.To.AddrPort)
+	if s.recording {
+		s.record(n.place, pk.to, messages)
+	}
 	s.mix(uint64(n.id)<<32|uint64(pk.to), uint64(crc32.Update(0, castagnoli, pk.buf)))
 	if s.cfg.Trace != nil {
 		s.traceSend(n, pk, size)

@@ -73,6 +73,7 @@ func Scenarios() []Scenario {
 		{"user broadcasts", userBroadcasts},
 		{"compressed", compressed},
 		{"forged leaves", forgedLeaves},
+		{"attacker", attacker},
 		{"chaos", chaos},
 	}
 }
@@ -356,6 +357,35 @@ func forgedLeaves(d draw) Config {
 	})
 }
 
+// attacker is one who sends forged and recorded messages of several kinds, while members change, crash, leave and return.
+func attacker(d draw) Config {
+	cfg := d.cluster()
+	if d.IntN(2) == 0 {
+		cfg.Seeds = []int{0, 1, 2}
+	}
+	cfg = d.with(cfg, 5, func() Fault {
+		f := Fault{Kind: Attack, At: d.seconds(0, 30), For: d.seconds(1, 30), Delay: d.seconds(0.1, 2), Rate: float64(d.IntN(2)) * d.Float64(),
+			Count: 1 + d.IntN(8), Forgery: Forgery(d.IntN(int(numForgeries)))}
+		if d.IntN(2) == 0 {
+			f.Nodes = d.some(cfg.N, cfg.N-1)
+		}
+		if d.IntN(2) == 0 {
+			f.To = d.some(cfg.N, cfg.N-1)
+		}
+		return f
+	})
+	return d.with(cfg, 2, func() Fault {
+		switch d.IntN(3) {
+		case 0:
+			return Fault{Kind: Meta, At: d.seconds(0, 30), For: d.seconds(1, 20), Delay: d.seconds(0.1, 5), Nodes: d.some(cfg.N, 4)}
+		case 1:
+			return d.crash(cfg.N, Leave)
+		default:
+			return d.crash(cfg.N, []Kind{Crash, Amnesia}[d.IntN(2)])
+		}
+	})
+}
+
 // chaos combines all faults.
 func chaos(d draw) Config {
 	all := Scenarios()[4:] // those with faults
@@ -368,7 +398,7 @@ func chaos(d draw) Config {
 	for range 3 + d.IntN(4) {
 		other := all[d.IntN(len(all)-1)].make(d)
 		for _, f := range other.Faults {
-			if f.Kind == Twin || f.Kind == Movers { // after a Twin views cannot be judged, and Movers needs a configuration of its own
+			if f.Kind == Twin || f.Kind == Movers || f.Kind == Attack { // after a Twin views cannot be judged; Movers needs a configuration of its own
 				continue
 			}
 			if f.Kind == Refuse && f.For == 0 { // the refused nodes may return

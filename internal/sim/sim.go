@@ -54,7 +54,10 @@ type Sim struct {
 		compound, compressed []byte
 	}
 
-	byPacket bool // the effect of a packet on a node is being checked
+	seen      []recorded // packets, by an attacker
+	recording bool       // an attacker sees packets
+	attacked  bool       // messages have been forged
+	byPacket  bool       // the effect of a packet on a node is being checked
 }
 
 // New returns a simulation at time 0, with its faults scheduled. It panics if the Config is invalid.
@@ -66,6 +69,7 @@ func New(cfg Config) *Sim {
 	s := &Sim{cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 0)), nodes: make([]node, cfg.N), out: new(swim.Output), fill: new(swim.Output),
 		places: make(map[place]int32, cfg.N), names: make([]string, numNames(&cfg)), namesUsed: cfg.N, brought: make(map[int][]int32)}
 	s.scratch.names = wire.NewNames()
+	s.recording = cfg.isAttacked()
 	if cfg.CompressionBudget > 0 {
 		s.scratch.compressor = new(wire.Compressor)
 	}
@@ -288,6 +292,9 @@ func (s *Sim) mix(a, b uint64) {
 
 // fail records the first violation.
 func (s *Sim) fail(n *node, rule string, subject int32, detail string) {
+	if s.attacked && slices.Contains(ofHonesty, rule) {
+		return
+	}
 	if s.result.Violation == nil && !slices.Contains(s.cfg.Ignored, rule) {
 		s.result.Violation = &Violation{Rule: rule, At: time.Duration(s.now), Node: int(n.id), Name: n.name, Subject: int(subject),
 			Detail: detail}
