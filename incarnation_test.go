@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -39,8 +40,8 @@ func TestLastIncarnation(t *testing.T) {
 		for _, incarnation := range []uint32{math.MaxUint32 - 2 - 1<<20, math.MaxUint32 - 2} {
 			states := wire.StatesOf(wire.PushNodeState{Name: "m", Addr: at.Addr().AsSlice(), Port: at.Port(), Incarnation: incarnation,
 				State: int(StateSuspect), Vsn: []byte{1, 5, 2, 0, 0, 0}})
-			turn := m.begin()
-			turn.core.Merge(netip.MustParseAddrPort(other.LocalNode().Address()), &states) // the reply to a push/pull
+			turn, replied := m.begin(), swim.Dialled(netip.MustParseAddrPort(other.LocalNode().Address()))
+			turn.core.Merge(&replied, &states)
 			turn.commit()
 		}
 		if err := m.UpdateNode(10 * time.Second); !errors.Is(err, ErrIncarnationExhausted) {

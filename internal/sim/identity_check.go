@@ -30,7 +30,7 @@ func (c *checker) identity(n *node, x int32, old, now entry, m *swim.Member) {
 		c.s.fail(n, ruleVersions, x, fmt.Sprintf("versions %v", m.Versions))
 	case now.state == alive && now.place == n.place:
 		c.s.fail(n, ruleOwn, x, fmt.Sprintf("alive at %v", m.Addr))
-	case now.state == alive && now.incarnation <= now.gone && now.gone <= mostRemembered && !c.isAt(n, x, now.place):
+	case now.state == alive && now.incarnation <= now.gone && now.gone > 0 && now.gone <= mostRemembered && !c.isAt(n, x, now.place):
 		c.s.fail(n, ruleAway, x, fmt.Sprintf("alive at %d, it was gone at %d", now.incarnation, now.gone))
 	}
 }

@@ -137,9 +137,6 @@ func (t *Turn) rejectAtOwnAddress(peer *Peer, m *member, name string, asserted a
 		m = t.restore(gone)
 	}
 	switch {
-	case m == nil && asserted.incarnation == 0: // no member begins at 0
-		t.out.drop(DropMalformed)
-		return true
 	case m == nil && peer.stranger:
 		t.out.drop(DropUnconfirmed)
 		return true
@@ -188,8 +185,6 @@ func (t *Turn) initDown(m *member, state State, incarnation uint32) {
 // applyElsewhere handles an assertion that a member is at another address than the known one.
 func (t *Turn) applyElsewhere(m *member, asserted assertion) {
 	switch {
-	case asserted.incarnation == 0: // no member begins at 0
-		t.out.drop(DropMalformed)
 	case m.State == StateLeft && asserted.incarnation <= m.Incarnation:
 		t.answerClaimant(m, asserted)
 	case m.State == StateLeft || t.canReclaim(m):

@@ -232,19 +232,3 @@ func TestClaimsAtHighIncarnations(t *testing.T) {
 		}
 	}
 }
-
-// TestNoMemberAtZero: no member begins at incarnation 0, so that claims at it are ignored.
-func TestNoMemberAtZero(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.DeadNodeReclaimTime = time.Second }).withMembers(2)
-	n.dead(1, 1, "m2")
-	n.after(2 * time.Second)
-	elsewhere := aliveOf(1, 0)
-	elsewhere.Addr = memberAddr(66).Addr().AsSlice()
-	n.alive(elsewhere)
-	n.want(1, StateDead, 1)
-	here := aliveOf(9, 0)
-	here.Addr = memberAddr(0).Addr().AsSlice()
-	if out := n.alive(here); n.NumKnown() != 3 || out.Counts.Drops[DropMalformed] != 1 {
-		t.Errorf("%d members are known, want 3", n.NumKnown())
-	}
-}
