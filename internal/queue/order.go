@@ -10,9 +10,9 @@ const (
 	// degree of the btree: a node holds up to 2*degree-1 classes.
 	degree = 16
 
-	// maxEmpty is the number of empty classes that are kept for reuse: each transmission moves a message to another
-	// class.
-	maxEmpty = 64
+	// maxSpare is the number of empty classes, and of items, that are kept for reuse: each transmission moves a message to
+	// another class, and a queue that is full gets an item for each that it drops.
+	maxSpare = 64
 )
 
 // Item is a queued value. It is valid until the value has been removed: by Remove, or by a Take that reports it as removed.
@@ -99,7 +99,8 @@ func rank(tier uint32, size int) uint64 {
 type Order[V any] struct {
 	tree  *btree.BTreeG[*class[V]] // those that are not empty
 	last  *class[V]                // used last, which is often used again; may be nil
-	empty []*class[V]              // for reuse, at most maxEmpty
+	empty []*class[V]              // for reuse, at most maxSpare
+	spare []*Item[V]               // the same
 	pivot class[V]                 // scratch: the key of a search in the tree
 	taken []ranked[V]              // scratch of Take
 	len   int
@@ -117,14 +118,16 @@ func (o *Order[V]) Bytes() int { return o.bytes }
 // are treated alike.
 func (o *Order[V]) Push(kind Kind, size int, value V) *Item[V] {
 	o.id++
-	i := &Item[V]{Value: value, id: o.id}
+	i := o.newItem()
+	i.Value, i.id = value, o.id
 	o.insert(i, rank(kind.tier(), size))
 	return i
 }
 
 // Replace replaces a queued value, as Remove and Push would, and returns the old one.
 func (o *Order[V]) Replace(i *Item[V], kind Kind, size int, value V) (old V) {
-	old = o.Remove(i)
+	old = i.Value
+	o.unlink(i)
 	o.id++
 	i.Value, i.id = value, o.id
 	o.insert(i, rank(kind.tier(), size))
@@ -133,6 +136,14 @@ func (o *Order[V]) Replace(i *Item[V], kind Kind, size int, value V) (old V) {
 
 // Remove removes a queued value and returns it.
 func (o *Order[V]) Remove(i *Item[V]) V {
+	value := i.Value
+	o.unlink(i)
+	o.release(i)
+	return value
+}
+
+// unlink takes an item out of its class.
+func (o *Order[V]) unlink(i *Item[V]) {
 	c := i.class
 	c.link(i.newer, i.older)
 	o.len--
@@ -142,11 +153,28 @@ func (o *Order[V]) Remove(i *Item[V]) V {
 		if o.last == c {
 			o.last = nil
 		}
-		if len(o.empty) < maxEmpty {
+		if len(o.empty) < maxSpare {
 			o.empty = append(o.empty, c)
 		}
 	}
-	return i.Value
+}
+
+// release keeps an item that is not queued any more for reuse.
+func (o *Order[V]) release(i *Item[V]) {
+	*i = Item[V]{}
+	if len(o.spare) < maxSpare {
+		o.spare = append(o.spare, i)
+	}
+}
+
+func (o *Order[V]) newItem() *Item[V] {
+	last := len(o.spare) - 1
+	if last < 0 {
+		return new(Item[V])
+	}
+	i := o.spare[last]
+	o.spare = o.spare[:last]
+	return i
 }
 
 // insert puts an item into the class of a rank.
@@ -246,10 +274,12 @@ func (o *Order[V]) Take(overhead, limit, transmitLimit int, visit func(i *Item[V
 		size := c.size()
 		free -= overhead + size
 		i := c.newest
-		o.Remove(i)
+		o.unlink(i)
 		removed := int64(transmits(tier))+1 >= int64(transmitLimit)
 		visit(i, removed)
-		if !removed {
+		if removed {
+			o.release(i)
+		} else {
 			kept = append(kept, ranked[V]{i, rank(tier+1, size)})
 		}
 	}
