@@ -170,7 +170,7 @@ func (s *session) roundTrip(ctx context.Context, to Address, deadline time.Time,
 	s.begin(conn)
 	s.features = m.features(&swim.Endpoint{Name: to.Name, AddrPort: endpointOf(to.Addr).AddrPort})
 	err = talk()
-	if s.size == 0 && closedByPeer(err) {
+	if err != nil && s.size == 0 && closedByPeer(err) {
 		err = fmt.Errorf("%w: %w", ErrNoAnswer, err)
 	}
 	return m.endedOr(ctx, err)
