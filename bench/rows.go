@@ -32,10 +32,10 @@ const (
 )
 
 var rows = []row{
-	{label: "ping to ack, plain", bench: "Ping/plain", metric: cpuPerOp, ratio: 8, allocs: atMost(3)},
-	{label: "ping to ack, AES-256 and label", bench: "Ping/sealed", metric: cpuPerOp, ratio: 9, allocs: atMost(3)},
-	{label: "ping to ack, compression (the default)", bench: "Ping/compressed", metric: cpuPerOp, ratio: 40, allocs: atMost(3)},
-	{label: "ping to ack, compression and AES-256", bench: "Ping/both", metric: cpuPerOp, ratio: 40, allocs: atMost(3)},
+	{label: "ping to ack, plain", bench: "Ping/plain", metric: cpuPerOp, ratio: 4, allocs: atMost(3)},
+	{label: "ping to ack, AES-256 and label", bench: "Ping/sealed", metric: cpuPerOp, ratio: 4.5, allocs: atMost(3)},
+	{label: "ping to ack, compression (the default)", bench: "Ping/compressed", metric: cpuPerOp, ratio: 25, allocs: atMost(3)},
+	{label: "ping to ack, compression and AES-256", bench: "Ping/both", metric: cpuPerOp, ratio: 25, allocs: atMost(3)},
 
 	{label: "compound of 18 known alives, plain", bench: "KnownAlives/plain", metric: cpuPerOp, ratio: 12, allocs: atMost(1)},
 	{label: "compound of 18 known alives, sealed", bench: "KnownAlives/sealed", metric: cpuPerOp, ratio: 11, allocs: atMost(1)},
@@ -45,15 +45,15 @@ var rows = []row{
 	{label: "compound of 18 fresh alives, both", bench: "FreshAlives/both", metric: cpuPerOp, ratio: 6, allocs: atMost(40)},
 	{label: "18 stale suspects, plain", bench: "StaleSuspects/plain", metric: cpuPerOp, ratio: 12, allocs: atMost(1)},
 	{label: "18 stale suspects, both", bench: "StaleSuspects/both", metric: cpuPerOp, ratio: 7, allocs: atMost(1)},
-	{label: "18 dead, then alive again, plain", bench: "DeadThenAlive/plain", metric: cpuPerOp, ratio: 8, allocs: atMost(40)},
-	{label: "18 dead, then alive again, both", bench: "DeadThenAlive/both", metric: cpuPerOp, ratio: 6, allocs: atMost(40)},
-	{label: "18 suspects about us, refuted", bench: "Refute", metric: cpuPerOp, ratio: 7, allocs: atMost(60)},
-	{label: "user packet, sealed", bench: "UserPacket/sealed", metric: cpuPerOp, ratio: 2.5, allocs: atMost(0)},
+	{label: "18 dead, then alive again, plain", bench: "DeadThenAlive/plain", metric: cpuPerOp, ratio: 4.5, allocs: atMost(40)},
+	{label: "18 dead, then alive again, both", bench: "DeadThenAlive/both", metric: cpuPerOp, ratio: 5.5, allocs: atMost(40)},
+	{label: "18 suspects about us, refuted", bench: "Refute", metric: cpuPerOp, ratio: 4.5, allocs: atMost(60)},
+	{label: "user packet, sealed", bench: "UserPacket/sealed", metric: cpuPerOp, ratio: 2.2, allocs: atMost(0)},
 	{label: "user packet, sealed with the second key", bench: "UserPacket/second_key", metric: cpuPerOp, ratio: 3, allocs: atMost(0)},
 	{label: "user packet, sealed and compressed", bench: "UserPacket/both", metric: cpuPerOp, ratio: 9, allocs: atMost(0)},
 
-	{label: "SendBestEffort, plain", bench: "SendBestEffort/plain", metric: cpuPerOp, ratio: 2, allocs: atMost(2)},
-	{label: "SendBestEffort, sealed", bench: "SendBestEffort/sealed", metric: cpuPerOp, ratio: 4, allocs: atMost(2)},
+	{label: "SendBestEffort, plain", bench: "SendBestEffort/plain", metric: cpuPerOp, ratio: 1.3, allocs: atMost(2)},
+	{label: "SendBestEffort, sealed", bench: "SendBestEffort/sealed", metric: cpuPerOp, ratio: 3.5, allocs: atMost(2)},
 	{label: "SendBestEffort, compressed", bench: "SendBestEffort/compressed", metric: cpuPerOp, ratio: 15, allocs: atMost(2)},
 	{label: "SendBestEffort, both", bench: "SendBestEffort/both", metric: cpuPerOp, ratio: 15, allocs: atMost(2)},
 
@@ -61,14 +61,14 @@ var rows = []row{
 	{label: "push/pull of 1,000 members, both", bench: "PushPull/1000/both", metric: cpuPerOp, ratio: 3.5, allocs: atMost(100)},
 	{label: "push/pull of 10,000 members, plain", bench: "PushPull/10000/plain", metric: cpuPerOp, ratio: 8, allocs: atMost(500)},
 	{label: "push/pull of 10,000 members, both", bench: "PushPull/10000/both", metric: cpuPerOp, ratio: 3.5, allocs: atMost(500)},
-	{label: "first join to 10,000 members, plain", bench: "FirstJoin/plain", metric: cpuPerOp, ratio: 6, allocs: atMost(60000)},
+	{label: "first join to 10,000 members, plain", bench: "FirstJoin/plain", metric: cpuPerOp, ratio: 4.5, allocs: atMost(60000)},
 	{label: "first join to 10,000 members, both", bench: "FirstJoin/both", metric: cpuPerOp, ratio: 4, allocs: atMost(60000)},
 
 	{label: "queue of 10,000: drain a packet, named", bench: "QueueDrain/named", metric: cpuPerOp, ratio: 5, allocs: atMost(2)},
 	{label: "queue of 10,000: drain a packet, unique", bench: "QueueDrain/unique", metric: cpuPerOp, ratio: 5, allocs: atMost(2)},
 	{label: "queue of 10,000: replace", bench: "QueueReplace", metric: cpuPerOp, ratio: 2, allocs: atMost(0)},
-	{label: "queue: plain broadcasts, 1,000 queued", bench: "QueuePlain/keep", metric: cpuPerOp, ratio: 2, allocs: atMost(1)},
-	{label: "queue: plain broadcasts that replace one, 1,000 queued", bench: "QueuePlain/replace", metric: cpuPerOp, ratio: 2, allocs: atMost(3)},
+	{label: "queue: plain broadcasts, 1,000 queued", bench: "QueuePlain/keep", metric: cpuPerOp, ratio: 1.7, allocs: atMost(1)},
+	{label: "queue: plain broadcasts that replace one, 1,000 queued", bench: "QueuePlain/replace", metric: cpuPerOp, ratio: 1.6, allocs: atMost(3)},
 	{label: "queue of 10,000: fill", bench: "QueueFill", metric: cpuPerOp},
 
 	{label: "Members() of 10,000", bench: "Members", metric: cpuPerOp, ratio: 1, allocs: atMost(1)},
@@ -76,15 +76,15 @@ var rows = []row{
 	{label: "LocalNode()", bench: "LocalNode", metric: cpuPerOp, ratio: 5, allocs: atMost(0)},
 	{label: "updates a second while readers loop over Members()", bench: "UpdatesUnderReaders", metric: updates, ratio: 10},
 
-	{label: "loopback sockets: SendBestEffort to delivery, plain", bench: "SocketsBestEffort/plain", metric: cpuPerOp, ratio: 4, allocs: atMost(4)},
+	{label: "loopback sockets: SendBestEffort to delivery, plain", bench: "SocketsBestEffort/plain", metric: cpuPerOp, ratio: 3.5, allocs: atMost(4)},
 	{label: "loopback sockets: SendBestEffort to delivery, compressed", bench: "SocketsBestEffort/compressed", metric: cpuPerOp, ratio: 10, allocs: atMost(4)},
-	{label: "loopback sockets: Ping", bench: "SocketsPing", metric: cpuPerOp, ratio: 7, allocs: atMost(15)},
-	{label: "loopback sockets: SendReliable to delivery, compressed", bench: "SocketsReliable", metric: cpuPerOp, ratio: 2, allocs: atMost(40)},
+	{label: "loopback sockets: Ping", bench: "SocketsPing", metric: cpuPerOp, ratio: 6, allocs: atMost(15)},
+	{label: "loopback sockets: SendReliable to delivery, compressed", bench: "SocketsReliable", metric: cpuPerOp, ratio: 1.7, allocs: atMost(42)},
 
 	{label: "Create and Shutdown, in memory", bench: "Create/memory", metric: cpuPerOp, bare: "BareCreate"},
 	{label: "Create and Shutdown, with sockets", bench: "Create/sockets", metric: cpuPerOp, bare: "BareSockets"},
 
-	{label: "idle member of 50: CPU", bench: "Idle", metric: cpuPerMinute, ratio: 4, bare: "BareIdle"},
+	{label: "idle member of 50: CPU", bench: "Idle", metric: cpuPerMinute, ratio: 1.6, bare: "BareIdle"},
 	{label: "idle member of 50: allocated", bench: "Idle", metric: "B/node-second", ratio: 100},
 	{label: "idle, a process each, without a Delegate: CPU", bench: "IdleProcess/without_delegate", metric: cpuPerMinute, ratio: 2},
 	{label: "the same: voluntary context switches", bench: "IdleProcess/without_delegate", metric: switches},
