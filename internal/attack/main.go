@@ -4,6 +4,7 @@
 //	go run ./internal/attack              all attacks, in less than two minutes
 //	go run ./internal/attack -list        list the attacks
 //	go run ./internal/attack -run pings   those whose names match
+//	go run ./internal/attack -again 2     those that exceed a bound twice more, as on a busy machine
 package main
 
 import (

@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strings"
@@ -119,6 +120,22 @@ func TestAttacks(t *testing.T) {
 			t.Errorf("%s: %v", r.attack.Name, r.err)
 		} else if len(r.values) != len(r.attack.Figures) {
 			t.Errorf("%s: %d values for %d figures", r.attack.Name, len(r.values), len(r.attack.Figures))
+		}
+	}
+}
+
+// TestAgain: an attack that exceeds a bound is run again, as often as asked, until it does not.
+func TestAgain(t *testing.T) {
+	for again, want := range map[int]bool{0: true, 1: true, 2: false, 9: false} { // whether it still exceeds the bound
+		runs := 0
+		a := Attack{Name: "a", Figures: []Figure{{Unit: "s", Bound: 5}}, Run: func(context.Context, *Run) ([]float64, error) {
+			runs++
+			return []float64{8 - float64(runs)}, nil
+		}}
+		results := []result{runAll(t.Context(), Ours{}, false, []Attack{a})[0]}
+		runAgain(t.Context(), Ours{}, results, again, io.Discard)
+		if exceeds := results[0].exceeds(); exceeds != want || runs != 1+min(again, 2) {
+			t.Errorf("again %d: %d runs, exceeds its bound: %v", again, runs, exceeds)
 		}
 	}
 }
