@@ -120,6 +120,12 @@ var joinCases = []joinCase{
 	{"all at once", 0, func(*sim.Config) {}, true},
 	{"one every 20 ms", 20 * time.Millisecond, func(*sim.Config) {}, true},
 	{"one every 200 ms", 200 * time.Millisecond, func(*sim.Config) {}, true},
+	{"one every 200 ms, DisableExtensions", 200 * time.Millisecond, func(c *sim.Config) { c.Core.Extensions = false }, true},
+	{"one every 200 ms, DisableExtensions at every other member", 200 * time.Millisecond, func(c *sim.Config) {
+		for i := 1; i < c.N; i += 2 {
+			c.Plain = append(c.Plain, i)
+		}
+	}, false},
 	{"one every 200 ms, no loss", 200 * time.Millisecond, func(c *sim.Config) { c.Link.Loss = 0 }, false},
 	{"one every 200 ms, PushPullInterval 5 s", 200 * time.Millisecond, func(c *sim.Config) {
 		c.Core.PushPullInterval = 5 * time.Second
