@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
 )
 
 // boot records a restart.
@@ -331,6 +333,9 @@ func (s *Sim) atRest() error {
 		n := &s.nodes[i]
 		if !n.up || n.leaving {
 			continue
+		}
+		if got, want := n.core.ViewChecksum(), swim.Checksum(n.core.Members(nil)); got != want {
+			s.fail(n, ruleView, -1, fmt.Sprintf("%#x, want %#x", got, want))
 		}
 		if s.remembersGone(*n) {
 			s.fail(n, ruleRemembered, -1, fmt.Sprintf("after %v", rest))

@@ -307,7 +307,7 @@ func TestBeyond(t *testing.T) {
 // TestEveryRuleIsTested: for each rule there is a mutant that only it detects, or a test of its bound.
 func TestEveryRuleIsTested(t *testing.T) {
 	// By TestBeyond, and by TestPutBack: no core can be made to break them from outside.
-	tested := []string{ruleQueue, ruleLost, ruleWholeAgain, ruleDecided}
+	tested := []string{ruleQueue, ruleLost, ruleWholeAgain, ruleDecided, ruleView}
 	for _, m := range mutants {
 		tested = append(tested, m.rule)
 	}

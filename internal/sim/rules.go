@@ -41,6 +41,7 @@ const (
 	ruleIll         = "no health score rises because of another member"
 	ruleWellAgain   = "health scores recover"
 	ruleUser        = "a user broadcast reaches all members"
+	ruleView        = "the checksum of a view is that of its members"
 	ruleLeak        = "a cluster at rest has nothing left queued, remembered or running"
 )
 
