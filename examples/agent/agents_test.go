@@ -196,6 +196,13 @@ func (p *process) knows(members ...int) {
 			p.t.Errorf("DNS over %s answers %s, want %s", network, got, want)
 		}
 	}
+	page, err := p.get("/?format=json")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if n := strings.Count(page, `"state":"alive"`); n != len(members) {
+		p.t.Errorf("the page shows %d members that are alive, want %d", n, len(members))
+	}
 	metrics, err := p.get("/metrics")
 	if err != nil {
 		p.t.Fatal(err)
@@ -216,6 +223,9 @@ func TestAgents(t *testing.T) {
 		a.knows(1, 2, 3, 4, 5)
 	}
 
+	if page, err := first.get("/"); err != nil || !strings.Contains(page, "web:8003 role=first") {
+		t.Errorf("the page does not show the services of m3: %v", err)
+	}
 	agents[1].configure(2, map[string]string{"role": "second"})
 	if err := agents[1].cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
