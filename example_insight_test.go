@@ -113,3 +113,30 @@ func ExampleMemberlist_Stats() {
 	// streams accepted: 1
 	// packets not decrypted: 0
 }
+
+// A tool for operators reads what a member sees without being a member itself.
+func ExampleQuery() {
+	network := &memberlist.MockNetwork{}
+	config := memberlist.DefaultLANConfig()
+	config.Name, config.Transport, config.LogOutput = "a", network.NewTransport("a"), io.Discard
+	a, err := memberlist.Create(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer a.Shutdown()
+
+	view, err := memberlist.Query(context.Background(), memberlist.QueryRequest{
+		Address:   a.LocalNode().Address(),
+		Transport: network.NewTransport("tool"), // not needed for members on TCP
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, member := range view.Members {
+		fmt.Println(member.Name, member.Address(), member.Incarnation)
+	}
+	fmt.Println("the same view:", view.Checksum() == a.ViewChecksum())
+	// Output:
+	// a 127.0.0.1:1 1
+	// the same view: true
+}

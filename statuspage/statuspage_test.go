@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -360,22 +362,28 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// fill makes a member know many others, which do not exist, by a push/pull.
+// fill makes a member know many others, which do not exist: it joins a peer that has their states.
 func fill(t *testing.T, network *memberlist.MockNetwork, m *memberlist.Memberlist, many int) {
 	t.Helper()
-	conn, err := network.NewTransport("x").DialTimeout(m.LocalNode().Address(), time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	message := (&wire.PushPullHeader{Nodes: many, Join: true}).Append(nil)
+	reply := (&wire.PushPullHeader{Nodes: many, Join: true}).Append(nil)
 	for i := range many {
 		state := wire.PushNodeState{Name: fmt.Sprintf("node-%04d.example.com", i), Addr: []byte{10, 9, byte(i >> 8), byte(i)}, Port: 7946,
 			Meta: []byte(`{"zone":"b","version":"1.2.3"}`), Incarnation: 1, Vsn: []byte{1, 5, 2, 0, 0, 0}}
-		message = state.Append(message)
+		reply = state.Append(reply)
 	}
-	go conn.Write(message)
-	if _, err := io.Copy(io.Discard, conn); err != nil {
+	peer := network.NewTransport("peer")
+	t.Cleanup(func() { peer.Shutdown() })
+	go func() {
+		conn := <-peer.StreamCh()
+		go io.Copy(io.Discard, conn) // ends with the stream
+		conn.Write(reply)
+		conn.Close()
+	}()
+	ip, port, err := peer.FinalAdvertiseAddr("", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Join([]string{net.JoinHostPort(ip.String(), strconv.Itoa(port))}); err != nil {
 		t.Fatal(err)
 	}
 	if n := m.NumMembers(); n != many+1 {

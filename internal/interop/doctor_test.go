@@ -157,6 +157,11 @@ func (c *cluster) pretend(name string, at netip.AddrPort, versions []byte, peers
 	}
 }
 
+// believer returns a peer of the reference: those of this library do not believe in such members.
+func (c *cluster) believer(peers []peer) peer {
+	return peers[slices.IndexFunc(peers, func(p peer) bool { return p.kind() == theirs })]
+}
+
 var usualVersions = []byte{1, 5, 2, 0, 0, 0}
 
 func doctorNothing(c *cluster) {
@@ -210,10 +215,11 @@ func doctorAddress(c *cluster) {
 	for _, p := range peers[1:] {
 		c.meet(p, peers[0])
 	}
+	believer := c.believer(peers)
 	elsewhere := func(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
-	c.pretend("wild", elsewhere("0.0.0.0:7946"), usualVersions, peers[0])
-	c.pretend("local", elsewhere("[fe80::7]:7946"), usualVersions, peers[0])
-	c.pretend("many", elsewhere("224.0.0.9:7946"), usualVersions, peers[0])
+	c.pretend("wild", elsewhere("0.0.0.0:7946"), usualVersions, believer)
+	c.pretend("local", elsewhere("[fe80::7]:7946"), usualVersions, believer)
+	c.pretend("many", elsewhere("224.0.0.9:7946"), usualVersions, believer)
 	found := c.examine(peers[0])
 	c.expect(found, "address", []string{
 		"wild (0.0.0.0:7946) advertises the wildcard address",
@@ -281,10 +287,8 @@ func doctorVersions(c *cluster) {
 	for _, p := range peers[1:] {
 		c.meet(p, peers[0])
 	}
-	// Members of this library do not believe in such a member.
-	believers := slices.DeleteFunc(slices.Clone(peers), func(p peer) bool { return p.kind() == ours })
 	ghost := netip.MustParseAddrPort("127.0.0.1:9") // nothing listens there
-	c.pretend("new", ghost, []byte{1, 5, 2, 3, 5, 4}, believers[0])
+	c.pretend("new", ghost, []byte{1, 5, 2, 3, 5, 4}, c.believer(peers))
 	c.expect(c.examine(peers[0]), "versions", []string{"delegate protocol version"}, "partly-seen", "unreachable")
 }
 
