@@ -50,7 +50,8 @@ type Config struct {
 	// recently. A cluster with more members than that dials for most packets. Zero: 1024.
 	MaxConnections int
 
-	// QueuePackets and QueueBytes limit the packets that wait for one peer: a number, and bytes. Zero: 64 and 256 KiB.
+	// QueuePackets and QueueBytes limit the packets that wait for one peer: a number, and bytes, which should be several times a
+	// UDPBufferSize above 64 KiB. Zero: 64 and 256 KiB.
 	QueuePackets int
 	QueueBytes   int
 

@@ -73,7 +73,7 @@ func TestLargePackets(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		c := memberlist.DefaultLANConfig()
 		c.Name, c.LogOutput, c.Delegate = name, io.Discard, arrived
-		c.Transport, c.UDPBufferSize, c.SecretKey = start(t, Config{}), MaxPacket, make([]byte, 32)
+		c.Transport, c.UDPBufferSize, c.SecretKey = start(t, Config{QueueBytes: 4 * MaxPacket}), MaxPacket, make([]byte, 32)
 		m, err := memberlist.Create(c)
 		if err != nil {
 			t.Fatal(err)
