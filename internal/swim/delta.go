@@ -239,9 +239,12 @@ func (p Peer) OfDifferences() Peer {
 	return p
 }
 
-// believeVerdict makes m dead if it is suspected and a state has it as dead, and reports whether that is so.
+// believeVerdict makes m dead if it is suspected and a state has it as dead, and reports whether that is so. A suspicion that a
+// push/pull began does not count: when two sides of a partition meet, each has members of the other as dead, and these are to
+// refute it.
 func (t *Turn) believeVerdict(m *member, v *wire.StateView) bool {
-	if State(v.State) != StateDead || m.State != StateSuspect || v.Incarnation < m.Incarnation || v.Incarnation == MaxIncarnation {
+	if State(v.State) != StateDead || m.State != StateSuspect || v.Incarnation < m.Incarnation || v.Incarnation == MaxIncarnation ||
+		t.suspicions.of(m).reporters[0] == unattributed {
 		return false
 	}
 	t.applyDead(v.Incarnation, m, t.cfg.Name)

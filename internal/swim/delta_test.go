@@ -113,6 +113,13 @@ func TestDifferencesEndSuspicions(t *testing.T) {
 	b.want(1, StateDead, 1)
 	b.want(2, StateSuspect, 5)
 
+	b.Merge([]wire.PushNodeState{{Name: "m4", Addr: memberAddr(4).Addr().AsSlice(), Port: 7946, Incarnation: 1,
+		State: int(StateDead), Vsn: testVersions[:]}})
+	b.take()
+	a.dead(4, 1, "m2")
+	exchangeDifferences(t, a, b)
+	b.want(4, StateSuspect, 1) // begun by a push/pull: the two sides of a partition meet
+
 	b.suspect(3, 1, "m4")
 	b.Merge([]wire.PushNodeState{{Name: "m3", Addr: memberAddr(3).Addr().AsSlice(), Port: 7946, Incarnation: 1,
 		State: int(StateDead), Vsn: testVersions[:]}})
