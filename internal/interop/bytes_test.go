@@ -68,7 +68,7 @@ func TestMessagesAreTheReferencesBytes(t *testing.T) {
 		add(&wire.UserHeader{UserMsgLen: n}, &userShape{n})
 		add(&wire.PushNodeState{State: n}, &stateShape{State: n})
 		for _, join := range []bool{false, true} {
-			add(&wire.PushPullHeader{Nodes: n, UserStateLen: n, Join: join}, &pushPullShape{n, n, join})
+			add(&wire.PushPullHeader{Nodes: n, UserStateLen: n, Join: join}, &pushPullShape{Nodes: n, UserStateLen: n, Join: join})
 		}
 	}
 

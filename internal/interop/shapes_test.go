@@ -52,6 +52,11 @@ type (
 		Nodes        int
 		UserStateLen int
 		Join         bool
+		Node         string `codec:",omitempty"`
+		From         string `codec:",omitempty"`
+		View         uint64 `codec:"Vw,omitempty"`
+		Digests      []byte `codec:"Dg,omitempty"`
+		Hashes       int    `codec:"Hs,omitempty"`
 	}
 	userShape  struct{ UserMsgLen int }
 	stateShape struct {

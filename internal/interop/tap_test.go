@@ -326,7 +326,7 @@ func checkPlainStream(t wire.Type, r *wire.StreamReader) error {
 		if err := r.ReadMessage(&h); err != nil {
 			return err
 		}
-		errs = errors.Join(errs, add(&h, &pushPullShape{h.Nodes, h.UserStateLen, h.Join}))
+		errs = errors.Join(errs, add(&h, &pushPullShape{h.Nodes, h.UserStateLen, h.Join, h.Node, h.From, h.View, h.Digests, h.Hashes}))
 		states, err := r.ReadStates(h.Nodes)
 		if err != nil {
 			return err
@@ -334,7 +334,15 @@ func checkPlainStream(t wire.Type, r *wire.StreamReader) error {
 		for _, s := range states.Take(states.Len()) {
 			errs = errors.Join(errs, add(&s, &stateShape{s.Name, s.Addr, s.Port, s.Meta, s.Incarnation, s.State, s.Vsn}))
 		}
-		errs = errors.Join(errs, addRaw(h.UserStateLen, wire.MaxUserState))
+		errs = errors.Join(errs, addRaw(h.UserStateLen, wire.MaxUserState), addRaw(4*h.Hashes, 4*wire.MaxPushPullHashes))
+		// One of differences goes on.
+		switch next, err := r.ReadType(); {
+		case err == nil && next == wire.TypePushPull:
+			errs = errors.Join(errs, checkPlainStream(next, r))
+			fallthrough
+		case err == nil:
+			raw = raw[:len(ours)]
+		}
 	case wire.TypeUser:
 		var h wire.UserHeader
 		if err := r.ReadMessage(&h); err != nil {
