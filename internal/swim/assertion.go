@@ -204,7 +204,12 @@ func (t *Turn) answerClaimant(m *member, asserted assertion) {
 	if !t.answers.takeClaimant(t, asserted.addr) {
 		return
 	}
-	t.sendAlone(Endpoint{Name: m.Name, AddrPort: asserted.addr.addrPort()}, t.counterEvidence(m, asserted.incarnation))
+	messages := []wire.Message{t.counterEvidence(m, asserted.incarnation)}
+	if t.table.self.Incarnation > maxFirst { // it may not know us, as others cannot introduce us
+		alive := t.table.alive(t.table.self, t.table.self.Incarnation)
+		messages = append([]wire.Message{&alive}, messages...)
+	}
+	t.sendAlone(Endpoint{Name: m.Name, AddrPort: asserted.addr.addrPort()}, messages...)
 	t.out.Counts.StaleAlives++
 }
 

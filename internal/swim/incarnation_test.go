@@ -232,3 +232,25 @@ func TestClaimsAtHighIncarnations(t *testing.T) {
 		}
 	}
 }
+
+// TestHighMemberIntroducesItself: a member that others cannot introduce, as its incarnation is high, says that it is there when it
+// tells a member that it is taken for one that left; that one believes members only.
+func TestHighMemberIntroducesItself(t *testing.T) {
+	for inc, want := range map[uint32]string{maxFirst - 1: "dead m1@9 by m1", maxFirst: "alive self@2147483649 dead m1@9 by m1"} {
+		n := newNode(t, nil).withMembers(2)
+		n.Step(Endpoint{}, &wire.Suspect{Incarnation: inc, Node: "self", From: "m2"})
+		n.dead(1, 9, "m1")
+		n.after(time.Minute).reaper.tick(n.Turn)
+		n.take()
+		n.Step(Endpoint{AddrPort: memberAddr(1)}, aliveOf(1, 1))
+		got := ""
+		for _, p := range n.take().Packets {
+			for _, m := range p.Messages {
+				got += describe(parse(t, m))
+			}
+		}
+		if got != want {
+			t.Errorf("at %d it says %q, want %q", inc+1, got, want)
+		}
+	}
+}
