@@ -61,14 +61,30 @@ func (m *Ack) parseCanonical(b []byte) bool {
 type Nack struct {
 	// SeqNo is the SeqNo of the indirect ping.
 	SeqNo uint32
+	// Evidence is the outcome of the ping on a stream, if the indirect ping asked for one: one of the constants, or a later
+	// one. The reference ignores it.
+	Evidence uint8 `codec:"Ev,omitempty"`
 }
+
+// The outcomes of a ping on a stream, as in Nack.Evidence.
+const (
+	EvidenceNone      = 0 // no stream was tried
+	EvidenceRefused   = 1 // the host answered that no process listens at the address
+	EvidenceSilent    = 2 // no answer in time, or no way to the host
+	EvidenceConnected = 3 // a stream was opened, whether or not the ping on it was answered
+)
 
 // Type returns TypeNack.
 func (m *Nack) Type() Type { return TypeNack }
 
 // Append appends the message, type byte and body, to dst.
 func (m *Nack) Append(dst []byte) []byte {
-	dst = append(dst, byte(TypeNack), mpFixMap|1)
+	if m.Evidence != EvidenceNone {
+		dst = append(dst, byte(TypeNack), mpFixMap|2, 0xa2, 'E', 'v')
+		dst = appendUint(dst, uint64(m.Evidence))
+	} else {
+		dst = append(dst, byte(TypeNack), mpFixMap|1)
+	}
 	return appendUint(append(dst, "\xa5SeqNo"...), uint64(m.SeqNo))
 }
 
@@ -85,6 +101,8 @@ func (m *Nack) parse(body []byte) bool {
 	f := parseFields(body)
 	for f.next() {
 		switch string(f.key()) {
+		case "Ev":
+			m.Evidence = f.uint8()
 		case "SeqNo":
 			m.SeqNo = f.uint32()
 		default:

@@ -13,6 +13,8 @@ var ackTests = []messageTest{
 var nackTests = []messageTest{
 	{name: "zero", m: &Nack{}, hex: "0b 81 a55365714e6f 00"},
 	{name: "one byte", m: &Nack{SeqNo: 128}, hex: "0b 81 a55365714e6f cc80"},
+	{name: "refused", m: &Nack{SeqNo: 128, Evidence: EvidenceRefused}, hex: "0b 82 a24576 01 a55365714e6f cc80"},
+	{name: "evidence of a later version", m: &Nack{Evidence: 200}, hex: "0b 82 a24576 ccc8 a55365714e6f 00"},
 }
 
 func TestAck(t *testing.T)       { testMessages(t, ackTests) }
@@ -22,7 +24,7 @@ func TestNackQuick(t *testing.T) { testQuick[Nack](t, nil) }
 func FuzzAck(f *testing.F) {
 	fuzzMessage[Ack, refAck](f, ackTests[0].m, ackTests[2].m, ackTests[3].m, ackTests[4].m)
 }
-func FuzzNack(f *testing.F) { fuzzMessage[Nack, refNack](f, nackTests[1].m) }
+func FuzzNack(f *testing.F) { fuzzMessage[Nack, refNack](f, nackTests[1].m, nackTests[2].m) }
 
 func BenchmarkAckParse(b *testing.B) {
 	body := ackTests[2].m.Append(nil)[1:]

@@ -131,6 +131,8 @@ type IndirectPing struct {
 	SourceAddr []byte
 	SourcePort uint16
 	SourceNode string
+	// Dial asks for a ping of the target on a stream as well, whose outcome is in the Nack. The reference ignores it.
+	Dial bool `codec:"Dl,omitempty"`
 }
 
 // Type returns TypeIndirectPing.
@@ -138,8 +140,12 @@ func (m *IndirectPing) Type() Type { return TypeIndirectPing }
 
 // Append appends the message, type byte and body, to dst.
 func (m *IndirectPing) Append(dst []byte) []byte {
-	dst = append(dst, byte(TypeIndirectPing),
-		mpFixMap|byte(5+sourceFields(m.SourceAddr, m.SourceNode, m.SourcePort)))
+	fields := 5 + sourceFields(m.SourceAddr, m.SourceNode, m.SourcePort)
+	if m.Dial {
+		dst = append(dst, byte(TypeIndirectPing), mpFixMap|byte(fields+1), 0xa2, 'D', 'l', mpTrue)
+	} else {
+		dst = append(dst, byte(TypeIndirectPing), mpFixMap|byte(fields))
+	}
 	dst = appendBool(append(dst, "\xa4Nack"...), m.Nack)
 	dst = appendString(append(dst, "\xa4Node"...), m.Node)
 	dst = appendUint(append(dst, "\xa4Port"...), uint64(m.Port))
@@ -161,6 +167,8 @@ func (m *IndirectPing) parse(body []byte, names *Names) bool {
 	f := parseFields(body)
 	for f.next() {
 		switch string(f.key()) {
+		case "Dl":
+			m.Dial = f.bool()
 		case "Nack":
 			m.Nack = f.bool()
 		case "Node":

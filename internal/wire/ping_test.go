@@ -42,6 +42,10 @@ var indirectPingTests = []messageTest{
 			aa536f757263654e6f6465 a26e30 aa536f75726365506f7274 cd1f0a a6546172676574 a40a000002`,
 	},
 	{
+		name: "dial", m: &IndirectPing{Target: []byte{}, Dial: true, Nack: true},
+		hex: "01 86 a2446c c3 a44e61636b c3 a44e6f6465 a0 a4506f7274 00 a55365714e6f 00 a6546172676574 a0",
+	},
+	{
 		name: "zero", m: &IndirectPing{},
 		hex: "01 85 a44e61636b c2 a44e6f6465 a0 a4506f7274 00 a55365714e6f 00 a6546172676574 c0",
 	},

@@ -33,13 +33,17 @@ type (
 		SourceAddr []byte `codec:",omitempty"`
 		SourcePort uint16 `codec:",omitempty"`
 		SourceNode string `codec:",omitempty"`
+		Dial       bool   `codec:"Dl,omitempty"`
 	}
 	refAck struct {
 		SeqNo   uint32
 		Payload []byte
 		View    uint64 `codec:"Vw,omitempty"`
 	}
-	refNack       struct{ SeqNo uint32 }
+	refNack struct {
+		SeqNo    uint32
+		Evidence uint8 `codec:"Ev,omitempty"`
+	}
 	refErr        struct{ Error string }
 	refAccusation struct {
 		Incarnation uint32
