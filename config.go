@@ -166,6 +166,25 @@ type Config struct {
 	// that probes, with no lock held. Nil: for none.
 	DisableTcpPingsForNode func(nodeName string) bool
 
+	// RefusalGrace is the time after which a suspect member is declared dead whose process has ended though its host runs, so that
+	// the host refuses streams: three members (or all, if there are fewer) must have been refused by then, and none may
+	// have reached it. A process that restarts in less time is not seen as dead. A paused process, or one that is reached by
+	// any of them, has all the time of Lifeguard. Zero: 2 seconds. Negative: none; most processes that restart within a
+	// second are then seen as dead and back. Members of the reference help with pings but not with streams, so that, if half of the
+	// members are, some such deaths are found in Lifeguard's time. Unused with DisableTcpPings or DisableExtensions.
+	//
+	// Compat: the reference knows no refusals. It finds an ended process as late as a silent host, after some 10 seconds.
+	RefusalGrace time.Duration
+
+	// SilenceTimeout is the time after which a suspect member is declared dead that four members got no answer from, in packets or
+	// on streams, if that is less than SuspicionMult allows, and no more than one in twenty members is suspected. It is
+	// stretched by the local health score. At least 2 seconds. Every host that is silent for half a second longer, as
+	// frozen virtual machines are, and every few members that are cut off for as long, are then declared dead: with 4
+	// seconds, in 100 members, 47 of 60 hosts that froze for 5 seconds, none of which were otherwise. Probes of silent
+	// members end early too. Zero: off. Unused with DisableExtensions. If half of the members are of the reference it applies
+	// only to what the others suspect first.
+	SilenceTimeout time.Duration
+
 	// AwarenessMaxMultiplier is the largest factor by which ProbeInterval is stretched while this member notices that
 	// it is itself slow. The local health score stays below it (it is S + 1 of Lifeguard section IV-A). 1: never.
 	AwarenessMaxMultiplier int
@@ -294,7 +313,9 @@ type Config struct {
 	Seeds func(context.Context) ([]string, error)
 
 	// DisableExtensions turns off what members of the reference neither send nor act on, and ignore if they receive
-	// it: the checksums of views in pings and acks, and the push/pulls of what differs. All bytes on the wire are then those that the reference would
+	// it: the checksums of views in pings and acks, and the push/pulls of what differs; and the failure detection that is
+	// not the reference's: time limits from round trips, RefusalGrace, SilenceTimeout, the ring of probes, and checks of
+	// deaths. All bytes on the wire are then those that the reference would
 	// send. Members with and without it, and members of the reference, work together; two that both have it off find
 	// differences of their views sooner.
 	DisableExtensions bool
@@ -365,6 +386,7 @@ func lanDefaults() Config {
 		PushPullNodes:           1,
 		ProbeInterval:           time.Second,
 		ProbeTimeout:            500 * time.Millisecond,
+		RefusalGrace:            2 * time.Second,
 		AwarenessMaxMultiplier:  8,
 		GossipInterval:          200 * time.Millisecond,
 		GossipNodes:             3,
@@ -380,6 +402,16 @@ func lanDefaults() Config {
 		ReconnectInterval:       30 * time.Second,
 		ReconnectTimeout:        24 * time.Hour,
 	}
+}
+
+// DefaultFastLANConfig returns DefaultLANConfig with a RefusalGrace of none and a SilenceTimeout of 4 seconds, which is the least
+// that is safe while processes are paused for up to 4 seconds: ended processes are found in one to two seconds, silent hosts in
+// five to seven. Restarts of processes are seen as deaths. See both fields for what they cost.
+func DefaultFastLANConfig() *Config {
+	c := DefaultLANConfig()
+	c.RefusalGrace = -1
+	c.SilenceTimeout = 4 * time.Second
+	return c
 }
 
 // DefaultWANConfig returns DefaultLANConfig with longer timeouts and intervals, for members far from each other, and
@@ -521,6 +553,7 @@ func (c *Config) withDefaults() *Config {
 	d.SuspicionMult = cmp.Or(d.SuspicionMult, lan.SuspicionMult)
 	d.SuspicionMaxTimeoutMult = cmp.Or(d.SuspicionMaxTimeoutMult, lan.SuspicionMaxTimeoutMult)
 	d.ProbeTimeout = cmp.Or(d.ProbeTimeout, lan.ProbeTimeout)
+	d.RefusalGrace = cmp.Or(d.RefusalGrace, lan.RefusalGrace)
 	d.AwarenessMaxMultiplier = cmp.Or(d.AwarenessMaxMultiplier, lan.AwarenessMaxMultiplier)
 	d.GossipToTheDeadTime = cmp.Or(d.GossipToTheDeadTime, lan.GossipToTheDeadTime)
 	d.HandoffQueueDepth = cmp.Or(d.HandoffQueueDepth, lan.HandoffQueueDepth)

@@ -32,6 +32,7 @@ func TestDefaults(t *testing.T) {
 		SuspicionMult:           4,
 		SuspicionMaxTimeoutMult: 6,
 		PushPullInterval:        30 * time.Second,
+		PushPullNodes:           1,
 		ProbeInterval:           time.Second,
 		ProbeTimeout:            500 * time.Millisecond,
 		AwarenessMaxMultiplier:  8,
@@ -48,6 +49,7 @@ func TestDefaults(t *testing.T) {
 		AdvertiseInterval:       30 * time.Second,
 		ReconnectInterval:       30 * time.Second,
 		ReconnectTimeout:        24 * time.Hour,
+		RefusalGrace:            2 * time.Second,
 	}
 	wan := lan
 	wan.TCPTimeout = 30 * time.Second

@@ -120,6 +120,9 @@ func (c *Config) addressViolations() (errs []error) {
 	return errs
 }
 
+// leastSilenceTimeout is the minimum of Config.SilenceTimeout, if that is not 0.
+const leastSilenceTimeout = 2 * time.Second
+
 func (c *Config) numberViolations() (errs []error) {
 	for _, d := range []struct {
 		name  string
@@ -133,10 +136,14 @@ func (c *Config) numberViolations() (errs []error) {
 		{"GossipToTheDeadTime", c.GossipToTheDeadTime},
 		{"DeadNodeReclaimTime", c.DeadNodeReclaimTime},
 		{"QueueCheckInterval", c.QueueCheckInterval},
+		{"SilenceTimeout", c.SilenceTimeout},
 	} {
 		if d.value < 0 {
 			errs = append(errs, fmt.Errorf("%s: %s is negative", d.name, d.value))
 		}
+	}
+	if c.SilenceTimeout > 0 && c.SilenceTimeout < leastSilenceTimeout {
+		errs = append(errs, fmt.Errorf("SilenceTimeout: %s is less than %s", c.SilenceTimeout, leastSilenceTimeout))
 	}
 	for _, n := range []struct {
 		name  string

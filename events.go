@@ -298,6 +298,12 @@ func (t *turn) logEvents() {
 		case swim.EventTimeout:
 			m.log.Burst(now, "failed", slog.LevelInfo, logBurst, "marking member as failed, suspicion timeout reached",
 				func() []slog.Attr { return memberAttrs(&e.Member, slog.Int("confirmations", e.Count)) })
+		case swim.EventRefused:
+			m.log.Burst(now, "failed", slog.LevelInfo, logBurst, "marking member as failed, no process listens at its address",
+				func() []slog.Attr { return memberAttrs(&e.Member, slog.Int("refused", e.Count)) })
+		case swim.EventSilent:
+			m.log.Burst(now, "failed", slog.LevelInfo, logBurst, "marking member as failed, silence timeout reached",
+				func() []slog.Attr { return memberAttrs(&e.Member, slog.Int("unanswered", e.Count)) })
 		case swim.EventRefute:
 			m.log.Burst(now, "refute", slog.LevelWarn, 1, "refuting message about this member",
 				func() []slog.Attr { return memberAttrs(&e.Member, slog.String("by", cmp.Or(e.From, "unattributed"))) })

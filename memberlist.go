@@ -199,6 +199,10 @@ func (m *Memberlist) coreConfig() swim.Config {
 		PacketsAreStreams:       packetsAreStreams(c.Transport),
 		Rand:                    rand.New(systemRandom{}),
 	}
+	if !c.DisableExtensions {
+		core.Detector = swim.Detector{AdaptiveTimeout: true, Refusals: !c.DisableTcpPings, RefusalGrace: max(c.RefusalGrace, 0),
+			Corroborate: true, SilenceTimeout: c.SilenceTimeout, Ring: true, CheckDead: true}
+	}
 	if c.ReconnectTimeout > 0 {
 		core.ReconnectInterval, core.ReconnectTimeout = max(c.ReconnectInterval, 0), c.ReconnectTimeout
 	}

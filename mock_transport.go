@@ -2,6 +2,7 @@ package memberlist
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -122,6 +123,7 @@ type MockTransport struct {
 var (
 	_ NodeAwareTransport      = (*MockTransport)(nil)
 	_ IngestionAwareTransport = (*MockTransport)(nil)
+	_ RefusalAwareTransport   = (*MockTransport)(nil)
 )
 
 // receive queues a packet for PacketCh if there is room.
@@ -216,6 +218,9 @@ func (t *MockTransport) DialAddressTimeout(a Address, timeout time.Duration) (ne
 	}
 	return conn, err
 }
+
+// IsRefused reports whether a dial failed because the transport at the address was shut down. See RefusalAwareTransport.
+func (t *MockTransport) IsRefused(err error) bool { return errors.Is(err, simnet.ErrRefused) }
 
 // StreamCh returns the channel of accepted streams. It is never closed. See Transport.
 func (t *MockTransport) StreamCh() <-chan net.Conn { return t.endpoint.Streams() }

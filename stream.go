@@ -12,6 +12,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/envelope"
 	"github.com/e3431adc/memberlist/internal/logging"
 	"github.com/e3431adc/memberlist/internal/metrics"
+	"github.com/e3431adc/memberlist/internal/sockets"
 	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -184,13 +185,14 @@ func (s *session) servePing() error {
 	return s.writeReply((&wire.Ack{SeqNo: ping.SeqNo}).Append(nil))
 }
 
-// streamPing pings a member on a stream.
-func (m *Memberlist) streamPing(to swim.Member, seq uint32, deadline time.Time) error {
+// streamPing pings a member on a stream, and calls opened once that is open.
+func (m *Memberlist) streamPing(to swim.Member, seq uint32, deadline time.Time, opened func()) error {
 	self := m.LocalNode()
 	ping := wire.Ping{SeqNo: seq, Node: to.Name, SourceAddr: self.Addr, SourcePort: self.Port, SourceNode: self.Name}
 	s := m.newSession()
 	defer s.end()
 	return s.roundTrip(context.Background(), addressOfMember(&to), deadline, func() error {
+		opened()
 		if err := s.writeRequest(ping.Append(nil)); err != nil {
 			return err
 		}
@@ -221,12 +223,23 @@ func (m *Memberlist) probeOnStream(s swim.Stream) {
 	if m.streamPingDisabled(s.To.Name) {
 		return
 	}
-	err := m.streamPing(s.To, s.Seq, s.Deadline)
+	open := false
+	err := m.streamPing(s.To, s.Seq, s.Deadline, func() {
+		open = true
+		t := m.begin()
+		t.core.StreamOpened(s.Seq)
+		t.commit()
+	})
 	m.noteStream(&s.To, err)
 	if errors.Is(err, ErrShutdown) {
 		return
 	}
 	if err != nil {
+		if !open && m.isRefused(err) {
+			t := m.begin()
+			t.core.StreamRefused(s.Seq)
+			t.commit()
+		}
 		m.log.Burst(time.Now(), "stream ping", slog.LevelError, logBurst, "ping on a stream failed",
 			func() []slog.Attr { return memberAttrs(&s.To, logging.Err(err)) })
 		return
@@ -234,6 +247,14 @@ func (m *Memberlist) probeOnStream(s swim.Stream) {
 	t := m.begin()
 	t.core.StreamPingDone(s.Seq)
 	t.commit()
+}
+
+// isRefused reports whether an error of a dial means that the host answered, and that no process listens at the address.
+func (m *Memberlist) isRefused(err error) bool {
+	if t, ok := m.config.Transport.(RefusalAwareTransport); ok {
+		return t.IsRefused(err)
+	}
+	return sockets.IsRefused(err)
 }
 
 func (m *Memberlist) streamPingDisabled(name string) bool {

@@ -100,6 +100,18 @@ type ConnectionTransport interface {
 	Secure() bool
 }
 
+// RefusalAwareTransport is a Transport that knows which errors of its dials mean that no process listens at an address, as a
+// process that has ended. Several members that are refused declare a member dead early: see Config.RefusalGrace. For any
+// other Transport an error counts that wraps syscall.ECONNREFUSED. That is wrong for a transport that dials a proxy or a
+// gateway, which may refuse while the member runs.
+type RefusalAwareTransport interface {
+	Transport
+
+	// IsRefused reports whether an error of DialTimeout, or DialAddressTimeout, is the answer of the member's host that no
+	// process listens. Time limits, unreachable hosts and errors that anything else on the way may cause are not.
+	IsRefused(err error) bool
+}
+
 // IngestionAwareTransport is a transport that accepts packets and streams from elsewhere.
 //
 // Deprecated: nothing in this package uses the interface. Declare the methods you need in an interface of your own.

@@ -116,14 +116,14 @@ func TestHundred(t *testing.T) {
 func TestRapid(t *testing.T) {
 	measures(t)
 	r := ofQuick[rapid](t)
-	crashed := rapidCases[0].fails(r.nodes, 1)
+	crashed := rapidCases[0].fails(r.nodes, 1, papers())
 	if pairs := r.nodes - 1; crashed.removed != pairs || crashed.returned != 0 || crashed.wrong != 0 || crashed.distinct != 1 {
 		t.Errorf("crash: %+v", crashed)
 	}
 	if last := crashed.over[len(crashed.over)-1]; last.least != r.nodes-1 || last.most != r.nodes-1 {
 		t.Errorf("crash: at the end members believe in %+v", last)
 	}
-	if flop := rapidCases[1].fails(r.nodes, 1); flop.removed == 0 || flop.returned == 0 || flop.returned > flop.removed {
+	if flop := rapidCases[1].fails(r.nodes, 1, papers()); flop.removed == 0 || flop.returned == 0 || flop.returned > flop.removed {
 		t.Errorf("flip-flop: %d removed, %d returned", flop.removed, flop.returned)
 	}
 }
@@ -186,7 +186,8 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	tiny := []experiment{detection{[]int{4, 8}, 2}, load{[]int{4}}, dissemination{[]int{4, 8}, 10},
-		lifeguard{nodes: 8, slow: []int{1}, cycles: quickLifeguard.cycles, seeds: 1, length: time.Second}, crash{2}, join{1}, rapid{10}, busy{4, []int{500}}}
+		lifeguard{nodes: 8, slow: []int{1}, cycles: quickLifeguard.cycles, seeds: 1, length: time.Second}, crash{2}, join{1}, rapid{10}, busy{4, []int{500}},
+		detector{sizes: []sampling{{8, 1}, {100, 1}}, pauses: 1, restarts: 1, loss: time.Second, rapid: 10}}
 	if len(tiny) != len(full()) {
 		t.Fatalf("%d of %d experiments", len(tiny), len(full()))
 	}

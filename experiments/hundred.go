@@ -10,9 +10,16 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// hundred returns a cluster of 100 nodes with LAN defaults, 1 % loss and a latency of 2 ms ± 1 ms.
+// papers returns the LAN defaults without extensions: the protocol of the papers.
+func papers() swim.Config {
+	c := sim.LAN()
+	c.Extensions, c.Detector = false, swim.Detector{}
+	return c
+}
+
+// hundred returns a cluster of 100 nodes without extensions, with 1 % loss and a latency of 2 ms ± 1 ms.
 func hundred(seed int) sim.Config {
-	return sim.Config{N: 100, Seed: uint64(seed), Core: sim.LAN(), Link: sim.Link{Loss: 0.01,
+	return sim.Config{N: 100, Seed: uint64(seed), Core: papers(), Link: sim.Link{Loss: 0.01,
 		Latency: sim.Latency{Kind: sim.Uniform, Min: time.Millisecond, Spread: 2 * time.Millisecond}}}
 }
 

@@ -72,7 +72,7 @@ var variants = []variant{
 
 // core returns the variant's configuration, as in the paper: alpha 5 and beta 6, without reconnects and lateness.
 func (v variant) core() swim.Config {
-	core := sim.LAN()
+	core := papers()
 	core.SuspicionMult, core.SuspicionMaxTimeoutMult, core.ReconnectInterval = 5, 6, 0
 	core.LateAfter = 0
 	if !v.probe {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 )
 
 // experiment is one of the papers' experiments, at some scale.
@@ -27,6 +28,7 @@ func full() []experiment {
 		join{runs: 150},
 		rapid{nodes: 1000},
 		busy{nodes: 200, perCore: []int{250, 500, 1000, 2000, 3000, 4000, 6000, 8000}},
+		detector{sizes: []sampling{{10, 200}, {100, 200}, {1000, 40}}, pauses: 20, restarts: 20, loss: time.Minute, rapid: 1000},
 	}
 }
 
@@ -41,6 +43,7 @@ func quick() []experiment {
 		join{runs: 5},
 		rapid{nodes: 100},
 		busy{nodes: 60, perCore: []int{500, 4000}},
+		detector{sizes: []sampling{{10, 20}, {100, 40}}, pauses: 10, restarts: 10, loss: 20 * time.Second, rapid: 100},
 	}
 }
 

@@ -59,9 +59,9 @@ type failing struct {
 }
 
 // fails runs one of the cases.
-func (c rapidCase) fails(n int, seed uint64) failing {
+func (c rapidCase) fails(n int, seed uint64, core swim.Config) failing {
 	faulty := upTo(max(1, n/100))
-	cfg := sim.Config{N: n, Seed: seed, Faults: c.faults(faulty)}
+	cfg := sim.Config{N: n, Seed: seed, Core: core, Faults: c.faults(faulty)}
 	believed := make([]int, n)
 	for i := range believed {
 		believed[i] = n
@@ -118,7 +118,7 @@ func (c rapidCase) fails(n int, seed uint64) failing {
 
 func (r rapid) measure(l *lab) []failing {
 	return each(l, fmt.Sprintf("1 %% of %d failing", r.nodes), len(rapidCases), func(i int) failing {
-		return rapidCases[i].fails(r.nodes, 1)
+		return rapidCases[i].fails(r.nodes, 1, papers())
 	})
 }
 

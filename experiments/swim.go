@@ -29,10 +29,14 @@ type detected struct {
 
 // crashes runs a converged cluster in which members crash, one a second, and returns the detection times.
 func crashes(cfg sim.Config, victims int, until time.Duration) []detected {
-	const first = 5 * time.Second
+	return crashesOf(cfg, sim.Crash, 5*time.Second, victims, until)
+}
+
+// crashesOf is crashes from a time on, of processes (sim.Crash) or of hosts (sim.HostCrash).
+func crashesOf(cfg sim.Config, kind sim.Kind, first time.Duration, victims int, until time.Duration) []detected {
 	found, left := make([]detected, victims), victims
 	for i := range found {
-		cfg.Faults = append(cfg.Faults, sim.Fault{Kind: sim.Crash, At: first + time.Duration(i)*time.Second, Nodes: []int{i}})
+		cfg.Faults = append(cfg.Faults, sim.Fault{Kind: kind, At: first + time.Duration(i)*time.Second, Nodes: []int{i}})
 	}
 	// victim returns the record of a member that has crashed.
 	victim := func(name string, at time.Duration) (*detected, time.Duration) {
@@ -92,7 +96,7 @@ func (d detection) measure(l *lab) []sized {
 	for _, n := range d.sizes {
 		victims := max(1, n/64)
 		runs := each(l, fmt.Sprintf("detection, %d members", n), (d.samples+victims-1)/victims, func(seed int) []detected {
-			return crashes(sim.Config{N: n, Seed: uint64(seed)}, victims, 60*time.Second)
+			return crashes(sim.Config{N: n, Seed: uint64(seed), Core: papers()}, victims, 60*time.Second)
 		})
 		r := sized{n: n}
 		for _, run := range runs {
@@ -171,7 +175,7 @@ func (d load) measure(l *lab, loss float64) []loaded {
 	const from, until = 60 * time.Second, 240 * time.Second
 	return each(l, fmt.Sprintf("load, %.0f %% loss", 100*loss), len(d.sizes), func(i int) loaded {
 		n := d.sizes[i]
-		s := sim.New(sim.Config{N: n, Seed: 1, Unchecked: true, Link: sim.Link{Loss: loss}})
+		s := sim.New(sim.Config{N: n, Seed: 1, Core: papers(), Unchecked: true, Link: sim.Link{Loss: loss}})
 		run := func(t time.Duration) []sim.NodeCounts {
 			if err := s.RunUntil(t); err != nil {
 				panic(err)
@@ -228,7 +232,7 @@ type told struct {
 // news makes members announce new metadata, one after the other, and returns the times until the others know it.
 func news(cfg sim.Config, pieces int) []told {
 	const first, every = 2 * time.Second, 3 * time.Second
-	cfg.Core = sim.LAN()
+	cfg.Core = papers()
 	cfg.Core.PushPullInterval = 0
 	for i := range pieces {
 		cfg.Faults = append(cfg.Faults, sim.Fault{Kind: sim.Meta, At: first + time.Duration(i)*every, Nodes: []int{i % cfg.N}})

@@ -27,6 +27,7 @@ type settings struct {
 	seed      uint64
 	calm      time.Duration
 	crash     int
+	hosts     bool // of these
 	latency   time.Duration
 	jitter    time.Duration
 	shape     string
@@ -59,9 +60,10 @@ const (
 
 // presets are the base configurations.
 var presets = map[string]func() *memberlist.Config{
-	"lan":   memberlist.DefaultLANConfig,
-	"wan":   memberlist.DefaultWANConfig,
-	"local": memberlist.DefaultLocalConfig,
+	"lan":      memberlist.DefaultLANConfig,
+	"fast-lan": memberlist.DefaultFastLANConfig,
+	"wan":      memberlist.DefaultWANConfig,
+	"local":    memberlist.DefaultLocalConfig,
 }
 
 // shapes are the distributions of the latency above its minimum.
@@ -84,6 +86,8 @@ var knobs = []struct {
 	{"indirect-checks", "`members` asked for an indirect ping", func(c *memberlist.Config) any { return &c.IndirectChecks }, true},
 	{"suspicion-mult", "`factor` of the minimum suspicion timeout", func(c *memberlist.Config) any { return &c.SuspicionMult }, false},
 	{"suspicion-max-timeout-mult", "maximum suspicion timeout, as a `multiple` of the minimum", func(c *memberlist.Config) any { return &c.SuspicionMaxTimeoutMult }, false},
+	{"refusal-grace", "`time` for which a process may be gone unnoticed; 0: none", func(c *memberlist.Config) any { return &c.RefusalGrace }, true},
+	{"silence-timeout", "`time` after which several members' silence is death; 0: never early", func(c *memberlist.Config) any { return &c.SilenceTimeout }, true},
 	{"awareness-max-multiplier", "maximum `factor` of a slow member's probe interval; 1: never longer", func(c *memberlist.Config) any { return &c.AwarenessMaxMultiplier }, false},
 	{"gossip-interval", "`time` between two rounds of gossip; 0: none but with probes", func(c *memberlist.Config) any { return &c.GossipInterval }, true},
 	{"gossip-nodes", "`members` gossiped to in a round", func(c *memberlist.Config) any { return &c.GossipNodes }, true},
@@ -115,6 +119,7 @@ func parseFlags(args []string, stderr io.Writer) (*settings, error) {
 	flags.Uint64Var(&s.seed, "seed", 0, "first `seed`")
 	flags.DurationVar(&s.calm, "for", 0, "virtual `time` in which traffic and false deaths are counted; 0: a minute, or until each member has begun a push/pull")
 	flags.IntVar(&s.crash, "crash", 1, "number of `members` that crash at once")
+	flags.BoolVar(&s.hosts, "hosts", false, "their hosts fail too, so that nothing refuses streams")
 	flags.DurationVar(&s.latency, "latency", time.Millisecond, "minimum one-way `latency`")
 	flags.DurationVar(&s.jitter, "jitter", time.Millisecond, "additional random `latency`: up to this, or by -distribution")
 	flags.StringVar(&s.shape, "distribution", "uniform", "`shape` of the jitter: "+strings.Join(names(shapes), ", ")+
@@ -278,6 +283,9 @@ func (s *settings) core() swim.Config {
 		DeadNodeReclaimTime:     c.DeadNodeReclaimTime,
 		ReconnectInterval:       c.ReconnectInterval,
 		ReconnectTimeout:        c.ReconnectTimeout,
+		Extensions:              true,
+		Detector: swim.Detector{AdaptiveTimeout: true, Refusals: true, RefusalGrace: max(c.RefusalGrace, 0), Corroborate: true,
+			SilenceTimeout: c.SilenceTimeout, Ring: true, CheckDead: true},
 	}
 }
 

@@ -18,6 +18,7 @@ type (
 		Network  documentNetwork     `json:"network"`
 		Slow     documentSlow        `json:"slow"`
 		Crash    int                 `json:"crash"` // members at once
+		Hosts    bool                `json:"hosts"` // and their hosts
 		For      float64             `json:"for_s"`
 		Times    map[string]quantile `json:"times_s"`
 		Deaths   map[string]deaths   `json:"wrong_deaths"`
@@ -60,7 +61,7 @@ func (r *report) writeJSON(w io.Writer) error {
 		Members: s.members, Seed: s.seed, Seeds: r.seeds, Preset: s.preset, Config: make(map[string]any),
 		Network: documentNetwork{s.latency.Seconds(), s.jitter.Seconds(), s.shape, s.loss},
 		Slow:    documentSlow{s.slow, s.slowFor.Seconds(), s.slowEvery.Seconds()},
-		Crash:   s.crash, For: s.calm.Seconds(),
+		Crash:   s.crash, Hosts: s.hosts, For: s.calm.Seconds(),
 		Times: make(map[string]quantile),
 		Deaths: map[string]deaths{
 			"healthy": {r.falseDeaths, r.hours},

@@ -59,7 +59,11 @@ func (t *trial) runSettled(ctx context.Context, s *settings, seed uint64, tick f
 	cfg := s.simulation(seed, slow, r, atMost)
 	cfg.Faults = append(cfg.Faults, sim.Fault{Kind: sim.Meta, At: updateAt, Nodes: []int{updater}})
 	if s.crash > 0 {
-		cfg.Faults = append(cfg.Faults, sim.Fault{Kind: sim.Crash, At: crashAt, Nodes: crashing})
+		kind := sim.Crash
+		if s.hosts {
+			kind = sim.HostCrash
+		}
+		cfg.Faults = append(cfg.Faults, sim.Fault{Kind: kind, At: crashAt, Nodes: crashing})
 	}
 	w := newWatch(s.members, crashing, updater)
 	cfg.Observe = w.observe

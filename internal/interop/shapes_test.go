@@ -74,23 +74,35 @@ type (
 	}
 )
 
+// The shapes of messages with fields that only this library sends.
+type (
+	extendedIndirectPing struct {
+		indirectPingShape
+		Dial bool `codec:"Dl,omitempty"`
+	}
+	extendedNack struct {
+		nackShape
+		Evidence uint8 `codec:"Ev,omitempty"`
+	}
+)
+
 // message is a message of internal/wire, both ways.
 type message interface {
 	wire.Message
 	wire.Body
 }
 
-// kindOfMessage gives an empty message of a type, and the reference's shape of it. Both are nil for what is not msgpack.
+// kindOfMessage gives an empty message of a type, and the shape of it. Both are nil for what is not msgpack.
 func kindOfMessage(t wire.Type) (message, any) {
 	switch t {
 	case wire.TypePing:
 		return &wire.Ping{}, &pingShape{}
 	case wire.TypeIndirectPing:
-		return &wire.IndirectPing{}, &indirectPingShape{}
+		return &wire.IndirectPing{}, &extendedIndirectPing{}
 	case wire.TypeAck:
 		return &wire.Ack{}, &ackShape{}
 	case wire.TypeNack:
-		return &wire.Nack{}, &nackShape{}
+		return &wire.Nack{}, &extendedNack{}
 	case wire.TypeErr:
 		return &wire.Err{}, &errShape{}
 	case wire.TypeSuspect:

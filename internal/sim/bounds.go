@@ -104,9 +104,18 @@ func forgetTime(c swim.Config) time.Duration {
 // longestIsolation is the maximum time for which a member that sees another may count as isolated.
 const longestIsolation = time.Hour
 
-// maxTimers returns the maximum number of deadlines of a core that knows n: its four loops, two for its probe, one
-// for the suspicion of each member, and relays.
-func maxTimers(known int) int { return 6 + maxChecks + known + swim.MaxRelays }
+// maxDeadChecks is the maximum number of members that a core checks at once because they are declared dead.
+const maxDeadChecks = 64
+
+// maxTimers returns the maximum number of deadlines of a core that knows n: its four loops, two for its probe, two
+// for the suspicion of each member, checks, and relays.
+func maxTimers(known int) int { return 6 + maxChecks + maxDeadChecks + 2*known + swim.MaxRelays }
+
+// The members, the observer included, that must be refused, or get no answer, before a suspicion ends early.
+const (
+	leastRefused = 3
+	leastSilent  = 4
+)
 
 // kept is the memory of a core.
 type kept struct{ known, queued, timers, lost, health int }
@@ -167,7 +176,7 @@ func (c *Config) agrees() bool {
 // silences reports whether names disappear for good after the fault, without a leave.
 func (f *Fault) silences() bool {
 	switch f.Kind {
-	case Crash, Amnesia, Move, Swap, Take:
+	case Crash, HostCrash, Amnesia, Move, Swap, Take:
 		return f.For == 0
 	}
 	return f.Kind == Rename || f.Kind == Twin || f.Kind == Ghosts || f.Kind == Movers || f.Kind == Replay || f.Kind == Attack

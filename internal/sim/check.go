@@ -64,7 +64,7 @@ func (c *checker) turn(n *node, out *swim.Output) {
 		switch ev.Kind {
 		case swim.EventProbeFailed:
 			c.truth(n, nodeNumber(ev.Member.Name)).accused.add(ev.Member.Incarnation, c.s.now)
-		case swim.EventTimeout:
+		case swim.EventTimeout, swim.EventRefused, swim.EventSilent:
 			c.truth(n, nodeNumber(ev.Member.Name)).declared.add(ev.Member.Incarnation, c.s.now)
 		}
 	}
@@ -248,6 +248,11 @@ func (c *checker) event(n *node, v *view, ev *swim.Event) {
 			bad = "end of a suspicion that did not begin"
 		}
 		c.timeout(n, v, ev, x)
+	case swim.EventRefused, swim.EventSilent:
+		if !e.accused {
+			bad = "end of a suspicion that did not begin"
+		}
+		c.early(n, ev, x)
 	case swim.EventRefute:
 		c.s.result.Refutations++
 	case swim.EventConflict:
@@ -285,6 +290,26 @@ func (c *checker) timeout(n *node, v *view, ev *swim.Event, x int32) {
 	} else if at, ok := c.truth(n, x).accused.when(ev.Member.Incarnation); ok && n.clock == 0 && c.s.now-at < int64(least) {
 		c.s.fail(n, rulePatience, x, fmt.Sprintf("%v after it was first suspected at %d, the minimum is %v",
 			time.Duration(c.s.now-at), ev.Member.Incarnation, least))
+	}
+}
+
+// early checks that a suspicion ended early for a good reason.
+func (c *checker) early(n *node, ev *swim.Event, x int32) {
+	d := c.s.cfg.coreOf(n.id).Detector
+	since := ev.Member.Since.Sub(start) // by its clock
+	lasted := time.Duration(c.clock(n)) - since
+	if ev.Kind == swim.EventSilent {
+		if lasted < d.SilenceTimeout || d.SilenceTimeout == 0 || ev.Count < leastSilent {
+			c.s.fail(n, rulePatience, x, fmt.Sprintf("%v, %d members got no answer", lasted, ev.Count))
+		}
+		return
+	}
+	if least := min(leastRefused, n.core.NumPresent()); lasted < d.RefusalGrace || !d.Refusals || ev.Count < least {
+		c.s.fail(n, rulePatience, x, fmt.Sprintf("%v, %d members were refused of %d", lasted, ev.Count, least))
+	}
+	if there := c.s.at(placeOf(ev.Member.Addr)); there != nil && there.up && n.clock == 0 &&
+		there.booted < int64(since+d.RefusalGrace-probeTime(c.s.cfg.Core)) { // a stream may be on its way for as long as a probe
+		c.s.fail(n, rulePatience, x, fmt.Sprintf("it was refused, though it runs since %v", time.Duration(there.booted)))
 	}
 }
 

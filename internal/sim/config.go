@@ -140,6 +140,8 @@ func LAN() swim.Config {
 		ReconnectTimeout:        24 * time.Hour,
 		Extensions:              true,
 		LateAfter:               swim.LateAfter(500 * time.Millisecond),
+		Detector: swim.Detector{AdaptiveTimeout: true, Refusals: true, RefusalGrace: 2 * time.Second, Corroborate: true, Ring: true,
+			CheckDead: true},
 	}
 }
 

@@ -24,11 +24,15 @@ const (
 	Bandwidth             // Nodes can send only Bytes per second
 	Refuse                // sending a packet fails with an error of the receiver
 
-	Slow    // Nodes take Delay to handle each packet, one after the other
-	Pause   // Nodes stop: timers and packets are late by up to For
-	Block   // messages that Nodes send or receive wait until the end; timers run until a probe waits
-	Jump    // the clocks of Nodes jump by Delay, which may be negative
-	Crash   // Nodes stop; after For, unless 0, they restart
+	Slow  // Nodes take Delay to handle each packet, one after the other
+	Pause // Nodes stop: timers and packets are late by up to For
+	Block // messages that Nodes send or receive wait until the end; timers run until a probe waits
+	Jump  // the clocks of Nodes jump by Delay, which may be negative
+	Crash // Nodes stop; after For, unless 0, they restart
+
+	HostCrash // as Crash, with their hosts: nothing answers there, while the host of a node that crashed refuses streams
+	HostPause // as Pause, with their hosts, while the host of a paused node opens streams
+
 	Amnesia // as Crash, and they know only the seeds and announce other metadata afterwards
 	Move    // as Crash, and they have another address afterwards
 	Leave   // Nodes leave, and stop when the broadcast has been sent; after For, unless 0, they restart
@@ -51,7 +55,7 @@ const (
 )
 
 var kindNames = [numKinds]string{"loss", "duplicate", "reorder", "delay", "cut", "partition", "no packets", "no streams",
-	"bandwidth", "refuse", "slow", "pause", "block", "jump", "crash", "amnesia", "move", "leave", "meta", "join", "swap",
+	"bandwidth", "refuse", "slow", "pause", "block", "jump", "crash", "host crash", "host pause", "amnesia", "move", "leave", "meta", "join", "swap",
 	"take", "rename", "twin", "ghosts", "movers", "replay", "strange", "say", "forge", "attack"}
 
 // String returns the kind's name in lower case.
@@ -162,7 +166,7 @@ func (s *Sim) strike(i int) {
 	f := &s.cfg.Faults[i]
 	names := s.strangeNames(i)
 	for _, n := range s.those(f.Nodes) {
-		if !n.up && f.Kind != Slow && f.Kind != Pause && f.Kind != Block {
+		if !n.up && f.Kind != Slow && f.Kind != Pause && f.Kind != HostPause && f.Kind != HostCrash && f.Kind != Block {
 			continue
 		}
 		switch f.Kind {
@@ -170,6 +174,12 @@ func (s *Sim) strike(i int) {
 			n.slow = f.Delay
 		case Pause:
 			n.paused++
+		case HostPause:
+			n.paused++
+			n.hostsOff++
+		case HostCrash:
+			s.crash(n)
+			n.hostsOff++
 		case Block:
 			n.blocked++
 		case Jump:
@@ -237,7 +247,10 @@ func (s *Sim) end(i int) {
 			if n.up && n.inbox.len() > 0 { // handle the waiting packets at once
 				s.schedule(0, event{kind: eventHandle, node: n.id, life: n.life})
 			}
-		case Pause:
+		case Pause, HostPause:
+			if f.Kind == HostPause {
+				n.hostsOff--
+			}
 			if n.paused--; n.paused == 0 {
 				s.resume(n)
 			}
@@ -247,7 +260,10 @@ func (s *Sim) end(i int) {
 			}
 		case Bandwidth:
 			n.bandwidth = s.cfg.Link.Bandwidth
-		case Crash, Amnesia, Move, Leave, Rename:
+		case Crash, HostCrash, Amnesia, Move, Leave, Rename:
+			if f.Kind == HostCrash {
+				n.hostsOff--
+			}
 			s.restart(n, f.Kind, n.place)
 		case Swap, Take:
 			s.restart(n, f.Kind, places[j%len(places)])

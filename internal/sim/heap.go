@@ -16,6 +16,8 @@ const (
 	eventAgain                       // fault arg strikes once more
 	eventWork                        // a node does the next piece of its work
 	eventShutdown                    // a node that leaves stops
+	eventRefused                     // the ping on a stream with sequence number arg is refused
+	eventOpened                      // the stream of the ping with sequence number arg is open
 )
 
 // event is a scheduled event. It has no pointer, so that the heap costs the garbage collector nothing.

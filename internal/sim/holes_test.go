@@ -80,6 +80,7 @@ func (s *scene) alive(node int, incarnation uint32) *wire.Alive {
 // would stay dead there; but the sender of an alive about it is answered, and the member refutes.
 func TestHoleStaleAlive(t *testing.T) {
 	s := newScene(t, 5)
+	s.hear(1, 2, &wire.Suspect{Incarnation: 100, Node: "n3", From: "n2"}) // otherwise the death is checked
 	s.hear(1, 2, &wire.Dead{Incarnation: 100, Node: "n3", From: "n2"})
 	s.nodes[1].settled(s.Sim) // no other node receives it
 	s.want(1, 3, swim.StateDead, 100)
@@ -137,7 +138,7 @@ func TestHoleSyncConfirms(t *testing.T) {
 func TestHoleSyncStandsInForProbe(t *testing.T) {
 	core := LAN()
 	core.Extensions = false // else n1 learns of the death from the next member that it probes
-	s := &scene{New(Config{N: 8, Unchecked: true, Core: core, Faults: []Fault{{Kind: Crash, Nodes: []int{3}}}}), t}
+	s := &scene{New(Config{N: 8, Unchecked: true, Core: core, Faults: []Fault{{Kind: HostCrash, Nodes: []int{3}}}}), t}
 	s.cfg.Tamper.In = func(node int, _ *swim.Turn, m any) bool { // n1 does not share its observation
 		return node != 1 || !isGossip(m, wire.TypeSuspect, wire.TypeDead)
 	}

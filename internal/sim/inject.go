@@ -66,6 +66,7 @@ func (s *Sim) addGhosts(n *node, f *Fault, names []int32) {
 			n.settled(s)
 			s.check.answered(n, name)
 		}
+		s.convince(n, (&wire.Suspect{Incarnation: 1, Node: s.names[name], From: n.name}).Append(nil)) // otherwise the death is checked
 		s.convince(n, (&wire.Dead{Incarnation: 1, Node: s.names[name], From: n.name}).Append(nil))
 	}
 	n.settled(s)

@@ -9,24 +9,42 @@ import (
 	"testing"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// TestDetection: a crash is detected within the bounds of the formulas, by all members at about the same time.
+// TestDetection: a crash is detected by all members at about the same time: that of a host, or of a process by members that do
+// not count refusals, within the bounds of the formulas; that of a process after the grace, or at once without one; that of a host
+// by its silence, if that counts.
 func TestDetection(t *testing.T) {
 	const n, at = 60, 10 * time.Second
-	for seed := range uint64(5) {
-		r := run(t, Config{N: n, Seed: seed, Faults: []Fault{{Kind: Crash, At: at, Nodes: []int{7}}}})
-		if len(r.Detections) != 1 {
-			t.Fatalf("%d crashes, want 1", len(r.Detections))
-		}
-		d := r.Detections[0]
-		least, most := shortestSuspicion(LAN(), n), 3*LAN().ProbeInterval+longestSuspicion(LAN(), n)
-		if d.Node != 7 || d.At != at || d.First < least || d.All > most || d.First > d.All || d.All-d.First > 2*time.Second {
-			t.Errorf("%+v, want it between %v and %v", d, least, most)
-		}
-		if r.FalsePositives != 0 {
-			t.Errorf("%d false positives", r.FalsePositives)
+	least, most := shortestSuspicion(LAN(), n), 3*LAN().ProbeInterval+longestSuspicion(LAN(), n)
+	for _, tt := range []struct {
+		name        string
+		kind        Kind
+		change      func(d *swim.Detector)
+		least, most time.Duration
+	}{
+		{"process, off", Crash, func(d *swim.Detector) { *d = swim.Detector{} }, least, most},
+		{"host", HostCrash, func(*swim.Detector) {}, least, most},
+		{"process", Crash, func(*swim.Detector) {}, 2 * time.Second, 5 * time.Second},
+		{"process, no grace", Crash, func(d *swim.Detector) { d.RefusalGrace = 0 }, 0, 3 * time.Second},
+		{"host, silence counts", HostCrash, func(d *swim.Detector) { d.SilenceTimeout = 4 * time.Second }, 4 * time.Second, 7500 * time.Millisecond},
+	} {
+		for seed := range uint64(5) {
+			core := LAN()
+			tt.change(&core.Detector)
+			r := run(t, Config{N: n, Seed: seed, Core: core, Faults: []Fault{{Kind: tt.kind, At: at, Nodes: []int{7}}}})
+			if len(r.Detections) != 1 {
+				t.Fatalf("%s: %d crashes, want 1", tt.name, len(r.Detections))
+			}
+			d := r.Detections[0]
+			if d.Node != 7 || d.At != at || d.First < tt.least || d.All > tt.most || d.First > d.All || d.All-d.First > 2*time.Second {
+				t.Errorf("%s: %+v, want it between %v and %v", tt.name, d, tt.least, tt.most)
+			}
+			if r.FalsePositives != 0 {
+				t.Errorf("%s: %d false positives", tt.name, r.FalsePositives)
+			}
 		}
 	}
 }

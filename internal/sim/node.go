@@ -30,6 +30,8 @@ type node struct {
 	syncing  bool   // a push/pull of its own is in progress
 	moves    uint16 // number of fresh addresses
 	paused   int    // number of faults that pause it
+	hostsOff int    // number of faults that stop its host
+	booted   int64  // time of the last start
 	blocked  int    // number of faults that make its messages wait
 	stuck    bool   // its probe waits for a message
 	held     held
@@ -74,6 +76,7 @@ func (n *node) state(incarnation uint32) wire.PushNodeState {
 // boot creates a node's core, which knows only itself, and starts its loops.
 func (s *Sim) boot(n *node) {
 	n.life++
+	n.booted = s.now
 	s.moveTo(n, n.place)
 	cfg := s.cfg.coreOf(n.id)
 	cfg.Name, cfg.Keep, cfg.Room = n.name, s.sharedName, wire.Room(s.cfg.Room)

@@ -16,7 +16,7 @@ const (
 	ruleAccusation  = "a suspicion is due to a probe that failed"
 	ruleDeath       = "a death is due to a suspicion that ended"
 	ruleLeave       = "a member that left has announced it"
-	rulePatience    = "a suspicion lasts for its minimum timeout"
+	rulePatience    = "a suspicion lasts for its minimum timeout, unless enough members were refused or got no answer"
 	ruleForget      = "only a member that has been gone for long enough is removed"
 	ruleTable       = "a table holds no more members than there are"
 	ruleLost        = "no more members are reconnected to than can have failed, each once"

@@ -4,6 +4,8 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
 )
 
 // Scenario makes a cluster and its faults from a seed.
@@ -105,6 +107,14 @@ func (d draw) cluster() Config {
 	}
 	if d.IntN(3) == 0 {
 		cfg.Core.DeadNodeReclaimTime = d.seconds(1, 30)
+	}
+	switch d.IntN(8) {
+	case 0:
+		cfg.Core.Detector = swim.Detector{}
+	case 1:
+		cfg.Core.Detector.RefusalGrace = 0
+	case 2:
+		cfg.Core.Detector.RefusalGrace, cfg.Core.Detector.SilenceTimeout = 0, d.seconds(2, 5)
 	}
 	return cfg
 }
@@ -226,7 +236,7 @@ func slow(d draw) Config {
 func pauses(d draw) Config {
 	cfg := d.cluster()
 	return d.with(cfg, 6, func() Fault {
-		return Fault{Kind: Pause, At: d.seconds(0, 60), For: d.seconds(0.1, 20), Nodes: d.some(cfg.N, 4)}
+		return Fault{Kind: []Kind{Pause, HostPause}[d.IntN(2)], At: d.seconds(0, 60), For: d.seconds(0.1, 20), Nodes: d.some(cfg.N, 4)}
 	})
 }
 
@@ -291,7 +301,7 @@ func (d draw) crash(n int, kind Kind) Fault {
 
 func crash(d draw) Config {
 	cfg := d.cluster()
-	f := d.crash(cfg.N, Crash)
+	f := d.crash(cfg.N, []Kind{Crash, HostCrash}[d.IntN(2)])
 	f.For = 0
 	cfg.Faults = []Fault{f}
 	return cfg
@@ -305,7 +315,7 @@ func (d draw) back(f Fault) Fault {
 
 func crashAndReturn(d draw) Config {
 	cfg := d.cluster()
-	return d.with(cfg, 4, func() Fault { return d.back(d.crash(cfg.N, Crash)) })
+	return d.with(cfg, 4, func() Fault { return d.back(d.crash(cfg.N, []Kind{Crash, Crash, HostCrash}[d.IntN(3)])) })
 }
 
 func amnesia(d draw) Config {

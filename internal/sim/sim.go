@@ -190,14 +190,8 @@ func (s *Sim) do(e event) {
 		}
 	case eventWork:
 		s.workOnce(n)
-	case eventStreamPing:
-		if !n.receives() {
-			s.schedule(pausedPoll, e)
-			break
-		}
-		t := s.beginTurn(n)
-		t.StreamPingDone(e.arg)
-		s.endTurn(n, t)
+	case eventStreamPing, eventRefused, eventOpened:
+		s.streamPinged(n, e)
 	case eventJoin:
 		s.tryJoin(n)
 	case eventBegin:

@@ -146,10 +146,14 @@ func (s *Sim) trySeeds(n *node) {
 // reaches reports whether a stream between two nodes can work now, in both directions.
 func (s *Sim) reaches(n *node, at place) bool {
 	other := s.at(at)
-	if other == nil || !other.up {
+	return other != nil && other.up && s.reachesHost(n, other.id)
+}
+
+// reachesHost reports whether the host of another node answers a stream now, by opening or by refusing it.
+func (s *Sim) reachesHost(n *node, to int32) bool {
+	if s.nodes[to].hostsOff > 0 {
 		return false
 	}
-	to := other.id
 	if s.cfg.Link.Fail > 0 && s.rand.Float64() < s.cfg.Link.Fail {
 		return false
 	}
@@ -202,18 +206,47 @@ func (s *Sim) segment(from, to int32) time.Duration {
 	return d
 }
 
-// streamPing pings a node on a stream: a handshake and a round trip.
+// streamPing pings a node on a stream: a handshake and a round trip. The host of a node that is down refuses the stream; that of
+// a paused node opens it.
 func (s *Sim) streamPing(n *node, at place, st *swim.Stream) {
 	s.result.StreamPings++
-	if !s.reaches(n, at) || !s.at(at).receives() || !s.isThere(at, st.To.Name) {
+	other := s.at(at)
+	if other == nil || !s.reachesHost(n, other.id) {
 		return
 	}
-	to := s.at(at).id
-	took := s.segment(n.id, to) + s.segment(to, n.id) + s.segment(n.id, to) + s.segment(to, n.id)
-	if s.time(n).Add(took).After(st.Deadline) {
+	to, took := other.id, time.Duration(0)
+	answer := func(kind eventKind) {
+		took += s.segment(n.id, to) + s.segment(to, n.id)
+		if !s.time(n).Add(took).After(st.Deadline) {
+			s.schedule(took, event{kind: kind, node: n.id, life: n.life, arg: st.Seq})
+		}
+	}
+	if !other.up {
+		answer(eventRefused)
 		return
 	}
-	s.schedule(took, event{kind: eventStreamPing, node: n.id, life: n.life, arg: st.Seq})
+	answer(eventOpened)
+	if other.receives() && s.isThere(at, st.To.Name) {
+		answer(eventStreamPing)
+	}
+}
+
+// streamPinged passes the outcome of a ping on a stream to the node that opened it.
+func (s *Sim) streamPinged(n *node, e event) {
+	if !n.receives() {
+		s.schedule(pausedPoll, e)
+		return
+	}
+	t := s.beginTurn(n)
+	switch e.kind {
+	case eventRefused:
+		t.StreamRefused(e.arg)
+	case eventOpened:
+		t.StreamOpened(e.arg)
+	default:
+		t.StreamPingDone(e.arg)
+	}
+	s.endTurn(n, t)
 }
 
 // exchange starts a push/pull.

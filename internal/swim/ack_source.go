@@ -72,6 +72,33 @@ func (s *ackSources) anyFrom(t *Turn, helpers []ID, from *Endpoint) bool {
 	})
 }
 
+// whose returns which of the helpers that were asked sent a message, or nil: the one at its address, or from whose other address
+// acks come, or the only one at its IP address. If the transport has verified the name of the sender, that decides.
+func (s *ackSources) whose(t *Turn, helpers []ID, from *Endpoint) (helper *member) {
+	at, hosts := addressOf(from.AddrPort), 0
+	for _, id := range helpers {
+		m := t.table.at(id)
+		known, elsewhere := s.of[id]
+		switch {
+		case m.Name == "" || m == helper:
+		case from.Name != "":
+			if m.Name == from.Name {
+				return m
+			}
+		case !from.AddrPort.IsValid():
+		case t.table.isAt(m, at), elsewhere && known.same(at):
+			return m
+		case t.table.address(m).sameHost(at):
+			helper = m
+			hosts++
+		}
+	}
+	if hosts > 1 {
+		return nil
+	}
+	return helper
+}
+
 // answeredOnStream notes that a member answered on a stream, which does not tell where its acks come from.
 func (s *ackSources) answeredOnStream(m *member) {
 	if !m.answered {

@@ -154,12 +154,16 @@ func (q *broadcasts) finishAll(t *Turn) {
 	q.waiting = q.waiting[:0]
 }
 
-// Settle empties the queue and takes each member for one that has answered us. It is for simulations that begin with a
-// settled cluster.
+// Settle empties the queue and takes each member for one that has answered us, and knows the extensions if we do. It is for
+// simulations that begin with a settled cluster.
 func (t *Turn) Settle() {
 	t.queue.dropAll(t)
 	for _, id := range t.table.order {
-		t.table.at(id).answered = true
+		m := t.table.at(id)
+		m.answered = true
+		if t.cfg.Extensions && m != t.table.self {
+			t.view.note(m, wire.ViewUnsaid)
+		}
 	}
 }
 

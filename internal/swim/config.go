@@ -69,6 +69,8 @@ type Config struct {
 	// (view.go). Without it all bytes are those of the reference.
 	Extensions bool
 
+	Detector Detector
+
 	// HasUserBroadcasts is set if the driver adds user broadcasts to packets.
 	// Otherwise rounds of gossip with an empty queue send nothing.
 	HasUserBroadcasts bool
@@ -85,6 +87,32 @@ type Config struct {
 	Keep func(name []byte) string
 
 	Rand *rand.Rand
+}
+
+// Detector is what a Core adds to the failure detection of SWIM and Lifeguard. The zero value adds nothing.
+type Detector struct {
+	// AdaptiveTimeout takes the time limit of pings from round trips, with ProbeTimeout as its maximum: see roundTrips.
+	AdaptiveTimeout bool
+
+	// Refusals declares a member dead when several members, this one included, found that no process listens at its address, and
+	// none of them reached it: see refusal.go. Their dials must have begun RefusalGrace after the suspicion, so that a restart
+	// that takes less goes unseen.
+	Refusals     bool
+	RefusalGrace time.Duration
+
+	// Corroborate makes the member whose probe began a suspicion ask others until it ends; their nacks confirm it: see
+	// corroboration.go.
+	Corroborate bool
+
+	// SilenceTimeout is the time after which a suspect is dead that several members did not reach, if that is less than
+	// Lifeguard's time; 0: never. It needs Corroborate.
+	SilenceTimeout time.Duration
+
+	// Ring sends every second probe to the member that follows this one in a ring of all: see ring.go.
+	Ring bool
+
+	// CheckDead pings a member that is declared dead by another member alone before that is believed: see dead_check.go.
+	CheckDead bool
 }
 
 // period returns the protocol period: ProbeInterval, or a second without a probe loop, so that suspicions and whatever else

@@ -198,7 +198,7 @@ func (s *checks) onDue(t *Turn, k *check) {
 		t.sendAlone(to, t.newPing(k.seq, m.Name))
 		asked := t.table.snapshot(m)
 		asked.Addr = to.AddrPort
-		t.pingThroughOthers(m, &asked, k.seq, &k.helpers)
+		t.pingThroughOthers(m, &asked, question{seq: k.seq, members: t.cfg.IndirectChecks}, &k.helpers)
 		if (m == t.table.self || m.answered) && t.mayDial() {
 			t.pingOnStream(m, &asked, k.seq, k.ends)
 		}

@@ -17,27 +17,32 @@ type Core struct {
 
 	compressionBudget int // bytes of gossip in a packet beyond Config.Room
 
-	chosen    []*member       // scratch of choose
-	present   int             // others that are alive or suspect
-	seq       sequenceNumbers // of pings
-	awareness awareness
-	lateness  lateness
+	chosen     []*member       // scratch of choose
+	present    int             // others that are alive or suspect
+	seq        sequenceNumbers // of pings
+	awareness  awareness
+	roundTrips roundTrips
+	lateness   lateness
 
-	loops      loops
-	probe      probe
-	relays     relays
-	answers    answers
-	ackSources ackSources
-	dials      time.Time // when the bucket of mayDial is full
-	rises      time.Time // when that of takeRise is full
-	pings      pings
-	suspicions suspicions
-	failed     failedSet
-	probation  probation
-	doubts     doubts
-	reaper     reaper
-	checks     checks
-	local      local
+	loops          loops
+	probe          probe
+	relays         relays
+	answers        answers
+	ackSources     ackSources
+	dials          time.Time // when the bucket of mayDial is full
+	requestedDials time.Time // and that of streams that others ask for
+	rises          time.Time // and that of takeRise
+	pings          pings
+	suspicions     suspicions
+	rounds         rounds
+	ring           ring
+	deadChecks     deadChecks
+	failed         failedSet
+	probation      probation
+	doubts         doubts
+	reaper         reaper
+	checks         checks
+	local          local
 
 	turn Turn // the current one
 }
@@ -87,6 +92,8 @@ func New(cfg Config) *Core {
 		pings:      make(pings),
 		ackSources: newAckSources(),
 		suspicions: make(suspicions),
+		rounds:     make(rounds),
+		deadChecks: make(deadChecks),
 		failed:     newFailedSet(),
 		probation:  newProbation(),
 		reaper:     reaper{due: unset(dueForget)},
@@ -177,11 +184,15 @@ func (t *Turn) Tick() {
 		case dueIsolation:
 			t.failed.isolation.onDue(t)
 		case dueProbeTimeout:
-			t.probe.goIndirect(t)
+			t.probe.onPingTimeout(t)
 		case dueProbeEnd:
 			t.probe.onTimeout(t)
 		case dueSuspicion:
 			t.suspicions.onTimeout(t, d.member)
+		case dueRound:
+			t.suspicions.of(d.member).lead.begin(t)
+		case dueDeadCheck:
+			t.deadChecks.onDue(t, d.seq)
 		case dueRelay:
 			t.relays.onDue(t, d.seq)
 		case dueNewcomer:
@@ -215,6 +226,9 @@ func (c *Core) Leaving() bool { return c.local.leaving }
 
 // isPresent reports whether m is another member and is alive or suspect.
 func (t *table) isPresent(m *member) bool { return m != t.self && !m.State.IsDown() }
+
+// NumPresent returns the number of other members that are alive or suspect.
+func (c *Core) NumPresent() int { return c.present }
 
 // AnyAlive reports whether any other member is alive or suspect.
 func (c *Core) AnyAlive() bool { return c.present > 0 }
@@ -269,6 +283,7 @@ func (o *Output) drop(why Drop) { o.Counts.Drops[why]++ }
 // changed puts out m as it now is. The result is valid until the next change.
 func (t *Turn) changed(m *member) *Member {
 	t.view.update(t, m)
+	t.ring.changed()
 	t.out.Changed = append(t.out.Changed, t.table.snapshot(m))
 	return &t.out.Changed[len(t.out.Changed)-1]
 }

@@ -19,6 +19,8 @@ const (
 	dueProbeTimeout                     // no direct ack yet: probe indirectly
 	dueProbeEnd                         // no ack at all
 	dueSuspicion                        // a suspect member is dead
+	dueRound                            // the next round about a suspect
+	dueDeadCheck                        // no ack of a member that was declared dead
 	dueRelay                            // no ack for an indirect ping
 	duePing                             // no ack for a user's ping
 	dueNewcomer                         // no ack of a newcomer
@@ -36,9 +38,9 @@ type deadline struct {
 	order  uint64 // of two at the same time the one that was set first comes first
 	kind   deadlineKind
 	index  int     // in the heap, -1 when not set
-	member *member // dueSuspicion
+	member *member // dueSuspicion, dueRound
 	check  *check  // dueCheck
-	seq    uint32  // dueRelay, duePing, dueNewcomer
+	seq    uint32  // dueRelay, duePing, dueDeadCheck, dueNewcomer
 
 	postponed time.Duration // by lateness, since it was set
 }

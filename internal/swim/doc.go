@@ -34,6 +34,18 @@
 // Failure Detection, DSN-W 2018. Where the two are silent the rule is that of
 // github.com/hashicorp/memberlist, with which a Core lives in one cluster.
 //
+// # Failure detection beyond the papers
+//
+// With [Detector], each by its own field:
+//
+//   - round_trips.go: pings have the time limits that round trips allow;
+//   - refusal.go: several members whose streams to a suspect are refused declare it dead;
+//   - corroboration.go: who begins a suspicion asks others until it ends;
+//   - ring.go: every second probe goes to the next member of a ring;
+//   - dead_check.go: a dead message about a member that is not suspected is checked first.
+//
+// All of it works beside members that do none of it: they relay and nack as ever, and receive suspect and dead messages.
+//
 // # The life of a member
 //
 //	            alive (newer)

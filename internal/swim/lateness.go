@@ -49,7 +49,7 @@ func (t *Turn) Waited(d time.Duration) { t.lateness.note(t, d) }
 // for no longer than mostLate in all: a member that is always late finds failures too, only later.
 func (l *lateness) postpone(t *Turn, d *deadline) bool {
 	switch d.kind {
-	case dueProbeTimeout, dueProbeEnd, dueSuspicion, dueNewcomer:
+	case dueProbeTimeout, dueProbeEnd, dueSuspicion, dueNewcomer, dueDeadCheck:
 	default:
 		return false
 	}

@@ -44,7 +44,7 @@ type StreamKind uint8
 
 // The purposes of streams.
 const (
-	StreamPing        StreamKind = iota // ping Seq, and report StreamPingDone
+	StreamPing        StreamKind = iota // ping Seq, and report StreamRefused or StreamOpened, then StreamPingDone
 	StreamPushPull                      // exchange states
 	StreamDifferences                   // exchange the states that differ: see delta.go
 	StreamLeave                         // exchange states, even beside another push/pull: we leave
@@ -81,6 +81,8 @@ const (
 	EventIsolationEnded                  // the isolation has ended; Count are still failed
 	EventRecover                         // Member has refuted its suspicion
 	EventUnanswered                      // Member did not answer our ping in time; indirect pings and a stream follow
+	EventRefused                         // Member's suspicion ended early, and it is dead: the streams of Count members were refused
+	EventSilent                          // Member's suspicion ended early, and it is dead: Count members got no answer for SilenceTimeout
 )
 
 // Event is something that happened. Events are in order.

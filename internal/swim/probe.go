@@ -11,9 +11,9 @@ import (
 // probe is our own failure detection of one member at a time (SWIM section
 // 3.1, with Lifeguard's nacks and stretched interval):
 //
-//	idle --tick--> direct --ProbeTimeout or send failed--> indirect --time is up--> idle
-//	                  |                                        |
-//	                  +---ack: success, a round-trip time      +---ack: success
+//	idle --tick--> direct --pingTimeout or send failed--> indirect --time is up--> idle
+//	                  |                                       |
+//	                  +---ack: success, a round-trip time     +---ack: success
 //
 // It lasts for ProbeInterval, stretched by our health, or for two ProbeTimeouts
 // if that is longer, so that both halves have time for an answer.
@@ -32,9 +32,13 @@ type probe struct {
 	seq           uint32
 	began         time.Time
 	ends          time.Time
-	indirect      bool // the direct half is over
-	helpers       []ID // that were asked
-	foreignAck    bool // an ack came from another address
+	indirect      bool      // the direct half is over
+	dialled       time.Time // when our stream was begun
+	opened        bool      // our stream was opened, or that of a helper
+	refusers      []ID      // members whose streams were refused
+	helpers       []ID      // that were asked
+	foreignAck    bool      // an ack came from another address
+	asked         int       // number of helpers that were asked first
 	wantedNacks   int
 	nacks         int
 	streamAnswers bool // the target acked on a stream
@@ -56,8 +60,12 @@ func (p *probe) start(t *Turn) {
 	}
 }
 
-// next returns the next member of the probe order that is alive or suspect, or nil after one round.
+// next returns the next member of the ring, if it is the turn of that, or of the probe order: one that is alive or suspect, or
+// nil after one round.
 func (p *probe) next(t *Turn) *member {
+	if m := t.ring.next(t); m != nil {
+		return m
+	}
 	for range t.table.len() + 1 {
 		if t.table.unprobed == 0 {
 			t.table.shuffle(t.cfg.Rand)
@@ -81,10 +89,10 @@ func (p *probe) begin(t *Turn, m *member) {
 	p.target, p.incarnation = m, m.Incarnation
 	p.seq = t.seq.next()
 	p.began, p.ends = t.now, t.now.Add(max(interval, 2*t.cfg.ProbeTimeout))
-	p.indirect, p.streamAnswers, p.foreignAck = false, false, false
-	p.helpers = p.helpers[:0]
+	p.indirect, p.opened, p.streamAnswers, p.foreignAck = false, false, false, false
+	p.helpers, p.refusers = p.helpers[:0], p.refusers[:0]
 	p.wantedNacks, p.nacks = 0, 0
-	t.deadlines.set(&p.timeout, t.now.Add(t.cfg.ProbeTimeout))
+	t.deadlines.set(&p.timeout, t.now.Add(t.pingTimeout()))
 	t.deadlines.set(&p.end, p.ends)
 
 	var packet *Packet
@@ -165,6 +173,15 @@ func (t *Turn) StreamPingDone(seq uint32) {
 	}
 }
 
+// onPingTimeout goes on after the time of a direct ping, or of a stream.
+func (p *probe) onPingTimeout(t *Turn) {
+	if p.indirect {
+		p.endSilent(t)
+		return
+	}
+	p.goIndirect(t)
+}
+
 // goIndirect asks other members to ping the target, and tries a stream.
 func (p *probe) goIndirect(t *Turn) {
 	t.deadlines.stop(&p.timeout)
@@ -172,8 +189,29 @@ func (p *probe) goIndirect(t *Turn) {
 	m := p.target
 	target := t.table.snapshot(m)
 	t.out.event(Event{Kind: EventUnanswered, Member: target})
-	p.wantedNacks = t.pingThroughOthers(m, &target, p.seq, &p.helpers)
+	p.wantedNacks = t.pingThroughOthers(m, &target, question{seq: p.seq, members: t.cfg.IndirectChecks}, &p.helpers)
+	p.asked = len(p.helpers)
+	p.dialled = t.now
 	t.pingOnStream(m, &target, p.seq, p.ends)
+	if t.cfg.Detector.SilenceTimeout > 0 {
+		t.deadlines.set(&p.timeout, p.dialled.Add(t.pingTimeout()))
+	}
+}
+
+// endSilent ends a probe before its time, if Detector.SilenceTimeout lets silence count early: each helper sent a nack, so that our
+// network works, and our stream was not opened within the time of a ping. A target whose stream was opened has all the time.
+func (p *probe) endSilent(t *Turn) {
+	if t.cfg.Detector.SilenceTimeout > 0 && p.wantedNacks > 0 && p.nacks == p.wantedNacks && p.asked == p.wantedNacks && !p.opened &&
+		t.now.Sub(p.dialled) >= t.pingTimeout() {
+		p.fail(t, 0)
+	}
+}
+
+// question is what other members are asked about a member: to ping it, for our ping of a sequence number.
+type question struct {
+	seq     uint32
+	members int  // number of members to ask
+	dial    bool // to try a stream too
 }
 
 // extend moves the end of a probe.
@@ -184,19 +222,16 @@ func (p *probe) extend(t *Turn, by time.Duration) {
 
 // pingThroughOthers asks other members to ping m at the address in target, and adds them to asked. It returns how many of them
 // send a nack if m does not answer.
-func (t *Turn) pingThroughOthers(m *member, target *Member, seq uint32, asked *[]ID) (nacks int) {
+func (t *Turn) pingThroughOthers(m *member, target *Member, q question, asked *[]ID) (nacks int) {
 	ip := addressOf(target.Addr)
-	helpers := t.choose(t.cfg.IndirectChecks, func(h *member) bool {
-		return h != t.table.self && h != m && h.State == StateAlive
-	})
-	for _, h := range helpers {
+	for _, h := range t.helpers(m, q) {
 		*asked = append(*asked, h.ID)
 		nack := h.Versions.PMax() >= protocolNack
 		if nack {
 			nacks++
 		}
 		t.send(t.table.endpoint(h), &wire.IndirectPing{
-			SeqNo:      seq,
+			SeqNo:      q.seq,
 			Target:     ip.bytes(),
 			Port:       ip.port,
 			Node:       m.Name,
@@ -204,9 +239,22 @@ func (t *Turn) pingThroughOthers(m *member, target *Member, seq uint32, asked *[
 			SourceAddr: t.table.ip(t.table.self),
 			SourcePort: t.table.self.port,
 			SourceNode: t.cfg.Name,
+			Dial:       q.dial,
 		})
 	}
 	return nacks
+}
+
+// helpers returns the members to ask about m. If they are to try streams, those that are known to do that have precedence.
+func (t *Turn) helpers(m *member, q question) []*member {
+	canHelp := func(h *member) bool { return h != t.table.self && h != m && h.State == StateAlive }
+	if q.dial {
+		chosen := t.choose(q.members, func(h *member) bool { return canHelp(h) && h.extended })
+		if len(chosen) == q.members {
+			return chosen
+		}
+	}
+	return t.choose(q.members, canHelp)
 }
 
 // pingOnStream puts out a ping of m on a stream, to the address in target, unless packets travel on streams too.
@@ -227,15 +275,26 @@ func (p *probe) onTimeout(t *Turn) {
 		p.finish(t, -1)
 		return
 	}
+	if m.State.IsDown() && t.cfg.Extensions { // by the word of others, which we received
+		p.finish(t, 0)
+		return
+	}
 	// Nacks distinguish a failure of the target from our own: a helper that sends
 	// one is alive and reaches us.
 	delta := 1
 	if p.wantedNacks > 0 {
 		delta = max(p.wantedNacks-p.nacks, 0)
 	}
+	p.fail(t, delta)
+}
+
+// fail ends a probe whose target did not answer.
+func (p *probe) fail(t *Turn, delta int) {
+	m := p.target
 	t.out.event(Event{Kind: EventProbeFailed, Member: t.table.snapshot(m)})
 	if p.incarnation >= m.Incarnation {
 		t.applySuspect(m.Incarnation, m, t.cfg.Name)
+		t.beginLead(m, p.refusers)
 	}
 	p.finish(t, delta)
 }
@@ -273,11 +332,8 @@ func (t *Turn) acked(from Endpoint, a *wire.Ack) {
 			return
 		}
 		p.target.answered = true
-		if !p.indirect {
-			t.out.event(Event{Kind: EventPingComplete, Member: t.table.snapshot(p.target), RTT: max(t.now.Sub(p.began), 0),
-				Payload: bytes.Clone(a.Payload)})
-		}
-		t.probe.finish(t, -1)
+		p.noteRoundTrip(t, &from, a)
+		p.finish(t, -1)
 		return
 	}
 	if r := t.relays[a.SeqNo]; r != nil {
@@ -296,6 +352,14 @@ func (t *Turn) acked(from Endpoint, a *wire.Ack) {
 		t.checks.onAck(t, k, from)
 		return
 	}
+	if r := t.rounds[a.SeqNo]; r != nil {
+		r.onAck(t, &from)
+		return
+	}
+	if c := t.deadChecks[a.SeqNo]; c != nil {
+		t.deadChecks.onAck(t, &from, a.SeqNo, c)
+		return
+	}
 	if k := t.checks.claimants[a.SeqNo]; k != nil {
 		t.checks.onClaimantAck(t, k, from)
 		return
@@ -303,9 +367,30 @@ func (t *Turn) acked(from Endpoint, a *wire.Ack) {
 	t.failed.onAck(t, &from, a.SeqNo)
 }
 
-// onNack counts a nack of a helper: it reached us, but not the target.
-func (p *probe) onNack(t *Turn, n *wire.Nack) {
-	if p := p; p.target != nil && p.seq == n.SeqNo && p.nacks < p.wantedNacks {
-		p.nacks++
+// noteRoundTrip measures the round trip of an ack, unless it was relayed by a helper. One that comes while helpers are asked
+// is that of the target if it comes from its address.
+func (p *probe) noteRoundTrip(t *Turn, from *Endpoint, a *wire.Ack) {
+	took := max(t.now.Sub(p.began), 0)
+	if p.indirect && (!from.AddrPort.IsValid() || !t.table.isAt(p.target, addressOf(from.AddrPort))) {
+		return
+	}
+	t.roundTrips.note(took)
+	if p.indirect && (!t.cfg.Detector.AdaptiveTimeout || took >= t.cfg.ProbeTimeout) {
+		return
+	}
+	t.out.event(Event{Kind: EventPingComplete, Member: t.table.snapshot(p.target), RTT: took, Payload: bytes.Clone(a.Payload)})
+}
+
+// nacked handles a nack of a helper: it reached us, but not the target.
+func (t *Turn) nacked(from *Endpoint, n *wire.Nack) {
+	if p := &t.probe; p.target != nil && p.seq == n.SeqNo {
+		p.nacks = min(p.nacks+1, p.wantedNacks)
+		if p.onEvidence(t, from, n.Evidence); p.target != nil {
+			p.endSilent(t)
+		}
+		return
+	}
+	if r := t.rounds[n.SeqNo]; r != nil {
+		r.onNack(t, from, n)
 	}
 }

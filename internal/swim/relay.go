@@ -14,19 +14,21 @@ type relay struct {
 	asker  Endpoint
 	target address
 	nack   bool // the asker wants a nack, and has not got one
-	ends   time.Time
-	due    *deadline // when the nack is to be sent, or the relay ends
+
+	evidence uint8 // of the nack: the outcome of our stream
+	ends     time.Time
+	due      *deadline // when the nack is to be sent, or the relay ends
 }
 
 // relays are the running relays by the sequence number of our ping.
 type relays map[uint32]*relay
 
-// nackAfter returns when a nack is sent if there is no ack: after 80 % of the ping's time, so that it reaches the asker
-// before its timeout (Lifeguard section IV-A).
+// nackAfter returns when a nack is sent if there is no ack: after 80 % of ProbeTimeout, or our pingTimeout if that is less, so
+// that it reaches the asker before its timeout (Lifeguard section IV-A).
 //
 // Compat: the reference sends it when all of the time has passed, too late for a healthy asker, so that each probe of a dead
 // member counts against the prober's health.
-func nackAfter(timeout time.Duration) time.Duration { return timeout * 4 / 5 }
+func (t *Turn) nackAfter() time.Duration { return min(t.cfg.ProbeTimeout*4/5, t.pingTimeout()) }
 
 // ping is a ping for the user.
 type ping struct {
@@ -170,17 +172,19 @@ func (t *Turn) replyTo(to, from *Endpoint, ip []byte, port uint16, name string) 
 //
 // Compat: the reference pings any address.
 func (r relays) begin(t *Turn, from Endpoint, i *wire.IndirectPing) {
-	target, ok := addressFrom(i.Target, i.Port, t.cfg.DefaultPort)
+	addr, ok := addressFrom(i.Target, i.Port, t.cfg.DefaultPort)
 	if !ok || len(i.Node) > MaxName {
 		t.out.drop(DropMalformed)
 		return
 	}
-	if !t.cfg.allows(target) {
+	if !t.cfg.allows(addr) {
 		t.out.drop(DropNotAllowed)
 		return
 	}
-	to := Endpoint{Name: i.Node, AddrPort: target.addrPort()}
-	if t.table.otherAt(&to) == nil {
+	to := Endpoint{Name: i.Node, AddrPort: addr.addrPort()}
+	target := t.table.otherAt(&to)
+	evidence := t.evidenceAgainst(target, i.Node, addr)
+	if target == nil && evidence == nil {
 		t.out.drop(DropStranger)
 		return
 	}
@@ -188,20 +192,48 @@ func (r relays) begin(t *Turn, from Endpoint, i *wire.IndirectPing) {
 	if !t.answers.take(t, &from) || !t.replyTo(&asker, &from, i.SourceAddr, i.SourcePort, i.SourceNode) {
 		return
 	}
+	if evidence != nil && t.table.otherAt(&asker) != nil {
+		t.sendAlone(asker, evidence)
+	}
+	if target == nil {
+		return
+	}
 	if len(r) >= MaxRelays {
 		t.out.drop(DropBusy)
 		return
 	}
-	one := &relay{seq: t.seq.next(), asked: i.SeqNo, asker: asker, target: target, nack: i.Nack, ends: t.now.Add(t.cfg.ProbeTimeout),
+	one := &relay{seq: t.seq.next(), asked: i.SeqNo, asker: asker, target: addr, nack: i.Nack, ends: t.now.Add(t.cfg.ProbeTimeout),
 		due: newDeadline(dueRelay)}
 	one.due.seq = one.seq
 	r[one.seq] = one
 	if one.nack {
-		t.deadlines.set(one.due, t.now.Add(nackAfter(t.cfg.ProbeTimeout)))
+		t.deadlines.set(one.due, t.now.Add(t.nackAfter()))
 	} else {
 		t.deadlines.set(one.due, one.ends)
 	}
 	t.send(to, t.newPing(one.seq, i.Node))
+	if i.Dial && target.Name == i.Node {
+		r.dial(t, one, target)
+	}
+}
+
+// evidenceAgainst returns the message that a member is down, if it is known to be down or was forgotten since: who asks for a ping of
+// it has missed that.
+//
+// Compat: the reference only pings. Its member finds out by itself, when its own suspicion ends.
+func (t *Turn) evidenceAgainst(m *member, name string, addr address) wire.Message {
+	switch {
+	case !t.cfg.Extensions:
+	case m != nil:
+		if m.State.IsDown() && m.Name == name {
+			return t.counterEvidence(m, m.Incarnation)
+		}
+	default:
+		if gone := t.failed.recent(t, name); gone != nil && gone.addr.same(addr) {
+			return gone.evidence(t.cfg.Name)
+		}
+	}
+	return nil
 }
 
 // onAck relays the ack of the target to the asker.
@@ -224,7 +256,7 @@ func (r relays) onDue(t *Turn, seq uint32) {
 	}
 	one.nack = false
 	t.deadlines.set(one.due, one.ends)
-	t.send(one.asker, &wire.Nack{SeqNo: one.asked})
+	t.send(one.asker, &wire.Nack{SeqNo: one.asked, Evidence: one.evidence})
 }
 
 func (r relays) remove(t *Turn, one *relay) {

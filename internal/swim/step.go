@@ -15,7 +15,7 @@ func (t *Turn) Step(from Endpoint, message wire.Message) {
 	case *wire.Ack:
 		t.acked(from, m)
 	case *wire.Nack:
-		t.probe.onNack(t, m)
+		t.nacked(&from, m)
 	}
 }
 

@@ -13,6 +13,7 @@ type suspicion struct {
 	began          time.Time
 	least, longest time.Duration
 	wanted         int      // confirmations that shorten it to least
+	lead           *lead    // nil: this member does not look for evidence
 	reporters      []string // the first one, or unattributed, then those that confirmed
 }
 
@@ -73,6 +74,9 @@ func (s suspicions) of(m *member) *suspicion {
 func (s suspicions) drop(t *Turn, m *member) {
 	if one := s.of(m); one != nil {
 		t.deadlines.stop(one.due)
+		if one.lead != nil {
+			one.lead.end(t)
+		}
 		delete(s, m.ID)
 	}
 }

@@ -199,7 +199,7 @@ func (t *Turn) stepDead(from Endpoint, d *wire.Dead) {
 	if m := t.subject(d.Node, d.From, d.Incarnation); m != nil {
 		if d.From == d.Node {
 			t.applyLeave(d.Incarnation, m, addressOf(from.AddrPort))
-		} else {
+		} else if !t.deadChecks.begin(t, &from, m, d) {
 			t.applyDead(d.Incarnation, m, d.From)
 		}
 	} else if d.From == d.Node {
@@ -395,6 +395,8 @@ func (t *Turn) remove(m *member) {
 	if t.probe.target == m {
 		t.probe.abandon(&t.deadlines)
 	}
+	t.deadChecks.forget(t, m)
+	t.ring.changed()
 	t.queue.remove(t, m) // if it is still queued, there was no member to send it to
 	t.out.Forgotten = append(t.out.Forgotten, m.ID)
 	t.ackSources.forget(m.ID)

@@ -137,6 +137,7 @@ func startOurs(p profile) (*node, error) {
 		return member{m.Name, addrText(m.Addr, m.Port), string(m.Meta), [6]byte{m.PMin, m.PMax, m.PCur, m.DMin, m.DMax, m.DCur}, 0, int(m.State)}
 	}}
 	c := our.DefaultLANConfig()
+	c.DisableExtensions = true // which neither has
 	t := newTransport(n, func(b []byte, from netip.AddrPort) *our.Packet {
 		return &our.Packet{Buf: b, From: verifiedAddr{net.UDPAddrFromAddrPort(from), n.verified}, Timestamp: time.Now()}
 	})

@@ -1,0 +1,180 @@
+package swim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// lead is what the member does about a suspect whose own probe began the suspicion: in rounds it pings the suspect, which gets
+// the suspicion beside the ping, tries a stream to it, and asks some other members to ping it too. What the others find
+//
+//   - confirms the suspicion here, as their own suspect messages would, if the suspect does not answer them. With the ring few
+//     members probe one, so that few would find out by themselves;
+//   - ends it early, if they were refused (refusal.go), or if Detector.SilenceTimeout has passed: see isSilent.
+//
+// An ack, to us or to one of them, or a stream that was opened ends the lead: then the suspicion lasts for Lifeguard's time.
+type lead struct {
+	suspect   *member
+	suspicion *suspicion
+	due       *deadline // the next round
+	rounds    []*round
+	ends      time.Time
+	refused   bool // our own last stream was refused
+	refusers  []ID // members whose streams were refused after the grace
+	silent    []ID // members that got no answer
+}
+
+// round is one round of a lead.
+type round struct {
+	lead   *lead
+	seq    uint32
+	asked  []ID
+	late   bool // began when the grace was over: its refusals count
+	silent int  // members that got no answer in this round
+}
+
+// rounds are those of all leads, by the sequence numbers of their pings.
+type rounds map[uint32]*round
+
+const (
+	roundEvery   = time.Second
+	roundHelpers = 6               // members asked in a round
+	roundsAfter  = 2 * time.Second // rounds go on for so long after the last time at which a suspicion may end early
+
+	silentInRound = 3 // members without an answer in the last round, and in all rounds, that let a suspicion end early
+	silentInAll   = 4
+)
+
+// beginLead begins to lead the suspicion of m, if our own probe began it, or was refused. The members that were refused in the
+// probe count if there is no grace.
+func (t *Turn) beginLead(m *member, refusers []ID) {
+	d, s := &t.cfg.Detector, t.suspicions.of(m)
+	refused := d.Refusals && slices.Contains(refusers, t.table.self.ID)
+	if s == nil || s.lead != nil || !refused && (!d.Corroborate || s.reporters[0] != t.cfg.Name) {
+		return
+	}
+	l := &lead{suspect: m, suspicion: s, due: newDeadline(dueRound), refused: refused}
+	l.due.member = m
+	l.ends = s.began.Add(max(d.RefusalGrace, d.SilenceTimeout) + roundsAfter)
+	s.lead = l
+	if refused && d.RefusalGrace <= 0 {
+		l.refusers = append(l.refusers, refusers...)
+		if l.endRefused(t) {
+			return
+		}
+	}
+	l.begin(t)
+}
+
+// begin begins a round.
+func (l *lead) begin(t *Turn) {
+	d, m := &t.cfg.Detector, l.suspect
+	r := &round{lead: l, seq: t.seq.next(), late: t.now.Sub(l.suspicion.began) >= d.RefusalGrace}
+	l.rounds = append(l.rounds, r)
+	t.rounds[r.seq] = r
+	target := t.table.snapshot(m)
+	t.sendAlone(t.table.endpoint(m), t.newPing(r.seq, m.Name),
+		&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.cfg.Name})
+	t.pingOnStream(m, &target, r.seq, t.now.Add(roundEvery))
+	dial := l.refused && r.late || d.SilenceTimeout > 0
+	t.pingThroughOthers(m, &target, question{seq: r.seq, members: roundHelpers, dial: dial}, &r.asked)
+	if next := l.next(t); next.Before(l.ends) {
+		t.deadlines.set(l.due, next)
+	}
+}
+
+// next returns the time of the next round: one begins when the grace ends, and one at the SilenceTimeout.
+func (l *lead) next(t *Turn) time.Time {
+	next := t.now.Add(roundEvery)
+	for _, after := range []time.Duration{t.cfg.Detector.RefusalGrace, t.cfg.Detector.SilenceTimeout} {
+		if at := l.suspicion.began.Add(after); at.After(t.now) && at.Before(next) {
+			next = at
+		}
+	}
+	return next
+}
+
+// end ends a lead. The suspicion goes on.
+func (l *lead) end(t *Turn) {
+	t.deadlines.stop(l.due)
+	for _, r := range l.rounds {
+		delete(t.rounds, r.seq)
+	}
+	l.rounds = nil
+}
+
+// onAck ends the lead: the suspect answered us, or a helper.
+func (r *round) onAck(t *Turn, from *Endpoint) {
+	if m := r.lead.suspect; !t.ackSources.isFrom(t, m, from) && !t.ackSources.anyFrom(t, r.asked, from) {
+		t.out.drop(DropStranger)
+		return
+	}
+	r.lead.suspect.answered = true
+	r.lead.end(t)
+}
+
+// onNack takes what a helper found.
+func (r *round) onNack(t *Turn, from *Endpoint, n *wire.Nack) {
+	helper := t.ackSources.whose(t, r.asked, from)
+	if helper == nil {
+		return
+	}
+	r.asked = slices.DeleteFunc(r.asked, func(id ID) bool { return id == helper.ID }) // it is heard once
+	r.lead.onEvidence(t, r, helper, n.Evidence)
+}
+
+// onEvidence takes the outcome of a ping by a member, and of its stream.
+func (l *lead) onEvidence(t *Turn, r *round, by *member, evidence uint8) {
+	switch {
+	case evidence == wire.EvidenceConnected:
+		l.end(t)
+		return
+	case evidence == wire.EvidenceRefused:
+		l.refused = l.refused || by == t.table.self
+		if r.late && !slices.Contains(l.refusers, by.ID) {
+			l.refusers = append(l.refusers, by.ID)
+		}
+		if l.endRefused(t) {
+			return
+		}
+	case by != t.table.self:
+		r.silent++
+		if !slices.Contains(l.silent, by.ID) {
+			l.silent = append(l.silent, by.ID)
+		}
+	}
+	if s := l.suspicion; t.cfg.Detector.Corroborate && by != t.table.self && s.confirm(by.Name, t.cfg.Name) {
+		t.deadlines.set(s.due, s.end())
+	}
+	if l.isSilent(t, r) {
+		l.declareDead(t, EventSilent, len(l.silent)+1)
+	}
+}
+
+// endRefused ends the suspicion if enough members, this one included, were refused, and this member is not late.
+func (l *lead) endRefused(t *Turn) bool {
+	if t.lateness.at(t.now) > 0 || len(l.refusers) < t.refusersWanted() || !slices.Contains(l.refusers, t.table.self.ID) {
+		return false
+	}
+	l.declareDead(t, EventRefused, len(l.refusers))
+	return true
+}
+
+// isSilent reports whether the suspicion ends by its SilenceTimeout, stretched by our health: several members get no answer,
+// some of them just now, and few members are suspected, so that it is not our side that is cut off.
+func (l *lead) isSilent(t *Turn, r *round) bool {
+	after := t.cfg.Detector.SilenceTimeout
+	return after > 0 && t.lateness.at(t.now) == 0 && t.now.Sub(l.suspicion.began) >= t.awareness.stretch(after) &&
+		r == l.rounds[len(l.rounds)-1] && 1+r.silent >= silentInRound && 1+len(l.silent) >= silentInAll &&
+		len(t.suspicions) <= max(2, t.present/20)
+}
+
+// declareDead declares the suspect dead. Of the events that end a suspicion, EventRefused and EventSilent have the number of
+// members, this one included, that found out.
+func (l *lead) declareDead(t *Turn, kind EventKind, members int) {
+	m := l.suspect
+	t.out.event(Event{Kind: kind, Member: t.table.snapshot(m), Count: members})
+	t.applyDead(m.Incarnation, m, t.cfg.Name)
+}

@@ -1,0 +1,95 @@
+package swim
+
+import "github.com/e3431adc/memberlist/internal/wire"
+
+// deadCheck is a ping of a member that another one declares dead, though it is not even suspected here. A suspicion reaches all
+// members before it ends, unless its author can hardly send: then the author is more likely to be faulty than the suspect, who
+// did not hear of it either. The ping has the dead message beside it, so that a member that is alive refutes it at once, to us
+// and to all. If there is no ack, the message is believed.
+//
+// Compat: the reference believes it at once. A member that loses most of what it sends declares many others dead.
+type deadCheck struct {
+	subject     *member
+	incarnation uint32 // of the dead message
+	from        string // its reporter
+	pings       int
+	due         *deadline
+}
+
+// deadChecks are the running ones by the sequence number of the ping; a further ping has the same.
+type deadChecks map[uint32]*deadCheck
+
+const (
+	// maxDeadChecks limits the running checks. What more members say is believed at once.
+	maxDeadChecks = 64
+
+	// deadPings is the number of pings in a check, as one may be lost.
+	deadPings = 2
+)
+
+// begin reports whether a dead message about m waits for a check, which it begins unless one is running.
+func (d deadChecks) begin(t *Turn, from *Endpoint, m *member, message *wire.Dead) bool {
+	if !t.cfg.Detector.CheckDead || m == t.table.self || m.State != StateAlive || t.local.leaving {
+		return false
+	}
+	for _, running := range d {
+		if running.subject == m {
+			running.incarnation = max(running.incarnation, message.Incarnation)
+			return true
+		}
+	}
+	if len(d) >= maxDeadChecks || !t.answers.take(t, from) {
+		return false
+	}
+	one := &deadCheck{subject: m, incarnation: message.Incarnation, from: message.From, due: newDeadline(dueDeadCheck)}
+	one.due.seq = t.seq.next()
+	d[one.due.seq] = one
+	one.ping(t)
+	return true
+}
+
+// ping pings the subject.
+func (c *deadCheck) ping(t *Turn) {
+	m := c.subject
+	c.pings++
+	t.deadlines.set(c.due, t.now.Add(t.pingTimeout()/deadPings))
+	t.sendAlone(t.table.endpoint(m), t.newPing(c.due.seq, m.Name),
+		&wire.Dead{Incarnation: c.incarnation, Node: m.Name, From: c.from})
+}
+
+// onAck ends a check: the subject is alive.
+func (d deadChecks) onAck(t *Turn, from *Endpoint, seq uint32, c *deadCheck) {
+	if !t.ackSources.isFrom(t, c.subject, from) {
+		t.out.drop(DropStranger)
+		return
+	}
+	c.subject.answered = true
+	d.remove(t, seq, c)
+}
+
+// onDue pings again, or believes the message.
+func (d deadChecks) onDue(t *Turn, seq uint32) {
+	c := d[seq]
+	if c.pings < deadPings {
+		c.ping(t)
+		return
+	}
+	d.remove(t, seq, c)
+	if m := c.subject; c.incarnation >= m.Incarnation {
+		t.applyDead(c.incarnation, m, c.from)
+	}
+}
+
+func (d deadChecks) remove(t *Turn, seq uint32, c *deadCheck) {
+	t.deadlines.stop(c.due)
+	delete(d, seq)
+}
+
+// forget ends the check of a member that is removed.
+func (d deadChecks) forget(t *Turn, m *member) {
+	for seq, c := range d {
+		if c.subject == m {
+			d.remove(t, seq, c)
+		}
+	}
+}
