@@ -394,6 +394,7 @@ func lanDefaults() Config {
 		GossipVerifyIncoming:    true,
 		GossipVerifyOutgoing:    true,
 		EnableCompression:       true,
+		CompressionAlgorithm:    CompressionAlgorithmLZW,
 		DNSConfigPath:           "/etc/resolv.conf",
 		HandoffQueueDepth:       1024,
 		UDPBufferSize:           1400,
@@ -562,6 +563,7 @@ func (c *Config) withDefaults() *Config {
 	d.ReconnectInterval = cmp.Or(d.ReconnectInterval, lan.ReconnectInterval)
 	d.ReconnectTimeout = cmp.Or(d.ReconnectTimeout, lan.ReconnectTimeout)
 	d.PushPullNodes = cmp.Or(d.PushPullNodes, lan.PushPullNodes)
+	d.CompressionAlgorithm = cmp.Or(d.CompressionAlgorithm, lan.CompressionAlgorithm)
 	d.QueueCheckInterval = cmp.Or(d.QueueCheckInterval, lan.QueueCheckInterval)
 
 	d.AcceptLabels = slices.Clone(c.AcceptLabels)

@@ -42,6 +42,7 @@ func TestDefaults(t *testing.T) {
 		GossipVerifyIncoming:    true,
 		GossipVerifyOutgoing:    true,
 		EnableCompression:       true,
+		CompressionAlgorithm:    CompressionAlgorithmLZW,
 		DNSConfigPath:           "/etc/resolv.conf",
 		HandoffQueueDepth:       1024,
 		UDPBufferSize:           1400,
