@@ -31,6 +31,9 @@ func (c *checker) identity(n *node, x int32, old, now entry, m *swim.Member) {
 	case now.state == alive && now.place == n.place:
 		c.s.fail(n, ruleOwn, x, fmt.Sprintf("alive at %v", m.Addr))
 	case now.state == alive && now.incarnation <= now.gone && now.gone > 0 && now.gone <= mostRemembered && !c.isAt(n, x, now.place):
+		if c.s.attacked && c.s.cfg.Core.DeadNodeReclaimTime > 0 {
+			break // its name may be claimed, by a message that the attacker forged
+		}
 		c.s.fail(n, ruleAway, x, fmt.Sprintf("alive at %d, it was gone at %d", now.incarnation, now.gone))
 	}
 }
