@@ -44,8 +44,8 @@ func (f Forgery) String() string {
 	return "unknown"
 }
 
-// ofHonesty are the rules that hold only if no message is forged.
-var ofHonesty = []string{ruleInvented, ruleAccusation, ruleDeath, ruleLeave, rulePatience, ruleConflict, ruleReplaced}
+// ofHonesty are the rules that hold only if no message is forged. A name that was raised above 2^31 is free once it is removed.
+var ofHonesty = []string{ruleAway, ruleInvented, ruleAccusation, ruleDeath, ruleLeave, rulePatience, ruleConflict, ruleReplaced}
 
 // maxRecorded is the number of packets that the attacker remembers, the latest.
 const maxRecorded = 64

@@ -13,9 +13,6 @@ import (
 // the two if they have no labels: a packet does not identify its sender. Push/pulls must not mix them.
 const mixedByPackets = "two clusters were mixed by packets"
 
-// mostRemembered is the highest incarnation of a member that was removed above which it has to return.
-const mostRemembered = 1 << 31
-
 // identity checks that a node may know a member under its name, at its address.
 func (c *checker) identity(n *node, x int32, old, now entry, m *swim.Member) {
 	if now.place != old.place && c.reclaimable(n, old) {
@@ -30,10 +27,7 @@ func (c *checker) identity(n *node, x int32, old, now entry, m *swim.Member) {
 		c.s.fail(n, ruleVersions, x, fmt.Sprintf("versions %v", m.Versions))
 	case now.state == alive && now.place == n.place:
 		c.s.fail(n, ruleOwn, x, fmt.Sprintf("alive at %v", m.Addr))
-	case now.state == alive && now.incarnation <= now.gone && now.gone > 0 && now.gone <= mostRemembered && !c.isAt(n, x, now.place):
-		if c.s.attacked && c.s.cfg.Core.DeadNodeReclaimTime > 0 {
-			break // its name may be claimed, by a message that the attacker forged
-		}
+	case now.state == alive && now.incarnation <= now.gone && now.gone > 0 && !c.isAt(n, x, now.place):
 		c.s.fail(n, ruleAway, x, fmt.Sprintf("alive at %d, it was gone at %d", now.incarnation, now.gone))
 	}
 }
