@@ -176,10 +176,10 @@ func (s *Sim) strike(i int) {
 			n.paused++
 		case HostPause:
 			n.paused++
-			n.hostsOff++
+			n.hostPaused++
 		case HostCrash:
 			s.crash(n)
-			n.hostsOff++
+			n.hostDown = !n.up
 		case Block:
 			n.blocked++
 		case Jump:
@@ -249,7 +249,7 @@ func (s *Sim) end(i int) {
 			}
 		case Pause, HostPause:
 			if f.Kind == HostPause {
-				n.hostsOff--
+				n.hostPaused--
 			}
 			if n.paused--; n.paused == 0 {
 				s.resume(n)
@@ -261,9 +261,6 @@ func (s *Sim) end(i int) {
 		case Bandwidth:
 			n.bandwidth = s.cfg.Link.Bandwidth
 		case Crash, HostCrash, Amnesia, Move, Leave, Rename:
-			if f.Kind == HostCrash {
-				n.hostsOff--
-			}
 			s.restart(n, f.Kind, n.place)
 		case Swap, Take:
 			s.restart(n, f.Kind, places[j%len(places)])

@@ -16,35 +16,36 @@ const never = math.MaxInt64
 
 // node is a process: a core, and the state of its driver.
 type node struct {
-	id       int32
-	life     uint32 // counts starts
-	cluster  uint8
-	number   int32 // of its name
-	name     string
-	place    place
-	core     *swim.Core
-	up       bool
-	joined   bool // another member has accepted it
-	leaving  bool
-	handling bool   // an eventHandle is scheduled
-	syncing  bool   // a push/pull of its own is in progress
-	moves    uint16 // number of fresh addresses
-	paused   int    // number of faults that pause it
-	hostsOff int    // number of faults that stop its host
-	booted   int64  // time of the last start
-	blocked  int    // number of faults that make its messages wait
-	stuck    bool   // its probe waits for a message
-	held     held
-	faults   int // number of faults that affect it
-	impaired int64
-	meta     uint32        // the metadata announced: its cluster, and a version of 24 bits
-	clock    time.Duration // offset of its clock
-	slow     time.Duration
-	health   int       // the score after its last turn
-	wakeup   time.Time // when its core has something to do, by its clock
-	armed    int64     // time of its timer event
-	inbox    inbox
-	work     work
+	id         int32
+	life       uint32 // counts starts
+	cluster    uint8
+	number     int32 // of its name
+	name       string
+	place      place
+	core       *swim.Core
+	up         bool
+	joined     bool // another member has accepted it
+	leaving    bool
+	handling   bool   // an eventHandle is scheduled
+	syncing    bool   // a push/pull of its own is in progress
+	moves      uint16 // number of fresh addresses
+	paused     int    // number of faults that pause it
+	hostPaused int    // number of faults that pause its host
+	hostDown   bool   // its host is down too, until it is started again
+	booted     int64  // time of the last start
+	blocked    int    // number of faults that make its messages wait
+	stuck      bool   // its probe waits for a message
+	held       held
+	faults     int // number of faults that affect it
+	impaired   int64
+	meta       uint32        // the metadata announced: its cluster, and a version of 24 bits
+	clock      time.Duration // offset of its clock
+	slow       time.Duration
+	health     int       // the score after its last turn
+	wakeup     time.Time // when its core has something to do, by its clock
+	armed      int64     // time of its timer event
+	inbox      inbox
+	work       work
 
 	bandwidth int   // bytes per second; 0: any
 	lineFree  int64 // time at which everything sent has left
@@ -76,7 +77,7 @@ func (n *node) state(incarnation uint32) wire.PushNodeState {
 // boot creates a node's core, which knows only itself, and starts its loops.
 func (s *Sim) boot(n *node) {
 	n.life++
-	n.booted = s.now
+	n.booted, n.hostDown = s.now, false
 	s.moveTo(n, n.place)
 	cfg := s.cfg.coreOf(n.id)
 	cfg.Name, cfg.Keep, cfg.Room = n.name, s.sharedName, wire.Room(s.cfg.Room)

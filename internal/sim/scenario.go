@@ -3,6 +3,7 @@ package sim
 import (
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -110,7 +111,7 @@ func (d draw) cluster() Config {
 	}
 	switch d.IntN(8) {
 	case 0:
-		cfg.Core.Detector = swim.Detector{}
+		cfg.Core.Extensions, cfg.Core.Detector = false, swim.Detector{} // the protocol of the reference
 	case 1:
 		cfg.Core.Detector.RefusalGrace = 0
 	case 2:
@@ -420,6 +421,10 @@ func chaos(d draw) Config {
 				cfg.Seeds = []int{0, 1, 2}
 			}
 		}
+	}
+	// A forged leave that cannot be refuted in time is believed, and members that left are not looked for.
+	if slices.ContainsFunc(cfg.Faults, func(f Fault) bool { return f.Kind == Partition || f.Kind == Cut }) {
+		cfg.Faults = slices.DeleteFunc(cfg.Faults, func(f Fault) bool { return f.Kind == Forge })
 	}
 	return cfg
 }

@@ -151,7 +151,7 @@ func (s *Sim) reaches(n *node, at place) bool {
 
 // reachesHost reports whether the host of another node answers a stream now, by opening or by refusing it.
 func (s *Sim) reachesHost(n *node, to int32) bool {
-	if s.nodes[to].hostsOff > 0 {
+	if s.nodes[to].hostDown || s.nodes[to].hostPaused > 0 {
 		return false
 	}
 	if s.cfg.Link.Fail > 0 && s.rand.Float64() < s.cfg.Link.Fail {
