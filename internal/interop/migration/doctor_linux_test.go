@@ -26,23 +26,7 @@ func TestDoctor(t *testing.T) {
 		t.Skip("one version of the reference is enough")
 	}
 	n := newLab(t)
-	b := build(t)
-	c := newCluster(t)
-	c.pace = &networkPace
-	c.command = func(binary, name string) *exec.Cmd {
-		i, _ := strconv.Atoi(name[1:])
-		return exec.Command("ip", "netns", "exec", n.namespace(i), binary)
-	}
-	for i := range labSize {
-		binary := b.ours
-		if i%2 == 1 {
-			binary = b.theirs
-		}
-		c.agents = append(c.agents, c.start(binary, fmt.Sprintf("m%d", i), n.address(i)+":7946"))
-		if i > 0 {
-			c.join(c.agents[i], c.agents[0])
-		}
-	}
+	c := startInNamespaces(t, n, labSize)
 	c.see("after the start", func(*process) []*process { return c.agents })
 	tool := n.buildTool(c.key)
 

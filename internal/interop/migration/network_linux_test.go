@@ -36,15 +36,15 @@ var networkPace = pace{
 	Retransmits:      4,
 }
 
-// TestNetwork runs both libraries in network namespaces, over links that lose and delay packets: a partition and its heal,
-// and processes that are stopped and go on. Nobody may be taken for dead by those who were not cut off from it. The
-// partition outlasts the time for which the dead are remembered; that the sides find together again is the work of those
-// members that are of this library, as nobody joins anybody.
-func TestNetwork(t *testing.T) {
-	if os.Getenv("REFERENCE_MODFILE") != "" {
-		t.Skip("one version of the reference is enough")
-	}
-	n := newNetwork(t)
+// namespaces are network namespaces, one for each of some processes.
+type namespaces interface {
+	namespace(i int) string
+	address(i int) string
+}
+
+// startInNamespaces starts a cluster with a process in each namespace; those at even places are of this library.
+func startInNamespaces(t *testing.T, n namespaces, size int) *cluster {
+	t.Helper()
 	b := build(t)
 	c := newCluster(t)
 	c.pace = &networkPace
@@ -52,7 +52,7 @@ func TestNetwork(t *testing.T) {
 		i, _ := strconv.Atoi(name[1:])
 		return exec.Command("ip", "netns", "exec", n.namespace(i), binary)
 	}
-	for i := range networkSize {
+	for i := range size {
 		binary := b.ours
 		if i%2 == 1 {
 			binary = b.theirs
@@ -62,6 +62,19 @@ func TestNetwork(t *testing.T) {
 			c.join(c.agents[i], c.agents[0])
 		}
 	}
+	return c
+}
+
+// TestNetwork runs both libraries in network namespaces, over links that lose and delay packets: a partition and its heal,
+// and processes that are stopped and go on. Nobody may be taken for dead by those who were not cut off from it. The
+// partition outlasts the time for which the dead are remembered; that the sides find together again is the work of those
+// members that are of this library, as nobody joins anybody.
+func TestNetwork(t *testing.T) {
+	if os.Getenv("REFERENCE_MODFILE") != "" {
+		t.Skip("one version of the reference is enough")
+	}
+	n := newNetwork(t)
+	c := startInNamespaces(t, n, networkSize)
 	everyone := func(*process) []*process { return c.agents }
 	nobody := func(*process) []*process { return nil }
 	c.see("after the start", everyone)
