@@ -144,15 +144,17 @@ func (p *probation) hasRoom(t *Turn, peer *Peer, addr address) bool {
 	return peer.dialled && addr.sameHost(addressOf(peer.AddrPort)) || t.answers.has(t, &peer.Endpoint)
 }
 
-// onAck makes a newcomer a member.
+// onAck makes a newcomer a member. The ack may come from any address, as from behind a NAT: its number, which is random, was only sent
+// to that of the newcomer.
 func (p *probation) onAck(t *Turn, from *Endpoint, one *newcomer) {
-	if !isFromHost(one.asserted.addr, from) {
+	if !from.mayBe(one.name) {
 		t.out.drop(DropStranger)
 		return
 	}
 	p.end(t, one)
 	t.applyNewName(new(Peer), one.name, one.asserted)
 	if m := t.table.named(one.name); m != nil {
+		t.ackSources.isFrom(t, m, from) // notes where its acks come from
 		m.answered = true
 	}
 }

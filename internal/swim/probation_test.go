@@ -35,7 +35,7 @@ func TestNewcomer(t *testing.T) {
 			n.Step(Endpoint{AddrPort: strangerAddr}, elsewhere)
 			n.Step(own, ackOf(seq))
 		}, 3},
-		{"another answers", func(n *node, seq uint32) { n.Step(Endpoint{AddrPort: strangerAddr}, ackOf(seq)) }, 0},
+		{"it answers from another address", func(n *node, seq uint32) { n.Step(Endpoint{AddrPort: strangerAddr}, ackOf(seq)) }, 3},
 		{"an ack of another ping", func(n *node, seq uint32) { n.Step(own, ackOf(seq+1)) }, 0},
 		{"a member asserts it", func(n *node, _ uint32) { n.Step(Endpoint{AddrPort: memberAddr(1)}, aliveOf(5, 4)) }, 4},
 		{"a member that is dead asserts it", func(n *node, _ uint32) {

@@ -18,6 +18,9 @@ func (r *ring) changed() { r.successor = nil }
 
 // next returns the alive member that follows us, every second time, and otherwise nil.
 func (r *ring) next(t *Turn) *member {
+	if t.cfg.gossipInterval() <= 0 { // probes carry the news then, and must go to all
+		return nil
+	}
 	if !t.cfg.Detector.Ring || ringSlack*(t.present-t.view.extended) > t.present {
 		return nil
 	}
