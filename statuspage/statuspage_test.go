@@ -375,7 +375,8 @@ func fill(t *testing.T, network *memberlist.MockNetwork, m *memberlist.Memberlis
 	t.Cleanup(func() { peer.Shutdown() })
 	go func() {
 		conn := <-peer.StreamCh()
-		go io.Copy(io.Discard, conn) // ends with the stream
+		conn.Read(make([]byte, 4096)) // the request, or the member could not write it any more
+		go io.Copy(io.Discard, conn)  // ends with the stream
 		conn.Write(reply)
 		conn.Close()
 	}()
