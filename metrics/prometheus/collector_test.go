@@ -99,6 +99,8 @@ func TestAllStatsAreExported(t *testing.T) {
 			}
 			if field.CanUint() {
 				field.SetUint(uint64(number))
+			} else if field.Type() == reflect.TypeFor[time.Duration]() {
+				field.SetInt(int64(number * float64(time.Second)))
 			} else {
 				field.SetInt(int64(number))
 			}

@@ -44,6 +44,9 @@ var allStats = []stat{
 	{"health_score", "Local health score of Lifeguard: 0 is healthy, higher values stretch this member's timeouts.", prom.GaugeValue, "",
 		one("Health", func(s *stats) int { return s.Health })},
 
+	{"lateness_seconds", "How late this member is: it suspects nobody on the evidence of that time.", prom.GaugeValue, "", []value{
+		{"", "Lateness", func(s *stats) float64 { return s.Lateness.Seconds() }}}},
+
 	{"packets_sent_total", "Packets sent.", prom.CounterValue, "", one("PacketsSent", func(s *stats) uint64 { return s.PacketsSent })},
 	{"packets_received_total", "Packets received.", prom.CounterValue, "", one("PacketsReceived", func(s *stats) uint64 { return s.PacketsReceived })},
 	{"packet_sent_bytes_total", "Bytes sent in packets.", prom.CounterValue, "", one("BytesSent", func(s *stats) uint64 { return s.BytesSent })},
@@ -65,6 +68,8 @@ var allStats = []stat{
 		one("DegradedProbes", func(s *stats) uint64 { return s.DegradedProbes })},
 	{"degraded_timeouts_total", "Suspicions that ended with fewer confirmations than expected.", prom.CounterValue, "",
 		one("DegradedTimeouts", func(s *stats) uint64 { return s.DegradedTimeouts })},
+	{"degraded_late_total", "Deadlines of probes and suspicions that were postponed because this member was late.", prom.CounterValue, "",
+		one("DegradedLate", func(s *stats) uint64 { return s.DegradedLate })},
 	{"pings_from_other_port_total", "Pings from another port than their sender advertises, as behind a NAT.", prom.CounterValue, "",
 		one("PingsFromOtherPort", func(s *stats) uint64 { return s.PingsFromOtherPort })},
 
@@ -88,6 +93,7 @@ var allStats = []stat{
 		{"queue_full", "Dropped.QueueFull", number(func(s *stats) uint64 { return s.Dropped.QueueFull })},
 		{"oversize", "Dropped.Oversize", number(func(s *stats) uint64 { return s.Dropped.Oversize })},
 		{"overload", "Dropped.Overload", number(func(s *stats) uint64 { return s.Dropped.Overload })},
+		{"unconfirmed", "Dropped.Unconfirmed", number(func(s *stats) uint64 { return s.Dropped.Unconfirmed })},
 		{"stranger", "Dropped.Stranger", number(func(s *stats) uint64 { return s.Dropped.Stranger })},
 	}},
 }
