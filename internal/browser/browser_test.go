@@ -82,10 +82,20 @@ func (b *tab) listen(event any) {
 	}
 }
 
+// run does actions, one after the other. One whose element the page replaced after it was found is done again.
 func (b *tab) run(actions ...chromedp.Action) {
 	b.Helper()
-	if err := chromedp.Run(b.ctx, actions...); err != nil {
-		b.Fatal(err)
+	for _, action := range actions {
+		err := chromedp.Run(b.ctx, action)
+		for range 10 {
+			if err == nil || !strings.Contains(err.Error(), "Could not find node") {
+				break
+			}
+			err = chromedp.Run(b.ctx, action)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
