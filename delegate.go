@@ -20,8 +20,8 @@ type Delegate interface {
 	// NotifyMsg is called with each user message that arrives in a packet or on a stream. Calls for messages from
 	// packets are sequential: while one blocks, up to Config.HandoffQueueDepth messages are queued, and further ones
 	// dropped and counted. The EventDelegate has been called for all messages about members that arrived before.
-	// Broadcasts of one size in one packet arrive in the order in which they were queued. The bytes are valid until
-	// NotifyMsg returns: copy them to keep them.
+	// Broadcasts of one size in one packet arrive in the order in which they were queued. The delegate may keep the
+	// bytes.
 	NotifyMsg(msg []byte)
 
 	// GetBroadcasts returns messages for one gossip packet. Each costs its length plus overhead bytes, and together

@@ -227,7 +227,7 @@ func (u *userMessages) loop() {
 					if !m.gossip.Await(b.After, nil, m.tasks.Done()) || !m.delivery.await() {
 						return
 					}
-					u.notify(message.Body)
+					u.notify(bytes.Clone(message.Body)) // programs keep it, as with the reference
 					u.queue.Done(1)
 				}
 				u.queue.Release(b)

@@ -44,8 +44,17 @@ type verifiedAddr interface {
 	VerifiedName() string
 }
 
-// senderOf turns an address of the transport into the core's terms.
+// senderOf turns an address of the transport into the core's terms. The wildcard address, which is that of the listener with some
+// transports, tells nothing about the sender.
 func senderOf(addr net.Addr) swim.Endpoint {
+	e := endpointOfSender(addr)
+	if e.AddrPort.IsValid() && e.AddrPort.Addr().IsUnspecified() {
+		return swim.Endpoint{Text: addr.String()}
+	}
+	return e
+}
+
+func endpointOfSender(addr net.Addr) swim.Endpoint {
 	switch a := addr.(type) {
 	case nil:
 		return swim.Endpoint{}
