@@ -33,6 +33,9 @@ func (m *Memberlist) SendBestEffort(to *Node, msg []byte) error {
 		return errNilNode
 	}
 	e := endpointOfNode(to)
+	if to.PMax >= swim.ProtocolChecksum && m.config.CompressionAlgorithm != CompressionAlgorithmSnappy {
+		return m.sendUserPacket(&e, msg, wire.FeatureChecksum) // without a look at the members
+	}
 	features := m.features(&e)
 	if to.PMax >= swim.ProtocolChecksum {
 		features |= wire.FeatureChecksum
