@@ -143,9 +143,6 @@ func Checksum(members []Member) uint64 {
 // ViewChecksum returns the checksum of the members that are alive or suspect.
 func (c *Core) ViewChecksum() uint64 { return c.view.checksum() }
 
-// allExtended reports whether all other members, alive or suspect, are known to know the extensions.
-func (c *Core) allExtended() bool { return c.cfg.Extensions && c.view.extended == c.present }
-
 func (t *table) hash(m *member) uint32 {
 	return hashMember(m.Name, t.address(m), m.Incarnation, m.Meta)
 }

@@ -180,7 +180,7 @@ func TestExtendedMembers(t *testing.T) {
 	want := func(when string, all bool) {
 		t.Helper()
 		n.wantSum(when)
-		if n.allExtended() != all {
+		if n.view.extended == n.present != all {
 			t.Errorf("%s: all others know extensions: %v", when, !all)
 		}
 	}

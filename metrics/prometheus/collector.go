@@ -95,7 +95,6 @@ func (c *Collector) count() {
 		c.events.WithLabelValues(label(e.Kind)).Inc()
 		c.timing.note(&e)
 	}
-	c.timing.end()
 }
 
 // label returns the kind of an event as a label.

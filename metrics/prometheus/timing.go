@@ -85,13 +85,6 @@ func (t *timing) settleLocked(now time.Time) {
 	t.mu.first, t.mu.last = time.Time{}, time.Time{}
 }
 
-// end is called when there are no more events.
-func (t *timing) end() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	clear(t.mu.suspected)
-}
-
 // Describe implements Collector of client_golang.
 func (t *timing) Describe(out chan<- *prom.Desc) {
 	t.suspicion.Describe(out)
