@@ -63,14 +63,7 @@ type lab struct {
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("making network namespaces needs root")
-	}
-	for _, tool := range []string{"ip", "nft"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("needs iproute2 and nftables: %v", err)
-		}
-	}
+	needNamespaces(t)
 	n := &lab{T: t, prefix: fmt.Sprintf("mlt%d-d", os.Getpid())}
 	removeAbandoned()
 	t.Cleanup(n.remove)

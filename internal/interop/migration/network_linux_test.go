@@ -206,7 +206,8 @@ type network struct {
 	relay  *relay // nil: there is a bridge
 }
 
-func newNetwork(t *testing.T) *network {
+// needNamespaces skips the test where network namespaces cannot be made.
+func needNamespaces(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("making network namespaces needs root")
@@ -216,6 +217,11 @@ func newNetwork(t *testing.T) *network {
 			t.Skipf("needs iproute2 and nftables: %v", err)
 		}
 	}
+}
+
+func newNetwork(t *testing.T) *network {
+	t.Helper()
+	needNamespaces(t)
 	n := &network{T: t, prefix: fmt.Sprintf("mlt%d-", os.Getpid())}
 	removeAbandoned()
 	t.Cleanup(n.remove)
