@@ -15,7 +15,7 @@ type detector struct {
 	pauses   int // of each length
 	restarts int // of each length
 	loss     time.Duration
-	rapid    int // members, of which 1 % lose most of what they send
+	rapid    int // members, of which 1 % lose most of their packets
 }
 
 // sampling is a size of clusters and the number of crashes measured.
@@ -176,7 +176,7 @@ func (d detector) lossTable(l *lab) table {
 	return t
 }
 
-// rapidTable measures the deaths of healthy members while 1 % lose 80 % of what they send.
+// rapidTable measures the deaths of healthy members while 1 % lose 80 % of their packets.
 func (d detector) rapidTable(l *lab) table {
 	t := table{name: "detector-rapid", head: []string{fmt.Sprintf("%d members, 80 %% loss at 1 %%", d.rapid), "removals of faulty members",
 		"healthy members removed, at healthy ones", "at faulty ones"}}

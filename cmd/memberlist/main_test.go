@@ -43,7 +43,7 @@ func call(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	return status, out.String(), errs.String()
 }
 
-// TestUsage: every command and flag is described, and what is wrong is said, with the exit status of a failure.
+// TestUsage: every command and flag is described; a wrong one is reported, with the exit status of a failure.
 func TestUsage(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad")
 	if err := os.WriteFile(bad, []byte("# comment\n\nnot a key\n"), 0o600); err != nil {
@@ -188,7 +188,7 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// lines is a writer that passes on what is written.
+// lines is a writer that sends each write to a channel.
 type lines chan string
 
 func (l lines) Write(b []byte) (int, error) {

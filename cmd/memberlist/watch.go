@@ -90,7 +90,7 @@ func changes(before, after []memberlist.MemberInfo) (found []change) {
 	return found
 }
 
-// eventOf returns the event by which a member has become what it is, or "".
+// eventOf returns the event between two states of a member, or "" if nothing has changed.
 func eventOf(was memberlist.MemberInfo, known bool, is memberlist.MemberInfo) string {
 	up := func(s memberlist.NodeStateType) bool {
 		return s == memberlist.StateAlive || s == memberlist.StateSuspect

@@ -209,7 +209,7 @@ type metadata struct {
 	Tags     map[string]string `json:"t,omitempty"`
 }
 
-// set sets what is announced, with the next UpdateNode.
+// set sets the metadata that the next UpdateNode announces.
 func (d *delegate) set(c *config) error {
 	b, err := json.Marshal(metadata{Services: c.Services, Tags: c.Tags})
 	if err != nil {
