@@ -46,7 +46,7 @@ func receivePacket(t *testing.T, tr Transport) *Packet {
 		return p
 	case <-t.Context().Done():
 		return nil
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no packet")
 		return nil
 	}
@@ -57,7 +57,7 @@ func receiveStream(t *testing.T, tr Transport) net.Conn {
 	select {
 	case conn := <-tr.StreamCh():
 		return conn
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no stream")
 		return nil
 	}
@@ -104,7 +104,7 @@ func TestNetTransportCarriesStreams(t *testing.T) {
 		t.Run(ip, func(t *testing.T) {
 			a, b := newLoopbackTransport(t, ip), newLoopbackTransport(t, ip)
 			to := Address{Addr: joinHostPort(ip, uint16(b.GetAutoBindPort())), Name: "b"}
-			dialled, err := a.DialAddressTimeout(to, 10*time.Second)
+			dialled, err := a.DialAddressTimeout(to, time.Minute)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -171,7 +171,7 @@ func TestNetTransportShutdown(t *testing.T) {
 	shutdowns.Wait()
 	goroutines.Await(t, before, time.Minute)
 
-	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	conn.SetReadDeadline(time.Now().Add(time.Minute))
 	var timeout net.Error
 	if _, err := conn.Read(make([]byte, 1)); err == nil || (errors.As(err, &timeout) && timeout.Timeout()) {
 		t.Errorf("the unclaimed connection is still open: %v", err)

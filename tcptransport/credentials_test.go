@@ -107,7 +107,7 @@ func TestWrongProtocol(t *testing.T) {
 	})
 	for _, config := range []Config{{}, {TLS: newAuthority(t).tls("a")}} {
 		tr := start(t, config)
-		if conn, err := tr.DialTimeout(listener.Addr().String(), 10*time.Second); !errors.Is(err, ErrProtocol) {
+		if conn, err := tr.DialTimeout(listener.Addr().String(), time.Minute); !errors.Is(err, ErrProtocol) {
 			if err == nil {
 				conn.Close()
 			}
@@ -128,7 +128,7 @@ func TestNamesInCertificates(t *testing.T) {
 		want error
 	}{{"spiffe://cluster/b", nil}, {"", nil}, {"b", ErrPeerCertificate}, {"a", ErrPeerCertificate}} {
 		to := memberlist.Address{Addr: b.addr(), Name: tt.name}
-		conn, err := a.DialAddressTimeout(to, 10*time.Second)
+		conn, err := a.DialAddressTimeout(to, time.Minute)
 		if !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
 			t.Errorf("dial %q: got error %v, want %v", tt.name, err, tt.want)
 		}
@@ -159,7 +159,7 @@ func TestSessionsAreResumed(t *testing.T) {
 	peers := []*Transport{start(t, Config{TLS: ca.tls("b")}), start(t, Config{TLS: ca.tls("c")})}
 	for range 5 {
 		for _, b := range peers {
-			conn, err := a.DialTimeout(b.addr(), 10*time.Second)
+			conn, err := a.DialTimeout(b.addr(), time.Minute)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -236,7 +236,7 @@ func TestCallersVerification(t *testing.T) {
 	a, b, c := start(t, config(ca, "friend")), start(t, config(other, "friend")), start(t, config(ca, "stranger"))
 	send(t, a, b, "friends")
 	for _, way := range [][2]*Transport{{a, c}, {c, a}} {
-		if conn, err := way[0].DialTimeout(way[1].addr(), 10*time.Second); err == nil {
+		if conn, err := way[0].DialTimeout(way[1].addr(), time.Minute); err == nil {
 			conn.Close()
 			t.Error("a stranger is accepted")
 		}
@@ -255,7 +255,7 @@ func TestRotationUnderTraffic(t *testing.T) {
 	}
 	a, b := trs[0], trs[1]
 	issuer := func() string {
-		conn, err := a.DialAddressTimeout(memberlist.Address{Addr: b.addr(), Name: "b"}, 10*time.Second)
+		conn, err := a.DialAddressTimeout(memberlist.Address{Addr: b.addr(), Name: "b"}, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -302,7 +302,7 @@ func TestRotationUnderTraffic(t *testing.T) {
 		t.Error("the certificate is still that of the former CA")
 	}
 	stranger := start(t, Config{Name: "a", Files: before.files("a", time.Hour)})
-	if conn, err := stranger.DialTimeout(b.addr(), 10*time.Second); err == nil {
+	if conn, err := stranger.DialTimeout(b.addr(), time.Minute); err == nil {
 		conn.Close()
 		t.Error("a certificate of the former CA is accepted")
 	}
@@ -496,7 +496,7 @@ func TestHandshakeFlood(t *testing.T) {
 	defer close(stop)
 	for range 10 {
 		send(t, a, b, "amid them")
-		conn, err := a.DialTimeout(b.addr(), 10*time.Second)
+		conn, err := a.DialTimeout(b.addr(), time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}

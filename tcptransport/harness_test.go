@@ -218,7 +218,7 @@ func receive(t testing.TB, tr *Transport) *memberlist.Packet {
 	select {
 	case p := <-tr.PacketCh():
 		return p
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no packet")
 		return nil
 	}

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// endedPace makes refusals, which count after 2 s, and suspicions, which last for 12 s at least, easy to tell apart.
+// endedPace makes refusals, which count after 10 s, and suspicions, which last for a minute at least, easy to tell apart, also on a busy
+// machine.
 var endedPace = pace{
 	Probe:            time.Second,
 	ProbeTimeout:     500 * time.Millisecond,
@@ -18,13 +19,14 @@ var endedPace = pace{
 	PushPull:         time.Minute,
 	RememberDead:     30 * time.Second,
 	Reconnect:        time.Minute,
-	SuspicionMult:    12,
+	RefusalGrace:     10 * time.Second,
+	SuspicionMult:    60,
 	SuspicionMaxMult: 3,
 	Retransmits:      8,
 }
 
 // leastSuspicion is the time that a suspicion lasts unless it ends early.
-const leastSuspicion = 12 * time.Second
+const leastSuspicion = time.Minute
 
 // awaitDeath waits until all others have a process for dead, and returns how long that took.
 func (c *cluster) awaitDeath(p *process, since map[*process]int) time.Duration {
@@ -86,7 +88,7 @@ func TestEnded(t *testing.T) {
 			c.agents[2] = c.start(b.ours, restarted.name, restarted.addr)
 			c.join(c.agents[2], c.agents[0])
 			since[c.agents[2]] = 0
-			time.Sleep(5 * time.Second)
+			time.Sleep(endedPace.RefusalGrace + 3*time.Second)
 			c.lost("after a restart", since, func(*process) []*process { return nil })
 
 			for name, end := range map[string]func(p *process){
@@ -128,6 +130,6 @@ func TestRejected(t *testing.T) {
 		n.address(0), n.address(0))); err != nil {
 		t.Skip(out)
 	}
-	time.Sleep(10 * time.Second)
+	time.Sleep(endedPace.RefusalGrace + 5*time.Second)
 	c.lost("behind a firewall that rejects", since, func(*process) []*process { return nil })
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long anything may take, on a machine that has other things to do.
-const patience = 50 * time.Second
+const patience = 5 * time.Minute
 
 // size is how many members the cluster has.
 const size = 7

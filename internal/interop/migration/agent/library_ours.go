@@ -2,11 +2,7 @@
 
 package main
 
-import (
-	"time"
-
-	"github.com/e3431adc/memberlist"
-)
+import "github.com/e3431adc/memberlist"
 
 // library is the library of this build.
 const library = "ours"
@@ -23,4 +19,9 @@ func defaults() *config { return memberlist.DefaultLocalConfig() }
 
 func create(c *config) (*members, error) { return memberlist.Create(c) }
 
-func reconnectEvery(c *config, interval time.Duration) { c.ReconnectInterval = interval }
+func setOwn(c *config, p *pace) {
+	c.ReconnectInterval = p.Reconnect
+	if p.RefusalGrace > 0 {
+		c.RefusalGrace = p.RefusalGrace
+	}
+}

@@ -2,11 +2,7 @@
 
 package main
 
-import (
-	"time"
-
-	"github.com/hashicorp/memberlist"
-)
+import "github.com/hashicorp/memberlist"
 
 // library is the library of this build.
 const library = "theirs"
@@ -23,4 +19,4 @@ func defaults() *config { return memberlist.DefaultLocalConfig() }
 
 func create(c *config) (*members, error) { return memberlist.Create(c) }
 
-func reconnectEvery(*config, time.Duration) {} // the reference does not reconnect
+func setOwn(*config, *pace) {}

@@ -31,7 +31,7 @@ type request struct {
 // pace is the intervals of the protocol.
 type pace struct {
 	Probe, ProbeTimeout, Gossip, PushPull, RememberDead time.Duration
-	Reconnect                                           time.Duration // of this library only
+	Reconnect, RefusalGrace                             time.Duration // of this library only
 	SuspicionMult, SuspicionMaxMult, Retransmits        int
 }
 
@@ -180,7 +180,7 @@ func (a *agent) start(r request, l *line) error {
 		c.GossipToTheDeadTime = p.RememberDead
 		c.SuspicionMult, c.SuspicionMaxTimeoutMult, c.RetransmitMult = p.SuspicionMult, p.SuspicionMaxMult, p.Retransmits
 		c.IndirectChecks = 3
-		reconnectEvery(c, p.Reconnect)
+		setOwn(c, p)
 	}
 	c.LogOutput = io.Discard
 	c.Delegate, c.Events = a, a
