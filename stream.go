@@ -214,10 +214,6 @@ func (m *Memberlist) streamPing(to swim.Member, seq uint32, deadline time.Time, 
 	})
 }
 
-func addressOfMember(member *swim.Member) Address {
-	return Address{Addr: member.Addr.String(), Name: member.Name}
-}
-
 // probeOnStream pings a member that did not answer in packets.
 func (m *Memberlist) probeOnStream(s swim.Stream) {
 	if m.streamPingDisabled(s.To.Name) {

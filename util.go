@@ -100,3 +100,7 @@ func addressText(e swim.Endpoint) string {
 
 // addressOf turns an endpoint into the transport's terms.
 func addressOf(e swim.Endpoint) Address { return Address{Addr: addressText(e), Name: e.Name} }
+
+func addressOfMember(member *swim.Member) Address {
+	return Address{Addr: member.Addr.String(), Name: member.Name}
+}
