@@ -264,9 +264,11 @@ func (o *Order[V]) backward(yield func(*Item[V]) bool) {
 // change the Order.
 func (o *Order[V]) Take(overhead, limit, transmitLimit int, visit func(i *Item[V], removed bool)) {
 	kept := o.taken[:0]
-	tier := uint32(0)
+	tier, c := uint32(0), (*class[V])(nil)
 	for free := limit - overhead; free > 0; {
-		c := o.fitting(tier, free)
+		if c == nil || c.newest == nil || c.size() > free { // else it has the largest that still fit
+			c = o.fitting(tier, free)
+		}
 		if c == nil {
 			break
 		}
