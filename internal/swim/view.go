@@ -1,6 +1,7 @@
 package swim
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
@@ -150,37 +151,34 @@ func (t *table) hash(m *member) uint32 {
 // hashMember returns the hash of a member, which is never 0. It is the same in each process, and for both spellings of an IPv4
 // address.
 func hashMember(name string, addr address, incarnation uint32, meta []byte) uint32 {
-	h := hashName(name).bytes(addr.ip[:])
-	h = h.number(uint64(addr.port)<<48 ^ uint64(incarnation)<<16 ^ uint64(len(name))).bytes(meta)
+	h := hashName(name).word(binary.LittleEndian.Uint64(addr.ip[:8])).word(binary.LittleEndian.Uint64(addr.ip[8:]))
+	h = h.word(uint64(addr.port)<<32 | uint64(incarnation)).bytes(meta)
 	return max(uint32(spread64(uint64(h))), 1)
 }
 
-// hash64 is a hash in progress: FNV-1a.
+// hash64 is a hash in progress, which takes eight bytes at a time. It is the same in each process, and no protection from
+// names that are chosen to collide.
 type hash64 uint64
 
-func hashName(name string) hash64 {
-	h := hash64(0xcbf29ce484222325)
-	for i := range len(name) {
-		h = h.byte(name[i])
-	}
-	return h
+func hashName(name string) hash64 { return hash64(0).bytes([]byte(name)) }
+
+// word adds eight bytes.
+func (h hash64) word(w uint64) hash64 {
+	h = (h ^ hash64(w)) * 0x9e3779b97f4a7c15
+	return h ^ h>>32
 }
 
-func (h hash64) byte(c byte) hash64 { return (h ^ hash64(c)) * 0x100000001b3 }
-
+// bytes adds any number of bytes: words, least significant byte first, and as the last one the up to seven bytes that
+// remain, with the length, modulo 256, as the most significant byte.
 func (h hash64) bytes(b []byte) hash64 {
-	for _, c := range b {
-		h = h.byte(c)
+	last := uint64(len(b)) << 56
+	for ; len(b) >= 8; b = b[8:] {
+		h = h.word(binary.LittleEndian.Uint64(b))
 	}
-	return h
-}
-
-func (h hash64) number(n uint64) hash64 {
-	for range 8 {
-		h = h.byte(byte(n))
-		n >>= 8
+	for i, c := range b {
+		last |= uint64(c) << (8 * i)
 	}
-	return h
+	return h.word(last)
 }
 
 // spread returns what the hash of a member, or 0 for none, adds to the checksum.
