@@ -93,7 +93,6 @@ func New(cfg Config) *Core {
 		ackSources: newAckSources(),
 		suspicions: make(suspicions),
 		rounds:     make(rounds),
-		deadChecks: make(deadChecks),
 		failed:     newFailedSet(),
 		probation:  newProbation(),
 		reaper:     reaper{due: unset(dueForget)},

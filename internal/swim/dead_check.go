@@ -1,6 +1,10 @@
 package swim
 
-import "github.com/e3431adc/memberlist/internal/wire"
+import (
+	"slices"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
 
 // deadCheck is a ping of a member that another one declares dead, though it is not even suspected here. A suspicion reaches all
 // members before it ends, unless its author can hardly send: then the author is more likely to be faulty than the suspect, who
@@ -16,8 +20,8 @@ type deadCheck struct {
 	due         *deadline
 }
 
-// deadChecks are the running ones by the sequence number of the ping; a further ping has the same.
-type deadChecks map[uint32]*deadCheck
+// deadChecks are the running ones, the oldest first.
+type deadChecks []*deadCheck
 
 const (
 	// maxDeadChecks limits the running checks. What more members say is believed at once.
@@ -28,24 +32,42 @@ const (
 )
 
 // begin reports whether a dead message about m waits for a check, which it begins unless one is running.
-func (d deadChecks) begin(t *Turn, from *Endpoint, m *member, message *wire.Dead) bool {
+func (d *deadChecks) begin(t *Turn, from *Endpoint, m *member, message *wire.Dead) bool {
 	if !t.cfg.Detector.CheckDead || m == t.table.self || m.State != StateAlive || t.local.leaving {
 		return false
 	}
-	for _, running := range d {
-		if running.subject == m {
-			running.incarnation = max(running.incarnation, message.Incarnation)
-			return true
-		}
+	if running := d.of(m); running != nil {
+		running.incarnation = max(running.incarnation, message.Incarnation)
+		return true
 	}
-	if len(d) >= maxDeadChecks || !t.answers.take(t, from) {
+	if len(*d) >= maxDeadChecks || !t.answers.take(t, from) {
 		return false
 	}
 	one := &deadCheck{subject: m, incarnation: message.Incarnation, from: message.From, due: newDeadline(dueDeadCheck)}
 	one.due.seq = t.seq.next()
-	d[one.due.seq] = one
+	*d = append(*d, one)
 	one.ping(t)
 	return true
+}
+
+// of returns the running check of a member, or nil.
+func (d deadChecks) of(m *member) *deadCheck {
+	for _, c := range d {
+		if c.subject == m {
+			return c
+		}
+	}
+	return nil
+}
+
+// asking returns the running check whose pings have a sequence number, or nil.
+func (d deadChecks) asking(seq uint32) *deadCheck {
+	for _, c := range d {
+		if c.due.seq == seq {
+			return c
+		}
+	}
+	return nil
 }
 
 // ping pings the subject.
@@ -58,38 +80,36 @@ func (c *deadCheck) ping(t *Turn) {
 }
 
 // onAck ends a check: the subject is alive.
-func (d deadChecks) onAck(t *Turn, from *Endpoint, seq uint32, c *deadCheck) {
+func (d *deadChecks) onAck(t *Turn, from *Endpoint, c *deadCheck) {
 	if !t.ackSources.isFrom(t, c.subject, from) {
 		t.out.drop(DropStranger)
 		return
 	}
 	c.subject.answered = true
-	d.remove(t, seq, c)
+	d.remove(t, c)
 }
 
 // onDue pings again, or believes the message.
-func (d deadChecks) onDue(t *Turn, seq uint32) {
-	c := d[seq]
+func (d *deadChecks) onDue(t *Turn, seq uint32) {
+	c := d.asking(seq)
 	if c.pings < deadPings {
 		c.ping(t)
 		return
 	}
-	d.remove(t, seq, c)
+	d.remove(t, c)
 	if m := c.subject; c.incarnation >= m.Incarnation {
 		t.applyDead(c.incarnation, m, c.from)
 	}
 }
 
-func (d deadChecks) remove(t *Turn, seq uint32, c *deadCheck) {
+func (d *deadChecks) remove(t *Turn, c *deadCheck) {
 	t.deadlines.stop(c.due)
-	delete(d, seq)
+	*d = slices.DeleteFunc(*d, func(one *deadCheck) bool { return one == c })
 }
 
 // forget ends the check of a member that is removed.
-func (d deadChecks) forget(t *Turn, m *member) {
-	for seq, c := range d {
-		if c.subject == m {
-			d.remove(t, seq, c)
-		}
+func (d *deadChecks) forget(t *Turn, m *member) {
+	if c := d.of(m); c != nil {
+		d.remove(t, c)
 	}
 }

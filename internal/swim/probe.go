@@ -356,8 +356,8 @@ func (t *Turn) acked(from Endpoint, a *wire.Ack) {
 		r.onAck(t, &from)
 		return
 	}
-	if c := t.deadChecks[a.SeqNo]; c != nil {
-		t.deadChecks.onAck(t, &from, a.SeqNo, c)
+	if c := t.deadChecks.asking(a.SeqNo); c != nil {
+		t.deadChecks.onAck(t, &from, c)
 		return
 	}
 	if k := t.checks.claimants[a.SeqNo]; k != nil {

@@ -280,11 +280,11 @@ func (t *Turn) mergeState(peer *Peer, m *member, v *wire.StateView) {
 	case StateLeft:
 		t.failed.onLeftWhileFailed(t, name, v.Incarnation)
 		t.probation.onLeft(t, name, v.Incarnation)
-		if m := t.subject(name, name, v.Incarnation); m != nil {
+		if t.isCurrent(m, name, v.Incarnation) {
 			t.applyLeave(v.Incarnation, m, address{})
 		}
 	case StateSuspect, StateDead:
-		if m := t.subject(name, unattributed, v.Incarnation); m != nil {
+		if t.isCurrent(m, unattributed, v.Incarnation) {
 			t.applySuspect(v.Incarnation, m, unattributed)
 		}
 	default:

@@ -48,8 +48,9 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 		t.out.drop(DropMisdirected)
 		return
 	}
-	source := t.table.namedBytes(p.SourceNode)
-	if source != nil && t.table.isAt(source, addressOf(from.AddrPort)) {
+	sender, source := addressOf(from.AddrPort), t.table.namedBytes(p.SourceNode)
+	isSource := source != nil && t.table.isAt(source, sender)
+	if isSource {
 		source.answered = true // it exists
 		t.view.note(source, p.View)
 	}
@@ -64,7 +65,8 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 		t.out.unsend()
 		return
 	}
-	if source == nil || answer.To.AddrPort.IsValid() && !t.table.isAt(source, addressOf(answer.To.AddrPort)) {
+	if known := isSource && answer.To.AddrPort == from.AddrPort; !known &&
+		(source == nil || answer.To.AddrPort.IsValid() && !t.table.isAt(source, addressOf(answer.To.AddrPort))) {
 		source = t.table.otherAt(&answer.To)
 	}
 	if source == nil {
@@ -84,7 +86,7 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 	t.out.end(answer, start)
 	answer.Features = source.features()
 	to := answer.To
-	if !from.AddrPort.IsValid() || t.table.isAt(source, addressOf(from.AddrPort)) {
+	if !from.AddrPort.IsValid() || t.table.isAt(source, sender) {
 		t.queue.fill(t, t.out, answer, t.cfg.roomIn(answer))
 	}
 	if source.State.IsDown() {
@@ -155,7 +157,7 @@ func (t *Turn) replyTo(to, from *Endpoint, ip []byte, port uint16, name string) 
 		return false
 	}
 	source := Endpoint{Name: name, AddrPort: netip.AddrPortFrom(addr, port)}
-	if from.AddrPort.IsValid() && !addressOf(source.AddrPort).same(addressOf(from.AddrPort)) {
+	if source.AddrPort != from.AddrPort && from.AddrPort.IsValid() && !addressOf(source.AddrPort).same(addressOf(from.AddrPort)) {
 		if t.table.otherAt(&source) == nil {
 			return true
 		}

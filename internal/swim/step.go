@@ -47,11 +47,11 @@ func (t *Turn) stepGossip(from Endpoint, m *member, v *wire.GossipView) {
 	}
 	switch v.Kind {
 	case wire.TypeAlive:
-		t.stepAlive(&peer, &wire.Alive{Incarnation: v.Incarnation, Node: name, Addr: v.Addr, Port: v.Port, Meta: v.Meta, Vsn: v.Vsn})
+		t.stepAlive(&peer, m, &wire.Alive{Incarnation: v.Incarnation, Node: name, Addr: v.Addr, Port: v.Port, Meta: v.Meta, Vsn: v.Vsn})
 	case wire.TypeSuspect:
-		t.stepSuspect(from, &wire.Suspect{Incarnation: v.Incarnation, Node: name, From: t.nameOf(v.From)})
+		t.stepSuspect(from, m, &wire.Suspect{Incarnation: v.Incarnation, Node: name, From: t.nameOf(v.From)})
 	case wire.TypeDead:
-		t.stepDead(from, &wire.Dead{Incarnation: v.Incarnation, Node: name, From: t.nameOf(v.From)})
+		t.stepDead(from, m, &wire.Dead{Incarnation: v.Incarnation, Node: name, From: t.nameOf(v.From)})
 	}
 }
 

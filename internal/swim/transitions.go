@@ -7,12 +7,12 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// stepAlive handles an alive message from a packet. If it is older than a known failure, its sender is told of the failure
+// stepAlive handles an alive message about m, or about an unknown member if m is nil, from a packet. If it is older than a known failure, its sender is told of the failure
 // so that the member can refute it.
 //
 // Compat: the reference drops it silently; the member stays dead here until the news arrives another way.
-func (t *Turn) stepAlive(peer *Peer, a *wire.Alive) {
-	m, from := t.table.named(a.Node), peer.Endpoint
+func (t *Turn) stepAlive(peer *Peer, m *member, a *wire.Alive) {
+	from := peer.Endpoint
 	if t.applyAlive(peer, m, a) {
 		return
 	}
@@ -182,21 +182,21 @@ func (l *local) penalize(t *Turn) {
 	}
 }
 
-// stepSuspect handles a suspect message.
-func (t *Turn) stepSuspect(from Endpoint, s *wire.Suspect) {
-	if m := t.subject(s.Node, s.From, s.Incarnation); m != nil {
+// stepSuspect handles a suspect message about m, or about an unknown member if m is nil.
+func (t *Turn) stepSuspect(from Endpoint, m *member, s *wire.Suspect) {
+	if t.isCurrent(m, s.From, s.Incarnation) {
 		t.applySuspect(s.Incarnation, m, s.From)
 	}
 	t.local.answerReporter(t, from, s.Node, s.Incarnation)
 }
 
-// stepDead handles a dead message.
-func (t *Turn) stepDead(from Endpoint, d *wire.Dead) {
+// stepDead handles a dead message about m, or about an unknown member if m is nil.
+func (t *Turn) stepDead(from Endpoint, m *member, d *wire.Dead) {
 	if d.From == d.Node {
 		t.failed.onLeftWhileFailed(t, d.Node, d.Incarnation)
 		t.probation.onLeft(t, d.Node, d.Incarnation)
 	}
-	if m := t.subject(d.Node, d.From, d.Incarnation); m != nil {
+	if t.isCurrent(m, d.From, d.Incarnation) {
 		if d.From == d.Node {
 			t.applyLeave(d.Incarnation, m, addressOf(from.AddrPort))
 		} else if !t.deadChecks.begin(t, &from, m, d) {
@@ -228,9 +228,11 @@ func (t *Turn) answerStaleLeave(from Endpoint, d *wire.Dead) {
 // Compat: the reference gossips the refutation only, and ignores stale messages. A member that missed our refutation would
 // hold us suspect, then dead, though we ack each of its probes.
 func (l *local) answerReporter(t *Turn, from Endpoint, name string, incarnation uint32) {
+	if name != t.cfg.Name || incarnation >= t.table.self.Incarnation || t.table.self.State != StateAlive {
+		return
+	}
 	sender := t.table.located(addressOf(from.AddrPort))
-	if name != t.cfg.Name || incarnation >= t.table.self.Incarnation || t.table.self.State != StateAlive || sender == nil ||
-		!t.answers.take(t, &from) {
+	if sender == nil || !t.answers.take(t, &from) {
 		return
 	}
 	alive := t.table.alive(t.table.self, t.table.self.Incarnation)
@@ -261,18 +263,14 @@ func (t *Turn) confront(to Endpoint) {
 	}
 }
 
-// subject returns the member that a suspect or dead message is about. It returns nil if the message is to be ignored: the
-// name is unknown, or the message is stale.
-func (t *Turn) subject(name, from string, incarnation uint32) *member {
+// isCurrent reports whether a suspect or dead message about m by a reporter is to be applied: m is known, not nil, and not at a higher
+// incarnation.
+func (t *Turn) isCurrent(m *member, from string, incarnation uint32) bool {
 	if len(from) > MaxName {
 		t.out.drop(DropMalformed)
-		return nil
+		return false
 	}
-	m := t.table.named(name)
-	if m == nil || incarnation < m.Incarnation {
-		return nil
-	}
-	return m
+	return m != nil && incarnation >= m.Incarnation
 }
 
 // applySuspect handles a suspect message about m by a reporter (SWIM section 4.2).
