@@ -144,6 +144,9 @@ func (t *turn) publish() (events bool) {
 func (t *turn) act() {
 	m := t.m
 	t.roomy = false
+	if m.connected != nil {
+		t.redial()
+	}
 	for i := range t.out.Packets {
 		p := &t.out.Packets[i]
 		switch {
@@ -173,6 +176,15 @@ func (t *turn) act() {
 		t.logEvents()
 	}
 	t.count()
+}
+
+// redial tells a transport with connections which members have not answered a ping.
+func (t *turn) redial() {
+	for i := range t.out.Events {
+		if e := &t.out.Events[i]; e.Kind == swim.EventUnanswered {
+			t.m.connected.Redial(addressOfMember(&e.Member))
+		}
+	}
 }
 
 // sendGossip sends packets with room for user broadcasts: first the delegate is asked, with the core not locked, then the core fills the

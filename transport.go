@@ -96,6 +96,10 @@ type ConnectionTransport interface {
 	// asks other members at once.
 	WriteUrgent(b []byte, addr Address) (time.Time, error)
 
+	// Redial is called when a member does not answer a ping in time: the connection may be half-open, so that packets are lost on it
+	// without an error. The next packet uses a new one. It returns at once.
+	Redial(addr Address)
+
 	// Secure reports whether traffic is encrypted, and peers are authenticated, so that a public address needs no warning.
 	Secure() bool
 }

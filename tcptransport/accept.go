@@ -119,7 +119,7 @@ func (t *Transport) serve(in *inbound) {
 		t.offer(in, conn)
 		return
 	}
-	t.peers.revive(memberlist.Address{Addr: o.addr.String(), Name: o.name})
+	t.peers.onOpening(&o)
 	defer abort(conn)
 	if secure, ok := conn.(*tls.Conn); ok {
 		state := secure.ConnectionState()

@@ -1,9 +1,12 @@
 package tcptransport
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +22,21 @@ type simCluster struct {
 	ca      *authority // nil: plain text
 	members []*memberlist.Memberlist
 	leaves  *leaves
+	flows   atomic.Int64 // number of times that the network has forgotten all connections
+}
+
+// flow is a connection that the network can forget, as a firewall does with idle ones: what is written is then lost without an error.
+type flow struct {
+	net.Conn
+	c     *simCluster
+	flows int64
+}
+
+func (f flow) Write(b []byte) (int, error) {
+	if f.flows != f.c.flows.Load() {
+		return len(b), nil
+	}
+	return f.Conn.Write(b)
 }
 
 // leaves counts the members that were declared dead, at all members.
@@ -49,9 +67,18 @@ func (c *simCluster) create(i int) *memberlist.Memberlist {
 	if c.ca != nil {
 		tc.TLS, tc.VerifyPeer = c.ca.tls(name), NameInCertificate
 	}
+	tc = onSim(c.network, i, tc)
+	dial := tc.Dial
+	tc.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return flow{conn, c, c.flows.Load()}, nil
+	}
 	config := memberlist.DefaultLANConfig()
 	config.Name, config.LogOutput, config.Events = name, io.Discard, c.leaves
-	config.Transport = start(c.t, onSim(c.network, i, tc))
+	config.Transport = start(c.t, tc)
 	m, err := memberlist.Create(config)
 	if err != nil {
 		c.t.Fatal(err)
@@ -150,6 +177,25 @@ func TestClusterOverStreams(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestHalfOpenConnections: connections that the network has forgotten, without a reset and without an error of writing, are found by the pings
+// that are not answered, and made anew before a member is declared dead. That is so on every system: there is no TCP_USER_TIMEOUT here.
+func TestHalfOpenConnections(t *testing.T) {
+	for _, n := range []int{2, 8} {
+		onCluster(t, n, func(t *testing.T, c *simCluster) {
+			for range 10 {
+				time.Sleep(time.Minute)
+				c.flows.Add(1)
+			}
+			time.Sleep(time.Minute)
+			for i, m := range c.members {
+				if s := m.Stats(); s.Dead != 0 || m.NumMembers() != n {
+					t.Errorf("of %d members, m%d declared %d dead, and has %d", n, i, s.Dead, m.NumMembers())
+				}
+			}
+		})
+	}
 }
 
 // TestLossyNetworkDoesNotMatter: what loses packets costs streams time only, so that no member is ever suspected.

@@ -9,10 +9,11 @@ import (
 	"github.com/e3431adc/memberlist/internal/metrics"
 )
 
-// dial opens a connection that the peer has accepted, before the context ends.
-func (t *Transport) dial(ctx context.Context, k kind, to memberlist.Address) (net.Conn, error) {
+// dial opens a connection that the peer has accepted, before the context ends. The opening needs no address and no name.
+func (t *Transport) dial(ctx context.Context, o opening, to memberlist.Address) (net.Conn, error) {
 	t.metrics.Add(metrics.TransportDial, 1)
-	conn, err := t.connect(ctx, k, to)
+	o.addr, o.name = t.ownAddr(), t.config.Name
+	conn, err := t.connect(ctx, &o, to)
 	if err != nil {
 		t.metrics.Add(metrics.TransportDialError, 1)
 		return nil, fmt.Errorf("dial %s: %w", to.Addr, t.errUnlessDown(err))
@@ -20,14 +21,14 @@ func (t *Transport) dial(ctx context.Context, k kind, to memberlist.Address) (ne
 	return conn, nil
 }
 
-func (t *Transport) connect(ctx context.Context, k kind, to memberlist.Address) (net.Conn, error) {
+func (t *Transport) connect(ctx context.Context, o *opening, to memberlist.Address) (net.Conn, error) {
 	raw, err := t.config.Dial(ctx, "tcp", to.Addr)
 	if err != nil {
 		return nil, err
 	}
 	setUserTimeout(raw, t.config.WriteTimeout)
 	interrupt := context.AfterFunc(ctx, func() { raw.Close() })
-	conn, err := t.introduce(ctx, raw, k, to)
+	conn, err := t.introduce(ctx, raw, o, to)
 	if !interrupt() && ctx.Err() != nil { // raw is closed, or about to be
 		raw.Close()
 		return nil, fmt.Errorf("%w: waiting for the peer to accept the connection", context.Cause(ctx))
@@ -40,10 +41,10 @@ func (t *Transport) connect(ctx context.Context, k kind, to memberlist.Address) 
 }
 
 // introduce does the TLS handshake, if there is one, sends the opening, and reads the reply.
-func (t *Transport) introduce(ctx context.Context, raw net.Conn, k kind, to memberlist.Address) (net.Conn, error) {
+func (t *Transport) introduce(ctx context.Context, raw net.Conn, o *opening, to memberlist.Address) (net.Conn, error) {
 	conn := raw
 	if t.secure != nil {
-		client, err := t.secure.client(ctx, raw, k, to)
+		client, err := t.secure.client(ctx, raw, o.kind, to)
 		if err != nil {
 			return nil, handshakeError(err)
 		}
@@ -52,7 +53,6 @@ func (t *Transport) introduce(ctx context.Context, raw net.Conn, k kind, to memb
 		}
 		conn = client
 	}
-	o := opening{kind: k, addr: t.ownAddr(), name: t.config.Name}
 	if _, err := conn.Write(o.append(nil)); err != nil {
 		return nil, replyError(err, t.secure != nil)
 	}

@@ -17,7 +17,9 @@
 // those that it has accepted, so that a packet reaches only the process at the address that it is for. Writing never blocks: a
 // packet waits in the queue of its peer, and a goroutine dials and writes. A queue that is full drops its oldest gossip, and pings and
 // acks only if there is no gossip. What is known about a peer that cannot be reached is returned by the next write to it. When a connection
-// ends just after a write, that is made again on a new one: a packet may arrive twice.
+// ends just after a write, that is made again on a new one: a packet may arrive twice. A connection may also be half-open, so that packets are
+// lost on it without an error: a new one is made, in both directions, when the peer does not answer a ping, and, on Linux, when the
+// kernel gets no acknowledgment for WriteTimeout.
 //
 // A stream of the library is a connection of its own.
 //
@@ -32,7 +34,7 @@
 //	 5      1      kind: 1 packets, 2 a stream
 //	 6      2      length n of the name, 0 to 512
 //	 8      1      length a of the IP address: 0, 4 or 16
-//	 9      1      0
+//	 9      1      1 if the other side was silent on the former connections, else 0
 //	10      2      port
 //	12      a      IP address; with the port, the advertised address of the member that dials
 //	12+a    n      name of the member that dials

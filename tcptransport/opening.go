@@ -57,9 +57,10 @@ var (
 // opening is the first message on a connection: its kind, and the advertised address and the name of the member that dials. The address
 // is invalid if it is not known yet.
 type opening struct {
-	kind kind
-	addr netip.AddrPort
-	name string
+	kind   kind
+	addr   netip.AddrPort
+	name   string
+	silent bool // the peer did not answer on the former connections: that of the other direction may be half-open too
 }
 
 // append appends the bytes of an opening.
@@ -69,6 +70,9 @@ func (o *opening) append(b []byte) []byte {
 	b = append(b, version, byte(o.kind))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(o.name)))
 	b = append(b, byte(len(ip)), 0)
+	if o.silent {
+		b[len(b)-1] = 1
+	}
 	b = binary.BigEndian.AppendUint16(b, o.addr.Port())
 	b = append(b, ip...)
 	return append(b, o.name...)
@@ -92,9 +96,9 @@ func readOpening(r io.Reader) (opening, error) {
 	case header[4] != version:
 		return opening{}, fmt.Errorf("%w: %d", errVersion, header[4])
 	}
-	o := opening{kind: kind(header[5])}
+	o := opening{kind: kind(header[5]), silent: header[9] == 1}
 	name, ip := int(binary.BigEndian.Uint16(header[6:])), int(header[8])
-	if o.kind != kindPackets && o.kind != kindStream || name > maxName || ip != 0 && ip != 4 && ip != 16 || header[9] != 0 {
+	if o.kind != kindPackets && o.kind != kindStream || name > maxName || ip != 0 && ip != 4 && ip != 16 || header[9] > 1 {
 		return opening{}, errMalformed
 	}
 	var rest [16 + maxName]byte

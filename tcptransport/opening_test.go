@@ -16,11 +16,12 @@ var openings = []struct {
 	opening opening
 	hex     string
 }{
-	{"packets from IPv4", opening{kindPackets, netip.MustParseAddrPort("10.0.0.1:7946"), "m1"},
+	{"packets from IPv4", opening{kind: kindPackets, addr: netip.MustParseAddrPort("10.0.0.1:7946"), name: "m1"},
 		"6d6c7374 01 01 0002 04 00 1f0a 0a000001 6d31"},
-	{"stream from IPv6", opening{kindStream, netip.MustParseAddrPort("[2001:db8::1]:1"), "m"},
+	{"stream from IPv6", opening{kind: kindStream, addr: netip.MustParseAddrPort("[2001:db8::1]:1"), name: "m"},
 		"6d6c7374 01 02 0001 10 00 0001 20010db8000000000000000000000001 6d"},
 	{"no address and no name", opening{kind: kindStream}, "6d6c7374 01 02 0000 00 00 0000"},
+	{"after silence", opening{kind: kindPackets, silent: true}, "6d6c7374 01 01 0000 00 01 0000"},
 }
 
 func unhex(t testing.TB, text string) []byte {
@@ -69,7 +70,7 @@ func TestMalformedOpenings(t *testing.T) {
 		{"kind 3", "6d6c7374 01 03 0000 00 00 0000", errMalformed, refusedMalformed},
 		{"name too long", "6d6c7374 01 01 0201 00 00 0000", errMalformed, refusedMalformed},
 		{"address of 5 bytes", "6d6c7374 01 01 0000 05 00 0000", errMalformed, refusedMalformed},
-		{"reserved byte", "6d6c7374 01 01 0000 00 01 0000", errMalformed, refusedMalformed},
+		{"silence neither 0 nor 1", "6d6c7374 01 01 0000 00 02 0000", errMalformed, refusedMalformed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := readOpening(bytes.NewReader(unhex(t, tt.hex)))

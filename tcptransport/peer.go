@@ -49,6 +49,7 @@ type peer struct {
 		cancel  context.CancelFunc // ends its attempt to connect; nil: it makes none
 		conn    net.Conn           // nil: none
 		stale   bool               // conn has told the peer a former address
+		silent  bool               // the peer was silent on the former connection
 
 		last   []byte    // frames of the last write to conn, unless they are many
 		lastAt time.Time // of that
@@ -200,12 +201,12 @@ func (p *peer) connect() (net.Conn, error) {
 	defer cancel()
 	p.mu.Lock()
 	p.mu.cancel, p.mu.stale = cancel, false
-	closed := p.mu.closed
+	o, closed := opening{kind: kindPackets, silent: p.mu.silent}, p.mu.closed
 	p.mu.Unlock()
 	if closed {
 		return nil, errClosed
 	}
-	conn, err := p.t.dial(ctx, kindPackets, p.to)
+	conn, err := p.t.dial(ctx, o, p.to)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mu.cancel = nil
@@ -217,7 +218,7 @@ func (p *peer) connect() (net.Conn, error) {
 		return nil, errClosed
 	}
 	p.mu.conn = conn
-	p.mu.err, p.mu.pause = nil, 0
+	p.mu.err, p.mu.pause, p.mu.silent = nil, 0, false
 	return conn, nil
 }
 
@@ -239,8 +240,26 @@ func (p *peer) watch(conn net.Conn) {
 	}
 }
 
-// ended notes that the peer has closed a connection, or the network has. What was written last is written again on a new one, if the peer
-// was perhaps gone by then.
+// onSilence ends the connection, as the peer does not answer, and has the next one tell the peer so.
+func (p *peer) onSilence() {
+	p.mu.Lock()
+	p.mu.silent = p.mu.silent || p.mu.conn != nil
+	p.mu.Unlock()
+	p.renew()
+}
+
+// renew ends the connection, which may be half-open.
+func (p *peer) renew() {
+	p.mu.Lock()
+	conn := p.mu.conn
+	p.mu.Unlock()
+	if conn != nil {
+		p.ended(conn)
+	}
+}
+
+// ended notes that the peer has closed a connection, or the network has, or that it may be half-open. What was written last is written again
+// on a new one, if the peer was perhaps gone by then.
 func (p *peer) ended(conn net.Conn) {
 	defer abort(conn)
 	p.mu.Lock()

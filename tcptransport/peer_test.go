@@ -223,6 +223,37 @@ func TestBrokenConnectionIsReplaced(t *testing.T) {
 	})
 }
 
+// TestRedial: a packet that was lost on a half-open connection is written again on a new one. Without a connection there is nothing to do.
+func TestRedial(t *testing.T) {
+	onNetwork(t, 2, Config{}, func(t *testing.T, network *simnet.Network, trs []*Transport) {
+		a, b := trs[0], trs[1]
+		to := memberlist.Address{Addr: b.addr(), Name: "b"}
+		a.Redial(to)
+		send(t, a, b, "first")
+		p := a.peers.list()[0]
+		p.mu.Lock()
+		p.mu.conn = halfOpenConn{p.mu.conn}
+		p.mu.Unlock()
+		if err := write(a, b, "lost"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		a.Redial(to)
+		if p := receive(t, b); string(p.Buf) != "lost" {
+			t.Errorf("got %q", p.Buf)
+		}
+		send(t, a, b, "next")
+		if s := a.Stats(); s.Dialed != 2 || s.PacketsDropped != 0 {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
+// halfOpenConn is a connection on which what is written is lost.
+type halfOpenConn struct{ net.Conn }
+
+func (halfOpenConn) Write(b []byte) (int, error) { return len(b), nil }
+
 // brokenConn is a connection whose writes fail.
 type brokenConn struct{ net.Conn }
 

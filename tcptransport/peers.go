@@ -91,15 +91,29 @@ func (ps *peers) remove(p *peer) {
 	}
 }
 
-// revive notes that a peer is there: it has connected.
-func (ps *peers) revive(from memberlist.Address) {
+// onOpening notes that a peer is there: it has connected for packets.
+func (ps *peers) onOpening(o *opening) {
+	from := memberlist.Address{Addr: o.addr.String(), Name: o.name}
 	ps.mu.RLock()
 	named, unnamed := ps.mu.byAddr[from], ps.mu.byAddr[memberlist.Address{Addr: from.Addr}]
 	ps.mu.RUnlock()
 	for _, p := range []*peer{named, unnamed} {
 		if p != nil {
 			p.revive()
+			if o.silent {
+				p.renew()
+			}
 		}
+	}
+}
+
+// onSilence makes a new connection to a peer that does not answer.
+func (ps *peers) onSilence(to memberlist.Address) {
+	ps.mu.RLock()
+	p := ps.mu.byAddr[to]
+	ps.mu.RUnlock()
+	if p != nil {
+		p.onSilence()
 	}
 }
 

@@ -4,6 +4,7 @@ package tcptransport
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -104,7 +105,8 @@ func TestStoppedProcess(t *testing.T) {
 	echo(t, a, addr, "after")
 }
 
-// TestKilledProcess: the next packets to a peer that was killed return the kernel's error.
+// TestKilledProcess: the next packets to a peer that was killed, and streams, return the kernel's error, which package memberlist takes for
+// evidence that the process has ended.
 func TestKilledProcess(t *testing.T) {
 	process, addr := peerProcess(t)
 	a := start(t, Config{})
@@ -114,12 +116,11 @@ func TestKilledProcess(t *testing.T) {
 	}
 	await(t, "the error is returned", func() bool {
 		_, err := a.WriteTo([]byte("x"), addr)
-		return isErrno(err, syscall.ECONNREFUSED)
+		return errors.Is(err, syscall.ECONNREFUSED)
 	})
-}
-
-func isErrno(err error, errno syscall.Errno) bool {
-	return err != nil && strings.Contains(err.Error(), errno.Error())
+	if _, err := a.DialTimeout(addr, time.Second); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("a stream: got error %v, want one that wraps ECONNREFUSED", err)
+	}
 }
 
 // descriptors returns the number of open file descriptors of this process.

@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// setUserTimeout does nothing: the kernel's own time counts.
+// setUserTimeout does nothing. Connections on which nothing is acknowledged are found by pings that are not answered: see Transport.Redial.
 func setUserTimeout(net.Conn, time.Duration) {}

@@ -171,6 +171,18 @@ func (t *Transport) WriteUrgent(b []byte, addr memberlist.Address) (time.Time, e
 	return t.write(b, addr, urgent)
 }
 
+// Redial ends the connection for packets to a peer that does not answer. What was written last, as the ping, is written again on a
+// new one. See memberlist.ConnectionTransport.
+func (t *Transport) Redial(addr memberlist.Address) { t.peers.onSilence(t.keyOf(addr)) }
+
+// keyOf returns the address as a key of peers: without VerifyPeer there is one connection for all names at an address.
+func (t *Transport) keyOf(addr memberlist.Address) memberlist.Address {
+	if t.config.VerifyPeer == nil {
+		addr.Name = ""
+	}
+	return addr
+}
+
 func (t *Transport) write(b []byte, to memberlist.Address, c class) (time.Time, error) {
 	if len(b) > MaxPacket {
 		return time.Time{}, fmt.Errorf("%w: a packet of %d bytes, the limit is %d", memberlist.ErrMessageTooLarge, len(b), MaxPacket)
@@ -178,10 +190,7 @@ func (t *Transport) write(b []byte, to memberlist.Address, c class) (time.Time, 
 	if len(b) == 0 {
 		return time.Now(), nil
 	}
-	if t.config.VerifyPeer == nil {
-		to.Name = "" // one connection for all names at an address
-	}
-	if err := t.peers.write(b, to, c); err != nil {
+	if err := t.peers.write(b, t.keyOf(to), c); err != nil {
 		return time.Time{}, fmt.Errorf("write to %s: %w", to.Addr, err)
 	}
 	return time.Now(), nil
@@ -210,7 +219,7 @@ func (t *Transport) DialAddressTimeout(addr memberlist.Address, timeout time.Dur
 		return nil, fmt.Errorf("dial %s: %w", addr.Addr, memberlist.ErrShutdown)
 	}
 	defer t.tasks.Release()
-	conn, err := t.dial(ctx, kindStream, addr)
+	conn, err := t.dial(ctx, opening{kind: kindStream}, addr)
 	if err != nil {
 		return nil, err
 	}

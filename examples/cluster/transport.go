@@ -75,6 +75,8 @@ type countingConnections struct {
 
 var _ memberlist.ConnectionTransport = countingConnections{}
 
+func (t countingConnections) Redial(addr memberlist.Address) { t.inner.Redial(addr) }
+
 func (t countingConnections) WriteUrgent(b []byte, addr memberlist.Address) (time.Time, error) {
 	at, err := t.inner.WriteUrgent(b, addr)
 	if err == nil {

@@ -28,6 +28,8 @@ func (c *connectionTransport) WriteToAddress(b []byte, a memberlist.Address) (ti
 	return c.WriteTo(b, a.Addr)
 }
 
+func (c *connectionTransport) Redial(memberlist.Address) {}
+
 func (c *connectionTransport) WriteUrgent(b []byte, a memberlist.Address) (time.Time, error) {
 	c.urgent[firstType(b)].Add(1)
 	c.last[firstType(b)].Store(time.Now().UnixNano())
