@@ -21,7 +21,9 @@ func (t *Turn) stepAlive(peer *Peer, m *member, a *wire.Alive) {
 	}
 }
 
-// answerStale sends the evidence against a member to the sender of a stale alive message about it.
+// answerStale sends the evidence against a member to the sender of a stale alive message about it. The sender may have
+// met a dead member since, as at the end of a partition, so it is only told to suspect it, and the member can refute before the sender
+// has it as dead.
 func (t *Turn) answerStale(from Endpoint, a *wire.Alive) {
 	m := t.table.named(a.Node)
 	if m == nil || m == t.table.self || m.Incarnation == 0 || a.Incarnation > m.Incarnation {
@@ -33,9 +35,12 @@ func (t *Turn) answerStale(from Endpoint, a *wire.Alive) {
 	if !t.answers.take(t, &from) {
 		return
 	}
-	if m.State == StateSuspect {
+	switch {
+	case m.State == StateSuspect:
 		t.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.suspicions.of(m).reporters[0]})
-	} else {
+	case m.State == StateDead && !t.table.isAt(t.table.self, t.table.address(m)):
+		t.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.cfg.Name})
+	default:
 		t.sendAlone(from, t.counterEvidence(m, a.Incarnation))
 	}
 	t.out.Counts.StaleAlives++

@@ -432,10 +432,10 @@ func TestStaleAliveIsAnswered(t *testing.T) {
 		want   string
 	}{
 		{"alive", func(*node) {}, from, 1, ""},
-		{"dead", func(n *node) { n.dead(1, 3, "m2") }, stranger, 3, "dead m1@3 by self"},
+		{"dead", func(n *node) { n.dead(1, 3, "m2") }, stranger, 3, "suspect m1@3 by self"},
 		{"dead, then suspected", func(n *node) { n.dead(1, 3, "m2"); n.suspect(1, 5, "m3") }, stranger, 5, "suspect m1@5 by self"},
-		{"dead, then suspected, older", func(n *node) { n.dead(1, 3, "m2"); n.suspect(1, 5, "m3") }, stranger, 3, "dead m1@3 by self"},
-		{"dead twice", func(n *node) { n.dead(1, 3, "m2"); n.dead(1, 5, "m3") }, stranger, 5, "dead m1@5 by self"},
+		{"dead, then suspected, older", func(n *node) { n.dead(1, 3, "m2"); n.suspect(1, 5, "m3") }, stranger, 3, "suspect m1@5 by self"},
+		{"dead twice", func(n *node) { n.dead(1, 3, "m2"); n.dead(1, 5, "m3") }, stranger, 5, "suspect m1@5 by self"},
 		{"left", func(n *node) { n.dead(1, 3, "m1") }, stranger, 2, "dead m1@3 by m1"},
 		{"suspect, from itself", func(n *node) { n.suspect(1, 3, "m2") }, from, 3, "suspect m1@3 by m2"},
 		{"suspect, from another", func(n *node) { n.suspect(1, 3, "m2") }, stranger, 3, ""},

@@ -207,8 +207,8 @@ func (r *run) withoutIgnored(ours, theirs []string, o operation) []string {
 	})
 }
 
-// answersStale reports whether a packet of ours answers a stale alive with the suspect or dead message that overrides
-// it.
+// answersStale reports whether a packet of ours answers a stale alive with a message that overrides it: a suspect message about a dead
+// member, too, which can then refute it.
 func (r *run) answersStale(p packet, o operation) bool {
 	if o.kind != opAlive || len(o.assertions) == 0 || len(p.messages) != 1 || p.to != o.source().String() {
 		return false
@@ -222,7 +222,12 @@ func (r *run) answersStale(p packet, o operation) bool {
 		return false
 	}
 	switch known.state {
-	case dead, left:
+	case dead:
+		if known.addr == homeOf(self).String() {
+			return r.isAgainst(g, known, number)
+		}
+		return g.kind == wire.TypeSuspect && g.detail == "from "+self && g.incarnation == known.incarnation
+	case left:
 		return r.isAgainst(g, known, number)
 	case suspect:
 		return g.kind == wire.TypeSuspect && g.incarnation == known.incarnation && p.to == known.addr
