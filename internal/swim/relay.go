@@ -219,8 +219,8 @@ func (r relays) begin(t *Turn, from Endpoint, i *wire.IndirectPing) {
 	}
 }
 
-// evidenceAgainst returns the message that a member is down, if it is known to be down or was forgotten since: who asks for a ping of
-// it has missed that.
+// evidenceAgainst returns what is known against a member that is down or was forgotten since. A member that asks for a ping of it has
+// missed that.
 //
 // Compat: the reference only pings. Its member finds out by itself, when its own suspicion ends.
 func (t *Turn) evidenceAgainst(m *member, name string, addr address) wire.Message {
@@ -228,11 +228,11 @@ func (t *Turn) evidenceAgainst(m *member, name string, addr address) wire.Messag
 	case !t.cfg.Extensions:
 	case m != nil:
 		if m.State.IsDown() && m.Name == name {
-			return t.counterEvidence(m, m.Incarnation)
+			return t.evidenceForOthers(m)
 		}
 	default:
 		if gone := t.failed.recent(t, name); gone != nil && gone.addr.same(addr) {
-			return gone.evidence(t.cfg.Name)
+			return gone.evidenceForOthers(t.cfg.Name)
 		}
 	}
 	return nil

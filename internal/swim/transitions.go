@@ -21,9 +21,7 @@ func (t *Turn) stepAlive(peer *Peer, m *member, a *wire.Alive) {
 	}
 }
 
-// answerStale sends the evidence against a member to the sender of a stale alive message about it. The sender may have
-// met a dead member since, as at the end of a partition, so it is only told to suspect it, and the member can refute before the sender
-// has it as dead.
+// answerStale sends the evidence against a member to the sender of a stale alive message about it.
 func (t *Turn) answerStale(from Endpoint, a *wire.Alive) {
 	m := t.table.named(a.Node)
 	if m == nil || m == t.table.self || m.Incarnation == 0 || a.Incarnation > m.Incarnation {
@@ -35,15 +33,30 @@ func (t *Turn) answerStale(from Endpoint, a *wire.Alive) {
 	if !t.answers.take(t, &from) {
 		return
 	}
-	switch {
-	case m.State == StateSuspect:
+	if m.State == StateSuspect {
 		t.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.suspicions.of(m).reporters[0]})
-	case m.State == StateDead && !t.table.isAt(t.table.self, t.table.address(m)):
-		t.sendAlone(from, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.cfg.Name})
-	default:
-		t.sendAlone(from, t.counterEvidence(m, a.Incarnation))
+	} else {
+		t.sendAlone(from, t.evidenceForOthers(m))
 	}
 	t.out.Counts.StaleAlives++
+}
+
+// evidenceForOthers returns what a member that has m as alive is told of it when it is down here. It may have met a dead member since,
+// as where a partition ends, so it is told to suspect it: then m can refute before it is dead there too. A member at our own address
+// cannot.
+func (t *Turn) evidenceForOthers(m *member) wire.Message {
+	if m.State == StateDead && !t.table.isAt(t.table.self, t.table.address(m)) {
+		return &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.cfg.Name}
+	}
+	return t.counterEvidence(m, m.Incarnation)
+}
+
+// evidenceForOthers is that of a member that may be forgotten.
+func (l *failedMember) evidenceForOthers(self string) wire.Message {
+	if l.left {
+		return l.evidence(self)
+	}
+	return &wire.Suspect{Incarnation: l.incarnation, Node: l.name, From: self}
 }
 
 // counterEvidence returns the message that contradicts an alive message about m, which is down, at an incarnation.

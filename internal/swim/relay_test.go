@@ -1,0 +1,43 @@
+package swim
+
+import (
+	"testing"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// TestPingOfADownMember: a member that asks for a ping of one that is down here is told to suspect it, so that it can refute, or that it
+// left, also when that is forgotten. No other process is told.
+func TestPingOfADownMember(t *testing.T) {
+	member, stranger := Endpoint{AddrPort: memberAddr(2)}, Endpoint{AddrPort: memberAddr(50)}
+	for _, tt := range []struct {
+		name   string
+		from   Endpoint
+		before func(*node)
+		want   string
+	}{
+		{"alive", member, func(*node) {}, ""},
+		{"dead", member, func(n *node) { n.dead(1, 3, "m2") }, "suspect m1@3 by self"},
+		{"left", member, func(n *node) { n.dead(1, 3, "m1") }, "dead m1@3 by m1"},
+		{"forgotten", member, func(n *node) { n.dead(1, 3, "m2"); n.after(time.Minute).reaper.tick(n.Turn) }, "suspect m1@3 by self"},
+		{"forgotten after it left", member, func(n *node) { n.dead(1, 3, "m1"); n.after(time.Minute).reaper.tick(n.Turn) }, "dead m1@3 by m1"},
+		{"a stranger asks", stranger, func(n *node) { n.dead(1, 3, "m2") }, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := newNode(t, func(c *Config) { c.Extensions = true }).withMembers(2)
+			tt.before(n)
+			n.take()
+			n.Step(tt.from, &wire.IndirectPing{SeqNo: 7, Target: memberAddr(1).Addr().AsSlice(), Port: 7946, Node: "m1"})
+			got := ""
+			for _, p := range n.take().Packets {
+				if p.To.AddrPort == tt.from.AddrPort {
+					got += describe(parse(t, p.Messages[0]))
+				}
+			}
+			if got != tt.want {
+				t.Errorf("told %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
