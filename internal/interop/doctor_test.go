@@ -53,7 +53,7 @@ func (c *cluster) examine(peers ...peer) map[string][]doctor.Finding {
 	if c.tap != nil {
 		c.tap.expectVisitor()
 	}
-	o := doctor.Options{Label: c.setting.label, PacketSize: doctor.DefaultPacketSize, AtOnce: 10, Timeout: 3 * time.Second}
+	o := doctor.Options{Label: c.setting.label, PacketSize: doctor.DefaultPacketSize, AtOnce: 10, Timeout: 10 * time.Second}
 	if c.setting.key != nil {
 		ring, err := memberlist.NewKeyring(nil, c.setting.key)
 		if err != nil {

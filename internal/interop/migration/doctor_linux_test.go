@@ -144,7 +144,7 @@ func (n *lab) buildTool(key []byte) *labTool {
 // examine runs "memberlist doctor", which must exit with a status.
 func (p *labTool) examine(what string, status int, flags ...string) doctor.Report {
 	p.Helper()
-	args := append([]string{"netns", "exec", p.namespace(labSize), p.binary, "doctor", "-json", "-timeout", "3s", "-key-file", p.keys}, flags...)
+	args := append([]string{"netns", "exec", p.namespace(labSize), p.binary, "doctor", "-json", "-timeout", "10s", "-key-file", p.keys}, flags...)
 	cmd := exec.Command("ip", append(args, p.address(0))...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
