@@ -213,6 +213,7 @@ var reasons = map[string]string{
 	"label": "another label", "decrypt": "no key decrypts it", "checksum": "damaged on the way", "decode": "malformed",
 	"cidr": "outside the allowed networks", "queue_full": "too many messages waited", "oversize": "too large",
 	"overload": "too many at once", "stranger": "from or about no member",
+	"unconfirmed": "members that only strangers assert",
 }
 
 // label returns a name of JSON as it is shown.

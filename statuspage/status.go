@@ -185,7 +185,7 @@ func totalsOf(s memberlist.Stats) map[string]uint64 {
 		"packet_bytes_sent": s.BytesSent, "packet_bytes_received": s.BytesReceived,
 		"streams_dialed": s.StreamsDialed, "streams_accepted": s.StreamsAccepted, "stream_bytes_sent": s.StreamBytesSent,
 		"suspected": s.Suspected, "dead": s.Dead, "degraded_probes": s.DegradedProbes,
-		"degraded_timeouts": s.DegradedTimeouts, "events_lost": s.EventsLost,
+		"degraded_timeouts": s.DegradedTimeouts, "degraded_late": s.DegradedLate, "events_lost": s.EventsLost,
 	}
 }
 
@@ -193,6 +193,7 @@ func droppedOf(d memberlist.Drops) map[string]uint64 {
 	return map[string]uint64{
 		"label": d.Label, "decrypt": d.Decrypt, "checksum": d.Checksum, "decode": d.Decode, "cidr": d.CIDR,
 		"queue_full": d.QueueFull, "oversize": d.Oversize, "overload": d.Overload, "stranger": d.Stranger,
+		"unconfirmed": d.Unconfirmed,
 	}
 }
 

@@ -135,7 +135,7 @@ func TestFieldsOfJSON(t *testing.T) {
 			{"event", keys(first(all["events"])), "address kind name time"},
 			{"counts", keys(self["counts"]), "alive dead left suspect"},
 			{"queues", keys(self["queues"]), "broadcasts events membership_messages user_messages"},
-			{"dropped", keys(self["dropped"]), "checksum cidr decode decrypt label overload oversize queue_full stranger"},
+			{"dropped", keys(self["dropped"]), "checksum cidr decode decrypt label overload oversize queue_full stranger unconfirmed"},
 			{"rates", keys(self["rates"]), "packet_bytes_received packet_bytes_sent packets_received packets_sent stream_bytes_sent"},
 		} {
 			if tt.got != tt.want {

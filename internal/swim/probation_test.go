@@ -48,6 +48,13 @@ func TestNewcomer(t *testing.T) {
 			n.Step(own, &wire.Dead{Incarnation: 3, Node: "m5", From: "m5"})
 			n.Step(own, ackOf(seq))
 		}, 0},
+		{"an earlier process of the name leaves", func(n *node, seq uint32) {
+			n.Step(own, &wire.Dead{Incarnation: 2, Node: "m5", From: "m5"})
+			n.Step(own, ackOf(seq))
+		}, 3},
+		{"another name answers, as the transport knows", func(n *node, seq uint32) {
+			n.Step(Endpoint{AddrPort: own.AddrPort, Name: "m6"}, ackOf(seq))
+		}, 0},
 		{"it is silent", func(*node, uint32) {}, 0},
 		{"it answers too late", func(n *node, seq uint32) {
 			n.after(newcomerPatience * n.cfg.ProbeTimeout).Tick()
@@ -120,8 +127,21 @@ func TestNewcomersAreLimited(t *testing.T) {
 		t.Errorf("a joining member is not known: %v", out.Events)
 	}
 	n.after(newcomerPatience * n.cfg.ProbeTimeout).Tick()
-	if got := n.take().Counts.Drops[DropUnconfirmed]; got != newcomersOfPackets+newcomersOfStreams || len(n.probation.byName) != 0 {
-		t.Errorf("%d were dropped, %d remain", got, len(n.probation.byName))
+	if got := n.take().Counts.Drops[DropUnconfirmed]; got != newcomersOfPackets+newcomersOfStreams || len(n.probation.byName)+n.probation.ofStreams != 0 {
+		t.Errorf("%d were dropped, %d remain, %d of streams", got, len(n.probation.byName), n.probation.ofStreams)
+	}
+}
+
+// TestNewcomersElsewhereAreLimited: a peer that dials us causes as few pings of other hosts as one that sends packets.
+func TestNewcomersElsewhereAreLimited(t *testing.T) {
+	n := newNode(t, nil).withMembers(2)
+	var states []wire.PushNodeState
+	for i := range 1000 {
+		states = append(states, stateOf(30_000+i, 1, StateAlive))
+	}
+	out := n.mergeOf(Endpoint{AddrPort: memberAddr(7)}, states)
+	if len(out.Changed) != introducedAtOnce || len(out.Packets) != answersAtOnce {
+		t.Errorf("%d members, %d pings", len(out.Changed), len(out.Packets))
 	}
 }
 
