@@ -211,6 +211,13 @@ func TestRefusedProbe(t *testing.T) {
 		n.nackFrom(helpers, 4, wire.EvidenceRefused)
 		n.want(1, StateAlive, 1)
 	})
+	t.Run("this member is late", func(t *testing.T) { // an ack may be here unread
+		n, helpers := refusedProbe(t, 30, noGrace)
+		n.cfg.LateAfter = LateAfter(n.cfg.ProbeTimeout)
+		n.Waited(time.Second)
+		n.nackFrom(helpers, 4, wire.EvidenceRefused)
+		n.want(1, StateAlive, 1)
+	})
 	t.Run("our stream was opened", func(t *testing.T) {
 		n := newNode(t, detecting(noGrace)).withMembers(1).quick()
 		seq := n.probingOf(1)
@@ -369,6 +376,16 @@ func TestDialOnRequest(t *testing.T) {
 			t.Errorf("streams %+v", out.Streams)
 		}
 	})
+	t.Run("a member that knows no pings on streams", func(t *testing.T) {
+		n := newNode(t, detecting(nil)).withMembers(3)
+		n.table.named("m2").Versions = Versions{1, protocolStreamPing - 1, 2}
+		if out := ask(n, 2, "m2"); len(out.Streams) != 0 {
+			t.Errorf("streams %+v", out.Streams)
+		}
+		if got := nacks(t, n.tickTo(time.Second)); !slices.Equal(got, []uint8{wire.EvidenceNone}) {
+			t.Errorf("nacks %v", got)
+		}
+	})
 	t.Run("an unknown address", func(t *testing.T) {
 		if out := ask(newNode(t, detecting(nil)).withMembers(3), 9, "m9"); len(out.Streams)+len(out.Packets) != 0 {
 			t.Errorf("%+v", out)
@@ -417,6 +434,15 @@ func TestLeadConfirms(t *testing.T) {
 	n.nackFrom(helpers, 2, wire.EvidenceNone)
 	if at := s.end().Sub(n.now); at != 8*time.Second {
 		t.Errorf("ends after %v with two confirmations, want the least time of 100 members", at)
+	}
+	for _, q := range helpers {
+		for range 5 {
+			n.nackFrom(helpers, 2, wire.EvidenceNone)
+		}
+		if got := n.rounds[q.SeqNo].silent; got != 2 {
+			t.Errorf("%d members got no answer, want each of two counted once", got)
+		}
+		break
 	}
 	for _, m := range n.queued() {
 		if s, ok := m.(*wire.Suspect); ok && s.From != "self" {

@@ -88,6 +88,29 @@ func TestLateMemberSuspectsNobody(t *testing.T) {
 	}
 }
 
+// TestLateMemberReadsAnswersFirst: nor does it give up a newcomer, or believe a death that it checks, before it has read the answers that
+// arrived while it did not run.
+func TestLateMemberReadsAnswersFirst(t *testing.T) {
+	const stopped = 5 * time.Second
+	n := newNode(t, withLateness).withMembers(2)
+	n.Step(Endpoint{AddrPort: strangerAddr}, aliveOf(5, 1))
+	seq := parse(t, n.take().Packets[0].Messages[0]).(*wire.Ping).SeqNo
+	n.after(newcomerPatience*n.cfg.ProbeTimeout + stopped).Tick()
+	n.after(time.Second).Step(Endpoint{AddrPort: memberAddr(5)}, ackOf(seq))
+	n.want(5, StateAlive, 1)
+
+	n = newNode(t, func(c *Config) { withLateness(c); c.Detector.CheckDead = true }).withMembers(2)
+	n.Step(fromMember(2), &wire.Dead{Incarnation: 1, Node: "m1", From: "m2"})
+	seq = parse(t, n.take().Packets[0].Messages[0]).(*wire.Ping).SeqNo
+	for range deadPings {
+		n.after(stopped).Tick()
+		n.want(1, StateAlive, 1)
+	}
+	n.after(time.Second).Step(fromMember(1), ackOf(seq))
+	n.tickTo(time.Minute)
+	n.want(1, StateAlive, 1)
+}
+
 // TestLateProbeHasBothParts: a probe that goes on later waits for the answers to indirect pings as long as any.
 func TestLateProbeHasBothParts(t *testing.T) {
 	n := newNode(t, withLateness).withMembers(2)
