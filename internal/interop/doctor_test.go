@@ -15,7 +15,7 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// still turns off what would repair or find out about a fault before the doctor does.
+// still turns off what would repair or find out about a fault before the doctor does, and goes on after a join.
 func still(o *options) { o.probeInterval, o.gossipInterval = off, off }
 
 // TestDoctor makes clusters with a fault each, of both libraries, and expects the finding. The faults of a real network are

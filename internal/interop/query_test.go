@@ -19,7 +19,7 @@ import (
 // no delegate but LocalState is called.
 func TestQuery(t *testing.T) {
 	everywhere(t, scenario{verb: "is-queried-beside", roles: 2, play: func(c *cluster) {
-		a, b := c.start(c.cast[0], "a"), c.start(c.cast[1], "b")
+		a, b := c.start(c.cast[0], "a", still), c.start(c.cast[1], "b", still)
 		c.assemble(a, b)
 		before := [][]entry{withoutPings(a), withoutPings(b)}
 		states := c.states(a)

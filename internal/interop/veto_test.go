@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/e3431adc/memberlist"
 )
@@ -54,14 +55,17 @@ func TestAliveVeto(t *testing.T) {
 	}})
 }
 
+// patient makes a peer wait for an ack as long as a busy machine may need.
+func patient(o *options) { o.probeInterval, o.probeTimeout = 2*time.Minute, 30*time.Second }
+
 // Two members of one name: whoever knows the first of them hears of the conflict, the second itself too. Ours, who is alone,
 // is told so by its Join.
 func TestConflict(t *testing.T) {
 	everywhere(t, scenario{verb: "exposes", roles: 2, play: func(c *cluster) {
-		judge := c.start(c.cast[0], "judge")
-		first := c.start(c.cast[0], "x")
+		judge := c.start(c.cast[0], "judge", patient)
+		first := c.start(c.cast[0], "x", patient)
 		c.assemble(judge, first)
-		second := c.start(c.cast[1], "x", func(o *options) { o.meta = "impostor" })
+		second := c.start(c.cast[1], "x", patient, func(o *options) { o.meta = "impostor" })
 		if n, err := second.join(judge.addr()); c.cast[1] == ours && (n != 0 || !errors.Is(err, memberlist.ErrNameTaken)) {
 			c.Errorf("join of ours under a name that is taken: got %d, %v, want %v", n, err, memberlist.ErrNameTaken)
 		} else if c.cast[1] == theirs && (n != 1 || err != nil) {

@@ -101,6 +101,40 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
+// TestDeadMembersAreNoDifference: of members that are down a peer is told only if it has them as alive.
+func TestDeadMembersAreNoDifference(t *testing.T) {
+	for _, knows := range []bool{false, true} {
+		a, b := newNode(t, nil).withMembers(3), newNode(t, nil).withMembers(3)
+		a.alive(aliveOf(2, 2)) // in the same bucket, as all are
+		b.dead(1, 1, "m3")
+		if knows {
+			a.dead(1, 1, "m3")
+		}
+		digests := b.NewDigests()
+		for b.Digest(digests) {
+		}
+		own := digests.Like()
+		for a.Digest(own) {
+		}
+		list := NewListing(own, digests)
+		for a.List(list) {
+		}
+		x, err := NewComparison(digests, list.Buckets, list.Hashes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for b.Compare(x) {
+		}
+		want := 2
+		if knows {
+			want = 1
+		}
+		if x.Len() != want {
+			t.Errorf("the peer knows of the death: %v; it is sent %d states, want %d", knows, x.Len(), want)
+		}
+	}
+}
+
 // TestDifferencesEndSuspicions: a member that suspects another believes that it is dead, at the incarnation of the verdict.
 func TestDifferencesEndSuspicions(t *testing.T) {
 	a, b := newNode(t, nil).withMembers(5), newNode(t, nil).withMembers(5)

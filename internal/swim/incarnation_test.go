@@ -51,6 +51,19 @@ func TestLeaps(t *testing.T) {
 	}
 }
 
+// TestLeapOfAMove: a member's own message is not believed to be its own if it says that the member is elsewhere.
+func TestLeapOfAMove(t *testing.T) {
+	n := newNode(t, nil).withMembers(2)
+	moved := aliveOf(1, 6+maxRise)
+	moved.Addr = memberAddr(9).Addr().AsSlice()
+	n.Step(Endpoint{AddrPort: memberAddr(1)}, moved)
+	out := n.take()
+	if out.Counts.Drops[DropLeap] != 1 {
+		t.Error("it is believed")
+	}
+	assertAsks(t, out, "suspect m1@0 by self")
+}
+
 // assertAsks checks that m1 is asked about a leap that was dropped.
 func assertAsks(t *testing.T, out *Output, question string) {
 	t.Helper()

@@ -174,6 +174,20 @@ func firstMessage(t *testing.T, out *Output) wire.Message {
 	return parse(t, out.Packets[0].Messages[0])
 }
 
+// TestPingOfADeadMember: it tells that the member knows the extensions, which counts once the member is back.
+func TestPingOfADeadMember(t *testing.T) {
+	n := newNode(t, withExtensions).withMembers(3)
+	n.dead(1, 1, "m2")
+	n.pingedBy(1, 5)
+	n.take()
+	n.wantSum("dead")
+	n.alive(aliveOf(1, 2))
+	n.wantSum("back")
+	if !n.table.named("m1").extended {
+		t.Error("it is not known to know the extensions")
+	}
+}
+
 // TestExtendedMembers: that a member knows the extensions is learnt from its own pings and acks, and is unlearnt too.
 func TestExtendedMembers(t *testing.T) {
 	n := newNode(t, withExtensions).withMembers(2)
