@@ -170,6 +170,25 @@ func TestMalformedConnections(t *testing.T) {
 	})
 }
 
+// TestRefusalCanBeRead: the reason arrives though the peer has sent more, which is not read as packets: the connection is not reset.
+func TestRefusalCanBeRead(t *testing.T) {
+	tr := start(t, Config{})
+	conn, err := net.Dial("tcp", tr.addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write(bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 2000)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readReply(conn); got != refusedMalformed || err != nil {
+		t.Errorf("got verdict %d, %v", got, err)
+	}
+	if n, err := io.Copy(io.Discard, conn); n != 0 || err != nil {
+		t.Errorf("then %d bytes, %v, want the end", n, err)
+	}
+}
+
 // TestSilentConnections: 10,000 connections that say nothing occupy 256 places, and keep no peer out.
 func TestSilentConnections(t *testing.T) {
 	onNetwork(t, 2, Config{}, func(t *testing.T, network *simnet.Network, trs []*Transport) {

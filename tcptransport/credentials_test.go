@@ -116,6 +116,33 @@ func TestWrongProtocol(t *testing.T) {
 	}
 }
 
+// TestKindOverAnotherProtocol: a connection is for what was negotiated with TLS.
+func TestKindOverAnotherProtocol(t *testing.T) {
+	ca := newAuthority(t)
+	tr := start(t, Config{TLS: ca.tls("b")})
+	for _, tt := range []struct {
+		negotiated, says kind
+		want             verdict
+	}{
+		{kindPackets, kindPackets, accepted}, {kindStream, kindStream, accepted},
+		{kindPackets, kindStream, refusedPeer}, {kindStream, kindPackets, refusedPeer},
+	} {
+		config := ca.tls("a")
+		config.InsecureSkipVerify, config.NextProtos = true, []string{tt.negotiated.protocol()}
+		conn, err := tls.Dial("tcp", tr.addr(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write((&opening{kind: tt.says}).append(nil)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readReply(conn); err != nil || got != tt.want {
+			t.Errorf("kind %d over the protocol of kind %d: verdict %d, %v, want %d", tt.says, tt.negotiated, got, err, tt.want)
+		}
+	}
+}
+
 // TestNamesInCertificates: with NameInCertificate a connection to a member goes to that member only.
 func TestNamesInCertificates(t *testing.T) {
 	ca := newAuthority(t)

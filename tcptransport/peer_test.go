@@ -107,6 +107,25 @@ func TestErrorIsReturnedByTheNextWrite(t *testing.T) {
 	})
 }
 
+// TestOldErrorIsNotReturned: what kept a peer from being reached a while ago says nothing now.
+func TestOldErrorIsNotReturned(t *testing.T) {
+	onNetwork(t, 2, Config{}, func(t *testing.T, network *simnet.Network, trs []*Transport) {
+		a, b := trs[0], trs[1]
+		b.Shutdown()
+		for _, tt := range []struct {
+			later time.Duration
+			want  error
+		}{{errorAge - time.Second, simnet.ErrRefused}, {errorAge + time.Second, nil}} {
+			_ = write(a, b, "x")
+			time.Sleep(tt.later)
+			if err := write(a, b, "x"); !errors.Is(err, tt.want) {
+				t.Errorf("%v after the attempt: got error %v, want %v", tt.later, err, tt.want)
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}
+
 // TestPauses: attempts to reach a peer that is gone become rare, and the error is returned by the write after each.
 func TestPauses(t *testing.T) {
 	onNetwork(t, 2, Config{}, func(t *testing.T, network *simnet.Network, trs []*Transport) {
