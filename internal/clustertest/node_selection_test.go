@@ -202,7 +202,7 @@ func TestBlockedSelection(t *testing.T) {
 	})
 }
 
-// TestPushPullNodes: at each interval states are exchanged with so many members, of the selection.
+// TestPushPullNodes: at each interval states are exchanged with that number of members, of the selection.
 func TestPushPullNodes(t *testing.T) {
 	for _, tt := range []struct {
 		name     string

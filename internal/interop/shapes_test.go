@@ -126,7 +126,7 @@ func encodeShape(shape any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// sameBytes checks that a message that somebody sent is what internal/wire makes of its content, and what go-msgpack
+// sameBytes checks that a message that a peer sent is what internal/wire makes of its content, and what go-msgpack
 // makes of it.
 func sameBytes(t wire.Type, body []byte) (wire.Message, error) {
 	m, shape := kindOfMessage(t)

@@ -365,7 +365,7 @@ func (c *checker) bounds(n *node, v *view, out *swim.Output) {
 	}
 }
 
-// believedRise is how far an incarnation may be above the known one to be believed whoever says so.
+// believedRise is how far an incarnation may be above the known one to be believed whichever member says so.
 const believedRise = 16
 
 // accused records that a node received a suspect or dead message about itself, which it has to believe.

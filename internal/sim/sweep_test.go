@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	seedsFlag    = flag.Int("seeds", 0, "run the sweep with so many seeds")
+	seedsFlag    = flag.Int("seeds", 0, "run the sweep with `n` seeds")
 	scenarioFlag = flag.String("scenario", "", "the scenarios to sweep, with commas, or the one to replay")
 	seedFlag     = flag.Uint64("seed", 0, "the first seed of the sweep, or the one to replay")
 	ignoreFlag   = flag.String("ignore", "", "rules to ignore, separated by semicolons, to find violations after theirs")

@@ -41,7 +41,7 @@ type Config struct {
 	SuspicionMaxTimeoutMult int           // maximum suspicion timeout, in minimum ones
 	AwarenessMaxMultiplier  int           // local health score stays below it (S + 1 in Lifeguard section IV-A)
 
-	// LateAfter is how late a timer or a message may be without this member being late: late ones suspect nobody. 0: never.
+	// LateAfter is how late a timer or a message may be without this member being late: late members suspect none. 0: never.
 	LateAfter time.Duration
 
 	GossipInterval      time.Duration // between two gossip rounds

@@ -232,7 +232,7 @@ func (s *Snapshot) addVerdict(c *Core, m *member) {
 }
 
 // OfDifferences returns a peer for the states of a push/pull of differences. A member that it has as dead, and that is suspected
-// here at that incarnation or a lower one, is dead. The message that says so was missed, and once the verdict is known nobody
+// here at that incarnation or a lower one, is dead. The message that says so was missed, and once the verdict is known no member
 // gossips further suspicions, which would end this one in time.
 func (p Peer) OfDifferences() Peer {
 	p.differences = true

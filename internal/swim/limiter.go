@@ -13,7 +13,7 @@ const (
 )
 
 // answers limits the packets that are sent on the word of a peer. Members have limits of their own, which no other source can use
-// up. Claimants are addresses to which packets go because somebody says that a member is there.
+// up. Claimants are addresses to which packets go because a peer says that a member is there.
 type answers struct{ members, strangers, claimants limiter }
 
 // take reports whether another packet may be sent on the word of the sender of a packet. A sender on a transport without IP

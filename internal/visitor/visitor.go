@@ -139,5 +139,5 @@ func sourceOf(conn net.Conn) envelope.Source {
 	return envelope.Source{Text: conn.RemoteAddr().String()}
 }
 
-// newSeqNo returns the number of a ping, which is not 0: nobody answers that.
+// newSeqNo returns the number of a ping, which is not 0: no member answers that.
 func newSeqNo() uint32 { return 1 + rand.Uint32N(1<<32-1) }

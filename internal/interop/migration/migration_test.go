@@ -88,7 +88,7 @@ type cluster struct {
 	*testing.T
 	key     []byte
 	agents  []*process
-	changes chan struct{} // one slot: somebody reported something
+	changes chan struct{} // one slot: an agent reported something
 	command func(binary, name string) *exec.Cmd
 	pace    *pace
 
@@ -122,7 +122,7 @@ func assemble(t *testing.T, binary string) *cluster {
 	return c
 }
 
-// start starts an agent. If somebody else has taken its port meanwhile, it waits for that.
+// start starts an agent. If another process has taken its port meanwhile, it waits for that.
 func (c *cluster) start(binary, name, bind string) *process {
 	c.Helper()
 	c.meta[name] = fmt.Sprintf("%s of %s, %d", name, filepath.Base(binary), c.steps)
@@ -150,13 +150,13 @@ func (c *cluster) changed() {
 	}
 }
 
-// leave has an agent leave for good.
+// leave makes an agent leave for good.
 func (c *cluster) leave(p *process) {
 	c.Helper()
 	c.end(p, "leave")
 }
 
-// stop has the last agent end: there is nobody to tell.
+// stop ends the last agent: no other one is left to tell.
 func (c *cluster) stop(p *process) {
 	c.Helper()
 	c.end(p, "stop")
@@ -169,8 +169,8 @@ func (c *cluster) end(p *process, how string) {
 	p.wait(c.T)
 }
 
-// replace replaces an agent, while another one changes its metadata and all broadcast. In nobody's eyes may anybody else
-// have left, or the one that is replaced more than once, and nothing may be lost.
+// replace replaces an agent, while another one changes its metadata and all broadcast. No agent may see
+// another member leave, or the one that is replaced more than once, and nothing may be lost.
 func (c *cluster) replace(i int, binary string, samePort bool) {
 	c.Helper()
 	c.steps++
@@ -191,7 +191,7 @@ func (c *cluster) replace(i int, binary string, samePort bool) {
 		}
 		return nil
 	})
-	// As long as somebody still tells that the old one left, that may be taken to be about the new one.
+	// While a member still gossips that the old one left, that may be taken to be about the new one.
 	c.quiet(step, others)
 
 	changing := others[c.steps%len(others)]
@@ -311,7 +311,7 @@ func (c *cluster) agree(step string) {
 // checksumSize is what this library counts of a packet and the reference does not.
 const checksumSize = 5
 
-// await waits for a condition, which is looked at when somebody reports something, and now and then.
+// await waits for a condition, which is looked at when an agent reports something, and now and then.
 func (c *cluster) await(what string, met func() error) {
 	c.Helper()
 	ticker, deadline := time.NewTicker(50*time.Millisecond), time.NewTimer(patience)
@@ -326,7 +326,7 @@ func (c *cluster) await(what string, met func() error) {
 		case <-c.changes:
 		case <-ticker.C:
 		case <-deadline.C:
-			c.Fatalf("%s: waited in vain: %v", what, err)
+			c.Fatalf("%s: not so after %v: %v", what, patience, err)
 		}
 	}
 }

@@ -66,9 +66,8 @@ func startInNamespaces(t *testing.T, n namespaces, size int) *cluster {
 }
 
 // TestNetwork runs both libraries in network namespaces, over links that lose and delay packets: a partition and its heal,
-// and processes that are stopped and go on. Nobody may be taken for dead by those who were not cut off from it. The
-// partition outlasts the time for which the dead are remembered; that the sides find together again is the work of those
-// members that are of this library, as nobody joins anybody.
+// and processes that are stopped and go on. No member may take another for dead from which it was not cut off. The partition outlasts
+// the time for which the dead are remembered, and no agent joins again: the members of this library reconnect the two sides.
 func TestNetwork(t *testing.T) {
 	if os.Getenv("REFERENCE_MODFILE") != "" {
 		t.Skip("one version of the reference is enough")
@@ -178,7 +177,7 @@ func (c *cluster) mark() map[*process]int {
 	return since
 }
 
-// lost fails if an agent took somebody for dead who was not to be, since a mark.
+// lost fails if an agent took a member for dead since a mark that it must not.
 func (c *cluster) lost(step string, since map[*process]int, may func(*process) []*process) {
 	c.Helper()
 	for _, p := range c.agents {

@@ -9,8 +9,8 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// ask asks an agent over a push/pull in what state it has each member, as somebody who is none. No library would tell it all
-// in any other way.
+// ask asks an agent over a push/pull in what state it has each member, as a process that is no member. Neither library tells all of it
+// in another way.
 func ask(addr string, key []byte) (map[string]int, error) {
 	conn, err := net.DialTimeout("tcp", addr, patience)
 	if err != nil {

@@ -117,7 +117,7 @@ func (p *process) read(out io.Reader) {
 	}
 }
 
-// try has the agent do something, and gives its reply.
+// try makes the agent do something, and returns its reply.
 func (p *process) try(r request) (line, error) {
 	b, err := json.Marshal(r)
 	if err != nil {
@@ -157,7 +157,7 @@ func (p *process) wait(t *testing.T) {
 	}
 }
 
-// history gives what the agent was told of members so far.
+// history returns the events of members that the agent has reported so far.
 func (p *process) history() []event {
 	p.mu.Lock()
 	defer p.mu.Unlock()
