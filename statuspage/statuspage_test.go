@@ -277,6 +277,7 @@ func TestActions(t *testing.T) {
 			{"another host of the site", all, "same-site", "forget", "b\r\n\xff", 403},
 			{"no such action", all, "same-origin", "explode", "b\r\n\xff", 403},
 			{"no such member", all, "same-origin", "forget", "c", 409},
+			{"a form that is too large", all, "same-origin", "forget", strings.Repeat("c", maxForm), 400},
 			{"alive", all, "same-origin", "force-leave", "a", 409},
 			{"force leave", all, "same-origin", "force-leave", "b\r\n\xff", 303},
 			{"forget", all, "same-origin", "forget", "b\r\n\xff", 303},
@@ -337,6 +338,33 @@ func TestFollow(t *testing.T) {
 		for lines.Scan() {
 		}
 		<-ended
+	})
+}
+
+// TestFollowersAreLimited: one browser more than may follow is refused, until another one goes.
+func TestFollowersAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := Handler(startMember(t, new(memberlist.MockNetwork), "a", ""), Options{})
+		follow := func(ctx context.Context) *httptest.ResponseRecorder {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("GET", "/?follow", nil).WithContext(ctx))
+			return w
+		}
+		others, end := context.WithCancel(t.Context())
+		for range maxFollowers {
+			go follow(others)
+		}
+		synctest.Wait()
+		if got := follow(t.Context()).Code; got != http.StatusServiceUnavailable {
+			t.Errorf("one more: got %d", got)
+		}
+		end()
+		synctest.Wait()
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if got := follow(short).Code; got != http.StatusOK {
+			t.Errorf("after the others have gone: got %d", got)
+		}
 	})
 }
 

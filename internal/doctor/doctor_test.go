@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/e3431adc/memberlist"
 	"github.com/e3431adc/memberlist/internal/walls"
 )
 
@@ -156,5 +160,41 @@ func TestManyDetails(t *testing.T) {
 	found := findSplit(surveyOf(rows...))
 	if len(found) != 1 || len(found[0].Details) != maxDetails+1 || found[0].Details[maxDetails] != "and 40 more" {
 		t.Errorf("got %v", found)
+	}
+}
+
+// TestSurveyIsBounded: members that are told of beyond the limit are counted, and not asked.
+func TestSurveyIsBounded(t *testing.T) {
+	s := &survey{ids: make(map[identity]int)}
+	var members []memberlist.MemberInfo
+	for i := range maxMembers + 7 {
+		members = append(members, memberlist.MemberInfo{Node: &memberlist.Node{Name: fmt.Sprint("m", i), Addr: net.IPv4(10, 0, 0, 1), Port: 1}})
+	}
+	s.learn(members)
+	if len(s.subjects) != maxMembers || s.notAsked != 7 {
+		t.Errorf("%d subjects, %d not asked", len(s.subjects), s.notAsked)
+	}
+}
+
+// TestMTU: a member that acks small packets and no large ones.
+func TestMTU(t *testing.T) {
+	s := surveyOf("+++", "+++", "")
+	s.subjects[0].large.made = true
+	s.subjects[1].large = attempt{made: true, err: context.DeadlineExceeded}
+	if found := findMTU(s); len(found) != 1 || !strings.Contains(found[0].Title, "b") {
+		t.Errorf("got %v", found)
+	}
+}
+
+// TestLoopback: a loopback address is wrong only if others have another.
+func TestLoopback(t *testing.T) {
+	for others, want := range map[string]int{"127.0.0.1:2": 0, "10.0.0.1:2": 1} {
+		s := surveyOf("++", "++")
+		for i, address := range []string{"127.0.0.1:1", others} {
+			s.subjects[i].address, s.subjects[i].at = address, netip.MustParseAddrPort(address)
+		}
+		if found := findAddress(s); len(found) != want {
+			t.Errorf("beside %s: got %v, want %d", others, found, want)
+		}
 	}
 }
