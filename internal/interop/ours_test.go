@@ -43,6 +43,9 @@ func startOurs(o options, j *journal, transport memberlist.Transport, at netip.A
 	c.ProbeTimeout = o.probeTimeout
 	c.GossipInterval = o.gossipInterval
 	c.PushPullInterval = o.pushPullInterval
+	if o.streamTimeout > 0 {
+		c.TCPTimeout = o.streamTimeout
+	}
 	c.SuspicionMult = o.suspicionMult
 	c.IndirectChecks = 3
 	c.RetransmitMult = 6 // enough that gossip misses no member by chance in a small cluster

@@ -63,6 +63,7 @@ type options struct {
 	probeTimeout     time.Duration
 	gossipInterval   time.Duration
 	pushPullInterval time.Duration
+	streamTimeout    time.Duration // 0: the default
 	suspicionMult    int
 	reclaimTime      time.Duration
 	noStreamPings    bool

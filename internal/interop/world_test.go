@@ -204,6 +204,7 @@ func (c *cluster) options(name string) options {
 	if !c.world.virtual() {
 		o.probeInterval /= 2
 		o.gossipInterval /= 2
+		o.streamTimeout = time.Minute // the machine may be busy
 	}
 	return o
 }
