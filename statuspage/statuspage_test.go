@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -418,4 +419,28 @@ func fill(t *testing.T, network *memberlist.MockNetwork, m *memberlist.Memberlis
 	if n := m.NumMembers(); n != many+1 {
 		t.Fatalf("the member knows %d, want %d", n, many+1)
 	}
+}
+
+// TestRates: they are over five seconds at least, however often the page is asked for.
+func TestRates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r rates
+		r.start(memberlist.Stats{})
+		for _, tt := range []struct {
+			after time.Duration
+			total uint64
+			want  float64
+		}{
+			{time.Second, 10, 10},
+			{5 * time.Second, 60, 10},
+			{100 * time.Millisecond, 671, 110}, // since the start
+			{5 * time.Second, 671, 611.0 / 5.1},
+			{time.Second, 671, 611.0 / 6.1},
+		} {
+			time.Sleep(tt.after)
+			if got := r.update(time.Now(), memberlist.Stats{PacketsSent: tt.total})["packets_sent"]; math.Abs(got-tt.want) > 0.01 {
+				t.Errorf("after %v more: got %.2f packets a second, want %.2f", tt.after, got, tt.want)
+			}
+		}
+	})
 }

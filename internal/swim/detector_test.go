@@ -521,6 +521,10 @@ func TestRing(t *testing.T) {
 	if got := targets()[successor.Name]; got < 20 || got > 23 {
 		t.Errorf("the successor is probed %d times of 40", got)
 	}
+	n.Step(Endpoint{}, &wire.Suspect{Incarnation: 1, Node: successor.Name, From: "m9"})
+	if next := n.ring.find(&n.table); next == successor {
+		t.Error("a suspect member is the successor")
+	}
 	n.Step(Endpoint{}, &wire.Dead{Incarnation: 1, Node: successor.Name, From: "m9"})
 	if next := n.ring.find(&n.table); next == successor {
 		t.Error("a dead member is the successor")
@@ -594,6 +598,12 @@ func TestDeadCheck(t *testing.T) {
 			t.Errorf("events %+v", out.Events)
 		}
 		n.want(1, StateDead, 1)
+	})
+	t.Run("silent, and declared dead at a higher incarnation meanwhile", func(t *testing.T) {
+		n, _ := begin(t)
+		says(n, 3)
+		n.tickTo(time.Second)
+		n.want(1, StateDead, 3)
 	})
 	t.Run("acks", func(t *testing.T) {
 		n, seq := begin(t)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -163,4 +164,23 @@ func TestPingUnanswered(t *testing.T) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 	p.Close()
+}
+
+// TestSeveralAcks: the first answer counts, and further ones hold up nothing.
+func TestSeveralAcks(t *testing.T) {
+	p := newPinger(t, "", nil)
+	at := answerer(t, p.envelope, func(_ int, _ wire.Type, body []byte) []byte {
+		var ping wire.Ping
+		if err := ping.Parse(body, nil); err != nil {
+			t.Error(err)
+		}
+		ack := wire.AppendBareAck(nil, ping.SeqNo)
+		packet, _ := wire.AppendCompound(nil, slices.Repeat([][]byte{ack}, 20))
+		return packet
+	})
+	for range 20 {
+		if _, err := p.Ping(t.Context(), at, "m", 0); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
