@@ -127,28 +127,30 @@ type PushNodeState struct {
 	Incarnation uint32
 	// State is 0 alive, 1 suspect, 2 dead, 3 left. Parse accepts any number.
 	State int
-	// Vsn is as in Alive.
-	Vsn []byte
+	// Vsn and Zone are as in Alive.
+	Vsn  []byte
+	Zone []byte `codec:"Zn,omitempty"`
 }
 
 // Append appends the state to dst.
 func (m *PushNodeState) Append(dst []byte) []byte {
-	dst = append(dst, mpFixMap|7)
+	dst = append(dst, mpFixMap|7+zoneFields(m.Zone))
 	dst = appendBytes(append(dst, "\xa4Addr"...), m.Addr)
 	dst = appendUint(append(dst, "\xabIncarnation"...), uint64(m.Incarnation))
 	dst = appendBytes(append(dst, "\xa4Meta"...), m.Meta)
 	dst = appendString(append(dst, "\xa4Name"...), m.Name)
 	dst = appendUint(append(dst, "\xa4Port"...), uint64(m.Port))
 	dst = appendInt(append(dst, "\xa5State"...), int64(m.State))
-	return appendBytes(append(dst, "\xa3Vsn"...), m.Vsn)
+	return appendZone(appendBytes(append(dst, "\xa3Vsn"...), m.Vsn), m.Zone)
 }
 
-// Parse sets every field from body, which begins with the state; see Ping.Parse. Addr, Meta and Vsn are views into body.
+// Parse sets every field from body, which begins with the state; see Ping.Parse. Addr, Meta, Vsn and Zone are views into
+// body.
 func (m *PushNodeState) Parse(body []byte, names *Names) error {
 	var v StateView
 	if v.parseCanonical(body) != failed {
 		*m = PushNodeState{Name: names.Intern(v.Name()), Addr: v.Addr(), Port: v.Port, Meta: v.Meta(), Incarnation: v.Incarnation,
-			State: v.State, Vsn: v.Vsn()}
+			State: v.State, Vsn: v.Vsn(), Zone: v.Zone()}
 		return nil
 	}
 	return fallback("push/pull state", body, m)

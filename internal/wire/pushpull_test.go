@@ -40,12 +40,19 @@ var pushNodeStateTests = []messageTest{
 		name: "negative state", m: &PushNodeState{State: -200, Meta: []byte{}},
 		hex: `87 a441646472 c0 ab496e6361726e6174696f6e 00 a44d657461 a0 a44e616d65 a0 a4506f7274 00 a55374617465 d1ff38 a356736e c0`,
 	},
+	{
+		name: "zone", m: &PushNodeState{Zone: []byte("b")},
+		hex: `88 a441646472 c0 ab496e6361726e6174696f6e 00 a44d657461 c0 a44e616d65 a0 a4506f7274 00 a55374617465 00 a356736e c0
+			a25a6e a162`,
+	},
 }
 
 func TestPushPullHeader(t *testing.T)      { testMessages(t, pushPullHeaderTests) }
 func TestPushNodeState(t *testing.T)       { testMessages(t, pushNodeStateTests) }
 func TestPushPullHeaderQuick(t *testing.T) { testQuick(t, dropEmptyDigests) }
-func TestPushNodeStateQuick(t *testing.T)  { testQuick[PushNodeState](t, nil) }
+func TestPushNodeStateQuick(t *testing.T) {
+	testQuick(t, func(m *PushNodeState) { dropEmptyZone(&m.Zone) })
+}
 
 // Empty digests are left out, so they come back as none.
 func dropEmptyDigests(m *PushPullHeader) {
@@ -59,7 +66,7 @@ func FuzzPushPullHeader(f *testing.F) {
 }
 
 func FuzzPushNodeState(f *testing.F) {
-	fuzzMessage[PushNodeState, refPushNodeState](f, pushNodeStateTests[0].m, pushNodeStateTests[2].m)
+	fuzzMessage[PushNodeState, refPushNodeState](f, pushNodeStateTests[0].m, pushNodeStateTests[2].m, pushNodeStateTests[3].m)
 }
 
 // Huge and negative counts sized allocations (hashicorp/memberlist#357, #361).

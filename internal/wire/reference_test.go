@@ -57,6 +57,7 @@ type (
 		Port        uint16
 		Meta        []byte
 		Vsn         []byte
+		Zone        []byte `codec:"Zn,omitempty"`
 	}
 	refPushPullHeader struct {
 		Nodes        int
@@ -76,6 +77,7 @@ type (
 		Incarnation uint32
 		State       int
 		Vsn         []byte
+		Zone        []byte `codec:"Zn,omitempty"`
 	}
 	refUserHeader struct{ UserMsgLen int }
 	refCompressed struct {

@@ -6,7 +6,14 @@ import "math"
 func (m *Alive) Size() int {
 	const keys = len("\xa4Addr\xabIncarnation\xa4Meta\xa4Node\xa4Port\xa3Vsn")
 	return typeAndMap + keys + sizeBytes(m.Addr) + sizeUint(uint64(m.Incarnation)) + sizeBytes(m.Meta) + sizeRaw(len(m.Node)) +
-		sizeUint(uint64(m.Port)) + sizeBytes(m.Vsn)
+		sizeUint(uint64(m.Port)) + sizeBytes(m.Vsn) + sizeZone(m.Zone)
+}
+
+func sizeZone(zone []byte) int {
+	if len(zone) == 0 {
+		return 0
+	}
+	return len(keyZone) + sizeBytes(zone)
 }
 
 // Size returns the number of bytes that Append appends.

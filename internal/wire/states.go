@@ -9,8 +9,8 @@ type StateView struct {
 	Port        uint16
 	State       int
 
-	b                     []byte
-	addr, meta, name, vsn span
+	b                           []byte
+	addr, meta, name, vsn, zone span
 }
 
 // span is a part of a StateView's bytes. The zero value stands for nil.
@@ -23,16 +23,17 @@ func (v *StateView) bytes(s span) []byte {
 	return v.b[s.from:s.to:s.to]
 }
 
-// Name is a view into the encoded state, as are Addr, Meta and Vsn. See PushNodeState.
+// Name is a view into the encoded state, as are Addr, Meta, Vsn and Zone. See PushNodeState.
 func (v *StateView) Name() []byte { return v.bytes(v.name) }
 func (v *StateView) Addr() []byte { return v.bytes(v.addr) }
 func (v *StateView) Meta() []byte { return v.bytes(v.meta) }
 func (v *StateView) Vsn() []byte  { return v.bytes(v.vsn) }
+func (v *StateView) Zone() []byte { return v.bytes(v.zone) }
 
 // Named returns the state with name, which must equal Name, as its name. Its byte slices are views.
 func (v *StateView) Named(name string) PushNodeState {
 	return PushNodeState{Name: name, Addr: v.Addr(), Port: v.Port, Meta: v.Meta(), Incarnation: v.Incarnation,
-		State: v.State, Vsn: v.Vsn()}
+		State: v.State, Vsn: v.Vsn(), Zone: v.Zone()}
 }
 
 // parse reads the state at the start of b and returns its size in bytes. If it is truncated or malformed, the error
@@ -59,11 +60,11 @@ func (v *StateView) parse(b []byte) (size int, err error) {
 // parseCanonical reads a state in the shape that peers send and returns its size in bytes, or failed and leaves v
 // unchanged.
 func (v *StateView) parseCanonical(b []byte) (size int) {
-	const keyAddr, keyIncarnation, keyMeta, keyName = "\x87\xa4Addr", "\xabIncarnation", "\xa4Meta", "\xa4Name"
+	const keyAddr, keyIncarnation, keyMeta, keyName = "\xa4Addr", "\xabIncarnation", "\xa4Meta", "\xa4Name"
 	const keyPort, keyState, keyVsn = "\xa4Port", "\xa5State", "\xa3Vsn"
 	// Comparing each key with a constant in place takes an instruction or two.
-	at := len(keyAddr)
-	if len(b) < at || string(b[:at]) != keyAddr {
+	at := 1 + len(keyAddr)
+	if len(b) < at || b[0]&^0xf != mpFixMap || string(b[1:at]) != keyAddr {
 		return failed
 	}
 	addr, at := spanAt(b, at)
@@ -91,11 +92,22 @@ func (v *StateView) parseCanonical(b []byte) (size int) {
 		return failed
 	}
 	vsn, at := spanAt(b, at+len(keyVsn))
+	var zone span
+	switch b[0] {
+	case mpFixMap | 7:
+	case mpFixMap | 8:
+		if at < 0 || len(b)-at < len(keyZone) || string(b[at:at+len(keyZone)]) != keyZone {
+			return failed
+		}
+		zone, at = spanAt(b, at+len(keyZone))
+	default:
+		return failed
+	}
 	if at < 0 {
 		return failed
 	}
 	v.Incarnation, v.Port, v.State = incarnation, port, int(state)
-	v.b, v.addr, v.meta, v.name, v.vsn = b, addr, meta, name, vsn
+	v.b, v.addr, v.meta, v.name, v.vsn, v.zone = b, addr, meta, name, vsn, zone
 	return at
 }
 
