@@ -17,6 +17,7 @@ import (
 
 	"github.com/e3431adc/memberlist/internal/envelope"
 	"github.com/e3431adc/memberlist/internal/metrics"
+	"github.com/e3431adc/memberlist/internal/swim"
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
@@ -196,6 +197,22 @@ type Config struct {
 
 	// GossipNodes is the number of random members in a round of gossip. Zero: as a GossipInterval of zero.
 	GossipNodes int
+
+	// Zone is the zone of this member, for example the name of its availability zone, in at most 64 bytes. Gossip and push/pulls
+	// then stay within it, as do most probes; between zones only ZoneRelays members of each send news. Set it on most members
+	// of a cluster: a member without it, one of the reference, and one in a zone of no more than ZoneRelays members
+	// exchange news with all. Empty: none, which is right for a cluster in one zone. Unused with DisableExtensions, without
+	// a GossipInterval, and, but for probes, with a NodeSelection.
+	Zone string
+
+	// ZoneOf returns the zone of a member, this one included, if the program has it in the metadata: by it this member groups
+	// those that it knows, in place of what they announce by Zone. It should do the same on all members. It is called for
+	// each change of a member, by several goroutines, and must return soon. Nil, or if it returns "": the Zone of that member.
+	ZoneOf func(*Node) string
+
+	// ZoneRelays is the number of members of each zone that exchange news with other zones: those that are alive with the
+	// least hashes of their names, so that all members agree on them. It must be the same on all members, at most 32. Zero: 2.
+	ZoneRelays int
 
 	// GossipToTheDeadTime is the time for which a dead member is still gossiped to, so that it can refute, and after
 	// which dead and left members are forgotten.
@@ -390,6 +407,7 @@ func lanDefaults() Config {
 		AwarenessMaxMultiplier:  8,
 		GossipInterval:          200 * time.Millisecond,
 		GossipNodes:             3,
+		ZoneRelays:              swim.DefaultZoneRelays,
 		GossipToTheDeadTime:     30 * time.Second,
 		GossipVerifyIncoming:    true,
 		GossipVerifyOutgoing:    true,
@@ -495,6 +513,10 @@ func ParseCIDRs(v []string) ([]net.IPNet, error) {
 
 // announcementSize returns the size in bytes of the largest alive message of this member.
 func (c *Config) announcementSize(meta []byte) int {
+	zone := []byte(c.Zone)
+	if c.DisableExtensions {
+		zone = nil
+	}
 	announcement := wire.Alive{
 		Incarnation: math.MaxUint32,
 		Node:        c.Name,
@@ -502,6 +524,7 @@ func (c *Config) announcementSize(meta []byte) int {
 		Port:        math.MaxUint16,
 		Meta:        meta,
 		Vsn:         c.BuildVsnArray(),
+		Zone:        zone,
 	}
 	return len(announcement.Append(make([]byte, 0, 1024)))
 }
@@ -563,6 +586,7 @@ func (c *Config) withDefaults() *Config {
 	d.ReconnectInterval = cmp.Or(d.ReconnectInterval, lan.ReconnectInterval)
 	d.ReconnectTimeout = cmp.Or(d.ReconnectTimeout, lan.ReconnectTimeout)
 	d.PushPullNodes = cmp.Or(d.PushPullNodes, lan.PushPullNodes)
+	d.ZoneRelays = cmp.Or(d.ZoneRelays, lan.ZoneRelays)
 	d.CompressionAlgorithm = cmp.Or(d.CompressionAlgorithm, lan.CompressionAlgorithm)
 	d.QueueCheckInterval = cmp.Or(d.QueueCheckInterval, lan.QueueCheckInterval)
 

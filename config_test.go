@@ -38,6 +38,7 @@ func TestDefaults(t *testing.T) {
 		AwarenessMaxMultiplier:  8,
 		GossipInterval:          200 * time.Millisecond,
 		GossipNodes:             3,
+		ZoneRelays:              2,
 		GossipToTheDeadTime:     30 * time.Second,
 		GossipVerifyIncoming:    true,
 		GossipVerifyOutgoing:    true,

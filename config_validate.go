@@ -8,6 +8,7 @@ import (
 
 	"github.com/e3431adc/memberlist/internal/resolve"
 	"github.com/e3431adc/memberlist/internal/sockets"
+	"github.com/e3431adc/memberlist/internal/swim"
 )
 
 // Validate names all that is wrong with the configuration, in one error that wraps ErrInvalidConfig and has a line for
@@ -29,6 +30,9 @@ func (d *Config) validate() error {
 	}
 	if len(d.Name) > maxNameLength {
 		refuse("Name: %d bytes, more than %d", len(d.Name), maxNameLength)
+	}
+	if len(d.Zone) > swim.MaxZone {
+		refuse("Zone: %d bytes, more than %d", len(d.Zone), swim.MaxZone)
 	}
 	if len(d.Label) > LabelMaxSize {
 		refuse("Label: %w: %d bytes, more than %d", ErrLabelTooLong, len(d.Label), LabelMaxSize)
@@ -156,11 +160,15 @@ func (c *Config) numberViolations() (errs []error) {
 		{"AwarenessMaxMultiplier", c.AwarenessMaxMultiplier},
 		{"GossipNodes", c.GossipNodes},
 		{"PushPullNodes", c.PushPullNodes},
+		{"ZoneRelays", c.ZoneRelays},
 		{"HandoffQueueDepth", c.HandoffQueueDepth},
 	} {
 		if n.value < 0 {
 			errs = append(errs, fmt.Errorf("%s: %d is negative", n.name, n.value))
 		}
+	}
+	if c.ZoneRelays > swim.MaxZoneRelays {
+		errs = append(errs, fmt.Errorf("ZoneRelays: %d, more than %d", c.ZoneRelays, swim.MaxZoneRelays))
 	}
 	if least, room := c.announcementSize(nil), c.policy().Budget().Message; room < least {
 		errs = append(errs, fmt.Errorf("UDPBufferSize: %d leaves no room for this member's announcement: %d bytes are missing",

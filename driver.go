@@ -93,6 +93,9 @@ func (t *turn) commitAndNotify() {
 
 func (t *turn) finish() {
 	t.act()
+	if t.m.config.ZoneOf != nil {
+		t.m.askZones(t.out.Changed)
+	}
 	if t.pooled {
 		t.free()
 	}

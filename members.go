@@ -82,6 +82,9 @@ type MemberInfo struct {
 	// Since is the time of the last change of State, by this member's clock. Zero: it was never alive here.
 	Since time.Time
 
+	// Zone is the zone by which this member groups it: see Config.ZoneOf and Config.Zone. Empty: none, or it is not known yet.
+	Zone string
+
 	// RTT is the round-trip time of the last direct ping that was acked. Zero: none so far.
 	RTT time.Duration
 
@@ -200,6 +203,7 @@ func newInfo(member *swim.Member, node *Node, r reached) MemberInfo {
 		Node:        node,
 		Incarnation: member.Incarnation,
 		Since:       member.Since,
+		Zone:        member.Zone,
 		RTT:         r.rtt,
 		Packets:     r.packets.stats(),
 		Streams:     r.streams.stats(),

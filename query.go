@@ -36,9 +36,8 @@ type QueryRequest struct {
 
 // View is what one member knows of its cluster.
 type View struct {
-	// Members are all that the member knows, itself and dead and left ones included, unordered. Only Node and Incarnation are
-	// set: members do not exchange more. What is in a Node was sent by others: a name may have any bytes, and an address any
-	// length.
+	// Members are all that the member knows, itself and dead and left ones included, unordered. Only Node, Incarnation and Zone are
+	// set: members do not exchange more. All was sent by others: a name may have any bytes, and an address any length.
 	Members []MemberInfo
 
 	// UserState is the result of the member's Delegate.LocalState. Nil: none.
@@ -51,7 +50,7 @@ func (v *View) Checksum() uint64 {
 	for i, m := range v.Members {
 		addr, _ := netip.AddrFromSlice(m.Addr)
 		members[i] = swim.Member{Name: m.Name, Addr: netip.AddrPortFrom(addr, m.Port), Meta: m.Meta, Incarnation: m.Incarnation,
-			State: swim.State(m.State)}
+			Zone: m.Zone, State: swim.State(m.State)}
 	}
 	return swim.Checksum(members)
 }
@@ -167,7 +166,7 @@ func readView(v *visitor.Visitor, conn net.Conn, reserve func(n int) error) (Vie
 	view := View{Members: make([]MemberInfo, 0, answer.States.Len()), UserState: bytes.Clone(answer.User)}
 	for states, next := answer.States, (wire.StateView{}); states.Next(&next); {
 		state := next.Named(string(next.Name()))
-		view.Members = append(view.Members, MemberInfo{Node: nodeOfState(&state), Incarnation: state.Incarnation})
+		view.Members = append(view.Members, MemberInfo{Node: nodeOfState(&state), Incarnation: state.Incarnation, Zone: string(state.Zone)})
 	}
 	return view, nil
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -63,6 +64,12 @@ type Config struct {
 	// Plain are nodes without extensions, as members of the reference.
 	Plain []int
 
+	// Zones are the zones of the nodes, numbered from 1 on; 0, or none in the list: the node has none. Across is what the link
+	// between nodes of different zones, or without one, has beyond Link. With ZonesUnused the nodes do not know of them.
+	Zones       []int
+	Across      Across
+	ZonesUnused bool
+
 	// Heal is the time in which members must agree once faults have ended; 0: Bound.
 	Heal time.Duration
 
@@ -92,6 +99,25 @@ type Belief struct {
 	Member int
 	State  swim.State
 	Meta   uint32 // number of changes of the member's metadata
+}
+
+// Across is what a link between zones adds.
+type Across struct {
+	Latency time.Duration // one way
+	Loss    float64       // of packets
+}
+
+// zoneOf returns the zone of a node, or 0.
+func (c *Config) zoneOf(node int32) int {
+	if int(node) < len(c.Zones) {
+		return c.Zones[node]
+	}
+	return 0
+}
+
+// isAcross reports whether two nodes are in no common zone.
+func (c *Config) isAcross(a, b int32) bool {
+	return len(c.Zones) > 0 && (c.zoneOf(a) == 0 || c.zoneOf(a) != c.zoneOf(b))
 }
 
 // Effects is a set of effects of faults.
@@ -187,6 +213,9 @@ func (c *Config) coreOf(node int32) swim.Config {
 	}
 	if slices.Contains(c.Plain, int(node)) {
 		core.Extensions = false
+	}
+	if zone := c.zoneOf(node); zone > 0 && core.Extensions && !c.ZonesUnused {
+		core.Zone = fmt.Sprint("zone ", zone)
 	}
 	core.HasUserBroadcasts = slices.ContainsFunc(c.Faults, func(f Fault) bool { return f.Kind == Say })
 	return core

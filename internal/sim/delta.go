@@ -40,12 +40,12 @@ func (s *Sim) askDifferences(n *node, at place, name string) {
 		return
 	}
 	x.differences = differences{name: name, from: n.name, view: n.core.ViewChecksum(), step: askedView}
-	s.countStream(n, &wire.PushPullHeader{Node: name, From: n.name, View: x.differences.view}, 0)
+	s.countStream(n, x.to, &wire.PushPullHeader{Node: name, From: n.name, View: x.differences.view}, 0)
 }
 
-// countStream counts a message on a stream.
-func (s *Sim) countStream(n *node, header *wire.PushPullHeader, body int) {
-	n.counts.StreamBytesOut += uint64(len(header.Append(nil)) + body)
+// countStream counts a message on a stream to another node.
+func (s *Sim) countStream(n *node, to int32, header *wire.PushPullHeader, body int) {
+	s.countBytes(n, to, len(header.Append(nil))+body)
 }
 
 // serveDifferences answers at the acceptor.
@@ -64,7 +64,7 @@ func (s *Sim) serveDifferences(n *node, i uint32) {
 		for n.core.Compare(d.compared) {
 		}
 		wanted := d.compared.Wanted()
-		s.countStream(n, &wire.PushPullHeader{Nodes: d.compared.Len(), Hashes: len(wanted) / 4}, len(d.compared.States)+len(wanted))
+		s.countStream(n, x.from, &wire.PushPullHeader{Nodes: d.compared.Len(), Hashes: len(wanted) / 4}, len(d.compared.States)+len(wanted))
 		d.step = sentCompared
 	case sentWanted:
 		from := &s.nodes[x.from]
@@ -81,17 +81,17 @@ func (s *Sim) serveView(n *node, x *exchange) {
 	switch own := n.core.ViewChecksum(); {
 	case !s.extended(n):
 		d.step = noDifferences
-		s.snapshot(n, &x.answered)
+		s.snapshot(n, x.from, &x.answered)
 	case d.name != n.name:
 		x.failed = true
 	case own == d.view:
-		s.countStream(n, &wire.PushPullHeader{View: own}, 0)
+		s.countStream(n, x.from, &wire.PushPullHeader{View: own}, 0)
 		d.step = sentEqual
 	default:
 		d.digests = n.core.NewDigests()
 		for n.core.Digest(d.digests) {
 		}
-		s.countStream(n, &wire.PushPullHeader{View: own, Digests: d.digests.Append(nil)}, 0)
+		s.countStream(n, x.from, &wire.PushPullHeader{View: own, Digests: d.digests.Append(nil)}, 0)
 		d.step = sentDigests
 	}
 }
@@ -114,7 +114,7 @@ func (s *Sim) continueDifferences(n *node, i uint32) bool {
 	d.list = swim.NewListing(own, theirs)
 	for n.core.List(d.list) {
 	}
-	s.countStream(n, &wire.PushPullHeader{Digests: d.list.Buckets, Hashes: len(d.list.Hashes) / 4}, len(d.list.Hashes))
+	s.countStream(n, x.to, &wire.PushPullHeader{Digests: d.list.Buckets, Hashes: len(d.list.Hashes) / 4}, len(d.list.Hashes))
 	d.step = sentList
 	s.schedule(s.segment(n.id, x.to), event{kind: eventServe, node: x.to, arg: i})
 	return true
@@ -137,7 +137,7 @@ func (s *Sim) endDifferences(n *node, i uint32) (sent bool) {
 	}
 	for n.core.Collect(d.wanted) {
 	}
-	s.countStream(n, &wire.PushPullHeader{Nodes: d.wanted.Len()}, len(d.wanted.States))
+	s.countStream(n, x.to, &wire.PushPullHeader{Nodes: d.wanted.Len()}, len(d.wanted.States))
 	d.step = sentWanted
 	s.schedule(s.segment(n.id, x.to), event{kind: eventServe, node: x.to, arg: i})
 	s.merge(n, swim.Dialled(s.nodes[x.to].place.addrPort()).OfDifferences(), states)

@@ -82,6 +82,9 @@ func (s *Sim) sendDatagram(n *node, p *swim.Packet, messages [][]byte, size int)
 	n.counts.PacketsOut++
 	n.work.cost += s.cfg.CPU.Packet + time.Duration(len(messages))*s.cfg.CPU.Message
 	n.counts.BytesOut += uint64(size)
+	if to := s.at(s.routes(n, p.To.Name, p.To.AddrPort)); to != nil && s.cfg.isAcross(n.id, to.id) {
+		n.counts.BytesAcross += uint64(size)
+	}
 	for _, m := range messages {
 		s.result.Sent[m[0]&15]++
 	}
@@ -131,6 +134,11 @@ func (s *Sim) route(n *node, i uint32, size int) error {
 	}
 	link := &s.cfg.Link
 	copies := 1
+	if s.cfg.isAcross(n.id, to.id) {
+		if wait += s.cfg.Across.Latency; s.cfg.Across.Loss > 0 && s.rand.Float64() < s.cfg.Across.Loss {
+			return nil
+		}
+	}
 	if link.Loss > 0 && s.rand.Float64() < link.Loss {
 		return nil
 	}

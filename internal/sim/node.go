@@ -69,9 +69,9 @@ const noticeLeave = 1
 func (s *Sim) time(n *node) time.Time { return start.Add(time.Duration(s.now) + n.clock) }
 
 // state returns a node's own state at an incarnation.
-func (n *node) state(incarnation uint32) wire.PushNodeState {
+func (s *Sim) state(n *node, incarnation uint32) wire.PushNodeState {
 	return wire.PushNodeState{Name: n.name, Addr: n.place.addrPort().Addr().AsSlice(), Port: port,
-		Meta: binary.BigEndian.AppendUint32(nil, n.meta), Incarnation: incarnation, Vsn: versions[:]}
+		Meta: binary.BigEndian.AppendUint32(nil, n.meta), Incarnation: incarnation, Vsn: versions[:], Zone: []byte(s.cfg.coreOf(n.id).Zone)}
 }
 
 // boot creates a node's core, which knows only itself, and starts its loops.

@@ -10,7 +10,9 @@ import (
 type NodeCounts struct {
 	PacketsOut, PacketsIn uint64
 	BytesOut, BytesIn     uint64 // of packets, without UDP and IP headers
-	StreamBytesOut        uint64 // of push/pull states
+	StreamBytesOut        uint64 // of push/pulls
+
+	BytesAcross, StreamBytesAcross uint64 // those to nodes of other zones, or without one
 }
 
 // Detection is the detection of a crash.
@@ -87,6 +89,8 @@ func (r *Result) Total() NodeCounts {
 		t.BytesOut += n.BytesOut
 		t.BytesIn += n.BytesIn
 		t.StreamBytesOut += n.StreamBytesOut
+		t.BytesAcross += n.BytesAcross
+		t.StreamBytesAcross += n.StreamBytesAcross
 	}
 	return t
 }

@@ -178,7 +178,7 @@ func (s *Sim) reachesHost(n *node, to int32) bool {
 
 // canReach reports whether streams between two nodes that are up are certain to work, in both directions and in time.
 func (s *Sim) canReach(n, other *node) bool {
-	if s.cfg.Link.Fail > 0 || s.cfg.Link.Loss > 0 || !other.receives() {
+	if s.cfg.Link.Fail > 0 || s.cfg.Link.Loss > 0 || s.cfg.Across.Loss > 0 || !other.receives() {
 		return false
 	}
 	return !slices.ContainsFunc(s.rules, func(r rule) bool {
@@ -190,6 +190,10 @@ func (s *Sim) canReach(n, other *node) bool {
 func (s *Sim) segment(from, to int32) time.Duration {
 	d := s.cfg.Link.Latency.draw(s.rand)
 	loss := s.cfg.Link.Loss
+	if s.cfg.isAcross(from, to) {
+		d += s.cfg.Across.Latency
+		loss = max(loss, s.cfg.Across.Loss)
+	}
 	for i := range s.rules {
 		if r := &s.rules[i]; r.applies(from, to) {
 			switch r.kind {
@@ -262,7 +266,7 @@ func (s *Sim) exchange(n *node, at place, why purpose) (number uint32) {
 	to := s.at(at).id
 	x.to, x.toLife = to, s.nodes[to].life
 	if why != toLook && why != toCompare {
-		s.snapshot(n, &x.asked)
+		s.snapshot(n, to, &x.asked)
 	}
 	took := s.segment(n.id, to) + s.segment(to, n.id) + s.segment(n.id, to)
 	s.schedule(took, event{kind: eventServe, node: to, arg: i})
@@ -291,7 +295,7 @@ func (s *Sim) serve(n *node, i uint32) {
 			meant = swim.Recipient{Name: n.name, At: n.place.addrPort()}
 		}
 		x.failed = swim.CheckPeer(versions, asked, from.place.addrPort().Addr(), meant) != nil
-		s.snapshot(n, &x.answered)
+		s.snapshot(n, x.from, &x.answered)
 		s.schedule(s.segment(n.id, x.from), event{kind: eventReply, node: x.from, arg: i})
 		if x.why != toLook && !x.failed {
 			s.merge(n, n.core.Dialler(from.place.addrPort(), asked), asked)
@@ -299,11 +303,19 @@ func (s *Sim) serve(n *node, i uint32) {
 	}
 }
 
-// snapshot encodes the states of a node.
-func (s *Sim) snapshot(n *node, to *swim.Snapshot) {
-	for n.core.Snapshot(to) {
+// snapshot encodes the states of a node for another.
+func (s *Sim) snapshot(n *node, to int32, states *swim.Snapshot) {
+	for n.core.Snapshot(states) {
 	}
-	n.counts.StreamBytesOut += uint64(len(to.States))
+	s.countBytes(n, to, len(states.States))
+}
+
+// countBytes counts bytes on a stream to another node.
+func (s *Sim) countBytes(n *node, to int32, bytes int) {
+	n.counts.StreamBytesOut += uint64(bytes)
+	if s.cfg.isAcross(n.id, to) {
+		n.counts.StreamBytesAcross += uint64(bytes)
+	}
 }
 
 // read decodes the states of another node. They are valid until the exchange ends.

@@ -68,7 +68,7 @@ func (t *Turn) FinishAddressChange(addr netip.AddrPort, notice uint64) {
 // becomeAliveAt makes us alive at an address, at a new incarnation, and gossips that.
 func (l *local) becomeAliveAt(t *Turn, addr address, notice uint64) {
 	t.becomeAlive(t.table.self, assertion{
-		addr: addr, meta: t.table.self.Meta, versions: t.table.self.Versions,
+		addr: addr, meta: t.table.self.Meta, zone: t.cfg.ownZone(), versions: t.table.self.Versions,
 		incarnation: nextIncarnation(t.table.self.Incarnation),
 	}, notice)
 }

@@ -11,6 +11,7 @@ import (
 type assertion struct {
 	addr        address
 	meta        []byte
+	zone        []byte // empty: none
 	versions    Versions
 	incarnation uint32
 }
@@ -73,7 +74,7 @@ func (l *local) onAlive(t *Turn, addr address, a *wire.Alive) {
 	case !t.cfg.allows(addr):
 		t.out.drop(DropNotAllowed)
 	default:
-		asserted := assertion{addr: addr, meta: a.Meta, incarnation: a.Incarnation}
+		asserted := assertion{addr: addr, meta: a.Meta, zone: a.Zone, incarnation: a.Incarnation}
 		asserted.versions, _ = versionsOf(a.Vsn)
 		t.checks.challenge(t, t.table.self, asserted)
 	}

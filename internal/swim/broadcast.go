@@ -187,7 +187,7 @@ func (q *broadcasts) fill(t *Turn, out *Output, p *Packet, room int) {
 		return
 	}
 	first := len(out.pieces) - len(p.Messages)
-	limit := queue.TransmitLimit(t.cfg.RetransmitMult, t.table.len())
+	limit := t.zones.transmits(t, queue.TransmitLimit(t.cfg.RetransmitMult, t.table.len()))
 	q.order.Take(wire.CompoundPartOverhead, room, limit, func(i *queue.Item[broadcast], removed bool) {
 		b := &i.Value
 		start := len(out.bytes)
@@ -231,5 +231,6 @@ func (q *broadcasts) size(c *Core, b *broadcast) int {
 
 // alive returns the alive message about m at an incarnation.
 func (t *table) alive(m *member, incarnation uint32) wire.Alive {
-	return wire.Alive{Incarnation: incarnation, Node: m.Name, Addr: t.ip(m), Port: m.port, Meta: m.Meta, Vsn: m.Versions[:]}
+	return wire.Alive{Incarnation: incarnation, Node: m.Name, Addr: t.ip(m), Port: m.port, Meta: m.Meta, Vsn: m.Versions[:],
+		Zone: t.zones.bytes(m.zone)}
 }

@@ -71,6 +71,13 @@ type Config struct {
 
 	Detector Detector
 
+	// Zone is the zone of this member, at most MaxZone bytes, and ZoneRelays the number of relays of each zone, at most
+	// MaxZoneRelays; 0: DefaultZoneRelays. Without Zone all members are alike: see zones.go. SaysZones is set if SetZone says the
+	// zones of members, this one included. Zones need Extensions.
+	Zone       string
+	ZoneRelays int
+	SaysZones  bool
+
 	// HasUserBroadcasts is set if the driver adds user broadcasts to packets.
 	// Otherwise rounds of gossip with an empty queue send nothing.
 	HasUserBroadcasts bool

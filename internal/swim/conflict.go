@@ -135,7 +135,7 @@ func (s *checks) challenge(t *Turn, m *member, asserted assertion) (take bool) {
 
 // clone returns the assertion with a copy of its metadata.
 func (s assertion) clone() assertion {
-	s.meta = bytes.Clone(s.meta)
+	s.meta, s.zone = bytes.Clone(s.meta), bytes.Clone(s.zone)
 	return s
 }
 

@@ -36,6 +36,7 @@ type Core struct {
 	suspicions     suspicions
 	rounds         rounds
 	ring           ring
+	zones          zones
 	deadChecks     deadChecks
 	failed         failedSet
 	probation      probation
@@ -142,7 +143,7 @@ func (t *Turn) Announce(addr netip.AddrPort, meta []byte, versions Versions, not
 		return
 	}
 	t.becomeAlive(t.table.self, assertion{
-		addr: addressOf(addr), meta: meta, versions: versions,
+		addr: addressOf(addr), meta: meta, zone: t.cfg.ownZone(), versions: versions,
 		incarnation: nextIncarnation(t.table.self.Incarnation),
 	}, notice)
 }
@@ -283,6 +284,7 @@ func (o *Output) drop(why Drop) { o.Counts.Drops[why]++ }
 func (t *Turn) changed(m *member) *Member {
 	t.view.update(t, m)
 	t.ring.changed()
+	t.zones.changed()
 	t.out.Changed = append(t.out.Changed, t.table.snapshot(m))
 	return &t.out.Changed[len(t.out.Changed)-1]
 }

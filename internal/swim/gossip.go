@@ -59,6 +59,9 @@ func (l *loops) targets(t *Turn) []*member {
 		}
 		return t.chosen
 	}
+	if t.zones.areActive(t) {
+		return t.zones.targets(t)
+	}
 	return t.choose(t.cfg.GossipNodes, t.isGossipTarget)
 }
 

@@ -104,6 +104,10 @@ func (l *loops) pushPullTick(t *Turn) {
 		t.out.Selections.PushPull = true
 		return
 	}
+	if t.zones.areActive(t) {
+		l.pushPullWith(t, t.zones.choose(t, t.cfg.pushPullNodes(), t.isPushPullPeer))
+		return
+	}
 	l.pushPullWith(t, t.choose(t.cfg.pushPullNodes(), t.isPushPullPeer))
 }
 

@@ -67,6 +67,7 @@ type Member struct {
 	Incarnation uint32
 	State       State
 	Since       time.Time // time of the last change of State; zero: it was never alive here
+	Zone        string    // by which it is grouped; "": none
 }
 
 // member is a row of the table. It is as small as possible, as each process of a cluster has one for each other. Its memory
@@ -86,6 +87,7 @@ type member struct {
 	metInBurst  uint8  // the burst of failures during which it joined
 	snappy      bool   // it has compressed with Snappy
 	extended    bool   // its last ping or ack had a view: it knows the extensions
+	zone        uint16 // number in table.zones, as it announced; 0: none
 	hash        uint32 // of what the checksum of the view counts of it; 0: it is down
 }
 
@@ -112,6 +114,8 @@ type table struct {
 	byName index.Index
 	byAddr index.Index // up to maxAtAddress members for each address
 	epoch  time.Time
+
+	zones zoneNames
 }
 
 func newTable() table { return table{seed: maphash.MakeSeed(), outcomes: make(map[ID]uint32)} }
@@ -262,6 +266,7 @@ func (t *table) move(m *member, to address) {
 func (t *table) remove(m *member) {
 	t.byName.Remove(maphash.String(t.seed, m.Name), uint32(m.ID))
 	t.forgetAddr(m)
+	t.forgetZone(m)
 	t.setAddress(m, address{})
 	delete(t.outcomes, m.ID)
 	t.free = append(t.free, m.ID)
@@ -393,7 +398,7 @@ func (t *table) age(now time.Time, m *member) time.Duration {
 // snapshot returns m as a Member.
 func (t *table) snapshot(m *member) Member {
 	s := Member{ID: m.ID, Name: m.Name, Addr: t.addrPort(m), Meta: m.Meta, Versions: m.Versions,
-		Incarnation: m.Incarnation, State: m.State}
+		Incarnation: m.Incarnation, State: m.State, Zone: t.zones.name(t.zoneOf(m))}
 	if m.since != never {
 		s.Since = t.epoch.Add(m.since)
 	}

@@ -63,6 +63,9 @@ func (p *probe) start(t *Turn) {
 // next returns the next member of the ring, if it is the turn of that, or of the probe order: one that is alive or suspect, or
 // nil after one round.
 func (p *probe) next(t *Turn) *member {
+	if m := t.zones.nextProbe(t); m != nil {
+		return m
+	}
 	if m := t.ring.next(t); m != nil {
 		return m
 	}
@@ -248,6 +251,12 @@ func (t *Turn) pingThroughOthers(m *member, target *Member, q question, asked *[
 // helpers returns the members to ask about m. If they are to try streams, those that are known to do that have precedence.
 func (t *Turn) helpers(m *member, q question) []*member {
 	canHelp := func(h *member) bool { return h != t.table.self && h != m && h.State == StateAlive }
+	if t.zones.areActive(t) && t.zones.isNear(t, m) {
+		chosen := t.choose(q.members, func(h *member) bool { return canHelp(h) && t.zones.isNear(t, h) && (!q.dial || h.extended) })
+		if len(chosen) == q.members {
+			return chosen
+		}
+	}
 	if q.dial {
 		chosen := t.choose(q.members, func(h *member) bool { return canHelp(h) && h.extended })
 		if len(chosen) == q.members {

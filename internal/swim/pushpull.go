@@ -84,6 +84,7 @@ func (s *Snapshot) add(c *Core, m *member, incarnation uint32) {
 		Incarnation: incarnation,
 		State:       int(m.State),
 		Vsn:         m.Versions[:],
+		Zone:        c.table.zones.bytes(m.zone),
 	}).Append(s.States)
 }
 
@@ -240,7 +241,7 @@ func (t *Turn) Merge(peer *Peer, states *wire.States) {
 // knowsAlive reports whether a state has m alive as it is known already, which is so for most states.
 func (t *table) knowsAlive(m *member, v *wire.StateView, defaultPort uint16) bool {
 	if State(v.State) != StateAlive || v.Incarnation > m.Incarnation || m == t.self || len(v.Meta()) > MaxMeta ||
-		!t.saysVersions(m, v.Vsn()) {
+		t.isNewZone(m, v.Zone()) || !t.saysVersions(m, v.Vsn()) {
 		return false
 	}
 	addr, ok := addressFrom(v.Addr(), v.Port, defaultPort)
@@ -274,7 +275,7 @@ func (t *Turn) mergeState(peer *Peer, m *member, v *wire.StateView) {
 	switch State(v.State) {
 	case StateAlive:
 		if !t.applyAlive(peer, m, &wire.Alive{Incarnation: v.Incarnation, Node: name, Addr: v.Addr(), Port: v.Port,
-			Meta: v.Meta(), Vsn: v.Vsn()}) {
+			Meta: v.Meta(), Vsn: v.Vsn(), Zone: v.Zone()}) {
 			t.failed.onAliveElsewhere(t, name)
 		}
 	case StateLeft:

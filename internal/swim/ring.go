@@ -28,17 +28,18 @@ func (r *ring) next(t *Turn) *member {
 		return nil
 	}
 	if r.successor == nil {
-		r.successor = r.find(&t.table)
+		r.successor = r.find(t)
 	}
 	return r.successor
 }
 
 // find returns the alive member that follows us, or nil if none is alive.
-func (r *ring) find(t *table) (successor *member) {
-	own, least := ringPlace(t.self.Name), uint64(0)
-	for _, id := range t.order {
-		m := t.at(id)
-		if m == t.self || m.State != StateAlive {
+func (r *ring) find(t *Turn) (successor *member) {
+	own, least := ringPlace(t.table.self.Name), uint64(0)
+	zoned := t.zones.areActive(t)
+	for _, id := range t.table.order {
+		m := t.table.at(id)
+		if m == t.table.self || m.State != StateAlive || zoned && !t.zones.isNear(t, m) {
 			continue
 		}
 		if after := ringPlace(m.Name) - own; successor == nil || after < least {

@@ -47,7 +47,8 @@ func (t *Turn) stepGossip(from Endpoint, m *member, v *wire.GossipView) {
 	}
 	switch v.Kind {
 	case wire.TypeAlive:
-		t.stepAlive(&peer, m, &wire.Alive{Incarnation: v.Incarnation, Node: name, Addr: v.Addr, Port: v.Port, Meta: v.Meta, Vsn: v.Vsn})
+		t.stepAlive(&peer, m, &wire.Alive{Incarnation: v.Incarnation, Node: name, Addr: v.Addr, Port: v.Port, Meta: v.Meta, Vsn: v.Vsn,
+			Zone: v.Zone})
 	case wire.TypeSuspect:
 		t.stepSuspect(from, m, &wire.Suspect{Incarnation: v.Incarnation, Node: name, From: t.nameOf(v.From)})
 	case wire.TypeDead:
@@ -64,7 +65,7 @@ func (t *table) isStale(m *member, v *wire.GossipView) bool {
 	switch v.Kind {
 	case wire.TypeAlive: // already alive at this address
 		return m.State == StateAlive && v.Port == m.port && bytes.Equal(v.Addr, t.ip(m)) &&
-			len(v.Meta) <= MaxMeta && t.saysVersions(m, v.Vsn)
+			len(v.Meta) <= MaxMeta && !t.isNewZone(m, v.Zone) && t.saysVersions(m, v.Vsn)
 	case wire.TypeSuspect: // refuted since
 		return v.Incarnation < m.Incarnation && len(v.From) <= MaxName
 	case wire.TypeDead: // refuted since, and not the member's own leave message

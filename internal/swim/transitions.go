@@ -88,7 +88,7 @@ func (l *failedMember) evidence(self string) wire.Message {
 // the message is stale: not newer than what is known.
 func (t *Turn) applyAlive(peer *Peer, m *member, a *wire.Alive) bool {
 	addr, ok := addressFrom(a.Addr, a.Port, t.cfg.DefaultPort)
-	if !ok || a.Node == "" || len(a.Node) > MaxName || len(a.Meta) > MaxMeta {
+	if !ok || a.Node == "" || len(a.Node) > MaxName || len(a.Meta) > MaxMeta || len(a.Zone) > MaxZone {
 		t.out.drop(DropMalformed)
 		return true
 	}
@@ -109,13 +109,14 @@ func (t *Turn) applyAlive(peer *Peer, m *member, a *wire.Alive) bool {
 		t.out.drop(DropNotAllowed)
 		return true
 	}
-	asserted := assertion{addr: addr, meta: a.Meta, versions: versions, incarnation: a.Incarnation}
+	asserted := assertion{addr: addr, meta: a.Meta, zone: t.cfg.readZone(a.Zone), versions: versions, incarnation: a.Incarnation}
 	switch {
 	case m == nil:
 		return t.applyNewName(peer, a.Node, asserted)
 	case !isThere:
 		t.applyElsewhere(m, asserted)
 	case a.Incarnation <= m.Incarnation:
+		t.learnZone(m, asserted)
 		return false
 	default:
 		t.becomeAlive(m, asserted.own(m), 0)
@@ -128,7 +129,8 @@ func (l *local) compare(t *Turn, m *member, a *wire.Alive) {
 	if a.Incarnation < m.Incarnation {
 		return
 	}
-	if a.Incarnation == m.Incarnation && bytes.Equal(a.Meta, m.Meta) && bytes.Equal(a.Vsn, m.Versions[:]) {
+	if a.Incarnation == m.Incarnation && bytes.Equal(a.Meta, m.Meta) && bytes.Equal(a.Vsn, m.Versions[:]) &&
+		(len(t.cfg.readZone(a.Zone)) == 0 || string(a.Zone) == t.cfg.Zone) {
 		return // an echo
 	}
 	l.refute(t, a.Incarnation, a.Node)
@@ -144,6 +146,7 @@ func (t *Turn) becomeAlive(m *member, asserted assertion, notice uint64) {
 		t.table.move(m, asserted.addr)
 	}
 	m.Versions, m.Meta = asserted.versions, asserted.meta
+	t.table.setZone(m, asserted.zone)
 	t.table.setIncarnation(m, asserted.incarnation)
 	if m.State != StateAlive {
 		m.State, m.since = StateAlive, t.table.since(t.now)
@@ -413,6 +416,7 @@ func (t *Turn) remove(m *member) {
 	}
 	t.deadChecks.forget(t, m)
 	t.ring.changed()
+	t.zones.changed()
 	t.queue.remove(t, m) // if it is still queued, there was no member to send it to
 	t.out.Forgotten = append(t.out.Forgotten, m.ID)
 	t.ackSources.forget(m.ID)

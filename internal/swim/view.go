@@ -135,7 +135,7 @@ func Checksum(members []Member) uint64 {
 	var sum uint64
 	for i := range members {
 		if m := &members[i]; !m.State.IsDown() {
-			sum += spread(hashMember(m.Name, addressOf(m.Addr), m.Incarnation, m.Meta))
+			sum += spread(hashMember(m.Name, addressOf(m.Addr), m.Incarnation, m.Meta, []byte(m.Zone)))
 		}
 	}
 	return checksumOf(sum)
@@ -145,14 +145,17 @@ func Checksum(members []Member) uint64 {
 func (c *Core) ViewChecksum() uint64 { return c.view.checksum() }
 
 func (t *table) hash(m *member) uint32 {
-	return hashMember(m.Name, t.address(m), m.Incarnation, m.Meta)
+	return hashMember(m.Name, t.address(m), m.Incarnation, m.Meta, t.zones.bytes(m.zone))
 }
 
 // hashMember returns the hash of a member, which is never 0. It is the same in each process, and for both spellings of an IPv4
 // address.
-func hashMember(name string, addr address, incarnation uint32, meta []byte) uint32 {
+func hashMember(name string, addr address, incarnation uint32, meta, zone []byte) uint32 {
 	h := hashName(name).word(binary.LittleEndian.Uint64(addr.ip[:8])).word(binary.LittleEndian.Uint64(addr.ip[8:]))
 	h = h.word(uint64(addr.port)<<32 | uint64(incarnation)).bytes(meta)
+	if len(zone) > 0 {
+		h = h.bytes(zone)
+	}
 	return max(uint32(spread64(uint64(h))), 1)
 }
 
