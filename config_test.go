@@ -258,6 +258,14 @@ func TestValidateNamesEachViolation(t *testing.T) {
 		{"no network", func(c *Config) { c.CIDRsAllowed = make([]net.IPNet, 1) }, "CIDRsAllowed:", nil},
 		{"negative duration", func(c *Config) { c.ProbeInterval = -1 }, "ProbeInterval:", nil},
 		{"negative count", func(c *Config) { c.GossipNodes = -1 }, "GossipNodes:", nil},
+		{"longest zone", func(c *Config) { c.Zone = strings.Repeat("z", 64) }, "", nil},
+		{"long zone", func(c *Config) { c.Zone = strings.Repeat("z", 65) }, "Zone:", nil},
+		{"negative relays", func(c *Config) { c.ZoneRelays = -1 }, "ZoneRelays:", nil},
+		{"many relays", func(c *Config) { c.ZoneRelays = 33 }, "ZoneRelays:", nil},
+		{"too small packet with zone", func(c *Config) { c.Name, c.Zone, c.UDPBufferSize = "a", "z", 82 }, "UDPBufferSize:", nil},
+		{"zone that is not announced", func(c *Config) {
+			c.Name, c.Zone, c.DisableExtensions, c.UDPBufferSize = "a", "z", true, 82
+		}, "", nil},
 		{"patient probes", func(c *Config) { c.ProbeTimeout = 2 * c.ProbeInterval }, "", nil},
 		{"least packet", func(c *Config) { c.Name, c.UDPBufferSize = "a", 82 }, "", nil},
 		{"too small packet", func(c *Config) { c.Name, c.UDPBufferSize = "a", 81 }, "UDPBufferSize:", nil},

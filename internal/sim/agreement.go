@@ -232,7 +232,8 @@ func (c *checker) agree(viewer, x int32) bool {
 		return true // either may be right
 	}
 	if e.state == alive {
-		return t.member && e.incarnation == t.incarnation && e.meta == t.meta && e.place == c.s.nodes[t.holder].place
+		return t.member && e.incarnation == t.incarnation && e.meta == t.meta && e.place == c.s.nodes[t.holder].place &&
+			e.zoned == (n.reads && c.s.nodes[t.holder].zone != "")
 	}
 	return e.state.gone() && !t.member
 }

@@ -120,7 +120,7 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, out *swim.Output) {
 	now := old
 	now.state, now.incarnation, now.since = stateOf(m.State), m.Incarnation, int64(m.Since.Sub(start))
 	now.meta = metaOf(n, m)
-	now.place = placeOf(m.Addr)
+	now.place, now.zoned = placeOf(m.Addr), m.Zone != ""
 	c.s.mix(uint64(n.id)<<32|uint64(x), uint64(m.Incarnation)<<8|uint64(now.state))
 	if c.s.cfg.Trace != nil {
 		c.s.tracef("%s believes %s is %v at %d", n.name, m.Name, m.State, m.Incarnation)
@@ -146,7 +146,8 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, out *swim.Output) {
 	}
 	switch now.state {
 	case alive:
-		if old.state != unknown && m.Incarnation <= old.incarnation && !moved {
+		learned := now.zoned && !old.zoned && old.state == alive && m.Incarnation == old.incarnation
+		if old.state != unknown && m.Incarnation <= old.incarnation && !moved && !learned {
 			c.s.fail(n, ruleReturn, x, fmt.Sprintf("alive at %d after state %d at %d", m.Incarnation, old.state, old.incarnation))
 		}
 	case suspect:

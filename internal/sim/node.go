@@ -52,6 +52,8 @@ type node struct {
 
 	past   []assertion // its alive messages
 	seeds  []int32     // nodes that are its seeds
+	zone   string      // that it announces; "": none
+	reads  bool        // it reads the zones of others
 	peers  []int32     // nodes to join, at any address; kept over a crash
 	counts NodeCounts
 }
@@ -69,9 +71,9 @@ const noticeLeave = 1
 func (s *Sim) time(n *node) time.Time { return start.Add(time.Duration(s.now) + n.clock) }
 
 // state returns a node's own state at an incarnation.
-func (s *Sim) state(n *node, incarnation uint32) wire.PushNodeState {
+func (n *node) state(incarnation uint32) wire.PushNodeState {
 	return wire.PushNodeState{Name: n.name, Addr: n.place.addrPort().Addr().AsSlice(), Port: port,
-		Meta: binary.BigEndian.AppendUint32(nil, n.meta), Incarnation: incarnation, Vsn: versions[:], Zone: []byte(s.cfg.coreOf(n.id).Zone)}
+		Meta: binary.BigEndian.AppendUint32(nil, n.meta), Incarnation: incarnation, Vsn: versions[:], Zone: []byte(n.zone)}
 }
 
 // boot creates a node's core, which knows only itself, and starts its loops.
@@ -86,6 +88,7 @@ func (s *Sim) boot(n *node) {
 		s.cfg.Tamper.Config(int(n.id), &cfg)
 	}
 	n.core = swim.New(cfg)
+	n.zone, n.reads = cfg.Zone, cfg.Extensions
 	n.up, n.joined, n.leaving, n.handling, n.syncing = true, false, false, false, false
 	n.armed, n.lineFree, n.stuck, n.work = never, 0, false, work{}
 	s.check.boot(n)

@@ -69,6 +69,7 @@ type entry struct {
 	gone        uint32 // highest incarnation at which it is known to be dead or left, also when it is forgotten
 	place       place
 	state       state
+	zoned       bool // its zone is known
 	present     bool // by the events: joined, and has not left
 	accused     bool // by the events: suspect
 	agrees      bool // with the truth

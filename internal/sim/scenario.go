@@ -77,6 +77,7 @@ func Scenarios() []Scenario {
 		{"compressed", compressed},
 		{"forged leaves", forgedLeaves},
 		{"attacker", attacker},
+		{"zones", zones},
 		{"chaos", chaos},
 	}
 }
@@ -398,7 +399,8 @@ func attacker(d draw) Config {
 
 // chaos combines all faults.
 func chaos(d draw) Config {
-	all := Scenarios()[4:] // those with faults
+	all := Scenarios()
+	all = all[4 : len(all)-2] // those with faults
 	cfg := d.cluster()
 	cfg.N = 8 + d.IntN(9)
 	cfg.RouteByName = d.IntN(6) == 0
@@ -406,7 +408,7 @@ func chaos(d draw) Config {
 		d.timings(&cfg.Core)
 	}
 	for range 3 + d.IntN(4) {
-		other := all[d.IntN(len(all)-1)].make(d)
+		other := all[d.IntN(len(all))].make(d)
 		for _, f := range other.Faults {
 			if f.Kind == Twin || f.Kind == Movers || f.Kind == Attack { // after a Twin views cannot be judged; Movers needs a configuration of its own
 				continue

@@ -114,7 +114,7 @@ func (s *Sim) introduce(nodes []node) {
 	k := min(s.cfg.View, max(n-1, 0))
 	states := make([]wire.PushNodeState, n)
 	for i := range states {
-		states[i] = s.state(&nodes[i], 1)
+		states[i] = nodes[i].state(1)
 	}
 	all := wire.StatesOf(states...)
 	chosen := make([]wire.PushNodeState, 0, k)

@@ -46,6 +46,11 @@
 //
 // All of it works beside members that do none of it: they relay and nack as ever, and receive suspect and dead messages.
 //
+// # Zones
+//
+// With Config.Zone a member sends to its own zone, and the relays of each zone to those of the others: zones.go has the rules,
+// zone_names.go those by which zones are announced, and outlive members that do not pass them on.
+//
 // # The life of a member
 //
 //	            alive (newer)

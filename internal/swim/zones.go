@@ -28,6 +28,8 @@ import "slices"
 // members. So views in two zones that differ, because all relays failed at once or the zones were cut off from each other, become
 // equal by probes between them, with exchanges of what differs.
 //
+// Compat: in the reference each member sends to all. Its members are open members.
+//
 // Zones are of use if most members have them. A zone needs no agreement but on names: members whose views differ for a moment
 // choose other relays, and send some news twice or later.
 type zones struct {

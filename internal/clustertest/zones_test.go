@@ -1,0 +1,120 @@
+package clustertest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/e3431adc/memberlist"
+)
+
+// zonesAt returns the zones of the members that m knows, by name.
+func zonesAt(m *memberlist.Memberlist) map[string]string {
+	zones := make(map[string]string)
+	for info := range m.All() {
+		zones[info.Name] = info.Zone
+	}
+	return zones
+}
+
+// TestZones: in a cluster of three zones, with members that have none and members that do as those of the reference, all that
+// read zones know them, and news reaches all.
+func TestZones(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		var meta news
+		want := make(map[string]string)
+		plain := func(i int) bool { return i%5 == 3 }
+		for i := range 20 {
+			c.grow(1, func(config *memberlist.Config) {
+				if i%5 != 4 {
+					config.Zone = fmt.Sprint("zone ", i%3)
+				}
+				if config.DisableExtensions = plain(i); !plain(i) {
+					want[config.Name] = config.Zone
+				} else {
+					want[config.Name] = ""
+				}
+				if i == 7 {
+					config.Delegate = meta.delegate()
+				}
+			})
+		}
+		c.await(settles, func() bool {
+			for i, m := range c.members {
+				if zones := zonesAt(m); !plain(i) && fmt.Sprint(zones) != fmt.Sprint(want) {
+					return false
+				}
+			}
+			return true
+		})
+		view, err := memberlist.Query(t.Context(), memberlist.QueryRequest{Address: simAddr(0).String(), Transport: c.configs[0].Transport})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, info := range view.Members {
+			if info.Zone != want[info.Name] {
+				t.Errorf("%s is in %q by a query, want %q", info.Name, info.Zone, want[info.Name])
+			}
+		}
+		if view.Checksum() != c.members[0].ViewChecksum() {
+			t.Error("the checksum of a query is another one")
+		}
+
+		meta.set("news")
+		if err := c.members[7].UpdateNode(time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		took := c.await(10*time.Second, func() bool {
+			for _, m := range c.members {
+				if info, _ := m.Member("m7"); string(info.Meta) != "news" {
+					return false
+				}
+			}
+			return true
+		})
+		t.Logf("news reached all after %v", took)
+		c.members[4].Shutdown()
+		c.members[9].Shutdown()
+		c.await(time.Minute, func() bool { return c.agree(18, 4, 9) })
+	})
+}
+
+// TestZoneOf: members are grouped by what the program finds in their metadata, now and when that changes.
+func TestZoneOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		metas := make([]news, 8)
+		for i := range metas {
+			metas[i].set(fmt.Sprint("zone=", i%2))
+			c.grow(1, func(config *memberlist.Config) {
+				config.Delegate = metas[i].delegate()
+				config.ZoneOf = func(n *memberlist.Node) string {
+					_, zone, _ := strings.Cut(string(n.Meta), "zone=")
+					return zone
+				}
+			})
+		}
+		know := func() bool {
+			for _, m := range c.members {
+				zones := zonesAt(m)
+				for i := range metas {
+					if zones[fmt.Sprint("m", i)] != strings.TrimPrefix(*metas[i].text.Load(), "zone=") {
+						return false
+					}
+				}
+			}
+			return true
+		}
+		c.await(time.Minute, know)
+		metas[3].set("zone=other")
+		if err := c.members[3].UpdateNode(time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		c.await(10*time.Second, know)
+	})
+}
