@@ -144,10 +144,12 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, out *swim.Output) {
 	if m.Incarnation > t.highest {
 		c.s.fail(n, ruleInvented, x, fmt.Sprintf("%d, but it had at most %d", m.Incarnation, t.highest))
 	}
+	if now.zoned && !old.zoned && now.state == old.state && m.Incarnation == old.incarnation {
+		return // its zone has been learned
+	}
 	switch now.state {
 	case alive:
-		learned := now.zoned && !old.zoned && old.state == alive && m.Incarnation == old.incarnation
-		if old.state != unknown && m.Incarnation <= old.incarnation && !moved && !learned {
+		if old.state != unknown && m.Incarnation <= old.incarnation && !moved {
 			c.s.fail(n, ruleReturn, x, fmt.Sprintf("alive at %d after state %d at %d", m.Incarnation, old.state, old.incarnation))
 		}
 	case suspect:

@@ -1,6 +1,9 @@
 package swim
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // zones keep most of the traffic within this member's zone, if it has one. Of the other zones it sends to a few members only:
 //
@@ -168,8 +171,18 @@ func (t *Turn) precedes(m, other *member) bool {
 	if m.State != other.State {
 		return m.State == StateAlive
 	}
-	a, b := ringPlace(m.Name), ringPlace(other.Name)
-	return a < b || a == b && m.Name < other.Name
+	return byPlace(m.Name, other.Name) < 0
+}
+
+// byPlace compares two names by their places in the ring.
+func byPlace(a, b string) int {
+	return cmp.Or(cmp.Compare(ringPlace(a), ringPlace(b)), cmp.Compare(a, b))
+}
+
+// Relays returns the n relays of a zone whose members, by name, are all alive.
+func Relays(members []string, n int) []string {
+	sorted := slices.SortedFunc(slices.Values(members), byPlace)
+	return sorted[:min(n, len(sorted))]
 }
 
 // targets chooses the members of a round of gossip, in random order: when there is more than fits their packets each of

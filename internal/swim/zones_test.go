@@ -198,6 +198,13 @@ func TestRelays(t *testing.T) {
 	if len(chosen) != 2 {
 		t.Fatalf("relays %v", chosen)
 	}
+	var members []string
+	for k := range sizes["b"] {
+		members = append(members, fmt.Sprint("b", k))
+	}
+	if want := Relays(members, 2); !slices.Equal(chosen, want) {
+		t.Errorf("relays %v, want %v", chosen, want)
+	}
 	relays := 0
 	for zone := range maps.Keys(sizes) {
 		for k := range sizes[zone] {
