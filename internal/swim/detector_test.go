@@ -517,7 +517,7 @@ func TestRing(t *testing.T) {
 	for i := 1; i <= 18; i++ {
 		n.view.note(n.table.named(memberName(i)), wire.ViewUnsaid)
 	}
-	successor := n.ring.find(n.Turn)
+	successor := n.ring.find(n.Turn, anyMember)
 	if got := targets()[successor.Name]; got < 20 || got > 23 {
 		t.Errorf("the successor is probed %d times of 40", got)
 	}
@@ -526,7 +526,7 @@ func TestRing(t *testing.T) {
 		t.Error("a suspect member is the successor")
 	}
 	n.Step(Endpoint{}, &wire.Dead{Incarnation: 1, Node: successor.Name, From: "m9"})
-	if next := n.ring.find(n.Turn); next == successor {
+	if next := n.ring.find(n.Turn, anyMember); next == successor {
 		t.Error("a dead member is the successor")
 	}
 
@@ -537,7 +537,7 @@ func TestRing(t *testing.T) {
 		n.table.self = n.table.named(at)
 		state := self.State
 		self.State = StateAlive
-		at = n.ring.find(n.Turn).Name
+		at = n.ring.find(n.Turn, anyMember).Name
 		n.table.self, self.State = self, state
 	}
 	alive := 1
@@ -550,6 +550,8 @@ func TestRing(t *testing.T) {
 		t.Errorf("a ring of %d members, want all %d", len(seen), alive)
 	}
 }
+
+func anyMember(*member) bool { return true }
 
 func values(m map[string]int) (all []int) {
 	for _, v := range m {

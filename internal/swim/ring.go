@@ -28,18 +28,17 @@ func (r *ring) next(t *Turn) *member {
 		return nil
 	}
 	if r.successor == nil {
-		r.successor = r.find(t)
+		r.successor = r.find(t, func(m *member) bool { return !t.zones.areActive(t) || t.zones.isNear(t, m) })
 	}
 	return r.successor
 }
 
-// find returns the alive member that follows us, or nil if none is alive.
-func (r *ring) find(t *Turn) (successor *member) {
+// find returns the alive member that follows us of those that may, or nil if none is alive.
+func (r *ring) find(t *Turn, may func(*member) bool) (successor *member) {
 	own, least := ringPlace(t.table.self.Name), uint64(0)
-	zoned := t.zones.areActive(t)
 	for _, id := range t.table.order {
 		m := t.table.at(id)
-		if m == t.table.self || m.State != StateAlive || zoned && !t.zones.isNear(t, m) {
+		if m == t.table.self || m.State != StateAlive || !may(m) {
 			continue
 		}
 		if after := ringPlace(m.Name) - own; successor == nil || after < least {

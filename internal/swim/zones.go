@@ -7,41 +7,43 @@ import (
 
 // zones keep most of the traffic within this member's zone, if it has one. Of the other zones it sends to a few members only:
 //
-//		zone a                     zone b
-//		  m m m m m                  m m m m m
-//		  | | | | |  gossip, push/pulls, most probes
-//		  m m R R ------ news ------ R R m m m      R: the relays of a zone
-//		  |     \                    /
-//		  +-------\---- probes, one in farEvery ----> any member
-//		           \               /
-//		            o   o   o   o              members without a zone
+//	zone a                     zone b
+//	  m m m m m                  m m m m m
+//	  | | | | |  gossip, push/pulls, most probes
+//	  m m R R ------ news ------ R R m m m      R: the relays of a zone
+//	  |     \                    /
+//	  +-------\---- probes, one in farEvery ----> any member
+//	           \               /
+//	            o   o   o   o              members without a zone
 //
-//	  - Relays. Of the members of a zone that are alive, those whose names have the least hashes (rendezvous hashing), Config.ZoneRelays in
-//	    number: all members that know the same members agree on them, and replace one as soon as they suspect it. In each round of
-//	    gossip a relay sends to GossipNodes members of its own zone, and to as many relays of other zones. What it sends, it sends
-//	    for as many rounds as others do. It exchanges states with a member of another zone as often as with one of its own.
-//	  - Open members. A member without a zone, or of a zone of no more members than it has relays, does as if there were no zones,
-//	    and so does one of the reference: it sends to all. Relays send to them as to another zone, and all probe them.
-//	  - Probes. Of a member's probes, one in farEvery is of a member of another zone, for the case that a whole zone fails; in a smaller
-//	    zone one in as many as it has members. The ring of probes (ring.go) is that of the zone. A zone of which an eighth is suspect
-//	    is probed as if it were one's own, until they refute or are dead. Those that are asked about a member of one's own zone are
-//	    of that zone.
+// Relays: of the members of a zone that are alive, those whose names have the least hashes (rendezvous hashing),
+// Config.ZoneRelays in number. All members that know the same members agree on them, and replace one as soon as they suspect it.
+// In each round of gossip a relay sends to GossipNodes members of its own zone and to as many relays of other zones; what it
+// sends, it sends in as many rounds as others do. It exchanges states with a member of another zone as often as with one of
+// its own.
+//
+// Open members: a member without a zone, or of a zone of no more members than it has relays, does as if there were no zones, and
+// so does one of the reference: it sends to all. Relays send to them as to another zone, and all probe them.
+//
+// Probes: of a member's probes one in farEvery, in a smaller zone one in as many as it has members, is of a member of another
+// zone, for the case that a whole zone fails. The ring of probes (ring.go) is that of the zone. Of a zone that works, members
+// that fail are found by others of it; if a member of another zone suspects one first, all others probe that zone's
+// members, around the ring, every other time, until the suspicion ends. Those that are asked about a member of one's own zone are of that zone.
 //
 // All else is as without zones: suspicion, refutation, joins, the comparison of views after each probe, the search for failed
 // members. So views in two zones that differ, because all relays failed at once or the zones were cut off from each other, become
-// equal by probes between them, with exchanges of what differs.
+// equal by probes between them, with exchanges of what differs. Members whose views differ for a moment choose other relays,
+// and send some news twice or later.
 //
-// Compat: in the reference each member sends to all. Its members are open members.
-//
-// Zones are of use if most members have them. A zone needs no agreement but on names: members whose views differ for a moment
-// choose other relays, and send some news twice or later.
+// Compat: in the reference each member sends to all.
 type zones struct {
 	known  bool // what follows is up to date
 	active bool // this member sends to its zone
 	relay  bool // and is a relay
 
 	members  []int  // present members of each zone, by its number
-	suspects []int  // the suspect ones of them
+	troubled []bool // the zones that may be failing
+	trouble  bool   // there is such a zone
 	near     []ID   // others of our zone that may be sent gossip
 	far      [][]ID // relays of each other zone, and the open members
 	relays   [][]ID // of each zone, by its number
@@ -52,9 +54,6 @@ const (
 	// farEvery is how many probes there are for each one of another zone's member. With three zones of a size two thirds of the
 	// probes would be.
 	farEvery = 12
-
-	// troubledShare is the part of a zone's members, an eighth, that is suspect if it is the zone that fails; two at least.
-	troubledShare = 8
 
 	// DefaultZoneRelays is the number of relays of a zone unless Config has another.
 	DefaultZoneRelays = 2
@@ -80,10 +79,14 @@ func (z *zones) areActive(t *Turn) bool {
 // plan finds who is in which zone, and the relays.
 func (z *zones) plan(t *Turn) {
 	z.known = true
-	z.count(&t.table)
+	z.count(t)
 	own := t.table.zoneOf(t.table.self)
-	z.active = own != 0 && !z.isOpen(t, own)
-	if !z.active {
+	wasActive := z.active
+	if z.active = own != 0 && !z.isOpen(t, own); z.active && !wasActive {
+		z.probes = t.cfg.Rand.IntN(farEvery) // members that start together probe other zones at different times
+	}
+	wasRelay := z.relay
+	if z.relay = false; !z.active {
 		return
 	}
 	z.near, z.far, z.relays = z.near[:0], z.far[:0], resized(z.relays, t.table.zones.len())
@@ -110,23 +113,48 @@ func (z *zones) plan(t *Turn) {
 	if len(open) > 0 {
 		z.far = append(z.far, open)
 	}
-	z.relay = slices.Contains(z.relays[own], t.table.self.ID)
+	if z.relay = slices.Contains(z.relays[own], t.table.self.ID); z.relay && !wasRelay {
+		z.catchUp(t)
+	}
 }
 
-// count counts the members of each zone.
-func (z *zones) count(t *table) {
-	z.members, z.suspects = resized(z.members, t.zones.len()), resized(z.suspects, t.zones.len())
-	for _, id := range t.order {
-		m := t.at(id)
-		zone := t.zoneOf(m)
+// catchUp exchanges what differs with another zone, for a new relay: what its zone learned while the former ones were failing is not
+// gossiped any more.
+func (z *zones) catchUp(t *Turn) {
+	if t.cfg.PushPullInterval <= 0 || len(z.far) == 0 {
+		return
+	}
+	relays := z.far[t.cfg.Rand.IntN(len(z.far))]
+	if m := t.table.at(relays[t.cfg.Rand.IntN(len(relays))]); m.extended && t.isPushPullPeer(m) {
+		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamDifferences, To: t.table.snapshot(m)})
+	}
+}
+
+// count counts the members of each zone, and finds other zones that may be failing.
+func (z *zones) count(t *Turn) {
+	n := t.table.zones.len()
+	z.members, z.troubled = resized(z.members, n), resized(z.troubled, n)
+	for _, id := range t.table.order {
+		m := t.table.at(id)
+		zone := t.table.zoneOf(m)
 		if zone == 0 || m.State.IsDown() {
 			continue
 		}
 		z.members[zone]++
-		if m.State == StateSuspect {
-			z.suspects[zone]++
-		}
+		z.troubled[zone] = z.troubled[zone] || m.State == StateSuspect && t.isFromOutside(m)
 	}
+	z.troubled[t.table.zoneOf(t.table.self)] = false
+	z.trouble = slices.Contains(z.troubled, true)
+}
+
+// isFromOutside reports whether a member of another zone than m was the first that suspected m.
+func (t *Turn) isFromOutside(m *member) bool {
+	s := t.suspicions.of(m)
+	if s == nil || s.reporters[0] == unattributed {
+		return false
+	}
+	by := t.table.named(s.reporters[0])
+	return by != nil && t.table.zoneOf(by) != t.table.zoneOf(m)
 }
 
 // resized returns s with n zero values, at least one.
@@ -220,8 +248,7 @@ func (z *zones) isNear(t *Turn, m *member) bool {
 
 // isWatched reports whether m is probed as often as without zones.
 func (z *zones) isWatched(t *Turn, m *member) bool {
-	zone := t.table.zoneOf(m)
-	return z.isNear(t, m) || z.isOpen(t, zone) || z.suspects[zone] > 1 && troubledShare*z.suspects[zone] > z.members[zone]
+	return z.isNear(t, m) || z.isOpen(t, t.table.zoneOf(m))
 }
 
 // nextProbe returns the next member to probe, or nil if zones do not matter.
@@ -237,6 +264,12 @@ func (z *zones) nextProbe(t *Turn) *member {
 	}
 	if m := t.ring.next(t); m != nil {
 		return m
+	}
+	if z.trouble {
+		inTrouble := func(m *member) bool { return z.troubled[t.table.zoneOf(m)] }
+		if m := t.ring.find(t, inTrouble); m != nil {
+			return m
+		}
 	}
 	return t.nextUnprobed(func(m *member) bool { return z.isWatched(t, m) })
 }

@@ -301,15 +301,17 @@ func TestZoneProbes(t *testing.T) {
 	if across := calm["b"] + calm["c"]; across != 240/farEvery || calm["b"] == 0 || calm["c"] == 0 || calm["open"] < 4 {
 		t.Errorf("probes by zone: %v", calm)
 	}
-	for k := range 2 {
-		n.Step(Endpoint{}, &wire.Suspect{Incarnation: 1, Node: fmt.Sprint("b", k), From: "x"})
-	}
+	n.Step(Endpoint{}, &wire.Suspect{Incarnation: 1, Node: "b0", From: "b1"})
 	if some := probe(); some["b"]+some["c"] != 240/farEvery {
-		t.Errorf("probes while two members of b are suspect: %v", some)
+		t.Errorf("probes while a member of b is suspect there: %v", some)
 	}
-	n.Step(Endpoint{}, &wire.Suspect{Incarnation: 1, Node: "b2", From: "x"})
-	if troubled := probe(); troubled["b"] < 40 || troubled["c"] > 240/farEvery {
+	n.Step(Endpoint{}, &wire.Suspect{Incarnation: 1, Node: "b1", From: "c1"})
+	if troubled := probe(); troubled["b"] < 110 || troubled["a"] < 110 {
 		t.Errorf("probes while b may be failing: %v", troubled)
+	}
+	n.Step(Endpoint{}, aliveIn("b", "b1", int(n.table.named("b1").ip[3]), 2))
+	if after := probe(); after["b"]+after["c"] != 240/farEvery {
+		t.Errorf("probes after the suspicion: %v", after)
 	}
 }
 
