@@ -399,3 +399,28 @@ func TestDeadInZones(t *testing.T) {
 		}
 	}
 }
+
+// TestNewRelay: a member that becomes a relay exchanges what differs with another zone.
+func TestNewRelay(t *testing.T) {
+	sizes := map[string]int{"a": 10, "b": 10}
+	first := zoned(t, "a0", sizes, nil).relaysOf("a")
+	for k := range 10 {
+		self := fmt.Sprint("a", k)
+		if slices.Contains(first, self) {
+			continue
+		}
+		n := zoned(t, self, sizes, nil)
+		n.zones.areActive(n.Turn)
+		if streams := n.take().Streams; len(streams) != 0 {
+			t.Errorf("%s, no relay, begins %v", self, streams)
+		}
+		for _, name := range first {
+			n.Step(Endpoint{}, &wire.Suspect{Incarnation: 1, Node: name, From: "a1"})
+		}
+		relay := slices.Contains(n.relaysOf("a"), self)
+		streams := n.take().Streams
+		if got := len(streams) == 1 && streams[0].Kind == StreamDifferences && streams[0].To.Name[0] == 'b'; got != relay {
+			t.Errorf("%s, a relay: %v, begins %v", self, relay, streams)
+		}
+	}
+}
