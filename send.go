@@ -33,7 +33,7 @@ func (m *Memberlist) SendBestEffort(to *Node, msg []byte) error {
 		return errNilNode
 	}
 	e := endpointOfNode(to)
-	if to.PMax >= swim.ProtocolChecksum && m.config.CompressionAlgorithm != CompressionAlgorithmSnappy {
+	if to.PMax >= swim.ProtocolChecksum && m.config.CompressionAlgorithm != CompressionAlgorithmSnappy && !m.config.hasZones() {
 		return m.sendUserPacket(&e, msg, wire.FeatureChecksum) // without a look at the members
 	}
 	features := m.features(&e)
@@ -91,7 +91,7 @@ func (m *Memberlist) SendReliableContext(ctx context.Context, to *Node, msg []by
 // Deprecated: call SendReliable.
 func (m *Memberlist) SendToTCP(to *Node, msg []byte) error { return m.SendReliable(to, msg) }
 
-// features returns what an endpoint, if it is a known member, is known to read.
+// features returns what is known of an endpoint, if it is a known member.
 func (m *Memberlist) features(to *swim.Endpoint) wire.Features {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -115,7 +115,7 @@ func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, features wire
 		p = new(packer) // so that its memory is not kept
 	}
 	p.user = append(append(p.user[:0], byte(wire.TypeUser)), msg...)
-	err := m.packets.transmit(to, m.envelope.Wrap(&p.Packer, p.user, features), wire.TypeUser)
+	err := m.packets.transmit(to, m.envelope.Wrap(&p.Packer, p.user, features), wire.TypeUser, features)
 	if errors.Is(err, ErrMessageTooLarge) {
 		m.metrics.Add(metrics.DroppedOversize, 1)
 	}
@@ -202,19 +202,19 @@ func (w *packetWriter) writeMessages(p *packer, to *swim.Endpoint, messages [][]
 		var packet []byte
 		kind := wire.Type(messages[0][0])
 		packet, messages = w.m.envelope.Pack(&p.Packer, messages, features)
-		errs = errors.Join(errs, w.writePacket(to, packet, kind))
+		errs = errors.Join(errs, w.writePacket(to, packet, kind, features))
 	}
 	return errs
 }
 
 // writePacket writes a packet of the protocol that is sent for a message of a kind, unless it is larger than Config.UDPBufferSize.
 // After Shutdown it is lost without an error.
-func (w *packetWriter) writePacket(to *swim.Endpoint, packet []byte, kind wire.Type) error {
+func (w *packetWriter) writePacket(to *swim.Endpoint, packet []byte, kind wire.Type, features wire.Features) error {
 	if limit := w.m.envelope.Budget().Packet; len(packet) > limit {
 		w.m.metrics.Add(metrics.DroppedOversize, 1)
 		return fmt.Errorf("%w: a packet of %d bytes, the limit is %d", ErrMessageTooLarge, len(packet), limit)
 	}
-	err := w.transmit(to, packet, kind)
+	err := w.transmit(to, packet, kind, features)
 	if errors.Is(err, ErrShutdown) {
 		return nil
 	}
@@ -222,7 +222,10 @@ func (w *packetWriter) writePacket(to *swim.Endpoint, packet []byte, kind wire.T
 }
 
 // transmit writes a packet. After Shutdown every error is ErrShutdown.
-func (w *packetWriter) transmit(to *swim.Endpoint, packet []byte, kind wire.Type) error {
+func (w *packetWriter) transmit(to *swim.Endpoint, packet []byte, kind wire.Type, features wire.Features) error {
+	if w.m.crosses(features) {
+		w.m.metrics.Add(metrics.UDPAcrossZones, len(packet))
+	}
 	err := w.handToTransport(to, packet, kind)
 	if err != nil && w.m.tasks.Closed() {
 		return ErrShutdown

@@ -25,6 +25,7 @@ type session struct {
 	label    *envelope.Label // of a stream that a peer opened
 	features wire.Features   // of the peer of a stream that this member opened
 	size     int             // bytes read
+	across   bool            // it was opened by this member, to another zone
 	memory   streamset.Reservation
 	reader   wire.StreamReader
 	reserve  func(n int) error // for reader, made once
@@ -54,7 +55,7 @@ const maxLocalKept = 4 << 20
 func (s *session) end() {
 	s.reader.Reset(nil, nil)
 	s.release()
-	s.m, s.conn, s.label, s.features = nil, nil, nil, 0
+	s.m, s.conn, s.label, s.features, s.across = nil, nil, nil, 0, false
 	if cap(s.local) > maxLocalKept {
 		s.local = nil
 	}
@@ -64,6 +65,7 @@ func (s *session) end() {
 func (s *session) Read(b []byte) (int, error) {
 	n, err := s.conn.Read(b)
 	s.size += n
+	s.countAcross(n)
 	return n, err
 }
 
@@ -127,8 +129,16 @@ func (s *session) writeReply(message []byte) error {
 func (s *session) wrote(n int, err error) error {
 	if n > 0 {
 		s.m.metrics.Add(metrics.TCPSent, n)
+		s.countAcross(n)
 	}
 	return err
+}
+
+// countAcross counts bytes of a stream to another zone, in both directions: the acceptor need not know who opened it.
+func (s *session) countAcross(n int) {
+	if s.across && n > 0 {
+		s.m.metrics.Add(metrics.TCPAcrossZones, n)
+	}
 }
 
 // writeError tells the peer why its request is refused. The peer may be gone by then.
@@ -169,6 +179,7 @@ func (s *session) roundTrip(ctx context.Context, to Address, deadline time.Time,
 	}
 	s.begin(conn)
 	s.features = m.features(&swim.Endpoint{Name: to.Name, AddrPort: endpointOf(to.Addr).AddrPort})
+	s.across = m.crosses(s.features)
 	err = talk()
 	if err != nil && s.size == 0 && closedByPeer(err) {
 		err = fmt.Errorf("%w: %w", ErrNoAnswer, err)

@@ -23,10 +23,18 @@ type Stats struct {
 	BytesSent       uint64 // in packets [udp.sent]
 	BytesReceived   uint64 // in packets [udp.received]
 
+	// BytesAcross is the part of BytesSent that was sent to others than members that are known to be in this member's zone. Zero
+	// without a zone: see Config.Zone. [udp.across_zones]
+	BytesAcross uint64
+
 	StreamsOpen     int    // now
 	StreamsAccepted uint64 // [tcp.accept]
 	StreamsDialed   uint64 // [tcp.connect]
 	StreamBytesSent uint64 // [tcp.sent]
+
+	// StreamBytesAcross is the number of bytes, sent and received, on streams that this member opened to such others. Without a zone
+	// it is zero. [tcp.across_zones]
+	StreamBytesAcross uint64
 
 	Alive            uint64 // transitions of members to alive, or to a newer incarnation [msg.alive]
 	Suspected        uint64 // transitions of members to suspect [msg.suspect]
@@ -76,15 +84,19 @@ func (m *Memberlist) Stats() Stats {
 	packetsSent, bytesSent := m.metrics.Sent.Load()
 	packetsReceived, bytesReceived := m.metrics.Received.Load()
 	s := Stats{
-		Health:           m.GetHealthScore(),
-		PacketsSent:      packetsSent,
-		PacketsReceived:  packetsReceived,
-		BytesSent:        bytesSent,
-		BytesReceived:    bytesReceived,
-		StreamsOpen:      m.streams.Len(),
-		StreamsAccepted:  n(metrics.TCPAccept),
-		StreamsDialed:    n(metrics.TCPConnect),
-		StreamBytesSent:  n(metrics.TCPSent),
+		Health:          m.GetHealthScore(),
+		PacketsSent:     packetsSent,
+		PacketsReceived: packetsReceived,
+		BytesSent:       bytesSent,
+		BytesReceived:   bytesReceived,
+		StreamsOpen:     m.streams.Len(),
+		StreamsAccepted: n(metrics.TCPAccept),
+		StreamsDialed:   n(metrics.TCPConnect),
+		StreamBytesSent: n(metrics.TCPSent),
+
+		BytesAcross:       n(metrics.UDPAcrossZones),
+		StreamBytesAcross: n(metrics.TCPAcrossZones),
+
 		Alive:            n(metrics.MsgAlive),
 		Suspected:        n(metrics.MsgSuspect),
 		Dead:             n(metrics.MsgDead),

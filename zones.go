@@ -1,6 +1,17 @@
 package memberlist
 
-import "github.com/e3431adc/memberlist/internal/swim"
+import (
+	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
+)
+
+// hasZones reports whether this member may have a zone.
+func (c *Config) hasZones() bool { return c.Zone != "" || c.ZoneOf != nil }
+
+// crosses reports whether what is sent to a receiver is not known to stay within the zone of this member, which has one.
+func (m *Memberlist) crosses(features wire.Features) bool {
+	return m.config.hasZones() && !features.Has(wire.FeatureSameZone)
+}
 
 // askZones asks the program for the zones of members that have changed, with the core not locked. Until it has answered they are in
 // the zones that they announce themselves.

@@ -63,6 +63,7 @@ type Member struct {
 	Packets     Path      `json:"packets"`
 	Streams     Path      `json:"streams"`
 	Incarnation uint32    `json:"incarnation"`
+	Zone        string    `json:"zone"`
 	Protocol    [3]int    `json:"protocol"` // lowest, highest, spoken
 	Meta        []byte    `json:"meta"`
 	Self        bool      `json:"self,omitempty"`
@@ -119,7 +120,7 @@ func (h *handler) status() *Status {
 func newMember(info *memberlist.MemberInfo) Member {
 	return Member{
 		Name: info.Name, Address: info.Address(), State: stateName(info.State), Since: info.Since, RTT: info.RTT.Seconds(),
-		Packets: newPath(info.Packets), Streams: newPath(info.Streams), Incarnation: info.Incarnation,
+		Packets: newPath(info.Packets), Streams: newPath(info.Streams), Incarnation: info.Incarnation, Zone: info.Zone,
 		Protocol: [3]int{int(info.PMin), int(info.PMax), int(info.PCur)}, Meta: info.Meta, node: info.Node,
 	}
 }
@@ -184,6 +185,7 @@ func totalsOf(s memberlist.Stats) map[string]uint64 {
 		"packets_sent": s.PacketsSent, "packets_received": s.PacketsReceived,
 		"packet_bytes_sent": s.BytesSent, "packet_bytes_received": s.BytesReceived,
 		"streams_dialed": s.StreamsDialed, "streams_accepted": s.StreamsAccepted, "stream_bytes_sent": s.StreamBytesSent,
+		"packet_bytes_across_zones": s.BytesAcross, "stream_bytes_across_zones": s.StreamBytesAcross,
 		"suspected": s.Suspected, "dead": s.Dead, "degraded_probes": s.DegradedProbes,
 		"degraded_timeouts": s.DegradedTimeouts, "degraded_late": s.DegradedLate, "events_lost": s.EventsLost,
 	}

@@ -131,7 +131,7 @@ func TestFieldsOfJSON(t *testing.T) {
 		for _, tt := range []struct{ what, got, want string }{
 			{"all", keys(all), "events members self time"},
 			{"self", keys(self), "address checksum counts dropped encryption health labels name protocol queues rates settled totals version"},
-			{"member", keys(first(all["members"])), "address incarnation meta name packets protocol rtt self since state streams"},
+			{"member", keys(first(all["members"])), "address incarnation meta name packets protocol rtt self since state streams zone"},
 			{"path", keys(first(all["members"]).(map[string]any)["packets"]), "failing failures"},
 			{"event", keys(first(all["events"])), "address kind name time"},
 			{"counts", keys(self["counts"]), "alive dead left suspect"},

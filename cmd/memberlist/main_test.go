@@ -122,6 +122,25 @@ func TestMembers(t *testing.T) {
 	}
 }
 
+// TestMembersInZones: zones are shown if there are any.
+func TestMembersInZones(t *testing.T) {
+	a := member(t, "a", func(c *memberlist.Config) { c.Zone = "eu-1\x1b" })
+	b := member(t, "b", nil)
+	if _, err := b.Join([]string{a.LocalNode().Address()}); err != nil {
+		t.Fatal(err)
+	}
+	status, stdout, _ := call(t, "members", a.LocalNode().Address())
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	if status != 0 || len(lines) != 3 || !strings.Contains(lines[0], " ZONE ") || !strings.Contains(lines[1], `"eu-1\x1b"`) {
+		t.Errorf("got %d, %s", status, stdout)
+	}
+	_, stdout, _ = call(t, "members", "-json", a.LocalNode().Address())
+	var view viewJSON
+	if err := json.Unmarshal([]byte(stdout), &view); err != nil || view.Members[0].Zone != "eu-1\x1b" || view.Members[1].Zone != "" {
+		t.Errorf("%v, %s", err, stdout)
+	}
+}
+
 // TestDoctorCommand: the report of a healthy cluster and of a faulty one, as text and as JSON.
 func TestDoctorCommand(t *testing.T) {
 	a, b := member(t, "a", nil), member(t, "b", nil)

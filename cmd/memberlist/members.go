@@ -72,9 +72,16 @@ func (t *target) printMembers(ctx context.Context, address string, stdout io.Wri
 		return printJSON(stdout, &view)
 	}
 	w := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tADDRESS\tSTATE\tINCARNATION\tPROTOCOL\tMETADATA")
+	zones := slices.ContainsFunc(view.Members, func(m memberlist.MemberInfo) bool { return m.Zone != "" })
+	zone := func(text string) string {
+		if !zones {
+			return ""
+		}
+		return text + "\t"
+	}
+	fmt.Fprintln(w, "NAME\tADDRESS\tSTATE\t"+zone("ZONE")+"INCARNATION\tPROTOCOL\tMETADATA")
 	for _, m := range view.Members {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d (%d-%d)\t%s\n", printable.Name(m.Name), m.Address(), stateName(m.State), m.Incarnation,
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s%d\t%d (%d-%d)\t%s\n", printable.Name(m.Name), m.Address(), stateName(m.State), zone(zoneText(m.Zone)), m.Incarnation,
 			m.PCur, m.PMin, m.PMax, metaText(m.Meta))
 	}
 	return w.Flush()
@@ -87,6 +94,14 @@ func stateName(s memberlist.NodeStateType) string {
 		return "state " + strconv.Itoa(int(s))
 	}
 	return names[s]
+}
+
+// zoneText returns a zone as it can be shown in a line.
+func zoneText(zone string) string {
+	if zone == "" {
+		return "-"
+	}
+	return printable.Name(zone)
 }
 
 // metaText returns metadata as it can be shown in a line.
@@ -107,6 +122,7 @@ type memberJSON struct {
 	Name        string `json:"name"`
 	Address     string `json:"address"`
 	State       string `json:"state"`
+	Zone        string `json:"zone,omitempty"`
 	Incarnation uint32 `json:"incarnation"`
 	Protocol    [3]int `json:"protocol"` // lowest, highest, spoken
 	Delegate    [3]int `json:"delegate_protocol"`
@@ -123,7 +139,7 @@ func printJSON(w io.Writer, view *memberlist.View) error {
 	out := viewJSON{Members: []memberJSON{}, Checksum: fmt.Sprintf("%016x", view.Checksum())}
 	for _, m := range view.Members {
 		out.Members = append(out.Members, memberJSON{
-			Name: m.Name, Address: m.Address(), State: stateName(m.State), Incarnation: m.Incarnation,
+			Name: m.Name, Address: m.Address(), State: stateName(m.State), Zone: m.Zone, Incarnation: m.Incarnation,
 			Protocol: [3]int{int(m.PMin), int(m.PMax), int(m.PCur)}, Delegate: [3]int{int(m.DMin), int(m.DMax), int(m.DCur)}, Meta: m.Meta,
 		})
 	}

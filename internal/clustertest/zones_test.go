@@ -1,6 +1,7 @@
 package clustertest
 
 import (
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"testing"
@@ -116,5 +117,53 @@ func TestZoneOf(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.await(10*time.Second, know)
+	})
+}
+
+// TestBytesAcrossZones: members with zones count what leaves theirs, which is the smaller part; members without a zone count nothing.
+func TestBytesAcrossZones(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		for i := range 24 {
+			c.grow(1, func(config *memberlist.Config) { config.Zone = fmt.Sprint("zone ", i%2) })
+		}
+		time.Sleep(10 * time.Minute)
+		var sent, across, streamsAcross uint64
+		for _, m := range c.members {
+			s := m.Stats()
+			if s.BytesAcross > s.BytesSent {
+				t.Errorf("%d of %d bytes across", s.BytesAcross, s.BytesSent)
+			}
+			sent, across, streamsAcross = sent+s.BytesSent, across+s.BytesAcross, streamsAcross+s.StreamBytesAcross
+		}
+		if across == 0 || across > sent/8 || streamsAcross == 0 {
+			t.Errorf("%d of %d bytes of packets across, and %d on streams", across, sent, streamsAcross)
+		}
+		message := make([]byte, 1000)
+		rand.Read(message) // it is not compressed
+		before := c.members[0].Stats()
+		for _, to := range c.members[1:3] { // m2 is in the zone of m0
+			if err := c.members[0].SendBestEffort(to.LocalNode(), message); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.members[0].SendReliable(to.LocalNode(), message); err != nil {
+				t.Fatal(err)
+			}
+		}
+		after := c.members[0].Stats()
+		if n := after.BytesAcross - before.BytesAcross; n < 1000 || n > 1500 {
+			t.Errorf("%d bytes of user messages across", n)
+		}
+		if n := after.StreamBytesAcross - before.StreamBytesAcross; n < 1000 || n > 1500 {
+			t.Errorf("%d bytes of user messages on streams across", n)
+		}
+
+		plain := newSimCluster(t).grow(3, nil)
+		defer plain.stop()
+		time.Sleep(time.Minute)
+		if s := plain.members[0].Stats(); s.BytesAcross+s.StreamBytesAcross != 0 {
+			t.Errorf("without a zone %+v", s)
+		}
 	})
 }

@@ -7,7 +7,9 @@ type Counter uint8
 const (
 	TCPAccept Counter = iota
 	TCPConnect
-	TCPSent // bytes
+	TCPSent        // bytes
+	UDPAcrossZones // bytes; not in the reference
+	TCPAcrossZones // bytes, both ways; not in the reference
 	MsgAlive
 	MsgSuspect
 	MsgDead
@@ -78,6 +80,8 @@ var (
 		TCPAccept:          {"memberlist", "tcp", "accept"},
 		TCPConnect:         {"memberlist", "tcp", "connect"},
 		TCPSent:            {"memberlist", "tcp", "sent"},
+		UDPAcrossZones:     {"memberlist", "udp", "across_zones"},
+		TCPAcrossZones:     {"memberlist", "tcp", "across_zones"},
 		MsgAlive:           {"memberlist", "msg", "alive"},
 		MsgSuspect:         {"memberlist", "msg", "suspect"},
 		MsgDead:            {"memberlist", "msg", "dead"},

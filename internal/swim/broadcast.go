@@ -97,7 +97,7 @@ func (q *broadcasts) sendDirectly(t *Turn, asserted *broadcast) {
 		start := len(t.out.bytes)
 		t.out.bytes = q.append(t.Core, t.out.bytes, asserted)
 		t.out.end(p, start)
-		p.Features = m.features()
+		p.Features = t.table.featuresOf(m)
 		if i == 0 && t.cfg.PushPullInterval > 0 {
 			t.out.Streams = append(t.out.Streams, Stream{Kind: StreamPushPull, To: t.table.snapshot(m)})
 		}

@@ -233,7 +233,7 @@ func (c *Core) NumPresent() int { return c.present }
 // AnyAlive reports whether any other member is alive or suspect.
 func (c *Core) AnyAlive() bool { return c.present > 0 }
 
-// Features returns what an endpoint, if it is a known member by its name or else its address, is known to read.
+// Features returns what is known of an endpoint, if it is a known member by its name or else its address.
 func (c *Core) Features(to Endpoint) wire.Features { return c.table.features(&to) }
 
 func (t *table) features(to *Endpoint) wire.Features {
@@ -244,12 +244,12 @@ func (t *table) features(to *Endpoint) wire.Features {
 	if m == nil {
 		m = t.located(addressOf(to.AddrPort))
 	}
-	return m.features()
+	return t.featuresOf(m)
 }
 
-// features returns what m, which may be nil, is known to read. No version says that a member reads Snappy, and one that does not would
+// featuresOf returns what is known of m, which may be nil. No version says that a member reads Snappy, and one that does not would
 // lose every message: it has sent some itself, or knows the extensions of this library.
-func (m *member) features() (f wire.Features) {
+func (t *table) featuresOf(m *member) (f wire.Features) {
 	if m == nil {
 		return 0
 	}
@@ -258,6 +258,9 @@ func (m *member) features() (f wire.Features) {
 	}
 	if m.snappy || m.extended {
 		f |= wire.FeatureSnappy
+	}
+	if t.isSameZone(m) {
+		f |= wire.FeatureSameZone
 	}
 	return f
 }

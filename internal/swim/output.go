@@ -32,7 +32,7 @@ type Packet struct {
 	// message is that of Leave: recent user broadcasts go before the message.
 	Room int
 
-	// Features is what the receiver is known to read.
+	// Features is what is known of the receiver.
 	Features wire.Features
 
 	// Ping is the sequence number of our own ping in it, or 0. If sending fails, the driver calls SendFailed.

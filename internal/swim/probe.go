@@ -251,8 +251,8 @@ func (t *Turn) pingThroughOthers(m *member, target *Member, q question, asked *[
 // helpers returns the members to ask about m. If they are to try streams, those that are known to do that have precedence.
 func (t *Turn) helpers(m *member, q question) []*member {
 	canHelp := func(h *member) bool { return h != t.table.self && h != m && h.State == StateAlive }
-	if t.zones.areActive(t) && t.zones.isNear(t, m) {
-		chosen := t.choose(q.members, func(h *member) bool { return canHelp(h) && t.zones.isNear(t, h) && (!q.dial || h.extended) })
+	if t.zones.areActive(t) && t.table.isSameZone(m) {
+		chosen := t.choose(q.members, func(h *member) bool { return canHelp(h) && t.table.isSameZone(h) && (!q.dial || h.extended) })
 		if len(chosen) == q.members {
 			return chosen
 		}

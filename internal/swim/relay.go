@@ -84,7 +84,7 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 		t.out.bytes = ack.Append(t.out.bytes[:start])
 	}
 	t.out.end(answer, start)
-	answer.Features = source.features()
+	answer.Features = t.table.featuresOf(source)
 	to := answer.To
 	if !from.AddrPort.IsValid() || t.table.isAt(source, sender) {
 		t.queue.fill(t, t.out, answer, t.cfg.roomIn(answer))

@@ -28,7 +28,7 @@ func (r *ring) next(t *Turn) *member {
 		return nil
 	}
 	if r.successor == nil {
-		r.successor = r.find(t, func(m *member) bool { return !t.zones.areActive(t) || t.zones.isNear(t, m) })
+		r.successor = r.find(t, func(m *member) bool { return !t.zones.areActive(t) || t.table.isSameZone(m) })
 	}
 	return r.successor
 }

@@ -159,6 +159,12 @@ func (t *table) zoneOf(m *member) uint16 {
 	return m.zone
 }
 
+// isSameZone reports whether m is in this member's zone.
+func (t *table) isSameZone(m *member) bool {
+	zone := t.zoneOf(m)
+	return zone != 0 && t.self != nil && zone == t.zoneOf(t.self)
+}
+
 // forgetZone forgets the zone of a member that is removed.
 func (t *table) forgetZone(m *member) {
 	t.zones.drop(m.zone)

@@ -241,14 +241,9 @@ func (z *zones) transmits(t *Turn, n int) int {
 	return n
 }
 
-// isNear reports whether m is of this member's zone.
-func (z *zones) isNear(t *Turn, m *member) bool {
-	return t.table.zoneOf(m) == t.table.zoneOf(t.table.self)
-}
-
 // isWatched reports whether m is probed as often as without zones.
 func (z *zones) isWatched(t *Turn, m *member) bool {
-	return z.isNear(t, m) || z.isOpen(t, t.table.zoneOf(m))
+	return t.table.isSameZone(m) || z.isOpen(t, t.table.zoneOf(m))
 }
 
 // nextProbe returns the next member to probe, or nil if zones do not matter.

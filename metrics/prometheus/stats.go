@@ -57,6 +57,10 @@ var allStats = []stat{
 		{"peer", "StreamsAccepted", number(func(s *stats) uint64 { return s.StreamsAccepted })},
 		{"this_member", "StreamsDialed", number(func(s *stats) uint64 { return s.StreamsDialed })},
 	}},
+	{"packet_across_zones_bytes_total", "Bytes sent in packets to members that are not in this member's zone.", prom.CounterValue, "",
+		one("BytesAcross", func(s *stats) uint64 { return s.BytesAcross })},
+	{"stream_across_zones_bytes_total", "Bytes sent and received on streams that this member opened to members that are not in its zone.", prom.CounterValue, "",
+		one("StreamBytesAcross", func(s *stats) uint64 { return s.StreamBytesAcross })},
 	{"stream_sent_bytes_total", "Bytes sent on streams.", prom.CounterValue, "", one("StreamBytesSent", func(s *stats) uint64 { return s.StreamBytesSent })},
 
 	{"transitions_total", "Transitions of members to a state, or to a newer incarnation in it.", prom.CounterValue, "state", []value{
