@@ -111,6 +111,33 @@ func TestHundred(t *testing.T) {
 	}
 }
 
+// TestZoned: with zones at most a fifth crosses, news and crashes are known nearly as soon, and the loss of relays delays news by seconds.
+func TestZoned(t *testing.T) {
+	measures(t)
+	without, with := zoneUses[0], zoneUses[1]
+	z, f := ofQuick[zoned](t), ofQuick[zoneFailures](t)
+	for _, of := range z.layouts {
+		if a, b := z.traffic(with, of, false).sum(), z.traffic(without, of, false).sum(); a > b/5 || a == 0 {
+			t.Errorf("%v: %.0f of %.0f bytes a second cross", of, a, b)
+		}
+		if a, b := z.newsTimes(with, of), z.newsTimes(without, of); meanOf(a) > meanOf(b)*3/2 || a.quantile(0) == 0 {
+			t.Errorf("%v: all know a change after %v, without zones %v", of, meanOf(a), meanOf(b))
+		}
+		for _, l := range losings {
+			if a, b := meanOf(l.deathTimes(with, of, 0)), meanOf(l.deathTimes(without, of, 0)); a > b*3/2 {
+				t.Errorf("%v: all know of %s after %v, without zones %v", of, l.name, a, b)
+			}
+		}
+		if took := f.burst(with, of, 0, true); took > 5*time.Second {
+			t.Errorf("%v: news crosses %v after its relays have ended", of, took)
+		}
+	}
+	cut := ofQuick[zoneCut](t)
+	if isolated, took := cut.heals(with); isolated != cut.of.members || took <= 0 || took > time.Minute {
+		t.Errorf("%d members were isolated, and the views equal after %v", isolated, took)
+	}
+}
+
 // TestRapid: members that crash at once are removed by all, once, and no others; members that receive nothing at
 // times return; most members that lose their packets stay out.
 func TestRapid(t *testing.T) {

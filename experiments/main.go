@@ -29,6 +29,9 @@ func full() []experiment {
 		rapid{nodes: 1000},
 		busy{nodes: 200, perCore: []int{250, 500, 1000, 2000, 3000, 4000, 6000, 8000}},
 		detector{sizes: []sampling{{10, 200}, {100, 200}, {1000, 40}}, pauses: 20, restarts: 20, loss: time.Minute, rapid: 1000},
+		zoned{layouts: []layout{{3, 100}, {10, 30}}, divided: []int{2, 3, 5, 10, 15, 20, 30, 50, 100}, calm: 100 * time.Second, news: 40},
+		zoneFailures{layouts: []layout{{3, 100}, {10, 30}}, runs: 8, wholes: 3, loss: time.Minute},
+		zoneCut{layout{3, 100}, time.Hour},
 	}
 }
 
@@ -44,6 +47,9 @@ func quick() []experiment {
 		rapid{nodes: 100},
 		busy{nodes: 60, perCore: []int{500, 4000}},
 		detector{sizes: []sampling{{10, 20}, {100, 40}}, pauses: 10, restarts: 10, loss: 20 * time.Second, rapid: 100},
+		zoned{layouts: []layout{{3, 20}, {6, 15}}, divided: []int{2, 3, 6}, calm: 40 * time.Second, news: 10},
+		zoneFailures{layouts: []layout{{3, 20}, {6, 15}}, runs: 3, wholes: 2, loss: 30 * time.Second},
+		zoneCut{layout{3, 10}, 10 * time.Minute},
 	}
 }
 

@@ -32,6 +32,10 @@ type settings struct {
 	jitter    time.Duration
 	shape     string
 	loss      float64 // percent
+	zones     int
+	apart     time.Duration // latency between zones beyond that within
+	zoneLoss  float64       // percent, between zones
+	zoneless  bool          // members do not know of their zones
 	slow      int
 	slowFor   time.Duration
 	slowEvery time.Duration
@@ -94,6 +98,7 @@ var knobs = []struct {
 	{"gossip-to-the-dead-time", "`time` for which dead members are gossiped to and remembered", func(c *memberlist.Config) any { return &c.GossipToTheDeadTime }, false},
 	{"retransmit-mult", "`factor` of the number of transmissions of a broadcast", func(c *memberlist.Config) any { return &c.RetransmitMult }, false},
 	{"push-pull-interval", "`time` between two exchanges of the whole state; 0: none", func(c *memberlist.Config) any { return &c.PushPullInterval }, true},
+	{"zone-relays", "`members` of each zone that exchange news with other zones", func(c *memberlist.Config) any { return &c.ZoneRelays }, false},
 	{"dead-node-reclaim-time", "`time` after which a dead member's name may be claimed at another address; 0: never", func(c *memberlist.Config) any { return &c.DeadNodeReclaimTime }, true},
 	{"reconnect-interval", "`time` between attempts to reconnect to dead members; 0: none", func(c *memberlist.Config) any { return &c.ReconnectInterval }, true},
 	{"reconnect-timeout", "`time` for which reconnects are attempted", func(c *memberlist.Config) any { return &c.ReconnectTimeout }, false},
@@ -125,6 +130,10 @@ func parseFlags(args []string, stderr io.Writer) (*settings, error) {
 	flags.StringVar(&s.shape, "distribution", "uniform", "`shape` of the jitter: "+strings.Join(names(shapes), ", ")+
 		" (mean, median or scale -jitter)")
 	flags.Float64Var(&s.loss, "loss", 0, "`percentage` of lost packets")
+	flags.IntVar(&s.zones, "zones", 0, "number of `zones`, of one size, that the members are in; 0: none")
+	flags.DurationVar(&s.apart, "zone-latency", 20*time.Millisecond, "additional one-way `latency` between zones")
+	flags.Float64Var(&s.zoneLoss, "zone-loss", 0, "`percentage` of packets lost between zones, besides -loss")
+	flags.BoolVar(&s.zoneless, "zoneless", false, "the members do not know of their zones, to compare")
 	flags.IntVar(&s.slow, "slow", 0, "number of slow `members`, which at times handle no messages")
 	flags.DurationVar(&s.slowFor, "slow-for", 5*time.Second, "`duration` of each such time")
 	flags.DurationVar(&s.slowEvery, "slow-every", 30*time.Second, "`interval` between their starts")
@@ -228,6 +237,7 @@ func (s *settings) validate() error {
 	}{
 		{"n", s.members, 3, maxMembers, "members"},
 		{"seeds", s.seeds, 1, maxSeeds, "histories"},
+		{"zones", s.zones, 0, s.members, "zones of at least one member"},
 		{"slow", s.slow, 0, s.members - 2 - max(0, min(s.crash, 1)), "members, as two that are not slow must be left after a crash"},
 		{"crash", s.crash, 0, s.members - 2 - s.slow, "members, as two that are not slow must be left"},
 		{"workers", s.workers, 0, maxWorkers, "at the same time"},
@@ -244,6 +254,7 @@ func (s *settings) validate() error {
 		{"for", s.calm, time.Second, maxCalm},
 		{"latency", s.latency, 0, maxLatency},
 		{"jitter", s.jitter, 0, maxLatency},
+		{"zone-latency", s.apart, 0, maxLatency},
 		{"slow-for", s.slowFor, time.Millisecond, maxCalm},
 		{"slow-every", s.slowEvery, time.Millisecond, maxCalm},
 	} {
@@ -257,8 +268,10 @@ func (s *settings) validate() error {
 	if _, ok := shapes[s.shape]; !ok {
 		return fmt.Errorf("-distribution %s: must be one of %s", s.shape, strings.Join(names(shapes), ", "))
 	}
-	if math.IsNaN(s.loss) || s.loss < 0 || s.loss >= 100 {
-		return fmt.Errorf("-loss %v: must be at least 0 and less than 100 percent", s.loss)
+	for name, loss := range map[string]float64{"loss": s.loss, "zone-loss": s.zoneLoss} {
+		if math.IsNaN(loss) || loss < 0 || loss >= 100 {
+			return fmt.Errorf("-%s %v: must be at least 0 and less than 100 percent", name, loss)
+		}
 	}
 	return nil
 }
@@ -281,6 +294,7 @@ func (s *settings) core() swim.Config {
 		RetransmitMult:          c.RetransmitMult,
 		PushPullInterval:        c.PushPullInterval,
 		DeadNodeReclaimTime:     c.DeadNodeReclaimTime,
+		ZoneRelays:              c.ZoneRelays,
 		ReconnectInterval:       c.ReconnectInterval,
 		ReconnectTimeout:        c.ReconnectTimeout,
 		Extensions:              true,

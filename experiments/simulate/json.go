@@ -16,6 +16,7 @@ type (
 		Preset   string              `json:"preset"`
 		Config   map[string]any      `json:"config"` // every knob, by the name of its flag
 		Network  documentNetwork     `json:"network"`
+		Zones    documentZones       `json:"zones"`
 		Slow     documentSlow        `json:"slow"`
 		Crash    int                 `json:"crash"` // members at once
 		Hosts    bool                `json:"hosts"` // and their hosts
@@ -30,6 +31,12 @@ type (
 		Jitter       float64 `json:"jitter_s"`
 		Distribution string  `json:"distribution"`
 		Loss         float64 `json:"loss_percent"`
+	}
+	documentZones struct {
+		Count    int     `json:"count"`
+		Latency  float64 `json:"additional_latency_s"`
+		Loss     float64 `json:"additional_loss_percent"`
+		Zoneless bool    `json:"zoneless"` // the members do not know of them
 	}
 	documentSlow struct {
 		Members int     `json:"members"`
@@ -60,6 +67,7 @@ func (r *report) writeJSON(w io.Writer) error {
 	d := document{
 		Members: s.members, Seed: s.seed, Seeds: r.seeds, Preset: s.preset, Config: make(map[string]any),
 		Network: documentNetwork{s.latency.Seconds(), s.jitter.Seconds(), s.shape, s.loss},
+		Zones:   documentZones{s.zones, s.apart.Seconds(), s.zoneLoss, s.zoneless},
 		Slow:    documentSlow{s.slow, s.slowFor.Seconds(), s.slowEvery.Seconds()},
 		Crash:   s.crash, Hosts: s.hosts, For: s.calm.Seconds(),
 		Times: make(map[string]quantile),
@@ -68,9 +76,11 @@ func (r *report) writeJSON(w io.Writer) error {
 			"slow":    {r.slowDeaths, r.slowHours},
 		},
 		Load: map[string]rate{
-			"packets":      {r.load.packets, r.load.mostPackets},
-			"packet_bytes": {r.load.bytes, r.load.mostBytes},
-			"stream_bytes": {r.load.streamBytes, r.load.mostStreamBytes},
+			"packets":             r.load.packets.rate(),
+			"packet_bytes":        r.load.bytes.rate(),
+			"stream_bytes":        r.load.streamBytes.rate(),
+			"packet_bytes_across": r.load.bytesAcross.rate(),
+			"stream_bytes_across": r.load.streamBytesAcross.rate(),
 		},
 		Complete: r.seeds == s.seeds,
 	}
@@ -90,6 +100,8 @@ func (r *report) writeJSON(w io.Writer) error {
 	e.SetIndent("", "  ")
 	return e.Encode(&d)
 }
+
+func (t traffic) rate() rate { return rate{t.mean, t.busiest} }
 
 // jsonName returns the name of a flag in JSON.
 func jsonName(flag string) string { return strings.ReplaceAll(flag, "-", "_") }

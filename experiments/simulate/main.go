@@ -8,6 +8,11 @@
 // counted; then one member changes its metadata; 10 s later -crash members crash at once. In the second run all
 // members start at the same time and join the first of them.
 //
+// With -zones the members are in zones (Config.Zone), and the traffic between these is counted too; -zoneless shows what it
+// would be without:
+//
+//	go run ./simulate -n 300 -zones 3
+//
 // With much loss, a member may be declared dead before it crashes. Then there is no detection time, and the report
 // counts these cases.
 //

@@ -133,6 +133,17 @@ func TestFlagsMatter(t *testing.T) {
 		{"retransmit-mult", "-loss 20 -retransmit-mult 20", func(d document) bool {
 			return d.Load["packet_bytes"].Mean > simulate(t, small+" -loss 20").Load["packet_bytes"].Mean
 		}},
+		{"zones", "-n 20 -zones 2", func(d document) bool {
+			without := simulate(t, small+" -n 20 -zones 2 -zoneless")
+			return d.Load["packet_bytes_across"].Mean < 0.3*without.Load["packet_bytes_across"].Mean && d.Zones.Count == 2 && without.Zones.Zoneless
+		}},
+		{"zone-relays", "-n 20 -zones 2 -zone-relays 10", func(d document) bool { // as many as members: as without zones
+			return d.Load["packet_bytes_across"].Mean > 2*simulate(t, small+" -n 20 -zones 2").Load["packet_bytes_across"].Mean
+		}},
+		{"zone-latency", "-zones 2 -zone-latency 300ms", func(d document) bool { return *d.Times["start"].P50 > *base.Times["start"].P50 }},
+		{"zone-loss", "-zones 2 -zoneless -zone-loss 40", func(d document) bool {
+			return d.Load["packets"].Mean > base.Load["packets"].Mean && d.Zones.Loss == 40
+		}},
 		{"gossip-to-the-dead-time", "-gossip-to-the-dead-time 1s", func(d document) bool { return d.Config["gossip_to_the_dead_time_s"] == 1.0 }},
 		{"push-pull-interval", "-push-pull-interval 1s", func(d document) bool {
 			return d.Load["stream_bytes"].Mean > 10*base.Load["stream_bytes"].Mean

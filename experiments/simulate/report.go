@@ -53,12 +53,16 @@ func summarize(s *settings, trials []*trial) *report {
 
 // add adds a share of another load to the averages, and takes the maximum of the busiest.
 func (l *load) add(other *load, share float64) {
-	l.packets += share * other.packets
-	l.bytes += share * other.bytes
-	l.streamBytes += share * other.streamBytes
-	l.mostPackets = max(l.mostPackets, other.mostPackets)
-	l.mostBytes = max(l.mostBytes, other.mostBytes)
-	l.mostStreamBytes = max(l.mostStreamBytes, other.mostStreamBytes)
+	l.packets.add(other.packets, share)
+	l.bytes.add(other.bytes, share)
+	l.streamBytes.add(other.streamBytes, share)
+	l.bytesAcross.add(other.bytesAcross, share)
+	l.streamBytesAcross.add(other.streamBytesAcross, share)
+}
+
+func (t *traffic) add(other traffic, share float64) {
+	t.mean += share * other.mean
+	t.busiest = max(t.busiest, other.busiest)
 }
 
 // percentile returns the nearest-rank percentile, without the events that happened before; never if it was not

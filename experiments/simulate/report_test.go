@@ -32,13 +32,13 @@ func reports(t *testing.T) map[string]*report {
 	}
 	plain := []*trial{
 		{crashes: []crash{{ms(8100, 8200, 9000)}}, update: 600 * time.Millisecond, start: 1234 * time.Millisecond,
-			load: load{2, 90, 12345, 3, 120, 23456}},
+			load: load{packets: traffic{2, 3}, bytes: traffic{90, 120}, streamBytes: traffic{12345, 23456}}},
 		{crashes: []crash{{ms(9100, 9200, 12000)}}, update: 700 * time.Millisecond, start: 1034 * time.Millisecond,
-			load: load{4, 110, 12345, 5, 110, 13456}},
+			load: load{packets: traffic{4, 5}, bytes: traffic{110, 110}, streamBytes: traffic{12345, 13456}}},
 	}
 	hard := []*trial{
 		{crashes: []crash{{append(ms(101_000), never)}, {[]time.Duration{never, never}}}, update: never, start: never,
-			load: load{20, 9000, 0, 30, 12_345_678, 0}, falseDeaths: 3, slowDeaths: 77},
+			load: load{packets: traffic{20, 30}, bytes: traffic{9000, 12_345_678}, streamBytes: traffic{0, 0}}, falseDeaths: 3, slowDeaths: 77},
 	}
 	early := []*trial{
 		{crashes: []crash{{[]time.Duration{before, before, before}}}, update: time.Second, start: time.Minute},
@@ -46,9 +46,11 @@ func reports(t *testing.T) map[string]*report {
 		{crashes: []crash{{[]time.Duration{before, before, never}}}, update: 2500 * time.Microsecond, start: time.Minute},
 	}
 	return map[string]*report{
-		"early":    summarize(settingsOf("-n 4 -seeds 3 -loss 99.9"), early),
-		"plain":    summarize(settingsOf("-n 4 -seeds 2"), plain),
-		"hard":     summarize(settingsOf("-n 5 -seeds 2 -crash 2 -slow 1 -loss 2.5 -jitter 9ms -distribution pareto -preset wan -suspicion-mult 4 -gossip-interval 0"), hard),
+		"early": summarize(settingsOf("-n 4 -seeds 3 -loss 99.9"), early),
+		"plain": summarize(settingsOf("-n 4 -seeds 2"), plain),
+		"hard":  summarize(settingsOf("-n 5 -seeds 2 -crash 2 -slow 1 -loss 2.5 -jitter 9ms -distribution pareto -preset wan -suspicion-mult 4 -gossip-interval 0"), hard),
+		"zones": summarize(settingsOf("-n 6 -seeds 1 -crash 0 -zones 3 -zone-latency 5ms -zone-loss 1 -zoneless"), []*trial{{update: time.Second,
+			start: time.Minute, load: load{bytesAcross: traffic{70, 90}, streamBytesAcross: traffic{7, 9}}}}),
 		"no crash": summarize(settingsOf("-n 4 -seeds 1 -crash 0 -jitter 0"), []*trial{{update: time.Second, start: time.Minute}}),
 	}
 }

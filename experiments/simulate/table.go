@@ -30,9 +30,16 @@ func (r *report) writeTable(w io.Writer) error {
 	}
 
 	fmt.Fprintf(&b, "\n%-52s %8s %8s\n", "SENT BY A MEMBER PER SECOND, WITHOUT CRASHES", "mean", "busiest")
-	fmt.Fprintf(&b, "%-52s %8.2f %8.2f\n", "packets", r.load.packets, r.load.mostPackets)
-	fmt.Fprintf(&b, "%-52s %8s %8s\n", "bytes of packets, without headers of UDP and IP", byteCount(r.load.bytes), byteCount(r.load.mostBytes))
-	fmt.Fprintf(&b, "%-52s %8s %8s\n", "bytes of streams, for push/pulls", byteCount(r.load.streamBytes), byteCount(r.load.mostStreamBytes))
+	fmt.Fprintf(&b, "%-52s %8.2f %8.2f\n", "packets", r.load.packets.mean, r.load.packets.busiest)
+	bytes := func(what string, t traffic) {
+		fmt.Fprintf(&b, "%-52s %8s %8s\n", what, byteCount(t.mean), byteCount(t.busiest))
+	}
+	bytes("bytes of packets, without headers of UDP and IP", r.load.bytes)
+	bytes("bytes of streams, for push/pulls", r.load.streamBytes)
+	if s.zones > 0 {
+		bytes("bytes of packets between zones", r.load.bytesAcross)
+		bytes("bytes of streams between zones", r.load.streamBytesAcross)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -90,6 +97,15 @@ func (s *settings) network() string {
 	}
 	if s.loss > 0 {
 		text += fmt.Sprintf(", %v%% loss", s.loss)
+	}
+	if s.zones > 0 {
+		text += fmt.Sprintf(", %s %v apart", plural(s.zones, "zone"), s.apart)
+		if s.zoneLoss > 0 {
+			text += fmt.Sprintf(" with %v%% loss", s.zoneLoss)
+		}
+		if s.zoneless {
+			text += " that the members do not know of"
+		}
 	}
 	return text
 }

@@ -28,10 +28,10 @@ type trial struct {
 type crash struct{ known []time.Duration }
 
 // load is the traffic that members send, per second.
-type load struct {
-	packets, bytes, streamBytes             float64 // on average
-	mostPackets, mostBytes, mostStreamBytes float64 // the busiest member
-}
+type load struct{ packets, bytes, streamBytes, bytesAcross, streamBytesAcross traffic }
+
+// traffic is some part of a load.
+type traffic struct{ mean, busiest float64 } // of all members, and of the one with the most
 
 // runTrial runs one seed. The error is that of the context, or a violated invariant of the protocol.
 func runTrial(ctx context.Context, s *settings, seed uint64, tick func()) (*trial, error) {
@@ -109,6 +109,12 @@ func (t *trial) runStart(ctx context.Context, s *settings, seed uint64, tick fun
 // simulation returns the common setup of both runs. Each slow member is slow at times of its own, up to upTo.
 func (s *settings) simulation(seed uint64, slow []int, r *rand.Rand, upTo time.Duration) sim.Config {
 	cfg := sim.Config{Seed: seed, N: s.members, Core: s.core(), Link: s.link(), Room: s.config.UDPBufferSize - wire.CompoundHeaderSize, StreamTimeout: s.config.TCPTimeout}
+	if s.zones > 0 {
+		for i := range s.members {
+			cfg.Zones = append(cfg.Zones, 1+i%s.zones)
+		}
+		cfg.Across, cfg.ZonesUnused = sim.Across{Latency: s.apart, Loss: s.zoneLoss / 100}, s.zoneless
+	}
 	for _, node := range slow {
 		for at := time.Duration(r.Int64N(int64(s.slowEvery))); at < upTo; at += s.slowEvery {
 			cfg.Faults = append(cfg.Faults, sim.Fault{Kind: sim.Block, At: at, For: s.slowFor, Nodes: []int{node}})
@@ -123,10 +129,17 @@ func (t *trial) measure(before, after *sim.Result) {
 	each := 1 / float64(len(after.Nodes))
 	for i, n := range after.Nodes {
 		b := before.Nodes[i]
-		packets := float64(n.PacketsOut-b.PacketsOut) / seconds
-		bytes := float64(n.BytesOut-b.BytesOut) / seconds
-		streamBytes := float64(n.StreamBytesOut-b.StreamBytesOut) / seconds
-		t.load.add(&load{packets, bytes, streamBytes, packets, bytes, streamBytes}, each)
+		rate := func(after, before uint64) traffic {
+			perSecond := float64(after-before) / seconds
+			return traffic{perSecond, perSecond}
+		}
+		t.load.add(&load{
+			packets:           rate(n.PacketsOut, b.PacketsOut),
+			bytes:             rate(n.BytesOut, b.BytesOut),
+			streamBytes:       rate(n.StreamBytesOut, b.StreamBytesOut),
+			bytesAcross:       rate(n.BytesAcross, b.BytesAcross),
+			streamBytesAcross: rate(n.StreamBytesAcross, b.StreamBytesAcross),
+		}, each)
 	}
 	t.falseDeaths = after.FalseDeaths - before.FalseDeaths
 	t.slowDeaths = after.FalseDeathsImpaired - before.FalseDeathsImpaired
