@@ -323,6 +323,12 @@ func (t *turn) logEvents() {
 		case swim.EventIsolationEnded:
 			m.metrics.SetGauge(metrics.Isolated, 0)
 			m.log.Info("no longer isolated", slog.Int("lost", e.Count))
+		case swim.EventZoneLost:
+			m.log.Burst(now, "zone lost", slog.LevelWarn, logBurst, "no member of a zone is left",
+				func() []slog.Attr { return memberAttrs(&e.Member, slog.String("zone", e.Member.Zone)) })
+		case swim.EventZoneFound:
+			m.log.Burst(now, "zone found", slog.LevelInfo, logBurst, "a lost zone has a member again",
+				func() []slog.Attr { return memberAttrs(&e.Member, slog.String("zone", e.Member.Zone)) })
 		}
 	}
 }

@@ -49,12 +49,18 @@ const (
 
 	// EventConflictEnded is reported with the result of a claim to a name, Event.Outcome: see ConflictOutcomeDelegate.
 	EventConflictEnded
+
+	// EventZoneLost is reported after the EventFail or EventLeave of Event.Member, if no member of its zone (see Config.Zone) is left.
+	EventZoneLost
+
+	// EventZoneFound is reported when Event.Member, of a zone that was lost, is alive.
+	EventZoneFound
 )
 
 // String returns the kind in lower case, such as "join".
 func (k EventKind) String() string {
 	names := [...]string{"join", "update", "leave", "fail", "suspect", "recover", "conflict", "reachability", "isolated",
-		"isolation ended", "conflict ended"}
+		"isolation ended", "conflict ended", "zone lost", "zone found"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -231,6 +237,10 @@ func kindOf(e *swim.Event) (EventKind, bool) {
 		return EventIsolated, true
 	case swim.EventIsolationEnded:
 		return EventIsolationEnded, true
+	case swim.EventZoneLost:
+		return EventZoneLost, true
+	case swim.EventZoneFound:
+		return EventZoneFound, true
 	default:
 		return 0, false
 	}

@@ -81,6 +81,8 @@ const (
 	EventIsolationEnded                  // the isolation has ended; Count are still failed
 	EventRecover                         // Member has refuted its suspicion
 	EventUnanswered                      // Member did not answer our ping in time; indirect pings and a stream follow
+	EventZoneLost                        // Member was the last one of its zone that was alive or suspect
+	EventZoneFound                       // Member is the first one of a zone that was lost
 	EventRefused                         // Member's suspicion ended early, and it is dead: the streams of Count members were refused
 	EventSilent                          // Member's suspicion ended early, and it is dead: Count members got no answer for SilenceTimeout
 )

@@ -170,6 +170,7 @@ func (t *Turn) becomeAlive(m *member, asserted assertion, notice uint64) {
 		if m != t.table.self {
 			t.failed.onAlive(t, m.Name)
 			t.failed.onAddressTaken(t, asserted.addr)
+			t.zones.onUp(t, m)
 		}
 	} else if !bytes.Equal(oldMeta, m.Meta) {
 		t.out.event(Event{Kind: EventUpdate, Member: *became})
@@ -387,6 +388,7 @@ func (t *Turn) markDead(m *member, incarnation uint32, from string, notice uint6
 	if t.present == 0 {
 		t.queue.finishAll(t)
 	}
+	t.zones.onDown(t, m)
 	t.rememberDown(m)
 	if t.present == 0 {
 		t.failed.onAlone(t, m)

@@ -115,6 +115,7 @@ func (t *Turn) learnZone(m *member, asserted assertion) {
 		t.queue.add(t, m, broadcast{incarnation: m.Incarnation}, 0)
 	}
 	t.changed(m)
+	t.zones.onUp(t, m)
 }
 
 // readZone returns the zone in a message, unless this member ignores it, as one of the reference does.
@@ -147,6 +148,7 @@ func (t *Turn) SetZone(of *Member, zone string) {
 	z.drop(before)
 	t.zones.changed()
 	t.ring.changed()
+	t.zones.onUp(t, m)
 }
 
 // zoneOf returns the zone by which m is grouped: the one that the program says, or else the one that m announces.

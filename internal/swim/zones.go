@@ -41,13 +41,14 @@ type zones struct {
 	active bool // this member sends to its zone
 	relay  bool // and is a relay
 
-	members  []int  // present members of each zone, by its number
-	troubled []bool // the zones that may be failing
-	trouble  bool   // there is such a zone
-	near     []ID   // others of our zone that may be sent gossip
-	far      [][]ID // relays of each other zone, and the open members
-	relays   [][]ID // of each zone, by its number
-	probes   int    // since the last one of a member of another zone
+	members  []int           // present members of each zone, by its number
+	troubled []bool          // the zones that may be failing
+	trouble  bool            // there is such a zone
+	near     []ID            // others of our zone that may be sent gossip
+	far      [][]ID          // relays of each other zone, and the open members
+	relays   [][]ID          // of each zone, by its number
+	lost     map[string]bool // zones of which no member is present any more
+	probes   int             // since the last one of a member of another zone
 }
 
 const (
@@ -61,6 +62,37 @@ const (
 	// MaxZoneRelays is the maximum of Config.ZoneRelays.
 	MaxZoneRelays = 32
 )
+
+// maxLostZones limits the lost zones that are remembered. Of others it is not reported that they are found.
+const maxLostZones = 256
+
+// onDown takes the death or leave of a member, which may have been the last one of its zone.
+func (z *zones) onDown(t *Turn, m *member) {
+	zone := t.table.zoneOf(m)
+	if zone == 0 || t.table.isSameZone(m) {
+		return
+	}
+	for _, id := range t.table.order {
+		if other := t.table.at(id); t.table.zoneOf(other) == zone && !other.State.IsDown() {
+			return
+		}
+	}
+	if z.lost == nil {
+		z.lost = make(map[string]bool)
+	}
+	if len(z.lost) < maxLostZones {
+		z.lost[t.table.zones.name(zone)] = true
+	}
+	t.out.event(Event{Kind: EventZoneLost, Member: t.table.snapshot(m)})
+}
+
+// onUp takes a member that is alive, or whose zone is known now, which may be the first one of a lost zone.
+func (z *zones) onUp(t *Turn, m *member) {
+	if name := t.table.zones.name(t.table.zoneOf(m)); z.lost[name] && !m.State.IsDown() {
+		delete(z.lost, name)
+		t.out.event(Event{Kind: EventZoneFound, Member: t.table.snapshot(m)})
+	}
+}
 
 // changed takes a change of the state or the zone of a member, or its removal.
 func (z *zones) changed() { z.known = false }

@@ -424,3 +424,34 @@ func TestNewRelay(t *testing.T) {
 		}
 	}
 }
+
+// TestLostZone: it is reported when no member of a zone is left, and when one is back.
+func TestLostZone(t *testing.T) {
+	n := zoned(t, "a0", map[string]int{"a": 3, "b": 2, "c": 1}, nil)
+	events := func() (found []string) {
+		for _, e := range n.take().Events {
+			if e.Kind == EventZoneLost || e.Kind == EventZoneFound {
+				found = append(found, fmt.Sprint(e.Kind == EventZoneFound, " ", e.Member.Name, " ", e.Member.Zone))
+			}
+		}
+		return found
+	}
+	ip := func(name string) int { return int(n.table.named(name).ip[3]) }
+	b1 := ip("b1")
+	for _, name := range []string{"a1", "a2", "b0"} {
+		n.Step(Endpoint{}, &wire.Dead{Incarnation: 1, Node: name, From: "x"})
+	}
+	if got := events(); got != nil {
+		t.Errorf("%v while each zone has a member", got)
+	}
+	n.Step(Endpoint{}, &wire.Dead{Incarnation: 1, Node: "b1", From: "b1"})
+	n.Step(Endpoint{}, &wire.Dead{Incarnation: 1, Node: "c0", From: "x"})
+	if got, want := fmt.Sprint(events()), "[false b1 b false c0 c]"; got != want {
+		t.Errorf("lost: %v, want %v", got, want)
+	}
+	n.Step(Endpoint{}, aliveIn("b", "b1", b1, 2))
+	n.Step(Endpoint{}, aliveIn("b", "b7", 77, 1))
+	if got, want := fmt.Sprint(events()), "[true b1 b]"; got != want {
+		t.Errorf("found: %v, want %v", got, want)
+	}
+}

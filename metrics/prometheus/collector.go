@@ -75,7 +75,7 @@ func NewCollector(list Member, options Options) *Collector {
 		s := &allStats[i]
 		c.stats = append(c.stats, describe(s.name, s.help, s.labels()...))
 	}
-	for kind := memberlist.EventJoin; kind <= memberlist.EventConflictEnded; kind++ {
+	for kind := memberlist.EventJoin; kind <= memberlist.EventZoneFound; kind++ {
 		c.events.WithLabelValues(label(kind)) // from 0
 	}
 	c.subscription = list.Subscribe(eventBuffer)
