@@ -522,7 +522,7 @@ func TestRing(t *testing.T) {
 		t.Errorf("the successor is probed %d times of 40", got)
 	}
 	n.Step(Endpoint{}, &wire.Suspect{Incarnation: 1, Node: successor.Name, From: "m9"})
-	if next := n.ring.find(&n.table); next == successor {
+	if next := n.ring.find(n.Turn, anyMember); next == successor {
 		t.Error("a suspect member is the successor")
 	}
 	n.Step(Endpoint{}, &wire.Dead{Incarnation: 1, Node: successor.Name, From: "m9"})
