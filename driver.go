@@ -249,6 +249,9 @@ func (t *turn) send(p *swim.Packet, messages [][]byte) {
 	}
 	fail := m.begin()
 	fail.core.SendFailed(p.Ping, err) // others, or a stream, may reach it
+	if m.connected != nil && m.isRefused(err) {
+		fail.core.StreamRefused(p.Ping) // the packet was for a connection
+	}
 	fail.commit()
 }
 

@@ -84,7 +84,8 @@ type NodeAwareTransport interface {
 
 // ConnectionTransport is a transport whose packets travel on connections, as streams do. A Memberlist uses it in another way:
 // packets are written by the goroutines of the protocol itself, and a member that does not answer a packet is not pinged on a stream too,
-// which would tell nothing new. Package tcptransport has one.
+// which would tell nothing new. Streams are tried only to find out whether the host of a suspect member refuses them, and an error of
+// WriteUrgent tells that too: see RefusalAwareTransport. Package tcptransport has one.
 //
 // The From of a Packet should be the advertised address of its sender. It may have a method VerifiedName() string, which returns the name
 // that the sender has proved to have: a ping or an ack in the name of another member is then dropped.

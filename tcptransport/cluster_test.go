@@ -1,7 +1,9 @@
 package tcptransport
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -23,6 +25,9 @@ type simCluster struct {
 	members []*memberlist.Memberlist
 	leaves  *leaves
 	flows   atomic.Int64 // number of times that the network has forgotten all connections
+
+	refused       func(error) bool // Config.IsRefused
+	suspicionMult int              // 0: the default
 }
 
 // flow is a connection that the network can forget, as a firewall does with idle ones: what is written is then lost without an error.
@@ -63,7 +68,7 @@ func (l *leaves) of(name string) int {
 func (c *simCluster) create(i int) *memberlist.Memberlist {
 	c.t.Helper()
 	name := fmt.Sprint("m", i)
-	tc := Config{Name: name}
+	tc := Config{Name: name, IsRefused: c.refused}
 	if c.ca != nil {
 		tc.TLS, tc.VerifyPeer = c.ca.tls(name), NameInCertificate
 	}
@@ -78,6 +83,7 @@ func (c *simCluster) create(i int) *memberlist.Memberlist {
 	}
 	config := memberlist.DefaultLANConfig()
 	config.Name, config.LogOutput, config.Events = name, io.Discard, c.leaves
+	config.SuspicionMult = cmp.Or(c.suspicionMult, config.SuspicionMult)
 	config.Transport = start(c.t, tc)
 	m, err := memberlist.Create(config)
 	if err != nil {
@@ -211,3 +217,46 @@ func TestLossyNetworkDoesNotMatter(t *testing.T) {
 		c.agree(0, 5)
 	})
 }
+
+// TestRefusals: a member whose host refuses connections is found before a suspicion ends, which lasts for 12 s, and one whose process is
+// stopped, or whose host is gone, is not. With a Dial of the program's, refusals count only if it says which errors they are.
+func TestRefusals(t *testing.T) {
+	const n, suspicion = 8, 12 * time.Second
+	for _, tt := range []struct {
+		name    string
+		refused func(error) bool
+		fault   func(c *simCluster)
+		early   bool
+	}{
+		{"ended", isSimRefused, func(c *simCluster) { c.members[n-1].Shutdown() }, true},
+		{"ended, Dial alone", nil, func(c *simCluster) { c.members[n-1].Shutdown() }, false},
+		{"stopped", isSimRefused, func(c *simCluster) { c.network.Pause(simAddr(n - 1)) }, false},
+		{"cut off", isSimRefused, func(c *simCluster) { c.network.Down(simAddr(n - 1)) }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := &simCluster{t: t, network: simnet.New(1), leaves: &leaves{byName: make(map[string]int)}, refused: tt.refused, suspicionMult: 12}
+				c.network.SetDefault(simnet.Link{Latency: time.Millisecond, Jitter: time.Millisecond})
+				for i := range n {
+					c.members = append(c.members, c.create(i))
+				}
+				c.agree(time.Minute, n)
+				time.Sleep(time.Minute)
+				tt.fault(c)
+				took := c.agree(time.Minute, n-1, n-1)
+				t.Logf("known after %v", took)
+				if early := took < suspicion; early != tt.early {
+					t.Errorf("known after %v, where a suspicion lasts for %v", took, suspicion)
+				}
+				c.network.Up(simAddr(n - 1))
+				c.network.Resume(simAddr(n - 1))
+				for _, m := range c.members {
+					m.Shutdown()
+				}
+				c.network.Close()
+			})
+		})
+	}
+}
+
+func isSimRefused(err error) bool { return errors.Is(err, simnet.ErrRefused) }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist"
+	"github.com/e3431adc/memberlist/internal/sockets"
 )
 
 // Config configures a Transport. Zero values are defaults; with neither TLS nor Files everything is in plain text.
@@ -70,6 +71,11 @@ type Config struct {
 	// Dial opens connections, in place of a net.Dialer. It must return when the context ends.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
+	// IsRefused reports whether an error of Dial is the answer of the member's own host that no process listens at the address:
+	// see memberlist.RefusalAwareTransport. Nil: errors that wrap syscall.ECONNREFUSED are, without Dial; with it none is, as a
+	// proxy may have refused.
+	IsRefused func(err error) bool
+
 	// Listen opens the listener, in place of a net.ListenConfig.
 	Listen func(network, address string) (net.Listener, error)
 
@@ -92,6 +98,12 @@ func (c Config) withDefaults() Config {
 	c.WriteTimeout = cmp.Or(c.WriteTimeout, 5*time.Second)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, 10*time.Minute)
 	c.CIDRsAllowed = slices.Clone(c.CIDRsAllowed)
+	if c.IsRefused == nil {
+		c.IsRefused = sockets.IsRefused
+		if c.Dial != nil {
+			c.IsRefused = func(error) bool { return false }
+		}
+	}
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{KeepAlive: -1}).DialContext
 	}

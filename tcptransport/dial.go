@@ -9,6 +9,9 @@ import (
 	"github.com/e3431adc/memberlist/internal/metrics"
 )
 
+// IsRefused reports whether an error of a dial is the answer of the member's host that no process listens: see Config.IsRefused.
+func (t *Transport) IsRefused(err error) bool { return t.config.IsRefused(err) }
+
 // dial opens a connection that the peer has accepted, before the context ends. The opening needs no address and no name.
 func (t *Transport) dial(ctx context.Context, o opening, to memberlist.Address) (net.Conn, error) {
 	t.metrics.Add(metrics.TransportDial, 1)

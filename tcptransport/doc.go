@@ -23,6 +23,10 @@
 //
 // A stream of the library is a connection of its own.
 //
+// A process that has ended is found early, as its host refuses connections: see memberlist.Config.RefusalGrace, and Config.IsRefused for
+// those who dial in another way. A process that is paused accepts none, and so is as silent as its host would be: unlike over a
+// NetTransport, memberlist.Config.SilenceTimeout applies to it.
+//
 // # The bytes
 //
 // Numbers are big-endian. With TLS everything is inside of it, and the kind of the connection is also its ALPN protocol:

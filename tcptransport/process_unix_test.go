@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,9 +25,23 @@ import (
 const asPeer = "TCPTRANSPORT_TEST_PEER"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asPeer) == "" {
+	switch os.Getenv(asPeer) {
+	case "":
 		os.Exit(m.Run())
+	case "1":
+		echoAll()
+	default:
+		if _, err := startMember("peer", os.Getenv(asPeer)); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println("joined")
+		select {}
 	}
+}
+
+// echoAll sends back all packets.
+func echoAll() {
 	tr, err := New(Config{BindAddr: "127.0.0.1"})
 	if err != nil {
 		fmt.Println(err)
@@ -40,11 +55,34 @@ func TestMain(m *testing.M) {
 	}
 }
 
+// startMember starts a member on loopback, whose suspicions last for two minutes at least, and joins another unless its address is empty.
+func startMember(name, join string) (*memberlist.Memberlist, error) {
+	c := memberlist.DefaultLocalConfig()
+	c.Name, c.LogOutput, c.RefusalGrace = name, io.Discard, -1
+	c.GossipInterval, c.ProbeInterval, c.SuspicionMult = 20*time.Millisecond, 200*time.Millisecond, 600
+	tr, err := New(Config{BindAddr: "127.0.0.1", Logger: log.New(io.Discard, "", 0)})
+	if err != nil {
+		return nil, err
+	}
+	c.Transport = tr
+	m, err := memberlist.Create(c)
+	if err == nil && join != "" {
+		_, err = m.Join([]string{join})
+	}
+	return m, err
+}
+
 // peerProcess starts a process with a transport that sends packets back, and returns its address. It is killed when the test ends.
 func peerProcess(t *testing.T) (process *os.Process, addr string) {
 	t.Helper()
+	return testProcess(t, "1")
+}
+
+// testProcess starts the test binary as a peer, and returns its first line. It is killed when the test ends.
+func testProcess(t *testing.T, as string) (process *os.Process, first string) {
+	t.Helper()
 	command := exec.Command(os.Args[0])
-	command.Env = append(os.Environ(), asPeer+"=1")
+	command.Env = append(os.Environ(), asPeer+"="+as)
 	command.Stderr = os.Stderr
 	out, err := command.StdoutPipe()
 	if err != nil {
@@ -120,6 +158,46 @@ func TestKilledProcess(t *testing.T) {
 	})
 	if _, err := a.DialTimeout(addr, time.Second); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("a stream: got error %v, want one that wraps ECONNREFUSED", err)
+	}
+}
+
+// TestKilledMember: the host of a member that was killed refuses connections, so that its end is found before a suspicion ends.
+func TestKilledMember(t *testing.T) {
+	var members []*memberlist.Memberlist
+	first := ""
+	for i := range 4 {
+		m, err := startMember(fmt.Sprint("m", i), first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Shutdown()
+		members = append(members, m)
+		first = members[0].LocalNode().Address()
+	}
+	process, said := testProcess(t, first)
+	if said != "joined" {
+		t.Fatal(said)
+	}
+	count := func(n int) func() bool {
+		return func() bool {
+			for _, m := range members {
+				if m.NumMembers() != n {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	await(t, "all know the process", count(5))
+	if err := process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	killed := time.Now()
+	await(t, "all know of its end", count(4))
+	took := time.Since(killed)
+	t.Logf("known after %v", took)
+	if took > time.Minute {
+		t.Errorf("its end is known after %v, as if a suspicion had ended", took)
 	}
 }
 

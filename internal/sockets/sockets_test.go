@@ -66,6 +66,27 @@ func TestStart(t *testing.T) {
 	(<-streams).Close()
 }
 
+// TestIsRefused: a dial of a port where nobody listens is refused by the host, and no other failed dial is.
+func TestIsRefused(t *testing.T) {
+	if runtime.GOOS == "plan9" {
+		t.Skip("it has only texts of errors")
+	}
+	from, to := newLoopback(t, "127.0.0.1"), newLoopback(t, "127.0.0.1")
+	at := addr(to).String()
+	to.Close()
+	if conn, err := from.Dial(t.Context(), new(net.Dialer), at); err == nil || !IsRefused(err) {
+		t.Errorf("nobody listens: %v, %v", conn, err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := from.Dial(ended, new(net.Dialer), at)
+	for _, err := range []error{err, nil, os.ErrDeadlineExceeded, io.EOF, net.ErrClosed} {
+		if IsRefused(err) {
+			t.Errorf("%v is a refusal", err)
+		}
+	}
+}
+
 // TestRefused: a goroutine ends when what it hands over is not taken, and closes the connection.
 func TestRefused(t *testing.T) {
 	before := runtime.NumGoroutine()

@@ -49,7 +49,8 @@ type Config struct {
 	GossipToTheDeadTime time.Duration // how long a dead member is gossiped to, and stays in the table
 	RetransmitMult      int           // scales the number of transmissions of a broadcast (SWIM section 4.1: lambda)
 
-	// PacketsAreStreams says that packets travel on connections, so that a ping on a stream tells nothing new.
+	// PacketsAreStreams says that packets travel on connections, so that acks on streams would tell nothing new: probes ask for none.
+	// Streams are only tried to find out whether the host of a suspect refuses them.
 	PacketsAreStreams bool
 
 	Room wire.Room // of a packet

@@ -77,7 +77,7 @@ func (l *lead) begin(t *Turn) {
 	target := t.table.snapshot(m)
 	t.sendAlone(t.table.endpoint(m), t.newPing(r.seq, m.Name),
 		&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.cfg.Name})
-	t.pingOnStream(m, &target, r.seq, t.now.Add(roundEvery))
+	t.tryStream(m, &target, r.seq, t.now.Add(roundEvery))
 	dial := l.refused && r.late || d.SilenceTimeout > 0
 	t.pingThroughOthers(m, &target, question{seq: r.seq, members: roundHelpers, dial: dial}, &r.asked)
 	if next := l.next(t); next.Before(l.ends) {

@@ -1,7 +1,9 @@
 package swim
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -327,6 +329,49 @@ func TestRefusalGrace(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRefusalsOfConnections: where packets travel on connections a probe tries no stream, as its own packet would be refused. Who leads a
+// suspicion does, and asks others to.
+func TestRefusalsOfConnections(t *testing.T) {
+	connections := func(grace time.Duration) *node {
+		return newNode(t, func(c *Config) {
+			detecting(func(d *Detector) { d.RefusalGrace = grace })(c)
+			c.PacketsAreStreams = true
+		}).withMembers(30).quick()
+	}
+
+	n := connections(0)
+	seq := n.probingOf(1)
+	n.SendFailed(seq, errors.New("connection refused"))
+	n.StreamRefused(seq)
+	out := n.take()
+	asked := questions(t, out)
+	maps.DeleteFunc(asked, func(_ string, q *wire.IndirectPing) bool { return !q.Dial })
+	if len(asked) != probeHelpers || len(out.Streams) != 0 {
+		t.Fatalf("%d members are asked for a stream, and %d are tried", len(asked), len(out.Streams))
+	}
+	n.nackFrom(asked, 2, wire.EvidenceRefused)
+	n.want(1, StateDead, 1)
+
+	n = connections(2 * time.Second)
+	n.probingOf(1)
+	if out := n.tickTo(999 * time.Millisecond); len(out.Streams) != 0 {
+		t.Errorf("a probe tries streams: %+v", out.Streams)
+	}
+	out = n.tickTo(time.Second)
+	n.want(1, StateSuspect, 1)
+	if len(out.Streams) != 1 {
+		t.Fatalf("who leads a suspicion tries %d streams", len(out.Streams))
+	}
+	n.StreamRefused(out.Streams[0].Seq)
+	out = n.tickTo(3 * time.Second)
+	seq = out.Streams[len(out.Streams)-1].Seq
+	asked = questions(t, out)
+	maps.DeleteFunc(asked, func(_ string, q *wire.IndirectPing) bool { return q.SeqNo != seq || !q.Dial })
+	n.StreamRefused(seq)
+	n.nackFrom(asked, 2, wire.EvidenceRefused)
+	n.want(1, StateDead, 1)
 }
 
 // TestDialOnRequest: a helper tries a stream to a known member, says what became of it, and tries no more than two a second.

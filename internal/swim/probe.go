@@ -268,7 +268,14 @@ func (t *Turn) helpers(m *member, q question) []*member {
 
 // pingOnStream puts out a ping of m on a stream, to the address in target, unless packets travel on streams too.
 func (t *Turn) pingOnStream(m *member, target *Member, seq uint32, ends time.Time) {
-	if m.Versions.PMax() >= protocolStreamPing && !t.cfg.PacketsAreStreams {
+	if !t.cfg.PacketsAreStreams {
+		t.tryStream(m, target, seq, ends)
+	}
+}
+
+// tryStream is pingOnStream to find out whether the host refuses streams, which packets on streams do not tell.
+func (t *Turn) tryStream(m *member, target *Member, seq uint32, ends time.Time) {
+	if m.Versions.PMax() >= protocolStreamPing {
 		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamPing, To: *target, Seq: seq, Deadline: ends})
 	}
 }

@@ -105,7 +105,7 @@ func (r relays) onRefused(t *Turn, one *relay) {
 
 // dial tries a stream to the target of an indirect ping, a known member, if there have not been too many.
 func (r relays) dial(t *Turn, one *relay, target *member) {
-	if !t.cfg.Detector.Refusals || target.Versions.PMax() < protocolStreamPing || t.cfg.PacketsAreStreams {
+	if !t.cfg.Detector.Refusals || target.Versions.PMax() < protocolStreamPing {
 		return
 	}
 	if !takeToken(&t.requestedDials, t.now, dialEvery, dialsAtOnce) {
@@ -114,5 +114,5 @@ func (r relays) dial(t *Turn, one *relay, target *member) {
 	}
 	one.evidence = wire.EvidenceSilent // until it is known
 	to := t.table.snapshot(target)
-	t.pingOnStream(target, &to, one.seq, one.ends)
+	t.tryStream(target, &to, one.seq, one.ends)
 }
