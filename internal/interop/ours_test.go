@@ -50,7 +50,7 @@ func startOurs(o options, j *journal, transport memberlist.Transport, at netip.A
 	c.IndirectChecks = 3
 	c.RetransmitMult = 6 // enough that gossip misses no member by chance in a small cluster
 	c.DeadNodeReclaimTime = o.reclaimTime
-	c.DisableTcpPings = o.noStreamPings
+	c.DisableTcpPings, c.DisableExtensions = o.noStreamPings, o.noExtensions
 	c.GossipVerifyIncoming = !o.noVerifyIncoming
 	c.GossipVerifyOutgoing = !o.noVerifyOutgoing
 	c.LogOutput = io.Discard

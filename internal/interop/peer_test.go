@@ -67,6 +67,7 @@ type options struct {
 	suspicionMult    int
 	reclaimTime      time.Duration
 	noStreamPings    bool
+	noExtensions     bool // of this library only
 	noVerifyIncoming bool
 	noVerifyOutgoing bool
 	acceptLabels     []string // of this library only

@@ -30,6 +30,8 @@ type tap struct {
 	dials    map[route]int
 
 	visited bool // see expectVisitor
+
+	strange map[wire.Type]int // messages with what the reference never sends
 }
 
 // sight is a message in a packet.
@@ -45,7 +47,7 @@ type sight struct {
 
 func newTap(t *testing.T, s setting, changed func()) *tap {
 	w := &tap{t: t, label: s.label, changed: changed, names: make(map[netip.AddrPort]string),
-		kinds: make(map[netip.AddrPort]kind), dials: make(map[route]int)}
+		kinds: make(map[netip.AddrPort]kind), dials: make(map[route]int), strange: make(map[wire.Type]int)}
 	if s.key != nil {
 		w.addKey(s.key)
 	}
@@ -124,6 +126,9 @@ func (w *tap) packetLocked(from, to netip.AddrPort, packet []byte) error {
 		}
 		m, err := sameBytes(t, body)
 		s.message = m
+		if !ofReference(t, body) {
+			w.strange[t]++
+		}
 		errs = errors.Join(errs, err)
 		w.sights = append(w.sights, s)
 	})
@@ -292,11 +297,11 @@ func (w *tap) checkStream(k kind, whole, b []byte, layers []string) error {
 		}
 	}
 	w.recordStream(k, whole, layers, key, t)
-	return checkPlainStream(t, r)
+	return w.checkPlainStream(t, r)
 }
 
 // checkPlainStream decodes the contents of a stream, encodes them with both libraries, and compares.
-func checkPlainStream(t wire.Type, r *wire.StreamReader) error {
+func (w *tap) checkPlainStream(t wire.Type, r *wire.StreamReader) error {
 	raw := []byte{byte(t)}
 	for {
 		b, err := r.ReadN(1, 1)
@@ -304,6 +309,9 @@ func checkPlainStream(t wire.Type, r *wire.StreamReader) error {
 			break
 		}
 		raw = append(raw, b...)
+	}
+	if !ofReference(t, raw[1:]) {
+		w.strange[t]++
 	}
 	r = wire.NewStreamReader(bytes.NewReader(raw), nil)
 	r.ReadType()
@@ -338,7 +346,7 @@ func checkPlainStream(t wire.Type, r *wire.StreamReader) error {
 		// One of differences goes on.
 		switch next, err := r.ReadType(); {
 		case err == nil && next == wire.TypePushPull:
-			errs = errors.Join(errs, checkPlainStream(next, r))
+			errs = errors.Join(errs, w.checkPlainStream(next, r))
 			fallthrough
 		case err == nil:
 			raw = raw[:len(ours)]

@@ -25,7 +25,7 @@ func TestDoctor(t *testing.T) {
 	if os.Getenv("REFERENCE_MODFILE") != "" {
 		t.Skip("one version of the reference is enough")
 	}
-	n := newLab(t)
+	n := newLab(t, labSize+1)
 	c := startInNamespaces(t, n, labSize)
 	c.see("after the start", func(*process) []*process { return c.agents })
 	tool := n.buildTool(c.key)
@@ -55,22 +55,24 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// lab is a network namespace for each member, and one for the tool, connected by a bridge.
+// lab is some network namespaces, connected by a bridge.
 type lab struct {
 	*testing.T
 	prefix string
+	size   int
 }
 
-func newLab(t *testing.T) *lab {
+// newLab makes a lab of a number of namespaces. There is one at a time.
+func newLab(t *testing.T, size int) *lab {
 	t.Helper()
 	needNamespaces(t)
-	n := &lab{T: t, prefix: fmt.Sprintf("mlt%d-d", os.Getpid())}
+	n := &lab{T: t, prefix: fmt.Sprintf("mlt%d-d", os.Getpid()), size: size}
 	removeAbandoned()
 	t.Cleanup(n.remove)
 	n.orSkip("ip", "netns", "add", n.bridge())
 	n.orSkip("ip", "-n", n.bridge(), "link", "add", "br0", "type", "bridge")
 	n.must("ip", "-n", n.bridge(), "link", "set", "br0", "up")
-	for i := range labSize + 1 {
+	for i := range size {
 		n.must("ip", "netns", "add", n.namespace(i))
 		port := "p" + strconv.Itoa(i)
 		n.must("ip", "link", "add", port, "netns", n.bridge(), "type", "veth", "peer", "name", "eth0", "netns", n.namespace(i))
@@ -115,7 +117,7 @@ func (n *lab) unblock(i int) {
 }
 
 func (n *lab) remove() {
-	for i := range labSize + 1 {
+	for i := range n.size {
 		tool("ip", "netns", "del", n.namespace(i))
 	}
 	tool("ip", "netns", "del", n.bridge())

@@ -1,7 +1,9 @@
 package migration
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -106,6 +108,68 @@ func TestEnded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// startEnded starts a cluster of processes of this library on loopback.
+func startEnded(t *testing.T, size int) *cluster {
+	t.Helper()
+	b := build(t)
+	c := newCluster(t)
+	c.pace = &endedPace
+	for i := range size {
+		c.agents = append(c.agents, c.start(b.ours, fmt.Sprintf("m%d", i), "127.0.0.1:0"))
+		if i > 0 {
+			c.join(c.agents[i], c.agents[0])
+		}
+	}
+	c.see("after the start", func(*process) []*process { return c.agents })
+	return c
+}
+
+// TestListenerGone: a process whose host refuses streams, but which answers packets, is not dead. Once it has ended it is, in less
+// time than a suspicion lasts.
+func TestListenerGone(t *testing.T) {
+	t.Parallel()
+	c := startEnded(t, 6)
+	since, deaf := c.mark(), c.agents[1]
+	deaf.do(t, request{Do: "deafen"})
+	if conn, err := net.Dial("tcp", deaf.addr); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Fatalf("dial a process without a listener: %v, %v", conn, err)
+	}
+	time.Sleep(endedPace.RefusalGrace + 5*time.Second)
+	c.lost("without a listener", since, func(*process) []*process { return nil })
+	c.see("without a listener", func(*process) []*process { return c.agents })
+
+	deaf.signal(t, syscall.SIGKILL)
+	if took := c.awaitDeath(deaf, since); took > leastSuspicion {
+		t.Errorf("its end was found after %v, want less than a suspicion lasts", took)
+	}
+}
+
+// TestFullAcceptQueue: a process that is stopped while its accept queue is full is as silent as a host that is gone, as streams to it are
+// neither opened nor refused. It has the time of a suspicion.
+func TestFullAcceptQueue(t *testing.T) {
+	t.Parallel()
+	c := startEnded(t, 6)
+	since, full := c.mark(), c.agents[1]
+	full.do(t, request{Do: "shorten"})
+	full.signal(t, syscall.SIGSTOP)
+	for filled := false; !filled; {
+		conn, err := net.DialTimeout("tcp", full.addr, 300*time.Millisecond)
+		var timeout net.Error
+		switch {
+		case err == nil:
+			defer conn.Close()
+		case errors.As(err, &timeout) && timeout.Timeout():
+			filled = true
+		default:
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(endedPace.RefusalGrace + 5*time.Second)
+	full.signal(t, syscall.SIGCONT)
+	c.see("after SIGCONT", func(*process) []*process { return c.agents })
+	c.lost("while one was stopped", since, func(*process) []*process { return nil })
 }
 
 // TestRejected: a firewall that rejects streams to a member, and drops packets, is no end of its process while others reach it.

@@ -21,7 +21,7 @@ func create(c *config) (*members, error) { return memberlist.Create(c) }
 
 func setOwn(c *config, p *pace) {
 	c.ReconnectInterval = p.Reconnect
-	if p.RefusalGrace > 0 {
+	if p.RefusalGrace != 0 {
 		c.RefusalGrace = p.RefusalGrace
 	}
 }

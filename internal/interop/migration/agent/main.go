@@ -138,6 +138,10 @@ func (a *agent) do(r request, l *line) error {
 	case "flow":
 		go a.flow() // ends when the agent leaves
 		return nil
+	case "deafen":
+		return deafen()
+	case "shorten":
+		return shorten()
 	case "meta":
 		a.set(func() { a.meta = r.Meta })
 		return a.members.UpdateNode(leaveTimeout)
