@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/e3431adc/memberlist/internal/doctor"
@@ -62,11 +63,14 @@ type lab struct {
 	size   int
 }
 
-// newLab makes a lab of a number of namespaces. There is one at a time.
+// labs counts the labs of this process.
+var labs atomic.Int32
+
+// newLab makes a lab of a number of namespaces.
 func newLab(t *testing.T, size int) *lab {
 	t.Helper()
 	needNamespaces(t)
-	n := &lab{T: t, prefix: fmt.Sprintf("mlt%d-d", os.Getpid()), size: size}
+	n := &lab{T: t, prefix: fmt.Sprintf("mlt%d-d%d-", os.Getpid(), labs.Add(1)), size: size}
 	removeAbandoned()
 	t.Cleanup(n.remove)
 	n.orSkip("ip", "netns", "add", n.bridge())

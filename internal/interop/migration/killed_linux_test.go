@@ -67,6 +67,7 @@ func TestKilled(t *testing.T) {
 			if *kills < manyKills && tt.binary(0) == tt.binary(1) {
 				t.Skip("it runs with more kills")
 			}
+			t.Parallel()
 			took := killSome(t, tt.binary, tt.grace, *kills)
 			slices.Sort(took)
 			quantile := func(q float64) time.Duration {
