@@ -111,11 +111,13 @@ func TestEnded(t *testing.T) {
 }
 
 // startEnded starts a cluster of processes of this library on loopback.
-func startEnded(t *testing.T, size int) *cluster {
+func startEnded(t *testing.T, size int, silence time.Duration) *cluster {
 	t.Helper()
 	b := build(t)
 	c := newCluster(t)
-	c.pace = &endedPace
+	pace := endedPace
+	pace.SilenceTimeout = silence
+	c.pace = &pace
 	for i := range size {
 		c.agents = append(c.agents, c.start(b.ours, fmt.Sprintf("m%d", i), "127.0.0.1:0"))
 		if i > 0 {
@@ -130,7 +132,7 @@ func startEnded(t *testing.T, size int) *cluster {
 // time than a suspicion lasts.
 func TestListenerGone(t *testing.T) {
 	t.Parallel()
-	c := startEnded(t, 6)
+	c := startEnded(t, 6, 0)
 	since, deaf := c.mark(), c.agents[1]
 	deaf.do(t, request{Do: "deafen"})
 	if conn, err := net.Dial("tcp", deaf.addr); !errors.Is(err, syscall.ECONNREFUSED) {
@@ -146,30 +148,59 @@ func TestListenerGone(t *testing.T) {
 	}
 }
 
-// TestFullAcceptQueue: a process that is stopped while its accept queue is full is as silent as a host that is gone, as streams to it are
-// neither opened nor refused. It has the time of a suspicion.
+// TestFullAcceptQueue: the kernel opens streams to a process that is stopped until its accept queue is full. Then it is as silent as a
+// host that is gone, as streams are neither opened nor refused: it has the time of a suspicion, or the SilenceTimeout.
 func TestFullAcceptQueue(t *testing.T) {
-	t.Parallel()
-	c := startEnded(t, 6)
-	since, full := c.mark(), c.agents[1]
-	full.do(t, request{Do: "shorten"})
-	full.signal(t, syscall.SIGSTOP)
-	for filled := false; !filled; {
-		conn, err := net.DialTimeout("tcp", full.addr, 300*time.Millisecond)
-		var timeout net.Error
+	for _, tt := range []struct {
+		name    string
+		full    bool
+		silence time.Duration
+		dead    bool
+	}{
+		{"full", true, 0, false},
+		{"full, SilenceTimeout", true, 5 * time.Second, true},
+		{"SilenceTimeout", false, 5 * time.Second, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := startEnded(t, 6, tt.silence)
+			since, stopped := c.mark(), c.agents[1]
+			if tt.full {
+				stopped.do(t, request{Do: "shorten"})
+			}
+			stopped.signal(t, syscall.SIGSTOP)
+			if tt.full {
+				fillQueue(t, stopped.addr)
+			}
+			if tt.dead {
+				if took := c.awaitDeath(stopped, since); took > leastSuspicion {
+					t.Errorf("it was found dead after %v, want less than a suspicion lasts", took)
+				}
+				return
+			}
+			time.Sleep(endedPace.RefusalGrace + 5*time.Second)
+			stopped.signal(t, syscall.SIGCONT)
+			c.see("after SIGCONT", func(*process) []*process { return c.agents })
+			c.lost("while one was stopped", since, func(*process) []*process { return nil })
+		})
+	}
+}
+
+// fillQueue opens connections to a process that is stopped until no more are opened.
+func fillQueue(t *testing.T, addr string) {
+	t.Helper()
+	for {
+		conn, err := net.DialTimeout("tcp", addr, time.Second/2)
+		var failed net.Error
 		switch {
 		case err == nil:
-			defer conn.Close()
-		case errors.As(err, &timeout) && timeout.Timeout():
-			filled = true
+			t.Cleanup(func() { conn.Close() })
+		case errors.As(err, &failed) && failed.Timeout():
+			return
 		default:
 			t.Fatal(err)
 		}
 	}
-	time.Sleep(endedPace.RefusalGrace + 5*time.Second)
-	full.signal(t, syscall.SIGCONT)
-	c.see("after SIGCONT", func(*process) []*process { return c.agents })
-	c.lost("while one was stopped", since, func(*process) []*process { return nil })
 }
 
 // TestRejected: a firewall that rejects streams to a member, and drops packets, is no end of its process while others reach it.

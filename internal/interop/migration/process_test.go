@@ -27,7 +27,7 @@ type (
 
 	pace struct {
 		Probe, ProbeTimeout, Gossip, PushPull, RememberDead time.Duration
-		Reconnect, RefusalGrace                             time.Duration
+		Reconnect, RefusalGrace, SilenceTimeout             time.Duration
 		SuspicionMult, SuspicionMaxMult, Retransmits        int
 	}
 

@@ -20,7 +20,7 @@ func defaults() *config { return memberlist.DefaultLocalConfig() }
 func create(c *config) (*members, error) { return memberlist.Create(c) }
 
 func setOwn(c *config, p *pace) {
-	c.ReconnectInterval = p.Reconnect
+	c.ReconnectInterval, c.SilenceTimeout = p.Reconnect, p.SilenceTimeout
 	if p.RefusalGrace != 0 {
 		c.RefusalGrace = p.RefusalGrace
 	}

@@ -31,7 +31,7 @@ type request struct {
 // pace is the intervals of the protocol.
 type pace struct {
 	Probe, ProbeTimeout, Gossip, PushPull, RememberDead time.Duration
-	Reconnect, RefusalGrace                             time.Duration // of this library only
+	Reconnect, RefusalGrace, SilenceTimeout             time.Duration // of this library only
 	SuspicionMult, SuspicionMaxMult, Retransmits        int
 }
 
