@@ -187,7 +187,7 @@ func (q *broadcasts) fill(t *Turn, out *Output, p *Packet, room int) {
 		return
 	}
 	first := len(out.pieces) - len(p.Messages)
-	limit := t.zones.transmits(t, queue.TransmitLimit(t.cfg.RetransmitMult, t.table.len()))
+	limit := t.zones.transmits(queue.TransmitLimit(t.cfg.RetransmitMult, t.table.len()))
 	q.order.Take(wire.CompoundPartOverhead, room, limit, func(i *queue.Item[broadcast], removed bool) {
 		b := &i.Value
 		start := len(out.bytes)

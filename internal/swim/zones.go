@@ -46,7 +46,7 @@ type zones struct {
 	trouble  bool            // there is such a zone
 	near     []ID            // others of our zone that may be sent gossip
 	far      [][]ID          // relays of each other zone, and the open members
-	relays   [][]ID          // of each zone, by its number
+	relays   [][]rank        // of each zone, by its number
 	lost     map[string]bool // zones of which no member is present any more
 	probes   int             // since the last one of a member of another zone
 }
@@ -127,7 +127,7 @@ func (z *zones) plan(t *Turn) {
 		m := t.table.at(id)
 		zone := t.table.zoneOf(m)
 		if zone != 0 && !m.State.IsDown() {
-			z.relays[zone] = t.withRelay(z.relays[zone], m)
+			z.relays[zone] = z.withRelay(z.relays[zone], m, t.cfg.zoneRelays())
 		}
 		switch {
 		case !t.isGossipTarget(m):
@@ -138,14 +138,20 @@ func (z *zones) plan(t *Turn) {
 		}
 	}
 	for zone, relays := range z.relays {
-		if zone != int(own) && len(relays) > 0 && !z.isOpen(t, uint16(zone)) {
-			z.far = append(z.far, relays)
+		if zone == int(own) || z.isOpen(t, uint16(zone)) {
+			continue
 		}
+		var ids []ID
+		for _, r := range relays {
+			ids = append(ids, r.id)
+		}
+		z.far = append(z.far, ids)
 	}
 	if len(open) > 0 {
 		z.far = append(z.far, open)
 	}
-	if z.relay = slices.Contains(z.relays[own], t.table.self.ID); z.relay && !wasRelay {
+	z.relay = slices.ContainsFunc(z.relays[own], func(r rank) bool { return r.id == t.table.self.ID })
+	if z.relay && !wasRelay {
 		z.catchUp(t)
 	}
 }
@@ -209,39 +215,30 @@ func (z *zones) isOpen(t *Turn, zone uint16) bool {
 	return zone == 0 || z.members[zone] <= t.cfg.zoneRelays()
 }
 
-// withRelay adds m to the relays of its zone, which are in order, if it precedes one of them or there are too few.
-func (t *Turn) withRelay(relays []ID, m *member) []ID {
-	i, _ := slices.BinarySearchFunc(relays, m, func(id ID, m *member) int {
-		if t.precedes(t.table.at(id), m) {
-			return -1
-		}
-		return 1
-	})
-	if i == t.cfg.zoneRelays() {
-		return relays
-	}
-	if len(relays) == t.cfg.zoneRelays() {
-		relays = relays[:len(relays)-1]
-	}
-	return slices.Insert(relays, i, m.ID)
+// rank is the place of a member of a zone in the order in which relays are chosen: those that are alive before suspect ones.
+type rank struct {
+	state State
+	place uint64 // in the ring
+	id    ID
 }
 
-// precedes reports whether m is chosen before another member of its zone: one that is alive before a suspect one.
-func (t *Turn) precedes(m, other *member) bool {
-	if m.State != other.State {
-		return m.State == StateAlive
-	}
-	return byPlace(m.Name, other.Name) < 0
+func (r rank) compare(other rank) int {
+	return cmp.Or(cmp.Compare(r.state, other.state), cmp.Compare(r.place, other.place))
 }
 
-// byPlace compares two names by their places in the ring.
-func byPlace(a, b string) int {
-	return cmp.Or(cmp.Compare(ringPlace(a), ringPlace(b)), cmp.Compare(a, b))
+// withRelay adds m to the first members of its zone, which are in order, if it precedes one of them or there are too few.
+func (z *zones) withRelay(first []rank, m *member, most int) []rank {
+	r := rank{m.State, ringPlace(m.Name), m.ID}
+	i, _ := slices.BinarySearchFunc(first, r, rank.compare)
+	if i == most {
+		return first
+	}
+	return slices.Insert(first[:min(len(first), most-1)], i, r)
 }
 
 // Relays returns the n relays of a zone whose members, by name, are all alive.
 func Relays(members []string, n int) []string {
-	sorted := slices.SortedFunc(slices.Values(members), byPlace)
+	sorted := slices.SortedFunc(slices.Values(members), func(a, b string) int { return cmp.Compare(ringPlace(a), ringPlace(b)) })
 	return sorted[:min(n, len(sorted))]
 }
 
@@ -266,8 +263,8 @@ func (z *zones) choose(t *Turn, k int, may func(*member) bool) []*member {
 }
 
 // transmits returns how often a broadcast is sent that others send n times: a relay sends each round to twice as many members.
-func (z *zones) transmits(t *Turn, n int) int {
-	if z.areActive(t) && z.relay {
+func (z *zones) transmits(n int) int {
+	if z.relay {
 		return 2 * n
 	}
 	return n

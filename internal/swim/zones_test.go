@@ -184,8 +184,8 @@ func (n *node) relaysOf(zone string) (names []string) {
 	if !n.zones.areActive(n.Turn) {
 		n.t.Fatal("zones are not in use")
 	}
-	for _, id := range n.zones.relays[n.table.zones.number[zone]] {
-		names = append(names, n.table.at(id).Name)
+	for _, r := range n.zones.relays[n.table.zones.number[zone]] {
+		names = append(names, n.table.at(r.id).Name)
 	}
 	return names
 }
@@ -269,14 +269,14 @@ func TestZoneTargets(t *testing.T) {
 			}
 			slices.Sort(across)
 			if !slices.Contains(own, self) {
-				if len(count) != 9 || across != nil || n.zones.transmits(n.Turn, 8) != 8 {
+				if len(count) != 9 || across != nil || n.zones.transmits(8) != 8 {
 					t.Errorf("targets %v", count)
 				}
 				return
 			}
 			want := slices.Concat([]string{"0", "1", "2", "d0"}, n.relaysOf("b"), n.relaysOf("c"))
 			slices.Sort(want)
-			if !slices.Equal(across, want) || len(count) != 9+len(want) || n.zones.transmits(n.Turn, 8) != 16 {
+			if !slices.Equal(across, want) || len(count) != 9+len(want) || n.zones.transmits(8) != 16 {
 				t.Errorf("targets of a relay %v, want of other zones %v", count, want)
 			}
 		})
