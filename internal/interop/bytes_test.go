@@ -58,9 +58,9 @@ func TestMessagesAreTheReferencesBytes(t *testing.T) {
 					add(&wire.IndirectPing{SeqNo: 7, Target: b, Port: port, Node: s, Nack: nack, SourceAddr: b, SourcePort: port, SourceNode: s},
 						&indirectPingShape{7, b, port, s, nack, b, port, s})
 				}
-				add(&wire.Alive{Incarnation: 1, Node: s, Addr: b, Port: port, Meta: b, Vsn: b}, &aliveShape{1, s, b, port, b, b})
+				add(&wire.Alive{Incarnation: 1, Node: s, Addr: b, Port: port, Meta: b, Vsn: b}, &aliveShape{1, s, b, port, b, b, nil})
 				add(&wire.PushNodeState{Name: s, Addr: b, Port: port, Meta: b, Incarnation: 1, State: 2, Vsn: b},
-					&stateShape{s, b, port, b, 1, 2, b})
+					&stateShape{s, b, port, b, 1, 2, b, nil})
 			}
 		}
 	}

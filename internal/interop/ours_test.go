@@ -48,6 +48,7 @@ func startOurs(o options, j *journal, transport memberlist.Transport, at netip.A
 	}
 	c.SuspicionMult = o.suspicionMult
 	c.IndirectChecks = 3
+	c.Zone = o.zone
 	c.RetransmitMult = 6 // enough that gossip misses no member by chance in a small cluster
 	c.DeadNodeReclaimTime = o.reclaimTime
 	c.DisableTcpPings, c.DisableExtensions = o.noStreamPings, o.noExtensions

@@ -72,6 +72,7 @@ type options struct {
 	noVerifyOutgoing bool
 	acceptLabels     []string // of this library only
 	allInterfaces    bool     // of this library only: it listens on all interfaces, and advertises its address
+	zone             string   // of this library only
 	skipLabelCheck   bool     // of the reference only
 
 	at        netip.AddrPort // where to listen, if not anywhere

@@ -47,6 +47,7 @@ type (
 		Port        uint16
 		Meta        []byte
 		Vsn         []uint8
+		Zone        []byte `codec:"Zn,omitempty"` // of this library only
 	}
 	pushPullShape struct {
 		Nodes        int
@@ -67,6 +68,7 @@ type (
 		Incarnation uint32
 		State       int
 		Vsn         []uint8
+		Zone        []byte `codec:"Zn,omitempty"` // of this library only
 	}
 	compressShape struct {
 		Algo uint8

@@ -340,7 +340,7 @@ func (w *tap) checkPlainStream(t wire.Type, r *wire.StreamReader) error {
 			return err
 		}
 		for _, s := range states.Take(states.Len()) {
-			errs = errors.Join(errs, add(&s, &stateShape{s.Name, s.Addr, s.Port, s.Meta, s.Incarnation, s.State, s.Vsn}))
+			errs = errors.Join(errs, add(&s, &stateShape{s.Name, s.Addr, s.Port, s.Meta, s.Incarnation, s.State, s.Vsn, s.Zone}))
 		}
 		errs = errors.Join(errs, addRaw(h.UserStateLen, wire.MaxUserState), addRaw(4*h.Hashes, 4*wire.MaxPushPullHashes))
 		// One of differences goes on.
