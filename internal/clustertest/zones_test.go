@@ -167,3 +167,48 @@ func TestBytesAcrossZones(t *testing.T) {
 		}
 	})
 }
+
+// TestLostZoneIsReported: subscribers learn that a zone has no member left, and that it has one again.
+func TestLostZoneIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t)
+		defer c.stop()
+		for i := range 8 {
+			c.grow(1, func(config *memberlist.Config) { config.Zone = fmt.Sprint("zone ", min(i/3, 1)) })
+		}
+		c.await(time.Minute, func() bool { return c.agree(8) })
+		sub := c.members[7].Subscribe(64)
+		defer sub.Close()
+		for _, i := range []int{0, 1, 2} {
+			c.members[i].Shutdown()
+		}
+		next := func(wanted memberlist.EventKind) memberlist.Event {
+			for {
+				select {
+				case e := <-sub.Events():
+					if e.Kind == wanted {
+						return e
+					}
+				case <-time.After(time.Minute):
+					t.Fatalf("no event %v", wanted)
+				}
+			}
+		}
+		if e := next(memberlist.EventZoneLost); e.Member.Zone != "zone 0" || e.Member.State != memberlist.StateDead {
+			t.Errorf("lost: %+v of %s", e.Member.Node, e.Member.Zone)
+		}
+		config := c.simConfig(1)
+		config.Zone = "zone 0"
+		again, err := memberlist.Create(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer again.Shutdown()
+		if _, err := again.Join([]string{simAddr(7).String()}); err != nil {
+			t.Fatal(err)
+		}
+		if e := next(memberlist.EventZoneFound); e.Member.Zone != "zone 0" || e.Member.Name != "m1" {
+			t.Errorf("found: %s of %s", e.Member.Name, e.Member.Zone)
+		}
+	})
+}
