@@ -75,6 +75,7 @@ func TestExchangeComesAfterMessages(t *testing.T) {
 		if err := m.SendBestEffort(first.LocalNode(), []byte("before")); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait() // it has arrived
 		turn := m.begin()
 		turn.core.Leave(0)
 		turn.core.End() // the leave is sent in the push/pull only

@@ -5,8 +5,13 @@ import (
 	"log"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
 )
 
 func TestLogAddresses(t *testing.T) {
@@ -53,5 +58,26 @@ func TestLoggerFromConfig(t *testing.T) {
 	newLogger(&Config{SlogHandler: slog.NewJSONHandler(&out, nil)}).Warn("to the handler")
 	if !strings.Contains(out.String(), `"msg":"to the handler"`) || strings.Count(out.String(), "\n") != 1 {
 		t.Errorf("the handler wrote %q", &out)
+	}
+}
+
+// TestPingOfADeadMemberIsNoError: a ping on a stream that fails is an error, unless the member is dead and another member asked for it.
+func TestPingOfADeadMemberIsNoError(t *testing.T) {
+	for state, want := range map[swim.State]string{swim.StateAlive: "level=ERROR", swim.StateDead: "level=DEBUG"} {
+		synctest.Test(t, func(t *testing.T) {
+			var out strings.Builder
+			m := newMember(t, new(MockNetwork), "a", func(c *Config) {
+				c.LogOutput, c.SlogHandler = nil, slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})
+			})
+			m.probeOnStream(swim.Stream{
+				Kind: swim.StreamPing, Deadline: time.Now().Add(time.Second),
+				To: swim.Member{Name: "b", Addr: netip.MustParseAddrPort("127.0.0.1:999"), State: state},
+			})
+			m.Shutdown()
+			line, _, _ := strings.Cut(out.String()[strings.Index(out.String(), "level="):], "\n")
+			if !strings.HasPrefix(line, want) || !strings.Contains(line, "ping on a stream failed") {
+				t.Errorf("%v: logged %q, want %s", state, line, want)
+			}
+		})
 	}
 }

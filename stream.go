@@ -236,7 +236,11 @@ func (m *Memberlist) probeOnStream(s swim.Stream) {
 			t.core.StreamRefused(s.Seq)
 			t.commit()
 		}
-		m.log.Burst(time.Now(), "stream ping", slog.LevelError, logBurst, "ping on a stream failed",
+		level := slog.LevelError
+		if s.To.State.IsDown() { // another member asked for the ping
+			level = slog.LevelDebug
+		}
+		m.log.Burst(time.Now(), "stream ping", level, logBurst, "ping on a stream failed",
 			func() []slog.Attr { return memberAttrs(&s.To, logging.Err(err)) })
 		return
 	}
