@@ -120,7 +120,7 @@ func TestMembersShareMemory(t *testing.T) {
 	if race.Enabled {
 		t.Skip("with the race detector a pool drops some of what is put there")
 	}
-	const size, most = 100, 90 << 10
+	const size, most = 100, 72 << 10
 	before := heap()
 	synctest.Test(t, func(t *testing.T) {
 		var network MockNetwork

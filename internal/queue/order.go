@@ -12,7 +12,7 @@ const (
 
 	// maxSpare is the number of empty classes, and of items, that are kept for reuse: each transmission moves a message to
 	// another class, and a queue that is full gets an item for each that it drops.
-	maxSpare = 64
+	maxSpare = 32
 )
 
 // Item is a queued value. It is valid until the value has been removed: by Remove, or by a Take that reports it as removed.

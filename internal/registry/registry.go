@@ -162,7 +162,7 @@ func (r *Registry[V]) grow() []atomic.Pointer[V] {
 	if len(r.ids) < len(old) {
 		return old
 	}
-	slots := make([]atomic.Pointer[V], 2*len(old)+2)
+	slots := make([]atomic.Pointer[V], len(old)+len(old)/4+4)
 	for i := range old {
 		slots[i].Store(old[i].Load())
 	}
