@@ -212,7 +212,7 @@ func (c *Config) zoneRelays() int {
 
 // isOpen reports whether the members of a zone do as if they had none.
 func (z *zones) isOpen(t *Turn, zone uint16) bool {
-	return zone == 0 || z.members[zone] <= t.cfg.zoneRelays()
+	return zone == 0 || int(zone) >= len(z.members) || z.members[zone] <= t.cfg.zoneRelays()
 }
 
 // rank is the place of a member of a zone in the order in which relays are chosen: those that are alive before suspect ones.
