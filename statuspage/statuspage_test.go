@@ -444,3 +444,23 @@ func TestRates(t *testing.T) {
 		}
 	})
 }
+
+// TestZonesOnPage: zones are shown beside the addresses, as text.
+func TestZonesOnPage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := memberlist.DefaultLANConfig()
+		c.Name, c.Zone, c.LogOutput, c.Transport = "a", "<eu-1>", io.Discard, new(memberlist.MockNetwork).NewTransport("a")
+		m, err := memberlist.Create(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Shutdown()
+		h := Handler(m, Options{})
+		if zone := status(t, h).Members[0].Zone; zone != "<eu-1>" {
+			t.Errorf("zone %q", zone)
+		}
+		if page := get(t, h, "/").Body.String(); !strings.Contains(page, "<small>&lt;eu-1&gt;</small>") {
+			t.Errorf("the page has no zone: %s", page)
+		}
+	})
+}
