@@ -11,10 +11,10 @@ import (
 //	  m m m m m                  m m m m m
 //	  | | | | |  gossip, push/pulls, most probes
 //	  m m R R ------ news ------ R R m m m      R: the relays of a zone
-//	  |     \                    /
-//	  +-------\---- probes, one in farEvery ----> any member
-//	           \               /
-//	            o   o   o   o              members without a zone
+//	  | | | | |                  | | | | |
+//	  | | | | +-- probes, one in farEvery --> any member
+//	  | | | | |                  | | | | |
+//	  o   o   o   o   o   o   o   o   o         o: members without a zone, for all as those of their own
 //
 // Relays: of the members of a zone that are alive, those whose names have the least hashes (rendezvous hashing),
 // Config.ZoneRelays in number. All members that know the same members agree on them, and replace one as soon as they suspect it.
@@ -23,7 +23,8 @@ import (
 // its own.
 //
 // Open members: a member without a zone, or of a zone of no more members than it has relays, does as if there were no zones, and
-// so does one of the reference: it sends to all. Relays send to them as to another zone, and all probe them.
+// so does one of the reference: it sends to all. For the others it is as one of their own zone: it would miss news if only
+// those without a zone, and relays, sent it any.
 //
 // Probes: of a member's probes one in farEvery, in a smaller zone one in as many as it has members, is of a member of another
 // zone, for the case that a whole zone fails. The ring of probes (ring.go) is that of the zone. Of a zone that works, members
@@ -44,8 +45,8 @@ type zones struct {
 	members  []int           // present members of each zone, by its number
 	troubled []bool          // the zones that may be failing
 	trouble  bool            // there is such a zone
-	near     []ID            // others of our zone that may be sent gossip
-	far      [][]ID          // relays of each other zone, and the open members
+	near     []ID            // others of our zone, and open members, that may be sent gossip
+	far      [][]ID          // relays of each other zone
 	relays   [][]rank        // of each zone, by its number
 	lost     map[string]bool // zones of which no member is present any more
 	probes   int             // since the last one of a member of another zone
@@ -122,19 +123,14 @@ func (z *zones) plan(t *Turn) {
 		return
 	}
 	z.near, z.far, z.relays = z.near[:0], z.far[:0], resized(z.relays, t.table.zones.len())
-	var open []ID
 	for _, id := range t.table.order {
 		m := t.table.at(id)
 		zone := t.table.zoneOf(m)
 		if zone != 0 && !m.State.IsDown() {
 			z.relays[zone] = z.withRelay(z.relays[zone], m, t.cfg.zoneRelays())
 		}
-		switch {
-		case !t.isGossipTarget(m):
-		case zone == own:
+		if t.isGossipTarget(m) && (zone == own || z.isOpen(t, zone)) {
 			z.near = append(z.near, id)
-		case z.isOpen(t, zone):
-			open = append(open, id)
 		}
 	}
 	for zone, relays := range z.relays {
@@ -146,9 +142,6 @@ func (z *zones) plan(t *Turn) {
 			ids = append(ids, r.id)
 		}
 		z.far = append(z.far, ids)
-	}
-	if len(open) > 0 {
-		z.far = append(z.far, open)
 	}
 	z.relay = slices.ContainsFunc(z.relays[own], func(r rank) bool { return r.id == t.table.self.ID })
 	if z.relay && !wasRelay {
@@ -250,7 +243,7 @@ func (z *zones) targets(t *Turn) []*member {
 	return t.chosen
 }
 
-// choose chooses k members of our zone and, if this member is a relay, k relays of others and open members.
+// choose chooses k members of our zone and open ones and, if this member is a relay, k relays of other zones.
 func (z *zones) choose(t *Turn, k int, may func(*member) bool) []*member {
 	t.chosen = t.chosen[:0]
 	t.draw(k, len(z.near), func(i int) *member { return t.table.at(z.near[i]) }, may)
