@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -195,6 +197,43 @@ func TestLoopback(t *testing.T) {
 		}
 		if found := findAddress(s); len(found) != want {
 			t.Errorf("beside %s: got %v, want %d", others, found, want)
+		}
+	}
+}
+
+// TestAskedAgain: members whose views differ are asked again after a while, as news may have been on its way.
+func TestAskedAgain(t *testing.T) {
+	for _, meet := range []bool{false, true} {
+		var members []*memberlist.Memberlist
+		var addresses []string
+		for _, name := range []string{"a", "b"} {
+			c := memberlist.DefaultLANConfig()
+			c.Name, c.BindAddr, c.BindPort, c.LogOutput = name, "127.0.0.1", 0, io.Discard
+			m, err := memberlist.Create(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Shutdown()
+			members, addresses = append(members, m), append(addresses, m.LocalNode().Address())
+		}
+		var join sync.Once
+		o := Options{Addresses: addresses, Timeout: time.Minute, AtOnce: 1, Settle: time.Millisecond}
+		o.Progress = func(phase string, done, of int) {
+			if phase == "asked" && done == of && meet {
+				join.Do(func() {
+					if _, err := members[1].Join(addresses[:1]); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
+		r, err := Examine(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		split := slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Kind == "split" })
+		if split == meet {
+			t.Errorf("they meet meanwhile: %v, and a split is found: %v", meet, split)
 		}
 	}
 }
