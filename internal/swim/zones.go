@@ -14,7 +14,7 @@ import (
 //	  | | | | |                  | | | | |
 //	  | | | | +-- probes, one in farEvery --> any member
 //	  | | | | |                  | | | | |
-//	  o   o   o   o   o   o   o   o   o         o: members without a zone, for all as those of their own
+//	  o   o   o   o   o   o   o   o   o         o: members without a zone
 //
 // Relays: of the members of a zone that are alive, those whose names have the least hashes (rendezvous hashing),
 // Config.ZoneRelays in number. All members that know the same members agree on them, and replace one as soon as they suspect it.
@@ -23,8 +23,8 @@ import (
 // its own.
 //
 // Open members: a member without a zone, or of a zone of no more members than it has relays, does as if there were no zones, and
-// so does one of the reference: it sends to all. For the others it is as one of their own zone: it would miss news if only
-// those without a zone, and relays, sent it any.
+// so does one of the reference: it sends to all. Each member sends to open ones as often as without zones, as these would miss
+// news otherwise, and all probe them.
 //
 // Probes: of a member's probes one in farEvery, in a smaller zone one in as many as it has members, is of a member of another
 // zone, for the case that a whole zone fails. The ring of probes (ring.go) is that of the zone. Of a zone that works, members
@@ -45,7 +45,8 @@ type zones struct {
 	members  []int           // present members of each zone, by its number
 	troubled []bool          // the zones that may be failing
 	trouble  bool            // there is such a zone
-	near     []ID            // others of our zone, and open members, that may be sent gossip
+	near     []ID            // others of our zone that may be sent gossip
+	open     []ID            // open members that may be
 	far      [][]ID          // relays of each other zone
 	relays   [][]rank        // of each zone, by its number
 	lost     map[string]bool // zones of which no member is present any more
@@ -122,15 +123,19 @@ func (z *zones) plan(t *Turn) {
 	if z.relay = false; !z.active {
 		return
 	}
-	z.near, z.far, z.relays = z.near[:0], z.far[:0], resized(z.relays, t.table.zones.len())
+	z.near, z.open, z.far, z.relays = z.near[:0], z.open[:0], z.far[:0], resized(z.relays, t.table.zones.len())
 	for _, id := range t.table.order {
 		m := t.table.at(id)
 		zone := t.table.zoneOf(m)
 		if zone != 0 && !m.State.IsDown() {
 			z.relays[zone] = z.withRelay(z.relays[zone], m, t.cfg.zoneRelays())
 		}
-		if t.isGossipTarget(m) && (zone == own || z.isOpen(t, zone)) {
+		switch {
+		case !t.isGossipTarget(m):
+		case zone == own:
 			z.near = append(z.near, id)
+		case z.isOpen(t, zone):
+			z.open = append(z.open, id)
 		}
 	}
 	for zone, relays := range z.relays {
@@ -243,10 +248,19 @@ func (z *zones) targets(t *Turn) []*member {
 	return t.chosen
 }
 
-// choose chooses k members of our zone and open ones and, if this member is a relay, k relays of other zones.
+// choose chooses k members of our zone and open ones and, if this member is a relay, k relays of other zones. Open members are
+// chosen as often as without zones, so that as much reaches them.
 func (z *zones) choose(t *Turn, k int, may func(*member) bool) []*member {
 	t.chosen = t.chosen[:0]
-	t.draw(k, len(z.near), func(i int) *member { return t.table.at(z.near[i]) }, may)
+	t.draw(k, t.table.len(), func(i int) *member {
+		if i < len(z.open) {
+			return t.table.at(z.open[i])
+		}
+		if len(z.near) == 0 {
+			return nil
+		}
+		return t.table.at(z.near[(i-len(z.open))%len(z.near)])
+	}, may)
 	if z.relay {
 		t.draw(len(t.chosen)+k, len(z.far), func(i int) *member {
 			return t.table.at(z.far[i][t.cfg.Rand.IntN(len(z.far[i]))])
