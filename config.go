@@ -202,7 +202,7 @@ type Config struct {
 	// then stay within it, as do most probes; between zones only ZoneRelays members of each send news. Set it on most members
 	// of a cluster: a member without it, one of the reference, and one in a zone of no more than ZoneRelays members
 	// exchange news with all. Empty: none, which is right for a cluster in one zone. Unused with DisableExtensions, without
-	// a GossipInterval, and, but for probes, with a NodeSelection.
+	// a GossipInterval, and with a NodeSelection.
 	Zone string
 
 	// ZoneOf returns the zone of a member, this one included, if the program has it in the metadata: by it this member groups
