@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/md5"
 	"crypto/tls"
 	"io"
 	"net"
@@ -10,10 +11,12 @@ import (
 	"github.com/e3431adc/memberlist"
 )
 
-// dialTransport sends each packet on a connection of its own, with as little code as that takes: the first byte of a connection says whether
-// it is a packet or a stream.
+// dialTransport sends each packet on a connection of its own, with as little code as that takes, as programs do: the first byte of a connection
+// says whether it is a packet or a stream. A packet is the sender's address, which the port of the connection does not tell, the
+// bytes, and a digest, as the end of a connection does not tell whether all has arrived.
 type dialTransport struct {
 	listener net.Listener
+	own      string      // address to tell others
 	tls      *tls.Config // nil: plain text
 	packets  chan *memberlist.Packet
 	streams  chan net.Conn
@@ -28,16 +31,26 @@ const (
 	streamByte = 's'
 )
 
+// dialPatience is the time for a dial and for a write.
+const dialPatience = 5 * time.Second
+
+// textAddr is an address that a peer told.
+type textAddr string
+
+func (textAddr) Network() string  { return "tcp" }
+func (a textAddr) String() string { return string(a) }
+
 func newDialTransport(config *tls.Config) (*dialTransport, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
+	own := listener.Addr().String()
 	if config != nil {
 		config.ClientSessionCache = tls.NewLRUClientSessionCache(0)
 		listener = tls.NewListener(listener, config)
 	}
-	t := &dialTransport{listener: listener, tls: config, packets: make(chan *memberlist.Packet, 16), streams: make(chan net.Conn),
+	t := &dialTransport{listener: listener, own: own, tls: config, packets: make(chan *memberlist.Packet, 16), streams: make(chan net.Conn),
 		stop: make(chan struct{})}
 	t.running.Go(t.accept)
 	return t, nil
@@ -68,33 +81,43 @@ func (t *dialTransport) serve(conn net.Conn) {
 		return
 	}
 	defer conn.Close()
-	packet, err := io.ReadAll(io.LimitReader(conn, 1<<16))
+	packet, from, err := readPacket(conn)
 	if err != nil {
 		return
 	}
 	select {
-	case t.packets <- &memberlist.Packet{Buf: packet, From: conn.RemoteAddr(), Timestamp: time.Now()}:
+	case t.packets <- &memberlist.Packet{Buf: packet, From: from, Timestamp: time.Now()}:
 	case <-t.stop:
 	}
 }
 
-func (t *dialTransport) dial(addr string, timeout time.Duration, first byte) (net.Conn, error) {
-	dialer := &net.Dialer{Timeout: timeout}
-	var conn net.Conn
-	var err error
-	if t.tls == nil {
-		conn, err = dialer.Dial("tcp", addr)
-	} else {
-		conn, err = tls.DialWithDialer(dialer, "tcp", addr, t.tls)
+// readPacket reads what WriteTo writes, after the first byte.
+func readPacket(conn net.Conn) (packet []byte, from net.Addr, err error) {
+	var size [1]byte
+	if _, err := io.ReadFull(conn, size[:]); err != nil {
+		return nil, nil, err
 	}
+	addr := make([]byte, size[0])
+	if _, err := io.ReadFull(conn, addr); err != nil {
+		return nil, nil, err
+	}
+	rest, err := io.ReadAll(io.LimitReader(conn, 1<<16))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if _, err := conn.Write([]byte{first}); err != nil {
-		conn.Close()
-		return nil, err
+	end := len(rest) - md5.Size
+	if end < 0 || md5.Sum(rest[:end]) != [md5.Size]byte(rest[end:]) {
+		return nil, nil, io.ErrUnexpectedEOF
 	}
-	return conn, nil
+	return rest[:end], textAddr(addr), nil
+}
+
+func (t *dialTransport) dial(addr string, timeout time.Duration) (net.Conn, error) {
+	dialer := &net.Dialer{Timeout: timeout}
+	if t.tls == nil {
+		return dialer.Dial("tcp", addr)
+	}
+	return tls.DialWithDialer(dialer, "tcp", addr, t.tls)
 }
 
 func (t *dialTransport) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
@@ -102,18 +125,36 @@ func (t *dialTransport) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
 	return addr.IP, addr.Port, nil
 }
 
+// WriteTo writes three times, as programs do, and does not return before the packet is sent.
 func (t *dialTransport) WriteTo(b []byte, addr string) (time.Time, error) {
-	conn, err := t.dial(addr, 5*time.Second, packetByte)
+	conn, err := t.dial(addr, dialPatience)
 	if err != nil {
 		return time.Time{}, err
 	}
 	defer conn.Close()
-	_, err = conn.Write(b)
-	return time.Now(), err
+	digest := md5.Sum(b)
+	header := append([]byte{packetByte, byte(len(t.own))}, t.own...)
+	if err := conn.SetDeadline(time.Now().Add(dialPatience)); err != nil {
+		return time.Time{}, err
+	}
+	for _, part := range [][]byte{header, b, digest[:]} {
+		if _, err := conn.Write(part); err != nil {
+			return time.Time{}, err
+		}
+	}
+	return time.Now(), nil
 }
 
 func (t *dialTransport) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
-	return t.dial(addr, timeout, streamByte)
+	conn, err := t.dial(addr, timeout)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write([]byte{streamByte}); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 func (t *dialTransport) PacketCh() <-chan *memberlist.Packet { return t.packets }
