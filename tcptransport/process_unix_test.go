@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -257,6 +258,57 @@ func TestNothingIsLeft(t *testing.T) {
 		run(secure)
 	}
 	goroutines.Await(t, goroutinesBefore, time.Minute)
+	if got := descriptors(t); got != before {
+		t.Errorf("%d descriptors are open, want %d", got, before)
+	}
+}
+
+// TestNothingIsLeftAmidHandshakes: transports are shut down while peers have connected and say nothing, and while they dial a peer that
+// accepts and says nothing.
+func TestNothingIsLeftAmidHandshakes(t *testing.T) {
+	ca := newAuthority(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	run := func(config Config) {
+		tr := start(t, config)
+		for range 20 {
+			conn, err := net.Dial("tcp", tr.addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+		}
+		if _, err := tr.WriteTo([]byte("x"), silent.Addr().String()); err != nil {
+			t.Fatal(err)
+		}
+		dialled := make(chan error)
+		go func() {
+			_, err := tr.DialTimeout(silent.Addr().String(), time.Hour)
+			dialled <- err
+		}()
+		await(t, "all is under way", func() bool { s := tr.Stats(); return s.Pending == 20 && s.Dialed == 2 })
+		for range 2 { // what waits to be accepted has a descriptor only then
+			conn, err := silent.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+		}
+		tr.Shutdown()
+		if err := <-dialled; !errors.Is(err, memberlist.ErrShutdown) {
+			t.Errorf("a dial: got error %v, want ErrShutdown", err)
+		}
+	}
+	run(Config{}) // what the runtime opens once
+	goroutinesBefore, before := runtime.NumGoroutine(), descriptors(t)
+	for range 3 {
+		run(Config{})
+		run(Config{TLS: ca.tls("a")})
+	}
+	goroutines.Await(t, goroutinesBefore, 10*time.Second)
 	if got := descriptors(t); got != before {
 		t.Errorf("%d descriptors are open, want %d", got, before)
 	}
