@@ -294,23 +294,38 @@ func (t *turn) logEvents() {
 		switch e.Kind {
 		case swim.EventProbeFailed:
 			m.log.Burst(now, "suspect", slog.LevelInfo, logBurst, "suspecting member, no acks received",
-				func() []slog.Attr { return memberAttrs(&e.Member) })
+				func() []slog.Attr { return memberAttrs(&e.Member, evidenceAttr(e)) })
+		case swim.EventSuspect:
+			if e.Evidence.Cause != swim.CauseProbe {
+				m.log.Burst(now, "suspect heard", slog.LevelInfo, logBurst, "member is suspected by another",
+					func() []slog.Attr { return memberAttrs(&e.Member, evidenceAttr(e)) })
+			}
+		case swim.EventRecover:
+			m.log.Burst(now, "recover", slog.LevelInfo, logBurst, "suspect member has refuted",
+				func() []slog.Attr { return memberAttrs(&e.Member, evidenceAttr(e)) })
+		case swim.EventJoin:
+			if e.Evidence != nil && e.Evidence.Down > 0 {
+				m.log.Burst(now, "return", slog.LevelInfo, logBurst, "member that was down is alive again",
+					func() []slog.Attr { return memberAttrs(&e.Member, evidenceAttr(e)) })
+			}
+		case swim.EventLeave:
+			t.logDeath(e)
 		case swim.EventTimeout:
 			m.log.Burst(now, "failed", slog.LevelInfo, logBurst, "marking member as failed, suspicion timeout reached",
-				func() []slog.Attr { return memberAttrs(&e.Member, slog.Int("confirmations", e.Count)) })
+				func() []slog.Attr { return memberAttrs(&e.Member, slog.Int("confirmations", e.Count), evidenceAttr(e)) })
 		case swim.EventRefused:
 			m.log.Burst(now, "failed", slog.LevelInfo, logBurst, "marking member as failed, no process listens at its address",
-				func() []slog.Attr { return memberAttrs(&e.Member, slog.Int("refused", e.Count)) })
+				func() []slog.Attr { return memberAttrs(&e.Member, slog.Int("refused", e.Count), evidenceAttr(e)) })
 		case swim.EventSilent:
 			m.log.Burst(now, "failed", slog.LevelInfo, logBurst, "marking member as failed, silence timeout reached",
-				func() []slog.Attr { return memberAttrs(&e.Member, slog.Int("unanswered", e.Count)) })
+				func() []slog.Attr { return memberAttrs(&e.Member, slog.Int("unanswered", e.Count), evidenceAttr(e)) })
 		case swim.EventRefute:
 			m.log.Burst(now, "refute", slog.LevelWarn, 1, "refuting message about this member",
 				func() []slog.Attr { return memberAttrs(&e.Member, slog.String("by", cmp.Or(e.From, "unattributed"))) })
 		case swim.EventStreamOnly:
 			m.log.Burst(now, "stream only", slog.LevelWarn, 1,
 				"member answers on streams but not in packets, network may be misconfigured",
-				func() []slog.Attr { return memberAttrs(&e.Member) })
+				func() []slog.Attr { return memberAttrs(&e.Member, evidenceAttr(e)) })
 		case swim.EventConflict:
 			m.log.Burst(now, "conflict", slog.LevelError, 1, "two members have one name",
 				func() []slog.Attr { return memberAttrs(&e.Member, slog.Any("other", e.Other.Addr)) })
@@ -330,5 +345,18 @@ func (t *turn) logEvents() {
 			m.log.Burst(now, "zone found", slog.LevelInfo, logBurst, "a lost zone has a member again",
 				func() []slog.Attr { return memberAttrs(&e.Member, slog.String("zone", e.Member.Zone)) })
 		}
+	}
+}
+
+// logDeath logs that a member failed by the word of another. Deaths that this member found out have been logged with the events before,
+// and those who left need no line.
+func (t *turn) logDeath(e *swim.Event) {
+	if e.Member.State != swim.StateDead {
+		return
+	}
+	switch e.Evidence.Cause {
+	case swim.CauseGossip, swim.CausePushPull, swim.CauseReplaced:
+		t.m.log.Burst(t.now, "failed heard", slog.LevelInfo, logBurst, "marking member as failed, another member or process says so",
+			func() []slog.Attr { return memberAttrs(&e.Member, evidenceAttr(e)) })
 	}
 }

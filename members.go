@@ -92,6 +92,9 @@ type MemberInfo struct {
 	// here, and pings for lack of an ack. If only one of them fails, a firewall, a proxy or a full accept queue may
 	// be the reason.
 	Packets, Streams PathStats
+
+	// Evidence is why the member is suspect or dead, or has left. It is nil if the member is alive, or if nothing is known.
+	Evidence *Evidence
 }
 
 // PathStats has the results of packets or streams to a member.
@@ -175,13 +178,22 @@ func (m *Memberlist) All() iter.Seq[MemberInfo] {
 		m.mu.Lock()
 		members := m.mu.core.Members(make([]swim.Member, 0, m.mu.core.NumKnown()))
 		nodes, paths := make([]*Node, len(members)), make([]reached, len(members))
+		var why map[int]*swim.Evidence // of those that are not alive
 		for i := range members {
 			nodes[i] = m.nodes.Get(uint32(members[i].ID))
 			paths[i] = m.mu.reachability.get(members[i].ID)
+			if members[i].State != swim.StateAlive {
+				if why == nil {
+					why = make(map[int]*swim.Evidence)
+				}
+				why[i] = m.mu.core.Evidence(members[i].ID, time.Now())
+			}
 		}
 		m.mu.Unlock()
 		for i := range members {
-			if !yield(newInfo(&members[i], nodeOf(&members[i], nodes[i]), paths[i])) {
+			info := newInfo(&members[i], nodeOf(&members[i], nodes[i]), paths[i])
+			info.Evidence = newEvidence(why[i])
+			if !yield(info) {
 				return
 			}
 		}
@@ -201,7 +213,11 @@ func (m *Memberlist) Member(name string) (MemberInfo, bool) {
 
 // infoLocked returns what is known of a member.
 func (m *Memberlist) infoLocked(member *swim.Member) MemberInfo {
-	return newInfo(member, m.nodeLocked(member), m.mu.reachability.get(member.ID))
+	info := newInfo(member, m.nodeLocked(member), m.mu.reachability.get(member.ID))
+	if member.State != swim.StateAlive {
+		info.Evidence = newEvidence(m.mu.core.Evidence(member.ID, time.Now()))
+	}
+	return info
 }
 
 func newInfo(member *swim.Member, node *Node, r reached) MemberInfo {
@@ -222,9 +238,9 @@ func (m *Memberlist) notePathLocked(now time.Time, e *swim.Event) {
 	case swim.EventPingComplete:
 		c := m.mu.reachability.at(e.Member.ID)
 		c.rtt = e.RTT
-		m.noteAttemptLocked(now, &c.packets, nil, &e.Member)
+		m.noteAttemptLocked(now, &c.packets, nil, &e.Member, nil)
 	case swim.EventUnanswered:
-		m.noteAttemptLocked(now, &m.mu.reachability.at(e.Member.ID).packets, errUnanswered, &e.Member)
+		m.noteAttemptLocked(now, &m.mu.reachability.at(e.Member.ID).packets, errUnanswered, &e.Member, e.Evidence)
 	case swim.EventMoved:
 		*m.mu.reachability.at(e.Member.ID) = reached{} // another machine
 	}
@@ -232,10 +248,11 @@ func (m *Memberlist) notePathLocked(now time.Time, e *swim.Event) {
 
 var errUnanswered = errors.New("ping not answered in time")
 
-// noteAttemptLocked takes the outcome of an attempt to reach a member, and publishes an event if PathStats.Failing changes.
-func (m *Memberlist) noteAttemptLocked(now time.Time, p *path, err error, member *swim.Member) {
+// noteAttemptLocked takes the outcome of an attempt to reach a member, with the evidence if there is any, and publishes an event if
+// PathStats.Failing changes.
+func (m *Memberlist) noteAttemptLocked(now time.Time, p *path, err error, member *swim.Member, evidence *swim.Evidence) {
 	if p.note(now, err) && m.mu.subscriptions.any() {
-		m.mu.subscriptions.publish(Event{Kind: EventReachability, Time: now, Member: m.infoLocked(member)})
+		m.mu.subscriptions.publish(Event{Kind: EventReachability, Time: now, Member: m.infoLocked(member), Evidence: newEvidence(evidence)})
 	}
 }
 
@@ -252,6 +269,6 @@ func (m *Memberlist) noteStream(to *swim.Member, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if member, ok := m.mu.core.Member(to.Name); ok && member.Addr == to.Addr {
-		m.noteAttemptLocked(now, &m.mu.reachability.at(member.ID).streams, err, &member)
+		m.noteAttemptLocked(now, &m.mu.reachability.at(member.ID).streams, err, &member, nil)
 	}
 }

@@ -217,6 +217,7 @@ func (m *Memberlist) streamPing(to swim.Member, seq uint32, deadline time.Time, 
 // probeOnStream pings a member that did not answer in packets.
 func (m *Memberlist) probeOnStream(s swim.Stream) {
 	if m.streamPingDisabled(s.To.Name) {
+		m.noteStreamPing(s.Seq, "")
 		return
 	}
 	open := false
@@ -231,10 +232,13 @@ func (m *Memberlist) probeOnStream(s swim.Stream) {
 		return
 	}
 	if err != nil {
-		if !open && m.isRefused(err) {
+		switch {
+		case !open && m.isRefused(err):
 			t := m.begin()
 			t.core.StreamRefused(s.Seq)
 			t.commit()
+		case !timedOut(err):
+			m.noteStreamPing(s.Seq, err.Error())
 		}
 		level := slog.LevelError
 		if s.To.State.IsDown() { // another member asked for the ping
@@ -247,6 +251,19 @@ func (m *Memberlist) probeOnStream(s swim.Stream) {
 	t := m.begin()
 	t.core.StreamPingDone(s.Seq)
 	t.commit()
+}
+
+// noteStreamPing notes for the evidence why a ping on a stream failed, or with "" that there was none.
+func (m *Memberlist) noteStreamPing(seq uint32, reason string) {
+	t := m.begin()
+	t.core.StreamFailed(seq, reason)
+	t.commit()
+}
+
+// timedOut reports whether an error is that of a time limit.
+func timedOut(err error) bool {
+	var limited net.Error
+	return errors.As(err, &limited) && limited.Timeout() || errors.Is(err, context.DeadlineExceeded)
 }
 
 // isRefused reports whether an error of a dial means that the host answered, and that no process listens at the address.

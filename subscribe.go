@@ -79,6 +79,10 @@ type Event struct {
 	By      string          // the name of the reporter, if known (EventSuspect, EventFail)
 	Outcome ConflictOutcome // EventConflictEnded only
 
+	// Evidence is why (EventSuspect, EventFail, EventLeave, EventRecover, EventJoin of a member that was down before, EventReachability
+	// of packets that fail). It may be nil.
+	Evidence *Evidence
+
 	// Lost is the number of events that this subscription lost just before this one, because its buffer was full. If
 	// it is not zero, call Memberlist.All for the current members.
 	Lost uint64
@@ -201,7 +205,11 @@ func (m *Memberlist) eventLocked(now time.Time, kind EventKind, e *swim.Event) E
 	if kind == EventIsolated || kind == EventIsolationEnded {
 		member = m.mu.core.Self()
 	}
-	event := Event{Kind: kind, Time: now, Member: m.infoLocked(&member)}
+	event := Event{Kind: kind, Time: now, Evidence: newEvidence(e.Evidence),
+		Member: newInfo(&member, m.nodeLocked(&member), m.mu.reachability.get(member.ID))}
+	if member.State != swim.StateAlive {
+		event.Member.Evidence = event.Evidence
+	}
 	switch kind {
 	case EventConflict:
 		event.Other = newNode(e.Other)

@@ -144,13 +144,14 @@ func (t *Turn) rejectAtOwnAddress(peer *Peer, m *member, name string, asserted a
 	case m == nil:
 		m = t.add(name, asserted)
 		t.initDown(m, StateDead, asserted.incarnation)
-		t.failed.remember(t, m)
+		t.failed.remember(t, m, nil)
 		t.queue.add(t, m, broadcast{kind: deadBroadcast, incarnation: asserted.incarnation, from: t.cfg.Name}, 0)
 		t.out.Counts.Dead++
 		return true
 	case !t.table.isAt(m, asserted.addr): // it is known at another address
 		return true
 	case !m.State.IsDown(): // it was there before our address changed
+		t.origin.cause = CauseReplaced
 		t.markDead(m, max(m.Incarnation, asserted.incarnation), t.cfg.Name, 0)
 		return true
 	}

@@ -339,11 +339,13 @@ func (s assertion) of(m *member) Member {
 // takeOver gives the name of m, which did not answer, to a claim. It is another process, so one leaves and one joins.
 func (t *Turn) takeOver(m *member, asserted assertion) {
 	before := t.table.snapshot(m)
+	t.origin.cause = CauseReplaced
 	if !m.State.IsDown() {
+		verdict := t.verdict(m, t.cfg.Name)
 		t.suspicions.drop(t, m)
 		m.State, m.since = StateDead, t.table.since(t.now)
 		t.present--
-		t.out.event(Event{Kind: EventLeave, Member: t.table.snapshot(m), From: t.cfg.Name})
+		t.out.event(Event{Kind: EventLeave, Member: t.table.snapshot(m), From: t.cfg.Name, Evidence: verdict})
 	}
 	t.becomeAlive(m, asserted, 0)
 	after := t.table.snapshot(m)

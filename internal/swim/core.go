@@ -59,8 +59,9 @@ type local struct {
 // time, which must not be used after End.
 type Turn struct {
 	*Core
-	now time.Time
-	out *Output
+	now    time.Time
+	out    *Output
+	origin origin
 }
 
 // Begin begins a turn at now. The results go to out, which is emptied first; it is complete after End.
@@ -159,6 +160,7 @@ func (o *Output) finish(notice uint64) {
 func (t *Turn) Tick() {
 	t.loops.skipMissedRounds(t)
 	for d := t.deadlines.pop(t.now); d != nil; d = t.deadlines.pop(t.now) {
+		t.origin = origin{}
 		t.lateness.note(t, t.now.Sub(d.at))
 		if t.lateness.postpone(t, d) {
 			continue

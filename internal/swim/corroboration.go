@@ -71,6 +71,7 @@ func (t *Turn) beginLead(m *member, refusers []ID) {
 // begin begins a round.
 func (l *lead) begin(t *Turn) {
 	d, m := &t.cfg.Detector, l.suspect
+	l.noteSilent(t)
 	r := &round{lead: l, seq: t.seq.next(), late: t.now.Sub(l.suspicion.began) >= d.RefusalGrace}
 	l.rounds = append(l.rounds, r)
 	t.rounds[r.seq] = r
@@ -82,6 +83,27 @@ func (l *lead) begin(t *Turn) {
 	t.pingThroughOthers(m, &target, question{seq: r.seq, members: roundHelpers, dial: dial}, &r.asked)
 	if next := l.next(t); next.Before(l.ends) {
 		t.deadlines.set(l.due, next)
+	}
+}
+
+// noteSilent notes for the evidence what had no answer in the last round.
+func (l *lead) noteSilent(t *Turn) {
+	f := l.suspicion.findings
+	if f == nil || len(l.rounds) == 0 {
+		return
+	}
+	f.Pings++
+	for _, id := range l.rounds[len(l.rounds)-1].asked {
+		if m := t.table.at(id); m.Name != "" {
+			f.note(m.Name, ResultSilent)
+		}
+	}
+}
+
+// noteAnswer notes for the evidence what a helper found.
+func (r *round) noteAnswer(helper *member, result Result) {
+	if f := r.lead.suspicion.findings; f != nil && helper != nil {
+		f.note(helper.Name, result)
 	}
 }
 
@@ -111,7 +133,9 @@ func (r *round) onAck(t *Turn, from *Endpoint) {
 		t.out.drop(DropStranger)
 		return
 	}
+	r.noteAnswer(t.ackSources.whose(t, r.asked, from), ResultAcked)
 	r.lead.suspect.answered = true
+	t.suspicions.noteAck(r.lead.suspect)
 	r.lead.end(t)
 }
 
@@ -122,6 +146,7 @@ func (r *round) onNack(t *Turn, from *Endpoint, n *wire.Nack) {
 		return
 	}
 	r.asked = slices.DeleteFunc(r.asked, func(id ID) bool { return id == helper.ID }) // it is heard once
+	r.noteAnswer(helper, resultOf(n))
 	r.lead.onEvidence(t, r, helper, n.Evidence)
 }
 
@@ -175,6 +200,10 @@ func (l *lead) isSilent(t *Turn, r *round) bool {
 // members, this one included, that found out.
 func (l *lead) declareDead(t *Turn, kind EventKind, members int) {
 	m := l.suspect
-	t.out.event(Event{Kind: kind, Member: t.table.snapshot(m), Count: members})
+	t.origin = origin{cause: CauseSilent}
+	if kind == EventRefused {
+		t.origin.cause = CauseRefused
+	}
+	t.out.event(Event{Kind: kind, Member: t.table.snapshot(m), Count: members, Evidence: t.verdict(m, t.cfg.Name)})
 	t.applyDead(m.Incarnation, m, t.cfg.Name)
 }

@@ -2,6 +2,7 @@ package swim
 
 import (
 	"slices"
+	"time"
 
 	"github.com/e3431adc/memberlist/internal/wire"
 )
@@ -16,7 +17,9 @@ type deadCheck struct {
 	subject     *member
 	incarnation uint32 // of the dead message
 	from        string // its reporter
+	origin      origin
 	pings       int
+	began       time.Time
 	due         *deadline
 }
 
@@ -43,7 +46,8 @@ func (d *deadChecks) begin(t *Turn, from *Endpoint, m *member, message *wire.Dea
 	if len(*d) >= maxDeadChecks || !t.answers.take(t, from) {
 		return false
 	}
-	one := &deadCheck{subject: m, incarnation: message.Incarnation, from: message.From, due: newDeadline(dueDeadCheck)}
+	one := &deadCheck{subject: m, incarnation: message.Incarnation, from: message.From, origin: t.origin, began: t.now,
+		due: newDeadline(dueDeadCheck)}
 	one.due.seq = t.seq.next()
 	*d = append(*d, one)
 	one.ping(t)
@@ -98,6 +102,8 @@ func (d *deadChecks) onDue(t *Turn, seq uint32) {
 	}
 	d.remove(t, c)
 	if m := c.subject; c.incarnation >= m.Incarnation {
+		t.origin = c.origin
+		t.origin.findings = &Findings{To: t.table.addrPort(m), Pings: c.pings, Waited: t.now.Sub(c.began)}
 		t.applyDead(c.incarnation, m, c.from)
 	}
 }

@@ -24,6 +24,8 @@ type failedMember struct {
 	pinged   time.Duration // when it was last pinged without a name; or never
 	failures int           // contacts without success
 	skips    int           // rounds in which it is to be skipped
+
+	verdict *Evidence // nil: it was never alive here
 }
 
 // sought reports whether a member may still run: it did not leave, and no other has its address.

@@ -213,7 +213,8 @@ func TestAllocs(t *testing.T) {
 			c.StepGossip(Endpoint{}, &alives[i])
 		}},
 		{"18 fresh alives", 2*18 + 3, func(int) { fresh() }},
-		{"18 deaths and returns", 5 * 18, func(i int) {
+		// Each death and each return has its evidence.
+		{"18 deaths and returns", 7 * 18, func(i int) {
 			dead = wire.GossipView{Kind: wire.TypeDead, Incarnation: turn, Node: alives[i].Node, From: reporter}
 			c.StepGossip(Endpoint{}, &dead)
 			alives[i].Incarnation = turn + 1

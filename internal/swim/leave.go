@@ -28,6 +28,7 @@ func (t *Turn) Leave(notice uint64) (heard bool) {
 		t.out.finish(notice)
 		return false
 	}
+	t.origin.cause = CauseProgram
 	t.markDead(t.table.self, t.table.self.Incarnation, t.cfg.Name, notice)
 	t.local.sendLeave(t)
 	return t.AnyAlive()
@@ -129,11 +130,12 @@ func (t *Turn) question(m *member) {
 //
 // Compat: the reference keeps it dead.
 func (t *Turn) markLeft(m *member, notice uint64) {
+	verdict := t.verdict(m, m.Name)
 	m.State, m.since = StateLeft, t.table.since(t.now)
 	t.queue.add(t, m, broadcast{kind: deadBroadcast, incarnation: m.Incarnation, from: m.Name}, notice)
 	t.changed(m)
 	t.failed.onAlive(t, m.Name)
-	t.rememberDown(m)
+	t.rememberDown(m, verdict)
 }
 
 // Removal is the outcome of Forget and ForceLeave.
@@ -181,6 +183,7 @@ func (t *Turn) ForceLeave(name string, notice uint64) Removal {
 // ForceLeaveAlive is ForceLeave for a member that may also be alive or suspect. Such a member is told, as members that left
 // are sent no gossip: if it is well it refutes.
 func (t *Turn) ForceLeaveAlive(name string, notice uint64) Removal {
+	t.origin.cause = CauseProgram
 	m := t.table.named(name)
 	switch {
 	case name == t.cfg.Name:

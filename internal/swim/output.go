@@ -70,7 +70,7 @@ const (
 	EventUpdate                          // Member's metadata changed
 	EventConflict                        // Other claims Member's name at another address
 	EventPingComplete                    // Member acked our ping after RTT, with Payload
-	EventProbeFailed                     // Member did not answer a probe, and is suspected
+	EventProbeFailed                     // Member did not answer a probe, and is suspected; Evidence
 	EventSuspect                         // Member is suspected by From
 	EventTimeout                         // Member's suspicion ended after Count confirmations, and it is dead
 	EventRefute                          // a message of From about this member was refuted
@@ -80,7 +80,7 @@ const (
 	EventIsolated                        // all others failed, or most in quick succession; Count are failed
 	EventIsolationEnded                  // the isolation has ended; Count are still failed
 	EventRecover                         // Member has refuted its suspicion
-	EventUnanswered                      // Member did not answer our ping in time; indirect pings and a stream follow
+	EventUnanswered                      // Member did not answer our ping in time; Evidence has what others, and a stream, found
 	EventZoneLost                        // Member was the last one of its zone that was alive or suspect
 	EventZoneFound                       // Member is the first one of a zone that was lost
 	EventRefused                         // Member's suspicion ended early, and it is dead: the streams of Count members were refused
@@ -97,6 +97,10 @@ type Event struct {
 	RTT     time.Duration
 	Payload []byte // copied
 	Count   int
+
+	// Evidence is why: of EventSuspect, EventRecover, EventLeave, EventTimeout, EventRefused, EventSilent, of EventJoin if the member was
+	// down, and where the list of kinds says so. It must not be changed.
+	Evidence *Evidence
 }
 
 // Drop is the reason why a message was ignored.

@@ -30,7 +30,8 @@ type Peer struct {
 	dialled  bool // it dialled us, from any port, so that its IP address is not forged
 	stranger bool // no member: the unknown names that it asserts must answer before they are members
 
-	differences bool // its states are those of a push/pull of differences
+	differences bool   // its states are those of a push/pull of differences
+	name        string // of the known member that it says to be, and whose IP address it has
 }
 
 // Dialled returns the peer that we dialled for a push/pull.
@@ -63,7 +64,20 @@ func (c *Core) DiallerNamed(at netip.AddrPort, name string) Peer {
 	}
 	m := c.table.named(name)
 	known := m != nil && c.table.isPresent(m) && c.table.address(m).sameHost(addressOf(at))
-	return Peer{Endpoint: Endpoint{AddrPort: at}, dialled: true, stranger: !known}
+	p := Peer{Endpoint: Endpoint{AddrPort: at}, dialled: true, stranger: !known}
+	if known {
+		p.name = m.Name
+	}
+	return p
+}
+
+// origin returns the peer as the sender of its states. The port from which it dialled is not its own.
+func (p *Peer) origin() Endpoint {
+	from := p.Endpoint
+	if p.name != "" {
+		from.Name = p.name
+	}
+	return from
 }
 
 // senderOf returns the sender of a packet with a message about m, or about an unknown member if m is nil. It is no stranger if it

@@ -37,8 +37,13 @@ type probe struct {
 	opened        bool      // our stream was opened, or that of a helper
 	refusers      []ID      // members whose streams were refused
 	helpers       []ID      // that were asked
-	foreignAck    bool      // an ack came from another address
-	asked         int       // number of helpers that were asked first
+	answers       []answer  // of helpers
+	waited        time.Duration
+	unsent        string // the error, if our ping could not be sent
+	stream        Result // of ours
+	streamError   string
+	foreignAck    bool // an ack came from another address
+	asked         int  // number of helpers that were asked first
 	wantedNacks   int
 	nacks         int
 	streamAnswers bool // the target acked on a stream
@@ -93,7 +98,8 @@ func (p *probe) begin(t *Turn, m *member) {
 	p.seq = t.seq.next()
 	p.began, p.ends = t.now, t.now.Add(max(interval, 2*t.cfg.ProbeTimeout))
 	p.indirect, p.opened, p.streamAnswers, p.foreignAck = false, false, false, false
-	p.helpers, p.refusers = p.helpers[:0], p.refusers[:0]
+	p.helpers, p.refusers, p.answers = p.helpers[:0], p.refusers[:0], p.answers[:0]
+	p.waited, p.unsent, p.stream, p.streamError = 0, "", ResultNone, ""
 	p.wantedNacks, p.nacks = 0, 0
 	t.deadlines.set(&p.timeout, t.now.Add(t.pingTimeout()))
 	t.deadlines.set(&p.end, p.ends)
@@ -153,6 +159,7 @@ func (s *sequenceNumbers) next() uint32 {
 // Compat: in the reference a probe ends without a result unless the error is of package net, so that a dead member is never
 // noticed over other transports.
 func (t *Turn) SendFailed(seq uint32, err error) {
+	t.probe.noteUnsent(t, seq, err)
 	if t.probe.isDirect(t.Core, seq) {
 		t.probe.goIndirect(t)
 		return
@@ -168,7 +175,7 @@ func (p *probe) isDirect(c *Core, seq uint32) bool {
 // StreamPingDone reports that the target of a probe or a check answered a ping on a stream.
 func (t *Turn) StreamPingDone(seq uint32) {
 	if t.probe.target != nil && t.probe.seq == seq {
-		t.probe.streamAnswers = true
+		t.probe.streamAnswers, t.probe.stream = true, ResultAcked
 		t.ackSources.answeredOnStream(t.probe.target)
 	}
 	if k := t.checks.asking[seq]; k != nil {
@@ -188,14 +195,15 @@ func (p *probe) onPingTimeout(t *Turn) {
 // goIndirect asks other members to ping the target, and tries a stream.
 func (p *probe) goIndirect(t *Turn) {
 	t.deadlines.stop(&p.timeout)
-	p.indirect = true
+	p.indirect, p.waited = true, t.now.Sub(p.began)
 	m := p.target
 	target := t.table.snapshot(m)
-	t.out.event(Event{Kind: EventUnanswered, Member: target})
 	p.wantedNacks = t.pingThroughOthers(m, &target, question{seq: p.seq, members: t.cfg.IndirectChecks}, &p.helpers)
 	p.asked = len(p.helpers)
 	p.dialled = t.now
-	t.pingOnStream(m, &target, p.seq, p.ends)
+	if t.pingOnStream(m, &target, p.seq, p.ends) {
+		p.stream = ResultSilent // until it is known
+	}
 	if t.cfg.Detector.SilenceTimeout > 0 {
 		t.deadlines.set(&p.timeout, p.dialled.Add(t.pingTimeout()))
 	}
@@ -266,18 +274,19 @@ func (t *Turn) helpers(m *member, q question) []*member {
 	return t.choose(q.members, canHelp)
 }
 
-// pingOnStream puts out a ping of m on a stream, to the address in target, unless packets travel on streams too.
-func (t *Turn) pingOnStream(m *member, target *Member, seq uint32, ends time.Time) {
-	if !t.cfg.PacketsAreStreams {
-		t.tryStream(m, target, seq, ends)
-	}
+// pingOnStream puts out a ping of m on a stream, to the address in target, unless packets travel on streams too. It reports whether it
+// did.
+func (t *Turn) pingOnStream(m *member, target *Member, seq uint32, ends time.Time) bool {
+	return !t.cfg.PacketsAreStreams && t.tryStream(m, target, seq, ends)
 }
 
 // tryStream is pingOnStream to find out whether the host refuses streams, which packets on streams do not tell.
-func (t *Turn) tryStream(m *member, target *Member, seq uint32, ends time.Time) {
-	if m.Versions.PMax() >= protocolStreamPing {
-		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamPing, To: *target, Seq: seq, Deadline: ends})
+func (t *Turn) tryStream(m *member, target *Member, seq uint32, ends time.Time) bool {
+	if m.Versions.PMax() < protocolStreamPing {
+		return false
 	}
+	t.out.Streams = append(t.out.Streams, Stream{Kind: StreamPing, To: *target, Seq: seq, Deadline: ends})
+	return true
 }
 
 // onTimeout ends a probe without an ack.
@@ -287,11 +296,14 @@ func (p *probe) onTimeout(t *Turn) {
 		t.ackSources.relearn(m)
 	}
 	if p.streamAnswers {
-		t.out.event(Event{Kind: EventStreamOnly, Member: t.table.snapshot(m)})
+		evidence := p.tellUnanswered(t)
+		t.suspicions.noteAck(m)
+		t.out.event(Event{Kind: EventStreamOnly, Member: t.table.snapshot(m), Evidence: evidence})
 		p.finish(t, -1)
 		return
 	}
 	if m.State.IsDown() && t.cfg.Extensions { // by the word of others, which we received
+		p.tellUnanswered(t)
 		p.finish(t, 0)
 		return
 	}
@@ -307,7 +319,9 @@ func (p *probe) onTimeout(t *Turn) {
 // fail ends a probe whose target did not answer.
 func (p *probe) fail(t *Turn, delta int) {
 	m := p.target
-	t.out.event(Event{Kind: EventProbeFailed, Member: t.table.snapshot(m)})
+	evidence := p.tellUnanswered(t)
+	t.out.event(Event{Kind: EventProbeFailed, Member: t.table.snapshot(m), Evidence: evidence})
+	t.origin = origin{findings: evidence.Findings}
 	if p.incarnation >= m.Incarnation {
 		t.applySuspect(m.Incarnation, m, t.cfg.Name)
 		t.beginLead(m, p.refusers)
@@ -346,9 +360,14 @@ func (t *Turn) acked(from Endpoint, a *wire.Ack) {
 			p.foreignAck = true
 			t.out.drop(DropStranger)
 			return
+		default:
+			p.note(t, &from, ResultAcked)
 		}
 		p.target.answered = true
-		p.noteRoundTrip(t, &from, a)
+		t.suspicions.noteAck(p.target)
+		if !p.noteRoundTrip(t, &from, a) && p.indirect {
+			p.tellUnanswered(t)
+		}
 		p.finish(t, -1)
 		return
 	}
@@ -384,23 +403,25 @@ func (t *Turn) acked(from Endpoint, a *wire.Ack) {
 }
 
 // noteRoundTrip measures the round trip of an ack, unless it was relayed by a helper. One that comes while helpers are asked
-// is that of the target if it comes from its address.
-func (p *probe) noteRoundTrip(t *Turn, from *Endpoint, a *wire.Ack) {
+// is that of the target if it comes from its address. It reports whether the ack counts as one of a direct ping.
+func (p *probe) noteRoundTrip(t *Turn, from *Endpoint, a *wire.Ack) bool {
 	took := max(t.now.Sub(p.began), 0)
 	if p.indirect && (!from.AddrPort.IsValid() || !t.table.isAt(p.target, addressOf(from.AddrPort))) {
-		return
+		return false
 	}
 	t.roundTrips.note(took)
 	if p.indirect && (!t.cfg.Detector.AdaptiveTimeout || took >= t.cfg.ProbeTimeout) {
-		return
+		return false
 	}
 	t.out.event(Event{Kind: EventPingComplete, Member: t.table.snapshot(p.target), RTT: took, Payload: bytes.Clone(a.Payload)})
+	return true
 }
 
 // nacked handles a nack of a helper: it reached us, but not the target.
 func (t *Turn) nacked(from *Endpoint, n *wire.Nack) {
 	if p := &t.probe; p.target != nil && p.seq == n.SeqNo {
 		p.nacks = min(p.nacks+1, p.wantedNacks)
+		p.note(t, from, resultOf(n))
 		if p.onEvidence(t, from, n.Evidence); p.target != nil {
 			p.endSilent(t)
 		}

@@ -114,7 +114,7 @@ func TestProbeTimeline(t *testing.T) {
 		t.Fatalf("events %v before the end", out.Events)
 	}
 	out = n.tickTo(time.Second)
-	if got := kinds(out.Events); !slices.Equal(got, []EventKind{EventProbeFailed, EventSuspect}) {
+	if got := kinds(out.Events); !slices.Equal(got, []EventKind{EventUnanswered, EventProbeFailed, EventSuspect}) {
 		t.Errorf("events %v, want a suspicion", got)
 	}
 	n.want(1, StateSuspect, 1)
@@ -134,31 +134,33 @@ func TestProbeOutcome(t *testing.T) {
 		failed  bool
 		events  []EventKind
 	}{
-		{"no nacks", 4, 5, func(*node, uint32) {}, 7, true, []EventKind{EventProbeFailed, EventSuspect}},
+		{"no nacks", 4, 5, func(*node, uint32) {}, 7, true, []EventKind{EventUnanswered, EventProbeFailed, EventSuspect}},
 		{"all nacks", 4, 5, func(n *node, seq uint32) {
 			for range 3 {
 				n.Step(Endpoint{}, &wire.Nack{SeqNo: seq})
 			}
-		}, 4, true, []EventKind{EventProbeFailed, EventSuspect}},
+		}, 4, true, []EventKind{EventUnanswered, EventProbeFailed, EventSuspect}},
 		{"one nack", 4, 5, func(n *node, seq uint32) { n.Step(Endpoint{}, &wire.Nack{SeqNo: seq}) }, 6, true,
-			[]EventKind{EventProbeFailed, EventSuspect}},
+			[]EventKind{EventUnanswered, EventProbeFailed, EventSuspect}},
 		{"more nacks than wanted", 4, 5, func(n *node, seq uint32) {
 			for range 9 {
 				n.Step(Endpoint{}, &wire.Nack{SeqNo: seq})
 			}
-		}, 4, true, []EventKind{EventProbeFailed, EventSuspect}},
-		{"no helper", 1, 5, func(*node, uint32) {}, 5, true, []EventKind{EventProbeFailed, EventSuspect}},
-		{"helpers too old to nack", 4, 3, func(*node, uint32) {}, 5, true, []EventKind{EventProbeFailed, EventSuspect}},
-		{"relayed ack", 4, 5, func(n *node, seq uint32) { n.Step(Endpoint{}, ackOf(seq)) }, 3, false, nil},
-		{"stream answers", 4, 5, func(n *node, seq uint32) { n.StreamPingDone(seq) }, 3, false, []EventKind{EventStreamOnly}},
+		}, 4, true, []EventKind{EventUnanswered, EventProbeFailed, EventSuspect}},
+		{"no helper", 1, 5, func(*node, uint32) {}, 5, true, []EventKind{EventUnanswered, EventProbeFailed, EventSuspect}},
+		{"helpers too old to nack", 4, 3, func(*node, uint32) {}, 5, true, []EventKind{EventUnanswered, EventProbeFailed, EventSuspect}},
+		{"relayed ack", 4, 5, func(n *node, seq uint32) { n.Step(Endpoint{}, ackOf(seq)) }, 3, false,
+			[]EventKind{EventUnanswered}},
+		{"stream answers", 4, 5, func(n *node, seq uint32) { n.StreamPingDone(seq) }, 3, false,
+			[]EventKind{EventUnanswered, EventStreamOnly}},
 		{"stream answers, and an ack comes", 4, 5, func(n *node, seq uint32) {
 			n.StreamPingDone(seq)
 			n.Step(Endpoint{}, ackOf(seq))
-		}, 3, false, nil},
+		}, 3, false, []EventKind{EventUnanswered}},
 		{"ack of another ping", 1, 5, func(n *node, seq uint32) { n.Step(Endpoint{}, ackOf(seq+1)) }, 5, true,
-			[]EventKind{EventProbeFailed, EventSuspect}},
+			[]EventKind{EventUnanswered, EventProbeFailed, EventSuspect}},
 		{"target refuted meanwhile", 1, 5, func(n *node, _ uint32) { n.Step(Endpoint{}, aliveOf(1, 2)) }, 5, false,
-			[]EventKind{EventProbeFailed}},
+			[]EventKind{EventUnanswered, EventProbeFailed}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, func(c *Config) { c.ProbeInterval = 200 * time.Millisecond })
@@ -223,11 +225,11 @@ func TestSendFailures(t *testing.T) {
 	n := newNode(t, nil).withMembers(4)
 	seq := probing(t, n)
 	n.take()
-	n.SendFailed(seq, nil)
+	n.SendFailed(seq, errTest)
 	if out := n.take(); len(out.Packets) != 3 || len(out.Streams) != 1 {
 		t.Errorf("%d packets, %d streams at once; want the indirect part", len(out.Packets), len(out.Streams))
 	}
-	n.SendFailed(seq, nil) // again: the indirect pings have been sent
+	n.SendFailed(seq, errTest) // again: the indirect pings have been sent
 	if out := n.take(); len(out.Packets) != 0 {
 		t.Error("indirect part begun twice")
 	}
@@ -251,7 +253,7 @@ func TestProbeLastsAsLongAsItsParts(t *testing.T) {
 		if out := n.tickTo(ends - 1); len(out.Events) != 0 {
 			t.Errorf("ProbeTimeout %v: it ends early: %v", timeout, kinds(out.Events))
 		}
-		if out := n.tickTo(ends); !slices.Equal(kinds(out.Events), []EventKind{EventProbeFailed, EventSuspect}) {
+		if out := n.tickTo(ends); !slices.Equal(kinds(out.Events), []EventKind{EventUnanswered, EventProbeFailed, EventSuspect}) {
 			t.Errorf("ProbeTimeout %v: it ends with %v", timeout, kinds(out.Events))
 		}
 	}

@@ -222,6 +222,7 @@ func (t *Turn) Merge(peer *Peer, states *wire.States) {
 	var names sequence
 	news := false
 	enough := len(t.out.Changed) + newsAtOnce
+	t.origin = origin{cause: CausePushPull, sender: peer.origin()}
 	for i := 0; i < statesAtOnce && len(t.out.Changed) < enough && states.Next(&v); i++ {
 		m := t.table.following(v.Name(), &names)
 		if m != nil && t.table.knowsAlive(m, &v, t.cfg.DefaultPort) {

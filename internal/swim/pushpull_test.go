@@ -149,6 +149,7 @@ func TestMergeKnown(t *testing.T) {
 				states[i] = oddState(r)
 			}
 			one := wire.StatesOf(states...)
+			values.origin = origin{cause: CausePushPull}
 			for v := (wire.StateView{}); one.Next(&v); {
 				values.mergeState(new(Peer), values.table.namedBytes(v.Name()), &v)
 			}

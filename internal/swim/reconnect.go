@@ -94,9 +94,9 @@ func (c *Core) MayBeUnknown(addr netip.AddrPort) bool {
 }
 
 // onFailed remembers a member that was just declared dead.
-func (f *failedSet) onFailed(t *Turn, m *member) {
+func (f *failedSet) onFailed(t *Turn, m *member, verdict *Evidence) {
 	f.isolation.onFailure(t)
-	one := f.remember(t, m)
+	one := f.remember(t, m, verdict)
 	if one.replaced {
 		return
 	}
@@ -132,11 +132,12 @@ func (f *failedSet) isReplaced(c *Core, m *member) bool {
 	return false
 }
 
-// remember remembers m as it is.
-func (f *failedSet) remember(t *Turn, m *member) *failedMember {
+// remember remembers m as it is, with why it is down.
+func (f *failedSet) remember(t *Turn, m *member, verdict *Evidence) *failedMember {
 	one := &failedMember{name: m.Name, id: m.ID, addr: t.table.address(m), versions: m.Versions, since: m.since, tried: never, pinged: never,
 		incarnation: m.Incarnation, deadIncarnation: t.table.deadIncarnation(m),
 		left: m.State == StateLeft, replaced: f.isReplaced(t.Core, m), answered: m.answered}
+	one.verdict = verdict
 	f.drop(f.named(m.Name)) // of its previous failure
 	if one.sought() {
 		f.replace(f.at(one.addr))

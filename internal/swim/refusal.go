@@ -32,6 +32,8 @@ func (t *Turn) refusersWanted() int { return min(refusersWanted, t.present) }
 // StreamRefused reports that the host of a member refused a stream for a ping: it answered that no process listens at the
 // address. Only an answer of the host itself counts. Time limits and unreachable networks are not reported.
 func (t *Turn) StreamRefused(seq uint32) {
+	t.origin = origin{}
+	t.noteStream(seq, ResultRefused, "")
 	if !t.cfg.Detector.Refusals {
 		return
 	}
@@ -48,6 +50,7 @@ func (t *Turn) StreamRefused(seq uint32) {
 
 // StreamOpened reports that a stream for a ping was opened, before the ping is answered.
 func (t *Turn) StreamOpened(seq uint32) {
+	t.noteStream(seq, ResultConnected, "")
 	if p := &t.probe; p.target != nil && p.seq == seq {
 		p.opened = true
 	}
@@ -57,6 +60,35 @@ func (t *Turn) StreamOpened(seq uint32) {
 	if one := t.relays[seq]; one != nil {
 		one.evidence = wire.EvidenceConnected
 	}
+}
+
+// StreamFailed reports that a stream for a ping failed for another reason than a refusal or its time limit. Without a reason none was
+// tried, as the program does not want it.
+func (t *Turn) StreamFailed(seq uint32, reason string) {
+	if reason == "" {
+		t.noteStream(seq, ResultNone, "")
+	} else {
+		t.noteStream(seq, ResultFailed, cutReason(reason))
+	}
+}
+
+// noteStream notes what became of our stream, for the evidence.
+func (t *Turn) noteStream(seq uint32, result Result, reason string) {
+	if p := &t.probe; p.target != nil && p.seq == seq {
+		noteStream(&p.stream, &p.streamError, result, reason)
+	}
+	if r := t.rounds[seq]; r != nil && r.lead.suspicion.findings != nil {
+		f := r.lead.suspicion.findings
+		noteStream(&f.Stream, &f.Error, result, reason)
+	}
+}
+
+// noteStream replaces a result and its reason. A stream that fails after it was opened stays one that was opened.
+func noteStream(known *Result, knownReason *string, result Result, reason string) {
+	if result != ResultFailed || *known != ResultConnected {
+		*known = result
+	}
+	*knownReason = reason
 }
 
 // onRefused asks others to try a stream too, once ours is refused.

@@ -9,6 +9,7 @@ import (
 // Step handles an indirect ping, an ack or a nack from a packet, and keeps no reference to it. Pings go to StepPing;
 // alive, suspect and dead messages to StepGossip.
 func (t *Turn) Step(from Endpoint, message wire.Message) {
+	t.origin = origin{}
 	switch m := message.(type) {
 	case *wire.IndirectPing:
 		t.relays.begin(t, from, m)
@@ -45,6 +46,7 @@ func (t *Turn) stepGossip(from Endpoint, m *member, v *wire.GossipView) {
 	if !t.believes(&peer, m, name, v.Kind, v.Incarnation, at) {
 		return
 	}
+	t.origin = origin{cause: CauseGossip, sender: from}
 	switch v.Kind {
 	case wire.TypeAlive:
 		t.stepAlive(&peer, m, &wire.Alive{Incarnation: v.Incarnation, Node: name, Addr: v.Addr, Port: v.Port, Meta: v.Meta, Vsn: v.Vsn,

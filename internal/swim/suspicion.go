@@ -15,6 +15,12 @@ type suspicion struct {
 	wanted         int      // confirmations that shorten it to least
 	lead           *lead    // nil: this member does not look for evidence
 	reporters      []string // the first one, or unattributed, then those that confirmed
+
+	cause    Cause     // of the first report
+	sender   Endpoint  // of that
+	health   int       // ours then
+	findings *Findings // ours; nil: no probe of ours has failed
+	acked    bool      // an ack came from the member meanwhile
 }
 
 // confirmations returns the number of reporters but the first.
@@ -56,6 +62,10 @@ func (s suspicions) begin(t *Turn, m *member, from string) {
 		longest:   time.Duration(t.cfg.SuspicionMaxTimeoutMult) * least,
 		wanted:    suspicionConfirmations(t.cfg.SuspicionMult, n),
 		reporters: []string{from},
+		cause:     t.origin.cause,
+		sender:    t.identify(t.origin.sender),
+		health:    t.awareness.score,
+		findings:  t.origin.findings.clone(),
 	}
 	one.due.member = m
 	s[m.ID] = one
@@ -87,6 +97,7 @@ func (s suspicions) onTimeout(t *Turn, m *member) {
 	if one.confirmations() < one.wanted {
 		t.out.Counts.DegradedTimeouts++
 	}
-	t.out.event(Event{Kind: EventTimeout, Member: t.table.snapshot(m), Count: one.confirmations()})
+	t.origin.cause = CauseTimeout
+	t.out.event(Event{Kind: EventTimeout, Member: t.table.snapshot(m), Count: one.confirmations(), Evidence: t.verdict(m, t.cfg.Name)})
 	t.applyDead(m.Incarnation, m, t.cfg.Name)
 }

@@ -138,6 +138,7 @@ func (l *local) compare(t *Turn, m *member, a *wire.Alive) {
 
 // becomeAlive makes m alive as asserted, and gossips that.
 func (t *Turn) becomeAlive(m *member, asserted assertion, notice uint64) {
+	evidence := t.recovery(m)
 	t.suspicions.drop(t, m)
 	before, oldMeta := m.State, m.Meta
 	if t.table.isAt(m, asserted.addr) {
@@ -163,10 +164,10 @@ func (t *Turn) becomeAlive(m *member, asserted assertion, notice uint64) {
 	t.out.Counts.Alive++
 	became := t.changed(m)
 	if before == StateSuspect {
-		t.out.event(Event{Kind: EventRecover, Member: *became})
+		t.out.event(Event{Kind: EventRecover, Member: *became, Evidence: evidence})
 	}
 	if before.IsDown() {
-		t.out.event(Event{Kind: EventJoin, Member: *became})
+		t.out.event(Event{Kind: EventJoin, Member: *became, Evidence: evidence})
 		if m != t.table.self {
 			t.failed.onAlive(t, m.Name)
 			t.failed.onAddressTaken(t, asserted.addr)
@@ -316,6 +317,9 @@ func (t *Turn) applySuspect(incarnation uint32, m *member, from string) {
 	newer := incarnation > m.Incarnation
 	m.Incarnation = incarnation
 	running := t.suspicions.of(m)
+	if running != nil && t.origin.findings != nil {
+		running.findings = t.origin.findings.clone()
+	}
 	if running != nil && newer {
 		// It refuted the running suspicion, which we missed: this is a new one.
 		// Compat: the reference counts it as a confirmation of the running one.
@@ -339,7 +343,7 @@ func (t *Turn) applySuspect(incarnation uint32, m *member, from string) {
 	t.suspicions.begin(t, m, from)
 	t.queue.add(t, m, broadcast{kind: suspectBroadcast, incarnation: m.Incarnation, from: from}, 0)
 	t.out.Counts.Suspect++
-	t.out.event(Event{Kind: EventSuspect, Member: *t.changed(m), From: from})
+	t.out.event(Event{Kind: EventSuspect, Member: *t.changed(m), From: from, Evidence: t.suspicions.of(m).evidence(t.now)})
 }
 
 // applyDead handles a dead message about m by a reporter; if the reporter is m, it leaves.
@@ -350,7 +354,6 @@ func (t *Turn) applyDead(incarnation uint32, m *member, from string) {
 		}
 		return
 	}
-	t.suspicions.drop(t, m)
 	switch m.State {
 	case StateDead:
 		t.table.setIncarnation(m, incarnation)
@@ -367,6 +370,7 @@ func (t *Turn) applyDead(incarnation uint32, m *member, from string) {
 
 // markDead makes m dead, or left if from is m itself, and gossips that.
 func (t *Turn) markDead(m *member, incarnation uint32, from string, notice uint64) {
+	verdict := t.verdict(m, from)
 	t.suspicions.drop(t, m)
 	t.table.setIncarnation(m, incarnation)
 	m.since = t.table.since(t.now)
@@ -380,7 +384,7 @@ func (t *Turn) markDead(m *member, incarnation uint32, from string, notice uint6
 	}
 	t.queue.push(t, m, kind, broadcast{kind: deadBroadcast, incarnation: incarnation, from: from}, notice)
 	t.out.Counts.Dead++
-	t.out.event(Event{Kind: EventLeave, Member: *t.changed(m), From: from})
+	t.out.event(Event{Kind: EventLeave, Member: *t.changed(m), From: from, Evidence: verdict})
 	if m == t.table.self {
 		return
 	}
@@ -389,7 +393,7 @@ func (t *Turn) markDead(m *member, incarnation uint32, from string, notice uint6
 		t.queue.finishAll(t)
 	}
 	t.zones.onDown(t, m)
-	t.rememberDown(m)
+	t.rememberDown(m, verdict)
 	if t.present == 0 {
 		t.failed.onAlone(t, m)
 	}
@@ -397,11 +401,11 @@ func (t *Turn) markDead(m *member, incarnation uint32, from string, notice uint6
 }
 
 // rememberDown remembers a member that has just become dead or left, and schedules its removal. A dead one is looked for.
-func (t *Turn) rememberDown(m *member) {
+func (t *Turn) rememberDown(m *member, verdict *Evidence) {
 	if m.State == StateDead {
-		t.failed.onFailed(t, m)
+		t.failed.onFailed(t, m, verdict)
 	} else {
-		t.failed.remember(t, m)
+		t.failed.remember(t, m, verdict)
 	}
 	t.reaper.schedule(t, m)
 }
