@@ -79,7 +79,11 @@ func (h *history) next() (changed <-chan struct{}, open bool) {
 // newEvent returns an event as it is shown.
 func newEvent(e *memberlist.Event) Event {
 	shown := Event{Time: e.Time, Kind: e.Kind.String(), Name: e.Member.Name, Address: e.Member.Address()}
-	if e.By != "" {
+	switch {
+	case e.Evidence != nil:
+		shown.Evidence = newEvidence(e.Evidence)
+		shown.Details = append(shown.Details, shown.Evidence.Summary)
+	case e.By != "":
 		shown.Details = append(shown.Details, "reported by "+printable.Name(e.By))
 	}
 	if e.Other != nil {

@@ -67,6 +67,7 @@ type Member struct {
 	Protocol    [3]int    `json:"protocol"` // lowest, highest, spoken
 	Meta        []byte    `json:"meta"`
 	Self        bool      `json:"self,omitempty"`
+	Evidence    *Evidence `json:"evidence,omitempty"` // of one that is not alive
 
 	node *memberlist.Node
 }
@@ -85,6 +86,8 @@ type Event struct {
 	Name    string    `json:"name"`
 	Address string    `json:"address"`
 	Details []string  `json:"details,omitempty"` // why, and what else is known
+
+	Evidence *Evidence `json:"evidence,omitempty"`
 }
 
 // status returns the current status. The members are those in the order of their names.
@@ -122,6 +125,7 @@ func newMember(info *memberlist.MemberInfo) Member {
 		Name: info.Name, Address: info.Address(), State: stateName(info.State), Since: info.Since, RTT: info.RTT.Seconds(),
 		Packets: newPath(info.Packets), Streams: newPath(info.Streams), Incarnation: info.Incarnation, Zone: info.Zone,
 		Protocol: [3]int{int(info.PMin), int(info.PMax), int(info.PCur)}, Meta: info.Meta, node: info.Node,
+		Evidence: newEvidence(info.Evidence),
 	}
 }
 

@@ -146,6 +146,31 @@ func TestFieldsOfJSON(t *testing.T) {
 	})
 }
 
+// TestEvidenceShown: the history, and the JSON of events and members, tell why a member failed.
+func TestEvidenceShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := new(memberlist.MockNetwork)
+		a := startMember(t, network, "a", "")
+		h := Handler(a, Options{})
+		b := startMember(t, network, "b", "")
+		join(t, b, a)
+		b.Shutdown()
+		time.Sleep(20 * time.Second)
+		s := status(t, h)
+		dead := s.Members[1]
+		if dead.State != "dead" || dead.Evidence == nil || dead.Evidence.Probe == nil || dead.Evidence.Probe.Stream != "refused" {
+			t.Fatalf("member %+v, evidence %+v", dead, dead.Evidence)
+		}
+		i := slices.IndexFunc(s.Events, func(e Event) bool { return e.Kind == "fail" })
+		if i < 0 || s.Events[i].Evidence == nil || s.Events[i].Evidence.Cause != dead.Evidence.Cause || !slices.Contains(s.Events[i].Details, dead.Evidence.Summary) {
+			t.Errorf("events %+v", s.Events)
+		}
+		if page := get(t, h, "/").Body.String(); !strings.Contains(page, "stream refused") {
+			t.Error("the page does not tell why")
+		}
+	})
+}
+
 // hostile are names that must not break the page.
 var hostile = []string{
 	`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, "a\x00\x01\nb", "\u202egnp.exe", strings.Repeat("\u2066", 100), "\xff\xfe",
