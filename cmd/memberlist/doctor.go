@@ -31,11 +31,12 @@ func runDoctor(ctx context.Context, args []string, stdout, stderr io.Writer) (in
 	if err != nil {
 		return exitFailed, err
 	}
+	defer t.close()
 	if *size < 0 || *size > 65000 || *atOnce < 1 {
 		return exitFailed, errors.New("-packet-size must be from 0 to 65000, and -at-once at least 1")
 	}
 	options := doctor.Options{
-		Addresses: addresses, Keyring: t.ring, Label: t.label,
+		Addresses: addresses, Keyring: t.ring, Label: t.label, Transport: t.transport,
 		PacketSize: *size, AtOnce: *atOnce, Timeout: t.timeout, Settle: *settle,
 	}
 	line := &progressLine{w: stderr}

@@ -20,8 +20,10 @@ type target struct {
 	label   string
 	timeout time.Duration
 	json    bool
+	streams streams
 
-	ring *memberlist.Keyring // nil: no keys
+	ring      *memberlist.Keyring  // nil: no keys
+	transport memberlist.Transport // nil: plain TCP and UDP
 }
 
 func newFlags(name, args, about string, stderr io.Writer) (*flag.FlagSet, *target) {
@@ -32,6 +34,7 @@ func newFlags(name, args, about string, stderr io.Writer) (*flag.FlagSet, *targe
 	f.StringVar(&t.label, "label", "", "`label` of the cluster")
 	f.DurationVar(&t.timeout, "timeout", 5*time.Second, "`time` limit of each request")
 	f.BoolVar(&t.json, "json", false, "print JSON")
+	t.streams.addFlags(f)
 	f.Usage = func() {
 		fmt.Fprintf(stderr, "Usage: memberlist %s [flags] %s\n\n%s\n\n", name, args, about)
 		f.PrintDefaults()
@@ -42,7 +45,7 @@ func newFlags(name, args, about string, stderr io.Writer) (*flag.FlagSet, *targe
 var errAddress = errors.New("the address of a member is missing, or there is more than one")
 
 // parse parses the flags and the addresses, of which there must be at least one and at most that many. Flags may also
-// follow addresses.
+// follow addresses. Without an error, close is to be called.
 func (t *target) parse(f *flag.FlagSet, args []string, most int) (addresses []string, err error) {
 	for {
 		if err := f.Parse(args); err != nil {
@@ -58,11 +61,21 @@ func (t *target) parse(f *flag.FlagSet, args []string, most int) (addresses []st
 		return nil, errAddress
 	case t.timeout <= 0:
 		return nil, errors.New("-timeout must be above zero")
-	case t.keyFile == "":
-		return addresses, nil
 	}
-	t.ring, err = readKeys(t.keyFile)
+	if t.keyFile != "" {
+		if t.ring, err = readKeys(t.keyFile); err != nil {
+			return nil, err
+		}
+	}
+	t.transport, err = t.streams.open()
 	return addresses, err
+}
+
+// close ends the use of the transport, if there is one.
+func (t *target) close() {
+	if t.transport != nil {
+		_ = t.transport.Shutdown() // returns nil
+	}
 }
 
 // readKeys reads a file of keys.
@@ -101,7 +114,7 @@ func parseKey(text string) ([]byte, error) {
 
 // request is what Query needs for an address.
 func (t *target) request(address string) memberlist.QueryRequest {
-	return memberlist.QueryRequest{Address: address, Keyring: t.ring, Label: t.label}
+	return memberlist.QueryRequest{Address: address, Keyring: t.ring, Label: t.label, Transport: t.transport}
 }
 
 // isTerminal reports whether a writer is a terminal.

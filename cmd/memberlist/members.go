@@ -26,6 +26,7 @@ func runMembers(ctx context.Context, args []string, stdout, stderr io.Writer) (i
 	if err != nil {
 		return exitFailed, err
 	}
+	defer t.close()
 	if *interval <= 0 {
 		return exitFailed, errInterval
 	}

@@ -35,6 +35,7 @@ func runWatch(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 	if err != nil {
 		return exitFailed, err
 	}
+	defer t.close()
 	if *interval <= 0 {
 		return exitFailed, errInterval
 	}

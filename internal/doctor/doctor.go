@@ -38,6 +38,7 @@ type Options struct {
 	Addresses  []string            // of members, as for memberlist.Join
 	Keyring    *memberlist.Keyring // nil: no encryption
 	Label      string
+	Transport  memberlist.Transport             // opens streams: see memberlist.QueryRequest. Nil: TCP, and packets are tried too
 	PacketSize int                              // in bytes: see DefaultPacketSize
 	AtOnce     int                              // members that are asked at once, at least one
 	Timeout    time.Duration                    // for each request
@@ -63,7 +64,9 @@ func Examine(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	defer s.pinger.Close()
+	if s.pinger != nil {
+		defer s.pinger.Close()
+	}
 	if err := s.start(ctx); err != nil {
 		return Report{}, err
 	}

@@ -51,8 +51,12 @@ func findMTU(s *survey) (found []Finding) {
 func findUnreachable(s *survey) (found []Finding) {
 	for _, m := range s.subjects {
 		if m.known && m.asked && !m.answers() && !m.replaced && m.refused() == nil {
-			found = append(found, Finding{Title: fmt.Sprintf("%v does not answer", m),
-				Details: []string{"packets: " + printable.Text(m.packets.err.Error()), "stream: " + printable.Text(m.stream.err.Error())}})
+			f := Finding{Title: fmt.Sprintf("%v does not answer", m)}
+			if m.packets.made {
+				f.Details = append(f.Details, "packets: "+printable.Text(m.packets.err.Error()))
+			}
+			f.Details = append(f.Details, "stream: "+printable.Text(m.stream.err.Error()))
+			found = append(found, f)
 		}
 	}
 	return found

@@ -18,7 +18,7 @@ import (
 type survey struct {
 	options  Options
 	visitor  *visitor.Visitor
-	pinger   *visitor.Pinger
+	pinger   *visitor.Pinger // nil: packets are not tried
 	notAsked int
 	parts    [][]int // see inParts
 	seeds    []*view // of the members at the given addresses
@@ -91,11 +91,13 @@ func newSurvey(o Options) (*survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := v.NewPinger()
-	if err != nil {
-		return nil, err
+	s := &survey{options: o, visitor: v, ids: make(map[identity]int)}
+	if o.Transport == nil {
+		if s.pinger, err = v.NewPinger(); err != nil {
+			return nil, err
+		}
 	}
-	return &survey{options: o, visitor: v, pinger: p, ids: make(map[identity]int)}, nil
+	return s, nil
 }
 
 // learn adds the members of a view that are new, and returns the view in its short form.
@@ -144,7 +146,8 @@ func (s *survey) idLocked(n *memberlist.Node) (int, bool) {
 func (s *survey) query(ctx context.Context, address string) (memberlist.View, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
-	return memberlist.Query(ctx, memberlist.QueryRequest{Address: address, Keyring: s.options.Keyring, Label: s.options.Label})
+	return memberlist.Query(ctx, memberlist.QueryRequest{Address: address, Keyring: s.options.Keyring, Label: s.options.Label,
+		Transport: s.options.Transport})
 }
 
 // askAll asks every subject, also those that others tell of meanwhile.
@@ -195,21 +198,39 @@ func (s *survey) ask(ctx context.Context, m *subject) {
 		m.view = s.learn(answer.Members)
 	}
 	m.stream = attempt{true, s.pingStream(ctx, m)}
-	var ack visitor.Ack
-	m.packets, ack = s.pingPackets(ctx, m, 0)
-	m.bare = ack.Bare
-	if m.packets.ok() && s.options.PacketSize > 0 {
-		m.large, _ = s.pingPackets(ctx, m, s.options.PacketSize)
+	if s.pinger != nil {
+		s.askInPackets(ctx, m)
 	}
 	if m.view != nil && !m.answers() {
 		m.view, m.replaced = nil, true
 	}
 }
 
+func (s *survey) askInPackets(ctx context.Context, m *subject) {
+	var ack visitor.Ack
+	m.packets, ack = s.pingPackets(ctx, m, 0)
+	m.bare = ack.Bare
+	if m.packets.ok() && s.options.PacketSize > 0 {
+		m.large, _ = s.pingPackets(ctx, m, s.options.PacketSize)
+	}
+}
+
+// dial opens a stream to a subject.
+func (s *survey) dial(ctx context.Context, m *subject) (net.Conn, error) {
+	switch t := s.options.Transport.(type) {
+	case nil:
+		return new(net.Dialer).DialContext(ctx, "tcp", m.address)
+	case memberlist.NodeAwareTransport:
+		return t.DialAddressTimeout(memberlist.Address{Addr: m.address, Name: m.name}, s.options.Timeout)
+	default:
+		return t.DialTimeout(m.address, s.options.Timeout)
+	}
+}
+
 func (s *survey) pingStream(ctx context.Context, m *subject) error {
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", m.address)
+	conn, err := s.dial(ctx, m)
 	if err != nil {
 		return err
 	}
