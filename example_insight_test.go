@@ -59,7 +59,7 @@ func ExampleMemberlist_All() {
 	for member := range a.All() {
 		switch {
 		case member.State != memberlist.StateAlive:
-			fmt.Println(member.Name, "is not well since", member.Since)
+			fmt.Println(member.Name, "is not well since", member.Since, "for this reason:", member.Evidence)
 		case member.Packets.Failing() && !member.Streams.Failing():
 			fmt.Println(member.Name, "answers on streams only: is UDP blocked?")
 		case member.Streams.Failing():
