@@ -331,7 +331,7 @@ type Config struct {
 
 	// DisableExtensions turns off what members of the reference neither send nor act on, and ignore if they receive
 	// it: the checksums of views in pings and acks, and the push/pulls of what differs; and the failure detection that is
-	// not the reference's: time limits from round trips, RefusalGrace, SilenceTimeout, the ring of probes, and checks of
+	// not the reference's: time limits from round trips, RefusalGrace, SilenceTimeout, the ring of members, and checks of
 	// deaths. All bytes on the wire are then those that the reference would
 	// send. Members with and without it, and members of the reference, work together; two that both have it off find
 	// differences of their views sooner.

@@ -212,7 +212,7 @@ func (c *Config) coreOf(node int32) swim.Config {
 		core.PushPullInterval = 0
 	}
 	if slices.Contains(c.Plain, int(node)) {
-		core.Extensions = false
+		core.Extensions, core.Detector = false, swim.Detector{}
 	}
 	if zone := c.zoneOf(node); zone > 0 && core.Extensions && !c.ZonesUnused {
 		core.Zone = fmt.Sprint("zone ", zone)

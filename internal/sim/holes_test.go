@@ -137,7 +137,7 @@ func TestHoleSyncConfirms(t *testing.T) {
 // too, that confirms it. If it counted as our own, it would last for 24 s.
 func TestHoleSyncStandsInForProbe(t *testing.T) {
 	core := LAN()
-	core.Extensions = false // else n1 learns of the death from the next member that it probes
+	core.Extensions, core.Detector = false, swim.Detector{} // else n1 learns of the death from the next member that it probes
 	s := &scene{New(Config{N: 8, Unchecked: true, Core: core, Faults: []Fault{{Kind: HostCrash, Nodes: []int{3}}}}), t}
 	s.cfg.Tamper.In = func(node int, _ *swim.Turn, m any) bool { // n1 does not share its observation
 		return node != 1 || !isGossip(m, wire.TypeSuspect, wire.TypeDead)

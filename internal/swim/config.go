@@ -116,7 +116,7 @@ type Detector struct {
 	// Lifeguard's time; 0: never. It needs Corroborate.
 	SilenceTimeout time.Duration
 
-	// Ring sends every second probe to the member that follows this one in a ring of all: see ring.go.
+	// Ring makes this member send beats to the one that follows it in a ring of all, and leave out every second probe: see ring.go.
 	Ring bool
 
 	// CheckDead pings a member that is declared dead by another member alone before that is believed: see dead_check.go.

@@ -86,6 +86,7 @@ func New(cfg Config) *Core {
 	return &Core{
 		cfg:        cfg,
 		table:      newTable(),
+		ring:       newRing(cfg.Name),
 		seq:        sequenceNumbers{last: cfg.Rand.Uint32(), rand: cfg.Rand},
 		awareness:  awareness{max: cfg.AwarenessMaxMultiplier},
 		loops:      loops{gossip: unset(dueGossip), pushPull: unset(duePushPull)},
@@ -168,7 +169,9 @@ func (t *Turn) Tick() {
 		switch d.kind {
 		case dueProbe:
 			t.loops.again(t, d, t.cfg.ProbeInterval)
-			t.probe.start(t)
+			if t.ring.tick(t) {
+				t.probe.start(t)
+			}
 		case dueGossip:
 			if interval := t.cfg.gossipInterval(); interval > 0 {
 				t.loops.again(t, d, interval)
@@ -197,6 +200,8 @@ func (t *Turn) Tick() {
 			t.deadChecks.onDue(t, d.seq)
 		case dueRelay:
 			t.relays.onDue(t, d.seq)
+		case dueBeat:
+			t.ring.onDue(t)
 		case dueNewcomer:
 			t.probation.onTimeout(t, d.seq)
 		case duePing:
@@ -288,7 +293,7 @@ func (o *Output) drop(why Drop) { o.Counts.Drops[why]++ }
 // changed puts out m as it now is. The result is valid until the next change.
 func (t *Turn) changed(m *member) *Member {
 	t.view.update(t, m)
-	t.ring.changed()
+	t.ring.changed(t, m)
 	t.zones.changed()
 	t.out.Changed = append(t.out.Changed, t.table.snapshot(m))
 	return &t.out.Changed[len(t.out.Changed)-1]

@@ -24,6 +24,7 @@ const (
 	dueRelay                            // no ack for an indirect ping
 	duePing                             // no ack for a user's ping
 	dueNewcomer                         // no ack of a newcomer
+	dueBeat                             // no beat of the predecessor in the ring
 )
 
 // deadlineKinds is a set of kinds.

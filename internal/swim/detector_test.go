@@ -542,69 +542,6 @@ func TestSilenceTimeout(t *testing.T) {
 	}
 }
 
-// TestRing: every second probe goes to the member that follows in the ring, while nearly all members are known to know the
-// extensions; the ring of all members is one cycle.
-func TestRing(t *testing.T) {
-	n := newNode(t, func(c *Config) {
-		c.Extensions = true
-		c.Detector.Ring = true
-	}).withMembers(20)
-	targets := func() map[string]int {
-		count := make(map[string]int)
-		for range 40 {
-			count[n.probe.next(n.Turn).Name]++
-		}
-		return count
-	}
-	if most := slices.Max(values(targets())); most > 3 {
-		t.Errorf("one member is probed %d times of 40, though none is known to do the same", most)
-	}
-	for i := 1; i <= 18; i++ {
-		n.view.note(n.table.named(memberName(i)), wire.ViewUnsaid)
-	}
-	successor := n.ring.find(n.Turn, anyMember)
-	if got := targets()[successor.Name]; got < 20 || got > 23 {
-		t.Errorf("the successor is probed %d times of 40", got)
-	}
-	n.Step(Endpoint{}, &wire.Suspect{Incarnation: 1, Node: successor.Name, From: "m9"})
-	if next := n.ring.find(n.Turn, anyMember); next == successor {
-		t.Error("a suspect member is the successor")
-	}
-	n.Step(Endpoint{}, &wire.Dead{Incarnation: 1, Node: successor.Name, From: "m9"})
-	if next := n.ring.find(n.Turn, anyMember); next == successor {
-		t.Error("a dead member is the successor")
-	}
-
-	seen, at := map[string]bool{}, "self"
-	for !seen[at] {
-		seen[at] = true
-		self := n.table.self
-		n.table.self = n.table.named(at)
-		state := self.State
-		self.State = StateAlive
-		at = n.ring.find(n.Turn, anyMember).Name
-		n.table.self, self.State = self, state
-	}
-	alive := 1
-	for i := 1; i <= 20; i++ {
-		if m, _ := n.Member(memberName(i)); m.State == StateAlive {
-			alive++
-		}
-	}
-	if len(seen) != alive {
-		t.Errorf("a ring of %d members, want all %d", len(seen), alive)
-	}
-}
-
-func anyMember(*member) bool { return true }
-
-func values(m map[string]int) (all []int) {
-	for _, v := range m {
-		all = append(all, v)
-	}
-	return all
-}
-
 // TestDeadCheck: a dead message about a member that is not suspected is believed once the member does not answer.
 func TestDeadCheck(t *testing.T) {
 	says := func(n *node, incarnation uint32) *Output {

@@ -41,7 +41,7 @@
 //   - round_trips.go: pings have the time limits that round trips allow;
 //   - refusal.go: several members whose streams to a suspect are refused declare it dead;
 //   - corroboration.go: who begins a suspicion asks others until it ends;
-//   - ring.go: every second probe goes to the next member of a ring;
+//   - ring.go: each member sends beats to the next one in a ring, which probes it when they end;
 //   - dead_check.go: a dead message about a member that is not suspected is checked first.
 //
 // All of it works beside members that do none of it: they relay and nack as ever, and receive suspect and dead messages.

@@ -68,10 +68,10 @@ func (p *probe) start(t *Turn) {
 // next returns the next member of the ring, if it is the turn of that, or of the probe order: one that is alive or suspect, or
 // nil after one round.
 func (p *probe) next(t *Turn) *member {
-	if m := t.zones.nextProbe(t); m != nil {
+	if m := t.ring.next(); m != nil {
 		return m
 	}
-	if m := t.ring.next(t); m != nil {
+	if m := t.zones.nextProbe(t); m != nil {
 		return m
 	}
 	for range t.table.len() + 1 {
@@ -351,6 +351,10 @@ func (p *probe) abandon(deadlines *deadlines) {
 
 // acked handles an ack: to our probe, a relayed ping, a user's ping, a check, or a ping of a failed member.
 func (t *Turn) acked(from Endpoint, a *wire.Ack) {
+	if a.SeqNo == 0 {
+		t.ring.onBeat(t, &from, a)
+		return
+	}
 	if p := &t.probe; p.target != nil && p.seq == a.SeqNo {
 		switch {
 		case t.ackSources.isFrom(t, p.target, &from):

@@ -1,52 +1,180 @@
 package swim
 
-// ring is the order of the hashes of all names, in which each member has one predecessor. Every second probe goes to the alive
-// member that follows us, so that each is pinged at least every other ProbeInterval, and not by chance after several; the other
-// probes go through all members in random order (SWIM section 4.3). A member that does not probe like this leaves its successor
-// to chance, so the ring is for clusters in which nearly all are known to (see ringSlack).
+import "github.com/e3431adc/memberlist/internal/wire"
+
+// ring is the order of the hashes of all names, in which each member has one predecessor and one successor. In each ProbeInterval a
+// member sends a beat to its successor, which is not answered, so that it costs half of what a ping and its ack do. A member whose
+// predecessor has not sent one in time probes it at once. So each crash is noticed within about a ProbeInterval, and not by chance
+// after several. Every second probe is left out instead, unless a member is suspected, which learns of it by a probe; the others go
+// through all members in random order (SWIM section 4.3).
+//
+// With zones there is a ring of each (see zones).
+//
+// A member that does not do this leaves its successor to chance, so the ring is for clusters in which nearly all are known to (see
+// ringSlack). A beat is an ack without a sequence number: members of the reference, and of other clusters, ignore it.
 type ring struct {
-	turn      bool    // the next probe goes to the successor
-	successor *member // nil: to be found
+	place                  uint64  // our own
+	predecessor, successor *member // the alive members before and after us; nil: there is none
+	watch                  deadline
+	zoned                  bool // it is that of our zone
+	stale                  bool // the neighbours are to be found again
+	overdue                bool // no beat in time: the next probe goes to the predecessor
+	leftOut                bool // the last probe was left out
 }
 
 // ringSlack is the part of the members, an eighth, that may be of the reference, or not known yet to know the extensions, while the
 // ring is used: each new member is unknown until a ping of one of the two is answered.
 const ringSlack = 8
 
-// changed takes a change of the state of a member, or its removal.
-func (r *ring) changed() { r.successor = nil }
+func newRing(name string) ring { return ring{place: ringPlace(name), watch: unset(dueBeat)} }
 
-// next returns the alive member that follows us, every second time, and otherwise nil.
-func (r *ring) next(t *Turn) *member {
-	if t.cfg.gossipInterval() <= 0 { // probes carry the news then, and must go to all
-		return nil
-	}
-	if !t.cfg.Detector.Ring || ringSlack*(t.present-t.view.extended) > t.present {
-		return nil
-	}
-	if r.turn = !r.turn; !r.turn {
-		return nil
-	}
-	if r.successor == nil {
-		r.successor = r.find(t, func(m *member) bool { return !t.zones.areActive(t) || t.table.isSameZone(m) })
-	}
-	return r.successor
+// isUsed reports whether this member is in the ring: not before some pings have told how long an answer takes. Without rounds of
+// gossip probes carry the news, and must go to all.
+func (r *ring) isUsed(t *Turn) bool {
+	return t.cfg.Detector.Ring && t.cfg.gossipInterval() > 0 && t.roundTrips.areKnown() &&
+		t.present > 0 && ringSlack*(t.present-t.view.extended) <= t.present
 }
 
-// find returns the alive member that follows us of those that may, or nil if none is alive.
-func (r *ring) find(t *Turn, may func(*member) bool) (successor *member) {
-	own, least := ringPlace(t.table.self.Name), uint64(0)
-	for _, id := range t.table.order {
-		m := t.table.at(id)
-		if m == t.table.self || m.State != StateAlive || !may(m) {
-			continue
+// has reports whether an alive member is in the ring.
+func (r *ring) has(t *Turn, m *member) bool { return !r.zoned || t.table.isSameZone(m) }
+
+// changed takes a change of a member.
+func (r *ring) changed(t *Turn, m *member) {
+	switch {
+	case !t.cfg.Detector.Ring || m == t.table.self:
+	case m.State != StateAlive:
+		r.removed(t, m)
+	case r.has(t, m):
+		if r.successor == nil || r.after(m) < r.after(r.successor) {
+			r.successor = m
 		}
-		if after := ringPlace(m.Name) - own; successor == nil || after < least {
-			successor, least = m, after
+		if r.predecessor == nil || r.after(m) > r.after(r.predecessor) {
+			r.follow(t, m)
 		}
 	}
+}
+
+// zoneChanged takes a change of the zone of a member.
+func (r *ring) zoneChanged() { r.stale = true }
+
+// removed takes the end of a member.
+func (r *ring) removed(t *Turn, m *member) {
+	if m == r.successor || m == r.predecessor {
+		r.findNeighbours(t, func(other *member) bool { return other != m })
+	}
+}
+
+// findNeighbours finds the neighbours among the members that may be.
+func (r *ring) findNeighbours(t *Turn, may func(*member) bool) {
+	inRing := func(m *member) bool { return r.has(t, m) && may(m) }
+	r.successor = r.find(t, inRing)
+	last := (*member)(nil)
+	r.each(t, inRing, func(m *member) {
+		if last == nil || r.after(m) > r.after(last) {
+			last = m
+		}
+	})
+	if last != r.predecessor {
+		r.follow(t, last)
+	}
+}
+
+// follow sets the predecessor.
+func (r *ring) follow(t *Turn, m *member) {
+	r.predecessor, r.overdue = m, false
+	t.deadlines.stop(&r.watch)
+	r.await(t)
+}
+
+// await begins to wait for a beat.
+func (r *ring) await(t *Turn) {
+	if r.predecessor != nil && t.cfg.ProbeInterval > 0 && r.isUsed(t) {
+		t.deadlines.set(&r.watch, t.now.Add(t.cfg.ProbeInterval+t.pingTimeout()))
+	}
+}
+
+// tick sends a beat, and reports whether a probe begins.
+func (r *ring) tick(t *Turn) (probe bool) {
+	if zoned := t.zones.areActive(t); t.cfg.Detector.Ring && (zoned != r.zoned || r.stale) {
+		r.zoned, r.stale = zoned, false
+		r.findNeighbours(t, func(*member) bool { return true })
+	}
+	if !r.isUsed(t) {
+		return true
+	}
+	if s := r.successor; s != nil && s.extended {
+		t.send(t.table.endpoint(s), &wire.Ack{View: t.view.inPing(t)})
+	}
+	if r.watch.index < 0 {
+		r.await(t)
+	}
+	r.leftOut = !r.leftOut && len(t.suspicions) == 0
+	return !r.leftOut
+}
+
+// onBeat takes a beat, which counts if it is that of the predecessor, and compares the views.
+func (r *ring) onBeat(t *Turn, from *Endpoint, a *wire.Ack) {
+	m := r.predecessor
+	if m == nil || a.View == 0 || !r.isFrom(t, m, from) {
+		return
+	}
+	r.overdue = false
+	r.await(t)
+	t.view.note(m, a.View)
+	t.view.compare(t, m, a.View)
+}
+
+// isFrom reports whether a beat is that of a member: another one may have the same IP address.
+func (r *ring) isFrom(t *Turn, m *member, from *Endpoint) bool {
+	if from.Name == "" && from.AddrPort.IsValid() {
+		if sender := t.table.located(addressOf(from.AddrPort)); sender != nil {
+			return sender == m
+		}
+	}
+	return t.ackSources.isFrom(t, m, from)
+}
+
+// onDue probes the predecessor, which has not sent a beat in time.
+func (r *ring) onDue(t *Turn) {
+	if r.predecessor == nil || !r.isUsed(t) {
+		return
+	}
+	r.overdue = true
+	r.await(t)
+	t.probe.start(t)
+}
+
+// next returns the predecessor if it is to be probed now, and otherwise nil.
+func (r *ring) next() *member {
+	if !r.overdue {
+		return nil
+	}
+	r.overdue = false
+	return r.predecessor
+}
+
+// find returns the alive member that follows us of those that may, or nil.
+func (r *ring) find(t *Turn, may func(*member) bool) (successor *member) {
+	r.each(t, may, func(m *member) {
+		if successor == nil || r.after(m) < r.after(successor) {
+			successor = m
+		}
+	})
 	return successor
 }
+
+// each calls f for the other alive members that may.
+func (r *ring) each(t *Turn, may func(*member) bool, f func(*member)) {
+	for _, id := range t.table.order {
+		m := t.table.at(id)
+		if m != t.table.self && m.State == StateAlive && m.Name != "" && may(m) { // without a name it was just removed
+			f(m)
+		}
+	}
+}
+
+// after returns how far the place of a member is after ours.
+func (r *ring) after(m *member) uint64 { return ringPlace(m.Name) - r.place }
 
 // ringPlace returns the place of a name in the ring: it is the same in each process.
 func ringPlace(name string) uint64 { return spread64(uint64(hashName(name))) }

@@ -26,9 +26,12 @@ func (r *roundTrips) note(took time.Duration) {
 	r.noted = min(r.noted+1, roundTripsKept)
 }
 
+// areKnown reports whether enough round trips have been noted to tell from.
+func (r *roundTrips) areKnown() bool { return r.noted >= roundTripsWanted }
+
 // high returns about the 99th percentile: the second largest.
 func (r *roundTrips) high() (time.Duration, bool) {
-	if r.noted < roundTripsWanted {
+	if !r.areKnown() {
 		return 0, false
 	}
 	var first, second uint32

@@ -421,7 +421,7 @@ func (t *Turn) remove(m *member) {
 		t.probe.abandon(&t.deadlines)
 	}
 	t.deadChecks.forget(t, m)
-	t.ring.changed()
+	t.ring.removed(t, m)
 	t.zones.changed()
 	t.queue.remove(t, m) // if it is still queued, there was no member to send it to
 	t.out.Forgotten = append(t.out.Forgotten, m.ID)

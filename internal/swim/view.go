@@ -12,7 +12,7 @@ import (
 // that are dead or have left do not count, so it does not matter when they are forgotten; nor does suspicion, which spreads
 // and ends by itself.
 //
-// Pings and acks carry it (wire.Ping.View), so that each probe compares two views.
+// Pings, acks and beats carry it (wire.Ping.View), so that each probe and each beat compares two views.
 type view struct {
 	sum      uint64
 	changed  time.Time // the last change of sum
@@ -103,15 +103,15 @@ func (v *view) inAck(t *Turn, pinged uint64) uint64 {
 	return own
 }
 
-// compare compares the view in the ack of a member with ours. If both have settled and differ, the two exchange what differs.
-// The one that pinged begins, so that only one does. If the program selects the members to exchange states with, none is chosen here.
+// compare compares the view in the ack or the beat of a member with ours. If both have settled and differ, the two exchange what differs.
+// The one that pinged, or got the beat, begins, so that only one does. If the program selects the members to exchange states with, none is chosen here.
 func (v *view) compare(t *Turn, m *member, said uint64) {
 	own := v.inPing(t)
 	switch {
-	case said == wire.ViewEqual:
+	case said == wire.ViewEqual, said == own && own > wire.ViewEqual:
 		v.pause = 0
 		return
-	case said <= wire.ViewEqual, own <= wire.ViewEqual, said == own, t.now.Before(v.next), t.local.leaving, t.cfg.PushPullInterval <= 0,
+	case said <= wire.ViewEqual, own <= wire.ViewEqual, t.now.Before(v.next), t.local.leaving, t.cfg.PushPullInterval <= 0,
 		t.cfg.SelectsTargets:
 		return
 	}

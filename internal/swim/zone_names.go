@@ -147,7 +147,7 @@ func (t *Turn) SetZone(of *Member, zone string) {
 	z.given[m.ID] = z.use([]byte(zone))
 	z.drop(before)
 	t.zones.changed()
-	t.ring.changed()
+	t.ring.zoneChanged()
 	t.zones.onUp(t, m)
 }
 

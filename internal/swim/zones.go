@@ -27,7 +27,7 @@ import (
 // news otherwise, and all probe them.
 //
 // Probes: of a member's probes one in farEvery, in a smaller zone one in as many as it has members, is of a member of another
-// zone, for the case that a whole zone fails. The ring of probes (ring.go) is that of the zone. Of a zone that works, members
+// zone, for the case that a whole zone fails. The ring of beats (ring.go) is that of the zone. Of a zone that works, members
 // that fail are found by others of it; if a member of another zone suspects one first, all others probe that zone's
 // members, around the ring, every other time, until the suspicion ends. Those that are asked about a member of one's own zone are of that zone.
 //
@@ -51,6 +51,7 @@ type zones struct {
 	relays   [][]rank        // of each zone, by its number
 	lost     map[string]bool // zones of which no member is present any more
 	probes   int             // since the last one of a member of another zone
+	other    bool            // the last probe was of a zone that may be failing
 }
 
 const (
@@ -287,22 +288,28 @@ func (z *zones) nextProbe(t *Turn) *member {
 	if !z.areActive(t) {
 		return nil
 	}
-	if z.probes++; z.probes >= min(farEvery, z.members[t.table.zoneOf(t.table.self)]) {
+	if z.probes++; t.ring.isUsed(t) && len(t.suspicions) == 0 {
+		z.probes++ // for the one that is left out
+	}
+	if z.probes >= min(farEvery, z.members[t.table.zoneOf(t.table.self)]) {
 		z.probes = 0
 		if m := t.nextUnprobed(func(m *member) bool { return !z.isWatched(t, m) }); m != nil {
 			return m
 		}
 	}
-	if m := t.ring.next(t); m != nil {
-		return m
-	}
-	if z.trouble {
+	if z.trouble && z.turn() {
 		inTrouble := func(m *member) bool { return z.troubled[t.table.zoneOf(m)] }
 		if m := t.ring.find(t, inTrouble); m != nil {
 			return m
 		}
 	}
 	return t.nextUnprobed(func(m *member) bool { return z.isWatched(t, m) })
+}
+
+// turn reports, every other time, that it is the turn of a zone that may be failing.
+func (z *zones) turn() bool {
+	z.other = !z.other
+	return z.other
 }
 
 // nextUnprobed returns the next member of the probe order of those that are wanted, and alive or suspect. Others that are passed over

@@ -1,12 +1,13 @@
 package wire
 
-// Ack answers a Ping, or an IndirectPing whose target has answered.
+// Ack answers a Ping, or an IndirectPing whose target has answered. With SeqNo 0, which no ping has, it is a beat: it says that its
+// sender is alive.
 type Ack struct {
-	// SeqNo is the SeqNo of the ping.
+	// SeqNo is the SeqNo of the ping; 0: a beat.
 	SeqNo uint32
 	// Payload is returned by PingDelegate.AckPayload. Nil and empty differ on the wire.
 	Payload []byte
-	// View is as in Ping. It is absent in the ack to a ping without it.
+	// View is as in Ping. It is absent in the ack to a ping without it, and present in a beat.
 	View uint64 `codec:"Vw"`
 }
 
