@@ -47,12 +47,12 @@ const (
 	silentInAll   = 4
 )
 
-// beginLead begins to lead the suspicion of m, if our own probe began it, or was refused. The members that were refused in the
-// probe count if there is no grace.
+// beginLead begins to lead the suspicion of m after a failed probe, if that began the suspicion or was refused, or if nobody leads
+// it: who began it is down, or of the reference. The members that were refused in the probe count if there is no grace.
 func (t *Turn) beginLead(m *member, refusers []ID) {
 	d, s := &t.cfg.Detector, t.suspicions.of(m)
 	refused := d.Refusals && slices.Contains(refusers, t.table.self.ID)
-	if s == nil || s.lead != nil || !refused && (!d.Corroborate || s.reporters[0] != t.cfg.Name) {
+	if s == nil || s.lead != nil || !refused && (!d.Corroborate || t.isLedByOther(s)) {
 		return
 	}
 	l := &lead{suspect: m, suspicion: s, due: newDeadline(dueRound), refused: refused}
@@ -66,6 +66,12 @@ func (t *Turn) beginLead(m *member, refusers []ID) {
 		}
 	}
 	l.begin(t)
+}
+
+// isLedByOther reports whether another member leads a suspicion, as far as is known: the one that began it.
+func (t *Turn) isLedByOther(s *suspicion) bool {
+	m := t.table.named(s.reporters[0])
+	return m != nil && m != t.table.self && m.State == StateAlive && m.extended
 }
 
 // begin begins a round.

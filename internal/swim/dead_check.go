@@ -12,6 +12,9 @@ import (
 // did not hear of it either. The ping has the dead message beside it, so that a member that is alive refutes it at once, to us
 // and to all. If there is no ack, the message is believed.
 //
+// The message is gossiped meanwhile, for others to check too: if each had to wait for the one before, a death that is known soon
+// after its suspicion would be known late everywhere.
+//
 // Compat: the reference believes it at once. A member that loses most of what it sends declares many others dead.
 type deadCheck struct {
 	subject     *member
@@ -50,6 +53,7 @@ func (d *deadChecks) begin(t *Turn, from *Endpoint, m *member, message *wire.Dea
 		due: newDeadline(dueDeadCheck)}
 	one.due.seq = t.seq.next()
 	*d = append(*d, one)
+	t.queue.add(t, m, one.broadcast(), 0)
 	one.ping(t)
 	return true
 }
@@ -74,6 +78,11 @@ func (d deadChecks) asking(seq uint32) *deadCheck {
 	return nil
 }
 
+// broadcast returns the dead message, as it is gossiped.
+func (c *deadCheck) broadcast() broadcast {
+	return broadcast{kind: deadBroadcast, incarnation: c.incarnation, from: c.from}
+}
+
 // ping pings the subject.
 func (c *deadCheck) ping(t *Turn) {
 	m := c.subject
@@ -83,13 +92,16 @@ func (c *deadCheck) ping(t *Turn) {
 		&wire.Dead{Incarnation: c.incarnation, Node: m.Name, From: c.from})
 }
 
-// onAck ends a check: the subject is alive.
+// onAck ends a check: the subject is alive. The message is not gossiped any more.
 func (d *deadChecks) onAck(t *Turn, from *Endpoint, c *deadCheck) {
 	if !t.ackSources.isFrom(t, c.subject, from) {
 		t.out.drop(DropStranger)
 		return
 	}
 	c.subject.answered = true
+	if queued := t.queue.aboutMember(c.subject.ID); queued != nil && queued.Value.kind == deadBroadcast {
+		t.queue.remove(t, c.subject)
+	}
 	d.remove(t, c)
 }
 

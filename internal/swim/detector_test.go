@@ -496,6 +496,37 @@ func TestLeadConfirms(t *testing.T) {
 	}
 }
 
+// TestLeadWithoutLeader: a suspicion that another member began is led by one whose own probe fails too, if the other leads nothing.
+func TestLeadWithoutLeader(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		do   func(n *node)
+		want bool
+	}{
+		{"led", func(n *node) {}, false},
+		{"leader is dead", func(n *node) {
+			n.suspect(2, 1, "m3")
+			n.Step(fromMember(3), &wire.Dead{Incarnation: 1, Node: "m2", From: "m3"})
+		}, true},
+		{"leader is suspect", func(n *node) { n.suspect(2, 1, "m3") }, true},
+		{"leader is of the reference", func(n *node) { n.view.note(n.table.named("m2"), 0) }, true},
+		{"nobody", func(n *node) { n.suspicions.of(n.table.named("m1")).reporters[0] = unattributed }, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := newNode(t, detecting(nil)).withMembers(20)
+			n.know(20)
+			n.suspect(1, 1, "m2")
+			tt.do(n)
+			n.take()
+			n.probingOf(1)
+			n.tickTo(time.Second)
+			if got := n.suspicions.of(n.table.named("m1")).lead != nil; got != tt.want {
+				t.Errorf("leads: %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
 // TestSilenceTimeout: silence ends a suspicion early if four members got no answer, three of them in the last round, while few
 // members are suspected; a probe whose helpers all sent nacks ends early too.
 func TestSilenceTimeout(t *testing.T) {
@@ -542,6 +573,11 @@ func TestSilenceTimeout(t *testing.T) {
 	}
 }
 
+// gossipsDead reports whether a dead message is queued.
+func (n *node) gossipsDead() bool {
+	return slices.ContainsFunc(n.queued(), func(m wire.Message) bool { return m.Type() == wire.TypeDead })
+}
+
 // TestDeadCheck: a dead message about a member that is not suspected is believed once the member does not answer.
 func TestDeadCheck(t *testing.T) {
 	says := func(n *node, incarnation uint32) *Output {
@@ -563,10 +599,8 @@ func TestDeadCheck(t *testing.T) {
 		if again := says(n, 1); len(again.Packets) != 0 {
 			t.Errorf("a repeat is checked again: %+v", again.Packets)
 		}
-		for _, m := range n.queued() {
-			if m.Type() == wire.TypeDead {
-				t.Errorf("passed on before it is believed: %s", describe(m))
-			}
+		if !n.gossipsDead() {
+			t.Error("not passed on for others to check")
 		}
 		return n, ping.SeqNo
 	}
@@ -592,8 +626,19 @@ func TestDeadCheck(t *testing.T) {
 	t.Run("acks", func(t *testing.T) {
 		n, seq := begin(t)
 		n.Step(fromMember(1), ackOf(seq))
+		if n.gossipsDead() {
+			t.Error("still passed on")
+		}
 		n.tickTo(time.Second)
 		n.want(1, StateAlive, 1)
+	})
+	t.Run("refutes, then acks", func(t *testing.T) {
+		n, seq := begin(t)
+		n.alive(aliveOf(1, 2))
+		n.Step(fromMember(1), ackOf(seq))
+		if len(n.queued()) != 1 || n.gossipsDead() {
+			t.Errorf("queued %v, want the refutation", n.queued())
+		}
 	})
 	t.Run("another acks", func(t *testing.T) {
 		n, seq := begin(t)
