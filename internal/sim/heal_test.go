@@ -7,6 +7,7 @@ import (
 
 	"github.com/e3431adc/memberlist/internal/race"
 	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 // upTo returns the nodes below n.
@@ -158,6 +159,36 @@ func TestIsolated(t *testing.T) {
 		}
 		if got := fmt.Sprint(events); len(events)+len(want) > 0 && got != want {
 			t.Errorf("n%d reported %v", i, events)
+		}
+	}
+}
+
+// TestHealsInChurn: a member that missed a death learns of it within 10 s, though some view changes four times a second.
+func TestHealsInChurn(t *testing.T) {
+	const n, victim, deaf = 60, 3, 5
+	const crash = 20 * time.Second
+	for seed := range uint64(5) {
+		core := LAN()
+		core.Detector.RefusalGrace = 0
+		s := &scene{New(Config{N: n, Seed: seed, Unchecked: true, Core: core, Faults: []Fault{
+			{Kind: Crash, At: crash, Nodes: []int{victim}},
+			{Kind: Meta, At: 10 * time.Second, For: 2 * time.Minute, Delay: 250 * time.Millisecond, Nodes: []int{9}},
+		}}), t}
+		s.cfg.Tamper.In = func(node int, _ *swim.Turn, m any) bool {
+			v, ok := m.(*wire.GossipView)
+			return node != deaf || !ok || v.Kind != wire.TypeDead || string(v.Node) != nodeName(victim)
+		}
+		s.until(crash + 4*time.Second)
+		for node := range n {
+			if node != victim && node != deaf {
+				s.want(node, victim, swim.StateDead, 1)
+			}
+		}
+		for s.sees(deaf, victim).State != swim.StateDead && s.Now() < crash+time.Minute {
+			s.until(s.Now() + time.Second/4)
+		}
+		if took := s.Now() - crash; took > 10*time.Second {
+			t.Errorf("seed %d: a member that missed the death learns of it after %v", seed, took)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/e3431adc/memberlist/internal/race"
 	"github.com/e3431adc/memberlist/internal/swim"
+	"github.com/e3431adc/memberlist/internal/wire"
 )
 
 var leaveFlag = flag.Int("leave", 1000, "number of nodes of TestLargeLeave; 3000 take 2 GB")
@@ -47,5 +48,24 @@ func TestLargeLeave(t *testing.T) {
 	}
 	if took == 0 || s.nodes[n-1].up {
 		t.Errorf("known to 99 %% after %v; it is up: %v", took, s.nodes[n-1].up)
+	}
+}
+
+// TestMissedLeave: a member that missed a leave learns of it within seconds, as one that left: its view differs from those of others,
+// in which who left does not count.
+func TestMissedLeave(t *testing.T) {
+	const n, leaver, deaf = 20, 3, 5
+	for seed := range uint64(10) {
+		s := &scene{New(Config{N: n, Seed: seed, Unchecked: true, Faults: []Fault{{Kind: Leave, At: 15 * time.Second, Nodes: []int{leaver}}}}), t}
+		s.cfg.Tamper.In = func(node int, _ *swim.Turn, m any) bool {
+			v, ok := m.(*wire.GossipView)
+			return node != deaf || !ok || v.Kind != wire.TypeDead
+		}
+		for s.sees(deaf, leaver).State != swim.StateLeft && s.Now() < time.Minute {
+			s.until(s.Now() + time.Second/4)
+		}
+		if s.Now() > 21*time.Second {
+			t.Errorf("seed %d: after %v it is %v", seed, s.Now()-15*time.Second, s.sees(deaf, leaver).State)
+		}
 	}
 }

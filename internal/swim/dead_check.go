@@ -37,9 +37,20 @@ const (
 	deadPings = 2
 )
 
+// beginAndGossip is begin, and gossips the message.
+func (d *deadChecks) beginAndGossip(t *Turn, from *Endpoint, m *member, message *wire.Dead) bool {
+	if !d.begin(t, from, m, message) {
+		return false
+	}
+	if queued := t.queue.aboutMember(m.ID); queued == nil || queued.Value.kind != deadBroadcast {
+		t.queue.add(t, m, broadcast{kind: deadBroadcast, incarnation: message.Incarnation, from: message.From}, 0)
+	}
+	return true
+}
+
 // begin reports whether a dead message about m waits for a check, which it begins unless one is running.
 func (d *deadChecks) begin(t *Turn, from *Endpoint, m *member, message *wire.Dead) bool {
-	if !t.cfg.Detector.CheckDead || m == t.table.self || m.State != StateAlive || t.local.leaving {
+	if !t.cfg.Detector.CheckDead || m == t.table.self || t.local.leaving || !t.isUnsuspected(m) {
 		return false
 	}
 	if running := d.of(m); running != nil {
@@ -53,7 +64,6 @@ func (d *deadChecks) begin(t *Turn, from *Endpoint, m *member, message *wire.Dea
 		due: newDeadline(dueDeadCheck)}
 	one.due.seq = t.seq.next()
 	*d = append(*d, one)
-	t.queue.add(t, m, one.broadcast(), 0)
 	one.ping(t)
 	return true
 }
@@ -78,9 +88,9 @@ func (d deadChecks) asking(seq uint32) *deadCheck {
 	return nil
 }
 
-// broadcast returns the dead message, as it is gossiped.
-func (c *deadCheck) broadcast() broadcast {
-	return broadcast{kind: deadBroadcast, incarnation: c.incarnation, from: c.from}
+// isUnsuspected reports whether m is alive, or suspected only because a push/pull had it as suspect or dead.
+func (t *Turn) isUnsuspected(m *member) bool {
+	return m.State == StateAlive || m.State == StateSuspect && t.suspicions.of(m).reporters[0] == unattributed
 }
 
 // ping pings the subject.

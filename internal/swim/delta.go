@@ -239,13 +239,15 @@ func (p Peer) OfDifferences() Peer {
 	return p
 }
 
-// believeVerdict makes m dead if it is suspected and a state has it as dead, and reports whether that is so. A suspicion that a
-// push/pull began does not count: when two sides of a partition meet, each has members of the other as dead, and these are to
-// refute it.
-func (t *Turn) believeVerdict(m *member, v *wire.StateView) bool {
-	if State(v.State) != StateDead || m.State != StateSuspect || v.Incarnation < m.Incarnation || v.Incarnation == MaxIncarnation ||
-		t.suspicions.of(m).reporters[0] == unattributed {
+// believeVerdict makes m dead if it is suspected and a state of a peer has it as dead, and reports whether mergeState is not to be told
+// of it. One that is alive, or suspected because of a push/pull alone, is pinged first (see deadCheck): when two sides of a partition meet,
+// each has members of the other as dead, and these are to refute it.
+func (t *Turn) believeVerdict(peer *Peer, m *member, v *wire.StateView) bool {
+	if State(v.State) != StateDead || m.State.IsDown() || v.Incarnation < m.Incarnation || v.Incarnation == MaxIncarnation {
 		return false
+	}
+	if t.isUnsuspected(m) {
+		return t.deadChecks.begin(t, &peer.Endpoint, m, &wire.Dead{Incarnation: v.Incarnation, Node: m.Name, From: t.cfg.Name})
 	}
 	t.applyDead(v.Incarnation, m, t.cfg.Name)
 	return true

@@ -677,3 +677,44 @@ func TestDeadCheck(t *testing.T) {
 		}
 	})
 }
+
+// TestVerdictOfExchange: a death that an exchange of differences has of a member that is alive here, or suspected because of a push/pull
+// alone, is checked, and not gossiped meanwhile.
+func TestVerdictOfExchange(t *testing.T) {
+	begin := func(t *testing.T, suspected bool) (n *node, seq uint32) {
+		n = newNode(t, detecting(nil)).withMembers(5).quick()
+		dead := wire.PushNodeState{Name: "m1", Addr: memberAddr(1).Addr().AsSlice(), Port: 7946, Incarnation: 1, State: int(StateDead),
+			Vsn: testVersions[:]}
+		if suspected {
+			n.Merge([]wire.PushNodeState{dead})
+			n.want(1, StateSuspect, 1)
+			n.take()
+		}
+		before := n.gossipsDead()
+		peer, states := Peer{}.OfDifferences(), wire.StatesOf(dead)
+		n.Turn.Merge(&peer, &states)
+		out := n.take()
+		if len(out.Packets) != 1 || len(out.Packets[0].Messages) != 2 || out.Packets[0].To.Name != "m1" {
+			t.Fatalf("%+v, want a ping and the dead message", out)
+		}
+		if n.gossipsDead() != before {
+			t.Error("gossiped")
+		}
+		return n, parse(t, out.Packets[0].Messages[0]).(*wire.Ping).SeqNo
+	}
+	for _, suspected := range []bool{false, true} {
+		t.Run(fmt.Sprintf("silent, suspected before: %v", suspected), func(t *testing.T) {
+			n, _ := begin(t, suspected)
+			n.tickTo(leastTimeout)
+			n.want(1, StateDead, 1)
+		})
+		t.Run(fmt.Sprintf("acks, suspected before: %v", suspected), func(t *testing.T) {
+			n, seq := begin(t, suspected)
+			n.Step(fromMember(1), ackOf(seq))
+			n.tickTo(leastTimeout)
+			if m, _ := n.Member("m1"); m.State.IsDown() {
+				t.Error("dead, though it answers")
+			}
+		})
+	}
+}

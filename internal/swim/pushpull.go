@@ -233,7 +233,7 @@ func (t *Turn) Merge(peer *Peer, states *wire.States) {
 			t.expectNews(1 + states.Len())
 			news = true
 		}
-		if !peer.differences || m == nil || !t.believeVerdict(m, &v) {
+		if !peer.differences || m == nil || !t.believeVerdict(peer, m, &v) {
 			t.mergeState(peer, m, &v)
 		}
 	}

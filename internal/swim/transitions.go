@@ -222,7 +222,7 @@ func (t *Turn) stepDead(from Endpoint, m *member, d *wire.Dead) {
 	if t.isCurrent(m, d.From, d.Incarnation) {
 		if d.From == d.Node {
 			t.applyLeave(d.Incarnation, m, addressOf(from.AddrPort))
-		} else if !t.deadChecks.begin(t, &from, m, d) {
+		} else if !t.deadChecks.beginAndGossip(t, &from, m, d) {
 			t.applyDead(d.Incarnation, m, d.From)
 		}
 	} else if d.From == d.Node {

@@ -18,6 +18,8 @@ type view struct {
 	changed  time.Time // the last change of sum
 	extended int       // number of other members, alive or suspect, that are known to send their views
 
+	synced time.Time // when it was last equal to that of another member, or differences were exchanged
+
 	pause time.Duration // after the last exchange because of another view; 0: the last one compared was equal
 	next  time.Time     // the end of it
 }
@@ -25,6 +27,11 @@ type view struct {
 // settleRounds is the number of rounds of gossip in which a view must not have changed before it is compared: what gossip
 // spreads need not be exchanged.
 const settleRounds = 3
+
+// staleRounds is the number of rounds of gossip after which a view that has not been equal to any other's meanwhile is compared though
+// it changes: news that came since may be missing for good, and while members come and go no view settles. What is exchanged then is
+// mostly on its way by gossip too, so this is not done more often.
+const staleRounds = 25
 
 // The pause between two exchanges because of different views, while they stay different. It doubles each time, up to
 // Config.PushPullInterval.
@@ -43,6 +50,14 @@ func (c *Config) settleTime() time.Duration {
 	return settleDefault
 }
 
+// hasSettled reports whether a view has not changed lately.
+func (v *view) hasSettled(t *Turn) bool { return t.now.Sub(v.changed) >= t.cfg.settleTime() }
+
+// isStale reports whether a view has not been equal to another's for long.
+func (v *view) isStale(t *Turn) bool {
+	return t.now.Sub(v.synced) >= t.cfg.settleTime()*staleRounds/settleRounds
+}
+
 // update updates the checksum after a change of m.
 func (v *view) update(t *Turn, m *member) {
 	before, now := m.hash, uint32(0)
@@ -55,6 +70,9 @@ func (v *view) update(t *Turn, m *member) {
 	m.hash = now
 	v.sum += spread(now) - spread(before)
 	v.changed = t.now
+	if v.synced.IsZero() {
+		v.synced = t.now
+	}
 	if m != t.table.self && m.extended && (now == 0) != (before == 0) {
 		v.count(now != 0)
 	}
@@ -78,12 +96,12 @@ func (v *view) note(m *member, said uint64) {
 	}
 }
 
-// inPing returns the view to send in a ping: wire.ViewUnsaid while it changes, and 0 without extensions.
+// inPing returns the view to send in a ping or a beat: wire.ViewUnsaid while it changes, unless it is stale, and 0 without extensions.
 func (v *view) inPing(t *Turn) uint64 {
 	switch {
 	case !t.cfg.Extensions:
 		return 0
-	case t.now.Sub(v.changed) < t.cfg.settleTime():
+	case !v.hasSettled(t) && !v.isStale(t):
 		return wire.ViewUnsaid
 	default:
 		return v.checksum()
@@ -98,25 +116,32 @@ func (v *view) inAck(t *Turn, pinged uint64) uint64 {
 	}
 	own := v.inPing(t)
 	if own == pinged && own != wire.ViewUnsaid {
+		v.synced = t.now
 		return wire.ViewEqual
 	}
 	return own
 }
 
-// compare compares the view in the ack or the beat of a member with ours. If both have settled and differ, the two exchange what differs.
-// The one that pinged, or got the beat, begins, so that only one does. If the program selects the members to exchange states with, none is chosen here.
+// compare compares the view in the ack or the beat of a member with ours. If both have settled, or are stale, and differ, the two exchange
+// what differs.
+// The one that pinged, or got the beat, begins, so that only one does. If the program selects the members to exchange states with,
+// none is chosen here.
 func (v *view) compare(t *Turn, m *member, said uint64) {
 	own := v.inPing(t)
 	switch {
 	case said == wire.ViewEqual, said == own && own > wire.ViewEqual:
-		v.pause = 0
+		v.pause, v.synced = 0, t.now
 		return
-	case said <= wire.ViewEqual, own <= wire.ViewEqual, t.now.Before(v.next), t.local.leaving, t.cfg.PushPullInterval <= 0,
-		t.cfg.SelectsTargets:
+	case said <= wire.ViewEqual, own <= wire.ViewEqual, t.local.leaving, t.cfg.PushPullInterval <= 0, t.cfg.SelectsTargets:
 		return
+	case !v.hasSettled(t): // it is stale
+	case t.now.Before(v.next):
+		return
+	default:
+		v.pause = min(max(2*v.pause, firstPause), maxPause, t.cfg.PushPullInterval)
+		v.next = t.now.Add(v.pause)
 	}
-	v.pause = min(max(2*v.pause, firstPause), maxPause, t.cfg.PushPullInterval)
-	v.next = t.now.Add(v.pause)
+	v.synced = t.now
 	t.out.Streams = append(t.out.Streams, Stream{Kind: StreamDifferences, To: t.table.snapshot(m)})
 }
 

@@ -230,3 +230,43 @@ func (n *node) ackAll(out *Output, view uint64) {
 		}
 	}
 }
+
+// TestStaleView: a view that changes all the time is said, and compared, once it has not been equal to another for 5 s, and then not
+// more often than that.
+func TestStaleView(t *testing.T) {
+	const stale = staleRounds * 200 * time.Millisecond
+	n := newNode(t, withExtensions).withMembers(20)
+	incarnation := uint32(1)
+	churn := func() { // every 300 ms
+		incarnation++
+		n.after(300 * time.Millisecond)
+		n.alive(aliveOf(1, incarnation))
+	}
+	exchanges := 0
+	begin := n.now
+	for n.now.Sub(begin) < 60*time.Second {
+		churn()
+		if since := n.now.Sub(begin); since < stale && n.view.inPing(n.Turn) != wire.ViewUnsaid {
+			t.Fatalf("after %v a view that changes is said", since)
+		}
+		n.view.compare(n.Turn, n.table.named("m2"), 1000+uint64(incarnation))
+		exchanges += len(n.take().Streams)
+		if since := n.now.Sub(begin); exchanges == 0 && since > stale+300*time.Millisecond {
+			t.Fatalf("no exchange after %v", since)
+		}
+	}
+	if exchanges < 10 || exchanges > 12 {
+		t.Errorf("%d exchanges in a minute, want one every %v", exchanges, stale)
+	}
+
+	n.after(stale) // it has settled
+	n.view.compare(n.Turn, n.table.named("m2"), n.view.checksum())
+	churn()
+	if n.view.inPing(n.Turn) != wire.ViewUnsaid {
+		t.Error("a view that was equal just now is said while it changes")
+	}
+	n.view.compare(n.Turn, n.table.named("m2"), 77)
+	if out := n.take(); len(out.Streams) != 0 {
+		t.Errorf("exchanges %+v though the view was equal just now", out.Streams)
+	}
+}
