@@ -165,6 +165,9 @@ func twoClustersAtOnce(d draw) Config {
 		for i := range cfg.N {
 			cfg.NoGossip = append(cfg.NoGossip, i)
 		}
+		if d.IntN(2) == 0 { // push/pulls of all states, as with members of the reference
+			cfg.Core.Extensions, cfg.Core.Detector = false, swim.Detector{}
+		}
 	}
 	return cfg
 }
