@@ -38,12 +38,16 @@ func pingToAck(m *Memberlist) func() {
 	return pingFrom(m, "node-000001")
 }
 
-// pingFrom returns a function that makes a member handle a ping of the named one.
+// pingFrom returns a function that makes a member handle a ping of the named one, which has the same view.
 func pingFrom(m *Memberlist, name string) func() {
-	ping := (&wire.Ping{SeqNo: 7, Node: "self", SourceAddr: []byte{10, 0, 0, 1}, SourcePort: 7946, SourceNode: name}).Append(nil)
+	p := wire.Ping{SeqNo: 7, Node: "self", SourceAddr: []byte{10, 0, 0, 1}, SourcePort: 7946, SourceNode: name}
+	if !m.config.DisableExtensions {
+		p.View = m.ViewChecksum()
+	}
+	ping := p.Append(nil)
 	r := newReceiver(m)
-	p := &Packet{Buf: bytes.Clone(m.envelope.Wrap(new(envelope.Packer), ping, 0)), From: peer(1)}
-	return func() { r.handlePacket(p) }
+	packet := &Packet{Buf: bytes.Clone(m.envelope.Wrap(new(envelope.Packer), ping, 0)), From: peer(1)}
+	return func() { r.handlePacket(packet) }
 }
 
 var pingKinds = []struct {
@@ -51,6 +55,7 @@ var pingKinds = []struct {
 	change func(*Config)
 }{
 	{"plain", func(c *Config) { c.EnableCompression = false }},
+	{"plain, without extensions", func(c *Config) { c.EnableCompression, c.DisableExtensions = false, true }},
 	{"compressed", func(*Config) {}},
 	{"AES-256 and label", func(c *Config) {
 		c.EnableCompression, c.SecretKey, c.Label = false, attackKey, "blue"
