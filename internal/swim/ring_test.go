@@ -243,3 +243,15 @@ func TestRingComparesViews(t *testing.T) {
 		t.Errorf("streams %+v, want an exchange with %s", out.Streams, predecessor.Name)
 	}
 }
+
+// TestRingOfZone: with zones the neighbours are of one's own zone.
+func TestRingOfZone(t *testing.T) {
+	n := zoned(t, "a0", map[string]int{"a": 20, "b": 20}, nil)
+	n.cfg.Detector.Ring = true
+	n.quick()
+	n.ring.stale = true
+	n.ring.tick(n.Turn)
+	if p, s := n.ring.predecessor, n.ring.successor; p == nil || s == nil || p.Name[0] != 'a' || s.Name[0] != 'a' {
+		t.Errorf("neighbours %q and %q, want of zone a", nameOf(p), nameOf(s))
+	}
+}

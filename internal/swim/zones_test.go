@@ -306,7 +306,7 @@ func TestZoneProbes(t *testing.T) {
 		t.Errorf("probes while a member of b is suspect there: %v", some)
 	}
 	n.Step(Endpoint{}, &wire.Suspect{Incarnation: 1, Node: "b1", From: "c1"})
-	if troubled := probe(); troubled["b"] < 110 || troubled["a"] < 110 {
+	if troubled := probe(); troubled["b"] < 110 || troubled["a"] < 100 {
 		t.Errorf("probes while b may be failing: %v", troubled)
 	}
 	n.Step(Endpoint{}, aliveIn("b", "b1", int(n.table.named("b1").ip[3]), 2))
