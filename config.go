@@ -334,7 +334,8 @@ type Config struct {
 	// not the reference's: time limits from round trips, RefusalGrace, SilenceTimeout, the ring of members, and checks of
 	// deaths. All bytes on the wire are then those that the reference would
 	// send. Members with and without it, and members of the reference, work together; two that both have it off find
-	// differences of their views sooner.
+	// differences of their views sooner. If half of the members have it, or are of the reference, there is no ring, and most
+	// processes that end are found early, by the others; those that the half suspects first take as long as without extensions.
 	DisableExtensions bool
 
 	// RequireNodeNames refuses to send to an address without a name.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/e3431adc/memberlist/experiments/plot"
 	"github.com/e3431adc/memberlist/internal/race"
+	"github.com/e3431adc/memberlist/internal/sim"
 )
 
 // quiet returns a lab with two goroutines and no output.
@@ -102,10 +103,10 @@ func TestHundred(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 	}
-	for _, c := range joinCases[:1] {
+	for _, c := range joinCases[:2] {
 		for _, r := range ofQuick[join](t).measure(quiet(), c) {
 			if r.all == 0 || r.all > joinLimit/2 || r.missing > 100*99/100 {
-				t.Errorf("%s: %+v", c.name, r)
+				t.Errorf("%v: %+v", &c, r)
 			}
 		}
 	}
@@ -152,6 +153,50 @@ func TestRapid(t *testing.T) {
 	}
 	if flop := rapidCases[1].fails(r.nodes, 1, papers()); flop.removed == 0 || flop.returned == 0 || flop.returned > flop.removed {
 		t.Errorf("flip-flop: %d removed, %d returned", flop.removed, flop.returned)
+	}
+}
+
+// TestDetector: with extensions the end of a process is known sooner, also where half of the members are of the reference, and
+// what ends by itself is a death only where a profile says so.
+func TestDetector(t *testing.T) {
+	measures(t)
+	p50 := func(name string, cluster func(seed int) sim.Config) time.Duration {
+		r := measureCrashes(quiet(), name, 8, 4, sim.Crash, time.Second, cluster)
+		return sorted(r.times(func(d *detected) time.Duration { return d.all })).quantile(0.5)
+	}
+	of := func(p profile) time.Duration {
+		return p50(p.name, func(seed int) sim.Config { return p.lossy(40, seed) })
+	}
+	mixed := p50("mixed", func(seed int) sim.Config { return fast.mixed(40, seed) })
+	today, usual, fastest := of(without), of(standard), of(fast)
+	t.Logf("known everywhere after %v without extensions, %v by default, %v with the fast profile, %v with it at half of the members", today, usual, fastest, mixed)
+	if usual > today/2+time.Second || fastest > usual-time.Second || mixed > today*3/4 {
+		t.Error("a crash is known too late")
+	}
+
+	for _, tt := range []struct {
+		profile profile
+		kind    sim.Kind
+		length  time.Duration
+		dead    int
+	}{
+		{standard, sim.Pause, 8 * time.Second, 0},
+		{fast, sim.Pause, 8 * time.Second, 0},
+		{standard, sim.HostPause, 8 * time.Second, 0},
+		{fast, sim.HostPause, 8 * time.Second, 2},
+		{standard, sim.Crash, time.Second, 0},
+		{standard, sim.Crash, 6 * time.Second, 2},
+	} {
+		if got := tt.profile.ends(tt.kind, tt.length, 2, 1); got.dead != tt.dead || got.others != 0 {
+			t.Errorf("%s, %v for %v: %+v, want %d dead", tt.profile.name, tt.kind, tt.length, got, tt.dead)
+		}
+	}
+
+	for _, p := range profiles {
+		brief, long := p.parts(cut{50, 3 * time.Second}, 1), p.parts(cut{50, 30 * time.Second}, 1)
+		if brief.small+brief.large > 0 || brief.whole > time.Minute || long.small+long.large != 100 || long.whole == 0 || long.whole > 2*time.Minute {
+			t.Errorf("%s: half cut off for 3 s: %+v, for 30 s: %+v", p.name, brief, long)
+		}
 	}
 }
 
@@ -212,9 +257,11 @@ func TestDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tiny := []experiment{detection{[]int{4, 8}, 2}, load{[]int{4}}, dissemination{[]int{4, 8}, 10},
+	tiny := append([]experiment{detection{[]int{4, 8}, 2}, load{[]int{4}}, dissemination{[]int{4, 8}, 10},
 		lifeguard{nodes: 8, slow: []int{1}, cycles: quickLifeguard.cycles, seeds: 1, length: time.Second}, crash{2}, join{1}, rapid{10}, busy{4, []int{500}},
-		detector{sizes: []sampling{{8, 1}, {100, 1}}, pauses: 1, restarts: 1, loss: time.Second, rapid: 10}}
+		detectorCrash{processes, []sampling{{8, 1}, {100, 1}}}, detectorCrash{hosts, []sampling{{8, 1}, {100, 1}}}, detectorTen{1}, detectorMixed{1},
+		detectorOutages{count: 1}, detectorCycles{lifeguard{nodes: 8, slow: []int{1}, cycles: fullCycles.cycles, seeds: 3, length: time.Second}},
+		detectorPartitions{runs: 1}, detectorTraffic{runs: 1, length: time.Second}}, detectorRapids(10)...)
 	if len(tiny) != len(full()) {
 		t.Fatalf("%d of %d experiments", len(tiny), len(full()))
 	}

@@ -117,40 +117,42 @@ func joins(cfg sim.Config, every time.Duration) joined {
 
 // joinCase is one configuration and interval.
 type joinCase struct {
-	name   string
-	every  time.Duration
-	change func(*sim.Config)
-	drawn  bool // in the chart
+	name    string
+	every   time.Duration
+	profile profile
+	change  func(*sim.Config) // nil: nothing
+	drawn   bool              // in the chart
 }
 
+func (c *joinCase) String() string { return c.name + ", " + c.profile.name }
+
 var joinCases = []joinCase{
-	{"all at once", 0, func(*sim.Config) {}, true},
-	{"one every 20 ms", 20 * time.Millisecond, func(*sim.Config) {}, true},
-	{"one every 200 ms", 200 * time.Millisecond, func(*sim.Config) {}, true},
-	{"one every 200 ms, DisableExtensions", 200 * time.Millisecond, func(c *sim.Config) { c.Core.Extensions = false }, true},
-	{"one every 200 ms, DisableExtensions at every other member", 200 * time.Millisecond, func(c *sim.Config) {
-		for i := 1; i < c.N; i += 2 {
-			c.Plain = append(c.Plain, i)
-		}
-	}, false},
-	{"one every 200 ms, no loss", 200 * time.Millisecond, func(c *sim.Config) { c.Link.Loss = 0 }, false},
-	{"one every 200 ms, PushPullInterval 5 s", 200 * time.Millisecond, func(c *sim.Config) {
-		c.Core.PushPullInterval = 5 * time.Second
-	}, false},
-	{"one every 200 ms, RetransmitMult 6", 200 * time.Millisecond, func(c *sim.Config) { c.Core.RetransmitMult = 6 }, true},
+	{"all at once", 0, standard, nil, true},
+	{"all at once", 0, without, nil, false},
+	{"one every 20 ms", 20 * ms, standard, nil, true},
+	{"one every 20 ms", 20 * ms, without, nil, true},
+	{"one every 200 ms", 200 * ms, standard, nil, true},
+	{"one every 200 ms", 200 * ms, fast, nil, false},
+	{"one every 200 ms", 200 * ms, without, nil, true},
+	{"one every 200 ms, half of the reference", 200 * ms, standard, func(c *sim.Config) { c.Plain = everyOther(c.N) }, false},
+	{"one every 200 ms, no loss", 200 * ms, standard, func(c *sim.Config) { c.Link.Loss = 0 }, false},
+	{"one every 200 ms, PushPullInterval 5 s", 200 * ms, without, func(c *sim.Config) { c.Core.PushPullInterval = 5 * time.Second }, false},
+	{"one every 200 ms, RetransmitMult 6", 200 * ms, without, func(c *sim.Config) { c.Core.RetransmitMult = 6 }, true},
 }
 
 func (j join) measure(l *lab, c joinCase) []joined {
-	return each(l, "join, "+c.name, j.runs, func(seed int) joined {
-		cfg := hundred(seed)
-		c.change(&cfg)
+	return each(l, "join, "+c.String(), j.runs, func(seed int) joined {
+		cfg := c.profile.lossy(100, seed)
+		if c.change != nil {
+			c.change(&cfg)
+		}
 		return joins(cfg, c.every)
 	})
 }
 
 func (j join) run(l *lab) report {
 	t := table{name: "hundred-join", head: []string{fmt.Sprintf("99 members join through one; %d runs each", j.runs),
-		"within 2 s", "p50", "p90", "p99", "max", "pairs unknown after 3 s, worst"}}
+		"profile", "within 2 s", "p50", "p90", "p99", "max", "pairs unknown after 3 s, worst"}}
 	cdf := plot.Plot{
 		Title: "100 members joining through one: all know all",
 		X:     plot.Axis{Label: "seconds after the last join", Scale: plot.Log},
@@ -170,12 +172,12 @@ func (j join) run(l *lab) report {
 			times = append(times, r.all)
 		}
 		d := sorted(times)
-		t.row(c.name, percent(soon, j.runs), seconds(d.quantile(0.5)), seconds(d.quantile(0.9)), seconds(d.quantile(0.99)),
+		t.row(c.name, c.profile.name, percent(soon, j.runs), seconds(d.quantile(0.5)), seconds(d.quantile(0.9)), seconds(d.quantile(0.99)),
 			seconds(d.quantile(1)), missing)
 		if c.drawn {
-			cdf.Series = append(cdf.Series, cumulative(c.name, d))
+			cdf.Series = append(cdf.Series, cumulative(c.String(), d))
 		}
 	}
-	t.row("the reference as published, 30 runs", "93.3 %", "", "", "", "101 s", "")
+	t.row("the reference as published, 30 runs", "", "93.3 %", "", "", "", "101 s", "")
 	return report{[]table{t}, []chart{{"hundred-join", cdf}}}
 }

@@ -98,9 +98,9 @@ func withoutBuddy(out *swim.Output) {
 type positives struct{ all, healthy int }
 
 // count runs one cluster in which the first members are slow.
-func (l lifeguard) count(v variant, slow int, c cycle, seed uint64) positives {
+func (l lifeguard) count(v variant, core swim.Config, slow int, c cycle, seed uint64) positives {
 	const quiet = 10 * time.Second
-	cfg := sim.Config{Seed: seed, N: l.nodes, Core: v.core(),
+	cfg := sim.Config{Seed: seed, N: l.nodes, Core: core,
 		Faults: []sim.Fault{{Kind: sim.Slow, Nodes: upTo(slow), Delay: l.cost}}}
 	for at := quiet; at < quiet+l.length; at += c.blocked + c.open {
 		cfg.Faults = append(cfg.Faults, sim.Fault{Kind: sim.Block, At: at, For: c.blocked, Nodes: upTo(slow)})
@@ -131,7 +131,7 @@ func (l lifeguard) measure(lab *lab) [][][]positives {
 	runs := len(variants) * len(l.slow) * len(l.cycles) * l.seeds
 	counts := each(lab, "lifeguard", runs, func(i int) positives {
 		v, s, c := l.index(i)
-		return l.count(variants[v], l.slow[s], l.cycles[c], uint64(i%l.seeds))
+		return l.count(variants[v], variants[v].core(), l.slow[s], l.cycles[c], uint64(i%l.seeds))
 	})
 	results := make([][][]positives, len(variants))
 	for v := range results {
@@ -153,6 +153,9 @@ func (l lifeguard) index(run int) (v, s, c int) {
 	c, run = run%len(l.cycles), run/len(l.cycles)
 	return run / len(l.slow), run % len(l.slow), c
 }
+
+// String returns the number at all members, and in brackets that at healthy ones.
+func (p positives) String() string { return fmt.Sprintf("%d (%d)", p.all, p.healthy) }
 
 func (p *positives) add(o positives) {
 	p.all += o.all
@@ -197,7 +200,7 @@ func (l lifeguard) report(results [][][]positives) report {
 		row := []any{first}
 		for v := range variants {
 			p := total(results[v], wanted)
-			row = append(row, fmt.Sprintf("%d (%d)", p.all, p.healthy))
+			row = append(row, p.String())
 		}
 		return row
 	}

@@ -19,25 +19,32 @@ type experiment interface {
 
 // full returns the experiments of docs/experiments.md.
 func full() []experiment {
-	return []experiment{
+	return append([]experiment{
 		detection{sizes: []int{8, 16, 32, 64, 128, 256, 512}, samples: 300},
 		load{sizes: []int{8, 16, 32, 64, 128, 256, 512, 1024}},
 		dissemination{sizes: []int{8, 16, 32, 64, 128, 256, 512, 1024}, samples: 100},
 		fullLifeguard,
 		crash{runs: 500},
-		join{runs: 150},
+		join{runs: 50},
 		rapid{nodes: 1000},
 		busy{nodes: 200, perCore: []int{250, 500, 1000, 2000, 3000, 4000, 6000, 8000}},
-		detector{sizes: []sampling{{10, 200}, {100, 200}, {1000, 40}}, pauses: 20, restarts: 20, loss: time.Minute, rapid: 1000},
 		zoned{layouts: []layout{{3, 100}, {10, 30}}, divided: []int{2, 3, 5, 10, 15, 20, 30, 50, 100}, calm: 100 * time.Second, news: 40},
 		zoneFailures{layouts: []layout{{3, 100}, {10, 30}}, runs: 8, wholes: 3, loss: time.Minute},
 		zoneCut{layout{3, 100}, time.Hour},
-	}
+		detectorCrash{processes, crashSizes},
+		detectorCrash{hosts, crashSizes},
+		detectorTen{runs: 10},
+		detectorMixed{crashes: 100},
+		detectorOutages{count: 20},
+		detectorCycles{fullCycles},
+		detectorPartitions{runs: 6},
+		detectorTraffic{runs: 10, length: time.Minute},
+	}, detectorRapids(300)...)
 }
 
 // quick returns small versions of them, for tests.
 func quick() []experiment {
-	return []experiment{
+	return append([]experiment{
 		detection{sizes: []int{8, 32}, samples: 60},
 		load{sizes: []int{8, 32, 128}},
 		dissemination{sizes: []int{8, 32, 128}, samples: 20},
@@ -46,16 +53,23 @@ func quick() []experiment {
 		join{runs: 5},
 		rapid{nodes: 100},
 		busy{nodes: 60, perCore: []int{500, 4000}},
-		detector{sizes: []sampling{{10, 20}, {100, 40}}, pauses: 10, restarts: 10, loss: 20 * time.Second, rapid: 100},
 		zoned{layouts: []layout{{3, 20}, {6, 15}}, divided: []int{2, 3, 6}, calm: 40 * time.Second, news: 10},
 		zoneFailures{layouts: []layout{{3, 20}, {6, 15}}, runs: 3, wholes: 2, loss: 30 * time.Second},
 		zoneCut{layout{3, 10}, 10 * time.Minute},
-	}
+		detectorCrash{processes, []sampling{{10, 20}, {100, 40}}},
+		detectorCrash{hosts, []sampling{{10, 20}, {100, 40}}},
+		detectorTen{runs: 1},
+		detectorMixed{crashes: 20},
+		detectorOutages{count: 1},
+		detectorCycles{quickLifeguard},
+		detectorPartitions{runs: 1},
+		detectorTraffic{runs: 1, length: 20 * time.Second},
+	}, detectorRapids(100)...)
 }
 
 func main() {
 	docs := flag.String("docs", "../docs", "the directory with experiments.md")
-	only := flag.String("only", "", "the only experiment to run: "+strings.Join(names(full()), ", "))
+	only := flag.String("only", "", "the only experiment to run, or the first word of some: "+strings.Join(names(full()), ", "))
 	small := flag.Bool("quick", false, "run small versions, and write the tables to standard output")
 	flag.Parse()
 	experiments, show := full(), func(r report) error { return r.write(*docs) }
@@ -69,11 +83,11 @@ func main() {
 	}
 }
 
-// run runs all experiments, or only one, and shows each report.
+// run runs all experiments, or only those of a name or with that first word, and shows each report.
 func run(l *lab, experiments []experiment, only string, show func(report) error) error {
 	ran := 0
 	for _, e := range experiments {
-		if only != "" && only != e.name() {
+		if only != "" && only != e.name() && !strings.HasPrefix(e.name(), only+"-") {
 			continue
 		}
 		ran++

@@ -42,6 +42,16 @@ var rapidCases = []rapidCase{
 	}},
 }
 
+// plot returns the empty chart of the sizes of views.
+func (c rapidCase) plot(nodes int) plot.Plot {
+	faulty := max(1, nodes/100)
+	return plot.Plot{
+		Title: fmt.Sprintf("%d members, %d of them faulty: %s", nodes, faulty, c.name),
+		X:     plot.Axis{Label: "seconds since it began"},
+		Y:     plot.Axis{Label: "members that a healthy member believes in", Include: []float64{float64(nodes - faulty), float64(nodes)}},
+	}
+}
+
 // sizes are the sizes of the healthy members' views at one time.
 type sizes struct {
 	at                  time.Duration
@@ -122,32 +132,41 @@ func (r rapid) measure(l *lab) []failing {
 	})
 }
 
-func (r rapid) run(l *lab) report {
+// pairs returns the number of pairs of a faulty member and a healthy one.
+func (r rapid) pairs() int {
 	faulty := max(1, r.nodes/100)
-	t := table{name: "rapid", head: []string{fmt.Sprintf("%d members, %d faulty", r.nodes, faulty), "first removal", "last removal",
-		"removals of faulty members", "returns of them", "healthy members removed, at healthy ones", "at faulty ones",
-		"distinct sizes seen"}}
+	return faulty * (r.nodes - faulty)
+}
+
+// rapidHead are the columns of a result.
+var rapidHead = []string{"first removal", "last removal", "removals of faulty members", "returns of them",
+	"healthy members removed, at healthy ones", "at faulty ones", "distinct sizes seen"}
+
+// cells returns the columns of a result.
+func (f *failing) cells(pairs int) []any {
+	aPair := func(n int) string { return fmt.Sprintf("%.2f a pair", float64(n)/float64(pairs)) }
+	return []any{when(f.first), when(f.last), aPair(f.removed), aPair(f.returned), f.wrong, f.wrongFaulty, f.distinct}
+}
+
+// series returns one of the sizes over time.
+func (f *failing) series(name string, of func(sizes) int) plot.Series {
+	s := plot.Series{Name: name, Style: plot.Steps}
+	for _, at := range f.over {
+		s.Points = append(s.Points, plot.Point{X: (at.at - rapidFrom).Seconds(), Y: float64(of(at))})
+	}
+	return s
+}
+
+func (r rapid) run(l *lab) report {
+	t := table{name: "rapid", head: append([]string{fmt.Sprintf("%d members, %d faulty", r.nodes, max(1, r.nodes/100))}, rapidHead...)}
 	var rep report
-	pairs := float64(faulty * (r.nodes - faulty))
 	for i, f := range r.measure(l) {
 		c := rapidCases[i]
-		t.row(c.name, when(f.first), when(f.last), fmt.Sprintf("%.2f a pair", float64(f.removed)/pairs),
-			fmt.Sprintf("%.2f a pair", float64(f.returned)/pairs), f.wrong, f.wrongFaulty, f.distinct)
-		least := plot.Series{Name: "least", Style: plot.Steps}
-		median := plot.Series{Name: "median", Style: plot.Steps}
-		most := plot.Series{Name: "most", Style: plot.Steps}
-		for _, s := range f.over {
-			x := (s.at - rapidFrom).Seconds()
-			least.Points = append(least.Points, plot.Point{X: x, Y: float64(s.least)})
-			median.Points = append(median.Points, plot.Point{X: x, Y: float64(s.median)})
-			most.Points = append(most.Points, plot.Point{X: x, Y: float64(s.most)})
-		}
-		rep.charts = append(rep.charts, chart{c.chart, plot.Plot{
-			Title:  fmt.Sprintf("%d members, %d of them faulty: %s", r.nodes, faulty, c.name),
-			X:      plot.Axis{Label: "seconds since it began"},
-			Y:      plot.Axis{Label: "members that a healthy member believes in", Include: []float64{float64(r.nodes - faulty), float64(r.nodes)}},
-			Series: []plot.Series{least, median, most},
-		}})
+		t.row(append([]any{c.name}, f.cells(r.pairs())...)...)
+		p := c.plot(r.nodes)
+		p.Series = []plot.Series{f.series("least", func(s sizes) int { return s.least }), f.series("median", func(s sizes) int { return s.median }),
+			f.series("most", func(s sizes) int { return s.most })}
+		rep.charts = append(rep.charts, chart{c.chart, p})
 	}
 	rep.tables = []table{t}
 	return rep

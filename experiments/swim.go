@@ -27,24 +27,37 @@ type detected struct {
 	told                     int // survivors that know
 }
 
-// crashes runs a converged cluster in which members crash, one a second, and returns the detection times.
-func crashes(cfg sim.Config, victims int, until time.Duration) []detected {
-	return crashesOf(cfg, sim.Crash, 5*time.Second, victims, until)
+// plan says when members crash.
+type plan struct {
+	kind    sim.Kind      // sim.Crash of processes, or sim.HostCrash
+	first   time.Duration // time of the first crash
+	every   time.Duration // from one to the next
+	victims int
+	until   time.Duration // end of the run, unless all is known before
 }
 
-// crashesOf is crashes from a time on, of processes (sim.Crash) or of hosts (sim.HostCrash).
-func crashesOf(cfg sim.Config, kind sim.Kind, first time.Duration, victims int, until time.Duration) []detected {
+// crashAt returns the time at which victim i crashes.
+func (p plan) crashAt(i int) time.Duration { return p.first + time.Duration(i)*p.every }
+
+// crashes runs a converged cluster in which processes crash, one a second, and returns the detection times.
+func crashes(cfg sim.Config, victims int, until time.Duration) []detected {
+	return crashesOf(cfg, plan{sim.Crash, 5 * time.Second, time.Second, victims, until})
+}
+
+// crashesOf runs a converged cluster in which members crash, and returns the detection times.
+func crashesOf(cfg sim.Config, p plan) []detected {
+	victims := p.victims
 	found, left := make([]detected, victims), victims
 	for i := range found {
-		cfg.Faults = append(cfg.Faults, sim.Fault{Kind: kind, At: first + time.Duration(i)*time.Second, Nodes: []int{i}})
+		cfg.Faults = append(cfg.Faults, sim.Fault{Kind: p.kind, At: p.crashAt(i), Nodes: []int{i}})
 	}
 	// victim returns the record of a member that has crashed.
 	victim := func(name string, at time.Duration) (*detected, time.Duration) {
 		i := number(name)
-		if i >= victims || at < first+time.Duration(i)*time.Second {
+		if i >= victims || at < p.crashAt(i) {
 			return nil, 0
 		}
-		return &found[i], at - first - time.Duration(i)*time.Second
+		return &found[i], at - p.crashAt(i)
 	}
 	note := func(at *time.Duration, since time.Duration) {
 		if *at == 0 {
@@ -53,8 +66,8 @@ func crashesOf(cfg sim.Config, kind sim.Kind, first time.Duration, victims int, 
 	}
 	watch(&cfg, func(node int, at time.Duration, out *swim.Output) {
 		for i := range out.Packets {
-			if p := &out.Packets[i]; p.Ping != 0 {
-				if v, since := victim(p.To.Name, at); v != nil {
+			if sent := &out.Packets[i]; sent.Ping != 0 {
+				if v, since := victim(sent.To.Name, at); v != nil {
 					note(&v.ping, since)
 				}
 			}
@@ -78,9 +91,9 @@ func crashesOf(cfg sim.Config, kind sim.Kind, first time.Duration, victims int, 
 			}
 		}
 	})
-	simulate(cfg, until, func() bool { return left == 0 })
+	simulate(cfg, p.until, func() bool { return left == 0 })
 	for i := range found { // not found out in time, nor before
-		note(&found[i].all, until)
+		note(&found[i].all, p.until)
 	}
 	return found
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/swim"
 )
 
 // TestHeap: events are returned by time, and those of the same time in the order of scheduling.
@@ -116,5 +118,16 @@ func TestBounds(t *testing.T) {
 		if tt.got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, tt.got, tt.want)
 		}
+	}
+}
+
+// TestPlain: a plain node does nothing that members of the reference do not.
+func TestPlain(t *testing.T) {
+	cfg := Config{N: 3, Plain: []int{1}}.withDefaults()
+	if c := cfg.coreOf(1); c.Extensions || c.Detector != (swim.Detector{}) {
+		t.Errorf("a plain node has %+v", c.Detector)
+	}
+	if c := cfg.coreOf(2); !c.Extensions || c.Detector != LAN().Detector {
+		t.Errorf("another node has %+v", c.Detector)
 	}
 }
