@@ -21,7 +21,10 @@ type crowd struct {
 	out      io.Writer
 	cpu      func() time.Duration // the CPU time that the process has used
 	began    time.Time
+	start    time.Duration // cpu then
 	members  []Member
+	joins    sync.WaitGroup
+	ended    chan struct{} // is closed when the joins are to end
 	failures atomic.Int64 // declared by members; none is true
 	worst    int          // suspicions in one report
 }
@@ -42,13 +45,16 @@ const (
 // exceeded.
 func (c *crowd) run() error {
 	fmt.Fprintf(c.out, "%s: %d members\n", c.library.Name(), c.size)
-	c.began = time.Now()
+	c.began, c.worst = time.Now(), 0
+	c.failures.Store(0)
+	c.ended = make(chan struct{})
 	defer c.shutdown()
-	start := c.cpu()
-	if err := c.join(); err != nil {
+	c.start = c.cpu()
+	if err := c.create(); err != nil {
 		return err
 	}
-	exceeded := []error{c.settle("joined", c.began, start)}
+	c.join()
+	exceeded := []error{c.settle("joined", c.began, c.start)}
 	if c.quarter > 0 {
 		before := c.failures.Load()
 		if err := (pace{75 * time.Millisecond, 25 * time.Millisecond, c.quarter}).impose(); err != nil {
@@ -63,63 +69,53 @@ func (c *crowd) run() error {
 		}
 		exceeded = append(exceeded, c.settle("stopped", time.Now(), c.cpu()))
 	}
-	fmt.Fprintf(c.out, "%d failures, at most %d suspicions at a time, %.1f s of CPU time\n", c.failures.Load(), c.worst, c.cpu().Seconds())
+	used := c.cpu() - c.start
+	fmt.Fprintf(c.out, "%d failures, at most %d suspicions at a time, %.1f s of CPU time: %.2f of a core\n", c.failures.Load(), c.worst,
+		used.Seconds(), used.Seconds()/time.Since(c.began).Seconds())
 	return errors.Join(exceeded...)
 }
 
-// join creates all members, and joins each to a seed.
-func (c *crowd) join() error {
-	c.members = make([]Member, c.size)
-	for i := range min(seeds, c.size) {
-		if err := c.start(i); err != nil {
+// create creates all members.
+func (c *crowd) create() error {
+	c.members = make([]Member, 0, c.size)
+	for i := range c.size {
+		m, err := c.library.Create(fmt.Sprintf("member-%d", i), func() { c.failures.Add(1) })
+		if err != nil {
 			return err
 		}
+		c.members = append(c.members, m)
 	}
+	return nil
+}
+
+// join begins to join each member to a seed, as often as that takes. It ends with shutdown.
+func (c *crowd) join() {
 	var next atomic.Int64
-	next.Store(seeds)
-	var group sync.WaitGroup
-	failed := make([]error, max(c.joiners, 1))
-	for j := range failed { // each ends when all members have been started, or one cannot be
-		group.Go(func() {
-			for i := int(next.Add(1)) - 1; i < c.size && failed[j] == nil; i = int(next.Add(1)) - 1 {
-				failed[j] = c.start(i)
+	for range max(c.joiners, 1) {
+		c.joins.Go(func() {
+			for i := int(next.Add(1)); i < c.size; i = int(next.Add(1)) {
+				seed := c.members[i%min(i, seeds)].Addr()
+				for c.members[i].Join(seed) != nil {
+					select {
+					case <-c.ended:
+						return
+					case <-time.After(poll):
+					}
+				}
 			}
 		})
 	}
-	group.Wait()
-	return errors.Join(failed...)
-}
-
-// start starts a member and joins it.
-func (c *crowd) start(i int) error {
-	name := fmt.Sprintf("member-%d", i)
-	m, err := c.library.Create(name, func() { c.failures.Add(1) })
-	if err != nil {
-		return err
-	}
-	c.members[i] = m
-	if i == 0 {
-		return nil
-	}
-	const attempts = 20
-	seed := c.members[i%min(i, seeds)].Addr()
-	for range attempts {
-		if err = m.Join(seed); err == nil {
-			return nil
-		}
-	}
-	return fmt.Errorf("%s cannot join: %w", name, err)
 }
 
 // shutdown ends the members.
 func (c *crowd) shutdown() {
+	close(c.ended)
 	var group sync.WaitGroup
 	for _, m := range c.members {
-		if m != nil {
-			group.Go(func() { m.Shutdown() })
-		}
+		group.Go(func() { m.Shutdown() })
 	}
 	group.Wait()
+	c.joins.Wait()
 }
 
 // settle waits until all members know all and suspect none, then for the rest. It began at since, with the process's CPU time then.
@@ -186,7 +182,7 @@ func (c *crowd) report(what string) {
 	v := c.look()
 	fmt.Fprintf(c.out, "%6.1f s  %-9s  %8.4f %% known  %7d suspect  %7d failed  %7d queued  %4d late  %6.1f s of CPU time\n",
 		time.Since(c.began).Seconds(), what, 100*float64(v.Known)/float64(c.size*c.size), v.Suspect, c.failures.Load(), v.Queued, v.late,
-		c.cpu().Seconds())
+		(c.cpu() - c.start).Seconds())
 }
 
 // cpuTime returns the CPU time that the process has used.

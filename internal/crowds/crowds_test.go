@@ -54,8 +54,9 @@ type library struct {
 	err            error
 	known, suspect int
 	fails          time.Duration // 0: never
+	wrongFor       int           // the number of runs, of two members, in which they know one less
 
-	running atomic.Int64
+	running, created atomic.Int64
 }
 
 func (*library) Name() string { return "a library" }
@@ -68,12 +69,19 @@ func (l *library) Create(_ string, failed func()) (Member, error) {
 		time.AfterFunc(l.fails, failed)
 	}
 	l.running.Add(1)
+	l.created.Add(1)
 	return l, nil
 }
 
 func (*library) Addr() netip.AddrPort      { return netip.AddrPort{} }
 func (*library) Join(netip.AddrPort) error { return nil }
-func (l *library) Status() Status          { return Status{Known: l.known, Suspect: l.suspect} }
+
+func (l *library) Status() Status {
+	if int(l.created.Load()) <= 2*l.wrongFor {
+		return Status{Known: l.known - 1}
+	}
+	return Status{Known: l.known, Suspect: l.suspect}
+}
 
 func (l *library) Shutdown() error {
 	l.running.Add(-1)
@@ -110,6 +118,17 @@ func TestBounds(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestAgain: a crowd that exceeds a bound is run again, as often as asked, until it does not.
+func TestAgain(t *testing.T) {
+	args := []string{"-members", "2", "-rest", "1ms", "-within", "0"}
+	for again, want := range map[string]int{"0": 1, "1": 1, "2": 0, "9": 0} {
+		l := &library{known: 2, wrongFor: 2}
+		if status, out := main(t, l, append(args, "-again", again)...); status != want {
+			t.Errorf("-again %s: status %d, want %d: %s", again, status, want, out)
+		}
 	}
 }
 
