@@ -25,8 +25,8 @@ type crowd struct {
 	members  []Member
 	joins    sync.WaitGroup
 	ended    chan struct{} // is closed when the joins are to end
-	failures atomic.Int64 // declared by members; none is true
-	worst    int          // suspicions in one report
+	failures atomic.Int64  // declared by members; none is true
+	worst    int           // suspicions in one report
 }
 
 const (
