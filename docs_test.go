@@ -75,6 +75,35 @@ func TestReadmeBuilds(t *testing.T) {
 	}
 }
 
+// TestReadmeTransportBuilds: the lines of the README that switch a program to package tcptransport build in one.
+func TestReadmeTransportBuilds(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := regexp.MustCompile("(?s)```go\n(transport, err := tcptransport.New.*?)```").FindSubmatch(readme)
+	if lines == nil {
+		t.Fatal("the README has no lines with package tcptransport")
+	}
+	program := filepath.Join(t.TempDir(), "main.go")
+	write(t, program, `package main
+
+import (
+	"log"
+
+	"github.com/e3431adc/memberlist"
+	"github.com/e3431adc/memberlist/tcptransport"
+)
+
+func main() {
+	config := memberlist.DefaultLANConfig()
+`+string(lines[1])+`}
+`)
+	if out, err := goCommand(".", "build", "-o", os.DevNull, program); err != nil {
+		t.Errorf("go build: %v\n%s", err, out)
+	}
+}
+
 func write(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
