@@ -60,6 +60,7 @@ var pingKinds = []struct {
 	{"AES-256 and label", func(c *Config) {
 		c.EnableCompression, c.SecretKey, c.Label = false, attackKey, "blue"
 	}},
+	{"recorded", func(c *Config) { c.EnableCompression, c.Recorder = false, new(RecorderOptions) }},
 }
 
 // TestPingToAckAllocates: two allocations, for a transport that may keep packets: the packet, and the address in

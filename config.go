@@ -352,6 +352,11 @@ type Config struct {
 	// above HandoffQueueDepth, logged as a warning.
 	QueueCheckInterval time.Duration
 
+	// Recorder is a flight recorder: it keeps what went into the protocol in the last minutes, so that WriteRecording can write it to a
+	// file, and "memberlist replay" do again what this member did. It has names and addresses, but no keys, and no metadata unless that is
+	// asked for. Nil: nothing is recorded.
+	Recorder *RecorderOptions
+
 	// MsgpackUseNewTimeFormat has no effect: no message of the protocol contains a time.
 	MsgpackUseNewTimeFormat bool
 }
@@ -599,6 +604,7 @@ func (c *Config) withDefaults() *Config {
 		n := &d.CIDRsAllowed[i]
 		n.IP, n.Mask = slices.Clone(n.IP), slices.Clone(n.Mask)
 	}
+	d.Recorder = recorderWithDefaults(c.Recorder)
 	d.MetricLabels = slices.Clip(slices.Clone(c.MetricLabels))
 	return &d
 }

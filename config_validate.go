@@ -61,6 +61,7 @@ func (d *Config) validate() error {
 	errs = append(errs, d.versionViolations()...)
 	errs = append(errs, d.addressViolations()...)
 	errs = append(errs, d.numberViolations()...)
+	errs = append(errs, d.recorderViolations()...)
 	if len(errs) == 0 {
 		return nil
 	}

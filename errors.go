@@ -18,6 +18,9 @@ var (
 	// ErrShutdown is returned by every method that needs a running member, after Shutdown was called.
 	ErrShutdown = errors.New("member has been shut down")
 
+	// ErrNoRecorder is returned by WriteRecording if Config.Recorder is not set.
+	ErrNoRecorder = errors.New("there is no recorder")
+
 	// ErrInvalidConfig is wrapped by all errors of Config.Validate.
 	ErrInvalidConfig = errors.New("invalid configuration")
 

@@ -34,6 +34,7 @@ type Memberlist struct {
 	connected ConnectionTransport // transport, if it is one
 	envelope  *envelope.Envelope
 	log       *logging.Logger
+	recorder  *swim.Recorder // nil: none
 
 	// Atomics, channels, and structs with locks of their own.
 	tasks        lifecycle.Group
@@ -136,6 +137,7 @@ func newMemberlist(conf *Config) (*Memberlist, error) {
 	m.gossip = newHandoff(config)
 	m.userMessages.m, m.userMessages.queue = m, newHandoff(config)
 	m.mu.pings = make(pingWaiters)
+	m.recorder = config.newRecorder()
 	m.mu.core = swim.New(m.coreConfig())
 	if err := m.openTransport(); err != nil {
 		return nil, err
@@ -201,6 +203,7 @@ func (m *Memberlist) coreConfig() swim.Config {
 		HasUserBroadcasts:       c.Delegate != nil,
 		PacketsAreStreams:       packetsAreStreams(c.Transport),
 		Rand:                    rand.New(systemRandom{}),
+		Recorder:                m.recorder,
 	}
 	if !c.DisableExtensions {
 		core.Detector = swim.Detector{AdaptiveTimeout: true, Refusals: !c.DisableTcpPings, RefusalGrace: max(c.RefusalGrace, 0),

@@ -4,6 +4,7 @@
 //	memberlist members ADDR    what the member at ADDR sees
 //	memberlist watch ADDR      how that changes
 //	memberlist doctor ADDR     what is wrong with the cluster, and what to do
+//	memberlist replay FILE     what a member did, from a recording of its flight recorder
 package main
 
 import (
@@ -44,6 +45,7 @@ func commands() []command {
 		{"members", "print what the member at an address sees", runMembers},
 		{"watch", "print what changes there, until interrupted", runWatch},
 		{"doctor", "ask all members, and report what is wrong", runDoctor},
+		{"replay", "replay the recording in the file ADDR", runReplay},
 	}
 }
 

@@ -17,6 +17,19 @@ type Index struct {
 // Len returns the number of entries.
 func (x *Index) Len() int { return x.used }
 
+// All iterates over the IDs. Those of equal hash are in the order in which Next has them.
+func (x *Index) All(yield func(id uint32) bool) {
+	first := 0 // after a free slot, where no search that began before it goes on
+	for first < len(x.slots) && x.slots[first] != 0 {
+		first++
+	}
+	for i := range x.slots {
+		if entry := x.slots[(first+i)&(len(x.slots)-1)]; entry != 0 && !yield(uint32(entry)-1) {
+			return
+		}
+	}
+}
+
 // Cap returns the number of entries for which there is memory. It never shrinks.
 func (x *Index) Cap() int { return len(x.slots) * maxFill / fillUnit }
 

@@ -35,6 +35,9 @@ const remindEvery = 5 * time.Second
 // reports whether there is a member to receive that. The notice is in Output.Finished when it has been sent. Until the end
 // we answer as before but refute nothing.
 func (t *Turn) BeginAddressChange(notice uint64) (heard bool) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.BeginAddressChange, callBeginAddressChange{notice})
+	}
 	if t.local.leaving || t.table.self.State.IsDown() || !t.AnyAlive() {
 		t.out.finish(notice)
 		return false
@@ -47,6 +50,9 @@ func (t *Turn) BeginAddressChange(notice uint64) (heard bool) {
 // FinishAddressChange gossips that we are alive at the new address, with our present metadata and versions. It needs no
 // BeginAddressChange if that reports false. The notice is as in Announce. While leaving, nothing is announced.
 func (t *Turn) FinishAddressChange(addr netip.AddrPort, notice uint64) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.FinishAddressChange, callFinishAddressChange{addr, notice})
+	}
 	departed := t.local.addressChange.begun
 	t.local.addressChange.begun = false
 	if t.local.leaving {

@@ -62,10 +62,7 @@ func (q *broadcasts) push(t *Turn, m *member, kind queue.Kind, asserted broadcas
 		q.order.Replace(queued, kind, size, asserted)
 		q.finishAbout(t, m.ID)
 	} else {
-		if missing := int(m.ID) + 1 - len(q.about); missing > 0 {
-			q.about = slices.Grow(q.about, missing)[:int(m.ID)+1]
-		}
-		q.about[m.ID] = q.order.Push(kind, size, asserted)
+		q.setAbout(m.ID, q.order.Push(kind, size, asserted))
 	}
 	switch {
 	case notice == 0:
@@ -75,6 +72,14 @@ func (q *broadcasts) push(t *Turn, m *member, kind queue.Kind, asserted broadcas
 		q.sendDirectly(t, &asserted)
 		t.out.finish(notice)
 	}
+}
+
+// setAbout notes the queued broadcast about a member.
+func (q *broadcasts) setAbout(id ID, queued *queue.Item[broadcast]) {
+	if missing := int(id) + 1 - len(q.about); missing > 0 {
+		q.about = slices.Grow(q.about, missing)[:int(id)+1]
+	}
+	q.about[id] = queued
 }
 
 // sendsBroadcasts reports whether there is a loop that sends the queue.
@@ -157,6 +162,9 @@ func (q *broadcasts) finishAll(t *Turn) {
 // Settle empties the queue and takes each member for one that has answered us, and knows the extensions if we do. It is for
 // simulations that begin with a settled cluster.
 func (t *Turn) Settle() {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.Settle, callSettle{})
+	}
 	t.queue.dropAll(t)
 	for _, id := range t.table.order {
 		m := t.table.at(id)

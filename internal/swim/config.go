@@ -95,6 +95,9 @@ type Config struct {
 	Keep func(name []byte) string
 
 	Rand *rand.Rand
+
+	// Recorder records what goes into the Core; nil: nothing does. It is that of one Core.
+	Recorder *Recorder
 }
 
 // Detector is what a Core adds to the failure detection of SWIM and Lifeguard. The zero value adds nothing.

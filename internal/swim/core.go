@@ -45,7 +45,8 @@ type Core struct {
 	checks         checks
 	local          local
 
-	turn Turn // the current one
+	turn Turn      // the current one
+	rec  *Recorder // nil: none
 }
 
 // local is the state of this member itself; its row of the table is table.self.
@@ -71,6 +72,7 @@ func (c *Core) Begin(now time.Time, out *Output) *Turn {
 	}
 	out.reset()
 	c.turn = Turn{Core: c, now: now, out: out}
+	c.rec.begin(now)
 	return &c.turn
 }
 
@@ -78,16 +80,23 @@ func (c *Core) Begin(now time.Time, out *Output) *Turn {
 func (t *Turn) End() {
 	t.out.Health = t.awareness.score
 	t.out.Wakeup = t.loops.nextWakeup(t)
+	t.rec.end(t.out)
 	t.out = nil
 }
 
 // New returns a Core that knows no member, not even itself, until Announce or Introduce. Its loops begin with Start.
 func New(cfg Config) *Core {
-	return &Core{
+	c := new(Core)
+	random := cfg.Rand
+	if cfg.Recorder != nil {
+		cfg.Recorder.attach(c, &cfg)
+	}
+	*c = Core{
 		cfg:        cfg,
+		rec:        cfg.Recorder,
 		table:      newTable(),
 		ring:       newRing(cfg.Name),
-		seq:        sequenceNumbers{last: cfg.Rand.Uint32(), rand: cfg.Rand},
+		seq:        sequenceNumbers{last: cfg.Rand.Uint32(), rand: random, rec: cfg.Recorder},
 		awareness:  awareness{max: cfg.AwarenessMaxMultiplier},
 		loops:      loops{gossip: unset(dueGossip), pushPull: unset(duePushPull)},
 		probe:      newProbe(),
@@ -101,10 +110,14 @@ func New(cfg Config) *Core {
 		reaper:     reaper{due: unset(dueForget)},
 		checks:     newChecks(),
 	}
+	return c
 }
 
 // Start starts the loops, each at a random phase of its interval, except that gossip coincides with probes.
 func (t *Turn) Start() {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.Start, callStart{})
+	}
 	t.loops.start(t, &t.probe.tick, t.cfg.ProbeInterval)
 	t.loops.startGossip(t)
 	t.loops.start(t, &t.loops.pushPull, t.cfg.PushPullInterval)
@@ -112,10 +125,18 @@ func (t *Turn) Start() {
 
 // SetCompressionBudget sets how many bytes a packet of gossip may carry beyond Config.Room, since it is compressed
 // before it is sent; 0 at the start. No single message is larger than that, and user broadcasts have no part in it.
-func (t *Turn) SetCompressionBudget(bytes int) { t.compressionBudget = bytes }
+func (t *Turn) SetCompressionBudget(bytes int) {
+	if r := t.rec; r != nil && bytes != t.compressionBudget {
+		put(r, &r.calls.SetCompressionBudget, callSetCompressionBudget{bytes})
+	}
+	t.compressionBudget = bytes
+}
 
 // Introduce sets what this member is without gossiping it: until Announce it counts as one that has left.
 func (t *Turn) Introduce(addr netip.AddrPort, meta []byte, versions Versions) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.Introduce, callIntroduce{addr, meta, versions})
+	}
 	t.local.initSelf(t, addr, meta, versions)
 	t.changed(t.table.self)
 }
@@ -133,6 +154,9 @@ func (l *local) initSelf(t *Turn, addr netip.AddrPort, meta []byte, versions Ver
 //
 // Compat: in the reference a caller waits for it until its timeout.
 func (t *Turn) Announce(addr netip.AddrPort, meta []byte, versions Versions, notice uint64) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.Announce, callAnnounce{addr, meta, versions, notice})
+	}
 	if t.local.leaving {
 		t.out.finish(notice)
 		return
@@ -159,6 +183,9 @@ func (o *Output) finish(notice uint64) {
 
 // Tick does all that is due.
 func (t *Turn) Tick() {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.Tick, callTick{})
+	}
 	t.loops.skipMissedRounds(t)
 	for d := t.deadlines.pop(t.now); d != nil; d = t.deadlines.pop(t.now) {
 		t.origin = origin{}
@@ -274,6 +301,9 @@ func (t *table) featuresOf(m *member) (f wire.Features) {
 
 // NoteFeatures notes what the member at an address has shown to read, in an answer on a stream to it.
 func (t *Turn) NoteFeatures(from netip.AddrPort, f wire.Features) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.NoteFeatures, callNoteFeatures{from, f})
+	}
 	if m := t.table.located(addressOf(from)); m != nil && f.Has(wire.FeatureSnappy) {
 		m.snappy = true
 	}

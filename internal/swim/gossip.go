@@ -101,7 +101,11 @@ func (l *loops) offer(t *Turn, room int) int {
 //
 // Compat: the reference puts its own broadcasts first, and starves the user's.
 func (t *Turn) FillGossip(out *Output, p *Packet, used int) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.FillGossip, callFillGossip{*p, used})
+	}
 	t.queue.fill(t, out, p, t.cfg.roomIn(p)+t.compressionBudget-used)
+	t.rec.fill(p)
 }
 
 // choose returns k distinct random eligible members, or all if there are fewer.

@@ -43,7 +43,12 @@ func (l *lateness) at(now time.Time) time.Duration { return max(l.until.Sub(now)
 func (c *Core) Lateness(now time.Time) time.Duration { return c.lateness.at(now) }
 
 // Waited notes that a message about members is handled this long after it has arrived.
-func (t *Turn) Waited(d time.Duration) { t.lateness.note(t, d) }
+func (t *Turn) Waited(d time.Duration) {
+	if r := t.rec; r != nil && d > t.cfg.LateAfter {
+		put(r, &r.calls.Waited, callWaited{d})
+	}
+	t.lateness.note(t, d)
+}
 
 // postpone sets a deadline by which another member has not answered again if this member is late, and reports whether it is. It does so
 // for no longer than mostLate in all: a member that is always late finds failures too, only later.

@@ -18,6 +18,9 @@ const leaveFanout = 8
 //
 // Compat: the reference queues it behind all the rest, and sends it in gossip only.
 func (t *Turn) Leave(notice uint64) (heard bool) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.Leave, callLeave{notice})
+	}
 	if t.local.leaving {
 		t.out.finish(notice)
 		return false
@@ -36,6 +39,9 @@ func (t *Turn) Leave(notice uint64) (heard bool) {
 
 // Return makes us a member again after Leave, at a new incarnation, and reports whether we had left.
 func (t *Turn) Return() (left bool) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.Return, callReturn{})
+	}
 	if !t.local.leaving {
 		return false
 	}
@@ -153,6 +159,9 @@ const (
 // Forget removes a member that is dead or has left at once: it is neither gossiped about nor looked for. If it is heard of
 // again it counts as new.
 func (t *Turn) Forget(name string) Removal {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.Forget, callForget{name})
+	}
 	m := t.table.named(name)
 	switch {
 	case name == t.cfg.Name:
@@ -183,6 +192,9 @@ func (t *Turn) ForceLeave(name string, notice uint64) Removal {
 // ForceLeaveAlive is ForceLeave for a member that may also be alive or suspect. Such a member is told, as members that left
 // are sent no gossip: if it is well it refutes.
 func (t *Turn) ForceLeaveAlive(name string, notice uint64) Removal {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.ForceLeaveAlive, callForceLeaveAlive{name, notice})
+	}
 	t.origin.cause = CauseProgram
 	m := t.table.named(name)
 	switch {

@@ -139,6 +139,7 @@ func (t *Turn) pingOf(seq uint32, name string) wire.Ping {
 type sequenceNumbers struct {
 	last uint32
 	rand *rand.Rand
+	rec  *Recorder // nil: none
 }
 
 // maxSequenceStep is the greatest difference of two consecutive sequence numbers. It takes 130,000 pings until one is used again.
@@ -150,6 +151,7 @@ func (s *sequenceNumbers) next() uint32 {
 	if s.last == 0 {
 		s.last = 1
 	}
+	s.last = s.rec.sequence(s.last)
 	return s.last
 }
 
@@ -159,6 +161,9 @@ func (s *sequenceNumbers) next() uint32 {
 // Compat: in the reference a probe ends without a result unless the error is of package net, so that a dead member is never
 // noticed over other transports.
 func (t *Turn) SendFailed(seq uint32, err error) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.SendFailed, callSendFailed{seq, err})
+	}
 	t.probe.noteUnsent(t, seq, err)
 	if t.probe.isDirect(t.Core, seq) {
 		t.probe.goIndirect(t)
@@ -174,6 +179,9 @@ func (p *probe) isDirect(c *Core, seq uint32) bool {
 
 // StreamPingDone reports that the target of a probe or a check answered a ping on a stream.
 func (t *Turn) StreamPingDone(seq uint32) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.StreamPingDone, callStreamPingDone{seq})
+	}
 	if t.probe.target != nil && t.probe.seq == seq {
 		t.probe.streamAnswers, t.probe.stream = true, ResultAcked
 		t.ackSources.answeredOnStream(t.probe.target)

@@ -218,6 +218,9 @@ const (
 // reference to their memory. A member that the peer has as dead is only suspected, so that it can refute; but see
 // Peer.OfDifferences.
 func (t *Turn) Merge(peer *Peer, states *wire.States) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.Merge, callMerge{*peer, *states})
+	}
 	var v wire.StateView
 	var names sequence
 	news := false

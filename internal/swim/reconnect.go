@@ -70,6 +70,9 @@ func newFailedSet() failedSet {
 // HaveSeeds enables StreamSeeds: there are addresses to try when members have failed, or when no other member is known from
 // the start.
 func (t *Turn) HaveSeeds() {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.HaveSeeds, callHaveSeeds{})
+	}
 	t.failed.seeds = true
 	if t.present == 0 {
 		t.failed.alone = t.now
@@ -80,7 +83,12 @@ func (t *Turn) HaveSeeds() {
 }
 
 // HaveNoSeeds disables StreamSeeds.
-func (t *Turn) HaveNoSeeds() { t.failed.seeds = false }
+func (t *Turn) HaveNoSeeds() {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.HaveNoSeeds, callHaveNoSeeds{})
+	}
+	t.failed.seeds = false
+}
 
 // NumLost returns the number of failed members that are remembered and looked for.
 func (c *Core) NumLost() int { return c.failed.len() }
@@ -409,6 +417,9 @@ func (a *Recognition) FoundThere() bool { return a.there }
 
 // Answered notes that the member at an address answered us on a stream.
 func (t *Turn) Answered(addr netip.AddrPort) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.Answered, callAnswered{addr})
+	}
 	if m := t.table.located(addressOf(addr)); m != nil {
 		t.ackSources.answeredOnStream(m)
 	}
@@ -417,6 +428,9 @@ func (t *Turn) Answered(addr netip.AddrPort) {
 // NotThere notes that the address of a failed member belongs to another process, of another cluster: the member is no longer
 // looked for.
 func (t *Turn) NotThere(lost Member) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.NotThere, callNotThere{lost})
+	}
 	one := t.failed.named(lost.Name)
 	switch {
 	case one == nil || !one.addr.same(addressOf(lost.Addr)):

@@ -32,6 +32,9 @@ func (t *Turn) refusersWanted() int { return min(refusersWanted, t.present) }
 // StreamRefused reports that the host of a member refused a stream for a ping: it answered that no process listens at the
 // address. Only an answer of the host itself counts. Time limits and unreachable networks are not reported.
 func (t *Turn) StreamRefused(seq uint32) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.StreamRefused, callStreamRefused{seq})
+	}
 	t.origin = origin{}
 	t.noteStream(seq, ResultRefused, "")
 	if !t.cfg.Detector.Refusals {
@@ -50,6 +53,9 @@ func (t *Turn) StreamRefused(seq uint32) {
 
 // StreamOpened reports that a stream for a ping was opened, before the ping is answered.
 func (t *Turn) StreamOpened(seq uint32) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.StreamOpened, callStreamOpened{seq})
+	}
 	t.noteStream(seq, ResultConnected, "")
 	if p := &t.probe; p.target != nil && p.seq == seq {
 		p.opened = true
@@ -65,6 +71,9 @@ func (t *Turn) StreamOpened(seq uint32) {
 // StreamFailed reports that a stream for a ping failed for another reason than a refusal or its time limit. Without a reason none was
 // tried, as the program does not want it.
 func (t *Turn) StreamFailed(seq uint32, reason string) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.StreamFailed, callStreamFailed{seq, reason})
+	}
 	if reason == "" {
 		t.noteStream(seq, ResultNone, "")
 	} else {

@@ -44,6 +44,9 @@ type pings map[uint32]*ping
 // StepPing acks a ping with the user's payload, and keeps no reference to its memory. A ping for another name is not
 // answered.
 func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.StepPing, callStepPing{from, *p, payload})
+	}
 	if len(p.Node) > 0 && string(p.Node) != t.cfg.Name {
 		t.out.drop(DropMisdirected)
 		return
@@ -269,6 +272,9 @@ func (r relays) remove(t *Turn, one *relay) {
 // Ping pings an endpoint for the user. The result is in the Output.Pings of a later turn, within ProbeTimeout, under the
 // returned sequence number.
 func (t *Turn) Ping(to Endpoint) uint32 {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.Ping, callPing{to})
+	}
 	p := &ping{seq: t.seq.next(), to: to, began: t.now, expires: newDeadline(duePing)}
 	p.expires.seq = p.seq
 	t.pings[p.seq] = p

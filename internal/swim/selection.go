@@ -14,12 +14,18 @@ type Selection struct {
 
 // GossipAmong does a round of gossip that waits for a selection; nil: all members.
 func (t *Turn) GossipAmong(s *Selection) {
-	t.loops.gossipTo(t, t.chooseAmong(s, t.cfg.GossipNodes, t.isGossipTarget))
+	if r := t.rec; r != nil {
+		put(r, &r.calls.GossipAmong, callGossipAmong{recordedSelectionOf(s)})
+	}
+	t.loops.gossipTo(t, t.chooseAmong(t.rec.selection(s), t.cfg.GossipNodes, t.isGossipTarget))
 }
 
 // PushPullAmong puts out the push/pulls that wait for a selection; nil: all members.
 func (t *Turn) PushPullAmong(s *Selection) {
-	t.loops.pushPullWith(t, t.chooseAmong(s, t.cfg.pushPullNodes(), t.isPushPullPeer))
+	if r := t.rec; r != nil {
+		put(r, &r.calls.PushPullAmong, callPushPullAmong{recordedSelectionOf(s)})
+	}
+	t.loops.pushPullWith(t, t.chooseAmong(t.rec.selection(s), t.cfg.pushPullNodes(), t.isPushPullPeer))
 }
 
 // chooseAmong is choose for the members of a selection. The preferred one is first.

@@ -9,6 +9,9 @@ import (
 // Step handles an indirect ping, an ack or a nack from a packet, and keeps no reference to it. Pings go to StepPing;
 // alive, suspect and dead messages to StepGossip.
 func (t *Turn) Step(from Endpoint, message wire.Message) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.Step, callStep{from, message})
+	}
 	t.origin = origin{}
 	switch m := message.(type) {
 	case *wire.IndirectPing:
@@ -23,6 +26,9 @@ func (t *Turn) Step(from Endpoint, message wire.Message) {
 // StepGossip handles an alive, suspect or dead message that arrived in a packet, and keeps no reference to its memory. Most
 // such messages are stale, which takes one look-up in the table.
 func (t *Turn) StepGossip(from Endpoint, v *wire.GossipView) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.StepGossip, callStepGossip{from, *v})
+	}
 	m := t.table.namedBytes(v.Node)
 	if m != nil && t.table.isStale(m, v) {
 		return

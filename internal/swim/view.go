@@ -62,7 +62,7 @@ func (v *view) isStale(t *Turn) bool {
 func (v *view) update(t *Turn, m *member) {
 	before, now := m.hash, uint32(0)
 	if !m.State.IsDown() && m.Incarnation != 0 {
-		now = t.table.hash(m)
+		now = t.rec.hash(m, t.table.hash(m))
 	}
 	if now == before {
 		return

@@ -10,11 +10,11 @@ import (
 func TestWalls(t *testing.T) {
 	walls.Walls{
 		Imports: []string{
-			"bytes", "cmp", "container/heap", "encoding/binary", "errors", "fmt", "hash/maphash", "iter", "math", "math/rand/v2", "net/netip",
-			"slices", "strings", "time",
-			"internal/index", "internal/queue", "internal/wire",
+			"bytes", "cmp", "container/heap", "encoding/binary", "errors", "fmt", "hash/maphash", "io", "iter", "math", "math/rand/v2", "net/netip",
+			"reflect", "slices", "strings", "time",
+			"internal/index", "internal/queue", "internal/recorder", "internal/wire",
 		},
-		Only:       map[string][]string{"fmt": {"Errorf"}},
+		Only:       map[string][]string{"fmt": {"Errorf", "Sprintf"}, "io": {"EOF"}, "reflect": {"Type", "TypeFor"}},
 		Never:      walls.Impure,
 		Sequential: true,
 	}.Check(t, ".")

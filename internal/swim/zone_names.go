@@ -132,6 +132,9 @@ func (c *Config) ownZone() []byte { return c.readZone([]byte(c.Zone)) }
 // SetZone sets the zone that the program says a member has, if Config.SaysZones, or "" if it says none. It is ignored if the member
 // is not known any more, or at another incarnation: then the program is to be asked again.
 func (t *Turn) SetZone(of *Member, zone string) {
+	if r := t.rec; r != nil {
+		put(r, &r.calls.SetZone, callSetZone{*of, zone})
+	}
 	m := t.table.named(of.Name)
 	if m == nil || m.ID != of.ID || m.Incarnation != of.Incarnation || !t.cfg.SaysZones {
 		return
