@@ -74,22 +74,24 @@ func (t *Turn) isLedByOther(s *suspicion) bool {
 	return m != nil && m != t.table.self && m.State == StateAlive && m.extended
 }
 
-// begin begins a round.
+// begin begins a round. When it is too late for evidence the suspect alone is pinged, with the suspicion, until that ends: else a suspect
+// that can be reached again, after nacks have confirmed the suspicion, might not learn of it in time.
 func (l *lead) begin(t *Turn) {
 	d, m := &t.cfg.Detector, l.suspect
 	l.noteSilent(t)
 	r := &round{lead: l, seq: t.seq.next(), late: t.now.Sub(l.suspicion.began) >= d.RefusalGrace}
 	l.rounds = append(l.rounds, r)
 	t.rounds[r.seq] = r
-	target := t.table.snapshot(m)
+	t.deadlines.set(l.due, l.next(t))
 	t.sendAlone(t.table.endpoint(m), t.newPing(r.seq, m.Name),
 		&wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.cfg.Name})
+	if len(l.rounds) > 1 && !t.now.Before(l.ends) {
+		return
+	}
+	target := t.table.snapshot(m)
 	t.tryStream(m, &target, r.seq, t.now.Add(roundEvery))
 	dial := l.refused && r.late || d.SilenceTimeout > 0
 	t.pingThroughOthers(m, &target, question{seq: r.seq, members: roundHelpers, dial: dial}, &r.asked)
-	if next := l.next(t); next.Before(l.ends) {
-		t.deadlines.set(l.due, next)
-	}
 }
 
 // noteSilent notes for the evidence what had no answer in the last round.

@@ -718,3 +718,27 @@ func TestVerdictOfExchange(t *testing.T) {
 		})
 	}
 }
+
+// TestLeadPingsToTheEnd: once a lead asks no others any more, it still pings the suspect, with the suspicion, every second.
+func TestLeadPingsToTheEnd(t *testing.T) {
+	n := newNode(t, detecting(nil)).withMembers(20)
+	n.probingOf(1)
+	n.tickTo(4 * time.Second)
+	n.want(1, StateSuspect, 1)
+	for second := 5; second < 8; second++ {
+		pings := 0
+		for _, p := range n.tickTo(time.Duration(second) * time.Second).Packets {
+			switch m := parse(t, p.Messages[0]).(type) {
+			case *wire.Ping:
+				if p.To.Name == "m1" && len(p.Messages) == 2 {
+					pings++
+				}
+			case *wire.IndirectPing:
+				t.Errorf("asks %s about %s", p.To.Name, m.Node)
+			}
+		}
+		if pings != 1 {
+			t.Errorf("%d pings with the suspicion in a second", pings)
+		}
+	}
+}
