@@ -5,5 +5,5 @@
 // The library is behind a small interface, so that crowds of the reference can be compared.
 //
 // The time in which all must know all is judged by the CPU time of the process, as a machine that is busy with other work too gives it
-// less of that: it may use what two cores have in that time.
+// less of that: it may use what two cores have in that time. Failures are judged whatever it gets: see Main for machines that give next to none.
 package crowds
