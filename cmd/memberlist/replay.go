@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/e3431adc/memberlist/internal/flaps"
 	"github.com/e3431adc/memberlist/internal/printable"
 	"github.com/e3431adc/memberlist/internal/recorder"
 	"github.com/e3431adc/memberlist/internal/swim"
@@ -18,6 +19,7 @@ func runReplay(ctx context.Context, args []string, stdout, stderr io.Writer) (in
 	flags := flag.NewFlagSet("memberlist replay", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	member := flags.String("member", "", "print what the recorded member learnt and decided about the member with this `name`")
+	test := flags.Bool("test", false, "write a Go test that fails as long as -member is declared dead, for a file of internal/flaps")
 	if err := flags.Parse(args); err != nil {
 		return exitFailed, err
 	}
@@ -27,6 +29,14 @@ func runReplay(ctx context.Context, args []string, stdout, stderr io.Writer) (in
 	b, err := os.ReadFile(flags.Arg(0))
 	if err != nil {
 		return exitFailed, err
+	}
+	if *test {
+		source, err := flaps.Test(*member, b)
+		if err != nil {
+			return exitFailed, err
+		}
+		_, err = io.WriteString(stdout, source)
+		return exitOK, err
 	}
 	file, err := recorder.Read(b)
 	if err != nil {
