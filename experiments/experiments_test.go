@@ -116,7 +116,7 @@ func TestHundred(t *testing.T) {
 func TestZoned(t *testing.T) {
 	measures(t)
 	without, with := zoneUses[0], zoneUses[1]
-	z, f := ofQuick[zoned](t), ofQuick[zoneFailures](t)
+	z, f := ofQuick[zoned](t), ofQuick[zoneBursts](t)
 	for _, of := range z.layouts {
 		if a, b := z.traffic(with, of, false).sum(), z.traffic(without, of, false).sum(); a > b/5 || a == 0 {
 			t.Errorf("%v: %.0f of %.0f bytes a second cross", of, a, b)

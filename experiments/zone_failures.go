@@ -9,19 +9,18 @@ import (
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
-// zoneFailures compares failures in clusters in zones.
-type zoneFailures struct {
+// zoneCrashes compares crashes in clusters in zones.
+type zoneCrashes struct {
 	layouts []layout
 	runs    int // for each row
 	wholes  int // for each row about all members of a zone
-	loss    time.Duration
 }
 
-func (zoneFailures) name() string { return "zone-failures" }
+func (zoneCrashes) name() string { return "zone-crashes" }
 
-func (z zoneFailures) run(l *lab) report {
+func (z zoneCrashes) run(l *lab) report {
 	crashes, deaths := z.crashTable(l)
-	return report{[]table{crashes, z.lossTable(l), z.burstTable(l)}, []chart{deaths}}
+	return report{[]table{crashes}, []chart{deaths}}
 }
 
 // losing is members that fail at once, and how.
@@ -77,7 +76,7 @@ func (f losing) deathTimes(u zoneUse, l layout, seed int) (times []time.Duration
 }
 
 // crashTable measures how soon failures are known.
-func (z zoneFailures) crashTable(l *lab) (table, chart) {
+func (z zoneCrashes) crashTable(l *lab) (table, chart) {
 	t := table{name: "zones-crash", head: []string{"until all others know of", "in", "", "mean", "of those without", "p50", "p99", "max"}}
 	c := plot.Plot{
 		Title: z.layouts[0].String() + ": a crash is known to all others",
@@ -113,8 +112,18 @@ func (z zoneFailures) crashTable(l *lab) (table, chart) {
 	return t, chart{"zones-crash", c}
 }
 
+// zoneLoss compares what loss between zones does.
+type zoneLoss struct {
+	layouts []layout
+	loss    time.Duration
+}
+
+func (zoneLoss) name() string { return "zone-loss" }
+
+func (z zoneLoss) run(l *lab) report { return report{tables: []table{z.lossTable(l)}} }
+
 // lossTable measures what loss between zones does to healthy members.
-func (z zoneFailures) lossTable(l *lab) table {
+func (z zoneLoss) lossTable(l *lab) table {
 	t := table{name: "zones-loss", head: []string{fmt.Sprintf("%v with loss between zones", z.loss), "", "", "suspicions (views)", "declared dead (views)",
 		"members declared dead"}}
 	rates := []float64{0.05, 0.1, 0.2, 0.3}
@@ -135,8 +144,18 @@ func (z zoneFailures) lossTable(l *lab) table {
 	return t
 }
 
+// zoneBursts compares bursts of news.
+type zoneBursts struct {
+	layouts []layout
+	runs    int // for each row
+}
+
+func (zoneBursts) name() string { return "zone-bursts" }
+
+func (z zoneBursts) run(l *lab) report { return report{tables: []table{z.burstTable(l)}} }
+
 // burst returns the time until all know of changes that a third of a zone's members make at once. With crash its relays end 0.3 s later.
-func (z zoneFailures) burst(u zoneUse, l layout, seed int, crash bool) time.Duration {
+func (z zoneBursts) burst(u zoneUse, l layout, seed int, crash bool) time.Duration {
 	cfg := u.cluster(l, seed)
 	zone := seed % l.zones
 	relays := l.relays(zone)
@@ -173,7 +192,7 @@ func (z zoneFailures) burst(u zoneUse, l layout, seed int, crash bool) time.Dura
 }
 
 // burstTable measures bursts of news, without and with the end of the relays that spread them.
-func (z zoneFailures) burstTable(l *lab) table {
+func (z zoneBursts) burstTable(l *lab) table {
 	t := table{name: "zones-burst", head: []string{"a third of a zone changes its metadata at once", "", "", "all know all, mean", "p50", "max"}}
 	for _, of := range z.layouts {
 		for _, crash := range []bool{false, true} {
