@@ -90,7 +90,7 @@ func (z zoneCrashes) crashTable(l *lab) (table, chart) {
 				runs = z.wholes
 			}
 			var without time.Duration
-			for _, u := range zoneUses {
+			for _, u := range zoneUses[:2] {
 				var all []time.Duration
 				for _, times := range each(l, fmt.Sprintf("%s, %v, %s", f.name, of, u.name), runs, func(seed int) []time.Duration {
 					return f.deathTimes(u, of, seed)
@@ -103,7 +103,7 @@ func (z zoneCrashes) crashTable(l *lab) (table, chart) {
 				}
 				t.row(f.name, of, u.name, seconds(meanOf(d)), ratio(meanOf(d).Seconds(), without.Seconds()), seconds(d.quantile(0.5)), seconds(d.quantile(0.99)),
 					seconds(d.quantile(1)))
-				if of == z.layouts[0] && !u.half && f.kind == sim.Crash {
+				if of == z.layouts[0] && f.kind == sim.Crash {
 					c.Series = append(c.Series, cumulative(f.name+", "+u.name, d))
 				}
 			}
