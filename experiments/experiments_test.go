@@ -257,11 +257,14 @@ func TestDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	zones := []layout{{2, 6}}
 	tiny := append([]experiment{detection{[]int{4, 8}, 2}, load{[]int{4}}, dissemination{[]int{4, 8}, 10},
 		lifeguard{nodes: 8, slow: []int{1}, cycles: quickLifeguard.cycles, seeds: 1, length: time.Second}, crash{2}, join{1}, rapid{10}, busy{4, []int{500}},
 		detectorCrash{processes, []sampling{{8, 1}, {100, 1}}}, detectorCrash{hosts, []sampling{{8, 1}, {100, 1}}}, detectorTen{1}, detectorMixed{1},
 		detectorOutages{count: 1}, detectorCycles{lifeguard{nodes: 8, slow: []int{1}, cycles: fullCycles.cycles, seeds: 3, length: time.Second}},
-		detectorPartitions{runs: 1}, detectorTraffic{runs: 1, length: time.Second}}, detectorRapids(10)...)
+		detectorPartitions{runs: 1}, detectorTraffic{runs: 1, length: time.Second},
+		zoned{layouts: zones, divided: []int{2}, calm: time.Second, news: 1}, zoneCrashes{layouts: zones, runs: 1, wholes: 1},
+		zoneLoss{layouts: zones, loss: time.Second}, zoneBursts{layouts: zones, runs: 1}, zoneCut{zones[0], time.Minute}}, detectorRapids(10)...)
 	if len(tiny) != len(full()) {
 		t.Fatalf("%d of %d experiments", len(tiny), len(full()))
 	}
