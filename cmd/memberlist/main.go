@@ -36,16 +36,17 @@ func main() {
 // command is one of the tool's commands.
 type command struct {
 	name    string
+	of      string // its argument
 	summary string // for the usage text
 	run     func(ctx context.Context, args []string, stdout, stderr io.Writer) (status int, err error)
 }
 
 func commands() []command {
 	return []command{
-		{"members", "print what the member at an address sees", runMembers},
-		{"watch", "print what changes there, until interrupted", runWatch},
-		{"doctor", "ask all members, and report what is wrong", runDoctor},
-		{"replay", "replay the recording in the file ADDR", runReplay},
+		{"members", "ADDR", "print what the member at an address sees", runMembers},
+		{"watch", "ADDR", "print what changes there, until interrupted", runWatch},
+		{"doctor", "ADDR", "ask all members, and report what is wrong", runDoctor},
+		{"replay", "FILE", "replay the recording of a flight recorder", runReplay},
 	}
 }
 
@@ -83,7 +84,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func usage(w io.Writer) {
 	fmt.Fprint(w, "memberlist looks at a running cluster from outside, as a process that is no member.\n\nUsage:\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  memberlist %-8s [flags] ADDR   %s\n", c.name, c.summary)
+		fmt.Fprintf(w, "  memberlist %-8s [flags] %s   %s\n", c.name, c.of, c.summary)
 	}
 	fmt.Fprint(w, `
 ADDR is that of any member, as "host", "host:port" or "srv+service". The default port is 7946.

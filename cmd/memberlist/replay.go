@@ -26,7 +26,14 @@ func runReplay(ctx context.Context, args []string, stdout, stderr io.Writer) (in
 	if flags.NArg() != 1 {
 		return exitFailed, errors.New("one FILE is needed")
 	}
+	if *test && *member == "" {
+		return exitFailed, errors.New("-test needs the -member that must not be declared dead")
+	}
 	b, err := os.ReadFile(flags.Arg(0))
+	if err != nil {
+		return exitFailed, err
+	}
+	file, err := recorder.Read(b)
 	if err != nil {
 		return exitFailed, err
 	}
@@ -37,10 +44,6 @@ func runReplay(ctx context.Context, args []string, stdout, stderr io.Writer) (in
 		}
 		_, err = io.WriteString(stdout, source)
 		return exitOK, err
-	}
-	file, err := recorder.Read(b)
-	if err != nil {
-		return exitFailed, err
 	}
 	replay, err := swim.NewReplay(file, true)
 	if err != nil {
@@ -63,7 +66,7 @@ func printReplay(ctx context.Context, replay *swim.Replay, member string, stdout
 			}
 			last = turn
 			if member != "" {
-				for _, line := range turn.About(member) {
+				for _, line := range turn.About(member, evidenceText) {
 					fmt.Fprintf(stdout, "%s %s\n", turn.At.Format(timeFormat), printable.Text(line))
 				}
 			}

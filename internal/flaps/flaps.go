@@ -1,5 +1,6 @@
 // Package flaps has tests that were made from recordings: "memberlist replay -test -member NAME FILE" writes one, to a file of this directory.
-// It fails as long as the core declares that member dead when it gets what the recorded core got.
+// It fails as long as the core declares that member dead when it gets what the recorded core got: each time counts, whether or not the member
+// was alive again later, as a recording may end before that.
 package flaps
 
 import (

@@ -190,6 +190,12 @@ func (s *recordedSelection) selection() *Selection {
 	return &Selection{Len: s.Len, Preferred: s.Preferred}
 }
 
+// do leaves the states to be read again.
+func (c *callMerge) do(t *Turn) {
+	states := c.States
+	t.Merge(&c.Peer, &states)
+}
+
 func (c *callTick) do(t *Turn)                 { t.Tick() }
 func (c *callWaited) do(t *Turn)               { t.Waited(c.For) }
 func (c *callSetCompressionBudget) do(t *Turn) { t.SetCompressionBudget(c.Bytes) }
@@ -197,7 +203,6 @@ func (c *callStepPing) do(t *Turn)             { t.StepPing(c.From, &c.Ping, c.P
 func (c *callStep) do(t *Turn)                 { t.Step(c.From, c.Message) }
 func (c *callStepGossip) do(t *Turn)           { t.StepGossip(c.From, &c.Message) }
 func (c *callFillGossip) do(t *Turn)           { t.FillGossip(new(Output), &c.Packet, c.Used) }
-func (c *callMerge) do(t *Turn)                { t.Merge(&c.Peer, &c.States) }
 func (c *callAnswered) do(t *Turn)             { t.Answered(c.Addr) }
 func (c *callNotThere) do(t *Turn)             { t.NotThere(c.Lost) }
 func (c *callNoteFeatures) do(t *Turn)         { t.NoteFeatures(c.From, c.Features) }

@@ -319,6 +319,7 @@ type replayed struct {
 	tape  []byte     // what is recorded of this turn
 	spare *rand.Rand // when the recorded numbers do not last
 	last  bool       // the recording ends here
+	made  int        // values that were not in the recording
 
 	randoms   []uint64
 	sequences []uint32
@@ -339,6 +340,9 @@ func (a *replayed) rest() error {
 	return nil
 }
 
+// maxMade is how many values an experiment gets that are not in the recording. That bounds what a call can do for a number in it.
+const maxMade = 1 << 22
+
 // take returns the next of some recorded values, or another one if there is none.
 func take[T any](a *replayed, from *[]T, otherwise func() T) T {
 	if len(*from) > 0 {
@@ -351,6 +355,9 @@ func take[T any](a *replayed, from *[]T, otherwise func() T) T {
 	}
 	if a.exact {
 		panic(stop{fmt.Errorf("%w: a call asks for more", ErrDiverged)})
+	}
+	if a.made++; a.made > maxMade {
+		panic(stop{fmt.Errorf("%w: it asks for ever more", recorder.ErrCorrupt)})
 	}
 	return otherwise()
 }

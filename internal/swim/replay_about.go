@@ -6,8 +6,9 @@ import (
 	"github.com/e3431adc/memberlist/internal/wire"
 )
 
-// About returns lines of text about a member: what arrived from it and about it, what was sent to it, and what happened to it.
-func (t *ReplayedTurn) About(name string) (lines []string) {
+// About returns lines of text about a member: what arrived from it and about it, what was sent to it, and what happened to it, with the
+// evidence as explain has it, which is never called with nil.
+func (t *ReplayedTurn) About(name string, explain func(*Evidence) string) (lines []string) {
 	member, _ := t.Core.Member(name)
 	isIt := func(at *Endpoint) bool { return at.Name == name || at.AddrPort.IsValid() && at.AddrPort == member.Addr }
 	for _, c := range t.Calls {
@@ -40,7 +41,11 @@ func (t *ReplayedTurn) About(name string) (lines []string) {
 	}
 	for i := range t.Out.Events {
 		if e := &t.Out.Events[i]; e.Member.Name == name || e.Other != nil && e.Other.Name == name {
-			lines = append(lines, "     "+e.text())
+			line := "     " + e.text()
+			if e.Evidence != nil {
+				line += "; " + explain(e.Evidence)
+			}
+			lines = append(lines, line)
 		}
 	}
 	return lines
