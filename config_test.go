@@ -107,6 +107,9 @@ func TestDefaultConfigsAreValid(t *testing.T) {
 }
 
 func TestLiteralGetsLANDefaults(t *testing.T) {
+	if r := (&Config{Recorder: new(RecorderOptions)}).withDefaults().Recorder; *r != (RecorderOptions{Bytes: 1 << 20}) {
+		t.Errorf("the recorder's defaults are %+v", *r)
+	}
 	got := (&Config{Name: "a", BindAddr: "127.0.0.1", DeadNodeReclaimTime: time.Minute}).withDefaults()
 	want := DefaultLANConfig()
 	want.Name, want.BindAddr, want.BindPort, want.AdvertisePort = "a", "127.0.0.1", 0, 0
