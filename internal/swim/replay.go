@@ -75,7 +75,7 @@ func NewReplay(f *recorder.File, exact bool) (*Replay, error) {
 	if h.Calls != codecs.calls.Fingerprint() || len(f.Segments[0].Checkpoint) > 0 && h.State != codecs.state.Fingerprint() {
 		return nil, fmt.Errorf("%w: %q", ErrLayout, h.Program)
 	}
-	p.rec.replayed = &replayed{spare: rand.New(rand.NewPCG(1, 1))}
+	p.rec.replayed = &replayed{spare: rand.New(rand.NewPCG(1, 1)), work: workOf(f)}
 	return p, p.begin()
 }
 
@@ -319,7 +319,7 @@ type replayed struct {
 	tape  []byte     // what is recorded of this turn
 	spare *rand.Rand // when the recorded numbers do not last
 	last  bool       // the recording ends here
-	made  int        // values that were not in the recording
+	work  int        // what is left of workOf
 
 	randoms   []uint64
 	sequences []uint32
@@ -340,8 +340,29 @@ func (a *replayed) rest() error {
 	return nil
 }
 
-// maxMade is how many values an experiment gets that are not in the recording. That bounds what a call can do for a number in it.
-const maxMade = 1 << 22
+// spend stops a replay that does more than a recording of its size can have: a false number in it, such as an interval of none, makes a core
+// work for ever.
+func (a *replayed) spend() {
+	if a.work--; a.work < 0 {
+		panic(stop{fmt.Errorf("%w: it works for ever", recorder.ErrCorrupt)})
+	}
+}
+
+// spend counts a deadline of a replayed core.
+func (r *Recorder) spend() {
+	if r != nil && r.replayed != nil {
+		r.replayed.spend()
+	}
+}
+
+// workOf returns how many deadlines, and values that it does not have, a recording may take.
+func workOf(f *recorder.File) int {
+	work := 1 << 16
+	for _, s := range f.Segments {
+		work += 64 * (len(s.Checkpoint) + len(s.Calls))
+	}
+	return work
+}
 
 // take returns the next of some recorded values, or another one if there is none.
 func take[T any](a *replayed, from *[]T, otherwise func() T) T {
@@ -356,9 +377,7 @@ func take[T any](a *replayed, from *[]T, otherwise func() T) T {
 	if a.exact {
 		panic(stop{fmt.Errorf("%w: a call asks for more", ErrDiverged)})
 	}
-	if a.made++; a.made > maxMade {
-		panic(stop{fmt.Errorf("%w: it asks for ever more", recorder.ErrCorrupt)})
-	}
+	a.spend()
 	return otherwise()
 }
 
