@@ -11,8 +11,8 @@ import (
 // RecorderOptions are what Config.Recorder keeps. The zero value is that of a recorder with all defaults.
 type RecorderOptions struct {
 	// Bytes is the memory for what went into the protocol: at least the last half of so many bytes is kept. It is at least 64 KiB; 0:
-	// 1 MiB. A small cluster at rest needs some 20 KiB a minute. Besides, there are up to two copies of what the member knew at
-	// the beginning, of some 50 bytes for each member of the cluster.
+	// 1 MiB. A member of a hundred at rest needs some 6 KiB a minute. Besides, there are up to two copies of what the member knew, of
+	// some 60 bytes for each member of the cluster. One is made each time that half of Bytes is full.
 	Bytes int
 
 	// Metadata keeps the metadata of members, and the payloads of acks. Otherwise a recording has only their lengths and checksums.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/e3431adc/memberlist/internal/race"
 	"github.com/e3431adc/memberlist/internal/recorder"
@@ -93,5 +94,31 @@ func TestRecordings(t *testing.T) {
 	t.Logf("%d turns; %d recordings from the start, %d from a checkpoint", turns, whole, rolled)
 	if whole == 0 || rolled == 0 {
 		t.Error("there are not both kinds of recordings")
+	}
+}
+
+// TestRecordingSize: a member of a hundred at rest records less a minute than the documentation of RecorderOptions says.
+func TestRecordingSize(t *testing.T) {
+	cfg := Config{N: 100, Seed: 1, Unchecked: true}
+	var r *swim.Recorder
+	cfg.Tamper.Config = func(node int, core *swim.Config) {
+		if node == 0 {
+			r = swim.NewRecorder(16<<20, false)
+			core.Recorder = r
+		}
+	}
+	s := New(cfg)
+	size := func(at time.Duration) int {
+		if err := s.RunUntil(at); err != nil {
+			t.Fatal(err)
+		}
+		return len(r.File().Segments[0].Calls)
+	}
+	const minutes = 5
+	before := size(time.Minute)
+	if got := (size((minutes+1)*time.Minute) - before) / minutes; got > 8<<10 {
+		t.Errorf("%d bytes a minute", got)
+	} else {
+		t.Logf("%d bytes a minute", got)
 	}
 }

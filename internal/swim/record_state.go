@@ -21,6 +21,7 @@ type codecs struct {
 
 	output recorder.Encoding[Output]
 	packet recorder.Encoding[Packet]
+	counts recorder.Encoding[recordedCounts]
 	core   recorder.Encoding[Core]
 	queue  recorder.Encoding[savedBroadcasts]
 	peer   recorder.Encoding[wire.PushNodeState]
@@ -35,7 +36,7 @@ var withheld = []string{"Meta", "Payload"}
 func (c *codecs) init(r *Recorder) error {
 	types := []reflect.Type{
 		reflect.TypeFor[Output](), reflect.TypeFor[savedBroadcasts](), reflect.TypeFor[wire.PushNodeState](), reflect.TypeFor[wire.Ack](),
-		reflect.TypeFor[wire.Nack](), reflect.TypeFor[wire.IndirectPing](),
+		reflect.TypeFor[wire.Nack](), reflect.TypeFor[wire.IndirectPing](), reflect.TypeFor[recordedCounts](),
 	}
 	all := r.calls.all()
 	for _, call := range all {
@@ -43,7 +44,9 @@ func (c *codecs) init(r *Recorder) error {
 	}
 	var err error
 	if c.calls, err = recorder.NewCodec(recorder.Rules{
-		Custom:   []recorder.Custom{recorder.CustomOf(c.putMessage, c.getMessage), recorder.CustomOf(r.putStates, r.getStates)},
+		Custom: []recorder.Custom{
+			recorder.CustomOf(c.putMessage, c.getMessage), recorder.CustomOf(r.putStates, r.getStates), recorder.CustomOf(c.putCounts, c.getCounts),
+		},
 		Skip:     map[reflect.Type][]string{reflect.TypeFor[Output](): {"bytes", "pieces"}},
 		Withheld: withheld,
 	}, types...); err != nil {
@@ -55,7 +58,7 @@ func (c *codecs) init(r *Recorder) error {
 	c.output, c.packet = recorder.EncodingOf[Output](c.calls), recorder.EncodingOf[Packet](c.calls)
 	c.queue, c.peer = recorder.EncodingOf[savedBroadcasts](c.calls), recorder.EncodingOf[wire.PushNodeState](c.calls)
 	c.ack, c.nack = recorder.EncodingOf[wire.Ack](c.calls), recorder.EncodingOf[wire.Nack](c.calls)
-	c.ping = recorder.EncodingOf[wire.IndirectPing](c.calls)
+	c.ping, c.counts = recorder.EncodingOf[wire.IndirectPing](c.calls), recorder.EncodingOf[recordedCounts](c.calls)
 	return c.initState(r)
 }
 
@@ -76,6 +79,22 @@ func (c *codecs) initState(r *Recorder) (err error) {
 		c.core = recorder.EncodingOf[Core](c.state)
 	}
 	return err
+}
+
+// recordedCounts are Counts of which some are not zero. Counts of most turns are all zero, and encoded as one byte.
+type recordedCounts Counts
+
+func (c *codecs) putCounts(e *recorder.Encoder, counts *Counts) {
+	some := *counts != Counts{}
+	if e.Bool(some); some {
+		c.counts.Put(e, (*recordedCounts)(counts))
+	}
+}
+
+func (c *codecs) getCounts(d *recorder.Decoder, counts *Counts) {
+	if d.Bool() {
+		c.counts.Get(d, (*recordedCounts)(counts))
+	}
 }
 
 // The messages that Step handles, by their first byte.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -307,5 +308,25 @@ func TestRecordingAllocatesNothing(t *testing.T) {
 	}
 	if off, on := allocations(nil), allocations(NewRecorder(1<<20, false)); off != 0 || on != 0 {
 		t.Errorf("%v allocations without a recorder, %v with one", off, on)
+	}
+}
+
+// BenchmarkCheckpoint measures for how long a member is locked when a segment is full.
+func BenchmarkCheckpoint(b *testing.B) {
+	for _, n := range []int{100, 10_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			r, turn := recordedCore(false, nil)
+			for i := 1; i < n; i++ {
+				turn.StepGossip(Endpoint{}, viewOf(b, wire.TypeAlive, (&wire.Alive{Incarnation: 1, Node: memberName(i), Addr: []byte{10, 1, byte(i >> 8), byte(i)},
+					Port: 7946, Meta: []byte("metadata"), Vsn: testVersions[:]}).Append(nil)[1:]))
+			}
+			turn.End()
+			b.ReportAllocs()
+			size := 0
+			for b.Loop() {
+				size = len(r.checkpoint())
+			}
+			b.ReportMetric(float64(size)/float64(n), "B/member")
+		})
 	}
 }
