@@ -85,12 +85,12 @@ func (z zoneCrashes) crashTable(l *lab) (table, chart) {
 	}
 	for _, f := range losings {
 		for _, of := range z.layouts {
-			runs := z.runs
+			runs, uses := z.runs, zoneUses
 			if f.whole {
-				runs = z.wholes
+				runs, uses = z.wholes, zoneUses[:2]
 			}
 			var without time.Duration
-			for _, u := range zoneUses[:2] {
+			for _, u := range uses {
 				var all []time.Duration
 				for _, times := range each(l, fmt.Sprintf("%s, %v, %s", f.name, of, u.name), runs, func(seed int) []time.Duration {
 					return f.deathTimes(u, of, seed)
@@ -103,7 +103,7 @@ func (z zoneCrashes) crashTable(l *lab) (table, chart) {
 				}
 				t.row(f.name, of, u.name, seconds(meanOf(d)), ratio(meanOf(d).Seconds(), without.Seconds()), seconds(d.quantile(0.5)), seconds(d.quantile(0.99)),
 					seconds(d.quantile(1)))
-				if of == z.layouts[0] && f.kind == sim.Crash {
+				if of == z.layouts[0] && f.kind == sim.Crash && !u.half {
 					c.Series = append(c.Series, cumulative(f.name+", "+u.name, d))
 				}
 			}

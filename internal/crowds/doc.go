@@ -5,5 +5,6 @@
 // The library is behind a small interface, so that crowds of the reference can be compared.
 //
 // The time in which all must know all is judged by the CPU time of the process, as a machine that is busy with other work too gives it
-// less of that: it may use what two cores have in that time. Failures are judged whatever it gets: see Main for machines that give next to none.
+// less of that: it may use what two cores have in that time. Failures are judged whatever it gets: on a
+// machine that gives next to none, -again runs a crowd again.
 package crowds
