@@ -10,13 +10,11 @@ import (
 // detectorCycles counts the false positives of Lifeguard's slow members by the profiles, with LAN defaults.
 type detectorCycles struct{ lifeguard }
 
-// fullCycles are some of the paper's cycles.
+// fullCycles are those of fullLifeguard, with fewer numbers of slow members and more runs.
 var fullCycles = lifeguard{
-	nodes: 128,
-	slow:  []int{16},
-	cycles: []cycle{
-		{512 * ms, ms}, {2048 * ms, ms}, {8192 * ms, ms}, {16384 * ms, ms}, {16384 * ms, 16 * ms},
-	},
+	nodes:  128,
+	slow:   []int{4, 16, 32},
+	cycles: fullLifeguard.cycles,
 	cost:   200 * time.Microsecond,
 	seeds:  3,
 	length: 2 * time.Minute,

@@ -41,7 +41,7 @@ func full() []experiment {
 		detectorCycles{fullCycles},
 		detectorPartitions{runs: 6},
 		detectorTraffic{runs: 10, length: time.Minute},
-	}, detectorRapids(300)...)
+	}, detectorRapids(1000)...)
 }
 
 // quick returns small versions of them, for tests.
