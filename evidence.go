@@ -158,7 +158,7 @@ func newEvidence(e *swim.Evidence) *Evidence {
 		return nil
 	}
 	return &Evidence{
-		Cause: EvidenceCause(e.Cause), By: e.By, Sender: senderText(e), Health: e.Health, Probe: newProbeEvidence(e.Findings),
+		Cause: EvidenceCause(e.Cause), By: e.By, Sender: e.SenderText(), Health: e.Health, Probe: newProbeEvidence(e.Findings),
 		SuspectedBy: e.SuspectedBy, Confirmed: e.Confirmed, Suspected: e.Suspected, Timeout: e.Timeout, Acked: e.Acked, Down: e.Down,
 	}
 }
@@ -173,20 +173,6 @@ func newProbeEvidence(f *swim.Findings) *ProbeEvidence {
 		p.Helpers = append(p.Helpers, HelperEvidence{Name: h.Name, Result: ProbeResult(h.Result)})
 	}
 	return p
-}
-
-// senderText returns the sender of evidence in text. The port from which a member dials a push/pull tells nothing.
-func senderText(e *swim.Evidence) string {
-	switch from := &e.Sender; {
-	case from.Name != "":
-		return from.Name
-	case from.AddrPort.IsValid() && e.Cause == swim.CausePushPull:
-		return from.AddrPort.Addr().String()
-	case from.AddrPort.IsValid():
-		return from.AddrPort.String()
-	default:
-		return from.Text
-	}
 }
 
 // String returns the evidence as a sentence, such as "no ack to the ping to 10.0.0.3:7946 within 500ms; helpers: b silent, c refused;

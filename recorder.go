@@ -28,7 +28,7 @@ const (
 
 func (c *Config) recorderViolations() (errs []error) {
 	if c.Recorder != nil && (c.Recorder.Bytes < leastRecorderBytes || c.Recorder.Bytes > mostRecorderBytes) {
-		errs = append(errs, fmt.Errorf("%s: %d is not between %d and %d", "Recorder.Bytes", c.Recorder.Bytes, leastRecorderBytes, mostRecorderBytes))
+		errs = append(errs, fmt.Errorf("Recorder.Bytes: %d is not between %d and %d", c.Recorder.Bytes, leastRecorderBytes, mostRecorderBytes))
 	}
 	return errs
 }

@@ -10,11 +10,7 @@ func evidenceText(e *swim.Evidence) string {
 	if e == nil {
 		return ""
 	}
-	sender := e.Sender.Name
-	if sender == "" && e.Sender.AddrPort.IsValid() {
-		sender = e.Sender.AddrPort.String()
-	}
-	text := memberlist.Evidence{Cause: memberlist.EvidenceCause(e.Cause), By: e.By, Sender: sender, Health: e.Health, SuspectedBy: e.SuspectedBy,
+	text := memberlist.Evidence{Cause: memberlist.EvidenceCause(e.Cause), By: e.By, Sender: e.SenderText(), Health: e.Health, SuspectedBy: e.SuspectedBy,
 		Confirmed: e.Confirmed, Suspected: e.Suspected, Timeout: e.Timeout, Acked: e.Acked, Down: e.Down}
 	if f := e.Findings; f != nil {
 		text.Probe = &memberlist.ProbeEvidence{Address: f.To.String(), Pings: f.Pings, Waited: f.Waited, SendError: f.Unsent,

@@ -247,3 +247,17 @@ func (c *Core) Evidence(id ID, now time.Time) *Evidence {
 	}
 	return nil
 }
+
+// SenderText returns the sender in text: its name, or its address. The port from which a member dials a push/pull tells nothing.
+func (e *Evidence) SenderText() string {
+	switch from := &e.Sender; {
+	case from.Name != "":
+		return from.Name
+	case from.AddrPort.IsValid() && e.Cause == CausePushPull:
+		return from.AddrPort.Addr().String()
+	case from.AddrPort.IsValid():
+		return from.AddrPort.String()
+	default:
+		return from.Text
+	}
+}
