@@ -123,7 +123,7 @@ func (c *checker) changed(n *node, v *view, m *swim.Member, out *swim.Output) {
 	now.place, now.zoned = placeOf(m.Addr), m.Zone != ""
 	c.s.mix(uint64(n.id)<<32|uint64(x), uint64(m.Incarnation)<<8|uint64(now.state))
 	if c.s.cfg.Trace != nil {
-		c.s.tracef("%s believes %s is %v at %d", n.name, m.Name, m.State, m.Incarnation)
+		c.s.tracef("%v believes %s is %v at %d", n, m.Name, m.State, m.Incarnation)
 	}
 	c.news = c.s.now
 	c.set(n.id, x, now)
@@ -412,6 +412,9 @@ func (c *checker) checkHeard(n *node) {
 		}
 		if highest := c.truth(n, x).highest; m.Incarnation > highest {
 			c.s.fail(n, ruleInvented, x, fmt.Sprintf("%d, but it had at most %d", m.Incarnation, highest))
+		}
+		if m.State == swim.StateDead && placeOf(m.Addr) == n.place { // the node is there itself, so it is dead at any incarnation
+			c.truth(n, x).declared.add(m.Incarnation, c.s.now)
 		}
 		e.incarnation = m.Incarnation
 	}

@@ -58,6 +58,14 @@ type node struct {
 	counts NodeCounts
 }
 
+// String returns the node for the trace: its name, which a node of the other cluster may have too.
+func (n *node) String() string {
+	if n.cluster > 0 {
+		return n.name + "*"
+	}
+	return n.name
+}
+
 // versions are what every node announces.
 var versions = swim.Versions{1, 5, 2, 0, 0, 0}
 
@@ -129,7 +137,7 @@ func (s *Sim) stop(n *node) {
 	s.dropHeld(n)
 	s.clearUser(n)
 	s.check.stopped(n)
-	s.tracef("%s is down", n.name)
+	s.tracef("%v is down", n)
 }
 
 // remember keeps some of the members that a node knows, to join them after a restart.
@@ -165,7 +173,7 @@ func (s *Sim) restart(n *node, why Kind, at place) {
 	case Rename:
 		s.rename(n, s.newName())
 	}
-	s.tracef("%s starts anew", n.name)
+	s.tracef("%v starts anew", n)
 	s.boot(n)
 	s.tryJoin(n)
 }

@@ -48,3 +48,22 @@ func TestRegressions(t *testing.T) {
 		})
 	}
 }
+
+// TestFoundSeeds runs seeds at which the simulator was wrong, not the core.
+func TestFoundSeeds(t *testing.T) {
+	for _, tt := range []struct {
+		scenario string
+		seed     uint64
+	}{
+		{"chaos", 5546},                // see TestDeadAtOwnAddress
+		{"two clusters at once", 5825}, // a process took the address of one with its name, of another cluster
+	} {
+		for _, sc := range Scenarios() {
+			if sc.Name == tt.scenario {
+				if v := settle(sc.Config(tt.seed)).Violation; v != nil {
+					t.Errorf("%s, seed %d: %v", tt.scenario, tt.seed, v)
+				}
+			}
+		}
+	}
+}

@@ -273,7 +273,7 @@ func (s *Sim) join(n *node, to int32) {
 func (s *Sim) admit(n *node) {
 	if !n.joined {
 		n.joined = true
-		s.tracef("%s is let in", n.name)
+		s.tracef("%v is let in", n)
 		s.check.joined(n)
 	}
 }
@@ -311,13 +311,13 @@ func (s *Sim) traceSend(n *node, p *packet, size int) {
 		types = append(types, wire.Type(p.buf[begin]))
 		begin = end
 	}
-	s.tracef("%s -> %s %d bytes %v", n.name, s.nameAt(p.to), size, types)
+	s.tracef("%v -> %s %d bytes %v", n, s.nameAt(p.to), size, types)
 }
 
 // nameAt returns the name of the node at a place, for the trace.
 func (s *Sim) nameAt(p place) string {
 	if n := s.at(p); n != nil {
-		return n.name
+		return n.String()
 	}
 	return p.addrPort().String()
 }

@@ -59,7 +59,7 @@ func (s *Sim) open(n *node, st *swim.Stream) {
 		s.exchange(n, to, toReconnect)
 	case st.Kind == swim.StreamReconnect:
 		s.result.Reconnects++
-		s.tracef("%s looks for %s at %v", n.name, st.To.Name, st.To.Addr)
+		s.tracef("%v looks for %s at %v", n, st.To.Name, st.To.Addr)
 		s.check.looked(n, &st.To)
 		s.look(n, to, st.To)
 	case n.syncing:
