@@ -3,12 +3,16 @@ package sim
 import (
 	"testing"
 	"time"
+
+	"github.com/e3431adc/memberlist/internal/wire"
 )
+
+// costs are what the work of a node costs on a core of its own.
+var costs = CPU{Packet: 15 * time.Microsecond, Message: 1500 * time.Nanosecond, State: 500 * time.Nanosecond}
 
 // starved is a cluster whose members have a three-thousandth of a core each, and are all stopped for 5 s.
 func starved(seed uint64) Config {
-	cpu := CPU{Packet: 15 * time.Microsecond, Message: 1500 * time.Nanosecond, State: 500 * time.Nanosecond}
-	return Config{N: 60, Seed: seed, Core: LAN(), CPU: cpu.Times(3000), Faults: []Fault{{Kind: Pause, At: 5 * time.Second, For: 5 * time.Second}}}
+	return Config{N: 60, Seed: seed, Core: LAN(), CPU: costs.Times(3000), Faults: []Fault{{Kind: Pause, At: 5 * time.Second, For: 5 * time.Second}}}
 }
 
 // TestStopOfAll: members with little CPU time that are stopped together suspect nobody afterwards. Without lateness they do.
@@ -40,6 +44,18 @@ func TestBusyJoin(t *testing.T) {
 	t.Logf("%d suspicions, %d false positives, %d messages refused", r.Suspicions, r.FalsePositives, r.Refused)
 	if s.check.wrong > 0 || r.FalsePositives > 0 {
 		t.Errorf("%d entries are wrong, %d false positives", s.check.wrong, r.FalsePositives)
+	}
+}
+
+// TestBusyJoinOfMany: nor is one suspected of many that have hardly any time, so that pings are answered after half a minute.
+func TestBusyJoinOfMany(t *testing.T) {
+	cfg := Config{N: 200, Seed: 1, Core: LAN(), CPU: costs.Times(8000), Start: Joining, JoinEvery: time.Millisecond, Unchecked: true}
+	s := New(cfg)
+	if err := s.RunUntil(3 * time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Result().Received[wire.TypeSuspect]; got > 0 {
+		t.Errorf("%d suspect messages", got)
 	}
 }
 

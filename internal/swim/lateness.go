@@ -36,6 +36,10 @@ func (c *Config) mostLate() time.Duration {
 	return time.Duration(c.AwarenessMaxMultiplier) * c.period()
 }
 
+// longestWait returns how long an answer is waited for in all while this member is late: on a machine that is busy for minutes a ping may
+// wait for mostLate at the other member, and its ack here; and most members that are late for so long are late for longer.
+func (c *Config) longestWait() time.Duration { return 3 * c.mostLate() }
+
 // at returns how late this member is; 0: it is not.
 func (l *lateness) at(now time.Time) time.Duration { return max(l.until.Sub(now), 0) }
 
@@ -51,7 +55,7 @@ func (t *Turn) Waited(d time.Duration) {
 }
 
 // postpone sets a deadline by which another member has not answered again if this member is late, and reports whether it is. It does so
-// for no longer than mostLate in all: a member that is always late finds failures too, only later.
+// for no longer than longestWait in all: a member that is always late finds failures too, only later.
 func (l *lateness) postpone(t *Turn, d *deadline) bool {
 	switch d.kind {
 	case dueProbeTimeout, dueProbeEnd, dueSuspicion, dueNewcomer, dueDeadCheck:
@@ -59,7 +63,7 @@ func (l *lateness) postpone(t *Turn, d *deadline) bool {
 		return false
 	}
 	late := l.at(t.now)
-	if late == 0 || d.postponed >= t.cfg.mostLate() {
+	if late == 0 || d.postponed >= t.cfg.longestWait() {
 		return false
 	}
 	t.out.Counts.DegradedLate++

@@ -111,6 +111,30 @@ func TestLateMemberReadsAnswersFirst(t *testing.T) {
 	n.want(1, StateAlive, 1)
 }
 
+// TestLateMemberWaitsLonger: a member that is late all the time waits for an answer for three times as long as it can be late at once, as
+// the other one may be as late. Then it goes on without.
+func TestLateMemberWaitsLonger(t *testing.T) {
+	for _, tt := range []struct {
+		answered time.Duration
+		suspects bool
+	}{{20 * time.Second, false}, {50 * time.Second, true}} {
+		n := newNode(t, withLateness).withMembers(1)
+		answer, begin := ackOf(probing(t, n)), n.now
+		suspected := false
+		for n.now.Sub(begin) < tt.answered {
+			n.after(time.Second).Waited(3 * time.Second)
+			n.Tick()
+			for _, e := range n.take().Events {
+				suspected = suspected || e.Kind == EventSuspect
+			}
+		}
+		n.Step(fromMember(1), answer)
+		if suspected != tt.suspects {
+			t.Errorf("with an answer after %v it is suspected: %v, want %v", tt.answered, suspected, tt.suspects)
+		}
+	}
+}
+
 // TestLateProbeHasBothParts: a probe that goes on later waits for the answers to indirect pings as long as any.
 func TestLateProbeHasBothParts(t *testing.T) {
 	n := newNode(t, withLateness).withMembers(2)
