@@ -140,7 +140,7 @@ func (c *campaign) turn(ctx context.Context, t target) (turn, error) {
 	done := readOutput(output.String())
 	// Of the process and of all its workers, which have ended.
 	done.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	if err != nil && done.Findings == 0 && ctx.Err() == nil {
+	if err != nil && done.Findings == 0 && ctx.Err() == nil && !endedLate(output.String()) {
 		return done, err
 	}
 	return done, nil

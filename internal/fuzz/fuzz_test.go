@@ -44,6 +44,21 @@ func TestReadOutput(t *testing.T) {
 	}
 }
 
+// TestEndedLate: a target whose time ends while an input runs has not failed. Any other failure without an input has.
+func TestEndedLate(t *testing.T) {
+	const began = "fuzz: elapsed: 2m0s, execs: 703 (351/sec), new interesting: 1 (total: 36)\n--- FAIL: FuzzPing (120.35s)\n"
+	for output, want := range map[string]bool{
+		began + "    context deadline exceeded\nFAIL\n":                                      true,
+		began + "    fuzzing process hung or terminated unexpectedly: exit status 2\nFAIL\n": false,
+		quietOutput:                          false,
+		"panic: context deadline exceeded\n": false,
+	} {
+		if got := endedLate(output); got != want {
+			t.Errorf("%q: got %v, want %v", output, got, want)
+		}
+	}
+}
+
 // TestLedger: times survive a restart, and add up.
 func TestLedger(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "some", "spent.json")

@@ -26,7 +26,12 @@ type turn struct {
 var (
 	progress = regexp.MustCompile(`(?m)^fuzz: elapsed: .*, execs: (\d+) .*\(total: (\d+)\)`)
 	finding  = regexp.MustCompile(`(?m)^\s*Failing input written to `)
+	lateEnd  = regexp.MustCompile(`(?m)^--- FAIL: .*\n\s+context deadline exceeded\n`)
 )
+
+// endedLate reports whether a target failed for nothing but the end of its time: on a busy machine package testing takes an input that is
+// still running then for a failure, and writes none.
+func endedLate(output string) bool { return lateEnd.MatchString(output) }
 
 // readOutput parses the output of a fuzzing test binary.
 func readOutput(output string) (t turn) {
