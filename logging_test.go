@@ -61,9 +61,9 @@ func TestLoggerFromConfig(t *testing.T) {
 	}
 }
 
-// TestPingOfADeadMemberIsNoError: a ping on a stream that fails is an error, unless the member is dead and another member asked for it.
-func TestPingOfADeadMemberIsNoError(t *testing.T) {
-	for state, want := range map[swim.State]string{swim.StateAlive: "level=ERROR", swim.StateDead: "level=DEBUG"} {
+// TestPingOfASuspectIsNoError: a ping on a stream that fails is an error, unless the member is suspect or dead already.
+func TestPingOfASuspectIsNoError(t *testing.T) {
+	for state, want := range map[swim.State]string{swim.StateAlive: "level=ERROR", swim.StateSuspect: "level=DEBUG", swim.StateDead: "level=DEBUG"} {
 		synctest.Test(t, func(t *testing.T) {
 			var out strings.Builder
 			m := newMember(t, new(MockNetwork), "a", func(c *Config) {

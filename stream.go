@@ -241,7 +241,7 @@ func (m *Memberlist) probeOnStream(s swim.Stream) {
 			m.noteStreamPing(s.Seq, err.Error())
 		}
 		level := slog.LevelError
-		if s.To.State.IsDown() { // another member asked for the ping
+		if s.To.State != swim.StateAlive { // further pings of a suspect, or one that another member asked for
 			level = slog.LevelDebug
 		}
 		m.log.Burst(time.Now(), "stream ping", level, logBurst, "ping on a stream failed",
