@@ -324,7 +324,6 @@ func (o *Output) drop(why Drop) { o.Counts.Drops[why]++ }
 // changed puts out m as it now is. The result is valid until the next change.
 func (t *Turn) changed(m *member) *Member {
 	t.view.update(t, m)
-	t.ring.changed(t, m)
 	t.zones.changed()
 	t.out.Changed = append(t.out.Changed, t.table.snapshot(m))
 	return &t.out.Changed[len(t.out.Changed)-1]

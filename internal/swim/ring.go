@@ -15,6 +15,7 @@ import "github.com/e3431adc/memberlist/internal/wire"
 type ring struct {
 	place                  uint64  // our own
 	predecessor, successor *member // the alive members before and after us; nil: there is none
+	last, first            uint64  // how far they are after us
 	watch                  deadline
 	zoned                  bool // it is that of our zone
 	stale                  bool // the neighbours are to be found again
@@ -38,18 +39,19 @@ func (r *ring) isUsed(t *Turn) bool {
 // has reports whether an alive member is in the ring.
 func (r *ring) has(t *Turn, m *member) bool { return !r.zoned || t.table.isSameZone(m) }
 
-// changed takes a change of a member.
-func (r *ring) changed(t *Turn, m *member) {
+// stateChanged takes a change of the state of a member.
+func (r *ring) stateChanged(t *Turn, m *member) {
 	switch {
 	case !t.cfg.Detector.Ring || m == t.table.self:
 	case m.State != StateAlive:
 		r.removed(t, m)
 	case r.has(t, m):
-		if r.successor == nil || r.after(m) < r.after(r.successor) {
-			r.successor = m
+		after := r.after(m)
+		if r.successor == nil || after < r.first {
+			r.successor, r.first = m, after
 		}
-		if r.predecessor == nil || r.after(m) > r.after(r.predecessor) {
-			r.follow(t, m)
+		if r.predecessor == nil || after > r.last {
+			r.follow(t, m, after)
 		}
 	}
 }
@@ -66,22 +68,25 @@ func (r *ring) removed(t *Turn, m *member) {
 
 // findNeighbours finds the neighbours among the members that may be.
 func (r *ring) findNeighbours(t *Turn, may func(*member) bool) {
-	inRing := func(m *member) bool { return r.has(t, m) && may(m) }
-	r.successor = r.find(t, inRing)
-	last := (*member)(nil)
-	r.each(t, inRing, func(m *member) {
-		if last == nil || r.after(m) > r.after(last) {
-			last = m
+	var predecessor *member
+	var last uint64
+	r.successor = nil
+	r.each(t, func(m *member) bool { return r.has(t, m) && may(m) }, func(m *member, after uint64) {
+		if r.successor == nil || after < r.first {
+			r.successor, r.first = m, after
+		}
+		if predecessor == nil || after > last {
+			predecessor, last = m, after
 		}
 	})
-	if last != r.predecessor {
-		r.follow(t, last)
+	if predecessor != r.predecessor {
+		r.follow(t, predecessor, last)
 	}
 }
 
-// follow sets the predecessor.
-func (r *ring) follow(t *Turn, m *member) {
-	r.predecessor, r.overdue = m, false
+// follow sets the predecessor, which is so far after us.
+func (r *ring) follow(t *Turn, m *member, after uint64) {
+	r.predecessor, r.last, r.overdue = m, after, false
 	t.deadlines.stop(&r.watch)
 	r.await(t)
 }
@@ -155,20 +160,21 @@ func (r *ring) next() *member {
 
 // find returns the alive member that follows us of those that may, or nil.
 func (r *ring) find(t *Turn, may func(*member) bool) (successor *member) {
-	r.each(t, may, func(m *member) {
-		if successor == nil || r.after(m) < r.after(successor) {
-			successor = m
+	var first uint64
+	r.each(t, may, func(m *member, after uint64) {
+		if successor == nil || after < first {
+			successor, first = m, after
 		}
 	})
 	return successor
 }
 
-// each calls f for the other alive members that may.
-func (r *ring) each(t *Turn, may func(*member) bool, f func(*member)) {
+// each calls f for the other alive members that may, with how far they are after us.
+func (r *ring) each(t *Turn, may func(*member) bool, f func(m *member, after uint64)) {
 	for _, id := range t.table.order {
 		m := t.table.at(id)
 		if m != t.table.self && m.State == StateAlive && m.Name != "" && may(m) { // without a name it was just removed
-			f(m)
+			f(m, r.after(m))
 		}
 	}
 }

@@ -255,3 +255,19 @@ func TestRingOfZone(t *testing.T) {
 		t.Errorf("neighbours %q and %q, want of zone a", nameOf(p), nameOf(s))
 	}
 }
+
+// TestRingOfZoneThatIsLeft: a neighbour that announces another zone is none any more.
+func TestRingOfZoneThatIsLeft(t *testing.T) {
+	n := zoned(t, "a0", map[string]int{"a": 20, "b": 20}, nil)
+	n.cfg.Detector.Ring = true
+	n.quick()
+	n.ring.stale = true
+	n.ring.tick(n.Turn)
+	was := *n.ring.predecessor
+	n.Step(Endpoint{}, &wire.Alive{Incarnation: was.Incarnation + 1, Node: was.Name, Addr: was.ip[:], Port: was.port,
+		Vsn: testVersions[:], Zone: []byte("b")})
+	n.ring.tick(n.Turn)
+	if p := n.ring.predecessor; p.Name == was.Name || p.Name[0] != 'a' {
+		t.Errorf("predecessor %q, of zone %q", p.Name, n.table.zones.name(p.zone))
+	}
+}

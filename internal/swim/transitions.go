@@ -138,19 +138,25 @@ func (l *local) compare(t *Turn, m *member, a *wire.Alive) {
 
 // becomeAlive makes m alive as asserted, and gossips that.
 func (t *Turn) becomeAlive(m *member, asserted assertion, notice uint64) {
-	evidence := t.recovery(m)
-	t.suspicions.drop(t, m)
 	before, oldMeta := m.State, m.Meta
+	var evidence *Evidence
+	if before != StateAlive {
+		evidence = t.recovery(m)
+		t.suspicions.drop(t, m)
+	}
 	if t.table.isAt(m, asserted.addr) {
 		t.table.setAddress(m, asserted.addr) // IPv4 addresses have two spellings
 	} else {
 		t.table.move(m, asserted.addr)
 	}
 	m.Versions, m.Meta = asserted.versions, asserted.meta
-	t.table.setZone(m, asserted.zone)
+	if t.table.setZone(m, asserted.zone) {
+		t.ring.zoneChanged()
+	}
 	t.table.setIncarnation(m, asserted.incarnation)
-	if m.State != StateAlive {
+	if before != StateAlive {
 		m.State, m.since = StateAlive, t.table.since(t.now)
+		t.ring.stateChanged(t, m)
 	}
 	if before.IsDown() && m != t.table.self {
 		t.present++
@@ -340,6 +346,7 @@ func (t *Turn) applySuspect(incarnation uint32, m *member, from string) {
 		return
 	}
 	m.State, m.since = StateSuspect, t.table.since(t.now)
+	t.ring.stateChanged(t, m)
 	t.suspicions.begin(t, m, from)
 	t.queue.add(t, m, broadcast{kind: suspectBroadcast, incarnation: m.Incarnation, from: from}, 0)
 	t.out.Counts.Suspect++
@@ -378,6 +385,7 @@ func (t *Turn) markDead(m *member, incarnation uint32, from string, notice uint6
 	if from == m.Name {
 		m.State = StateLeft
 	}
+	t.ring.stateChanged(t, m)
 	kind := queue.Named
 	if m == t.table.self {
 		kind = queue.Urgent // this process may exit soon

@@ -88,14 +88,15 @@ func (z *zoneNames) bytes(n uint16) []byte {
 // len returns the bound of all numbers in use.
 func (z *zoneNames) len() int { return len(z.named) }
 
-// setZone makes m a member of the zone that it announces.
-func (t *table) setZone(m *member, zone []byte) {
+// setZone makes m a member of the zone that it announces, and reports whether it was in another.
+func (t *table) setZone(m *member, zone []byte) bool {
 	before := m.zone
 	if string(zone) == t.zones.name(before) {
-		return
+		return false
 	}
 	m.zone = t.zones.use(zone)
 	t.zones.drop(before)
+	return true
 }
 
 // isNewZone reports whether a zone that an alive message of the incarnation at which m is known has is to be taken. Members of the
@@ -111,6 +112,7 @@ func (t *Turn) learnZone(m *member, asserted assertion) {
 		return
 	}
 	t.table.setZone(m, asserted.zone)
+	t.ring.zoneChanged()
 	if m.State == StateAlive { // also in place of what is queued, which has no room for the zone
 		t.queue.add(t, m, broadcast{incarnation: m.Incarnation}, 0)
 	}
