@@ -26,21 +26,22 @@ func (s assertion) own(m *member) assertion {
 	return s
 }
 
-// usableVersions reads the version bytes of an alive message. It reports whether that member and we understand what the
-// other speaks. A member with which that is not so is ignored and passed on to no other.
+// usableVersions reads the version bytes of an alive message about m, or about an unknown member if m is nil. It reports whether that
+// member and we understand what the other speaks, as for those that m is known with. A member with which that is not so is ignored
+// and passed on to no other.
 //
 // Compat: the reference takes it; its members then refuse every push/pull that mentions it.
-func (t *table) usableVersions(vsn []byte) (Versions, bool) {
+func (t *table) usableVersions(m *member, vsn []byte) (Versions, bool) {
+	if m != nil && bytes.Equal(vsn, m.Versions[:]) {
+		return m.Versions, true
+	}
 	v, ok := versionsOf(vsn)
 	return v, ok && v[0] > 0 && v.goWith(t.self.Versions)
 }
 
-// saysVersions reports whether version bytes are those of m, as mostly, or others that are usable.
-func (t *table) saysVersions(m *member, vsn []byte) bool {
-	if bytes.Equal(vsn, m.Versions[:]) {
-		return true
-	}
-	_, ok := t.usableVersions(vsn)
+// areUsable reports whether the version bytes of an alive message about m are usable.
+func (t *table) areUsable(m *member, vsn []byte) bool {
+	_, ok := t.usableVersions(m, vsn)
 	return ok
 }
 

@@ -46,6 +46,9 @@ func (t *Turn) believes(from *Peer, m *member, name string, kind wire.Type, inca
 		t.out.drop(DropMaximum)
 		return false
 	}
+	if m != nil && incarnation <= maxFirst && (incarnation <= m.Incarnation || incarnation-m.Incarnation <= smallRise) {
+		return true
+	}
 	if m != nil && m == t.table.self {
 		return incarnation <= m.Incarnation || incarnation-m.Incarnation <= smallRise || t.mayRemind(from, incarnation, at) || t.dropLeap()
 	}

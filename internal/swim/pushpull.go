@@ -245,7 +245,7 @@ func (t *Turn) Merge(peer *Peer, states *wire.States) {
 // knowsAlive reports whether a state has m alive as it is known already, which is so for most states.
 func (t *table) knowsAlive(m *member, v *wire.StateView, defaultPort uint16) bool {
 	if State(v.State) != StateAlive || v.Incarnation > m.Incarnation || m == t.self || len(v.Meta()) > MaxMeta ||
-		t.isNewZone(m, v.Zone()) || !t.saysVersions(m, v.Vsn()) {
+		t.isNewZone(m, v.Zone()) || !t.areUsable(m, v.Vsn()) {
 		return false
 	}
 	addr, ok := addressFrom(v.Addr(), v.Port, defaultPort)

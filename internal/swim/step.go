@@ -73,7 +73,7 @@ func (t *table) isStale(m *member, v *wire.GossipView) bool {
 	switch v.Kind {
 	case wire.TypeAlive: // already alive at this address
 		return m.State == StateAlive && v.Port == m.port && bytes.Equal(v.Addr, t.ip(m)) &&
-			len(v.Meta) <= MaxMeta && !t.isNewZone(m, v.Zone) && t.saysVersions(m, v.Vsn)
+			len(v.Meta) <= MaxMeta && !t.isNewZone(m, v.Zone) && t.areUsable(m, v.Vsn)
 	case wire.TypeSuspect: // refuted since
 		return v.Incarnation < m.Incarnation && len(v.From) <= MaxName
 	case wire.TypeDead: // refuted since, and not the member's own leave message

@@ -96,7 +96,7 @@ func (t *Turn) applyAlive(peer *Peer, m *member, a *wire.Alive) bool {
 		t.local.onAlive(t, addr, a)
 		return true
 	}
-	versions, ok := t.table.usableVersions(a.Vsn)
+	versions, ok := t.table.usableVersions(m, a.Vsn)
 	if !ok {
 		t.out.drop(DropVersions)
 		return true
