@@ -23,7 +23,7 @@ type receiver struct {
 	names *wire.Names
 	visit func(wire.Type, []byte)
 
-	*packetMemory // while a packet is handled
+	*packetMemory // from the first packet on, until none waits
 
 	gossip       *handoff.Queue
 	userMessages *handoff.Queue
@@ -60,23 +60,26 @@ func newReceiver(m *Memberlist) *receiver {
 	return r
 }
 
-// begin takes the memory for a packet, and end gives it back.
+// begin takes the memory for packets, and end gives it back, if there is any.
 func (r *receiver) begin() {
 	r.packetMemory = packetMemories.get()
 	r.unpacker.Limit, r.turn.m = r.m.envelope.Budget().Received, r.m
 }
 
 func (r *receiver) end() {
-	r.turn.m = nil
-	packetMemories.put(r.packetMemory)
-	r.packetMemory = nil
+	if r.packetMemory != nil {
+		r.turn.m = nil
+		packetMemories.put(r.packetMemory)
+		r.packetMemory = nil
+	}
 }
 
 // packetLoop handles packets as they arrive. It ends with the Memberlist, or when the transport closes its channel.
 func (m *Memberlist) packetLoop() {
 	r := newReceiver(m)
+	defer r.end()
 	for {
-		p, ok := m.nextPacket()
+		p, ok := r.next()
 		if !ok {
 			return
 		}
@@ -87,13 +90,15 @@ func (m *Memberlist) packetLoop() {
 	}
 }
 
-// nextPacket waits for a packet. It returns false when the Memberlist ends, or the transport closes its channel.
-func (m *Memberlist) nextPacket() (*Packet, bool) {
+// next waits for a packet. It returns false when the Memberlist ends, or the transport closes its channel.
+func (r *receiver) next() (*Packet, bool) {
+	m := r.m
 	select { // of one channel: that is much cheaper
 	case p, ok := <-m.transport.PacketCh():
 		return p, ok && !m.tasks.Closed()
 	default:
 	}
+	r.end()
 	select {
 	case p, ok := <-m.transport.PacketCh():
 		return p, ok
@@ -105,8 +110,9 @@ func (m *Memberlist) nextPacket() (*Packet, bool) {
 // handlePacket removes the label, decrypts, and handles every message of a packet. A packet that is not accepted is dropped, counted and
 // logged, at a limited rate.
 func (r *receiver) handlePacket(p *Packet) {
-	r.begin()
-	defer r.end()
+	if r.packetMemory == nil {
+		r.begin()
+	}
 	m := r.m
 	m.metrics.Received.Add(len(p.Buf))
 	r.source, r.from = p.From, senderOf(p.From)
@@ -117,10 +123,11 @@ func (r *receiver) handlePacket(p *Packet) {
 	}
 	buf, err := m.envelope.Open(&r.opener, p.Buf, r.at, sourceOf(r.from))
 	switch {
+	case err == nil:
 	case envelope.IsLabelError(err):
 		m.drop(metrics.DroppedLabel, "packet label", "dropping packet with unacceptable label", p.From, err)
 		return
-	case err != nil:
+	default:
 		m.drop(metrics.DroppedDecrypt, "packet decrypt", "dropping packet that cannot be decrypted", p.From, err)
 		return
 	}

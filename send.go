@@ -1,13 +1,11 @@
 package memberlist
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -116,7 +114,7 @@ func (m *Memberlist) sendUserPacket(to *swim.Endpoint, msg []byte, features wire
 	}
 	p.user = append(append(p.user[:0], byte(wire.TypeUser)), msg...)
 	err := m.packets.transmit(to, m.envelope.Wrap(&p.Packer, p.user, features), wire.TypeUser, features)
-	if errors.Is(err, ErrMessageTooLarge) {
+	if err != nil && errors.Is(err, ErrMessageTooLarge) {
 		m.metrics.Add(metrics.DroppedOversize, 1)
 	}
 	return err
@@ -202,7 +200,9 @@ func (w *packetWriter) writeMessages(p *packer, to *swim.Endpoint, messages [][]
 		var packet []byte
 		kind := wire.Type(messages[0][0])
 		packet, messages = w.m.envelope.Pack(&p.Packer, messages, features)
-		errs = errors.Join(errs, w.writePacket(to, packet, kind, features))
+		if err := w.writePacket(to, packet, kind, features); err != nil {
+			errs = errors.Join(errs, err)
+		}
 	}
 	return errs
 }
@@ -215,7 +215,7 @@ func (w *packetWriter) writePacket(to *swim.Endpoint, packet []byte, kind wire.T
 		return fmt.Errorf("%w: a packet of %d bytes, the limit is %d", ErrMessageTooLarge, len(packet), limit)
 	}
 	err := w.transmit(to, packet, kind, features)
-	if errors.Is(err, ErrShutdown) {
+	if err != nil && errors.Is(err, ErrShutdown) {
 		return nil
 	}
 	return err
@@ -252,7 +252,9 @@ func (w *packetWriter) handToTransport(to *swim.Endpoint, packet []byte, kind wi
 		w.m.metrics.Add(metrics.DroppedQueueFull, 1)
 		return fmt.Errorf("%w: the transport is writing %d packets", ErrBusy, maxWrites)
 	}
-	_, err := w.m.transport.WriteToAddress(slices.Clip(bytes.Clone(packet)), a)
+	kept := make([]byte, len(packet))
+	copy(kept, packet)
+	_, err := w.m.transport.WriteToAddress(kept, a)
 	return err
 }
 

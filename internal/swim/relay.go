@@ -88,12 +88,11 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 	}
 	t.out.end(answer, start)
 	answer.Features = t.table.featuresOf(source)
-	to := answer.To
 	if !from.AddrPort.IsValid() || t.table.isAt(source, sender) {
 		t.queue.fill(t, t.out, answer, t.cfg.roomIn(answer))
 	}
 	if source.State.IsDown() {
-		t.confront(to)
+		t.confront(answer.To)
 	}
 }
 
