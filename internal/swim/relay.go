@@ -68,8 +68,8 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 		t.out.unsend()
 		return
 	}
-	if known := isSource && answer.To.AddrPort == from.AddrPort; !known &&
-		(source == nil || answer.To.AddrPort.IsValid() && !t.table.isAt(source, addressOf(answer.To.AddrPort))) {
+	known := isSource && answer.To.AddrPort == from.AddrPort
+	if !known && (source == nil || answer.To.AddrPort.IsValid() && !t.table.isAt(source, addressOf(answer.To.AddrPort))) {
 		source = t.table.otherAt(&answer.To)
 	}
 	if source == nil {
@@ -88,7 +88,7 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 	}
 	t.out.end(answer, start)
 	answer.Features = t.table.featuresOf(source)
-	if !from.AddrPort.IsValid() || t.table.isAt(source, sender) {
+	if known || !from.AddrPort.IsValid() || t.table.isAt(source, sender) {
 		t.queue.fill(t, t.out, answer, t.cfg.roomIn(answer))
 	}
 	if source.State.IsDown() {
@@ -145,7 +145,7 @@ func (t *table) otherAt(at *Endpoint) *member {
 //
 // Compat: the reference sends it to any source.
 func (t *Turn) replyTo(to, from *Endpoint, ip []byte, port uint16, name string) bool {
-	*to = Endpoint{Name: name, AddrPort: from.AddrPort, Text: from.Text}
+	to.Name, to.AddrPort, to.Text = name, from.AddrPort, from.Text
 	if len(ip) == 0 || port == 0 {
 		return true
 	}
@@ -158,16 +158,16 @@ func (t *Turn) replyTo(to, from *Endpoint, ip []byte, port uint16, name string) 
 		t.out.drop(DropNotAllowed)
 		return false
 	}
-	source := Endpoint{Name: name, AddrPort: netip.AddrPortFrom(addr, port)}
-	if source.AddrPort != from.AddrPort && from.AddrPort.IsValid() && !addressOf(source.AddrPort).same(addressOf(from.AddrPort)) {
-		if t.table.otherAt(&source) == nil {
+	source := netip.AddrPortFrom(addr, port)
+	if source != from.AddrPort && from.AddrPort.IsValid() && !addressOf(source).same(addressOf(from.AddrPort)) {
+		if t.table.otherAt(&Endpoint{AddrPort: source}) == nil {
 			return true
 		}
 		if !t.answers.take(t, from) {
 			return false
 		}
 	}
-	*to = source
+	to.AddrPort, to.Text = source, ""
 	return true
 }
 
