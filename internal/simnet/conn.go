@@ -22,7 +22,8 @@ var _ net.Conn = (*Conn)(nil)
 
 // Dial opens a connection to the endpoint at an address. It takes one round trip. The error is ErrRefused if no
 // endpoint listens there. If a link is down, or the backlog of the other side is full, Dial blocks until ctx ends,
-// and returns its error, or until the endpoint is closed (net.ErrClosed).
+// and returns its error, or until the endpoint is closed (net.ErrClosed). The kernel of a host that is paused completes
+// the connection, which waits in the backlog.
 //
 // As on a real network, the acceptor sees this endpoint's IP address with a port of the connection's own.
 func (e *Endpoint) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
@@ -65,15 +66,20 @@ func (e *Endpoint) cross(ctx context.Context, from, to netip.AddrPort) error {
 		if err := e.over(ctx); err != nil {
 			return err
 		}
-		link, version := e.network.link(from, to)
+		link, version := e.network.link(from, to, e.addr)
 		if !link.StreamsDown {
 			return e.sleep(ctx, e.network.delay(link))
 		}
-		select {
-		case <-e.network.changedSince(version):
-		case <-ctx.Done():
-		case <-e.done:
-		}
+		e.awaitChange(ctx, version)
+	}
+}
+
+// awaitChange waits until the faults have changed after a version, or there is a reason to stop waiting.
+func (e *Endpoint) awaitChange(ctx context.Context, version uint64) {
+	select {
+	case <-e.network.changedSince(version):
+	case <-ctx.Done():
+	case <-e.done:
 	}
 }
 
@@ -115,12 +121,55 @@ func (e *Endpoint) connect(ctx context.Context, to netip.AddrPort) (*Conn, error
 		e.disown(near)
 		return nil, ErrRefused
 	}
-	if err := peer.enqueue(ctx, e.done, far); err != nil {
+	if err := e.offer(ctx, peer, far); err != nil {
 		near.Close()
 		far.Close()
 		return nil, err
 	}
 	return near, nil
+}
+
+// offer queues the far end of a connection for the acceptor. While that is paused it is not accepted, but the kernel has a backlog.
+func (e *Endpoint) offer(ctx context.Context, peer *Endpoint, far *Conn) error {
+	for {
+		held, paused, version := e.network.holdStream(peer, far)
+		switch {
+		case held:
+			return nil
+		case !paused:
+			return peer.enqueue(ctx, e.done, far)
+		}
+		if err := e.over(ctx); err != nil {
+			return err
+		}
+		e.awaitChange(ctx, version)
+	}
+}
+
+// holdStream keeps a connection to a host that is paused, if there is room in its backlog.
+func (n *Network) holdStream(peer *Endpoint, far *Conn) (held, paused bool, version uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.mu.faults.paused[peer.addr] {
+		return false, false, 0
+	}
+	waiting := n.mu.dialled[peer.addr]
+	if len(peer.streams)+len(waiting) >= backlog {
+		return false, true, n.mu.version
+	}
+	n.mu.dialled[peer.addr] = append(waiting, far)
+	return true, true, 0
+}
+
+// acceptHeld queues the connections that were made while the host was paused.
+func (n *Network) acceptHeld(held []*Conn) {
+	for _, far := range held {
+		select {
+		case far.endpoint.streams <- far:
+		default: // dials that came since have the room
+			far.Close()
+		}
+	}
 }
 
 // pair returns the two ends of a new connection, e's first.

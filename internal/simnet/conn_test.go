@@ -420,3 +420,73 @@ func TestConcurrentUse(t *testing.T) {
 	})
 	users.Wait()
 }
+
+// TestDialPaused: the kernel of a paused process completes as many dials as it has room for. What is written arrives once it goes on.
+func TestDialPaused(t *testing.T) {
+	bubble("the backlog", t, func(t *testing.T) {
+		n, e := hosts(t, 2)
+		n.Pause(addr(2))
+		for range backlog {
+			near, err := e[0].Dial(t.Context(), e[1].Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, near, "a")
+		}
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		_, err := e[0].Dial(ctx, e[1].Addr())
+		wantError(t, "one more", err, context.DeadlineExceeded)
+		start := time.Now()
+		time.AfterFunc(time.Second, func() { n.Resume(addr(2)) })
+		for range backlog {
+			far := <-e[1].Streams()
+			readFull(t, far, "a")
+		}
+		took(t, start, time.Second)
+		connect(t, e[0], e[1])
+	})
+	bubble("one more waits", t, func(t *testing.T) {
+		n, e := hosts(t, 2)
+		n.Pause(addr(2))
+		start := time.Now()
+		time.AfterFunc(time.Second, func() { n.Resume(addr(2)) })
+		for range backlog {
+			if _, err := e[0].Dial(t.Context(), e[1].Addr()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		took(t, start, 0)
+		go func() {
+			for range backlog {
+				<-e[1].Streams()
+			}
+		}()
+		if _, err := e[0].Dial(t.Context(), e[1].Addr()); err != nil {
+			t.Fatal(err)
+		}
+		took(t, start, time.Second)
+	})
+	bubble("a paused process does not dial", t, func(t *testing.T) {
+		n, e := hosts(t, 2)
+		n.Pause(addr(1))
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		_, err := e[0].Dial(ctx, e[1].Addr())
+		wantError(t, "dial", err, context.DeadlineExceeded)
+	})
+	bubble("it ends", t, func(t *testing.T) {
+		n, e := hosts(t, 2)
+		n.Pause(addr(2))
+		near, err := e[0].Dial(t.Context(), e[1].Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		e[1].Close()
+		n.Resume(addr(2))
+		_, err = near.Read(make([]byte, 1))
+		wantError(t, "read", err, io.EOF)
+		_, err = e[0].Dial(t.Context(), addr(2))
+		wantError(t, "dial", err, ErrRefused)
+	})
+}

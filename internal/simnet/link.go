@@ -3,6 +3,7 @@ package simnet
 import (
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -102,7 +103,7 @@ func (n *Network) Up(addr netip.AddrPort) {
 }
 
 // Pause holds all packets and bytes that a host sends and receives until Resume, as if its process were stopped. More
-// than 1024 packets are dropped.
+// than 1024 packets are dropped. Dials to it succeed until its backlog of 128 is full.
 func (n *Network) Pause(addr netip.AddrPort) {
 	n.change(func(f *faults) { f.paused[unmapped(addr)] = true })
 }
@@ -112,9 +113,11 @@ func (n *Network) Resume(addr netip.AddrPort) {
 	addr = unmapped(addr)
 	n.change(func(f *faults) { delete(f.paused, addr) })
 	n.mu.Lock()
-	held := n.mu.held[addr]
+	held, dialled := n.mu.held[addr], n.mu.dialled[addr]
 	delete(n.mu.held, addr)
+	delete(n.mu.dialled, addr)
 	n.mu.Unlock()
+	n.acceptHeld(dialled)
 	for _, again := range held {
 		again()
 	}
@@ -140,8 +143,9 @@ func (n *Network) change(apply func(*faults)) {
 	}
 }
 
-// link returns the link from one address to the other, and the version of the faults at which that is valid.
-func (n *Network) link(from, to netip.AddrPort) (Link, uint64) {
+// link returns the link from one address to the other, and the version of the faults at which that is valid. Streams are down too while
+// one of some processes is paused.
+func (n *Network) link(from, to netip.AddrPort, processes ...netip.AddrPort) (Link, uint64) {
 	n.mu.Lock()
 	f := &n.mu.faults
 	link, ok := f.links[pair{from, to}]
@@ -149,7 +153,7 @@ func (n *Network) link(from, to netip.AddrPort) (Link, uint64) {
 		link = f.normal
 	}
 	cut := f.down[from] || f.down[to] || f.group[from] != f.group[to]
-	paused := f.paused[from] || f.paused[to]
+	paused := slices.ContainsFunc(processes, func(a netip.AddrPort) bool { return f.paused[a] })
 	choose, version := f.choose, n.mu.version
 	n.mu.Unlock()
 

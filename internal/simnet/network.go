@@ -69,6 +69,7 @@ type Network struct {
 		changed chan struct{}               // closed by the next change of the faults; nil if nothing waits
 		stalled []*pipe                     // with due bytes that the faults hold back
 		held    map[netip.AddrPort][]func() // packets that wait for a paused host; each call retries one
+		dialled map[netip.AddrPort][]*Conn  // the ends of a paused host that it has not accepted
 
 		events events
 		timer  *time.Timer
@@ -97,6 +98,7 @@ func New(seed uint64) *Network {
 	n.mu.random = rand.New(rand.NewPCG(seed, 0x5349_4d4e_4554))
 	n.mu.endpoints = make(map[netip.AddrPort]*Endpoint)
 	n.mu.held = make(map[netip.AddrPort][]func())
+	n.mu.dialled = make(map[netip.AddrPort][]*Conn)
 	n.mu.faults = newFaults()
 	n.mu.ephemeral = firstEphemeral
 	return n

@@ -172,7 +172,7 @@ func (p *pipe) put(x part) error {
 // deliver moves due parts to the reader. If the link is down, it is called again when the link changes.
 func (p *pipe) deliver() {
 	for p.due() {
-		link, version := p.network.link(p.from, p.to)
+		link, version := p.network.link(p.from, p.to, p.from, p.to)
 		if !link.StreamsDown {
 			p.arrive()
 			return
