@@ -161,15 +161,15 @@ func (n *Network) holdStream(peer *Endpoint, far *Conn) (held, paused bool, vers
 	return true, true, 0
 }
 
-// acceptHeld queues the connections that were made while the host was paused.
-func (n *Network) acceptHeld(held []*Conn) {
-	for _, far := range held {
+// acceptHeld queues the connections that were made while a host was paused, with n.mu held. There is room for them: see holdStream.
+func (n *Network) acceptHeld(host netip.AddrPort) {
+	for _, far := range n.mu.dialled[host] {
 		select {
 		case far.endpoint.streams <- far:
-		default: // dials that came since have the room
-			far.Close()
+		default: // a connection that was offered from elsewhere has its place: the dialler's time limit ends it
 		}
 	}
+	delete(n.mu.dialled, host)
 }
 
 // pair returns the two ends of a new connection, e's first.

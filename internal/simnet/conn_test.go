@@ -457,15 +457,17 @@ func TestDialPaused(t *testing.T) {
 			}
 		}
 		took(t, start, 0)
-		go func() {
-			for range backlog {
+		var accepted sync.WaitGroup
+		accepted.Go(func() {
+			for range backlog + 1 {
 				<-e[1].Streams()
 			}
-		}()
+		})
 		if _, err := e[0].Dial(t.Context(), e[1].Addr()); err != nil {
 			t.Fatal(err)
 		}
 		took(t, start, time.Second)
+		accepted.Wait()
 	})
 	bubble("a paused process does not dial", t, func(t *testing.T) {
 		n, e := hosts(t, 2)

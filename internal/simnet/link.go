@@ -111,13 +111,14 @@ func (n *Network) Pause(addr netip.AddrPort) {
 // Resume ends Pause. Held packets and bytes are sent or delivered before it returns, latency aside.
 func (n *Network) Resume(addr netip.AddrPort) {
 	addr = unmapped(addr)
-	n.change(func(f *faults) { delete(f.paused, addr) })
+	n.change(func(f *faults) {
+		delete(f.paused, addr)
+		n.acceptHeld(addr)
+	})
 	n.mu.Lock()
-	held, dialled := n.mu.held[addr], n.mu.dialled[addr]
+	held := n.mu.held[addr]
 	delete(n.mu.held, addr)
-	delete(n.mu.dialled, addr)
 	n.mu.Unlock()
-	n.acceptHeld(dialled)
 	for _, again := range held {
 		again()
 	}
