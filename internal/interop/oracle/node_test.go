@@ -73,9 +73,12 @@ type packet struct {
 	to       string
 	messages []gossip // those about members
 	ack      uint32   // the sequence number of an ack in it
-	ping     string   // the name in a ping
+	ping     string   // the name in a ping, or anyone
 	crc      bool
 }
+
+// anyone is packet.ping of a ping without a name.
+const anyone = "anyone"
 
 // event is a call of a delegate.
 type event struct {
@@ -258,7 +261,7 @@ func (n *node) wrote(b []byte, to netip.AddrPort) {
 		case wire.TypePing:
 			var m wire.Ping
 			n.errs = append(n.errs, m.Parse(body, nil))
-			pings, p.ping = append(pings, m.SeqNo), m.Node
+			pings, p.ping = append(pings, m.SeqNo), cmp.Or(m.Node, anyone)
 		case wire.TypeAck:
 			var m wire.Ack
 			n.errs = append(n.errs, m.Parse(body, nil))
