@@ -91,7 +91,7 @@ func (t *Turn) applyNewName(peer *Peer, name string, asserted assertion) bool {
 	case !t.canPing(name):
 		t.out.drop(DropOversize)
 	case gone != nil && asserted.incarnation <= gone.incarnation && gone.incarnation <= maxFirst: // else it could not refute
-		t.answerClaimant(t.restore(gone), asserted)
+		t.answers.toClaimant(t, t.restore(gone), asserted)
 		return false
 	case (gone == nil || !gone.answered) && !peer.vouches(t):
 		t.probation.begin(t, peer, name, asserted)
@@ -189,22 +189,22 @@ func (t *Turn) initDown(m *member, state State, incarnation uint32) {
 func (t *Turn) applyElsewhere(m *member, asserted assertion) {
 	switch {
 	case m.State == StateLeft && asserted.incarnation <= m.Incarnation:
-		t.answerClaimant(m, asserted)
+		t.answers.toClaimant(t, m, asserted)
 	case m.State == StateLeft || t.canReclaim(m):
 		before := t.table.snapshot(m)
 		t.becomeAlive(m, asserted.own(m), 0)
 		t.out.event(Event{Kind: EventMoved, Member: t.table.snapshot(m), Other: &before})
 	case t.checks.challenge(t, m, asserted):
-		t.takeOver(m, asserted.clone())
+		t.checks.takeOver(t, m, asserted.clone())
 	}
 }
 
-// answerClaimant sends the evidence against m, which is down, to the address where an assertion says that it is alive. If m
+// toClaimant sends the evidence against m, which is down, to the address where an assertion says that it is alive. If m
 // is there it refutes the evidence at once, and a stale assertion does not bring it back.
 //
 // Compat: the reference gives the name of a member that left or was forgotten to any claimant.
-func (t *Turn) answerClaimant(m *member, asserted assertion) {
-	if !t.answers.takeClaimant(t, asserted.addr) {
+func (a *answers) toClaimant(t *Turn, m *member, asserted assertion) {
+	if !a.takeClaimant(t, asserted.addr) {
 		return
 	}
 	messages := []wire.Message{t.counterEvidence(m, asserted.incarnation)}

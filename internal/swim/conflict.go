@@ -198,8 +198,8 @@ func (s *checks) onDue(t *Turn, k *check) {
 		t.sendAlone(to, t.newPing(k.seq, m.Name))
 		asked := t.table.snapshot(m)
 		asked.Addr = to.AddrPort
-		t.pingThroughOthers(m, &asked, question{seq: k.seq, members: t.cfg.IndirectChecks}, &k.helpers)
-		if (m == t.table.self || m.answered) && t.mayDial() {
+		question{seq: k.seq, members: t.cfg.IndirectChecks}.ask(t, m, &asked, &k.helpers)
+		if (m == t.table.self || m.answered) && t.dials.take(t.now) {
 			t.pingOnStream(m, &asked, k.seq, k.ends)
 		}
 	case k.streamAnswers:
@@ -260,7 +260,7 @@ func (s *checks) endSilent(t *Turn, k *check, m *member) {
 	case m == t.table.self:
 		s.keepOwnName(t, k)
 	case k.newest.incarnation > m.Incarnation:
-		t.takeOver(m, k.newest)
+		t.checks.takeOver(t, m, k.newest)
 	default:
 		s.demandRefutation(t, k, m)
 	}
@@ -337,7 +337,7 @@ func (s assertion) of(m *member) Member {
 }
 
 // takeOver gives the name of m, which did not answer, to a claim. It is another process, so one leaves and one joins.
-func (t *Turn) takeOver(m *member, asserted assertion) {
+func (c *checks) takeOver(t *Turn, m *member, asserted assertion) {
 	before := t.table.snapshot(m)
 	t.origin.cause = CauseReplaced
 	if !m.State.IsDown() {

@@ -29,9 +29,9 @@ type Core struct {
 	relays         relays
 	answers        answers
 	ackSources     ackSources
-	dials          time.Time // when the bucket of mayDial is full
-	requestedDials time.Time // and that of streams that others ask for
-	rises          time.Time // and that of takeRise
+	dials          dialLimit
+	requestedDials dialLimit // of streams that others ask for
+	incarnations   incarnations
 	pings          pings
 	suspicions     suspicions
 	rounds         rounds

@@ -47,18 +47,18 @@ const (
 	silentInAll   = 4
 )
 
-// beginLead begins to lead the suspicion of m after a failed probe, if that began the suspicion or was refused, or if nobody leads
+// lead begins to lead the suspicion of m after a failed probe, if that began the suspicion or was refused, or if nobody leads
 // it: who began it is down, or of the reference. The members that were refused in the probe count if there is no grace.
-func (t *Turn) beginLead(m *member, refusers []ID) {
-	d, s := &t.cfg.Detector, t.suspicions.of(m)
+func (s suspicions) lead(t *Turn, m *member, refusers []ID) {
+	d, one := &t.cfg.Detector, s.of(m)
 	refused := d.Refusals && slices.Contains(refusers, t.table.self.ID)
-	if s == nil || s.lead != nil || !refused && (!d.Corroborate || t.isLedByOther(s)) {
+	if one == nil || one.lead != nil || !refused && (!d.Corroborate || one.isLedByOther(t)) {
 		return
 	}
-	l := &lead{suspect: m, suspicion: s, due: newDeadline(dueRound), refused: refused}
+	l := &lead{suspect: m, suspicion: one, due: newDeadline(dueRound), refused: refused}
 	l.due.member = m
-	l.ends = s.began.Add(max(d.RefusalGrace, d.SilenceTimeout) + roundsAfter)
-	s.lead = l
+	l.ends = one.began.Add(max(d.RefusalGrace, d.SilenceTimeout) + roundsAfter)
+	one.lead = l
 	if refused && d.RefusalGrace <= 0 {
 		l.refusers = append(l.refusers, refusers...)
 		if l.endRefused(t) {
@@ -68,8 +68,8 @@ func (t *Turn) beginLead(m *member, refusers []ID) {
 	l.begin(t)
 }
 
-// isLedByOther reports whether another member leads a suspicion, as far as is known: the one that began it.
-func (t *Turn) isLedByOther(s *suspicion) bool {
+// isLedByOther reports whether another member leads it, as far as is known: the one that began it.
+func (s *suspicion) isLedByOther(t *Turn) bool {
 	m := t.table.named(s.reporters[0])
 	return m != nil && m != t.table.self && m.State == StateAlive && m.extended
 }
@@ -89,9 +89,9 @@ func (l *lead) begin(t *Turn) {
 		return
 	}
 	target := t.table.snapshot(m)
-	t.tryStream(m, &target, r.seq, t.now.Add(roundEvery))
+	t.out.tryStream(m, &target, r.seq, t.now.Add(roundEvery))
 	dial := l.refused && r.late || d.SilenceTimeout > 0
-	t.pingThroughOthers(m, &target, question{seq: r.seq, members: roundHelpers, dial: dial}, &r.asked)
+	question{seq: r.seq, members: roundHelpers, dial: dial}.ask(t, m, &target, &r.asked)
 }
 
 // noteSilent notes for the evidence what had no answer in the last round.

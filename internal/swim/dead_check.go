@@ -50,7 +50,7 @@ func (d *deadChecks) beginAndGossip(t *Turn, from *Endpoint, m *member, message 
 
 // begin reports whether a dead message about m waits for a check, which it begins unless one is running.
 func (d *deadChecks) begin(t *Turn, from *Endpoint, m *member, message *wire.Dead) bool {
-	if !t.cfg.Detector.CheckDead || m == t.table.self || t.local.leaving || !t.isUnsuspected(m) {
+	if !t.cfg.Detector.CheckDead || m == t.table.self || t.local.leaving || !t.suspicions.isUnsuspected(m) {
 		return false
 	}
 	if running := d.of(m); running != nil {
@@ -89,8 +89,8 @@ func (d deadChecks) asking(seq uint32) *deadCheck {
 }
 
 // isUnsuspected reports whether m is alive, or suspected only because a push/pull had it as suspect or dead.
-func (t *Turn) isUnsuspected(m *member) bool {
-	return m.State == StateAlive || m.State == StateSuspect && t.suspicions.of(m).reporters[0] == unattributed
+func (s suspicions) isUnsuspected(m *member) bool {
+	return m.State == StateAlive || m.State == StateSuspect && s.of(m).reporters[0] == unattributed
 }
 
 // ping pings the subject.

@@ -246,7 +246,7 @@ func (t *Turn) believeVerdict(peer *Peer, m *member, v *wire.StateView) bool {
 	if State(v.State) != StateDead || m.State.IsDown() || v.Incarnation < m.Incarnation || v.Incarnation == MaxIncarnation {
 		return false
 	}
-	if t.isUnsuspected(m) {
+	if t.suspicions.isUnsuspected(m) {
 		return t.deadChecks.begin(t, &peer.Endpoint, m, &wire.Dead{Incarnation: v.Incarnation, Node: m.Name, From: t.cfg.Name})
 	}
 	t.applyDead(v.Incarnation, m, t.cfg.Name)

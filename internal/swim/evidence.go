@@ -128,13 +128,14 @@ type origin struct {
 	findings *Findings
 }
 
-// evidence returns the evidence of what t.origin says, by the word of a member.
-func (t *Turn) evidence(by string) *Evidence {
-	return &Evidence{Cause: t.origin.cause, By: by, Sender: t.identify(t.origin.sender), Health: t.awareness.score, Findings: t.origin.findings}
+// evidence returns the evidence of it, by the word of a member.
+func (o *origin) evidence(t *Turn, by string) *Evidence {
+	return &Evidence{Cause: o.cause, By: by, Sender: o.identify(t), Health: t.awareness.score, Findings: o.findings}
 }
 
-// identify returns a sender with the name of the member that is at its address, if it has none.
-func (t *Turn) identify(sender Endpoint) Endpoint {
+// identify returns the sender with the name of the member that is at its address, if it has none.
+func (o *origin) identify(t *Turn) Endpoint {
+	sender := o.sender
 	if sender.Name == "" && sender.AddrPort.IsValid() {
 		if m := t.table.otherAt(&sender); m != nil {
 			sender.Name = m.Name
@@ -180,14 +181,14 @@ func (p *probe) tellUnanswered(t *Turn) *Evidence {
 		f.Stream = ResultNone
 	}
 	t.origin = origin{findings: f}
-	e := t.evidence(t.cfg.Name)
+	e := t.origin.evidence(t, t.cfg.Name)
 	t.out.event(Event{Kind: EventUnanswered, Member: t.table.snapshot(p.target), Evidence: e})
 	return e
 }
 
 // verdict returns the evidence that m is down, by the word of a member.
 func (t *Turn) verdict(m *member, by string) *Evidence {
-	e := t.evidence(by)
+	e := t.origin.evidence(t, by)
 	if e.Cause == CausePushPull && by == t.cfg.Name {
 		e.By = unattributed // see believeVerdict
 	}
@@ -203,7 +204,7 @@ func (t *Turn) recovery(m *member) *Evidence {
 	if s == nil && gone == nil || m == t.table.self {
 		return nil
 	}
-	e := t.evidence(m.Name)
+	e := t.origin.evidence(t, m.Name)
 	if s != nil {
 		s.describe(e, t.now)
 	} else {

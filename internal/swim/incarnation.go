@@ -25,6 +25,11 @@ const (
 	maxLeap = MaxIncarnation - 1 - maxRise
 )
 
+// incarnations decides which incarnations are believed.
+type incarnations struct {
+	rises time.Time // when the bucket of takeRise is full
+}
+
 // isLast reports whether a message of a kind is at an incarnation that leaves nothing newer to say.
 func isLast(incarnation uint32, kind wire.Type) bool {
 	return incarnation > MaxIncarnation || incarnation == MaxIncarnation && kind != wire.TypeAlive
@@ -41,7 +46,7 @@ func (p *Peer) isAt(at address) bool {
 // only that member may say so it is asked: it answers with its alive message. The address is that in the message, if any.
 //
 // Compat: the reference believes all, and its member is then at an incarnation above which there is none.
-func (t *Turn) believes(from *Peer, m *member, name string, kind wire.Type, incarnation uint32, at address) bool {
+func (i *incarnations) believes(t *Turn, from *Peer, m *member, name string, kind wire.Type, incarnation uint32, at address) bool {
 	if isLast(incarnation, kind) {
 		t.out.drop(DropMaximum)
 		return false
@@ -50,7 +55,7 @@ func (t *Turn) believes(from *Peer, m *member, name string, kind wire.Type, inca
 		return true
 	}
 	if m != nil && m == t.table.self {
-		return incarnation <= m.Incarnation || incarnation-m.Incarnation <= smallRise || t.mayRemind(from, incarnation, at) || t.dropLeap()
+		return incarnation <= m.Incarnation || incarnation-m.Incarnation <= smallRise || i.mayRemind(t, from, incarnation, at) || i.drop(t)
 	}
 	known, home := uint32(0), at
 	if m != nil {
@@ -62,53 +67,53 @@ func (t *Turn) believes(from *Peer, m *member, name string, kind wire.Type, inca
 	switch {
 	case moved && incarnation > maxFirst && !from.isAt(at):
 		home = at // a claim to the name may have raised it
-	case incarnation <= known, incarnation-known <= smallRise, m == nil && incarnation <= maxFirst && t.isMember(from),
-		from.isAt(home) && !moved, t.takeRise(incarnation - known):
+	case incarnation <= known, incarnation-known <= smallRise, m == nil && incarnation <= maxFirst && from.isMember(t),
+		from.isAt(home) && !moved, i.takeRise(t, incarnation-known):
 		return true
 	}
 	if home.size > 0 && t.cfg.allows(home) && t.answers.takeClaimant(t, home) {
 		question := wire.Suspect{Incarnation: max(known, 1) - 1, Node: name, From: t.cfg.Name} // stale
 		messages := []wire.Message{&question}
-		if m == nil && t.isMember(from) { // it answers members only, and may not know us either
+		if m == nil && from.isMember(t) { // it answers members only, and may not know us either
 			alive := t.table.alive(t.table.self, t.table.self.Incarnation)
 			messages = append(messages, &alive)
 		}
 		t.sendAlone(Endpoint{Name: name, AddrPort: home.addrPort()}, messages...)
 	}
-	return t.dropLeap()
+	return i.drop(t)
 }
 
-// dropLeap counts a message that is not believed. It returns false.
-func (t *Turn) dropLeap() bool {
+// drop counts a message that is not believed. It returns false.
+func (i *incarnations) drop(t *Turn) bool {
 	t.out.drop(DropLeap)
 	return false
 }
 
 // mayRemind reports whether a message about ourselves may be at an incarnation far above our own, from an earlier life.
-func (t *Turn) mayRemind(from *Peer, incarnation uint32, at address) bool {
+func (i *incarnations) mayRemind(t *Turn, from *Peer, incarnation uint32, at address) bool {
 	asked := from.asked || !from.AddrPort.IsValid()
-	return t.isMember(from) && (incarnation <= maxFirst || asked && incarnation <= maxLeap && t.table.isAt(t.table.self, at) ||
-		t.takeRise(incarnation-t.table.self.Incarnation))
+	return from.isMember(t) && (incarnation <= maxFirst || asked && incarnation <= maxLeap && t.table.isAt(t.table.self, at) ||
+		i.takeRise(t, incarnation-t.table.self.Incarnation))
 }
 
 // isMember reports whether a message comes from another member, or in a push/pull with one or that we began. Transports without IP
 // addresses are believed.
-func (t *Turn) isMember(from *Peer) bool {
-	if from.asked || !from.AddrPort.IsValid() {
+func (p *Peer) isMember(t *Turn) bool {
+	if p.asked || !p.AddrPort.IsValid() {
 		return true
 	}
-	return from.dialled && !from.stranger || !from.dialled && t.table.otherAt(&from.Endpoint) != nil
+	return p.dialled && !p.stranger || !p.dialled && t.table.otherAt(&p.Endpoint) != nil
 }
 
 // takeRise reports whether an incarnation may rise by so much because others say so.
-func (t *Turn) takeRise(rise uint32) bool {
-	if t.rises.Before(t.now) {
-		t.rises = t.now
+func (i *incarnations) takeRise(t *Turn, rise uint32) bool {
+	if i.rises.Before(t.now) {
+		i.rises = t.now
 	}
-	after := t.rises.Add(time.Duration(rise) * (risePeriod / maxRise))
+	after := i.rises.Add(time.Duration(rise) * (risePeriod / maxRise))
 	if after.Sub(t.now) > risePeriod {
 		return false
 	}
-	t.rises = after
+	i.rises = after
 	return true
 }

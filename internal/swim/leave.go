@@ -114,20 +114,20 @@ func (d *doubts) onLeave(t *Turn, m *member) {
 	case !few:
 		for _, id := range d.unasked {
 			if earlier := t.table.at(id); earlier.Name != "" && earlier.State == StateLeft && earlier != t.table.self {
-				t.question(earlier)
+				d.question(t, earlier)
 			}
 		}
 		d.unasked = nil
-		t.question(m)
+		d.question(t, m)
 	case t.cfg.Rand.IntN(t.present+1) < leaveQuestions:
-		t.question(m)
+		d.question(t, m)
 	case d.leaves <= leaveQuestions:
 		d.unasked = append(d.unasked, m.ID)
 	}
 }
 
 // question sends m the evidence that it left.
-func (t *Turn) question(m *member) {
+func (d *doubts) question(t *Turn, m *member) {
 	t.sendAlone(t.table.endpoint(m), t.counterEvidence(m, m.Incarnation))
 }
 

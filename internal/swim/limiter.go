@@ -117,5 +117,8 @@ const (
 	dialsAtOnce = 8
 )
 
-// mayDial reports whether another such stream may be begun now.
-func (t *Turn) mayDial() bool { return takeToken(&t.dials, t.now, dialEvery, dialsAtOnce) }
+// dialLimit limits such streams.
+type dialLimit struct{ full time.Time }
+
+// take reports whether another one may be begun now.
+func (d *dialLimit) take(now time.Time) bool { return takeToken(&d.full, now, dialEvery, dialsAtOnce) }

@@ -105,14 +105,14 @@ func (l *loops) pushPullTick(t *Turn) {
 		return
 	}
 	if t.zones.areActive(t) {
-		l.pushPullWith(t, t.zones.choose(t, t.cfg.pushPullNodes(), t.isPushPullPeer))
+		l.pushPullWith(t, t.zones.choose(t, t.cfg.pushPullNodes(), t.table.isPushPullPeer))
 		return
 	}
-	l.pushPullWith(t, t.choose(t.cfg.pushPullNodes(), t.isPushPullPeer))
+	l.pushPullWith(t, t.choose(t.cfg.pushPullNodes(), t.table.isPushPullPeer))
 }
 
 // isPushPullPeer reports whether this member exchanges states with m periodically.
-func (t *Turn) isPushPullPeer(m *member) bool { return m != t.table.self && m.State == StateAlive }
+func (t *table) isPushPullPeer(m *member) bool { return m != t.self && m.State == StateAlive }
 
 // pushPullNodes returns the number of members to exchange states with at each interval.
 func (c *Config) pushPullNodes() int { return max(c.PushPullNodes, 1) }

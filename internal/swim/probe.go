@@ -206,7 +206,7 @@ func (p *probe) goIndirect(t *Turn) {
 	p.indirect, p.waited = true, t.now.Sub(p.began)
 	m := p.target
 	target := t.table.snapshot(m)
-	p.wantedNacks = t.pingThroughOthers(m, &target, question{seq: p.seq, members: t.cfg.IndirectChecks}, &p.helpers)
+	p.wantedNacks = question{seq: p.seq, members: t.cfg.IndirectChecks}.ask(t, m, &target, &p.helpers)
 	p.asked = len(p.helpers)
 	p.dialled = t.now
 	if t.pingOnStream(m, &target, p.seq, p.ends) {
@@ -239,11 +239,11 @@ func (p *probe) extend(t *Turn, by time.Duration) {
 	t.deadlines.set(&p.end, p.ends)
 }
 
-// pingThroughOthers asks other members to ping m at the address in target, and adds them to asked. It returns how many of them
+// ask asks other members to ping m at the address in target, and adds them to asked. It returns how many of them
 // send a nack if m does not answer.
-func (t *Turn) pingThroughOthers(m *member, target *Member, q question, asked *[]ID) (nacks int) {
+func (q question) ask(t *Turn, m *member, target *Member, asked *[]ID) (nacks int) {
 	ip := addressOf(target.Addr)
-	for _, h := range t.helpers(m, q) {
+	for _, h := range q.helpers(t, m) {
 		*asked = append(*asked, h.ID)
 		nack := h.Versions.PMax() >= protocolNack
 		if nack {
@@ -265,7 +265,7 @@ func (t *Turn) pingThroughOthers(m *member, target *Member, q question, asked *[
 }
 
 // helpers returns the members to ask about m. If they are to try streams, those that are known to do that have precedence.
-func (t *Turn) helpers(m *member, q question) []*member {
+func (q question) helpers(t *Turn, m *member) []*member {
 	canHelp := func(h *member) bool { return h != t.table.self && h != m && h.State == StateAlive }
 	if t.zones.areActive(t) && t.table.isSameZone(m) {
 		chosen := t.choose(q.members, func(h *member) bool { return canHelp(h) && t.table.isSameZone(h) && (!q.dial || h.extended) })
@@ -285,15 +285,15 @@ func (t *Turn) helpers(m *member, q question) []*member {
 // pingOnStream puts out a ping of m on a stream, to the address in target, unless packets travel on streams too. It reports whether it
 // did.
 func (t *Turn) pingOnStream(m *member, target *Member, seq uint32, ends time.Time) bool {
-	return !t.cfg.PacketsAreStreams && t.tryStream(m, target, seq, ends)
+	return !t.cfg.PacketsAreStreams && t.out.tryStream(m, target, seq, ends)
 }
 
 // tryStream is pingOnStream to find out whether the host refuses streams, which packets on streams do not tell.
-func (t *Turn) tryStream(m *member, target *Member, seq uint32, ends time.Time) bool {
+func (o *Output) tryStream(m *member, target *Member, seq uint32, ends time.Time) bool {
 	if m.Versions.PMax() < protocolStreamPing {
 		return false
 	}
-	t.out.Streams = append(t.out.Streams, Stream{Kind: StreamPing, To: *target, Seq: seq, Deadline: ends})
+	o.Streams = append(o.Streams, Stream{Kind: StreamPing, To: *target, Seq: seq, Deadline: ends})
 	return true
 }
 
@@ -332,7 +332,7 @@ func (p *probe) fail(t *Turn, delta int) {
 	t.origin = origin{findings: evidence.Findings}
 	if p.incarnation >= m.Incarnation {
 		t.applySuspect(m.Incarnation, m, t.cfg.Name)
-		t.beginLead(m, p.refusers)
+		t.suspicions.lead(t, m, p.refusers)
 	}
 	p.finish(t, delta)
 }

@@ -273,7 +273,7 @@ func (t *Turn) mergeState(peer *Peer, m *member, v *wire.StateView) {
 		kind = wire.TypeDead
 	}
 	at, _ := addressFrom(v.Addr(), v.Port, t.cfg.DefaultPort)
-	if !t.believes(peer, m, name, kind, v.Incarnation, at) {
+	if !t.incarnations.believes(t, peer, m, name, kind, v.Incarnation, at) {
 		return
 	}
 	switch State(v.State) {

@@ -267,7 +267,7 @@ func (f *failedSet) tick(t *Turn) {
 	f.expire(t)
 	tried, wanted := f.next(t.Core)
 	for _, one := range tried {
-		if !t.mayDial() {
+		if !t.dials.take(t.now) {
 			break
 		}
 		one.tried = t.table.since(t.now)
@@ -321,7 +321,7 @@ func (f *failedSet) onAck(t *Turn, from *Endpoint, seq uint32) {
 		return
 	}
 	delete(f.probed, seq)
-	if one != nil && f.named(one.name) == one && f.isWanted(one) && t.mayDial() {
+	if one != nil && f.named(one.name) == one && f.isWanted(one) && t.dials.take(t.now) {
 		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamReconnect, To: t.table.failedMember(one)})
 	}
 }

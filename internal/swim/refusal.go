@@ -105,7 +105,7 @@ func (p *probe) onRefused(t *Turn) {
 	p.refusers = append(p.refusers, t.table.self.ID)
 	if !p.hasRefusals(t) {
 		target := t.table.snapshot(p.target)
-		t.pingThroughOthers(p.target, &target, question{seq: p.seq, members: probeHelpers, dial: true}, &p.helpers)
+		question{seq: p.seq, members: probeHelpers, dial: true}.ask(t, p.target, &target, &p.helpers)
 		return
 	}
 	p.endRefused(t)
@@ -149,11 +149,11 @@ func (r relays) dial(t *Turn, one *relay, target *member) {
 	if !t.cfg.Detector.Refusals || target.Versions.PMax() < protocolStreamPing {
 		return
 	}
-	if !takeToken(&t.requestedDials, t.now, dialEvery, dialsAtOnce) {
+	if !t.requestedDials.take(t.now) {
 		t.out.drop(DropRate)
 		return
 	}
 	one.evidence = wire.EvidenceSilent // until it is known
 	to := t.table.snapshot(target)
-	t.tryStream(target, &to, one.seq, one.ends)
+	t.out.tryStream(target, &to, one.seq, one.ends)
 }

@@ -28,7 +28,7 @@ type relays map[uint32]*relay
 //
 // Compat: the reference sends it when all of the time has passed, too late for a healthy asker, so that each probe of a dead
 // member counts against the prober's health.
-func (t *Turn) nackAfter() time.Duration { return min(t.cfg.ProbeTimeout*4/5, t.pingTimeout()) }
+func (r relays) nackAfter(t *Turn) time.Duration { return min(t.cfg.ProbeTimeout*4/5, t.pingTimeout()) }
 
 // ping is a ping for the user.
 type ping struct {
@@ -74,7 +74,7 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 	}
 	if source == nil {
 		to := answer.To
-		t.ackStranger(answer, p.SeqNo)
+		t.out.ackStranger(answer, p.SeqNo)
 		t.confront(to)
 		return
 	}
@@ -100,15 +100,15 @@ func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 // is never longer than the ping, and nothing goes with it.
 //
 // Compat: the reference adds queued broadcasts, which count as sent, and the payload.
-func (t *Turn) ackStranger(answer *Packet, seqNo uint32) {
+func (o *Output) ackStranger(answer *Packet, seqNo uint32) {
 	if seqNo == 0 { // no member sends it, and the ping may lack it
-		t.out.unsend()
-		t.out.drop(DropMalformed)
+		o.unsend()
+		o.drop(DropMalformed)
 		return
 	}
-	start := len(t.out.bytes)
-	t.out.bytes = wire.AppendBareAck(t.out.bytes, seqNo)
-	t.out.end(answer, start)
+	start := len(o.bytes)
+	o.bytes = wire.AppendBareAck(o.bytes, seqNo)
+	o.end(answer, start)
 }
 
 // PingedByMember reports whether the ack of a ping goes to a known member, and may have a payload.
@@ -187,7 +187,7 @@ func (r relays) begin(t *Turn, from Endpoint, i *wire.IndirectPing) {
 	}
 	to := Endpoint{Name: i.Node, AddrPort: addr.addrPort()}
 	target := t.table.otherAt(&to)
-	evidence := t.evidenceAgainst(target, i.Node, addr)
+	evidence := r.evidenceAgainst(t, target, i.Node, addr)
 	if target == nil && evidence == nil {
 		t.out.drop(DropStranger)
 		return
@@ -211,7 +211,7 @@ func (r relays) begin(t *Turn, from Endpoint, i *wire.IndirectPing) {
 	one.due.seq = one.seq
 	r[one.seq] = one
 	if one.nack {
-		t.deadlines.set(one.due, t.now.Add(t.nackAfter()))
+		t.deadlines.set(one.due, t.now.Add(r.nackAfter(t)))
 	} else {
 		t.deadlines.set(one.due, one.ends)
 	}
@@ -225,7 +225,7 @@ func (r relays) begin(t *Turn, from Endpoint, i *wire.IndirectPing) {
 // missed that.
 //
 // Compat: the reference only pings. Its member finds out by itself, when its own suspicion ends.
-func (t *Turn) evidenceAgainst(m *member, name string, addr address) wire.Message {
+func (r relays) evidenceAgainst(t *Turn, m *member, name string, addr address) wire.Message {
 	switch {
 	case !t.cfg.Extensions:
 	case m != nil:

@@ -17,7 +17,7 @@ func (t *Turn) GossipAmong(s *Selection) {
 	if r := t.rec; r != nil {
 		put(r, &r.calls.GossipAmong, callGossipAmong{recordedSelectionOf(s)})
 	}
-	t.loops.gossipTo(t, t.chooseAmong(t.rec.selection(s), t.cfg.GossipNodes, t.isGossipTarget))
+	t.loops.gossipTo(t, t.rec.selection(s).choose(t, t.cfg.GossipNodes, t.isGossipTarget))
 }
 
 // PushPullAmong puts out the push/pulls that wait for a selection; nil: all members.
@@ -25,11 +25,11 @@ func (t *Turn) PushPullAmong(s *Selection) {
 	if r := t.rec; r != nil {
 		put(r, &r.calls.PushPullAmong, callPushPullAmong{recordedSelectionOf(s)})
 	}
-	t.loops.pushPullWith(t, t.chooseAmong(t.rec.selection(s), t.cfg.pushPullNodes(), t.isPushPullPeer))
+	t.loops.pushPullWith(t, t.rec.selection(s).choose(t, t.cfg.pushPullNodes(), t.table.isPushPullPeer))
 }
 
-// chooseAmong is choose for the members of a selection. The preferred one is first.
-func (t *Turn) chooseAmong(s *Selection, k int, may func(*member) bool) []*member {
+// choose is Turn.choose for the members of the selection; nil: all members. The preferred one is first.
+func (s *Selection) choose(t *Turn, k int, may func(*member) bool) []*member {
 	if s == nil {
 		return t.choose(k, may)
 	}

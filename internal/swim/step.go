@@ -49,7 +49,7 @@ func (t *Turn) stepGossip(from Endpoint, m *member, v *wire.GossipView) {
 		at, _ = addressFrom(v.Addr, v.Port, t.cfg.DefaultPort)
 	}
 	peer := t.senderOf(from, m)
-	if !t.believes(&peer, m, name, v.Kind, v.Incarnation, at) {
+	if !t.incarnations.believes(t, &peer, m, name, v.Kind, v.Incarnation, at) {
 		return
 	}
 	t.origin = origin{cause: CauseGossip, sender: from}

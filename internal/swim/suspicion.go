@@ -63,7 +63,7 @@ func (s suspicions) begin(t *Turn, m *member, from string) {
 		wanted:    suspicionConfirmations(t.cfg.SuspicionMult, n),
 		reporters: []string{from},
 		cause:     t.origin.cause,
-		sender:    t.identify(t.origin.sender),
+		sender:    t.origin.identify(t),
 		health:    t.awareness.score,
 		findings:  t.origin.findings.clone(),
 	}

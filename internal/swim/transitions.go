@@ -17,20 +17,20 @@ func (t *Turn) stepAlive(peer *Peer, m *member, a *wire.Alive) {
 		return
 	}
 	if said, _ := addressFrom(a.Addr, a.Port, t.cfg.DefaultPort); m != nil || !said.same(addressOf(from.AddrPort)) {
-		t.answerStale(from, a) // else answerClaimant has told it
+		t.answers.toStaleAlive(t, from, a) // else toClaimant has told it
 	}
 }
 
-// answerStale sends the evidence against a member to the sender of a stale alive message about it.
-func (t *Turn) answerStale(from Endpoint, a *wire.Alive) {
-	m := t.table.named(a.Node)
-	if m == nil || m == t.table.self || m.Incarnation == 0 || a.Incarnation > m.Incarnation {
+// toStaleAlive sends the evidence against a member to the sender of a stale alive message about it.
+func (a *answers) toStaleAlive(t *Turn, from Endpoint, alive *wire.Alive) {
+	m := t.table.named(alive.Node)
+	if m == nil || m == t.table.self || m.Incarnation == 0 || alive.Incarnation > m.Incarnation {
 		return
 	}
 	if m.State == StateAlive || m.State == StateSuspect && !t.table.isAt(m, addressOf(from.AddrPort)) {
 		return // old gossip; only the member itself needs to know that it is suspected
 	}
-	if !t.answers.take(t, &from) {
+	if !a.take(t, &from) {
 		return
 	}
 	if m.State == StateSuspect {
@@ -44,11 +44,11 @@ func (t *Turn) answerStale(from Endpoint, a *wire.Alive) {
 // evidenceForOthers returns what a member that has m as alive is told of it when it is down here. It may have met a dead member since,
 // as where a partition ends, so it is told to suspect it: then m can refute before it is dead there too. A member at our own address
 // cannot.
-func (t *Turn) evidenceForOthers(m *member) wire.Message {
-	if m.State == StateDead && !t.table.isAt(t.table.self, t.table.address(m)) {
-		return &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: t.cfg.Name}
+func (c *Core) evidenceForOthers(m *member) wire.Message {
+	if m.State == StateDead && !c.table.isAt(c.table.self, c.table.address(m)) {
+		return &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: c.cfg.Name}
 	}
-	return t.counterEvidence(m, m.Incarnation)
+	return c.counterEvidence(m, m.Incarnation)
 }
 
 // evidenceForOthers is that of a member that may be forgotten.
@@ -116,7 +116,7 @@ func (t *Turn) applyAlive(peer *Peer, m *member, a *wire.Alive) bool {
 	case !isThere:
 		t.applyElsewhere(m, asserted)
 	case a.Incarnation <= m.Incarnation:
-		t.learnZone(m, asserted)
+		t.zones.learn(t, m, asserted)
 		return false
 	default:
 		t.becomeAlive(m, asserted.own(m), 0)
@@ -232,19 +232,19 @@ func (t *Turn) stepDead(from Endpoint, m *member, d *wire.Dead) {
 			t.applyDead(d.Incarnation, m, d.From)
 		}
 	} else if d.From == d.Node {
-		t.answerStaleLeave(from, d)
+		t.answers.toStaleLeave(t, from, d)
 	}
 	t.local.answerReporter(t, from, d.Node, d.Incarnation)
 }
 
-// answerStaleLeave sends the alive message that refutes a leave message to the member from which it came, if another member is
+// toStaleLeave sends the alive message that refutes a leave message to the member from which it came, if another member is
 // its subject.
 //
 // Compat: the reference ignores it. A member that missed the refutation would have the other as left until a push/pull.
-func (t *Turn) answerStaleLeave(from Endpoint, d *wire.Dead) {
+func (a *answers) toStaleLeave(t *Turn, from Endpoint, d *wire.Dead) {
 	m := t.table.named(d.Node)
 	if m == nil || m == t.table.self || m.State != StateAlive || d.Incarnation >= m.Incarnation || t.local.leaving ||
-		t.table.located(addressOf(from.AddrPort)) == nil || t.table.isAt(m, addressOf(from.AddrPort)) || !t.answers.take(t, &from) {
+		t.table.located(addressOf(from.AddrPort)) == nil || t.table.isAt(m, addressOf(from.AddrPort)) || !a.take(t, &from) {
 		return
 	}
 	alive := t.table.alive(m, m.Incarnation)

@@ -106,8 +106,8 @@ func (t *table) isNewZone(m *member, zone []byte) bool {
 	return len(zone) > 0 && string(zone) > t.zones.name(m.zone)
 }
 
-// learnZone takes the zone of m from an assertion that is otherwise known.
-func (t *Turn) learnZone(m *member, asserted assertion) {
+// learn takes the zone of m from an assertion that is otherwise known.
+func (z *zones) learn(t *Turn, m *member, asserted assertion) {
 	if asserted.incarnation != m.Incarnation || m.State.IsDown() || !t.table.isNewZone(m, asserted.zone) {
 		return
 	}
@@ -117,7 +117,7 @@ func (t *Turn) learnZone(m *member, asserted assertion) {
 		t.queue.add(t, m, broadcast{incarnation: m.Incarnation}, 0)
 	}
 	t.changed(m)
-	t.zones.onUp(t, m)
+	z.onUp(t, m)
 }
 
 // readZone returns the zone in a message, unless this member ignores it, as one of the reference does.

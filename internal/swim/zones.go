@@ -2,6 +2,7 @@ package swim
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"slices"
 )
 
@@ -162,7 +163,7 @@ func (z *zones) catchUp(t *Turn) {
 		return
 	}
 	relays := z.far[t.cfg.Rand.IntN(len(z.far))]
-	if m := t.table.at(relays[t.cfg.Rand.IntN(len(relays))]); m.extended && t.isPushPullPeer(m) {
+	if m := t.table.at(relays[t.cfg.Rand.IntN(len(relays))]); m.extended && t.table.isPushPullPeer(m) {
 		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamDifferences, To: t.table.snapshot(m)})
 	}
 }
@@ -178,19 +179,19 @@ func (z *zones) count(t *Turn) {
 			continue
 		}
 		z.members[zone]++
-		z.troubled[zone] = z.troubled[zone] || m.State == StateSuspect && t.isFromOutside(m)
+		z.troubled[zone] = z.troubled[zone] || m.State == StateSuspect && t.suspicions.isFromOutside(t, m)
 	}
 	z.troubled[t.table.zoneOf(t.table.self)] = false
 	z.trouble = slices.Contains(z.troubled, true)
 }
 
 // isFromOutside reports whether a member of another zone than m was the first that suspected m.
-func (t *Turn) isFromOutside(m *member) bool {
-	s := t.suspicions.of(m)
-	if s == nil || s.reporters[0] == unattributed {
+func (s suspicions) isFromOutside(t *Turn, m *member) bool {
+	one := s.of(m)
+	if one == nil || one.reporters[0] == unattributed {
 		return false
 	}
-	by := t.table.named(s.reporters[0])
+	by := t.table.named(one.reporters[0])
 	return by != nil && t.table.zoneOf(by) != t.table.zoneOf(m)
 }
 
@@ -293,7 +294,7 @@ func (z *zones) nextProbe(t *Turn) *member {
 	}
 	if z.probes >= min(farEvery, z.members[t.table.zoneOf(t.table.self)]) {
 		z.probes = 0
-		if m := t.nextUnprobed(func(m *member) bool { return !z.isWatched(t, m) }); m != nil {
+		if m := t.table.nextUnprobed(t.cfg.Rand, func(m *member) bool { return !z.isWatched(t, m) }); m != nil {
 			return m
 		}
 	}
@@ -303,7 +304,7 @@ func (z *zones) nextProbe(t *Turn) *member {
 			return m
 		}
 	}
-	return t.nextUnprobed(func(m *member) bool { return z.isWatched(t, m) })
+	return t.table.nextUnprobed(t.cfg.Rand, func(m *member) bool { return z.isWatched(t, m) })
 }
 
 // turn reports, every other time, that it is the turn of a zone that may be failing.
@@ -314,17 +315,17 @@ func (z *zones) turn() bool {
 
 // nextUnprobed returns the next member of the probe order of those that are wanted, and alive or suspect. Others that are passed over
 // keep their turns, unless the round ends as no wanted one is left.
-func (t *Turn) nextUnprobed(wanted func(*member) bool) *member {
+func (t *table) nextUnprobed(random *rand.Rand, wanted func(*member) bool) *member {
 	for range 2 {
-		order := t.table.order
-		for last := t.table.unprobed - 1; last >= 0; last-- {
-			if m := t.table.at(order[last]); t.table.isPresent(m) && wanted(m) {
-				t.table.unprobed--
-				order[last], order[t.table.unprobed] = order[t.table.unprobed], order[last]
+		order := t.order
+		for last := t.unprobed - 1; last >= 0; last-- {
+			if m := t.at(order[last]); t.isPresent(m) && wanted(m) {
+				t.unprobed--
+				order[last], order[t.unprobed] = order[t.unprobed], order[last]
 				return m
 			}
 		}
-		t.table.shuffle(t.cfg.Rand)
+		t.shuffle(random)
 	}
 	return nil
 }

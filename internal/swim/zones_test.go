@@ -322,7 +322,7 @@ func TestZoneHelpers(t *testing.T) {
 	target := n.table.named("a1")
 	snapshot := n.table.snapshot(target)
 	for range 20 {
-		n.pingThroughOthers(target, &snapshot, question{seq: 1, members: 3}, &asked)
+		question{seq: 1, members: 3}.ask(n.Turn, target, &snapshot, &asked)
 	}
 	for _, id := range asked {
 		if name := n.table.at(id).Name; name[0] != 'a' || name == "a1" {
@@ -330,7 +330,7 @@ func TestZoneHelpers(t *testing.T) {
 		}
 	}
 	asked = asked[:0]
-	n.pingThroughOthers(target, &snapshot, question{seq: 1, members: 4}, &asked)
+	question{seq: 1, members: 4}.ask(n.Turn, target, &snapshot, &asked)
 	if len(asked) != 4 {
 		t.Errorf("%d of 4 members are asked, of a zone with 3 others", len(asked))
 	}
