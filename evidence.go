@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/e3431adc/memberlist/internal/explain"
 	"github.com/e3431adc/memberlist/internal/printable"
 	"github.com/e3431adc/memberlist/internal/swim"
 )
@@ -150,6 +151,10 @@ func (r ProbeResult) String() string {
 		return names[r]
 	}
 	return "result " + strconv.Itoa(int(r))
+}
+
+func init() {
+	explain.Evidence = func(e *swim.Evidence) string { return newEvidence(e).String() }
 }
 
 // newEvidence converts evidence of the core, which may be nil.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/e3431adc/memberlist/internal/explain"
 	"github.com/e3431adc/memberlist/internal/flaps"
 	"github.com/e3431adc/memberlist/internal/printable"
 	"github.com/e3431adc/memberlist/internal/recorder"
@@ -66,7 +67,7 @@ func printReplay(ctx context.Context, replay *swim.Replay, member string, stdout
 			}
 			last = turn
 			if member != "" {
-				for _, line := range turn.About(member, evidenceText) {
+				for _, line := range turn.About(member, explain.Evidence) {
 					fmt.Fprintf(stdout, "%s %s\n", turn.At.Format(timeFormat), printable.Text(line))
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/e3431adc/memberlist"
+	"github.com/e3431adc/memberlist/internal/explain"
 	"github.com/e3431adc/memberlist/internal/swim"
 )
 
@@ -84,12 +85,12 @@ func TestReplay(t *testing.T) {
 
 // TestEvidenceText: the last causes and results of the core have the same texts in the library.
 func TestEvidenceText(t *testing.T) {
-	if got := evidenceText(nil); got != "" {
+	if got := explain.Evidence(nil); got != "" {
 		t.Errorf("of none: %q", got)
 	}
 	e := &swim.Evidence{Cause: swim.CauseProgram, Findings: &swim.Findings{Pings: 1, Waited: time.Second, Stream: swim.ResultFailed, Error: "reset",
 		Helpers: []swim.Helped{{Name: "c", Result: swim.ResultNacked}}}, Timeout: time.Minute, Confirmed: []string{"d"}, Acked: true, Down: time.Hour, Health: 3}
-	got := evidenceText(e)
+	got := explain.Evidence(e)
 	for _, want := range []string{"a program said so", "within 1s", "c nacked", "stream failed: reset", "confirmed by d", "answered a ping", "1h0m0s", "score 3"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in %q", want, got)
