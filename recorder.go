@@ -12,7 +12,7 @@ import (
 type RecorderOptions struct {
 	// Bytes is the memory for what went into the protocol: at least the last half of so many bytes is kept. It is at least 64 KiB; 0:
 	// 1 MiB. A member of a hundred at rest needs some 6 KiB a minute. Besides, there are up to two copies of what the member knew, of
-	// some 60 bytes for each member of the cluster. One is made each time that half of Bytes is full.
+	// some 100 bytes for each member of the cluster. One is made each time that half of Bytes is full.
 	Bytes int
 
 	// Metadata keeps the metadata of members, and the payloads of acks. Otherwise a recording has only their lengths and checksums.

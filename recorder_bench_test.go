@@ -12,20 +12,21 @@ import (
 )
 
 // BenchmarkRecorderPings measures what recorders of both members cost of a Ping between them over sockets of the loopback interface: the
-// pings without and with them take turns, and of the CPU time of each there is the median.
+// pings without and with them take turns, and of the CPU times of each there is the lower decile. All others have more work of other
+// programs in them, which share caches and cores.
 func BenchmarkRecorderPings(b *testing.B) {
-	const rounds, pings = 41, 500
+	const rounds, pings = 300, 100
 	plain, recorded := loopbackPing(b, nil), loopbackPing(b, new(RecorderOptions))
-	var without, with, ratios []float64
+	var without, with []float64
 	for b.Loop() {
 		for range rounds {
-			off, on := cpuOf(pings, plain), cpuOf(pings, recorded)
-			without, with, ratios = append(without, off), append(with, on), append(ratios, on/off)
+			without, with = append(without, cpuOf(pings, plain)), append(with, cpuOf(pings, recorded))
 		}
 	}
-	b.ReportMetric(median(without), "plain-ns")
-	b.ReportMetric(median(with), "recorded-ns")
-	b.ReportMetric(100*(median(ratios)-1), "%more")
+	off, on := lowerDecile(without), lowerDecile(with)
+	b.ReportMetric(off, "plain-ns")
+	b.ReportMetric(on, "recorded-ns")
+	b.ReportMetric(100*(on/off-1), "%more")
 }
 
 // loopbackPing returns a function by which one of two members pings the other.
@@ -74,7 +75,7 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func median(v []float64) float64 {
+func lowerDecile(v []float64) float64 {
 	v = slices.Sorted(slices.Values(v))
-	return v[len(v)/2]
+	return v[len(v)/10]
 }

@@ -16,7 +16,30 @@ type Encoder struct {
 	Withhold bool      // metadata: see Rules.Withheld
 
 	references
-	err error
+	deferred []deferred
+	err      error
+}
+
+// deferred is a part of an encoding.
+type deferred struct {
+	at     int // in Buf
+	encode func(*Encoder)
+}
+
+// Defer leaves a part of the encoding, at this place, to Finish: encode must not depend on what may change until then.
+func (e *Encoder) Defer(encode func(*Encoder)) {
+	e.deferred = append(e.deferred, deferred{len(e.Buf), encode})
+}
+
+// Finish returns Buf with the parts that were deferred. It does not change e: goroutines may call it at the same time.
+func (e *Encoder) Finish() []byte {
+	whole, from := Encoder{Base: e.Base, Withhold: e.Withhold}, 0
+	for _, d := range e.deferred {
+		whole.Buf = append(whole.Buf, e.Buf[from:d.at]...)
+		d.encode(&whole)
+		from = d.at
+	}
+	return append(whole.Buf, e.Buf[from:]...)
 }
 
 // references are the pointers of a value that is encoded with Rules.References. What they point to follows the value itself, the largest
@@ -97,25 +120,36 @@ func (e *Encoder) Bool(b bool) {
 }
 
 // Uvarint appends a number.
-func (e *Encoder) Uvarint(v uint64) { e.Buf = binary.AppendUvarint(e.Buf, v) }
+func (e *Encoder) Uvarint(v uint64) { e.Buf = AppendUvarint(e.Buf, v) }
 
 // Varint appends a number that may be negative.
 func (e *Encoder) Varint(v int64) { e.Buf = binary.AppendVarint(e.Buf, v) }
 
 // Text appends a string.
-func (e *Encoder) Text(s string) {
-	e.Uvarint(uint64(len(s)))
-	e.Buf = append(e.Buf, s...)
-}
+func (e *Encoder) Text(s string) { e.Buf = AppendText(e.Buf, s) }
 
 // Bytes appends bytes, and distinguishes nil from none.
-func (e *Encoder) Bytes(b []byte) {
-	if b == nil {
-		e.Uvarint(0)
-		return
+func (e *Encoder) Bytes(b []byte) { e.Buf = AppendBytes(e.Buf, b) }
+
+// AppendUvarint is Encoder.Uvarint.
+func AppendUvarint(to []byte, v uint64) []byte {
+	if v < 0x80 {
+		return append(to, byte(v))
 	}
-	e.Uvarint(uint64(len(b)) + 1)
-	e.Buf = append(e.Buf, b...)
+	return binary.AppendUvarint(to, v)
+}
+
+// AppendText is Encoder.Text.
+func AppendText[T string | []byte](to []byte, s T) []byte {
+	return append(AppendUvarint(to, uint64(len(s))), s...)
+}
+
+// AppendBytes is Encoder.Bytes.
+func AppendBytes(to, b []byte) []byte {
+	if b == nil {
+		return append(to, 0)
+	}
+	return append(AppendUvarint(to, uint64(len(b))+1), b...)
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -124,13 +158,14 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func Checksum(before uint32, b []byte) uint32 { return crc32.Update(before, castagnoli, b) }
 
 // Metadata appends metadata: as bytes, or only its length and checksum.
-func (e *Encoder) Metadata(b []byte) {
-	if !e.Withhold || len(b) == 0 {
-		e.Bytes(b)
-		return
+func (e *Encoder) Metadata(b []byte) { e.Buf = AppendMetadata(e.Buf, b, e.Withhold) }
+
+// AppendMetadata is Encoder.Metadata.
+func AppendMetadata(to, b []byte, withhold bool) []byte {
+	if !withhold || len(b) == 0 {
+		return AppendBytes(to, b)
 	}
-	e.Uvarint(uint64(len(b)) + 1)
-	e.Buf = binary.LittleEndian.AppendUint32(e.Buf, Checksum(0, b))
+	return binary.LittleEndian.AppendUint32(AppendUvarint(to, uint64(len(b))+1), Checksum(0, b))
 }
 
 func encodeWithheld(e *Encoder, v unsafe.Pointer) { e.Metadata(*(*[]byte)(v)) }
@@ -142,34 +177,31 @@ const (
 	timeAbsolute
 )
 
-func (e *Encoder) time(t *time.Time) {
+func (e *Encoder) time(t *time.Time) { e.Buf = AppendTime(e.Buf, *t, e.Base) }
+
+// AppendTime appends a time as an Encoder with a Base does.
+func AppendTime(to []byte, t, base time.Time) []byte {
 	if t.IsZero() {
-		e.Byte(timeZero)
-		return
+		return append(to, timeZero)
 	}
-	if after, ok := nanoseconds(*t, e.Base); ok {
-		e.Byte(timeRelative)
-		e.Varint(after)
-		return
+	if after, ok := nanoseconds(t, base); ok {
+		return binary.AppendVarint(append(to, timeRelative), after)
 	}
-	e.Byte(timeAbsolute)
-	e.Varint(t.Unix())
-	e.Varint(int64(t.Nanosecond()))
+	return binary.AppendVarint(binary.AppendVarint(append(to, timeAbsolute), t.Unix()), int64(t.Nanosecond()))
 }
 
-// addr appends an address: its length, its bytes and, of 16 bytes, its zone.
-func (e *Encoder) addr(a *netip.Addr) {
+func (e *Encoder) addr(a *netip.Addr) { e.Buf = AppendAddr(e.Buf, *a) }
+
+// AppendAddr appends an address as an Encoder does: its length, its bytes and, of 16 bytes, its zone.
+func AppendAddr(to []byte, a netip.Addr) []byte {
 	switch {
 	case !a.IsValid():
-		e.Byte(0)
+		return append(to, 0)
 	case a.Is4():
 		b := a.As4()
-		e.Byte(4)
-		e.Buf = append(e.Buf, b[:]...)
+		return append(append(to, 4), b[:]...)
 	default:
 		b := a.As16()
-		e.Byte(16)
-		e.Buf = append(e.Buf, b[:]...)
-		e.Text(a.Zone())
+		return AppendText(append(append(to, 16), b[:]...), a.Zone())
 	}
 }

@@ -97,6 +97,21 @@ func TestCodecSkips(t *testing.T) {
 	}
 }
 
+// TestDefer: parts of an encoding that are made later are at their places, each time.
+func TestDefer(t *testing.T) {
+	var e Encoder
+	e.Defer(func(e *Encoder) { e.Text("a") })
+	e.Text("b")
+	e.Defer(func(*Encoder) {})
+	e.Defer(func(e *Encoder) { e.Text("c") })
+	e.Text("d")
+	for range 2 {
+		if got := string(e.Finish()); got != "\x01a\x01b\x01c\x01d" {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
 type node struct {
 	Next *node
 	In   *inner
@@ -187,7 +202,8 @@ func TestRing(t *testing.T) {
 			early = r.File()
 		}
 		if r.Full() {
-			r.Begin(binary.LittleEndian.AppendUint32(nil, uint32(len(all))))
+			checkpoint := binary.LittleEndian.AppendUint32(nil, uint32(len(all)))
+			r.Begin(func() []byte { return checkpoint })
 			began = append(began, len(all))
 		}
 		var got []byte
@@ -215,7 +231,7 @@ func TestRingWhileItIsWritten(t *testing.T) {
 		for i := range 5000 {
 			r.Commit(append(r.Buffer(), byte(i)))
 			if r.Full() {
-				r.Begin([]byte{byte(i + 1)})
+				r.Begin(func() []byte { return []byte{byte(i + 1)} })
 			}
 		}
 	}()

@@ -14,6 +14,7 @@ type Ring struct {
 	most   int // bytes of a segment
 
 	segments atomic.Pointer[segments]
+	newer    *segment
 	buffer   []byte // that of the newer segment, with the bytes that are being appended
 }
 
@@ -24,8 +25,8 @@ type segments struct {
 
 // segment has a length of its own since what is behind it may be written while the rest is read.
 type segment struct {
-	checkpoint []byte // empty: the beginning
-	buffer     []byte // as long as its memory
+	checkpoint func() []byte // nil: the beginning
+	buffer     []byte        // as long as its memory
 	len        atomic.Int64
 }
 
@@ -40,32 +41,37 @@ func NewRing(bytes int) *Ring {
 // SetHeader sets what a File has as its header. It is called before anything is appended.
 func (r *Ring) SetHeader(header []byte) { r.header = header }
 
-// Buffer returns the bytes of the newer segment. Commit takes them back with more bytes appended.
+// Buffer returns the bytes of the newer segment. Hold or Commit takes them back with more bytes appended.
 func (r *Ring) Buffer() []byte { return r.buffer }
+
+// Hold makes bytes that were appended to Buffer part of the recording with the next Commit.
+func (r *Ring) Hold(buffer []byte) {
+	if cap(buffer) == cap(r.buffer) {
+		r.buffer = r.buffer[:len(buffer)]
+		return
+	}
+	grown := &segment{checkpoint: r.newer.checkpoint, buffer: buffer[:cap(buffer)]} // they needed more memory
+	grown.len.Store(r.newer.len.Load())
+	r.segments.Store(&segments{older: r.segments.Load().older, newer: grown})
+	r.newer, r.buffer = grown, buffer
+}
 
 // Commit makes bytes that were appended to Buffer part of the recording.
 func (r *Ring) Commit(buffer []byte) {
-	now := r.segments.Load()
-	if cap(buffer) != len(now.newer.buffer) { // they needed more memory
-		grown := &segment{checkpoint: now.newer.checkpoint, buffer: buffer[:cap(buffer)]}
-		grown.len.Store(int64(len(buffer)))
-		r.segments.Store(&segments{older: now.older, newer: grown})
-	} else {
-		now.newer.len.Store(int64(len(buffer)))
-	}
-	r.buffer = buffer
+	r.Hold(buffer)
+	r.newer.len.Store(int64(len(buffer)))
 }
 
 // Full reports whether a checkpoint is due, for Begin.
 func (r *Ring) Full() bool { return len(r.buffer) >= r.most }
 
-// Begin begins another segment, with a checkpoint of the present state.
-func (r *Ring) Begin(checkpoint []byte) { r.begin(r.segments.Load().newer, checkpoint) }
+// Begin begins another segment, with a checkpoint of the present state: File calls the function, perhaps later and on several goroutines.
+func (r *Ring) Begin(checkpoint func() []byte) { r.begin(r.newer, checkpoint) }
 
-func (r *Ring) begin(older *segment, checkpoint []byte) {
+func (r *Ring) begin(older *segment, checkpoint func() []byte) {
 	newer := &segment{checkpoint: checkpoint, buffer: make([]byte, r.most+r.most/spare)}
 	r.segments.Store(&segments{older: older, newer: newer})
-	r.buffer = newer.buffer[:0]
+	r.newer, r.buffer = newer, newer.buffer[:0]
 }
 
 // spare is the part of a segment's memory that is there for what exceeds it: the calls of a turn.
@@ -76,9 +82,14 @@ func (r *Ring) File() *File {
 	now := r.segments.Load()
 	f := &File{Header: r.header}
 	for _, s := range []*segment{now.older, now.newer} {
-		if s != nil {
-			f.Segments = append(f.Segments, Segment{Checkpoint: s.checkpoint, Calls: s.buffer[:s.len.Load()]})
+		if s == nil {
+			continue
 		}
+		one := Segment{Calls: s.buffer[:s.len.Load()]}
+		if s.checkpoint != nil {
+			one.Checkpoint = s.checkpoint()
+		}
+		f.Segments = append(f.Segments, one)
 	}
 	return f
 }

@@ -22,19 +22,19 @@ type Recorder struct {
 	Program string // what is recorded, for people; it is set before the Core is created
 
 	ring     *recorder.Ring
+	replayed *replayed // nil: this is a recording
 	metadata bool
-	codecs   codecs
-	calls    calls
-
-	core     *Core
-	random   *rand.Rand // the driver's
-	clock    bool       // a turn has begun
-	began    time.Time  // the last turn
+	clock    bool // a turn has begun
 	inTurn   bool
-	filled   uint32 // the checksum of packets of earlier turns that were filled in this one
+	filled   uint32    // the checksum of packets of earlier turns that were filled in this one
+	began    time.Time // the last turn
 	calling  recorder.Encoder
 	outcome  recorder.Encoder // memory for checksums
-	replayed *replayed        // nil: this is a recording
+
+	core   *Core
+	random *rand.Rand // the driver's
+	codecs codecs
+	calls  calls
 }
 
 // NewRecorder returns a Recorder for Config.Recorder that keeps up to so many bytes of calls, and the checkpoints of two segments. If
@@ -111,30 +111,36 @@ func put[T any](r *Recorder, c *recordedCall[T], arguments T) {
 
 // begin records that a turn begins.
 func (r *Recorder) begin(now time.Time) {
-	if r == nil {
-		return
+	if r != nil {
+		r.beginTurn(now)
 	}
+}
+
+func (r *Recorder) beginTurn(now time.Time) {
 	b := r.buffer()
 	if !r.clock {
 		r.clock, r.began = true, now
 		r.calling.Base, r.outcome.Base = now, now
 		b = binary.AppendVarint(append(b, entryClock), now.UnixNano())
 	}
-	r.commit(binary.AppendVarint(append(b, entryBegin), int64(now.Sub(r.began))))
+	b = binary.AppendVarint(append(b, entryBegin), int64(now.Sub(r.began)))
+	if r.replayed != nil {
+		r.replayed.tape = b
+	} else {
+		r.ring.Hold(b)
+	}
 	r.began, r.inTurn, r.filled = now, true, 0
 }
 
 // end records the checksum of what a turn has put out, and then begins the next segment if that is due.
 func (r *Recorder) end(out *Output) {
-	if r == nil {
-		return
+	if r != nil {
+		r.endTurn(out)
 	}
-	r.outcome.Buf = r.outcome.Buf[:0]
-	r.codecs.output.Append(&r.outcome, out)
-	r.commit(binary.LittleEndian.AppendUint32(append(r.buffer(), entryEnd), recorder.Checksum(r.filled, r.outcome.Buf)))
-	if cap(r.outcome.Buf) > keptBytes {
-		r.outcome.Buf = nil
-	}
+}
+
+func (r *Recorder) endTurn(out *Output) {
+	r.commit(binary.LittleEndian.AppendUint32(append(r.buffer(), entryEnd), r.sumOf(out, r.filled)))
 	r.inTurn = false
 	if r.replayed == nil && r.ring.Full() {
 		r.ring.Begin(r.checkpoint())

@@ -1,8 +1,6 @@
 package swim
 
 import (
-	"bytes"
-	"cmp"
 	"hash/maphash"
 	"reflect"
 	"slices"
@@ -28,6 +26,7 @@ type codecs struct {
 	ack    recorder.Encoding[wire.Ack]
 	nack   recorder.Encoding[wire.Nack]
 	ping   recorder.Encoding[wire.IndirectPing]
+	row    recorder.Encoding[member]
 }
 
 // withheld are the fields of which there is only the length and a checksum, unless metadata is kept.
@@ -37,6 +36,7 @@ func (c *codecs) init(r *Recorder) error {
 	types := []reflect.Type{
 		reflect.TypeFor[Output](), reflect.TypeFor[savedBroadcasts](), reflect.TypeFor[wire.PushNodeState](), reflect.TypeFor[wire.Ack](),
 		reflect.TypeFor[wire.Nack](), reflect.TypeFor[wire.IndirectPing](), reflect.TypeFor[recordedCounts](),
+		reflect.TypeFor[member](),
 	}
 	all := r.calls.all()
 	for _, call := range all {
@@ -59,6 +59,7 @@ func (c *codecs) init(r *Recorder) error {
 	c.queue, c.peer = recorder.EncodingOf[savedBroadcasts](c.calls), recorder.EncodingOf[wire.PushNodeState](c.calls)
 	c.ack, c.nack = recorder.EncodingOf[wire.Ack](c.calls), recorder.EncodingOf[wire.Nack](c.calls)
 	c.ping, c.counts = recorder.EncodingOf[wire.IndirectPing](c.calls), recorder.EncodingOf[recordedCounts](c.calls)
+	c.row = recorder.EncodingOf[member](c.calls)
 	return c.initState(r)
 }
 
@@ -66,7 +67,8 @@ func (c *codecs) initState(r *Recorder) (err error) {
 	c.state, err = recorder.NewCodec(recorder.Rules{
 		References: true,
 		Custom: []recorder.Custom{
-			recorder.CustomOf(r.putMember, r.getMember), recorder.CustomOf(c.putQueue, r.getQueue), recorder.CustomOf(r.putIndex, r.getIndex),
+			recorder.CustomOf(r.putMember, r.getMember), recorder.CustomOf(c.putQueue, r.getQueue), recorder.CustomOf(putIndex, r.getIndex),
+			recorder.CustomOf(c.putRows, c.getRows), recorder.CustomOf(putIDs, getIDs),
 		},
 		Skip: map[reflect.Type][]string{
 			reflect.TypeFor[Core]():            {"cfg", "chosen", "turn", "rec"},
@@ -244,9 +246,9 @@ type savedBroadcasts struct {
 }
 
 func (c *codecs) putQueue(e *recorder.Encoder, q *broadcasts) {
-	saved := savedBroadcasts{Waiting: q.waiting}
+	saved := savedBroadcasts{Waiting: slices.Clone(q.waiting)}
 	saved.Items, saved.Last = q.order.Save()
-	c.queue.Put(e, &saved)
+	e.Defer(func(e *recorder.Encoder) { c.queue.Put(e, &saved) })
 }
 
 // getQueue makes the queue again, once the length of the table is known.
@@ -267,19 +269,63 @@ func (r *Recorder) getQueue(d *recorder.Decoder, q *broadcasts) {
 	})
 }
 
-// putIndex encodes the IDs in the index of addresses, by address. The hashes, and the order of different ones, differ from process to
-// process.
-func (r *Recorder) putIndex(e *recorder.Encoder, x *index.Index) {
-	t := &r.core.table
-	ids := slices.Collect(x.All)
-	slices.SortFunc(ids, func(a, b uint32) int {
-		one, other := t.address(t.at(ID(a))), t.address(t.at(ID(b)))
-		return cmp.Or(bytes.Compare(one.ip[:], other.ip[:]), cmp.Compare(one.port, other.port), cmp.Compare(a, b))
-	})
-	e.Uvarint(uint64(len(ids)))
-	for _, id := range ids {
-		e.Uvarint(uint64(id))
+// rows are the rows of a table.
+type rows = []*[chunkSize]member
+
+// putRows copies the rows, and leaves it to Encoder.Finish to encode them: that takes a hundred times as long.
+func (c *codecs) putRows(e *recorder.Encoder, table *rows) {
+	copied := make([][chunkSize]member, len(*table))
+	for i, chunk := range *table {
+		copied[i] = *chunk
 	}
+	e.Defer(func(e *recorder.Encoder) {
+		e.Uvarint(uint64(len(copied)))
+		for i := range copied {
+			for k := range copied[i] {
+				c.row.Put(e, &copied[i][k])
+			}
+		}
+	})
+}
+
+func (c *codecs) getRows(d *recorder.Decoder, table *rows) {
+	n := d.Uvarint()
+	for ; n > 0 && d.Err() == nil; n-- {
+		chunk := new([chunkSize]member)
+		for k := range chunk {
+			c.row.Get(d, &chunk[k])
+		}
+		*table = append(*table, chunk)
+	}
+}
+
+func putIDs(e *recorder.Encoder, ids *[]ID) {
+	copied := slices.Clone(*ids)
+	e.Defer(func(e *recorder.Encoder) {
+		e.Uvarint(uint64(len(copied)))
+		for _, id := range copied {
+			e.Uvarint(uint64(id))
+		}
+	})
+}
+
+func getIDs(d *recorder.Decoder, ids *[]ID) {
+	n := d.Uvarint()
+	for ; n > 0 && d.Err() == nil; n-- {
+		*ids = append(*ids, ID(d.Uvarint()))
+	}
+}
+
+// putIndex encodes the IDs in the index of addresses, in their order. The hashes, and the order of different ones, differ from process to
+// process.
+func putIndex(e *recorder.Encoder, x *index.Index) {
+	ids := slices.AppendSeq(make([]uint32, 0, x.Len()), x.All)
+	e.Defer(func(e *recorder.Encoder) {
+		e.Uvarint(uint64(len(ids)))
+		for _, id := range slices.Sorted(slices.Values(ids)) {
+			e.Uvarint(uint64(id))
+		}
+	})
 }
 
 // getIndex reads the IDs, and makes the indexes again once the table is complete.
@@ -323,16 +369,17 @@ func (t *table) reindex(located []uint32) bool {
 	return true
 }
 
-// checkpoint returns the state of the Core between two turns: the time of the first one and of the last one, and the Core.
-func (r *Recorder) checkpoint() []byte {
-	e := recorder.Encoder{Base: r.calling.Base, Withhold: !r.metadata}
+// checkpoint returns a function that encodes the state of the Core between two turns, as it is now: the time of the first one and of the
+// last one, and the Core.
+func (r *Recorder) checkpoint() func() []byte {
+	e := &recorder.Encoder{Base: r.calling.Base, Withhold: !r.metadata}
 	e.Varint(r.calling.Base.UnixNano())
 	e.Varint(int64(r.began.Sub(r.calling.Base)))
-	r.codecs.core.Append(&e, r.core)
+	r.codecs.core.Append(e, r.core)
 	if e.Err() != nil {
-		return []byte{0} // tests find that
+		return func() []byte { return []byte{0} } // tests find that
 	}
-	return e.Buf
+	return e.Finish
 }
 
 // restore sets the state of the Core to that of a checkpoint.

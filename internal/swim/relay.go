@@ -45,7 +45,7 @@ type pings map[uint32]*ping
 // answered.
 func (t *Turn) StepPing(from Endpoint, p *wire.PingView, payload []byte) {
 	if r := t.rec; r != nil {
-		put(r, &r.calls.StepPing, callStepPing{from, *p, payload})
+		r.putStepPing(&from, p, payload)
 	}
 	if len(p.Node) > 0 && string(p.Node) != t.cfg.Name {
 		t.out.drop(DropMisdirected)
@@ -272,7 +272,7 @@ func (r relays) remove(t *Turn, one *relay) {
 // returned sequence number.
 func (t *Turn) Ping(to Endpoint) uint32 {
 	if r := t.rec; r != nil {
-		put(r, &r.calls.Ping, callPing{to})
+		r.putPing(&to)
 	}
 	p := &ping{seq: t.seq.next(), to: to, began: t.now, expires: newDeadline(duePing)}
 	p.expires.seq = p.seq

@@ -175,7 +175,7 @@ func (p *Replay) endSegment() error {
 		p.d.Base = p.rec.calling.Base
 	}
 	var now []byte
-	err := p.guard(func() error { now = p.rec.checkpoint(); return nil })
+	err := p.guard(func() error { now = p.rec.checkpoint()(); return nil })
 	if err == nil && string(now) != string(p.file.Segments[p.segment].Checkpoint) {
 		err = fmt.Errorf("%w: the states after turn %d", ErrDiverged, p.turns)
 	}

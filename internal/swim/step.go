@@ -10,7 +10,7 @@ import (
 // alive, suspect and dead messages to StepGossip.
 func (t *Turn) Step(from Endpoint, message wire.Message) {
 	if r := t.rec; r != nil {
-		put(r, &r.calls.Step, callStep{from, message})
+		r.putStep(&from, message)
 	}
 	t.origin = origin{}
 	switch m := message.(type) {
@@ -27,7 +27,7 @@ func (t *Turn) Step(from Endpoint, message wire.Message) {
 // such messages are stale, which takes one look-up in the table.
 func (t *Turn) StepGossip(from Endpoint, v *wire.GossipView) {
 	if r := t.rec; r != nil {
-		put(r, &r.calls.StepGossip, callStepGossip{from, *v})
+		r.putStepGossip(&from, v)
 	}
 	m := t.table.namedBytes(v.Node)
 	if m != nil && t.table.isStale(m, v) {

@@ -10,7 +10,7 @@ import (
 func TestWalls(t *testing.T) {
 	walls.Walls{
 		Imports: []string{
-			"bytes", "cmp", "container/heap", "encoding/binary", "errors", "fmt", "hash/maphash", "io", "iter", "math", "math/rand/v2", "net/netip",
+			"bytes", "cmp", "container/heap", "encoding/binary", "errors", "fmt", "hash/maphash", "io", "iter", "math", "math/bits", "math/rand/v2", "net/netip",
 			"reflect", "slices", "strings", "time",
 			"internal/index", "internal/queue", "internal/recorder", "internal/wire",
 		},
