@@ -249,6 +249,7 @@ func TestEvidenceOfPresentState(t *testing.T) {
 		if why := recovered.Evidence; why == nil || why.Suspected == 0 || why.Suspected >= why.Timeout || why.By != "m3" {
 			t.Errorf("recovered: %v", why)
 		}
+		synctest.Wait() // the record of a change may follow its event
 		for text, want := range map[string]string{"marking member as failed": e.Evidence.String(), "member that was down is alive again": back.Evidence.String(),
 			"suspect member has refuted": recovered.Evidence.String()} {
 			n := 0
