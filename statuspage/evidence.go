@@ -1,6 +1,10 @@
 package statuspage
 
-import "github.com/e3431adc/memberlist"
+import (
+	"strings"
+
+	"github.com/e3431adc/memberlist"
+)
 
 // Evidence is why a member is suspect or dead, has left, or is alive again, or why packets do not reach it: see memberlist.Evidence.
 // Durations are in seconds.
@@ -28,6 +32,12 @@ type Probe struct {
 	Helpers     map[string]string `json:"helpers,omitempty"` // by name: as memberlist.ProbeResult.String
 	Stream      string            `json:"stream"`            // the same
 	StreamError string            `json:"stream_error,omitempty"`
+}
+
+// Head returns the part of the summary that says most, for the table of members.
+func (e *Evidence) Head() string {
+	head, _, _ := strings.Cut(e.Summary, "; ")
+	return head
 }
 
 // newEvidence returns evidence as it is in JSON; nil of nil.

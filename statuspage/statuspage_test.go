@@ -165,8 +165,14 @@ func TestEvidenceShown(t *testing.T) {
 		if i < 0 || s.Events[i].Evidence == nil || s.Events[i].Evidence.Cause != dead.Evidence.Cause || !slices.Contains(s.Events[i].Details, dead.Evidence.Summary) {
 			t.Errorf("events %+v", s.Events)
 		}
-		if page := get(t, h, "/").Body.String(); !strings.Contains(page, "stream refused") {
-			t.Error("the page does not tell why")
+		head, _, _ := strings.Cut(dead.Evidence.Summary, "; ")
+		_, table, _ := strings.Cut(get(t, h, "/").Body.String(), `id="members"`)
+		table, events, _ := strings.Cut(table, `id="events"`)
+		if want := "<summary>" + head + "</summary>" + dead.Evidence.Summary + "</details>"; !strings.Contains(table, want) || strings.Count(table, "<details") != 1 {
+			t.Errorf("the table does not tell why, %q: %s", want, table)
+		}
+		if !strings.Contains(events, "stream refused") {
+			t.Error("the events do not tell why")
 		}
 	})
 }

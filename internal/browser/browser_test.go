@@ -187,9 +187,24 @@ func TestCrash(t *testing.T) {
 	b.await(`document.querySelector("#members tr.dead")?.innerText.includes("gamma")`)
 	b.await(`document.querySelector("#events li.fail")?.innerText.includes("gamma")`)
 
+	// Why: in short, and all of it when it is opened. It stays open, and in focus, while the page follows.
+	why := `document.querySelector("#members tr.dead details")`
+	head := b.texts("#members tr.dead summary")
+	if len(head) != 1 || head[0] == "" || strings.Contains(head[0], ";") {
+		t.Fatalf("why: %q", head)
+	}
+	b.run(chromedp.Focus("#members tr.dead summary", chromedp.ByQuery), chromedp.KeyEvent(kb.Enter))
+	b.await(why + `?.open && ` + why + fmt.Sprintf(`.innerText.length > %d`, len(head[0])+10))
+	b.run(chromedp.Evaluate(why+`.id = "old"`, nil))
+	members[1].Shutdown()
+	b.await(`document.querySelectorAll("#members tr.dead").length === 2 && !document.getElementById("old")`)
+	b.await(`document.querySelectorAll("#members details[open]").length === 1 && document.activeElement.tagName === "SUMMARY"`)
+	b.fits(360)
+	b.fits(1440)
+
 	// Forgotten by its button, from the page's own origin.
 	b.run(chromedp.Click(`#members tr.dead button`, chromedp.ByQuery))
-	b.await(`document.readyState === "complete" && document.querySelectorAll("#members tbody tr").length === 2`)
+	b.await(`document.readyState === "complete" && document.querySelectorAll("#members tbody tr").length === 2 && document.querySelectorAll("#members tr.dead").length === 1`)
 	b.healthy()
 }
 
@@ -334,6 +349,7 @@ func TestScreenshots(t *testing.T) {
 	}
 	b.run(chromedp.Navigate(address))
 	b.await(`document.querySelectorAll("#members tr.dead").length === 1`)
+	b.run(chromedp.Evaluate(`document.querySelector("#members tr.dead details").open = true`, nil))
 	for _, width := range []int64{360, 1440} {
 		for _, scheme := range []string{"light", "dark"} {
 			b.scheme(scheme)

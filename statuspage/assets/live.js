@@ -13,14 +13,27 @@
     return document.querySelectorAll("#members tr").length > 1000 ? 5000 : 1000;
   }
 
+  // What is open stays open, and its summary keeps the focus.
+  function replaceChildren(part, next) {
+    const of = e => e.closest("details").dataset.of;
+    const open = new Set([...part.querySelectorAll("details[open]")].map(of));
+    const active = document.activeElement;
+    const focused = active !== part && part.contains(active) ? of(active) : null;
+    part.replaceChildren(...document.adoptNode(next).childNodes);
+    for (const details of part.querySelectorAll("details")) {
+      details.open = open.has(details.dataset.of);
+      if (details.dataset.of === focused) { details.firstChild.focus({ preventScroll: true }); }
+    }
+  }
+
   function replace(fresh) {
+    const active = document.activeElement, selection = getSelection();
     for (const part of document.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(part.id);
-      const selection = getSelection();
-      const used = part !== document.activeElement && part.contains(document.activeElement) ||
+      const used = part !== active && part.contains(active) && active.tagName !== "SUMMARY" ||
         selection && !selection.isCollapsed && part.contains(selection.anchorNode);
       if (next && !used) {
-        part.replaceChildren(...document.adoptNode(next).childNodes);
+        replaceChildren(part, next);
       }
     }
   }
