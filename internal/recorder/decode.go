@@ -19,7 +19,7 @@ type Decoder struct {
 
 	unread []byte
 	err    error
-	filled int // bytes of filler
+	filler int // how many bytes of filler may still be made
 
 	known   []target
 	pending [][]unsafe.Pointer // the references that are still to be set
@@ -28,7 +28,7 @@ type Decoder struct {
 
 // NewDecoder returns a Decoder of b.
 func NewDecoder(b []byte, base time.Time, withhold bool) *Decoder {
-	return &Decoder{unread: b, Base: base, Withhold: withhold}
+	return &Decoder{unread: b, Base: base, Withhold: withhold, filler: leastFiller + maxFiller*len(b)}
 }
 
 // Len returns the number of unread bytes.
@@ -175,8 +175,12 @@ func (d *Decoder) Bytes() []byte {
 	return append(make([]byte, 0, n), d.Fixed(n)...)
 }
 
-// maxFiller is how many bytes of filler a Decoder makes in all.
-const maxFiller = 256 << 20
+// A Decoder makes at most leastFiller bytes of filler, and maxFiller for each byte that it reads. Metadata takes at least six bytes and a
+// message around it, and has no more than 512; the payload of an ack takes twenty, and is in a packet.
+const (
+	leastFiller = 64 << 10
+	maxFiller   = 64
+)
 
 // Metadata reads metadata. If it was withheld it is other bytes of the same length and checksum.
 func (d *Decoder) Metadata() []byte {
@@ -191,11 +195,11 @@ func (d *Decoder) Metadata() []byte {
 		return []byte{}
 	}
 	sum := d.Fixed(4)
-	if d.err != nil || n > uint64(maxFiller-d.filled) {
+	if d.err != nil || n > uint64(d.filler) {
 		d.Fail()
 		return nil
 	}
-	d.filled += int(n)
+	d.filler -= int(n)
 	b, ok := filler(int(n), binary.LittleEndian.Uint32(sum))
 	if !ok {
 		d.Fail()

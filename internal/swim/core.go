@@ -188,7 +188,7 @@ func (t *Turn) Tick() {
 	}
 	t.loops.skipMissedRounds(t)
 	for d := t.deadlines.pop(t.now); d != nil; d = t.deadlines.pop(t.now) {
-		t.rec.spend()
+		t.rec.spend(t)
 		t.origin = origin{}
 		t.lateness.note(t, t.now.Sub(d.at))
 		if t.lateness.postpone(t, d) {

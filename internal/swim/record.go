@@ -140,6 +140,9 @@ func (r *Recorder) end(out *Output) {
 }
 
 func (r *Recorder) endTurn(out *Output) {
+	if r.replayed != nil {
+		r.replayed.spend(len(out.bytes)/16 + len(out.Packets))
+	}
 	r.commit(binary.LittleEndian.AppendUint32(append(r.buffer(), entryEnd), r.sumOf(out, r.filled)))
 	r.inTurn = false
 	if r.replayed == nil && r.ring.Full() {

@@ -338,6 +338,9 @@ func (r *Recorder) getIndex(d *recorder.Decoder, _ *index.Index) {
 	ids := make([]uint32, n)
 	for i := range ids {
 		ids[i] = uint32(d.Uvarint())
+		if i > 0 && ids[i] <= ids[i-1] {
+			d.Fail()
+		}
 	}
 	d.Later(func() {
 		if !r.core.table.reindex(ids) {
@@ -362,6 +365,13 @@ func (t *table) reindex(located []uint32) bool {
 	for _, id := range located {
 		m := t.known(uint64(id))
 		if m == nil {
+			return false
+		}
+		n := 0
+		for range t.locatedAll(t.address(m)) {
+			n++
+		}
+		if n >= maxAtAddress {
 			return false
 		}
 		t.byAddr.Add(t.address(m).hash(t.seed), id)

@@ -75,7 +75,8 @@ func NewReplay(f *recorder.File, exact bool) (*Replay, error) {
 	if h.Calls != codecs.calls.Fingerprint() || len(f.Segments[0].Checkpoint) > 0 && h.State != codecs.state.Fingerprint() {
 		return nil, fmt.Errorf("%w: %q", ErrLayout, h.Program)
 	}
-	p.rec.replayed = &replayed{spare: rand.New(rand.NewPCG(1, 1)), work: workOf(f)}
+	p.rec.replayed = &replayed{spare: rand.New(rand.NewPCG(1, 1))}
+	p.rec.replayed.work, p.rec.replayed.most = limitsOf(f)
 	return p, p.begin()
 }
 
@@ -319,7 +320,8 @@ type replayed struct {
 	tape  []byte     // what is recorded of this turn
 	spare *rand.Rand // when the recorded numbers do not last
 	last  bool       // the recording ends here
-	work  int        // what is left of workOf
+	work  int        // what is left of that of limitsOf
+	most  int        // bytes of the output of a turn
 
 	randoms   []uint64
 	sequences []uint32
@@ -342,26 +344,30 @@ func (a *replayed) rest() error {
 
 // spend stops a replay that does more than a recording of its size can have: a false number in it, such as an interval of none, makes a core
 // work for ever.
-func (a *replayed) spend() {
-	if a.work--; a.work < 0 {
+func (a *replayed) spend(work int) {
+	if a.work -= work; a.work < 0 {
 		panic(stop{fmt.Errorf("%w: it works for ever", recorder.ErrCorrupt)})
 	}
 }
 
-// spend counts a deadline of a replayed core.
-func (r *Recorder) spend() {
-	if r != nil && r.replayed != nil {
-		r.replayed.spend()
+// spend counts a deadline of a replayed core, for which that may look at all members, and bounds what a turn puts out.
+func (r *Recorder) spend(t *Turn) {
+	if r == nil || r.replayed == nil {
+		return
+	}
+	r.replayed.spend(16 + t.table.len()/64)
+	if len(t.out.bytes) > r.replayed.most || len(t.out.Packets)+len(t.out.Events)+len(t.out.Changed)+len(t.out.Streams) > r.replayed.most/64 {
+		panic(stop{fmt.Errorf("%w: it sends without end", recorder.ErrCorrupt)})
 	}
 }
 
-// workOf returns how many deadlines, and values that it does not have, a recording may take.
-func workOf(f *recorder.File) int {
-	work := 1 << 16
+// limitsOf returns the limits of a replay: the work, as spend counts it, and the bytes that a turn may put out.
+func limitsOf(f *recorder.File) (work, most int) {
+	bytes := 0
 	for _, s := range f.Segments {
-		work += 64 * (len(s.Checkpoint) + len(s.Calls))
+		bytes += len(s.Checkpoint) + len(s.Calls)
 	}
-	return work
+	return 1<<20 + 64*bytes, 1<<20 + 64*bytes
 }
 
 // take returns the next of some recorded values, or another one if there is none.
@@ -377,7 +383,7 @@ func take[T any](a *replayed, from *[]T, otherwise func() T) T {
 	if a.exact {
 		panic(stop{fmt.Errorf("%w: a call asks for more", ErrDiverged)})
 	}
-	a.spend()
+	a.spend(1)
 	return otherwise()
 }
 

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
+	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -44,7 +47,8 @@ func fuzzSeeds(f testing.TB) []*recorder.File {
 // FuzzReplay replays files whose checksums are right and whose contents are anything, exactly and as an experiment. They end, with an error or
 // without one.
 func FuzzReplay(f *testing.F) {
-	for _, file := range fuzzSeeds(f) {
+	hostile := hostileFiles(f)
+	for _, file := range append(fuzzSeeds(f), slices.Collect(maps.Values(hostile))...) {
 		f.Add(file.Header, file.Segments[0].Checkpoint, file.Segments[0].Calls)
 	}
 	f.Fuzz(func(t *testing.T, head, checkpoint, calls []byte) {
@@ -54,7 +58,7 @@ func FuzzReplay(f *testing.F) {
 	})
 }
 
-func replayAny(t *testing.T, file *recorder.File, exact bool) {
+func replayAny(t *testing.T, file *recorder.File, exact bool) error {
 	p, err := NewReplay(file, exact)
 	for turns := 0; err == nil; turns++ {
 		if turns > len(file.Segments[0].Calls) {
@@ -69,6 +73,7 @@ func replayAny(t *testing.T, file *recorder.File, exact bool) {
 		!errors.Is(err, ErrPanicked) {
 		t.Fatal(err)
 	}
+	return err
 }
 
 // TestReplayOfFalseBytes changes each third byte of a recording, behind its checksums; fewer with the race detector.
@@ -88,5 +93,88 @@ func TestReplayOfFalseBytes(t *testing.T) {
 			}
 			*part = right
 		}
+	}
+}
+
+// hostileFiles returns recordings that no recorder has written: small ones that ask for much memory or work, and one with a circle.
+func hostileFiles(tb testing.TB) map[string]*recorder.File {
+	files := make(map[string]*recorder.File)
+	add := func(name string, change func(*Recorder, *Turn), header func(*Config)) {
+		r, turn := recordedCore(false, nil)
+		for i := 1; i < 12; i++ {
+			turn.StepGossip(Endpoint{}, viewOf(tb, wire.TypeAlive, (&wire.Alive{Incarnation: 1, Node: memberName(i),
+				Addr: memberAddr(i).Addr().AsSlice(), Port: 7946, Vsn: testVersions[:]}).Append(nil)[1:]))
+		}
+		turn.Start()
+		turn.End()
+		if change != nil {
+			change(r, turn)
+		}
+		r.ring.Begin(r.checkpoint())
+		turn.Begin(testStart.Add(time.Hour), new(Output))
+		if change == nil {
+			for range 200 {
+				turn.StepPing(Endpoint{AddrPort: memberAddr(1)}, &wire.PingView{SeqNo: 1, SourceNode: []byte("m1")}, make([]byte, 60<<10))
+			}
+		}
+		turn.Tick()
+		turn.End()
+		f := r.File()
+		if header != nil {
+			cfg := testConfig()
+			cfg.Extensions = true
+			header(&cfg)
+			f.Header = r.header(&cfg)
+		}
+		files[name] = &recorder.File{Header: f.Header, Segments: f.Segments[len(f.Segments)-1:]}
+	}
+	same := func(*Recorder, *Turn) {}
+	add("metadata", nil, nil)
+	add("gossip without end", same, func(c *Config) { c.GossipInterval, c.SuspicionMult, c.RetransmitMult = 1, 1<<20, 1<<20 })
+	add("probes without end", same, func(c *Config) { c.ProbeInterval = 0 })
+	add("push/pulls without end", same, func(c *Config) { c.PushPullInterval = 0 })
+	add("a circle", func(_ *Recorder, t *Turn) {
+		one := &check{due: newDeadline(dueCheck)}
+		one.due.check = one
+		t.checks.byName["m1"] = one
+		t.deadlines.heap = append(t.deadlines.heap, one.due, one.due, t.deadlines.heap[0])
+	}, nil)
+	add("one member at an address twice", func(_ *Recorder, t *Turn) {
+		m := t.table.named("m1")
+		for range 1000 {
+			t.table.byAddr.Add(t.table.address(m).hash(t.table.seed), uint32(m.ID))
+		}
+	}, nil)
+	add("many members at an address", func(_ *Recorder, t *Turn) {
+		for i := 2; i < 12; i++ {
+			m := t.table.named(memberName(i))
+			t.table.forgetAddr(m)
+			t.table.setAddress(m, addressOf(memberAddr(1)))
+			t.table.byAddr.Add(t.table.address(m).hash(t.table.seed), uint32(m.ID))
+		}
+	}, nil)
+	return files
+}
+
+// TestHostileRecordings: the replay of any file ends, and takes memory within a multiple of the file's size.
+func TestHostileRecordings(t *testing.T) {
+	refused := map[string]bool{"metadata": true, "probes without end": true, "push/pulls without end": true, "one member at an address twice": true,
+		"many members at an address": true}
+	for name, file := range hostileFiles(t) {
+		t.Run(name, func(t *testing.T) {
+			for _, exact := range []bool{true, false} {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				err := replayAny(t, file, exact)
+				runtime.ReadMemStats(&after)
+				if refused[name] && !exact && !errors.Is(err, recorder.ErrCorrupt) {
+					t.Errorf("the replay ends with %v", err)
+				}
+				size := uint64(len(file.Header) + len(file.Segments[0].Checkpoint) + len(file.Segments[0].Calls))
+				if got, most := after.TotalAlloc-before.TotalAlloc, 24<<20+512*size; got > most {
+					t.Errorf("%d bytes are allocated for a file of %d", got, size)
+				}
+			}
+		})
 	}
 }
