@@ -38,6 +38,7 @@ func TestDoctor(t *testing.T) {
 		{"versions", false, doctorVersions},
 		{"dead", false, doctorDead},
 		{"dead-answers", true, doctorDeadAnswers},
+		{"unreachable", false, doctorUnreachable},
 		{"metadata", false, doctorMetadata},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -316,6 +317,19 @@ func doctorDeadAnswers(c *cluster) {
 	}
 	c.awaitMembers(peers[3], "d")
 	c.expect(c.examine(peers[0]), "dead-answers", []string{"d (127.", "was declared dead and answers", "dead to a, b, c"}, "split", "udp")
+}
+
+// doctorUnreachable stops a member before the others find out.
+func doctorUnreachable(c *cluster) {
+	peers := c.four(still)
+	for _, p := range peers[1:] {
+		c.meet(p, peers[0])
+	}
+	d := peers[3].addr().String()
+	if err := peers[3].shutdown(); err != nil {
+		c.Fatal(err)
+	}
+	c.expect(c.examine(peers[0]), "unreachable", []string{"d (" + d + ") does not answer", "packets: ", "stream: "}, "partly-seen")
 }
 
 func doctorMetadata(c *cluster) {
