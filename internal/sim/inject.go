@@ -124,7 +124,7 @@ func (s *Sim) replay(n *node, of []int) {
 func (n *node) settled(s *Sim) {
 	if n.up {
 		t := s.beginTurn(n)
-		t.Settle()
+		t.Settle(s.plain)
 		s.endTurn(n, t)
 	}
 }

@@ -23,6 +23,7 @@ type Sim struct {
 	nodes     []node
 	places    map[place]int32 // the last node that started at each
 	names     []string        // by number
+	plain     []string        // names of Config.Plain
 	namesUsed int
 	brought   map[int][]int32 // names that each fault introduced
 	rules     []rule          // of the active faults
@@ -83,6 +84,9 @@ func New(cfg Config) *Sim {
 			meta: uint32(cluster) << 24, armed: never, impaired: -1, bandwidth: cfg.Link.Bandwidth}
 		s.places[s.nodes[i].place] = int32(i)
 	}
+	for _, i := range cfg.Plain {
+		s.plain = append(s.plain, s.nodes[i].name)
+	}
 	s.check = newChecker(s)
 	s.populate()
 	for i := range cfg.Faults {
@@ -137,7 +141,7 @@ func (s *Sim) settle(n *node, states wire.States) {
 		some := states.Cut(atOnce)
 		t := s.beginTurn(n)
 		t.Merge(new(swim.Peer), &some)
-		t.Settle()
+		t.Settle(s.plain)
 		s.endTurn(n, t)
 	}
 	n.settled(s)

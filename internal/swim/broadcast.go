@@ -159,17 +159,17 @@ func (q *broadcasts) finishAll(t *Turn) {
 	q.waiting = q.waiting[:0]
 }
 
-// Settle empties the queue and takes each member for one that has answered us, and knows the extensions if we do. It is for
-// simulations that begin with a settled cluster.
-func (t *Turn) Settle() {
+// Settle empties the queue and takes each member for one that has answered us, and that knows the extensions if we do, unless it is
+// among those that are plain. It is for simulations that begin with a settled cluster.
+func (t *Turn) Settle(plain []string) {
 	if r := t.rec; r != nil {
-		put(r, &r.calls.Settle, callSettle{})
+		put(r, &r.calls.Settle, callSettle{plain})
 	}
 	t.queue.dropAll(t)
 	for _, id := range t.table.order {
 		m := t.table.at(id)
 		m.answered = true
-		if t.cfg.Extensions && m != t.table.self {
+		if t.cfg.Extensions && m != t.table.self && !slices.Contains(plain, m.Name) {
 			t.view.note(m, wire.ViewUnsaid)
 		}
 	}

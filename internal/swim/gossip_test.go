@@ -164,7 +164,7 @@ func TestWhatFitsNoPacketIsNotQueued(t *testing.T) {
 func TestPacketsOfSeveralMessagesFit(t *testing.T) {
 	n := newNode(t, nil).withMembers(1)
 	n.suspect(1, 1, "m9")
-	n.Settle()
+	n.Settle(nil)
 	for _, tt := range []struct {
 		room int
 		want []int // messages in each packet
@@ -203,13 +203,13 @@ func TestPacketsOfSeveralMessagesFit(t *testing.T) {
 func TestGossipWithNothingToSay(t *testing.T) {
 	n := newNode(t, nil).withMembers(5)
 	n.queued()
-	n.Settle()
+	n.Settle(nil)
 	n.loops.gossipTick(n.Turn)
 	if got := n.take().Packets; len(got) != 0 {
 		t.Errorf("%d packets, want none", len(got))
 	}
 	n = newNode(t, func(c *Config) { c.HasUserBroadcasts = true }).withMembers(5)
-	n.Settle()
+	n.Settle(nil)
 	n.loops.gossipTick(n.Turn)
 	if got := n.take().Packets; len(got) != 3 || got[0].Room != 1393 {
 		t.Errorf("packets %v, want 3 with room for the user's broadcasts", got)
@@ -219,7 +219,7 @@ func TestGossipWithNothingToSay(t *testing.T) {
 // TestBroadcastIsSentToTheLimit: a broadcast is sent RetransmitMult * ceil(log10(n+1)) times.
 func TestBroadcastIsSentToTheLimit(t *testing.T) {
 	n := newNode(t, nil).withMembers(20)
-	n.Settle()
+	n.Settle(nil)
 	n.Announce(memberAddr(0), []byte("x"), testVersions, 3)
 	n.take()
 	sent := 0
@@ -477,7 +477,7 @@ func TestQueuedBroadcastsSayWhatWasToBeSaid(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, nil).withMembers(8)
-			n.Settle()
+			n.Settle(nil)
 			tt.do(n)
 			if got := n.queued(); !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("got %q, want %q", texts(got), texts(tt.want))

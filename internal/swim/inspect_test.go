@@ -2,7 +2,7 @@ package swim
 
 import "testing"
 
-// TestSettle: nothing remains queued, and no waiter for it remains.
+// TestSettle: nothing remains queued, and no waiter for it remains. All members but the plain ones are known to know the extensions.
 func TestSettle(t *testing.T) {
 	n := newNode(t, nil).withMembers(3)
 	n.Announce(memberAddr(0), []byte("new"), testVersions, 9)
@@ -10,7 +10,13 @@ func TestSettle(t *testing.T) {
 	if n.NumQueued() != 4 {
 		t.Errorf("%d broadcasts are queued, want 4", n.NumQueued())
 	}
-	n.Settle()
+	n.cfg.Extensions = true
+	n.Settle([]string{"m2"})
+	for name, want := range map[string]bool{"m1": true, "m2": false, "m3": true} {
+		if got := n.table.named(name).extended; got != want {
+			t.Errorf("%s is known to know the extensions: %v, want %v", name, got, want)
+		}
+	}
 	if out := n.take(); n.NumQueued() != 0 || len(out.Finished) != 1 || out.Finished[0] != 9 {
 		t.Errorf("%d broadcasts are queued, notices %v are finished; want none, [9]", n.NumQueued(), out.Finished)
 	}

@@ -166,7 +166,7 @@ type (
 	callHaveSeeds   struct{}
 	callHaveNoSeeds struct{}
 	callPing        struct{ To Endpoint }
-	callSettle      struct{}
+	callSettle      struct{ Plain []string }
 )
 
 // recordedSelection is a Selection without its names, which are recorded when they are used.
@@ -226,4 +226,4 @@ func (c *callForceLeaveAlive) do(t *Turn)      { t.ForceLeaveAlive(c.Name, c.Not
 func (c *callHaveSeeds) do(t *Turn)            { t.HaveSeeds() }
 func (c *callHaveNoSeeds) do(t *Turn)          { t.HaveNoSeeds() }
 func (c *callPing) do(t *Turn)                 { t.Ping(c.To) }
-func (c *callSettle) do(t *Turn)               { t.Settle() }
+func (c *callSettle) do(t *Turn)               { t.Settle(c.Plain) }

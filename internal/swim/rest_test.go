@@ -17,7 +17,7 @@ func TestRestingGossip(t *testing.T) {
 	}
 	run := func(next func(*node) (time.Time, bool)) (packets []sent, ticks int) {
 		n := newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval = time.Second, 0 }).withMembers(20)
-		n.Settle()
+		n.Settle(nil)
 		n.Start()
 		news := n.now.Add(5300 * time.Millisecond)
 		for {
@@ -62,13 +62,13 @@ func TestRestsWithoutLoops(t *testing.T) {
 		t.Errorf("something is due at %v", at)
 	}
 	n = newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval, c.HasUserBroadcasts = 0, 0, true }).withMembers(1)
-	n.Settle()
+	n.Settle(nil)
 	n.Start()
 	if at, ok := n.NextWakeup(); !ok || at.Sub(n.now) > 2*n.cfg.GossipInterval {
 		t.Errorf("gossip is due at %v, %v; want within two intervals", at, ok)
 	}
 	n = newNode(t, func(c *Config) { c.ProbeInterval, c.PushPullInterval = 0, 0 })
-	n.Settle()
+	n.Settle(nil)
 	n.Start()
 	if at, ok := n.NextWakeup(); ok {
 		t.Errorf("woken at %v for gossip with nothing to send", at)
