@@ -48,6 +48,7 @@ type probe struct {
 	nacks         int
 	streamAnswers bool // the target acked on a stream
 	missedTick    bool
+	urgent        *member // is probed next; nil: none
 }
 
 func newProbe() probe {
@@ -65,11 +66,25 @@ func (p *probe) start(t *Turn) {
 	}
 }
 
-// next returns the next member of the ring, if it is the turn of that, or of the probe order: one that is alive or suspect, or
-// nil after one round.
+// hurry begins a probe of m, or makes m the next one if a probe is running.
+func (p *probe) hurry(t *Turn, m *member) {
+	p.urgent = m
+	p.start(t)
+}
+
+// unhurry makes m not the next one, if it is.
+func (p *probe) unhurry(m *member) {
+	if p.urgent == m {
+		p.urgent = nil
+	}
+}
+
+// next returns the next member to probe: the urgent one, or that of the probe order, which is alive or suspect, or nil after one round.
 func (p *probe) next(t *Turn) *member {
-	if m := t.ring.next(); m != nil {
-		return m
+	if m := p.urgent; m != nil {
+		if p.urgent = nil; t.table.isPresent(m) {
+			return m
+		}
 	}
 	if m := t.zones.nextProbe(t); m != nil {
 		return m

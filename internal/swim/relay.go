@@ -261,6 +261,16 @@ func (r relays) onDue(t *Turn, seq uint32) {
 	one.nack = false
 	t.deadlines.set(one.due, one.ends)
 	t.send(one.asker, &wire.Nack{SeqNo: one.asked, Evidence: one.evidence})
+	r.probeToo(t, one)
+}
+
+// probeToo probes a target that did not answer us either, if the asker is of the reference: that will suspect it later than we can,
+// and lead no suspicion (corroboration.go).
+func (r relays) probeToo(t *Turn, one *relay) {
+	asker, target := t.table.otherAt(&one.asker), t.table.located(one.target)
+	if t.cfg.Detector.Corroborate && asker != nil && !asker.extended && target != nil && t.table.isPresent(target) {
+		t.probe.hurry(t, target)
+	}
 }
 
 func (r relays) remove(t *Turn, one *relay) {

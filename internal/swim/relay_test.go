@@ -41,3 +41,31 @@ func TestPingOfADownMember(t *testing.T) {
 		})
 	}
 }
+
+// TestRelayProbesToo: a member that was asked for a ping by one of the reference probes the target itself if that does not answer.
+func TestRelayProbesToo(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		do   func(n *node, seq uint32)
+		want bool
+	}{
+		{"no answer", func(*node, uint32) {}, true},
+		{"an ack", func(n *node, seq uint32) { n.Step(fromMember(1), ackOf(seq)) }, false},
+		{"dead meanwhile", func(n *node, _ uint32) { n.suspect(1, 1, "m3"); n.dead(1, 1, "m3") }, false},
+		{"the asker knows the extensions", func(n *node, _ uint32) { n.view.note(n.table.named("m2"), wire.ViewUnsaid) }, false},
+		{"off", func(n *node, _ uint32) { n.cfg.Detector = Detector{} }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := newNode(t, detecting(nil)).withMembers(9).quick()
+			n.Step(fromMember(2), &wire.IndirectPing{SeqNo: 7, Target: memberAddr(1).Addr().AsSlice(), Port: 7946, Node: "m1", Nack: true,
+				SourceAddr: memberAddr(2).Addr().AsSlice(), SourcePort: 7946, SourceNode: "m2"})
+			ping := parse(t, n.take().Packets[0].Messages[0]).(*wire.Ping)
+			tt.do(n, ping.SeqNo)
+			n.take()
+			n.tickTo(leastTimeout)
+			if got := n.probe.target != nil && n.probe.target.Name == "m1"; got != tt.want {
+				t.Errorf("probes the target: %v, want %v", got, tt.want)
+			}
+		})
+	}
+}

@@ -19,7 +19,6 @@ type ring struct {
 	watch                  deadline
 	zoned                  bool // it is that of our zone
 	stale                  bool // the neighbours are to be found again
-	overdue                bool // no beat in time: the next probe goes to the predecessor
 	leftOut                bool // the last probe was left out
 }
 
@@ -86,7 +85,8 @@ func (r *ring) findNeighbours(t *Turn, may func(*member) bool) {
 
 // follow sets the predecessor, which is so far after us.
 func (r *ring) follow(t *Turn, m *member, after uint64) {
-	r.predecessor, r.last, r.overdue = m, after, false
+	t.probe.unhurry(r.predecessor)
+	r.predecessor, r.last = m, after
 	t.deadlines.stop(&r.watch)
 	r.await(t)
 }
@@ -123,7 +123,7 @@ func (r *ring) onBeat(t *Turn, from *Endpoint, a *wire.Ack) {
 	if m == nil || a.View == 0 || !r.isFrom(t, m, from) {
 		return
 	}
-	r.overdue = false
+	t.probe.unhurry(m)
 	r.await(t)
 	t.view.note(m, a.View)
 	t.view.compare(t, m, a.View)
@@ -144,18 +144,8 @@ func (r *ring) onDue(t *Turn) {
 	if r.predecessor == nil || !r.isUsed(t) {
 		return
 	}
-	r.overdue = true
 	r.await(t)
-	t.probe.start(t)
-}
-
-// next returns the predecessor if it is to be probed now, and otherwise nil.
-func (r *ring) next() *member {
-	if !r.overdue {
-		return nil
-	}
-	r.overdue = false
-	return r.predecessor
+	t.probe.hurry(t, r.predecessor)
 }
 
 // find returns the alive member that follows us of those that may, or nil.

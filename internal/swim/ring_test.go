@@ -222,8 +222,8 @@ func TestRingSilence(t *testing.T) {
 		n.tickTo(late)
 		n.beat(predecessor, wire.ViewUnsaid)
 		n.Step(Endpoint{AddrPort: n.table.addrPort(n.ring.successor)}, ackOf(seq))
-		if n.ring.overdue {
-			t.Error("still overdue after a beat")
+		if n.probe.urgent != nil {
+			t.Error("still urgent after a beat")
 		}
 	})
 }

@@ -428,6 +428,7 @@ func (t *Turn) remove(m *member) {
 	if t.probe.target == m {
 		t.probe.abandon(&t.deadlines)
 	}
+	t.probe.unhurry(m)
 	t.deadChecks.forget(t, m)
 	t.ring.removed(t, m)
 	t.zones.changed()
