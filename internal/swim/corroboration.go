@@ -10,8 +10,8 @@ import (
 // lead is what the member does about a suspect whose own probe began the suspicion: in rounds it pings the suspect, which gets
 // the suspicion beside the ping, tries a stream to it, and asks some other members to ping it too. What the others find
 //
-//   - confirms the suspicion here, as their own suspect messages would, if the suspect does not answer them. With the ring few
-//     members probe one, so that few would find out by themselves;
+//   - confirms the suspicion here, as their own suspect messages would, if all that were asked in a round send nacks. With the ring few
+//     members probe one, so that few would find out by themselves. If some send nothing, our own network may be what fails;
 //   - ends it early, if they were refused (refusal.go), or if Detector.SilenceTimeout has passed: see isSilent.
 //
 // An ack, to us or to one of them, or a stream that was opened ends the lead: then the suspicion lasts for Lifeguard's time.
@@ -30,9 +30,10 @@ type lead struct {
 type round struct {
 	lead   *lead
 	seq    uint32
-	asked  []ID
-	late   bool // began when the grace was over: its refusals count
-	silent int  // members that got no answer in this round
+	asked  []ID     // those that have not answered
+	nacked []string // names of those that sent nacks
+	late   bool     // began when the grace was over: its refusals count
+	silent int      // members that got no answer in this round
 }
 
 // rounds are those of all leads, by the sequence numbers of their pings.
@@ -155,7 +156,22 @@ func (r *round) onNack(t *Turn, from *Endpoint, n *wire.Nack) {
 	}
 	r.asked = slices.DeleteFunc(r.asked, func(id ID) bool { return id == helper.ID }) // it is heard once
 	r.noteAnswer(helper, resultOf(n))
+	r.nacked = append(r.nacked, helper.Name)
 	r.lead.onEvidence(t, r, helper, n.Evidence)
+	if t.cfg.Detector.Corroborate && len(r.asked) == 0 && t.rounds[r.seq] == r { // the suspicion goes on, and is led
+		r.confirm(t)
+	}
+}
+
+// confirm confirms the suspicion by those that sent nacks.
+func (r *round) confirm(t *Turn) {
+	s, counts := r.lead.suspicion, false
+	for _, name := range r.nacked {
+		counts = s.confirm(name, t.cfg.Name) || counts
+	}
+	if counts {
+		t.deadlines.set(s.due, later(s.end(), t.now))
+	}
 }
 
 // onEvidence takes the outcome of a ping by a member, and of its stream.
@@ -178,9 +194,6 @@ func (l *lead) onEvidence(t *Turn, r *round, by *member, evidence uint8) {
 			l.silent = append(l.silent, by.ID)
 		}
 	}
-	if s := l.suspicion; t.cfg.Detector.Corroborate && by != t.table.self && s.confirm(by.Name, t.cfg.Name) {
-		t.deadlines.set(s.due, s.end())
-	}
 	if l.isSilent(t, r) {
 		l.declareDead(t, EventSilent, len(l.silent)+1)
 	}
@@ -196,12 +209,12 @@ func (l *lead) endRefused(t *Turn) bool {
 }
 
 // isSilent reports whether the suspicion ends by its SilenceTimeout, stretched by our health: several members get no answer,
-// some of them just now, and few members are suspected, so that it is not our side that is cut off.
+// some of them just now, and few members are suspect.
 func (l *lead) isSilent(t *Turn, r *round) bool {
 	after := t.cfg.Detector.SilenceTimeout
 	return after > 0 && t.lateness.at(t.now) == 0 && t.now.Sub(l.suspicion.began) >= t.awareness.stretch(after) &&
 		r == l.rounds[len(l.rounds)-1] && 1+r.silent >= silentInRound && 1+len(l.silent) >= silentInAll &&
-		len(t.suspicions) <= max(2, t.present/20)
+		!t.suspicions.areMany(t)
 }
 
 // declareDead declares the suspect dead. Of the events that end a suspicion, EventRefused and EventSilent have the number of

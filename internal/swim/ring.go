@@ -8,6 +8,9 @@ import "github.com/e3431adc/memberlist/internal/wire"
 // after several. Every second probe is left out instead, unless a member is suspected, which learns of it by a probe; the others go
 // through all members in random order (SWIM section 4.3).
 //
+// Where many are suspect, as in a partition, probes are left out all the same: else members of each side would suspect those of the
+// other sooner than without a ring.
+//
 // With zones there is a ring of each (see zones).
 //
 // A member that does not do this leaves its successor to chance, so the ring is for clusters in which nearly all are known to (see
@@ -113,9 +116,12 @@ func (r *ring) tick(t *Turn) (probe bool) {
 	if r.watch.index < 0 {
 		r.await(t)
 	}
-	r.leftOut = !r.leftOut && len(t.suspicions) == 0
+	r.leftOut = !r.leftOut && r.leavesOut(t)
 	return !r.leftOut
 }
+
+// leavesOut reports whether every second probe is left out: no member is suspect, or many are.
+func (r *ring) leavesOut(t *Turn) bool { return len(t.suspicions) == 0 || t.suspicions.areMany(t) }
 
 // onBeat takes a beat, which counts if it is that of the predecessor, and compares the views.
 func (r *ring) onBeat(t *Turn, from *Endpoint, a *wire.Ack) {

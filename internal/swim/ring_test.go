@@ -228,6 +228,26 @@ func TestRingSilence(t *testing.T) {
 	})
 }
 
+// TestRingLeavesOut: every second probe is left out, but not while a few members are suspect.
+func TestRingLeavesOut(t *testing.T) {
+	for _, tt := range []struct{ suspects, least, most int }{{0, 4, 6}, {1, 9, 11}, {2, 9, 11}, {3, 4, 6}} {
+		n := inRing(t, 20)
+		for i := range tt.suspects {
+			n.suspect(i+1, 1, "other")
+		}
+		n.take()
+		probes := 0
+		for range 10 {
+			if n.ring.tick(n.Turn) {
+				probes++
+			}
+		}
+		if probes < tt.least || probes > tt.most {
+			t.Errorf("%d suspects: %d probes of 10, want %d to %d", tt.suspects, probes, tt.least, tt.most)
+		}
+	}
+}
+
 // TestRingComparesViews: the receiver of a beat compares the views.
 func TestRingComparesViews(t *testing.T) {
 	n := inRing(t, 20)

@@ -80,6 +80,9 @@ func (s suspicions) of(m *member) *suspicion {
 	return s[m.ID]
 }
 
+// areMany reports whether so many members are suspect that it may be our side that is cut off: more than two, and than one in twenty.
+func (s suspicions) areMany(t *Turn) bool { return len(s) > max(2, t.present/20) }
+
 // drop ends the suspicion of m, if any, without a result.
 func (s suspicions) drop(t *Turn, m *member) {
 	if one := s.of(m); one != nil {

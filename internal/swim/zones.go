@@ -289,7 +289,7 @@ func (z *zones) nextProbe(t *Turn) *member {
 	if !z.areActive(t) {
 		return nil
 	}
-	if z.probes++; t.ring.isUsed(t) && len(t.suspicions) == 0 {
+	if z.probes++; t.ring.isUsed(t) && t.ring.leavesOut(t) {
 		z.probes++ // for the one that is left out
 	}
 	if z.probes >= min(farEvery, z.members[t.table.zoneOf(t.table.self)]) {
