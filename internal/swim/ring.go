@@ -5,11 +5,12 @@ import "github.com/e3431adc/memberlist/internal/wire"
 // ring is the order of the hashes of all names, in which each member has one predecessor and one successor. In each ProbeInterval a
 // member sends a beat to its successor, which is not answered, so that it costs half of what a ping and its ack do. A member whose
 // predecessor has not sent one in time probes it at once. So each crash is noticed within about a ProbeInterval, and not by chance
-// after several. Every second probe is left out instead, unless a member is suspected, which learns of it by a probe; the others go
+// after several. If the predecessor fails the one before it is probed at once too, as it may have failed at the same time, unnoticed.
+// Every second probe is left out instead, unless a member is suspected, which learns of it by a probe; the others go
 // through all members in random order (SWIM section 4.3).
 //
-// Where many are suspect, as in a partition, probes are left out all the same: else members of each side would suspect those of the
-// other sooner than without a ring.
+// Where many are suspect, as in a partition, both exceptions end: members of each side would suspect those of the other sooner than
+// without a ring.
 //
 // With zones there is a ring of each (see zones).
 //
@@ -63,8 +64,12 @@ func (r *ring) zoneChanged() { r.stale = true }
 
 // removed takes the end of a member.
 func (r *ring) removed(t *Turn, m *member) {
-	if m == r.successor || m == r.predecessor {
+	ofPredecessor := m == r.predecessor
+	if ofPredecessor || m == r.successor {
 		r.findNeighbours(t, func(other *member) bool { return other != m })
+	}
+	if ofPredecessor && r.watch.index >= 0 && !t.suspicions.areMany(t) {
+		t.deadlines.set(&r.watch, t.now)
 	}
 }
 

@@ -228,6 +228,40 @@ func TestRingSilence(t *testing.T) {
 	})
 }
 
+// TestRingFailures: when the predecessor is suspected the one before it is pinged at once, unless many members are suspect.
+func TestRingFailures(t *testing.T) {
+	for _, many := range []bool{false, true} {
+		n := inRing(t, 20)
+		n.deadlines.stop(&n.probe.tick)
+		suspect := func(m *member) {
+			n.Step(Endpoint{}, &wire.Suspect{Incarnation: m.Incarnation, Node: m.Name, From: "other"})
+		}
+		first := n.ring.predecessor
+		for i := 1; many && len(n.suspicions) < 3; i++ {
+			if m := n.table.named(memberName(i)); m != first {
+				suspect(m)
+			}
+		}
+		n.run(0, func(*Output) {})
+		n.beat(n.ring.predecessor, wire.ViewUnsaid)
+		n.take()
+		suspect(n.ring.predecessor)
+		second, got := n.ring.predecessor, ""
+		for _, p := range n.tickTo(time.Millisecond).Packets {
+			if ping, ok := parse(t, p.Messages[0]).(*wire.Ping); ok {
+				got += ping.Node
+			}
+		}
+		want := second.Name
+		if many {
+			want = ""
+		}
+		if got != want {
+			t.Errorf("many suspect: %v: pinged %q, want %q", many, got, want)
+		}
+	}
+}
+
 // TestRingLeavesOut: every second probe is left out, but not while a few members are suspect.
 func TestRingLeavesOut(t *testing.T) {
 	for _, tt := range []struct{ suspects, least, most int }{{0, 4, 6}, {1, 9, 11}, {2, 9, 11}, {3, 4, 6}} {
