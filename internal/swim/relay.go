@@ -264,11 +264,11 @@ func (r relays) onDue(t *Turn, seq uint32) {
 	r.probeToo(t, one)
 }
 
-// probeToo probes a target that did not answer us either, if the asker is of the reference: that will suspect it later than we can,
+// probeToo probes a target that did not answer us either, unless we are late, if the asker is of the reference: that suspects it later than we can,
 // and lead no suspicion (corroboration.go).
 func (r relays) probeToo(t *Turn, one *relay) {
 	asker, target := t.table.otherAt(&one.asker), t.table.located(one.target)
-	if t.cfg.Detector.Corroborate && asker != nil && !asker.extended && target != nil && t.table.isPresent(target) {
+	if t.cfg.Detector.Corroborate && t.lateness.at(t.now) == 0 && asker != nil && !asker.extended && target != nil && t.table.isPresent(target) {
 		t.probe.hurry(t, target)
 	}
 }
