@@ -291,7 +291,7 @@ func (t *table) featuresOf(m *member) (f wire.Features) {
 	if m.Versions.PMax() >= ProtocolChecksum {
 		f |= wire.FeatureChecksum
 	}
-	if m.snappy || m.extended {
+	if m.snappy || m.extended() {
 		f |= wire.FeatureSnappy
 	}
 	if t.isSameZone(m) {

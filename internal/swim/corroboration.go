@@ -72,7 +72,7 @@ func (s suspicions) lead(t *Turn, m *member, refusers []ID) {
 // isLedByOther reports whether another member leads it, as far as is known: the one that began it.
 func (s *suspicion) isLedByOther(t *Turn) bool {
 	m := t.table.named(s.reporters[0])
-	return m != nil && m != t.table.self && m.State == StateAlive && m.extended
+	return m != nil && m != t.table.self && m.State == StateAlive && m.extended()
 }
 
 // begin begins a round. When it is too late for evidence the suspect alone is pinged, with the suspicion, until that ends: else a suspect

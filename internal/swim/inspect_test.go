@@ -13,7 +13,7 @@ func TestSettle(t *testing.T) {
 	n.cfg.Extensions = true
 	n.Settle([]string{"m2"})
 	for name, want := range map[string]bool{"m1": true, "m2": false, "m3": true} {
-		if got := n.table.named(name).extended; got != want {
+		if got := n.table.named(name).extended(); got != want {
 			t.Errorf("%s is known to know the extensions: %v, want %v", name, got, want)
 		}
 	}

@@ -120,7 +120,7 @@ func (c *Config) pushPullNodes() int { return max(c.PushPullNodes, 1) }
 func (l *loops) pushPullWith(t *Turn, peers []*member) {
 	for _, m := range peers {
 		kind := StreamPushPull
-		if m.extended && t.cfg.Extensions {
+		if m.extended() && t.cfg.Extensions {
 			kind = StreamDifferences
 		}
 		t.out.Streams = append(t.out.Streams, Stream{Kind: kind, To: t.table.snapshot(m)})

@@ -83,13 +83,25 @@ type member struct {
 	ipSize      uint8 // size of the IP address on the wire: 4 or 16; 0: no address
 	State       State
 	Versions    Versions
-	answered    bool   // us itself, or pinged us: it exists
-	metInBurst  uint8  // the burst of failures during which it joined
-	snappy      bool   // it has compressed with Snappy
-	extended    bool   // its last ping or ack had a view: it knows the extensions
+	answered    bool  // us itself, or pinged us: it exists
+	metInBurst  uint8 // the burst of failures during which it joined
+	snappy      bool  // it has compressed with Snappy
+	extensions  extensions
 	zone        uint16 // number in table.zones, as it announced; 0: none
 	hash        uint32 // of what the checksum of the view counts of it; 0: it is down
 }
+
+// extensions is what is known of whether a member knows the extensions: its last ping or ack had a view.
+type extensions uint8
+
+const (
+	extensionsUnheard extensions = iota // it has sent none
+	extensionsUnknown                   // it is of the reference, or its extensions are off
+	extensionsKnown
+)
+
+// extended reports whether a member is known to know the extensions.
+func (m *member) extended() bool { return m.extensions == extensionsKnown }
 
 // never is the since of a member that was never alive here.
 const never = time.Duration(math.MinInt64)

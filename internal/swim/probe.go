@@ -283,13 +283,13 @@ func (q question) ask(t *Turn, m *member, target *Member, asked *[]ID) (nacks in
 func (q question) helpers(t *Turn, m *member) []*member {
 	canHelp := func(h *member) bool { return h != t.table.self && h != m && h.State == StateAlive }
 	if t.zones.areActive(t) && t.table.isSameZone(m) {
-		chosen := t.choose(q.members, func(h *member) bool { return canHelp(h) && t.table.isSameZone(h) && (!q.dial || h.extended) })
+		chosen := t.choose(q.members, func(h *member) bool { return canHelp(h) && t.table.isSameZone(h) && (!q.dial || h.extended()) })
 		if len(chosen) == q.members {
 			return chosen
 		}
 	}
 	if q.dial {
-		chosen := t.choose(q.members, func(h *member) bool { return canHelp(h) && h.extended })
+		chosen := t.choose(q.members, func(h *member) bool { return canHelp(h) && h.extended() })
 		if len(chosen) == q.members {
 			return chosen
 		}

@@ -268,7 +268,7 @@ func (r relays) onDue(t *Turn, seq uint32) {
 // and lead no suspicion (corroboration.go).
 func (r relays) probeToo(t *Turn, one *relay) {
 	asker, target := t.table.otherAt(&one.asker), t.table.located(one.target)
-	if t.cfg.Detector.Corroborate && t.lateness.at(t.now) == 0 && asker != nil && !asker.extended && target != nil && t.table.isPresent(target) {
+	if t.cfg.Detector.Corroborate && t.lateness.at(t.now) == 0 && asker != nil && !asker.extended() && target != nil && t.table.isPresent(target) {
 		t.probe.hurry(t, target)
 	}
 }

@@ -14,8 +14,8 @@ import "github.com/e3431adc/memberlist/internal/wire"
 //
 // With zones there is a ring of each (see zones).
 //
-// A member that does not do this leaves its successor to chance, so the ring is for clusters in which nearly all are known to (see
-// ringSlack). A beat is an ack without a sequence number: members of the reference, and of other clusters, ignore it.
+// A member that does not do this leaves its successor to chance, so the ring is for clusters in which nearly all do (see ringSlack and
+// ringSample). A beat is an ack without a sequence number: members of the reference, and of other clusters, ignore it.
 type ring struct {
 	place                  uint64  // our own
 	predecessor, successor *member // the alive members before and after us; nil: there is none
@@ -26,9 +26,14 @@ type ring struct {
 	leftOut                bool // the last probe was left out
 }
 
-// ringSlack is the part of the members, an eighth, that may be of the reference, or not known yet to know the extensions, while the
-// ring is used: each new member is unknown until a ping of one of the two is answered.
-const ringSlack = 8
+const (
+	// ringSlack is the part of the members that have been heard, an eighth, that may be of the reference while the ring is used.
+	ringSlack = 8
+
+	// ringSample is how many members must have been heard, or all but an eighth if they are fewer: in each ProbeInterval one answers,
+	// and one pings, at random. In a large cluster it would take minutes until most have.
+	ringSample = 32
+)
 
 func newRing(name string) ring { return ring{place: ringPlace(name), watch: unset(dueBeat)} }
 
@@ -36,7 +41,8 @@ func newRing(name string) ring { return ring{place: ringPlace(name), watch: unse
 // gossip probes carry the news, and must go to all.
 func (r *ring) isUsed(t *Turn) bool {
 	return t.cfg.Detector.Ring && t.cfg.gossipInterval() > 0 && t.roundTrips.areKnown() &&
-		t.present > 0 && ringSlack*(t.present-t.view.extended) <= t.present
+		t.present > 0 && t.view.heard >= min(ringSample, t.present-t.present/ringSlack) &&
+		ringSlack*(t.view.heard-t.view.extended) <= t.view.heard
 }
 
 // has reports whether an alive member is in the ring.
@@ -115,7 +121,7 @@ func (r *ring) tick(t *Turn) (probe bool) {
 	if !r.isUsed(t) {
 		return true
 	}
-	if s := r.successor; s != nil && s.extended {
+	if s := r.successor; s != nil && s.extended() {
 		t.send(t.table.endpoint(s), &wire.Ack{View: t.view.inPing(t)})
 	}
 	if r.watch.index < 0 {

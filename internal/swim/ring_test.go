@@ -111,6 +111,33 @@ func TestRing(t *testing.T) {
 	}
 }
 
+// TestRingSample: in a large cluster the ring is used once some members have been heard, if nearly all of those know the extensions.
+func TestRingSample(t *testing.T) {
+	for _, tt := range []struct {
+		heard, reference int
+		used             bool
+	}{
+		{ringSample - 1, 0, false},
+		{ringSample, 0, true},
+		{ringSample, ringSample / ringSlack, true},
+		{ringSample, ringSample/ringSlack + 1, false},
+		{200, 25, true},
+		{200, 26, false},
+	} {
+		n := newNode(t, func(c *Config) {
+			c.Extensions = true
+			c.Detector = Detector{AdaptiveTimeout: true, Ring: true}
+		}).withMembers(200).quick()
+		n.know(tt.heard)
+		for i := 1; i <= tt.reference; i++ {
+			n.view.note(n.table.named(memberName(i)), 0)
+		}
+		if used := n.ring.isUsed(n.Turn); used != tt.used {
+			t.Errorf("with %d heard, %d of the reference: used %v, want %v", tt.heard, tt.reference, used, tt.used)
+		}
+	}
+}
+
 // TestRingUnused: no beats are sent, and every probe is random, while more than an eighth of the members may be of the reference,
 // before round trips are known, and without rounds of gossip.
 func TestRingUnused(t *testing.T) {

@@ -16,7 +16,8 @@ import (
 type view struct {
 	sum      uint64
 	changed  time.Time // the last change of sum
-	extended int       // number of other members, alive or suspect, that are known to send their views
+	heard    int       // number of other members, alive or suspect, that have sent a ping or an ack
+	extended int       // number of those that sent their views with the last one
 
 	synced time.Time // when it was last equal to that of another member, or differences were exchanged
 
@@ -73,26 +74,40 @@ func (v *view) update(t *Turn, m *member) {
 	if v.synced.IsZero() {
 		v.synced = t.now
 	}
-	if m != t.table.self && m.extended && (now == 0) != (before == 0) {
-		v.count(now != 0)
+	if m != t.table.self && (now == 0) != (before == 0) {
+		by := 1
+		if now == 0 {
+			by = -1
+		}
+		v.count(m, by)
 	}
 }
 
-func (v *view) count(present bool) {
-	if present {
-		v.extended++
-	} else {
-		v.extended--
+// count adds m to the numbers of members by what is known of their extensions, or removes it.
+func (v *view) count(m *member, by int) {
+	if m.extensions != extensionsUnheard {
+		v.heard += by
+	}
+	if m.extended() {
+		v.extended += by
 	}
 }
 
 // note notes whether a message from another member itself had a view: a member of the reference sends none.
 func (v *view) note(m *member, said uint64) {
-	if extended := said != 0; m.extended != extended {
-		m.extended = extended
-		if m.hash != 0 {
-			v.count(extended)
-		}
+	now := extensionsUnknown
+	if said != 0 {
+		now = extensionsKnown
+	}
+	if m.extensions == now {
+		return
+	}
+	if m.hash != 0 {
+		v.count(m, -1)
+	}
+	m.extensions = now
+	if m.hash != 0 {
+		v.count(m, 1)
 	}
 }
 

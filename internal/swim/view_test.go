@@ -61,7 +61,7 @@ func (n *node) wantSum(when string) {
 			continue
 		}
 		sum += spread(n.table.hash(m))
-		if m.extended && m != n.table.self {
+		if m.extended() && m != n.table.self {
 			extended++
 		}
 	}
@@ -183,7 +183,7 @@ func TestPingOfADeadMember(t *testing.T) {
 	n.wantSum("dead")
 	n.alive(aliveOf(1, 2))
 	n.wantSum("back")
-	if !n.table.named("m1").extended {
+	if !n.table.named("m1").extended() {
 		t.Error("it is not known to know the extensions")
 	}
 }

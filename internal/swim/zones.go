@@ -163,7 +163,7 @@ func (z *zones) catchUp(t *Turn) {
 		return
 	}
 	relays := z.far[t.cfg.Rand.IntN(len(z.far))]
-	if m := t.table.at(relays[t.cfg.Rand.IntN(len(relays))]); m.extended && t.table.isPushPullPeer(m) {
+	if m := t.table.at(relays[t.cfg.Rand.IntN(len(relays))]); m.extended() && t.table.isPushPullPeer(m) {
 		t.out.Streams = append(t.out.Streams, Stream{Kind: StreamDifferences, To: t.table.snapshot(m)})
 	}
 }
