@@ -75,7 +75,7 @@ type sent struct{ packets, bytes, states, streams float64 }
 
 // inCrash returns what a cluster sends in the time after members crash.
 func (p profile) inCrash(kind sim.Kind, victims, seed int) sent {
-	const from, length = 60 * time.Second, 15 * time.Second
+	const from, length = 60 * time.Second, 16 * time.Second // even: every second probe of a member that has extensions is another one
 	cfg := p.lossy(100, seed)
 	cfg.Link.Loss = 0
 	if victims > 0 {
@@ -97,7 +97,7 @@ func (p profile) inCrash(kind sim.Kind, victims, seed int) sent {
 }
 
 func (d detectorTraffic) crashTable(l *lab) table {
-	t := table{name: "detector-traffic", head: []string{fmt.Sprintf("100 members, 15 s, %d runs", d.runs), "profile", "packets a member and second", "bytes in packets",
+	t := table{name: "detector-traffic", head: []string{fmt.Sprintf("100 members, 16 s, %d runs", d.runs), "profile", "packets a member and second", "bytes in packets",
 		"bytes of push/pulls", "streams of pings"}}
 	for _, c := range crashTraffic {
 		for _, p := range profiles {

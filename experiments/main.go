@@ -35,7 +35,7 @@ func full() []experiment {
 		zoneCut{layout{3, 100}, time.Hour},
 		detectorCrash{processes, crashSizes},
 		detectorCrash{hosts, crashSizes},
-		detectorTen{runs: 10},
+		detectorTen{runs: 30},
 		detectorMixed{crashes: 100},
 		detectorOutages{count: 20},
 		detectorCycles{fullCycles},

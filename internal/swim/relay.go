@@ -265,7 +265,7 @@ func (r relays) onDue(t *Turn, seq uint32) {
 }
 
 // probeToo probes a target that did not answer us either, unless we are late, if the asker is of the reference: that suspects it later than we can,
-// and lead no suspicion (corroboration.go).
+// and leads no suspicion (corroboration.go).
 func (r relays) probeToo(t *Turn, one *relay) {
 	asker, target := t.table.otherAt(&one.asker), t.table.located(one.target)
 	if t.cfg.Detector.Corroborate && t.lateness.at(t.now) == 0 && asker != nil && !asker.extended() && target != nil && t.table.isPresent(target) {
