@@ -66,10 +66,12 @@ func (p *probe) start(t *Turn) {
 	}
 }
 
-// hurry begins a probe of m, or makes m the next one if a probe is running.
+// hurry begins a probe of m, or makes m the next one if a probe is running, unless this member does not probe.
 func (p *probe) hurry(t *Turn, m *member) {
-	p.urgent = m
-	p.start(t)
+	if t.cfg.ProbeInterval > 0 {
+		p.urgent = m
+		p.start(t)
+	}
 }
 
 // unhurry makes m not the next one, if it is.

@@ -54,6 +54,7 @@ func TestRelayProbesToo(t *testing.T) {
 		{"dead meanwhile", func(n *node, _ uint32) { n.suspect(1, 1, "m3"); n.dead(1, 1, "m3") }, false},
 		{"the asker knows the extensions", func(n *node, _ uint32) { n.view.note(n.table.named("m2"), wire.ViewUnsaid) }, false},
 		{"off", func(n *node, _ uint32) { n.cfg.Detector = Detector{} }, false},
+		{"it probes nobody", func(n *node, _ uint32) { n.cfg.ProbeInterval = 0 }, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, detecting(nil)).withMembers(9).quick()
