@@ -41,8 +41,8 @@ func (e *Encoder) Append(dst, src []byte) []byte {
 	return out
 }
 
-// AppendWithin is Append, but gives up as soon as it knows that the result exceeds limit bytes: then it returns dst
-// and false. Bytes behind dst's length may have changed.
+// AppendWithin is Append, but gives up as soon as it knows that the result exceeds limit bytes: then it returns what dst
+// has, perhaps with a larger capacity, and false. Bytes behind dst's length may have changed.
 func (e *Encoder) AppendWithin(dst, src []byte, limit int) (out []byte, ok bool) {
 	limit = min(limit, math.MaxInt-len(dst)-2*wordSize)
 	w := codeWriter{out: dst, at: len(dst), end: len(dst) + limit, width: startWidth, last: endCode}
@@ -57,7 +57,7 @@ func (e *Encoder) AppendWithin(dst, src []byte, limit int) (out []byte, ok bool)
 		w.learn()
 	}
 	w.put(endCode)
-	return w.finish(dst)
+	return w.finish(len(dst))
 }
 
 // fillTable encodes src, which follows the bytes of code, until the table is full. It returns the code that is not
@@ -181,10 +181,10 @@ func (w *codeWriter) makeRoom(n int) bool {
 	return true
 }
 
-// finish writes the remaining bits and returns the output, or dst and false if that exceeds the limit.
-func (w *codeWriter) finish(dst []byte) (out []byte, ok bool) {
+// finish writes the remaining bits and returns the output, or its first before bytes and false if that exceeds the limit.
+func (w *codeWriter) finish(before int) (out []byte, ok bool) {
 	if w.at > w.end {
-		return dst, false
+		return w.out[:before], false
 	}
 	out = w.out[:w.at]
 	for ; w.nBits > 0; w.nBits -= min(w.nBits, 8) {
@@ -192,7 +192,7 @@ func (w *codeWriter) finish(dst []byte) (out []byte, ok bool) {
 		w.bits >>= 8
 	}
 	if len(out) > w.end {
-		return dst, false
+		return out[:before], false
 	}
 	return out, true
 }

@@ -215,7 +215,7 @@ func longWithoutClear() []byte {
 		}
 	}
 	w.put(endCode)
-	out, _ := w.finish(nil)
+	out, _ := w.finish(0)
 	return out
 }
 
@@ -293,6 +293,10 @@ func TestAllocs(t *testing.T) {
 	buf := make([]byte, 0, 4096)
 	if n := testing.AllocsPerRun(100, func() { buf = e.Append(buf[:0], src) }); n != 0 {
 		t.Errorf("encoding: %v allocations", n)
+	}
+	dense, small := noise(100, 256), make([]byte, 0, 8)
+	if n := testing.AllocsPerRun(100, func() { small, _ = e.AppendWithin(small[:0], dense, len(dense)-1) }); n != 0 {
+		t.Errorf("giving up: %v allocations", n)
 	}
 	if n := testing.AllocsPerRun(100, func() {
 		d.Reset(packed)
