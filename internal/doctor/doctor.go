@@ -28,6 +28,9 @@ const (
 
 	// tries is the number of packets after which a member that has acked none counts as unreachable by packets.
 	tries = 3
+
+	// pause is the time between a try that failed and the next one: a member that is busy for a moment may send a nack at once.
+	pause = time.Second
 )
 
 // DefaultPacketSize is the size in bytes up to which members fill packets unless configured otherwise.

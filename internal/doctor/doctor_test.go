@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/e3431adc/memberlist"
@@ -198,6 +199,42 @@ func TestLoopback(t *testing.T) {
 		if found := findAddress(s); len(found) != want {
 			t.Errorf("beside %s: got %v, want %d", others, found, want)
 		}
+	}
+}
+
+// TestRetry: a request that fails is made two more times, with pauses, unless all ends before.
+func TestRetry(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		succeeds int // which try
+		limit    time.Duration
+		tries    int
+		took     time.Duration
+		err      error
+	}{
+		{"at once", 1, time.Hour, 1, 0, nil},
+		{"the second", 2, time.Hour, 2, time.Second, nil},
+		{"the last", 3, time.Hour, 3, 2 * time.Second, nil},
+		{"none", 4, time.Hour, 3, 2 * time.Second, io.EOF},
+		{"it ends before", 4, 1500 * time.Millisecond, 2, 1500 * time.Millisecond, io.EOF},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), tt.limit)
+				defer cancel()
+				made, began := 0, time.Now()
+				s := &survey{options: Options{Timeout: time.Minute}}
+				err := s.retry(ctx, func(context.Context) error {
+					if made++; made == tt.succeeds {
+						return nil
+					}
+					return io.EOF
+				})
+				if took := time.Since(began); made != tt.tries || took != tt.took || err != tt.err {
+					t.Errorf("%d tries in %v, error %v; want %d in %v, %v", made, took, err, tt.tries, tt.took, tt.err)
+				}
+			})
+		})
 	}
 }
 

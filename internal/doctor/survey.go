@@ -251,9 +251,16 @@ func (s *survey) pingPackets(ctx context.Context, m *subject, size int) (a attem
 	return a, ack
 }
 
-// retry repeats a request whose packets may be lost, within Options.Timeout.
+// retry repeats a request whose packets may be lost, within Options.Timeout and the pauses.
 func (s *survey) retry(ctx context.Context, try func(context.Context) error) (err error) {
-	for range tries {
+	for i := range tries {
+		if i > 0 {
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return err
+			}
+		}
 		err = func() error {
 			ctx, cancel := context.WithTimeout(ctx, s.options.Timeout/tries)
 			defer cancel()
