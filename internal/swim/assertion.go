@@ -103,7 +103,7 @@ func (t *Turn) applyNewName(peer *Peer, name string, asserted assertion) bool {
 
 // add adds an unknown name to the table, as dead.
 func (t *Turn) add(name string, asserted assertion) *member {
-	t.probation.remove(name)
+	t.probation.end(t, t.probation.byName[name])
 	m := t.table.add(name, asserted.addr, t.cfg.Rand.IntN)
 	m.State, m.Versions, m.metInBurst = StateDead, asserted.versions, uint8(t.failed.isolation.burst)
 	return m

@@ -14,9 +14,6 @@ const (
 	newcomersOfStreams = 1024
 	newcomersShare     = 4
 
-	// newcomersOfSender limits those that the sender of packets asserts before it answers: to about what a packet has.
-	newcomersOfSender = 64
-
 	// newcomerPatience is the time in which a newcomer must answer, in ProbeTimeouts: long, as we may be late ourselves.
 	newcomerPatience = 10
 
@@ -94,7 +91,7 @@ func (t *Turn) senderOf(from Endpoint, m *member) Peer {
 	if sender == nil {
 		sender = t.ackSources.memberAt(&t.table, addressOf(from.AddrPort))
 	}
-	p.stranger = (sender == nil || sender.State.IsDown()) && !t.probation.trusts(addressOf(from.AddrPort))
+	p.stranger = sender == nil || sender.State.IsDown()
 	return p
 }
 
@@ -105,42 +102,32 @@ func (p *Peer) vouches(t *Turn) bool {
 		p.dialled && t.probation.introduced.take(t.now, addressOf(p.AddrPort).key().network(), t.cfg.period(), introducedAtOnce)
 }
 
-// newcomer is an unknown name that only a stranger asserted. It is no member until a ping is answered, or a member asserts it: nothing
-// is gossiped about it, and no delegate learns of it.
+// newcomer is an unknown name that only a stranger asserted. It is no member until it answers our ping, or a member asserts
+// it: nothing is gossiped about it, and no delegate learns of it.
 //
 // Compat: in the reference it is a member at once, until a probe of it fails.
 type newcomer struct {
+	name     string
 	asserted assertion
 	dialled  bool   // the stranger dialled us
-	seq      uint32 // of the inquiry
-}
-
-// inquiry is a ping that decides about newcomers. A stranger that sends packets is pinged itself, once for all that it asserts: when
-// many members join at once, each is a stranger to many, and knows many that they do not know. It is believed when it answers, and for
-// newcomerPatience from then. Of a stranger that dials us, which has shown that its IP address is not forged, each newcomer is pinged.
-type inquiry struct {
-	seq      uint32
-	to       Endpoint // has a name if it is the newcomer
-	names    []string // of the newcomers, and of those that have become members meanwhile
-	answered bool     // by a stranger that sends packets
+	seq      uint32 // of our ping
 	due      *deadline
 }
 
 // probation is the newcomers.
 type probation struct {
 	byName     map[string]*newcomer
-	bySeq      map[uint32]*inquiry
-	bySender   map[address]*inquiry // those of strangers that send packets
-	ofStreams  int                  // how many newcomers strangers asserted that dialled us
-	introduced limiter              // of members that strangers introduce
+	bySeq      map[uint32]*newcomer
+	ofStreams  int     // how many strangers asserted that dialled us
+	introduced limiter // of members that strangers introduce
 }
 
 func newProbation() probation {
-	return probation{byName: make(map[string]*newcomer), bySeq: make(map[uint32]*inquiry), bySender: make(map[address]*inquiry)}
+	return probation{byName: make(map[string]*newcomer), bySeq: make(map[uint32]*newcomer)}
 }
 
-// begin makes an inquiry about a newcomer that a peer asserts, unless there are too many. A newer assertion of one at the same address
-// replaces the earlier one.
+// begin pings a newcomer that a peer asserts, unless there are too many. A newer assertion of one at the same address replaces
+// the earlier one.
 func (p *probation) begin(t *Turn, peer *Peer, name string, asserted assertion) {
 	if one := p.byName[name]; one != nil {
 		if asserted.incarnation > one.asserted.incarnation && asserted.addr.same(one.asserted.addr) {
@@ -152,109 +139,71 @@ func (p *probation) begin(t *Turn, peer *Peer, name string, asserted assertion) 
 		t.out.drop(DropUnconfirmed)
 		return
 	}
-	var q *inquiry
-	if peer.dialled {
-		q = p.inquire(t, Endpoint{Name: name, AddrPort: asserted.addr.addrPort()})
-		p.ofStreams++
-	} else if q = p.of(peer); q == nil {
-		q = p.inquire(t, peer.Endpoint)
-		p.bySender[addressOf(peer.AddrPort).key()] = q
-	}
-	q.names = append(q.names, name)
-	p.byName[name] = &newcomer{asserted: asserted.clone(), dialled: peer.dialled, seq: q.seq}
+	one := &newcomer{name: name, asserted: asserted.clone(), dialled: peer.dialled, seq: t.seq.next(), due: newDeadline(dueNewcomer)}
+	p.add(one)
+	t.deadlines.set(one.due, t.now.Add(newcomerPatience*t.cfg.ProbeTimeout))
+	t.sendAlone(Endpoint{Name: name, AddrPort: asserted.addr.addrPort()}, &wire.Ping{SeqNo: one.seq, Node: name})
 }
 
-// of returns the inquiry of a stranger that sends packets, or nil.
-func (p *probation) of(peer *Peer) *inquiry { return p.bySender[addressOf(peer.AddrPort).key()] }
-
-// trusts reports whether a stranger at an address has answered.
-func (p *probation) trusts(at address) bool {
-	q := p.bySender[at.key()]
-	return q != nil && q.answered
-}
-
-// inquire pings.
-func (p *probation) inquire(t *Turn, to Endpoint) *inquiry {
-	q := &inquiry{seq: t.seq.next(), to: to, due: newDeadline(dueNewcomer)}
-	q.due.seq = q.seq
-	p.await(t, q)
-	t.sendAlone(to, &wire.Ping{SeqNo: q.seq, Node: to.Name})
-	return q
-}
-
-// await sets the end of an inquiry.
-func (p *probation) await(t *Turn, q *inquiry) {
-	p.bySeq[q.seq] = q
-	t.deadlines.set(q.due, t.now.Add(newcomerPatience*t.cfg.ProbeTimeout))
-}
-
-// hasRoom reports whether there may be another newcomer, that a peer asserts to be at an address. Pings to others than the peer are
-// limited by the rate of all that are sent on the word of a peer.
+// hasRoom reports whether a newcomer that a peer asserts to be at an address may be pinged there. Pings to others than a peer
+// that dialled us are limited by the rate of all that are sent on the word of a peer.
 func (p *probation) hasRoom(t *Turn, peer *Peer, addr address) bool {
-	share := t.present / newcomersShare
+	n, most := len(p.byName)-p.ofStreams, newcomersOfPackets
 	if peer.dialled {
-		return p.ofStreams < max(newcomersOfStreams, share) &&
-			(addr.sameHost(addressOf(peer.AddrPort)) || t.answers.has(t, &peer.Endpoint))
+		n, most = p.ofStreams, newcomersOfStreams
 	}
-	most, q := max(newcomersOfPackets, share), p.of(peer)
-	if q == nil {
-		return len(p.byName)-p.ofStreams < most && len(p.bySender) < most
+	if n >= max(most, t.present/newcomersShare) {
+		return false
 	}
-	return len(p.byName)-p.ofStreams < most && len(q.names) < newcomersOfSender
+	return peer.dialled && addr.sameHost(addressOf(peer.AddrPort)) || t.answers.has(t, &peer.Endpoint)
 }
 
-// onAck makes members of newcomers. The ack may come from any address, as from behind a NAT: its number, which is random, was only sent
-// to that of the newcomer, or of the stranger.
-func (p *probation) onAck(t *Turn, from *Endpoint, q *inquiry) {
-	if !from.mayBe(q.to.Name) {
+// onAck makes a newcomer a member. The ack may come from any address, as from behind a NAT: its number, which is random, was only sent
+// to that of the newcomer.
+func (p *probation) onAck(t *Turn, from *Endpoint, one *newcomer) {
+	if !from.mayBe(one.name) {
 		t.out.drop(DropStranger)
 		return
 	}
-	p.end(t, q, func(name string, one *newcomer) {
-		t.applyNewName(new(Peer), name, one.asserted)
-		if m := t.table.named(name); m != nil && one.asserted.addr.same(addressOf(q.to.AddrPort)) {
-			t.ackSources.isFrom(t, m, from) // notes where its acks come from
-			m.answered = true
-		}
-	})
-	if q.answered = p.of(&Peer{Endpoint: q.to}) == q; q.answered {
-		p.await(t, q)
+	p.end(t, one)
+	t.applyNewName(new(Peer), one.name, one.asserted)
+	if m := t.table.named(one.name); m != nil {
+		t.ackSources.isFrom(t, m, from) // notes where its acks come from
+		m.answered = true
 	}
 }
 
-// onTimeout drops the newcomers of an inquiry that was not answered, or forgets that it was.
+// onTimeout drops a newcomer that did not answer.
 func (p *probation) onTimeout(t *Turn, seq uint32) {
-	q := p.bySeq[seq]
-	p.end(t, q, func(string, *newcomer) { t.out.drop(DropUnconfirmed) })
-	if p.of(&Peer{Endpoint: q.to}) == q {
-		delete(p.bySender, addressOf(q.to.AddrPort).key())
-	}
+	p.end(t, p.bySeq[seq])
+	t.out.drop(DropUnconfirmed)
 }
 
 // onLeft drops a newcomer that left.
 func (p *probation) onLeft(t *Turn, name string, incarnation uint32) {
 	if one := p.byName[name]; one != nil && incarnation >= one.asserted.incarnation {
-		p.remove(name)
+		p.end(t, one)
 	}
 }
 
-// remove ends the probation of a newcomer, if there is one of that name.
-func (p *probation) remove(name string) {
-	if one := p.byName[name]; one != nil && one.dialled {
+// add adds a newcomer.
+func (p *probation) add(one *newcomer) {
+	one.due.seq = one.seq
+	p.byName[one.name], p.bySeq[one.seq] = one, one
+	if one.dialled {
+		p.ofStreams++
+	}
+}
+
+// end ends the probation of a newcomer, which may be nil.
+func (p *probation) end(t *Turn, one *newcomer) {
+	if one == nil {
+		return
+	}
+	t.deadlines.stop(one.due)
+	delete(p.byName, one.name)
+	delete(p.bySeq, one.seq)
+	if one.dialled {
 		p.ofStreams--
 	}
-	delete(p.byName, name)
-}
-
-// end ends an inquiry, and the probation of its newcomers. The caller removes it from bySender.
-func (p *probation) end(t *Turn, q *inquiry, each func(name string, one *newcomer)) {
-	t.deadlines.stop(q.due)
-	delete(p.bySeq, q.seq)
-	for _, name := range q.names {
-		if one := p.byName[name]; one != nil && one.seq == q.seq {
-			p.remove(name)
-			each(name, one)
-		}
-	}
-	q.names = nil
 }

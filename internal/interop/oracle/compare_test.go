@@ -147,8 +147,8 @@ func (r *run) suspectsAnew(o operation) map[string]member {
 	return anew
 }
 
-// takeNewcomers removes from the packets of ours the pings of members that it does not know yet, and of senders that assert such. They
-// ack at once, so that both nodes know them now.
+// takeNewcomers removes the pings of members that ours does not know yet from its packets. They ack at once, so that both nodes
+// know them now.
 func (r *run) takeNewcomers(ours *effects) {
 	ours.sent = slices.DeleteFunc(ours.sent, func(p packet) bool {
 		is := p.ping != "" && r.oursTable[p.ping].name == "" && len(p.messages) == 0

@@ -73,12 +73,9 @@ type packet struct {
 	to       string
 	messages []gossip // those about members
 	ack      uint32   // the sequence number of an ack in it
-	ping     string   // the name in a ping, or anyone
+	ping     string   // the name in a ping
 	crc      bool
 }
-
-// anyone is packet.ping of a ping without a name.
-const anyone = "anyone"
 
 // event is a call of a delegate.
 type event struct {
@@ -261,7 +258,7 @@ func (n *node) wrote(b []byte, to netip.AddrPort) {
 		case wire.TypePing:
 			var m wire.Ping
 			n.errs = append(n.errs, m.Parse(body, nil))
-			pings, p.ping = append(pings, m.SeqNo), cmp.Or(m.Node, anyone)
+			pings, p.ping = append(pings, m.SeqNo), m.Node
 		case wire.TypeAck:
 			var m wire.Ack
 			n.errs = append(n.errs, m.Parse(body, nil))

@@ -37,7 +37,7 @@ const (
 	ruleHealth       rule = "refutations raise the health score once in an interval"
 	ruleDoubt        rule = "a leave message from another address is questioned"
 	ruleStaleLeave   rule = "a stale leave message is answered"
-	ruleNewcomer     rule = "before a stranger is believed about an unknown member, that one or the stranger is pinged"
+	ruleNewcomer     rule = "a member that only a stranger asserts is pinged first"
 	ruleLeaving      rule = "a node that leaves announces nothing, and does not wait"
 )
 
@@ -100,7 +100,7 @@ var rules = map[rule]string{
 	ruleContest: "the reference refuses such a claim; here both addresses are pinged, or only the claimed one if " +
 		"the name is our own, at most once in ten intervals",
 	ruleHealth: "the reference raises it for each refutation, so that a few packets a second hold it at its maximum",
-	ruleNewcomer: "in the reference it is a member at once; here it is one when the ping is answered, or when a member asserts it, so that " +
+	ruleNewcomer: "in the reference it is a member at once; here it is one when it answers, or when a member asserts it, so that " +
 		"nobody can fill the tables with members that do not exist",
 	ruleLeaving: "the reference waits for the broadcast of an update that it never queues, and times out",
 	ruleDoubt: "the reference believes it, and the member learns of that only if it is gossiped to; here some of the " +
