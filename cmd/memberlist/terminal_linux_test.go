@@ -11,7 +11,7 @@ import (
 	"unsafe"
 )
 
-// openTerminal returns a terminal, and the file from which is read what is written to it.
+// openTerminal returns a terminal and its screen: reading the screen returns the text that the program wrote to the terminal.
 func openTerminal(t *testing.T) (terminal, screen *os.File) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
